@@ -1,0 +1,285 @@
+"""params.yaml as typed objects: validated where it enters, unknown keys refused with the nearest known one.
+
+Each section is the configuration of one part of the package; a field's description is its documentation.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind
+from cotpd.errors import ConfigError
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class DataParams(Section):
+    """Where the posts are and what comes with them."""
+
+    path: str = "sample"
+    """Folder (or file) of the data set."""
+    format: Literal["auto", "jsonl", "twitter", "snap", "wikidiverse", "mnre"] = "auto"
+    """How the files are written; auto looks at their names and first lines."""
+    types: tuple[str, ...] | None = None
+    """Entity types or relation labels allowed; null takes those of the training split."""
+    captions: str | None = None
+    """Captions that the data set brings along, a file or pattern below path; see docs/your-data.md."""
+    answers: str | None = None
+    """LLM answers that the data set brings along, a file or folder below path."""
+    answers_kind: Kind = Kind.SENTENCE
+    """The kind of knowledge that those answers are."""
+    limit: int | None = Field(default=None, ge=1)
+    """Use only the first so many posts of each split, for trying things out."""
+
+
+class CaptionParams(Section):
+    """How pictures become words."""
+
+    backend: Literal["tags", "transformers", "openai", "dataset", "none"] = "tags"
+    """tags: picture tags and the text read in it, offline. dataset: only captions that came with the data."""
+    model: str | None = None
+    """transformers: a hub name or folder (Salesforce/blip2-opt-2.7b); openai: the vision model's name."""
+    base_url: str | None = None
+    """openai: the server's address; null takes the one under llm."""
+    max_tokens: int = Field(default=40, ge=1)
+    """Longest caption, in the captioner's tokens."""
+    batch_size: int = Field(default=4, ge=1)
+    """Pictures at a time (transformers)."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+
+
+class LlmParams(Section):
+    """The language model and the ledger of its answers. The API key stays in the environment."""
+
+    base_url: str = "http://127.0.0.1:8993/v1"
+    """An OpenAI-compatible address; `cotpd llm serve` answers at the default."""
+    model: str = "qwen2.5-coder-1.5b-instruct"
+    """The model's name as the server knows it."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key; a local server needs none."""
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    """Sampling temperature."""
+    seed: int | None = 13
+    """Sampling seed sent with every request; null sends none."""
+    concurrency: int = Field(default=8, ge=1)
+    """Requests in flight at once."""
+    timeout: float = Field(default=120.0, gt=0)
+    """Seconds before a request is given up."""
+    retries: int = Field(default=4, ge=0)
+    """Further tries after a passing fault, with growing pauses."""
+    ledger: str = "ledger.db"
+    """The SQLite file that keeps every answer."""
+    recorded: str | None = "sample/ledger.jsonl"
+    """Recorded answers to import into the ledger on first use; null imports none."""
+
+
+class AskParams(Section):
+    """Which knowledge is asked for."""
+
+    kinds: tuple[Kind, ...] = KNOWLEDGE_KINDS
+    """Chain-of-thought kinds to ask: noun, sentence, multimodality. An empty list asks nothing."""
+    prompts: str = "default"
+    """Prompt set: a folder below cotpd/prompts, or a path."""
+    max_tokens: int = Field(default=64, ge=1)
+    """Longest answer, in the model's tokens."""
+    max_failed_share: float = Field(default=0.02, ge=0, le=1)
+    """The step fails if more than this share of its requests could not be answered."""
+
+
+class ValidateParams(Section):
+    """What is believed of what an LLM or a captioner wrote."""
+
+    max_failed_share: float = Field(default=0.1, ge=0, le=1)
+    """The step fails if more than this share of the rows fail their checks."""
+
+
+class AugmentParams(Section):
+    """Further training posts. Valid and test are never touched."""
+
+    kinds: tuple[Kind, ...] = AUGMENT_KINDS
+    """style, entity, image. An empty list augments nothing."""
+    share: float = Field(default=1.0, ge=0, le=1)
+    """The share of training posts for which each kind is tried."""
+    max_tokens: int = Field(default=64, ge=1)
+    """Longest answer, in the model's tokens."""
+    prompts: str = "default"
+    """Prompt set."""
+
+
+class StudentParams(Section):
+    """The student's architecture; saved with its weights."""
+
+    encoder: str = "all-MiniLM-L6-v2"
+    """A catalogued name (cotpd models list), a hub name or a folder."""
+    prompt_length: int = Field(default=16, ge=0)
+    """m, the number of generated prompt vectors; 0 leaves the generator out."""
+    generator_layers: int = Field(default=1, ge=1)
+    """Layers of the conditional prompt generator."""
+    generator_heads: int = Field(default=4, ge=1)
+    """Attention heads of the generator."""
+    max_length: int = Field(default=128, ge=8)
+    """Longest prompt view in sub-words, prompt vectors included; longer posts are read in windows."""
+    knowledge_length: int = Field(default=160, ge=16)
+    """Longest knowledge view in sub-words; the post is kept whole, knowledge is cut from the end."""
+    knowledge_order: tuple[Literal["caption", "noun", "sentence", "multimodality"], ...] = (
+        "caption",
+        "noun",
+        "sentence",
+        "multimodality",
+    )
+    """What follows the post in the knowledge view, first to last."""
+    constrained: bool = True
+    """NER: forbid label transitions that BIO does not allow."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Dropout before the head."""
+
+
+class TrainParams(Section):
+    """One training run."""
+
+    epochs: int = Field(default=5, ge=1)
+    """Passes over the training split."""
+    batch_size: int = Field(default=16, ge=1)
+    """Posts a step."""
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """Peak rate of the encoder."""
+    head_learning_rate: float = Field(default=1e-3, gt=0)
+    """Peak rate of the generator, the CRF and the classifier."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Decoupled weight decay."""
+    warmup: float = Field(default=0.1, ge=0, le=1)
+    """Share of the steps in which the rates rise; then they fall linearly to zero."""
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    """Gradients are clipped to this norm."""
+    patience: int | None = Field(default=None, ge=1)
+    """Stop after so many epochs without a better valid score; null never stops early."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+    bf16: Literal["auto", "on", "off"] = "auto"
+    """Mixed precision; auto switches it on where the device computes in it."""
+
+
+class DistilParams(Section):
+    """How the two views are brought together (DESIGN: L = L_k + L_p + alpha KL)."""
+
+    alpha: float = Field(default=1.0, ge=0)
+    """Weight of the KL term."""
+    kl: Literal["sequence", "token"] = "sequence"
+    """NER: exact KL between the CRFs' sequence distributions, or between per-token posteriors."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Both sides' scores are divided by it before the KL; the term is multiplied by its square."""
+
+
+class EvaluateParams(Section):
+    """What is scored."""
+
+    splits: tuple[Literal["valid", "test"], ...] = ("valid", "test")
+    """Splits to score; one that the data set lacks is left out, and said so."""
+    batch_size: int = Field(default=32, ge=1)
+    """Posts at a time."""
+
+
+class RegisterParams(Section):
+    """Where models and runs are kept."""
+
+    tracking_uri: str = "sqlite:///mlflow.db"
+    """MLflow's store."""
+    experiment: str = "cotpd"
+    """MLflow's experiment."""
+    name: str | None = None
+    """Registered name; null gives cotpd-ner or cotpd-re."""
+    alias: str = "challenger"
+    """The alias that the new version gets."""
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    task: Literal["ner", "re"] = "ner"
+    """ner: named entities; re: the relation of a given pair."""
+    seed: int = 13
+    """Seeds everything that is drawn."""
+    data: DataParams = DataParams()
+    caption: CaptionParams = CaptionParams()
+    llm: LlmParams = LlmParams()
+    ask: AskParams = AskParams()
+    validate_: ValidateParams = Field(default=ValidateParams(), alias="validate")
+    augment: AugmentParams = AugmentParams()
+    student: StudentParams = StudentParams()
+    baseline: TrainParams = TrainParams()
+    train: TrainParams = TrainParams()
+    distil: DistilParams = DistilParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    register_: RegisterParams = Field(default=RegisterParams(), alias="register")
+
+    @property
+    def registered_name(self) -> str:
+        """The registered model's name."""
+        return self.register_.name or f"cotpd-{self.task}"
+
+
+def load_params(path: Path | str = "params.yaml") -> Params:
+    """Read and check a parameter file.
+
+    Raises:
+        ConfigError: It is missing, is not YAML, or holds a key or value that is not understood; the message
+            names the file, the line and the key, and the key that was probably meant.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = yaml.safe_load(text) or {}
+        lines = _key_lines(yaml.compose(text, Loader=yaml.SafeLoader))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file", "Run from the folder that holds it.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8", "Save it as UTF-8.") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {error}", "Mend the line it names.") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: holds {type(values).__name__}, not sections", "See params.yaml's own comments.")
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise _explain(path, error, lines) from None
+
+
+def _key_lines(node: yaml.Node | None, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
+    """Line number of every key, by its path."""
+    found: dict[tuple[str, ...], int] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            path = (*prefix, str(key.value))
+            found[path] = key.start_mark.line + 1
+            found |= _key_lines(value, path)
+    return found
+
+
+def _explain(path: Path, error: ValidationError, lines: dict[tuple[str, ...], int]) -> ConfigError:
+    problems = []
+    for one in error.errors():
+        keys = tuple(str(part) for part in one["loc"])
+        line = next((lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in lines), 0)
+        where = f"{path}:{line}: {'.'.join(keys)}"
+        if one["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(keys[-1], _known(keys[:-1]), 1)
+            problems.append(f"{where}: there is no such parameter" + (f"; did you mean {near[0]}?" if near else ""))
+        else:
+            problems.append(f"{where}: {one['msg']} (found {one['input']!r})")
+    return ConfigError("\n".join(problems), "Every parameter is explained in params.yaml.")
+
+
+def _known(keys: tuple[str, ...]) -> list[str]:
+    section: Any = Params
+    for key in keys:
+        fields = {field.alias or name: field for name, field in section.model_fields.items()}
+        section = fields[key].annotation
+    return [field.alias or name for name, field in section.model_fields.items()]

@@ -1,0 +1,160 @@
+"""The typed records that travel between the steps, one JSON object a line in every table.
+
+Every table is keyed by post id. Spans count tokens, end exclusive; a post keeps its text and each token's
+character offsets, so that a span can always be shown where it stands.
+"""
+
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SPLITS = ("train", "valid", "test")
+NO_RELATION = "None"  # MNRE's name for "these two are not related"; left out of the micro-F1
+
+
+class Kind(StrEnum):
+    """What the LLM is asked: three kinds of knowledge and three of augmentation (arXiv 2306.14122)."""
+
+    NOUN = "noun"
+    SENTENCE = "sentence"
+    MULTIMODALITY = "multimodality"
+    STYLE = "style"
+    ENTITY = "entity"
+    IMAGE = "image"
+
+
+KNOWLEDGE_KINDS = (Kind.NOUN, Kind.SENTENCE, Kind.MULTIMODALITY)
+AUGMENT_KINDS = (Kind.STYLE, Kind.ENTITY, Kind.IMAGE)
+
+
+class Record(BaseModel):
+    """Base of every record: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Entity(Record):
+    """A mention: tokens ``start`` to ``end`` (exclusive). ``type`` is None where a data set states none (MNRE)."""
+
+    start: int = Field(ge=0)
+    end: int
+    type: str | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError(f"entity ends at token {self.end}, not after its start {self.start}")
+        return self
+
+
+class Relation(Record):
+    """A labelled pair; ``head`` and ``tail`` index the post's entities."""
+
+    head: int = Field(ge=0)
+    tail: int = Field(ge=0)
+    label: str
+
+
+class Post(Record):
+    """One post with its annotation and whatever knowledge its data set brought along.
+
+    ``file`` and ``line`` say where it was read, for messages. ``image`` is a path relative to the data set's
+    folder, or a bare id where the pictures are not at hand.
+    """
+
+    id: str
+    text: str
+    tokens: tuple[str, ...]
+    offsets: tuple[tuple[int, int], ...]
+    image: str | None = None
+    entities: tuple[Entity, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    caption: str | None = None
+    knowledge: dict[Kind, str] = Field(default_factory=dict)
+    file: str = ""
+    line: int = 0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.tokens:
+            raise ValueError("the post has no tokens")
+        if len(self.tokens) != len(self.offsets):
+            raise ValueError(f"{len(self.tokens)} tokens but {len(self.offsets)} offsets")
+        for token, (start, end) in zip(self.tokens, self.offsets, strict=True):
+            if self.text[start:end] != token:
+                raise ValueError(f"token {token!r} does not stand at {start}:{end} of the text")
+        for entity in self.entities:
+            if entity.end > len(self.tokens):
+                raise ValueError(f"entity ends at token {entity.end} of {len(self.tokens)}")
+        for relation in self.relations:
+            if max(relation.head, relation.tail) >= len(self.entities):
+                raise ValueError("a relation names an entity that the post does not have")
+        return self
+
+    def mention(self, entity: Entity) -> str:
+        """The text of an entity as it stands in the post."""
+        return self.text[self.offsets[entity.start][0] : self.offsets[entity.end - 1][1]]
+
+
+class Quarantined(Record):
+    """A row that was set aside, why, and what would mend it."""
+
+    id: str
+    step: str
+    reason: str
+    remedy: str = ""
+    file: str = ""
+    line: int = 0
+    row: Any = None
+
+
+class Caption(Record):
+    """What a captioner said about a post's picture; ``caption`` is None where there is none to be had."""
+
+    id: str
+    image: str | None
+    caption: str | None
+    backend: str
+    problem: str = ""
+
+
+class Answer(Record):
+    """One raw LLM answer, before any check. ``key`` is its ledger key, empty for imported answers."""
+
+    id: str
+    kind: Kind
+    text: str
+    source: Literal["llm", "dataset"]
+    model: str = ""
+    key: str = ""
+    finish_reason: str = ""
+
+
+class Knowledge(Record):
+    """An answer that passed its checks, ready for the knowledge view."""
+
+    id: str
+    kind: Kind
+    text: str
+
+
+class Augmented(Record):
+    """A training example made from post ``of``; ``keep_knowledge`` names the kinds that still hold for it."""
+
+    post: Post
+    of: str
+    kind: Kind
+    keep_knowledge: tuple[Kind, ...] = ()
+    caption: str | None = None
+    evidence: str = ""
+
+
+class Prediction(Record):
+    """One row of the predictions table: gold and predicted spans (NER) or label (RE), in tokens."""
+
+    id: str
+    split: str
+    model: str
+    gold: list[Any]
+    predicted: list[Any]

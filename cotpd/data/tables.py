@@ -1,0 +1,71 @@
+"""Tables on disk: one JSON record a line, written whole or not at all."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from cotpd.errors import DataError
+
+R = TypeVar("R", bound=BaseModel)
+
+
+def write_table(path: Path | str, rows: Iterable[BaseModel]) -> int:
+    """Write records as JSON Lines through a temporary file, so that a kill leaves the old table or the new.
+
+    Returns:
+        The number of rows written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    count = 0
+    with partial.open("w", encoding="utf-8", newline="\n") as out:
+        for row in rows:
+            out.write(row.model_dump_json(exclude_defaults=True) + "\n")
+            count += 1
+        out.flush()
+        os.fsync(out.fileno())
+    partial.replace(path)
+    return count
+
+
+def read_table(path: Path | str, record: type[R]) -> list[R]:
+    """Read a table of one record type.
+
+    Raises:
+        DataError: The file is missing, or a line is not such a record; the message names file and line.
+    """
+    return list(iterate_table(path, record))
+
+
+def iterate_table(path: Path | str, record: type[R]) -> Iterator[R]:
+    """Like :func:`read_table`, a row at a time."""
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such table", "Run the step that writes it: dvc repro")
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                yield record.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(str(part) for part in first["loc"])
+                raise DataError(
+                    f"{path}:{number}: not a {record.__name__}: {where}: {first['msg']}",
+                    "The table was edited or is of another version: run the step that writes it again.",
+                ) from None
+
+
+def write_json(path: Path | str, value: object) -> None:
+    """Write a JSON file with sorted keys, whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
+    partial.replace(path)

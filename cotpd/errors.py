@@ -1,0 +1,35 @@
+"""The errors a user is meant to read: each names what is wrong, where, and what to do about it."""
+
+
+class CotpdError(Exception):
+    """An error with a remedy; the command line prints it without a traceback and exits with 1.
+
+    Args:
+        problem: What is wrong, naming the file, line or key.
+        remedy: What the user can do about it, as a sentence; empty if nothing can be said.
+    """
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{problem}\n  {remedy}" if remedy else problem)
+        self.problem = problem
+        self.remedy = remedy
+
+
+class ConfigError(CotpdError):
+    """params.yaml, or another configuration file, says something that it cannot mean."""
+
+
+class DataError(CotpdError):
+    """A data set, or a table between two steps, cannot be read."""
+
+
+class ModelError(CotpdError):
+    """Weights cannot be had, are damaged, or belong to another model."""
+
+
+class LlmError(CotpdError):
+    """The language model could not be asked, or answered too little."""
+
+
+class ValidationError(CotpdError):
+    """More rows failed their checks than the configuration allows."""
