@@ -1,0 +1,34 @@
+"""The command `cotpd`: its sub-commands, and how an error the user can mend is shown."""
+
+import sys
+
+import typer
+
+from cotpd.cli import data, ledger, llm, models, predict, preset, registry, show
+from cotpd.errors import CotpdError
+
+app = typer.Typer(
+    name="cotpd",
+    help="Distil a large language model's reasoning about posts with pictures into a small text-only model.\n\n"
+    "Run the pipeline with `dvc repro` (or `make run`), then ask the registered student: "
+    'cotpd predict "Eileen Collins waves from the pad at Kennedy"',
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("predict")(predict.predict)
+app.command("show")(show.show)
+app.add_typer(data.app, name="data")
+app.add_typer(preset.app, name="preset")
+app.add_typer(models.app, name="models")
+app.add_typer(llm.app, name="llm")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(registry.app, name="registry")
+
+
+def main() -> None:
+    """Run the command line; a problem the user can mend is printed without a traceback, with exit status 1."""
+    try:
+        app()
+    except CotpdError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,71 @@
+"""What every step shares: its paths, its parameters, and how it ends."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from cotpd.config import Params, load_params
+from cotpd.data.records import KNOWLEDGE_KINDS, SPLITS, Caption, Kind, Knowledge, Post
+from cotpd.data.tables import read_table
+from cotpd.errors import CotpdError
+
+PREPARED = Path("data/prepared")
+CAPTIONS = Path("data/captions.jsonl")
+ANSWERS = Path("data/answers.jsonl")
+VALIDATED = Path("data/validated")
+AUGMENTED = Path("data/augmented")
+BASELINE = Path("models/baseline")
+STUDENT = Path("models/student")
+METRICS = Path("reports/metrics.json")
+EVALUATION = Path("reports/evaluation")
+REGISTERED = Path("reports/registered.json")
+
+console = Console(stderr=True, highlight=False)
+
+
+def main(step: Callable[[Params], None]) -> None:
+    """Run a step on params.yaml; a problem the user can mend is printed, not traced.
+
+    Exit status 1 after such a problem, 130 after Ctrl-C.
+    """
+    try:
+        step(load_params())
+    except CotpdError as error:
+        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("interrupted; run again to go on")
+        sys.exit(130)
+
+
+def say(message: str) -> None:
+    """One line on what the step did."""
+    console.print(message, markup=False, soft_wrap=True)
+
+
+def prepared(split: str) -> list[Post]:
+    """The posts of one split; none where the data set has no such split."""
+    path = PREPARED / f"{split}.jsonl"
+    return read_table(path, Post) if path.is_file() else []
+
+
+def all_posts() -> list[Post]:
+    """The posts of every split, train first."""
+    return [post for split in SPLITS for post in prepared(split)]
+
+
+def checked_captions() -> dict[str, str]:
+    """Captions that passed their checks, by post id."""
+    rows = read_table(VALIDATED / "captions.jsonl", Caption)
+    return {row.id: row.caption for row in rows if row.caption}
+
+
+def checked_knowledge() -> dict[str, dict[Kind, str]]:
+    """Knowledge that passed its checks, by post id and kind, in the order of the kinds."""
+    rows = read_table(VALIDATED / "knowledge.jsonl", Knowledge)
+    by_post: dict[str, dict[Kind, str]] = {}
+    for row in sorted(rows, key=lambda row: KNOWLEDGE_KINDS.index(row.kind)):
+        by_post.setdefault(row.id, {})[row.kind] = row.text
+    return by_post

@@ -1,0 +1,32 @@
+"""prepare: read the data set in its own format and write it as checked records, a table per split."""
+
+from cotpd.data.load import load_dataset
+
+from cotpd.config import Params
+from cotpd.data.tables import write_json, write_table
+from cotpd.errors import DataError
+from steps.common import PREPARED, main, say
+
+
+def run(params: Params) -> None:
+    """Read ``params.data`` and write data/prepared: Post records per split, quarantined rows and a summary."""
+    dataset = load_dataset(params.data)
+    for split, posts in dataset.posts.items():
+        usable = [post for post in posts if post.relations] if params.task == "re" else posts
+        if split == "train" and not usable:
+            raise DataError(
+                f"{params.data.path}: no training post is annotated for task {params.task}",
+                "Set task to ner or re, whichever the data is annotated for.",
+            )
+        count = write_table(PREPARED / f"{split}.jsonl", usable)
+        say(f"prepare: {split}: {count} posts")
+    write_table(PREPARED / "quarantine.jsonl", dataset.quarantine)
+    write_json(
+        PREPARED / "summary.json", {"types": dataset.types, "labels": dataset.labels, "stats": dataset.stats}
+    )
+    if dataset.quarantine:
+        say(f"prepare: {len(dataset.quarantine)} rows set aside, see {PREPARED / 'quarantine.jsonl'}")
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,31 @@
+"""What the two training steps share: examples of train and valid, and the inventory of the data."""
+
+import json
+
+from cotpd.student.examples import Example, augmented_examples, build_examples
+
+from cotpd.config import Params
+from cotpd.data.records import Augmented
+from cotpd.data.tables import read_table
+from steps.common import AUGMENTED, PREPARED, checked_captions, checked_knowledge, prepared
+
+
+def inventory(params: Params) -> tuple[str, ...]:
+    """Entity types (ner) or relation labels (re), as the prepare step found or was told them."""
+    summary = json.loads((PREPARED / "summary.json").read_text("utf-8"))
+    return tuple(summary["types" if params.task == "ner" else "labels"])
+
+
+def text_examples(split: str, params: Params) -> list[Example]:
+    """A split's examples, text alone."""
+    return build_examples(prepared(split), params.task, {}, {})
+
+
+def knowledge_examples(split: str, params: Params) -> list[Example]:
+    """A split's examples with caption and knowledge; the training split with what augment added."""
+    captions, knowledge = checked_captions(), checked_knowledge()
+    examples = build_examples(prepared(split), params.task, captions, knowledge)
+    if split == "train":
+        augmented = read_table(AUGMENTED / "augmented.jsonl", Augmented)
+        examples += augmented_examples(augmented, params.task, captions, knowledge)
+    return examples

@@ -1,0 +1,101 @@
+"""Rule 1 of the house: dvc.yaml is the one graph, and both doors agree on what is up to date."""
+
+from pathlib import Path
+
+import pytest
+
+import flows.full
+from steps.graph import is_up_to_date, read_graph, run_step
+
+from .conftest import dvc
+
+pytestmark = pytest.mark.slow
+
+
+def executions(project: Path) -> list[str]:
+    log = project / "log.txt"
+    said = log.read_text().split() if log.exists() else []
+    log.unlink(missing_ok=True)
+    return said
+
+
+@pytest.fixture
+def run_flow(project: Path, prefect_server: None, monkeypatch: pytest.MonkeyPatch):
+    """Run the flow on the small project; returns the state name of each task."""
+    from prefect.client.orchestration import get_client
+
+    def run() -> dict[str, str]:
+        monkeypatch.setattr(flows.full, "ROOT", project)
+        state = flows.full.full(return_state=True)
+        with get_client(sync_client=True) as client:
+            from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+            only = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+            tasks = client.read_task_runs(flow_run_filter=only)
+        return {task.name: task.state.name for task in tasks}
+
+    return run
+
+
+def test_the_graph_is_dvc_yamls_own_in_an_order_that_can_be_run(project: Path) -> None:
+    steps = read_graph(project)
+    names = [step.name for step in steps]
+    assert names.index("first") < names.index("second")
+    assert {step.name: step.after for step in steps} == {"first": (), "second": ("first",), "aside": ()}
+    assert next(step for step in steps if step.name == "first").description == "Make a"
+
+
+def test_after_dvc_a_flow_run_executes_nothing(project: Path, run_flow) -> None:
+    dvc(project, "repro")
+    assert sorted(executions(project)) == ["aside", "first", "second"]
+    assert run_flow() == {"first": "Cached", "second": "Cached", "aside": "Cached"}
+    assert executions(project) == []
+
+
+def test_after_a_flow_run_dvc_is_clean(project: Path, run_flow) -> None:
+    assert set(run_flow().values()) == {"Completed"}
+    assert sorted(executions(project)) == ["aside", "first", "second"]
+    assert "up to date" in dvc(project, "status")
+    dvc(project, "repro")
+    assert executions(project) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"), [("first", ["first", "second"]), ("second", ["second"]), ("aside", ["aside"])]
+)
+@pytest.mark.parametrize("door", ["dvc", "flow"])
+def test_a_changed_parameter_re_runs_exactly_its_dependants(
+    project: Path, run_flow, key: str, expected: list[str], door: str
+) -> None:
+    dvc(project, "repro")
+    executions(project)
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace(f"{key}: 1", f"{key}: 2"))
+    if door == "dvc":
+        dvc(project, "repro")
+    else:
+        run_flow()
+    assert executions(project) == expected
+
+
+def test_an_output_that_was_deleted_is_made_again(project: Path, run_flow) -> None:
+    run_flow()
+    (project / "b.txt").unlink()
+    states = run_flow()
+    assert (project / "b.txt").exists()
+    assert states["first"] == states["aside"] == "Cached"
+
+
+def test_a_failing_step_fails_the_flow_with_its_own_words_and_keeps_what_was_done(
+    project: Path, run_flow
+) -> None:
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("second: 1", "second: fail"))
+    states = run_flow()
+    assert states["second"] == "Failed"
+    assert is_up_to_date("first", project)
+    assert not is_up_to_date("second", project)
+
+
+def test_what_a_step_prints_reaches_the_caller(project: Path) -> None:
+    assert any("Running stage 'first'" in line for line in run_step("first", project))

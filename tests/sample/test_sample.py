@@ -1,0 +1,73 @@
+"""The sample is annotated consistently, is what its README says, and holds no post twice."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cotpd.data.records import SPLITS
+from cotpd.data.text import tokenize
+
+SAMPLE = Path(__file__).parent.parent.parent / "sample"
+POSTS = {
+    split: [json.loads(line) for line in (SAMPLE / f"{split}.jsonl").read_text("utf-8").splitlines()]
+    for split in SPLITS
+}
+EVERY = [post for posts in POSTS.values() for post in posts]
+
+
+def words(post: dict) -> frozenset[str]:
+    return frozenset(token.text.casefold() for token in tokenize(post["text"]))
+
+
+def test_it_is_as_large_as_promised() -> None:
+    assert len(EVERY) >= 240
+    assert len({post["image"] for post in EVERY}) >= 12
+    assert sum(len(post["relations"]) for post in EVERY) >= 120
+    assert sum(not post["entities"] for post in EVERY) >= 20
+
+
+def test_ids_and_texts_are_unique_and_no_split_holds_a_near_copy_of_anothers_post() -> None:
+    assert len({post["id"] for post in EVERY}) == len(EVERY)
+    assert len({post["text"].casefold() for post in EVERY}) == len(EVERY)
+    for one, other in itertools.combinations(SPLITS, 2):
+        for a, b in itertools.product(POSTS[one], POSTS[other]):
+            assert len(words(a) & words(b)) <= 0.6 * len(words(a) | words(b)), (a["id"], b["id"])
+
+
+@pytest.mark.parametrize("post", EVERY, ids=[post["id"] for post in EVERY])
+def test_annotation_is_consistent(post: dict) -> None:
+    starts = {token.start for token in tokenize(post["text"])}
+    ends = {token.end for token in tokenize(post["text"])}
+    at = 0
+    for entity in post["entities"]:
+        assert entity["type"] in {"PER", "LOC", "ORG", "MISC"}
+        assert entity["start"] >= at, "entities are sorted and do not overlap"
+        assert entity["start"] in starts
+        assert entity["end"] in ends
+        at = entity["end"]
+    pairs = [(relation["head"], relation["tail"]) for relation in post["relations"]]
+    assert len(set(pairs)) == len(pairs)
+    for relation in post["relations"]:
+        assert relation["head"] != relation["tail"]
+        types = [post["entities"][relation[end]]["type"].lower() for end in ("head", "tail")]
+        if relation["label"] != "None":
+            assert relation["label"].split("/")[1:3] == types, "the label's types are those of the pair"
+
+
+def test_labels_and_types_of_valid_and_test_occur_in_train() -> None:
+    known = {relation["label"] for post in POSTS["train"] for relation in post["relations"]}
+    assert {relation["label"] for post in EVERY for relation in post["relations"]} <= known
+    assert len(known) >= 10
+
+
+@pytest.mark.parametrize("image", sorted({post["image"] for post in EVERY}))
+def test_pictures_are_photographs_of_modest_size_and_their_licence_is_stated(image: str) -> None:
+    path = SAMPLE / image
+    with Image.open(path) as picture:
+        picture.load()
+        assert max(picture.size) <= 800
+    assert path.stat().st_size < 300_000
+    assert path.name in (SAMPLE / "README.md").read_text("utf-8")
