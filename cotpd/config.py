@@ -245,7 +245,9 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {error}", "Mend the line it names.") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: holds {type(values).__name__}, not sections", "See params.yaml's own comments.")
+        raise ConfigError(
+            f"{path}: holds {type(values).__name__}, not sections", "See params.yaml's own comments."
+        )
     try:
         return Params.model_validate(values)
     except ValidationError as error:
@@ -271,7 +273,9 @@ def _explain(path: Path, error: ValidationError, lines: dict[tuple[str, ...], in
         where = f"{path}:{line}: {'.'.join(keys)}"
         if one["type"] == "extra_forbidden":
             near = difflib.get_close_matches(keys[-1], _known(keys[:-1]), 1)
-            problems.append(f"{where}: there is no such parameter" + (f"; did you mean {near[0]}?" if near else ""))
+            problems.append(
+                f"{where}: there is no such parameter" + (f"; did you mean {near[0]}?" if near else "")
+            )
         else:
             problems.append(f"{where}: {one['msg']} (found {one['input']!r})")
     return ConfigError("\n".join(problems), "Every parameter is explained in params.yaml.")
