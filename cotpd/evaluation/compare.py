@@ -1,0 +1,103 @@
+"""The three rows that every result stands in: text-only baseline, student, knowledge view.
+
+The knowledge view reads captions and LLM answers that nobody has at inference: it is what there was to distil, not
+a competitor. The student is compared with the baseline, with which it shares encoder, text and cost.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.table import Column, Table
+
+from cotpd.data.records import SPLITS, Prediction
+from cotpd.errors import DataError
+from cotpd.evaluation.scores import Task, score
+from cotpd.evaluation.significance import paired_bootstrap
+
+ROWS = {
+    "baseline": "text-only baseline",
+    "student": "student (text alone)",
+    "knowledge": "knowledge view",
+}
+HEADINGS = ("precision", "recall", "F1", "macro F1", "gain", "95 % interval", "p")
+Metrics = dict[str, dict[str, dict[str, Any]]]
+
+
+def grouped(predictions: Iterable[Prediction]) -> dict[str, dict[str, list[Prediction]]]:
+    """Predictions by split, then by row, both in their fixed order.
+
+    Raises:
+        DataError: A prediction names a model that is none of the three rows.
+    """
+    found: dict[str, dict[str, list[Prediction]]] = {}
+    for row in predictions:
+        if row.model not in ROWS:
+            raise DataError(
+                f"predictions of {row.model!r}: there is no such row",
+                f"Known rows: {', '.join(ROWS)}.",
+            )
+        found.setdefault(row.split, {}).setdefault(row.model, []).append(row)
+    return {
+        split: {name: found[split][name] for name in ROWS if name in found[split]}
+        for split in (*SPLITS, *sorted(set(found) - set(SPLITS)))
+        if split in found
+    }
+
+
+def compare(predictions: Iterable[Prediction], task: Task, *, seed: int, resamples: int = 1000) -> Metrics:
+    """Score each row on each split, and say whether student and baseline differ.
+
+    Returns:
+        ``{split: {row: scores}}``, with ``{split: {"gain": ...}}``, the student's F1 less the baseline's, its
+        95 % interval and p-value, where both rows are there. Numbers only, as `dvc metrics` wants them.
+
+    Raises:
+        DataError: An unknown row, overlapping spans, or rows over different examples.
+    """
+    metrics: Metrics = {}
+    for split, rows in grouped(predictions).items():
+        metrics[split] = {name: score(row, task).as_dict() for name, row in rows.items()}
+        if {"baseline", "student"} <= rows.keys():
+            gain = paired_bootstrap(rows["student"], rows["baseline"], task, seed=seed, resamples=resamples)
+            metrics[split]["gain"] = gain.as_dict()
+    return metrics
+
+
+def rich_table(metrics: Metrics) -> Table:
+    """The comparison for the terminal, in percent."""
+    table = Table("split", "row", *(Column(name, justify="right") for name in HEADINGS))
+    for cells in _cells(metrics):
+        table.add_row(*cells)
+    return table
+
+
+def markdown_table(metrics: Metrics) -> str:
+    """The comparison in Markdown, in percent."""
+    heads = ["split", "row", *HEADINGS]
+    lines = ["| " + " | ".join(heads) + " |", "|---|---|" + "---:|" * len(HEADINGS)]
+    lines += ["| " + " | ".join(cells) + " |" for cells in _cells(metrics)]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(metrics: Metrics) -> list[list[str]]:
+    rows = []
+    for split, found in metrics.items():
+        for name in ROWS:
+            if name in found:
+                figures = [percent(found[name][key]) for key in ("precision", "recall", "f1", "macro_f1")]
+                gain = found.get("gain") if name == "student" else None
+                rows.append([split, ROWS[name], *figures, *gain_cells(gain)])
+    return rows
+
+
+def gain_cells(gain: dict[str, float] | None) -> list[str]:
+    """Gain in points of F1, its interval and its p-value, as words; empty where there is none."""
+    if gain is None:
+        return ["", "", ""]
+    interval = f"{100 * gain['low']:+.2f} to {100 * gain['high']:+.2f}"
+    return [f"{100 * gain['f1']:+.2f}", interval, f"{gain['p_value']:.3f}"]
+
+
+def percent(value: float) -> str:
+    """A share in percent, two places, as papers print it."""
+    return f"{100 * value:.2f}"

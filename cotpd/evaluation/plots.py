@@ -1,0 +1,188 @@
+"""Plots as PNG and the numbers behind them as CSV, the same bytes for the same inputs.
+
+The PNGs are for people and the report; the CSVs are what `dvc plots` draws and compares between revisions.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cotpd.data.records import Prediction
+from cotpd.errors import DataError
+from cotpd.evaluation.compare import ROWS, Metrics, grouped
+from cotpd.evaluation.mistakes import CAUSES, causes, pairs
+from cotpd.evaluation.scores import Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = {"baseline": "#94a3b8", "student": "#2563eb", "knowledge": "#f59e0b"}
+History = Sequence[Mapping[str, Any]]
+
+
+def write_plots(
+    out: Path,
+    metrics: Metrics,
+    predictions: Sequence[Prediction],
+    histories: Mapping[str, History],
+    task: Task,
+) -> list[Path]:
+    """Write every plot and table below ``out``.
+
+    Args:
+        out: Folder, made if need be.
+        metrics: Of :func:`cotpd.evaluation.compare.compare`.
+        predictions: Of all rows and splits.
+        histories: Epochs by model, of :func:`read_history`.
+        task: ner or re.
+
+    Returns:
+        The PNG files, in the order in which a report shows them.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _write_csv(
+        out / "f1_per_type.csv", ("split", "row", "type", "precision", "recall", "f1", "support"), _types(metrics)
+    )
+    _write_csv(out / "curves.csv", ("model", "epoch", "measure", "value"), _curves(histories))
+    for split, rows in grouped(predictions).items():
+        confusions = [(name, *pair) for name, row in rows.items() for pair in pairs(row, task)]
+        _write_csv(out / f"confusion_{split}.csv", ("row", "actual", "predicted"), confusions)
+    if task == "ner":
+        _write_csv(out / "mistakes.csv", ("split", "row", "type", *CAUSES), _mistakes(predictions))
+    drawn = [_save(_draw_types(split, rows), out / f"f1_per_type_{split}.png") for split, rows in metrics.items()]
+    curves = _draw_curves(histories)
+    return [*drawn, *([_save(curves, out / "curves.png")] if curves else [])]
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The epochs of a model's history.jsonl, each flattened: ``{"epoch": 1, "loss": ..., "valid.f1": ...}``.
+
+    Raises:
+        DataError: A line is not a JSON object.
+    """
+    epochs = []
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        try:
+            epochs.append({"epoch": number, **_flat(json.loads(line))})
+        except (ValueError, AttributeError):
+            raise DataError(f"{path}:{number}: not a JSON object", "Train the model again: dvc repro.") from None
+    return epochs
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, one in value.items():
+        if isinstance(one, dict):
+            found |= _flat(one, f"{prefix}{key}.")
+        elif isinstance(one, int | float) and not isinstance(one, bool):
+            found[prefix + key] = one
+    return found
+
+
+def _types(metrics: Metrics) -> Iterable[tuple[Any, ...]]:
+    for split, rows in metrics.items():
+        for name in (name for name in ROWS if name in rows):
+            for kind, one in rows[name]["per_type"].items():
+                yield split, name, kind, one["precision"], one["recall"], one["f1"], one["support"]
+
+
+def _curves(histories: Mapping[str, History]) -> Iterable[tuple[Any, ...]]:
+    for model, epochs in histories.items():
+        for epoch in epochs:
+            for measure in sorted(set(epoch) - {"epoch"}):
+                yield model, epoch["epoch"], measure, epoch[measure]
+
+
+def _mistakes(predictions: Sequence[Prediction]) -> Iterable[tuple[Any, ...]]:
+    for split, rows in grouped(predictions).items():
+        for name, row in rows.items():
+            for kind, found in causes(row).items():
+                yield split, name, kind, *(found[cause] for cause in CAUSES)
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def _figure(columns: int, height: float) -> "tuple[Figure, list[Axes]]":
+    # A Figure without pyplot: no display is looked for and nothing lives on after the step.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, height), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = list(figure.subplots(1, columns, squeeze=False)[0])
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(length=0)
+    return figure, axes
+
+
+def _save(figure: "Figure", path: Path) -> Path:
+    figure.savefig(path, metadata={"Software": None})  # the version would change the bytes
+    return path
+
+
+def _draw_types(split: str, rows: Mapping[str, Any]) -> "Figure":
+    names = [name for name in ROWS if name in rows]
+    kinds = sorted({kind for name in names for kind in rows[name]["per_type"]})
+    figure, [axis] = _figure(1, 1.4 + 0.5 * (len(kinds) + 1))
+    for place, name in enumerate(names):
+        scores = [rows[name]["f1"], *(rows[name]["per_type"].get(kind, {}).get("f1", 0.0) for kind in kinds)]
+        at = [row + 0.26 * (place - (len(names) - 1) / 2) for row in range(len(scores))]
+        bars = axis.barh(at, [100 * one for one in scores], 0.23, color=COLOURS[name], label=ROWS[name])
+        axis.bar_label(bars, fmt="%.1f", padding=3, fontsize=8, color="#475569")
+    axis.set_yticks(range(len(kinds) + 1), ["all (micro)", *kinds], parse_math=False)
+    axis.invert_yaxis()
+    axis.set_xlim(0, 105)
+    axis.set_xlabel("F1, percent")
+    axis.set_title(f"F1 per type, {split}", loc="left", fontsize=11)
+    axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
+    return figure
+
+
+def _draw_curves(histories: Mapping[str, History]) -> "Figure | None":
+    if not any(histories.values()):
+        return None
+    figure, [losses, scores] = _figure(2, 3.4)
+    for model, epochs in histories.items():
+        colour = COLOURS.get(model, "#334155")
+        for style, measure in zip(("-", "--", ":", "-."), _measures(epochs, "loss"), strict=False):
+            _line(losses, epochs, measure, f"{model}: {measure}", color=colour, linestyle=style)
+        for style, measure in zip(("-", "--", ":", "-."), _measures(epochs, "f1"), strict=False):
+            _line(
+                scores,
+                epochs,
+                measure,
+                f"{model}: {measure}",
+                color=colour,
+                linestyle=style,
+                marker="o",
+                markersize=3,
+            )
+    for axis, title in ((losses, "training loss"), (scores, "valid F1")):
+        axis.set_title(title, loc="left", fontsize=11)
+        axis.set_xlabel("epoch")
+        if axis.lines:
+            axis.legend(frameon=False, fontsize=8)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def _measures(epochs: History, what: str) -> list[str]:
+    """Keys whose last part names the measure; the scores of single types are left to the tables."""
+    keys = {key for epoch in epochs for key in epoch}
+    if what == "loss":
+        return sorted(key for key in keys if "loss" in key or key.split(".")[-1] == "kl")
+    return sorted(key for key in keys if key.split(".")[-1] == what and "per_type" not in key)
+
+
+def _line(axis: "Axes", epochs: History, measure: str, name: str, **style: Any) -> None:
+    points = [(epoch["epoch"], epoch[measure]) for epoch in epochs if measure in epoch]
+    axis.plot([x for x, _ in points], [y for _, y in points], label=name, **style)

@@ -1,0 +1,82 @@
+"""Is the difference between two models more than luck? A paired bootstrap over examples.
+
+F1 is not a mean over examples, so a t-test does not apply; the bootstrap asks for nothing but that examples are
+independent. Resampling works on per-example counts, as one matrix product, so that 1000 resamples cost less than a
+second even for thousands of posts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from cotpd.data.records import Prediction
+from cotpd.errors import DataError
+from cotpd.evaluation.scores import DIGITS, Task, counts
+
+CELLS = 4_000_000  # of the weight matrix held at a time: 32 MB
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much better the first model's micro-F1 is, its 95 % interval and two-sided p-value."""
+
+    f1: float
+    low: float
+    high: float
+    p_value: float
+    resamples: int
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain rounded numbers, as metrics.json holds them."""
+        return {key: round(value, DIGITS) for key, value in asdict(self).items()}
+
+
+def paired_bootstrap(
+    ours: Sequence[Prediction],
+    theirs: Sequence[Prediction],
+    task: Task,
+    *,
+    seed: int,
+    resamples: int = 1000,
+) -> Difference:
+    """Compare two models on the same examples, in the same order.
+
+    The interval is the bootstrap's percentiles. The p-value is the share of resamples whose difference strays from
+    the observed one by as much as the observed one strays from zero (Efron and Tibshirani 1993, ch. 16;
+    Berg-Kirkpatrick et al. 2012 give the one-sided form), both counts raised by one so that it is never zero.
+
+    Raises:
+        DataError: The two do not hold the same examples, or none.
+    """
+    if not ours or [row.id for row in ours] != [row.id for row in theirs]:
+        raise DataError(
+            "a paired comparison needs the same examples from both models",
+            "Predict the same split with both, and keep the order.",
+        )
+    table = np.hstack([counts(ours, task), counts(theirs, task)])  # (examples, 6)
+    observed = float(_difference(table.sum(axis=0)))
+    drawn = _resampled(table, resamples, np.random.default_rng(seed))  # (resamples,)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    extreme = int(np.sum(np.abs(drawn - observed) >= abs(observed) - 1e-12))
+    return Difference(observed, float(low), float(high), (extreme + 1) / (resamples + 1), resamples)
+
+
+def _resampled(table: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    examples = len(table)
+    step = max(1, CELLS // examples)
+    parts = []
+    for start in range(0, resamples, step):
+        size = min(step, resamples - start)
+        weights = rng.multinomial(examples, np.full(examples, 1 / examples), size)  # (size, examples)
+        parts.append(_difference(weights @ table))
+    return np.concatenate(parts)
+
+
+def _difference(totals: np.ndarray) -> np.ndarray:
+    return _f1(totals[..., :3]) - _f1(totals[..., 3:])
+
+
+def _f1(totals: np.ndarray) -> np.ndarray:
+    hits, spurious, missed = totals[..., 0], totals[..., 1], totals[..., 2]
+    return 2 * hits / np.maximum(2 * hits + spurious + missed, 1)
