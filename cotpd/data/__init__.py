@@ -1,0 +1,1 @@
+"""The ground floor: records and tables, readers of each data set format, BIO tags and their spans."""

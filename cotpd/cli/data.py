@@ -1,0 +1,79 @@
+"""`cotpd data`: look at a data set before money or hours are spent on it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="Check a data set; show the formats that are read.", no_args_is_help=True)
+SHOWN = 20
+
+
+@app.command()
+def check(
+    path: Annotated[str | None, typer.Argument(help="Folder or file; left out, the one of params.yaml.")] = None,
+    format_: Annotated[str, typer.Option("--format", help="A format's name, or auto.")] = "auto",
+    captions: Annotated[str | None, typer.Option(help="File or pattern of captions, below the folder.")] = None,
+    answers: Annotated[str | None, typer.Option(help="File or folder of LLM answers, below the folder.")] = None,
+    show_all: Annotated[bool, typer.Option("--all", help=f"Every problem, not the first {SHOWN}.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+) -> None:
+    """Count what a data set holds and list each row that cannot be used; exit status 1 if there are any.
+
+    Example: cotpd data check ~/data/twitter2017 --captions captions_blip2.txt --answers chatgpt_knowledge
+    """
+    from cotpd.data.check import report
+    from cotpd.data.load import load_dataset
+
+    dataset = load_dataset(_params(path, format_, captions, answers), Path(), require_train=False)
+    if as_json:
+        typer.echo(json.dumps(report(dataset), indent=2, ensure_ascii=False))
+    else:
+        _print(dataset, None if show_all else SHOWN)
+    if dataset.quarantine:
+        raise typer.Exit(1)
+
+
+@app.command()
+def formats() -> None:
+    """Explain each format that is read, with an example."""
+    from cotpd.data.readers import FORMATS
+
+    for form in FORMATS.values():
+        typer.secho(form.title, bold=True)
+        typer.echo("\n".join("    " + line for line in form.example.splitlines()) + "\n")
+
+
+def _params(path: str | None, format_: str, captions: str | None, answers: str | None) -> Any:
+    """The data section: that of params.yaml where no path is given, with the options over it."""
+    from pydantic import ValidationError
+
+    from cotpd.config import DataParams, load_params
+    from cotpd.errors import ConfigError
+
+    base = load_params().data.model_dump() if path is None else {"path": path}
+    given = {"captions": captions, "answers": answers, "format": None if format_ == "auto" else format_}
+    try:
+        return DataParams.model_validate(base | {key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise ConfigError(
+            f"--format {format_}: {error.errors()[0]['msg']}", "`cotpd data formats` shows each."
+        ) from None
+
+
+def _print(dataset: Any, at_most: int | None) -> None:
+    from rich.console import Console
+
+    from cotpd.data.check import companion_lines, problem_line, summary_table
+
+    console = Console(highlight=False)
+    console.print(summary_table(dataset))
+    for line in [*companion_lines(dataset), *(f"note: {warning}" for warning in dataset.stats["warnings"])]:
+        console.print(line, markup=False, soft_wrap=True)
+    problems = dataset.quarantine
+    for row in problems[:at_most]:
+        console.print(problem_line(row), markup=False, soft_wrap=True, style="red")
+    if at_most is not None and len(problems) > at_most:
+        console.print(f"... and {len(problems) - at_most} more; --all shows them", markup=False)
+    console.print(f"{len(problems)} rows refused" if problems else "no problems", markup=False)

@@ -1,0 +1,149 @@
+"""Read a data set of any known format into posts: recognise it, read its splits, check them, add what came along.
+
+A row that cannot be used is set aside with a reason; only what makes the whole data set unusable raises.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from cotpd.config import DataParams
+from cotpd.data.integrity import Splits, take_inventory, unique_ids, unseen_in_train, without_leaks
+from cotpd.data.pictures import Pictures
+from cotpd.data.readers import find
+from cotpd.data.readers.answers import Answers, read_answers
+from cotpd.data.readers.base import Format, Source
+from cotpd.data.readers.captions import lookup, read_captions
+from cotpd.data.readers.mnre import inventory
+from cotpd.data.records import Post, Quarantined
+from cotpd.data.statistics import overlaps, split_statistics
+from cotpd.errors import DataError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set as the pipeline uses it.
+
+    Attributes:
+        posts: Posts by split, in the order of their files; only splits that exist, train first.
+        quarantine: Rows that were set aside, with reason, remedy, file and line.
+        types: Entity types: ``data.types``, or those of train and then those that only other splits hold.
+        labels: Relation labels likewise, None first where it occurs.
+        stats: Counts, a JSON value: format, splits, overlaps, captions, answers, warnings.
+    """
+
+    posts: Splits
+    quarantine: list[Quarantined]
+    types: tuple[str, ...]
+    labels: tuple[str, ...]
+    stats: dict[str, Any] = field(default_factory=dict)
+
+
+def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool = True) -> Dataset:
+    """Read the data set that ``params`` names.
+
+    Args:
+        params: The data section.
+        root: What a relative ``params.path`` is relative to.
+        require_train: Refuse a data set without readable training posts; a check of a single file does without.
+
+    Raises:
+        DataError: The path, the format, the train split or a companion file is missing, a file is not UTF-8, or
+            ``params.types`` names nothing that occurs.
+    """
+    path = root / params.path
+    form, files = find(path, params.path, params.format)
+    folder = path if path.is_dir() else path.parent
+    posts, quarantine, noticed = _read_splits(form, files, params.path, path.is_dir())
+    posts, repeated = unique_ids(posts, form)
+    posts, leaked = without_leaks(posts, form)
+    published = inventory(folder) if form.name == "mnre" else None
+    posts, outside, names = take_inventory(posts, params.types, published)
+    quarantine += [*repeated, *leaked, *outside]
+    if require_train:
+        _need_train(posts, params.path, files, quarantine)
+    stats: dict[str, Any] = {"format": form.name}
+    posts = _add_companions(posts, params, folder, quarantine, stats)
+    pictures = Pictures(folder)
+    posts = {split: [pictures.place(post) for post in rows[: params.limit]] for split, rows in posts.items()}
+    stats["splits"] = {split: split_statistics(rows, noticed[split], pictures) for split, rows in posts.items()}
+    stats["overlaps"] = overlaps(posts)
+    stats["warnings"] = _warnings(posts, stats)
+    return Dataset(posts, quarantine, names.types, names.labels, stats)
+
+
+def _read_splits(
+    form: Format, files: dict[str, Path], shown: str, is_folder: bool
+) -> tuple[Splits, list[Quarantined], dict[str, Counter[str]]]:
+    posts: Splits = {}
+    quarantine: list[Quarantined] = []
+    noticed: dict[str, Counter[str]] = {}
+    for split, file in files.items():
+        source = Source(file, str(PurePosixPath(shown) / file.name) if is_folder else shown, split)
+        rows = list(form.read(source))
+        posts[split] = [row for row in rows if isinstance(row, Post)]
+        quarantine += [row for row in rows if isinstance(row, Quarantined)]
+        noticed[split] = source.counts
+    return posts, quarantine, noticed
+
+
+def _need_train(posts: Splits, shown: str, files: dict[str, Path], quarantine: list[Quarantined]) -> None:
+    if "train" not in posts:
+        names = ", ".join(file.name for file in files.values())
+        raise DataError(f"{shown}: no train split among {names}", "Name a file for it, e.g. train.jsonl.")
+    if not posts["train"]:
+        first = next((f"; the first: {row.file}:{row.line}: {row.reason}" for row in quarantine), "")
+        raise DataError(
+            f"{shown}: no training post could be used, {len(quarantine)} rows refused{first}",
+            "`cotpd data check` lists them.",
+        )
+
+
+def _add_companions(
+    posts: Splits, params: DataParams, folder: Path, quarantine: list[Quarantined], stats: dict[str, Any]
+) -> Splits:
+    """Fill in the captions and answers that came in files of their own, and count what they match."""
+    captions: dict[str, str] = {}
+    answers: Answers = {}
+    if params.captions is not None:
+        captions, refused, counts = read_captions(folder, params.captions)
+        matched = sum(lookup(captions, post) is not None for rows in posts.values() for post in rows)
+        stats["captions"] = {**counts, "posts_with": matched, "posts_without": _total(posts) - matched}
+        quarantine += refused
+    if params.answers is not None:
+        answers, refused, counts = read_answers(folder, params.answers, params.answers_kind, posts)
+        stats["answers"] = {**counts, "posts_with": len(answers), "posts_without": _total(posts) - len(answers)}
+        quarantine += refused
+    return {split: [_fill(post, captions, answers) for post in rows] for split, rows in posts.items()}
+
+
+def _fill(post: Post, captions: dict[str, str], answers: Answers) -> Post:
+    update = {
+        "caption": lookup(captions, post) or post.caption,
+        "knowledge": {**post.knowledge, **answers.get(post.id, {})},
+    }
+    return post.model_copy(update=update)
+
+
+def _total(posts: Splits) -> int:
+    return sum(map(len, posts.values()))
+
+
+def _warnings(posts: Splits, stats: dict[str, Any]) -> list[str]:
+    """What is odd but was kept."""
+    warnings = [
+        f"{count} texts of {pair.split('/')[1]} also stand in {pair.split('/')[0]}; "
+        "the splits are used as published"
+        for pair, count in stats["overlaps"].items()
+    ]
+    unseen = unseen_in_train(posts)
+    if unseen:
+        warnings.append(f"train holds no {', '.join(unseen)}: these can never be predicted, and count as missed")
+    for split, counts in stats["splits"].items():
+        if counts["orphan_tags"]:
+            warnings.append(f"{split}: {counts['orphan_tags']} entities open with I-; read as conlleval does")
+        ignored = [name.split(":", 1)[1] for name in counts["noticed"] if name.startswith("ignored_key:")]
+        if ignored:
+            warnings.append(f"{split}: keys that are not read: {', '.join(ignored)}")
+    return warnings

@@ -1,0 +1,135 @@
+"""LLM answers that a data set brings along: our JSON Lines, or the annotated files that PGIM released.
+
+PGIM's files repeat a post's tokens and tags, then `<EOS>` and the words of the answer, each tagged X. They are
+meant to be in the order of the annotations; here an answer goes to the next post of its split with the very same
+tokens, so that one lost or added block costs one answer instead of shifting all that follow.
+"""
+
+import json
+from collections import Counter, defaultdict, deque
+from pathlib import Path
+from typing import Any
+
+from cotpd.data.readers import split_of
+from cotpd.data.readers.base import RowError, Source, numbered_lines, refuse
+from cotpd.data.readers.captions import expand
+from cotpd.data.readers.twitter import Block, blocks, token_and_tag
+from cotpd.data.records import AUGMENT_KINDS, Kind, Post, Quarantined
+from cotpd.errors import DataError
+
+END_OF_POST = "<EOS>"
+Answers = dict[str, dict[Kind, str]]
+Found = tuple[Answers, list[Quarantined], Counter[str]]
+
+
+def read_answers(folder: Path, pattern: str, kind: Kind, posts: dict[str, list[Post]]) -> Found:
+    """Answers by post id and kind; refused lines; counts of answers read, matched, unmatched and empty.
+
+    Args:
+        folder: The data set's folder.
+        pattern: A .jsonl file, a folder of {split}.txt, or a pattern for either.
+        kind: What an answer is where its line does not say.
+        posts: Every post by split.
+
+    Raises:
+        DataError: There is no such file, or it is not UTF-8.
+    """
+    found: Answers = defaultdict(dict)
+    refused: list[Quarantined] = []
+    counts: Counter[str] = Counter()
+    for path in _files(expand(folder, pattern, "answers")):
+        source = Source(path, path.name, split_of(path) or "", counts)
+        if path.suffix == ".txt":
+            refused += _read_blocks(source, kind, posts, found)
+        else:
+            refused += _read_lines(source, kind, posts, found)
+    return dict(found), refused, counts
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    files: list[Path] = []
+    for path in paths:
+        files += sorted(p for p in path.iterdir() if p.suffix in (".txt", ".jsonl")) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"{paths[0]}: a folder without .txt or .jsonl files", "Mend data.answers.")
+    return files
+
+
+def _read_blocks(source: Source, kind: Kind, posts: dict[str, list[Post]], found: Answers) -> list[Quarantined]:
+    if source.split not in posts:
+        return []
+    waiting: dict[tuple[str, ...], deque[str]] = defaultdict(deque)
+    for post in posts[source.split]:
+        waiting[post.tokens].append(post.id)
+    refused = []
+    for block in blocks(numbered_lines(source.path, source.name)):
+        source.counts["read"] += 1
+        try:
+            tokens, answer = _block(block)
+            if not waiting.get(tokens):
+                raise RowError(
+                    f"the answer's words are those of no post of {source.split} that waits for one",
+                    "Is the file that of another release or split?",
+                )
+        except RowError as bad:
+            source.counts["unmatched"] += 1
+            refused.append(refuse(source, block[0][0], " ".join(t for _, t in block), bad.reason, bad.remedy))
+            continue
+        _keep(source.counts, found, waiting[tokens].popleft(), kind, answer)
+    return refused
+
+
+def _block(block: Block) -> tuple[tuple[str, ...], str]:
+    words = [token_and_tag(number, line)[0] for number, line in block]
+    if END_OF_POST not in words:
+        raise RowError(f"no {END_OF_POST} line between post and answer", "Is this a file of answers?")
+    end = words.index(END_OF_POST)
+    return tuple(words[:end]), " ".join(words[end + 1 :])
+
+
+def _read_lines(source: Source, kind: Kind, posts: dict[str, list[Post]], found: Answers) -> list[Quarantined]:
+    known = {post.id for split in posts.values() for post in split}
+    refused = []
+    for number, line in numbered_lines(source.path, source.name):
+        if not line.strip():
+            continue
+        source.counts["read"] += 1
+        try:
+            post_id, its_kind, text = _line(line, kind)
+        except RowError as bad:
+            source.counts["unmatched"] += 1
+            refused.append(refuse(source, number, line, bad.reason, bad.remedy))
+            continue
+        if post_id in known:
+            _keep(source.counts, found, post_id, its_kind, text)
+        else:
+            source.counts["unmatched"] += 1  # a file may well cover more posts than this data set holds
+    return refused
+
+
+def _line(line: str, kind: Kind) -> tuple[str, Kind, str]:
+    try:
+        row: Any = json.loads(line)
+        post_id, text = row["id"], row["text"]
+        its_kind = Kind(row.get("kind", kind))
+    except (ValueError, RecursionError):
+        raise RowError("not JSON, or of an unknown kind", f"Kinds: {', '.join(_kinds())}.") from None
+    except (KeyError, TypeError, AttributeError):
+        raise RowError("an answer without id or text", 'Write {"id": "...", "text": "..."}.') from None
+    if not isinstance(post_id, str | int) or not isinstance(text, str):
+        raise RowError("id or text is not a string", "Quote both.")
+    if its_kind in AUGMENT_KINDS:
+        raise RowError(f"{its_kind} is not a kind of knowledge", f"Kinds: {', '.join(_kinds())}.")
+    return str(post_id), its_kind, text
+
+
+def _kinds() -> list[str]:
+    return [kind.value for kind in Kind if kind not in AUGMENT_KINDS]
+
+
+def _keep(counts: Counter[str], found: Answers, post_id: str, kind: Kind, text: str) -> None:
+    if text.strip():
+        counts["matched"] += 1
+        found[post_id][kind] = text.strip()
+    else:
+        counts["empty"] += 1

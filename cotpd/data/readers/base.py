@@ -1,0 +1,142 @@
+"""What the readers share: a format's description, reading lines safely, and setting one bad row aside.
+
+A reader is a generator of posts and quarantined rows. A row that makes no sense costs that row, never the file;
+only a file that cannot be read at all raises.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cotpd.data.records import Entity, Post, Quarantined
+from cotpd.errors import DataError
+
+STEP = "prepare"
+ROW_SHOWN = 300  # characters of a refused row that are kept for the message
+Rows = Iterator[Post | Quarantined]
+
+
+class RowError(ValueError):
+    """One row cannot be read: why, and what would mend it."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of a data set. ``name`` is how messages call it, ``split`` what it holds."""
+
+    path: Path
+    name: str
+    split: str
+    counts: Counter[str] = field(default_factory=Counter)
+    """What the reader noticed without refusing it: orphan tags, ignored keys, fine types."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a data set is written.
+
+    Attributes:
+        name: What ``data.format`` calls it.
+        title: One line for people.
+        suffix: The ending of its files.
+        looks_like: Whether the first lines of a file are of this format.
+        read: Reads one file.
+        example: A few lines of it.
+        image_ids: A post is named by its picture, so a repeated id is another post and not a mistake.
+        published: Others report scores on its splits, so nothing is moved or dropped to clean them.
+    """
+
+    name: str
+    title: str
+    suffix: str
+    looks_like: Callable[[list[str]], bool]
+    read: Callable[[Source], Rows]
+    example: str
+    image_ids: bool = False
+    published: bool = True
+
+
+def read_text(path: Path, name: str) -> str:
+    """A whole text file, without its byte order mark.
+
+    Raises:
+        DataError: It cannot be opened or is not UTF-8; the message names the line and the byte.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{name}:{line}: not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}",
+            "Save the file as UTF-8, e.g. iconv -f latin1 -t utf-8.",
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"{name}: cannot be read: {error.strerror}", "Check the path and its permissions."
+        ) from None
+
+
+def numbered_lines(path: Path, name: str) -> list[tuple[int, str]]:
+    """The file's lines with their numbers, without line ends; only \\n and \\r\\n end a line.
+
+    str.splitlines would also break at U+2028 or U+0085, which do stand inside posts.
+    """
+    lines = read_text(path, name).split("\n")
+    return [(number, line.removesuffix("\r")) for number, line in enumerate(lines, 1)]
+
+
+def attempt(
+    source: Source, line: int, row: Any, build: Callable[[], Post], post_id: str = ""
+) -> Post | Quarantined:
+    """Build a post, or say why it cannot be."""
+    try:
+        return build()
+    except RowError as bad:
+        return refuse(source, line, row, bad.reason, bad.remedy, post_id)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        reason = first["msg"].removeprefix("Value error, ")
+        return refuse(source, line, row, f"{where}: {reason}" if where else reason, "", post_id)
+
+
+def refuse(source: Source, line: int, row: Any, reason: str, remedy: str = "", post_id: str = "") -> Quarantined:
+    """The record of a row that was set aside."""
+    shown = row if isinstance(row, str) else repr(row)
+    shown = shown[:ROW_SHOWN].encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be written
+    return Quarantined(
+        id=post_id.encode("utf-8", "replace").decode("utf-8"),
+        step=STEP,
+        reason=reason.encode("utf-8", "replace").decode("utf-8"),
+        remedy=remedy,
+        file=source.name,
+        line=line,
+        row=shown,
+    )
+
+
+def refuse_overlaps(entities: Sequence[Entity], show: Callable[[Entity], str]) -> None:
+    """Refuse typed entities that overlap: one BIO tag per token cannot hold both.
+
+    Entities without a type are only the ends of a relation, and may nest (MNRE: a team and the city in its name).
+
+    Raises:
+        RowError: Two of them overlap.
+    """
+    typed = sorted((entity for entity in entities if entity.type), key=lambda entity: (entity.start, entity.end))
+    for one, other in pairwise(typed):
+        if other.start < one.end:
+            raise RowError(
+                f"entities overlap: {show(one)!r} ({one.type}) and {show(other)!r} ({other.type})",
+                "Keep the longer or the more useful one of the two.",
+            )

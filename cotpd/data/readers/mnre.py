@@ -1,0 +1,151 @@
+"""MNRE: one pair of mentions and their relation a line, each line a Python literal.
+
+Lines that share tokens and picture become one post with several entities and relations, so that an LLM is asked
+once for each post: 8,287 posts for the 13,871 pairs of train and val. Mentions carry no type, and may nest, as a
+city does in the name of its team.
+"""
+
+import ast
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from cotpd.data.readers.base import RowError, Format, Rows, Source, attempt, numbered_lines, read_text, refuse
+from cotpd.data.records import NO_RELATION, Entity, Post, Quarantined, Relation
+from cotpd.data.text import join_tokens
+from cotpd.errors import DataError
+
+INVENTORIES = ("relations.json", "ours_rel2id.json")
+EXAMPLE = """\
+{'token': ['Ada', 'visits', 'London'], 'h': {'name': 'Ada', 'pos': [0, 1]}, \
+'t': {'name': 'London', 'pos': [2, 3]}, 'img_id': '1234.jpg', 'relation': '/per/loc/place_of_residence'}
+                      <- one pair a line; relations.json beside it lists the labels"""
+Pair = tuple[tuple[int, int], tuple[int, int], str]
+
+
+def literal(line: str) -> Any:
+    """The value that a line writes as a Python literal; no code in it is ever run.
+
+    Raises:
+        RowError: It is something else.
+    """
+    try:
+        return ast.literal_eval(line)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError) as error:
+        detail = error.msg if isinstance(error, SyntaxError) else type(error).__name__
+        raise RowError(f"not a Python literal: {detail}", "Each line is one dict, as Python prints it.") from None
+
+
+def inventory(folder: Path) -> tuple[str, ...] | None:
+    """The relation labels that the release lists, None first; None where it has no such file.
+
+    Raises:
+        DataError: The file does not map labels to numbers.
+    """
+    path = next((folder / name for name in INVENTORIES if (folder / name).is_file()), None)
+    if path is None:
+        return None
+    try:
+        labels = json.loads(read_text(path, path.name))
+        return tuple(sorted(labels, key=lambda label: (label != NO_RELATION, labels[label])))
+    except (ValueError, TypeError, KeyError):
+        raise DataError(
+            f"{path}: not a map of relation labels to numbers",
+            'Write {"None": 0, "/per/per/peer": 1, ...}, or remove it.',
+        ) from None
+
+
+def read(source: Source) -> Rows:
+    """Read one split; see :class:`cotpd.data.readers.base.Format`."""
+    allowed = inventory(source.path.parent)
+    posts: dict[tuple[tuple[str, ...], str], tuple[int, list[Pair]]] = {}
+    for number, line in numbered_lines(source.path, source.name):
+        if not line.strip():
+            continue
+        try:
+            tokens, image, pair = _pair(literal(line), allowed)
+        except RowError as bad:
+            yield refuse(source, number, line, bad.reason, bad.remedy)
+            continue
+        posts.setdefault((tokens, image), (number, []))[1].append(pair)
+    for (tokens, image), (number, pairs) in posts.items():
+        yield _attempt_post(source, number, tokens, image, pairs)
+
+
+def _attempt_post(
+    source: Source, number: int, tokens: tuple[str, ...], image: str, pairs: list[Pair]
+) -> Post | Quarantined:
+    post_id = PurePosixPath(image).stem
+    return attempt(source, number, " ".join(tokens), lambda: _post(source, number, tokens, image, pairs), post_id)
+
+
+def _pair(row: Any, allowed: tuple[str, ...] | None) -> tuple[tuple[str, ...], str, Pair]:
+    if not isinstance(row, dict):
+        raise RowError("the line holds no dict", "Each line is one dict, as Python prints it.")
+    missing = [key for key in ("token", "h", "t", "img_id", "relation") if key not in row]
+    if missing:
+        raise RowError(f"missing: {', '.join(missing)}", "A pair has token, h, t, img_id and relation.")
+    tokens, image, label = row["token"], row["img_id"], row["relation"]
+    if not isinstance(tokens, list) or not tokens or not all(isinstance(t, str) and t for t in tokens):
+        raise RowError("token is not a list of words", "The post needs at least one word.")
+    if not isinstance(image, str) or not image or not isinstance(label, str):
+        raise RowError("img_id or relation is not a string", "Quote both.")
+    if allowed is not None and label not in allowed:
+        raise RowError(f"relation {label!r} is outside the inventory", "Mend it, or add it to relations.json.")
+    return tuple(tokens), image, (_position(row["h"], tokens), _position(row["t"], tokens), label)
+
+
+def _position(end: Any, tokens: list[str]) -> tuple[int, int]:
+    """Word positions of one end of the pair, checked against the mention that the row spells out."""
+    try:
+        start, stop = (int(number) for number in end["pos"])
+    except (TypeError, KeyError, ValueError):
+        raise RowError("h or t has no pos [first word, word after the last]", "Add it.") from None
+    if not 0 <= start < stop <= len(tokens):
+        raise RowError(f"pos [{start}, {stop}] does not fit {len(tokens)} words", "Mend pos.")
+    name = end.get("name")
+    if name is not None and name != " ".join(tokens[start:stop]):
+        raise RowError(
+            f"pos [{start}, {stop}] is {' '.join(tokens[start:stop])!r}, not {name!r}", "Mend pos or name."
+        )
+    return start, stop
+
+
+def _post(source: Source, line: int, tokens: tuple[str, ...], image: str, pairs: list[Pair]) -> Post:
+    spans = sorted({span for head, tail, _ in pairs for span in (head, tail)})
+    labels: dict[tuple[int, int], str] = {}
+    for head, tail, label in pairs:
+        ends = (spans.index(head), spans.index(tail))
+        if head == tail:
+            raise RowError("a pair relates a mention to itself", "Mend h or t.")
+        if labels.setdefault(ends, label) != label:
+            raise RowError(f"one pair is labelled {labels[ends]} and {label}", "Keep one of the two.")
+    text, offsets = join_tokens(list(tokens))
+    return Post(
+        id=PurePosixPath(image).stem,
+        text=text,
+        tokens=tokens,
+        offsets=tuple(offsets),
+        image=image,
+        entities=tuple(Entity(start=start, end=end) for start, end in spans),
+        relations=tuple(Relation(head=h, tail=t, label=label) for (h, t), label in labels.items()),
+        file=source.name,
+        line=line,
+    )
+
+
+def looks_like(head: list[str]) -> bool:
+    """The first line that is not blank is a dict with Python's quotes that holds words and two mentions."""
+    first = next((line for line in head if line.strip()), "")
+    return first.startswith("{'") and all(f"'{key}':" in first for key in ("token", "h", "t", "relation"))
+
+
+FORMAT = Format(
+    name="mnre",
+    title="MNRE: mnre_{train,val,test}.txt, a pair of mentions and their relation a line",
+    suffix=".txt",
+    looks_like=looks_like,
+    read=read,
+    example=EXAMPLE,
+    image_ids=True,
+)
