@@ -1,0 +1,201 @@
+"""The prompts: one text file a kind, a YAML head and a Jinja body, checked in full when the set is loaded.
+
+A prompt is data that people edit, so it is a file that a diff shows, not a string in the code. The price is that a
+mistake in it is found when the set is loaded and not by a type checker; hence every file of a set is parsed at once,
+and a field that its kind does not have is refused with file and line before a single question is paid for.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import jinja2.meta
+import yaml
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cotpd.data.records import Kind
+from cotpd.errors import ConfigError
+
+Message = dict[str, Any]  # {"role": ..., "content": ...} as in OpenAI's chat completions
+
+FIELDS: dict[Kind, tuple[str, ...]] = {
+    Kind.NOUN: ("text",),
+    Kind.SENTENCE: ("text",),
+    Kind.MULTIMODALITY: ("text", "caption"),
+    Kind.STYLE: ("text", "mentions"),
+    Kind.ENTITY: ("text", "old", "new", "type"),
+    Kind.IMAGE: ("text",),
+}
+SHIPPED = Path(__file__).parent.parent / "prompts"
+
+
+def enclose(value: str, tag: str) -> str:
+    """Wrap text between tags; what looks like that tag inside the text loses its bracket, so it cannot close it."""
+    inside = re.sub(rf"<(?=\s*/?\s*{re.escape(tag)}\b)", "‹", value, flags=re.IGNORECASE)
+    return f"<{tag}>\n{inside}\n</{tag}>"
+
+
+_JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+_JINJA.filters["enclose"] = enclose
+
+
+class Head(BaseModel):
+    """The YAML head of a prompt file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    version: int = Field(ge=1)
+    description: str
+    system: str | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+    json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
+    examples: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A question ready to be asked. ``max_tokens`` None leaves the length to the step's parameter."""
+
+    messages: list[Message]
+    schema: dict[str, Any] | None
+    max_tokens: int | None
+    version: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One file of a set."""
+
+    path: Path
+    kind: Kind
+    head: Head
+    body: str
+
+    @classmethod
+    def read(cls, path: Path, kind: Kind) -> "Prompt":
+        """Read and check a file; raises ConfigError naming file and line."""
+        try:
+            text = path.read_text("utf-8")
+        except FileNotFoundError:
+            raise ConfigError(f"{path}: the prompt set has no {kind} prompt", f"Write {path.name}.") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{path}: not UTF-8", "Save it as UTF-8.") from None
+        parts = re.match(r"---\r?\n(.*?)^---[ \t]*\r?\n(.*)\Z", text, re.DOTALL | re.MULTILINE)
+        if not parts:
+            raise ConfigError(f"{path}:1: no head between two lines of ---", "See cotpd/prompts/default.")
+        prompt = cls(path, kind, _head(path, parts[1]), parts[2].strip())
+        prompt._check_fields(first_line=text[: parts.start(2)].count("\n") + 1)
+        prompt._check_examples()
+        return prompt
+
+    @cached_property
+    def _template(self) -> jinja2.Template:
+        return _JINJA.from_string(self.body)
+
+    @property
+    def version(self) -> str:
+        """Set, kind and version, as recorded beside an answer: ``default/noun@2``."""
+        return f"{self.path.parent.name}/{self.kind}@{self.head.version}"
+
+    def render(self, fields: Mapping[str, Any]) -> Rendered:
+        """Fill the prompt in; raises ConfigError if a field that it uses is missing or None."""
+        system = [{"role": "system", "content": self.head.system.strip()}] if self.head.system else []
+        shots = [message for example in self.head.examples for message in self._shot(example)]
+        question = {"role": "user", "content": self._fill(fields)}
+        return Rendered([*system, *shots, question], self.head.json_schema, self.head.max_tokens, self.version)
+
+    def _shot(self, example: Mapping[str, Any]) -> list[Message]:
+        fields = {name: value for name, value in example.items() if name != "answer"}
+        return [
+            {"role": "user", "content": self._fill(fields)},
+            {"role": "assistant", "content": str(example["answer"])},
+        ]
+
+    def _fill(self, fields: Mapping[str, Any]) -> str:
+        given = {name: value for name, value in fields.items() if value is not None}
+        try:
+            return self._template.render(given)
+        except (jinja2.TemplateError, TypeError) as error:
+            raise ConfigError(
+                f"{self.path}: cannot be filled in: {error}",
+                f"A {self.kind} prompt is given {', '.join(FIELDS[self.kind])}; None counts as missing.",
+            ) from None
+
+    def _check_fields(self, first_line: int) -> None:
+        try:
+            used = jinja2.meta.find_undeclared_variables(_JINJA.parse(self.body))
+            self._template  # noqa: B018 - compiling also finds unknown filters
+        except jinja2.TemplateSyntaxError as error:
+            raise ConfigError(
+                f"{self.path}:{first_line + error.lineno - 1}: {error.message}", "Mend the template."
+            ) from None
+        for name in sorted(used - set(FIELDS[self.kind])):
+            lines = self.body.splitlines()
+            at = next((n for n, line in enumerate(lines) if re.search(rf"\b{name}\b", line)), 0)
+            raise ConfigError(
+                f"{self.path}:{first_line + at}: a {self.kind} prompt has no field {name}",
+                f"It has {', '.join(FIELDS[self.kind])}.",
+            )
+
+    def _check_examples(self) -> None:
+        for number, example in enumerate(self.head.examples, 1):
+            if "answer" not in example:
+                raise ConfigError(f"{self.path}: example {number} has no answer", "Add the key `answer`.")
+            self._shot(example)
+
+
+def _head(path: Path, text: str) -> Head:
+    try:
+        return Head.model_validate(yaml.safe_load(text))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 2 if error.problem_mark else 1  # the head starts on line 2
+        raise ConfigError(f"{path}:{line}: not YAML: {error.problem}", "Mend the head.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else ""
+        line = next((n for n, row in enumerate(text.splitlines(), 2) if key and row.startswith(key)), 1)
+        raise ConfigError(f"{path}:{line}: {key}: {first['msg']}", f"A head has {_HEAD_KEYS}.") from None
+
+
+_HEAD_KEYS = ", ".join(field.alias or name for name, field in Head.model_fields.items())
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """The six prompts of a folder."""
+
+    folder: Path
+    prompts: Mapping[Kind, Prompt]
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> "PromptSet":
+        """Load a shipped set by name (``default``, ``paper``) or any folder with one file a kind.
+
+        Raises:
+            ConfigError: There is no such set, or one of its files cannot be used; names file and line.
+        """
+        shipped = SHIPPED / str(name_or_path)
+        folder = shipped if shipped.is_dir() else Path(name_or_path)
+        if not folder.is_dir():
+            names = ", ".join(sorted(path.name for path in SHIPPED.iterdir() if (path / "noun.txt").is_file()))
+            raise ConfigError(
+                f"{name_or_path}: there is no such prompt set", f"Shipped: {names}; or give a folder."
+            )
+        return cls(folder, {kind: Prompt.read(folder / f"{kind}.txt", kind) for kind in Kind})
+
+    def render(self, kind: Kind | str, **fields: Any) -> Rendered:
+        """Fill in the prompt of one kind; see FIELDS for what each may use.
+
+        Raises:
+            ConfigError: No such kind, a field that the kind does not have, or one that it needs and is missing.
+        """
+        if kind not in set(Kind):
+            raise ConfigError(f"{kind}: there is no such kind of prompt", f"Kinds: {', '.join(Kind)}.")
+        for name in sorted(set(fields) - set(FIELDS[Kind(kind)])):
+            raise ConfigError(f"a {kind} prompt has no field {name}", f"It has {', '.join(FIELDS[Kind(kind)])}.")
+        return self.prompts[Kind(kind)].render(fields)
