@@ -29,7 +29,9 @@ re_rows = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), 
 
 
 def ner(pairs):
-    return [Prediction(id=str(n), split="test", model="student", gold=g, predicted=p) for n, (g, p) in enumerate(pairs)]
+    return [
+        Prediction(id=str(n), split="test", model="student", gold=g, predicted=p) for n, (g, p) in enumerate(pairs)
+    ]
 
 
 def relations(pairs):
@@ -73,7 +75,9 @@ def test_relation_scores_leave_none_out(pairs):
 
 
 @settings(deadline=None)
-@given(st.one_of(ner_rows.map(ner).map(lambda rows: (rows, "ner")), re_rows.map(relations).map(lambda r: (r, "re"))))
+@given(
+    st.one_of(ner_rows.map(ner).map(lambda rows: (rows, "ner")), re_rows.map(relations).map(lambda r: (r, "re")))
+)
 def test_counts_of_examples_add_up_to_the_micro_scores(case):
     rows, task = case
     hits, spurious, missed = counts(rows, task).sum(axis=0)
@@ -101,7 +105,7 @@ def test_no_posts_and_posts_without_entities_score_zero_without_a_warning(recwar
 
 
 def test_overlapping_spans_are_refused_by_post():
-    with pytest.raises(DataError, match="post 0: .* 1 to 3 overlaps"):
+    with pytest.raises(DataError, match=r"post 0: .* 1 to 3 overlaps"):
         score_entities(ner([([[0, 2, "PER"], [1, 3, "LOC"]], [])]))
 
 

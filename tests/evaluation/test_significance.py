@@ -66,7 +66,9 @@ def test_under_no_difference_small_p_values_are_as_rare_as_they_should_be():
     """Two models right on a random half each: p < 0.1 in about a tenth of the trials."""
     rng = np.random.default_rng(0)
     p = [
-        paired_bootstrap(rows(rng.random(60) < 0.6), rows(rng.random(60) < 0.6), "re", seed=n, resamples=200).p_value
+        paired_bootstrap(
+            rows(rng.random(60) < 0.6), rows(rng.random(60) < 0.6), "re", seed=n, resamples=200
+        ).p_value
         for n in range(150)
     ]
     assert 0.03 < np.mean(np.array(p) < 0.1) < 0.2

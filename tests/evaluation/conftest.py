@@ -1,0 +1,68 @@
+"""A small evaluated data set: two posts, three rows, one mistake of each model."""
+
+import pytest
+
+from cotpd.config import Params
+from cotpd.data.records import Entity, Kind, Post, Prediction, Quarantined, Relation
+from cotpd.data.text import tokenize
+from cotpd.evaluation.compare import compare
+from cotpd.evaluation.report import Material
+
+EVIL = "<script>alert('x')</script>"
+
+
+def post(key, text, *entities, relations=()):
+    tokens = tokenize(text)
+    return Post(
+        id=key,
+        text=text,
+        tokens=tuple(token.text for token in tokens),
+        offsets=tuple((token.start, token.end) for token in tokens),
+        entities=tuple(Entity(start=start, end=end, type=kind) for start, end, kind in entities),
+        relations=relations,
+        image="a.jpg",
+    )
+
+
+@pytest.fixture
+def posts():
+    return [
+        post(
+            "1",
+            "Ada Lovelace & Co",
+            (0, 2, "PER"),
+            (3, 4, "ORG"),
+            relations=(Relation(head=0, tail=1, label="r"),),
+        ),
+        post("2", f"Paris {EVIL}", (0, 1, "LOC")),
+    ]
+
+
+@pytest.fixture
+def predictions(posts):
+    wrong = {("1", "baseline"), ("2", "student")}
+    return [
+        Prediction(
+            id=one.id,
+            split="test",
+            model=model,
+            gold=[[e.start, e.end, e.type] for e in one.entities],
+            predicted=[] if (one.id, model) in wrong else [[e.start, e.end, e.type, 0.9] for e in one.entities],
+        )
+        for model in ("baseline", "student", "knowledge")
+        for one in posts
+    ]
+
+
+@pytest.fixture
+def material(posts, predictions):
+    return Material(
+        params=Params(),
+        metrics=compare(predictions, "ner", seed=1, resamples=50),
+        predictions=predictions,
+        posts={"train": posts[:1], "test": posts},
+        captions={"2": f"a tower {EVIL}"},
+        knowledge={"2": {Kind.NOUN: f"Paris is a city {EVIL}"}},
+        quarantine=[Quarantined(id="9", step="validate", reason=f"too long {EVIL}")] * 3,
+        augmented={"style": {"tried": 7, "kept": 4}},
+    )
