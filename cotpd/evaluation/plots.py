@@ -152,20 +152,8 @@ def _draw_curves(histories: Mapping[str, History]) -> "Figure | None":
         return None
     figure, [losses, scores] = _figure(2, 3.4)
     for model, epochs in histories.items():
-        colour = COLOURS.get(model, "#334155")
-        for style, measure in zip(("-", "--", ":", "-."), _measures(epochs, "loss"), strict=False):
-            _line(losses, epochs, measure, f"{model}: {measure}", color=colour, linestyle=style)
-        for style, measure in zip(("-", "--", ":", "-."), _measures(epochs, "f1"), strict=False):
-            _line(
-                scores,
-                epochs,
-                measure,
-                f"{model}: {measure}",
-                color=colour,
-                linestyle=style,
-                marker="o",
-                markersize=3,
-            )
+        _lines(losses, model, epochs, "loss")
+        _lines(scores, model, epochs, "f1", marker="o", markersize=3)
     for axis, title in ((losses, "training loss"), (scores, "valid F1")):
         axis.set_title(title, loc="left", fontsize=11)
         axis.set_xlabel("epoch")
@@ -176,13 +164,18 @@ def _draw_curves(histories: Mapping[str, History]) -> "Figure | None":
 
 
 def _measures(epochs: History, what: str) -> list[str]:
-    """Keys whose last part names the measure; the scores of single types are left to the tables."""
-    keys = {key for epoch in epochs for key in epoch}
+    """Keys whose last part names the measure, the total first; scores of single types are left to the tables."""
+    keys = {key for epoch in epochs for key in epoch if "per_type" not in key}
     if what == "loss":
-        return sorted(key for key in keys if "loss" in key or key.split(".")[-1] == "kl")
-    return sorted(key for key in keys if key.split(".")[-1] == what and "per_type" not in key)
+        found = {key for key in keys if "loss" in key or key.split(".")[-1] == "kl"}
+    else:
+        found = {key for key in keys if key.split(".")[-1] == what}
+    return sorted(found, key=lambda key: (key != what, "knowledge" in key, key))
 
 
-def _line(axis: "Axes", epochs: History, measure: str, name: str, **style: Any) -> None:
-    points = [(epoch["epoch"], epoch[measure]) for epoch in epochs if measure in epoch]
-    axis.plot([x for x, _ in points], [y for _, y in points], label=name, **style)
+def _lines(axis: "Axes", model: str, epochs: History, what: str, **style: Any) -> None:
+    for line, measure in zip(("-", "--", ":", "-."), _measures(epochs, what), strict=False):
+        points = [(epoch["epoch"], epoch[measure]) for epoch in epochs if measure in epoch]
+        row = "knowledge" if "knowledge" in measure else model
+        colour = COLOURS.get(row, "#334155")
+        axis.plot(*zip(*points, strict=True), line, label=f"{model}: {measure}", color=colour, **style)

@@ -1,0 +1,69 @@
+"""`cotpd registry`: the versions of the student, which of them is champion, and the way back."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="List, promote and roll back registered students.", no_args_is_help=True)
+Name = Annotated[str | None, typer.Option(help="Registered name; null takes the one of params.yaml.")]
+
+
+@app.command("list")
+def list_versions(name: Name = None) -> None:
+    """List the versions, the oldest first, with their aliases and scores.
+
+    Example: cotpd registry list
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from cotpd.registry.aliases import versions
+
+    client, name = _open(name)
+    found = versions(client, name)
+    scores = sorted({tag for version in found for tag in version.tags if tag.startswith(("f1.", "gain."))})
+    table = Table("version", "aliases", *scores, "commit", title=name, title_justify="left")
+    for version in found:
+        commit = version.tags.get("git.commit", "")[:10] + "+" * (version.tags.get("git.dirty") == "true")
+        figures = (version.tags.get(score, "") for score in scores)
+        table.add_row(str(version.number), ", ".join(version.aliases), *figures, commit)
+    Console().print(table)
+
+
+@app.command("promote")
+def promote_version(
+    version: Annotated[str, typer.Argument(help="A version's number or alias.")] = "challenger",
+    name: Name = None,
+) -> None:
+    """Make a version the champion; the former champion becomes `previous`.
+
+    Example: cotpd registry promote 3
+    """
+    from cotpd.registry.aliases import promote
+
+    client, name = _open(name)
+    champion, former = promote(client, name, version)
+    after = f", after version {former.number}" if former else ""
+    typer.echo(f"models:/{name}@champion is version {champion.number}{after}")
+
+
+@app.command("rollback")
+def rollback_version(name: Name = None) -> None:
+    """Put the previous champion back; once more brings the later one back.
+
+    Example: cotpd registry rollback
+    """
+    from cotpd.registry.aliases import rollback
+
+    client, name = _open(name)
+    champion, former = rollback(client, name)
+    typer.echo(f"models:/{name}@champion is version {champion.number} again, instead of {former.number}")
+
+
+def _open(name: str | None) -> tuple[Any, str]:
+    from cotpd.config import load_params
+    from cotpd.registry.store import connect
+
+    params = load_params()
+    return connect(params.register_, Path()), name or params.model_name

@@ -1,0 +1,194 @@
+"""One MLflow run per registered student: parameters, scores, digests of the data, the report, and the model.
+
+The package travels inside the model (models-from-code, no pickle), so that a version keeps predicting as it did
+when it was registered, whatever the checkout does afterwards. It costs some 300 KB a version beside the weights.
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cotpd
+from cotpd.config import Params
+from cotpd.errors import ModelError
+from cotpd.registry.aliases import set_alias
+from cotpd.registry.fetch import STUDENT
+from cotpd.registry.store import connect, database, explained
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "regex", "safetensors", "torch", "transformers")
+EXAMPLES = {
+    "ner": {"text": "Eileen Collins waves from the pad at Kennedy Space Center"},
+    "re": {
+        "text": "Eileen Collins waves from the pad at Kennedy Space Center",
+        "head": "Eileen Collins",
+        "tail": "Kennedy Space Center",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """Where a student went."""
+
+    name: str
+    version: int
+    alias: str
+    uri: str
+    run_id: str
+
+
+def register(
+    params: Params,
+    student: Path,
+    metrics: Mapping[str, Any],
+    *,
+    evaluation: Path | None = None,
+    tables: Sequence[Path] = (),
+    root: Path = Path(),
+) -> Registered:
+    """Log a run, register the student as a new version, and give it ``params.register.alias``.
+
+    Args:
+        params: All of params.yaml; logged flattened.
+        student: The trained student's folder.
+        metrics: Of :func:`cotpd.evaluation.compare.compare`; logged flattened.
+        evaluation: Folder with report and plots; logged as artifacts.
+        tables: Prepared tables whose sha256 is kept with the run and the version.
+        root: The project's folder, where a SQLite store lies.
+
+    Raises:
+        ModelError: The student's folder is missing, or MLflow refuses.
+    """
+    if not student.is_dir():
+        raise ModelError(f"{student}: there is no such folder", "Train the student first: dvc repro train.")
+    client = connect(params.register_, root, create=True)
+    import mlflow
+
+    name = params.model_name
+    with explained(f"registering {name}", "See the message; the tracking server must be reachable and writable."):
+        tags = {f"sha256.{path.name}": digest(path) for path in tables} | _commit(root)
+        with mlflow.start_run(experiment_id=_experiment(client, params, root), run_name=name) as run:
+            mlflow.set_tags(tags)
+            mlflow.log_params(_flat(params.model_dump(mode="json", by_alias=True)))
+            mlflow.log_metrics(_figures(metrics))
+            if evaluation is not None:
+                mlflow.log_artifacts(str(evaluation), "evaluation")
+            source = _log_model(params.task, student)
+        number = _version(client, name, source, run.info.run_id, tags | _headlines(metrics))
+    set_alias(client, name, params.register_.alias, number)
+    uri = f"models:/{name}@{params.register_.alias}"
+    return Registered(name, number, params.register_.alias, uri, run.info.run_id)
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def signature(task: str) -> "ModelSignature":
+    """Columns in, and what comes out for each row: the `predict` of cotpd.registry.serving."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import Array, Object, Property
+
+    columns = Schema([ColSpec(DataType.string, name) for name in EXAMPLES[task]])
+    if task == "re":
+        return ModelSignature(
+            columns, Schema([ColSpec(DataType.string, "label"), ColSpec(DataType.double, "score")])
+        )
+    kinds = {"start": "long", "end": "long", "type": "string", "text": "string", "score": "double"}
+    entity = Object([Property(name, DataType[kind]) for name, kind in kinds.items()])
+    return ModelSignature(columns, Schema([ColSpec(Array(entity), "entities")]))
+
+
+def _log_model(task: str, student: Path) -> str:
+    import mlflow
+    import pandas as pd
+
+    with tempfile.TemporaryDirectory() as folder:
+        code = Path(folder) / "cotpd"
+        shutil.copytree(Path(cotpd.__file__).parent, code, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        weights = Path(folder) / STUDENT  # the artifact takes its folder's name
+        weights.symlink_to(student.resolve(), target_is_directory=True)
+        model = mlflow.pyfunc.log_model(
+            name=STUDENT,
+            python_model=str(code / "registry" / "serving.py"),
+            artifacts={STUDENT: str(weights)},
+            code_paths=[str(code)],
+            signature=signature(task),
+            input_example=pd.DataFrame([EXAMPLES[task]]),
+            pip_requirements=[f"{name}=={installed(name).partition('+')[0]}" for name in REQUIREMENTS],
+        )
+    return model.model_uri
+
+
+def _experiment(client: "MlflowClient", params: Params, root: Path) -> str:
+    """The experiment's id. MLflow would put artifacts into the current folder; they belong beside the database."""
+    name = params.register_.experiment
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return found.experiment_id
+    path = database(client.tracking_uri)
+    return client.create_experiment(
+        name, artifact_location=None if path is None else (path.parent / "mlruns").as_uri()
+    )
+
+
+def _version(client: "MlflowClient", name: str, source: str, run_id: str, tags: dict[str, str]) -> int:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    return int(client.create_model_version(name, source, run_id, tags=tags).version)
+
+
+def _commit(root: Path) -> dict[str, str]:
+    """The checkout's commit and whether it had changes, as tags; none outside a git checkout."""
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return {"git.commit": commit, "git.dirty": str(bool(_git(root, "status", "--porcelain"))).lower()}
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def _headlines(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """F1 and gain of each split, as tags that a listing shows."""
+    found = {}
+    for split, rows in metrics.items():
+        if "student" in rows:
+            found[f"f1.{split}"] = f"{100 * rows['student']['f1']:.2f}"
+        if "gain" in rows:
+            found[f"gain.{split}"] = f"{100 * rows['gain']['f1']:+.2f}"
+    return found
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, one in value.items():
+        found |= _flat(one, f"{prefix}{key}.") if isinstance(one, Mapping) else {prefix + str(key): one}
+    return found
+
+
+def _figures(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Flat numbers under names that MLflow accepts: relation labels such as /per/loc/birth hold slashes."""
+    return {re.sub(r"[^\w. -]+", "_", key): float(one) for key, one in _flat(metrics).items()}

@@ -1,0 +1,79 @@
+"""The door to MLflow: which store is meant, a client for it, and errors a user can act on.
+
+MLflow takes over a second to import, so nothing outside this package imports it and everything here does so late.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cotpd.config import RegisterParams
+from cotpd.errors import ModelError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+SQLITE = "sqlite:///"
+
+
+def tracking_uri(params: RegisterParams, root: Path) -> str:
+    """MLFLOW_TRACKING_URI if set, else the parameter; a relative SQLite file is counted from ``root``."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or params.tracking_uri
+    path = database(uri)
+    return uri if path is None else f"{SQLITE}{(root.resolve() / path).as_posix()}"
+
+
+def database(uri: str) -> Path | None:
+    """The file behind a SQLite address; None for any other store."""
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
+def connect(params: RegisterParams, root: Path, *, create: bool = False) -> "MlflowClient":
+    """A client for the registry, which also becomes MLflow's current store in this process.
+
+    Args:
+        params: Names the store.
+        root: The project's folder, the one with params.yaml.
+        create: Make a SQLite store that does not exist yet, which takes some six seconds.
+
+    Raises:
+        ModelError: There is no such store and it is not to be created.
+    """
+    uri = tracking_uri(params, root)
+    path = database(uri)
+    if path is not None and not path.is_file() and not create:
+        raise ModelError(
+            f"{path}: there is no registry here",
+            "Train and register a student first: make run, or dvc repro.",
+        )
+    for chatty in ("alembic", "mlflow"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # its import sets INFO
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return mlflow.MlflowClient()
+
+
+@contextmanager
+def explained(what: str, remedy: str) -> Iterator[None]:
+    """Turn whatever MLflow raises inside into a ModelError.
+
+    Args:
+        what: What was looked for, as the message's beginning.
+        remedy: What to do if it is not there.
+    """
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import ConnectionError as NoConnection
+
+    try:
+        yield
+    except MlflowException as error:
+        raise ModelError(f"{what}: {error.message}", remedy) from None
+    except NoConnection as error:
+        raise ModelError(f"{what}: {error}", "Start the tracking server, or unset MLFLOW_TRACKING_URI.") from None

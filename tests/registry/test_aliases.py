@@ -1,0 +1,86 @@
+"""Champion, previous and challenger: who is what after each move."""
+
+import pytest
+
+from cotpd.config import RegisterParams
+from cotpd.errors import ModelError
+from cotpd.registry.aliases import find, promote, rollback, set_alias, versions
+from cotpd.registry.store import connect
+
+NAME = "cotpd-ner"
+
+
+@pytest.fixture
+def client(project):
+    """A registry with three versions, the last one challenger. Their files do not matter here."""
+    client = connect(RegisterParams(), project)
+    client.create_registered_model(NAME)
+    for _ in range(3):
+        client.create_model_version(NAME, project.as_uri())
+    set_alias(client, NAME, "challenger", 3)
+    return client
+
+
+def aliases(client):
+    return {alias: version.number for version in versions(client, NAME) for alias in version.aliases}
+
+
+def test_the_first_champion_has_no_former(client):
+    champion, former = promote(client, NAME)
+    assert (champion.number, former) == (3, None)
+    assert aliases(client) == {"challenger": 3, "champion": 3}
+
+
+def test_a_new_champion_keeps_the_way_back(client):
+    promote(client, NAME, "1")
+    champion, former = promote(client, NAME, "challenger")
+    assert (champion.number, former.number) == (3, 1)
+    assert aliases(client) == {"challenger": 3, "champion": 3, "previous": 1}
+
+
+def test_promoting_the_champion_changes_nothing(client):
+    promote(client, NAME, "1")
+    promote(client, NAME, "2")
+    assert promote(client, NAME, "champion")[1] is None
+    assert aliases(client) == {"challenger": 3, "champion": 2, "previous": 1}
+
+
+def test_a_rollback_puts_the_former_back_and_a_second_undoes_it(client):
+    promote(client, NAME, "1")
+    promote(client, NAME, "2")
+    champion, former = rollback(client, NAME)
+    assert (champion.number, former.number) == (1, 2)
+    assert aliases(client) == {"challenger": 3, "champion": 1, "previous": 2}
+    rollback(client, NAME)
+    assert aliases(client)["champion"] == 2
+
+
+def test_a_kill_between_the_two_writes_leaves_a_champion_and_the_way_back(client, monkeypatch):
+    promote(client, NAME, "1")
+    write = client.set_registered_model_alias
+
+    def killed(name, alias, version):
+        if alias == "champion":
+            raise KeyboardInterrupt
+        write(name, alias, version)
+
+    monkeypatch.setattr(client, "set_registered_model_alias", killed)
+    with pytest.raises(KeyboardInterrupt):
+        promote(client, NAME, "2")
+    assert aliases(client) == {"challenger": 3, "champion": 1, "previous": 1}
+
+
+def test_there_must_be_something_to_go_back_to(client):
+    with pytest.raises(ModelError, match="'champion'"):
+        rollback(client, NAME)
+    promote(client, NAME, "1")
+    with pytest.raises(ModelError, match="'previous'"):
+        rollback(client, NAME)
+
+
+def test_versions_are_found_by_number_and_by_alias_and_nothing_else(client):
+    assert find(client, NAME, "2").number == find(client, NAME, "2").number == 2
+    assert find(client, NAME, "challenger").number == 3
+    for which in ("4", "champion", "", "latest"):
+        with pytest.raises(ModelError, match="It has: challenger, 1, 2, 3"):
+            find(client, NAME, which)
