@@ -1,4 +1,4 @@
-"""What `cotpd data check` reports on a data set: a table of its splits, oddities that were kept, rows that were refused."""
+"""What `cotpd data check` says of a data set: a table of its splits, oddities that were kept, rows refused."""
 
 from typing import Any
 

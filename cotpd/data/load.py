@@ -5,7 +5,7 @@ A row that cannot be used is set aside with a reason; only what makes the whole 
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from cotpd.config import DataParams
@@ -13,7 +13,7 @@ from cotpd.data.integrity import Splits, take_inventory, unique_ids, unseen_in_t
 from cotpd.data.pictures import Pictures
 from cotpd.data.readers import find
 from cotpd.data.readers.answers import Answers, read_answers
-from cotpd.data.readers.base import Format, Source
+from cotpd.data.readers.base import Format, Source, name_of
 from cotpd.data.readers.captions import lookup, read_captions
 from cotpd.data.readers.mnre import inventory
 from cotpd.data.records import Post, Quarantined
@@ -55,7 +55,7 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
     path = root / params.path
     form, files = find(path, params.path, params.format)
     folder = path if path.is_dir() else path.parent
-    posts, quarantine, noticed = _read_splits(form, files, params.path, path.is_dir())
+    posts, quarantine, noticed = _read_splits(form, files, root)
     posts, repeated = unique_ids(posts, form)
     posts, leaked = without_leaks(posts, form)
     published = inventory(folder) if form.name == "mnre" else None
@@ -64,7 +64,7 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
     if require_train:
         _need_train(posts, params.path, files, quarantine)
     stats: dict[str, Any] = {"format": form.name}
-    posts = _add_companions(posts, params, folder, quarantine, stats)
+    posts = _add_companions(posts, params, folder, root, quarantine, stats)
     pictures = Pictures(folder)
     posts = {split: [pictures.place(post) for post in rows[: params.limit]] for split, rows in posts.items()}
     stats["splits"] = {split: split_statistics(rows, noticed[split], pictures) for split, rows in posts.items()}
@@ -74,13 +74,13 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
 
 
 def _read_splits(
-    form: Format, files: dict[str, Path], shown: str, is_folder: bool
+    form: Format, files: dict[str, Path], root: Path
 ) -> tuple[Splits, list[Quarantined], dict[str, Counter[str]]]:
     posts: Splits = {}
     quarantine: list[Quarantined] = []
     noticed: dict[str, Counter[str]] = {}
     for split, file in files.items():
-        source = Source(file, str(PurePosixPath(shown) / file.name) if is_folder else shown, split)
+        source = Source(file, name_of(file, root), split)
         rows = list(form.read(source))
         posts[split] = [row for row in rows if isinstance(row, Post)]
         quarantine += [row for row in rows if isinstance(row, Quarantined)]
@@ -101,18 +101,23 @@ def _need_train(posts: Splits, shown: str, files: dict[str, Path], quarantine: l
 
 
 def _add_companions(
-    posts: Splits, params: DataParams, folder: Path, quarantine: list[Quarantined], stats: dict[str, Any]
+    posts: Splits,
+    params: DataParams,
+    folder: Path,
+    root: Path,
+    quarantine: list[Quarantined],
+    stats: dict[str, Any],
 ) -> Splits:
     """Fill in the captions and answers that came in files of their own, and count what they match."""
     captions: dict[str, str] = {}
     answers: Answers = {}
     if params.captions is not None:
-        captions, refused, counts = read_captions(folder, params.captions)
+        captions, refused, counts = read_captions(folder, params.captions, root)
         matched = sum(lookup(captions, post) is not None for rows in posts.values() for post in rows)
         stats["captions"] = {**counts, "posts_with": matched, "posts_without": _total(posts) - matched}
         quarantine += refused
     if params.answers is not None:
-        answers, refused, counts = read_answers(folder, params.answers, params.answers_kind, posts)
+        answers, refused, counts = read_answers(folder, params.answers, root, params.answers_kind, posts)
         stats["answers"] = {**counts, "posts_with": len(answers), "posts_without": _total(posts) - len(answers)}
         quarantine += refused
     return {split: [_fill(post, captions, answers) for post in rows] for split, rows in posts.items()}
@@ -133,8 +138,7 @@ def _total(posts: Splits) -> int:
 def _warnings(posts: Splits, stats: dict[str, Any]) -> list[str]:
     """What is odd but was kept."""
     warnings = [
-        f"{count} texts of {pair.split('/')[1]} also stand in {pair.split('/')[0]}; "
-        "the splits are used as published"
+        f"{pair.replace('/', ' and ')} share {count} texts; both are used as they are"
         for pair, count in stats["overlaps"].items()
     ]
     unseen = unseen_in_train(posts)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cotpd.data.readers import split_of
-from cotpd.data.readers.base import RowError, Source, numbered_lines, refuse
+from cotpd.data.readers.base import RowError, Source, name_of, numbered_lines, refuse, writable
 from cotpd.data.readers.captions import expand
 from cotpd.data.readers.twitter import Block, blocks, token_and_tag
 from cotpd.data.records import AUGMENT_KINDS, Kind, Post, Quarantined
@@ -22,12 +22,13 @@ Answers = dict[str, dict[Kind, str]]
 Found = tuple[Answers, list[Quarantined], Counter[str]]
 
 
-def read_answers(folder: Path, pattern: str, kind: Kind, posts: dict[str, list[Post]]) -> Found:
+def read_answers(folder: Path, pattern: str, root: Path, kind: Kind, posts: dict[str, list[Post]]) -> Found:
     """Answers by post id and kind; refused lines; counts of answers read, matched, unmatched and empty.
 
     Args:
         folder: The data set's folder.
         pattern: A .jsonl file, a folder of {split}.txt, or a pattern for either.
+        root: What messages name files from.
         kind: What an answer is where its line does not say.
         posts: Every post by split.
 
@@ -38,7 +39,7 @@ def read_answers(folder: Path, pattern: str, kind: Kind, posts: dict[str, list[P
     refused: list[Quarantined] = []
     counts: Counter[str] = Counter()
     for path in _files(expand(folder, pattern, "answers")):
-        source = Source(path, path.name, split_of(path) or "", counts)
+        source = Source(path, name_of(path, root), split_of(path) or "", counts)
         if path.suffix == ".txt":
             refused += _read_blocks(source, kind, posts, found)
         else:
@@ -130,6 +131,6 @@ def _kinds() -> list[str]:
 def _keep(counts: Counter[str], found: Answers, post_id: str, kind: Kind, text: str) -> None:
     if text.strip():
         counts["matched"] += 1
-        found[post_id][kind] = text.strip()
+        found[post_id][kind] = writable(text.strip())
     else:
         counts["empty"] += 1

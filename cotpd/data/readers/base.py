@@ -66,6 +66,11 @@ class Format:
     published: bool = True
 
 
+def name_of(path: Path, root: Path) -> str:
+    """How messages call a file: as the user would from ``root``, or by its whole path where it lies elsewhere."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
 def read_text(path: Path, name: str) -> str:
     """A whole text file, without its byte order mark.
 
@@ -100,7 +105,9 @@ def attempt(
 ) -> Post | Quarantined:
     """Build a post, or say why it cannot be."""
     try:
-        return build()
+        post = build()
+        _refuse_surrogates(post)
+        return post
     except RowError as bad:
         return refuse(source, line, row, bad.reason, bad.remedy, post_id)
     except ValidationError as error:
@@ -113,16 +120,27 @@ def attempt(
 def refuse(source: Source, line: int, row: Any, reason: str, remedy: str = "", post_id: str = "") -> Quarantined:
     """The record of a row that was set aside."""
     shown = row if isinstance(row, str) else repr(row)
-    shown = shown[:ROW_SHOWN].encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be written
     return Quarantined(
-        id=post_id.encode("utf-8", "replace").decode("utf-8"),
+        id=writable(post_id),
         step=STEP,
-        reason=reason.encode("utf-8", "replace").decode("utf-8"),
+        reason=writable(reason),
         remedy=remedy,
         file=source.name,
         line=line,
-        row=shown,
+        row=writable(shown[:ROW_SHOWN]),
     )
+
+
+def writable(text: str) -> str:
+    """The text with lone surrogates, which JSON can spell but no file can hold, turned into question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _refuse_surrogates(post: Post) -> None:
+    names = [entity.type or "" for entity in post.entities] + [relation.label for relation in post.relations]
+    texts = [post.id, post.text, post.image or "", post.caption or "", *post.knowledge.values(), *names]
+    if any(text != writable(text) for text in texts if not text.isascii()):
+        raise RowError("half of a surrogate pair stands alone", "Write the whole character, e.g. an emoji.")
 
 
 def refuse_overlaps(entities: Sequence[Entity], show: Callable[[Entity], str]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cotpd.data.readers.base import RowError, Source, numbered_lines, refuse
+from cotpd.data.readers.base import RowError, Source, name_of, numbered_lines, refuse, writable
 from cotpd.data.readers.mnre import literal
 from cotpd.data.records import Post, Quarantined
 from cotpd.errors import DataError
@@ -49,8 +49,15 @@ def expand(folder: Path, pattern: str, what: str) -> list[Path]:
     return list(dict.fromkeys(files))
 
 
-def read_captions(folder: Path, pattern: str) -> tuple[dict[str, str], list[Quarantined], Counter[str]]:
+def read_captions(
+    folder: Path, pattern: str, root: Path
+) -> tuple[dict[str, str], list[Quarantined], Counter[str]]:
     """Captions by post id or picture; refused lines; counts of what was read, empty, and a fallback picture's.
+
+    Args:
+        folder: The data set's folder.
+        pattern: A file, a glob or a name with ``{split}``; see :func:`expand`.
+        root: What messages name files from.
 
     Raises:
         DataError: There is no such file, or it is not UTF-8.
@@ -59,8 +66,8 @@ def read_captions(folder: Path, pattern: str) -> tuple[dict[str, str], list[Quar
     refused: list[Quarantined] = []
     counts: Counter[str] = Counter()
     for path in expand(folder, pattern, "captions"):
-        source = Source(path, path.name, "")
-        for number, line in numbered_lines(path, path.name):
+        source = Source(path, name_of(path, root), "")
+        for number, line in numbered_lines(path, source.name):
             try:
                 keys, caption = _entry(line)
             except RowError as bad:
@@ -113,7 +120,7 @@ def _from_object(line: str) -> tuple[tuple[str, ...], str]:
 
 
 def _clean(caption: str) -> str:
-    return " ".join(caption.split())
+    return writable(" ".join(caption.split()))
 
 
 def _fallback(captions: dict[str, str]) -> str | None:

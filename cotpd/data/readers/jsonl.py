@@ -11,8 +11,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cotpd.data.readers.base import (
-    RowError,
     Format,
+    RowError,
     Rows,
     Source,
     attempt,

@@ -10,7 +10,7 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cotpd.data.readers.base import RowError, Format, Rows, Source, attempt, numbered_lines, read_text, refuse
+from cotpd.data.readers.base import Format, RowError, Rows, Source, attempt, numbered_lines, read_text, refuse
 from cotpd.data.records import NO_RELATION, Entity, Post, Quarantined, Relation
 from cotpd.data.text import join_tokens
 from cotpd.errors import DataError

@@ -7,7 +7,7 @@ so nothing is lost by it. CRLF and LF line ends both occur in the published file
 from collections.abc import Iterator
 
 from cotpd.data.bio import read_tags
-from cotpd.data.readers.base import RowError, Format, Rows, Source, attempt, numbered_lines
+from cotpd.data.readers.base import Format, RowError, Rows, Source, attempt, numbered_lines
 from cotpd.data.records import Entity, Post
 from cotpd.data.text import join_tokens
 

@@ -1,6 +1,6 @@
 """WikiDiverse: Wikinews captions with linked mentions, as one JSON list (or one row a line).
 
-A row is [sentence, picture's address, topic, [[mention, type, start, end, link], ...]] as its repository describes,
+A row is [sentence, picture's address, topic, [[mention, type, start, end, link], ...]], as its repository says,
 offsets in characters. Its fine types become the four of the Twitter sets by CoNLL's rule: persons, places,
 organizations, and MISC for whatever else has a name. Fine types are counted, so that one which the rule puts into
 MISC can be seen. Sentences are not tokenized in the release; cotpd.data.text does it.
@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from cotpd.data.readers.base import RowError, Format, Rows, Source, attempt, read_text, refuse, refuse_overlaps
+from cotpd.data.readers.base import Format, RowError, Rows, Source, attempt, read_text, refuse, refuse_overlaps
 from cotpd.data.readers.jsonl import to_token_span
 from cotpd.data.records import Entity, Post
 from cotpd.data.text import tokenize

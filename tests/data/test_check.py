@@ -1,0 +1,105 @@
+"""`cotpd data`: what it prints, its exit status, and that bad input never ends in a traceback."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cotpd.cli.data import SHOWN, app
+from cotpd.data.readers import FORMATS
+from cotpd.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+def test_a_good_data_set_is_counted(run, write, row) -> None:
+    write("set/train.jsonl", [row(1), row(2)])
+    write("set/test.jsonl", [row(3)])
+    result = run("check", "set")
+    assert result.exit_code == 0, result.output
+    lines = {
+        line.split("│")[1].strip(): line.split("│")[2:4] for line in result.output.splitlines() if "│" in line
+    }
+    assert [int(cell) for cell in lines["posts"]] == [2, 1]
+    assert [int(cell) for cell in lines["PER"]] == [2, 1]
+    assert [int(cell) for cell in lines["None"]] == [2, 1]
+    assert "no problems" in result.output
+
+
+def test_problems_are_listed_by_file_and_line_and_cut_short(run, write, row) -> None:
+    write("set/train.jsonl", [row(1), *({"id": str(n)} for n in range(2, SHOWN + 5))])
+    result = run("check", "set")
+    assert result.exit_code == 1
+    assert "set/train.jsonl:2: missing: text" in result.output
+    assert result.output.count("missing: text") == SHOWN
+    assert "and 3 more" in result.output
+    assert run("check", "set", "--all").output.count("missing: text") == SHOWN + 3
+
+
+def test_a_single_split_can_be_checked(run, write, row) -> None:
+    write("test.jsonl", [row(1)])
+    assert run("check", "test.jsonl").exit_code == 0
+
+
+def test_json_holds_counts_and_problems(run, write, row) -> None:
+    write("set/train.jsonl", [row(1), {"id": "2"}])
+    write("set/captions.jsonl", [{"id": "1", "caption": "a cat"}])
+    result = run("check", "set", "--json", "--captions", "captions.jsonl")
+    found = json.loads(result.output)
+    assert result.exit_code == 1
+    assert found["splits"]["train"]["with_caption"] == 1
+    assert found["captions"]["read"] == 1
+    assert [(p["file"], p["line"], p["id"]) for p in found["problems"]] == [("set/train.jsonl", 2, "2")]
+
+
+def test_text_in_a_problem_is_printed_as_it_stands(run, write, row) -> None:
+    write(
+        "train.jsonl",
+        [row(1), row(2, entities=[{"start": 0, "end": 3, "type": "[red]"}], relations=[], txt=1, text=...)],
+    )
+    assert "did you mean 'text'" in run("check", ".").output
+
+
+def test_without_a_path_the_data_set_of_params_is_checked(run, write, row) -> None:
+    write("own/train.jsonl", [row(1)])
+    write("params.yaml", "data: {path: own}\n")
+    assert run("check").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [(["nowhere"], DataError), (["."], DataError), ([".", "--format", "xml"], ConfigError)],
+)
+def test_what_cannot_be_read_is_an_error_with_a_remedy(run, arguments: list[str], error: type) -> None:
+    result = run("check", *arguments)
+    assert isinstance(result.exception, error)
+    assert result.exception.remedy
+
+
+def test_formats_shows_an_example_of_each(run) -> None:
+    output = run("formats").output
+    for form in FORMATS.values():
+        assert form.title in output
+
+
+def test_the_examples_shown_are_read_by_their_readers(tmp_path: Path) -> None:
+    from cotpd.data.readers.base import Source
+
+    for form in FORMATS.values():
+        if form.name == "wikidiverse":
+            text = form.example.replace(", ...]", "]")
+        else:
+            text = "\n".join(line for line in form.example.split("\n") if not line.startswith("   "))
+        if form.name == "jsonl":
+            text = text.replace("\n", "")
+        path = tmp_path / f"train{form.suffix}"
+        path.write_text(text, "utf-8")
+        assert form.looks_like(text.splitlines()), form.name
+        [post] = list(form.read(Source(path, path.name, "train")))
+        assert post.entities, form.name

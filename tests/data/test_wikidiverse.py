@@ -1,0 +1,77 @@
+"""WikiDiverse, in the shape that its repository describes."""
+
+import json
+
+import pytest
+
+from cotpd.errors import DataError
+
+URL = "https://upload.example.org/a/Ada%20L.jpg"
+
+
+def sentence(text: str = "Ada visits London.", mentions: list | None = None, url: str = URL) -> list:
+    link = "https://en.wikipedia.org/wiki/X"
+    return [text, url, "science", [["Ada", "Person", 0, 3, link]] if mentions is None else mentions]
+
+
+def test_fine_types_become_coarse_and_are_counted(load, write) -> None:
+    mentions = [["Ada", "Person", 0, 3, ""], ["London", "Country", 11, 17, ""], ["Expo", "Event", 21, 25, ""]]
+    write("train.json", json.dumps([sentence("Ada visits London's Expo", mentions[:2]), sentence("x")], indent=1))
+    write("train.json", json.dumps([sentence("Ada visits London at Expo", mentions)], indent=1))
+    dataset = load()
+    [post] = dataset.posts["train"]
+    assert [(post.mention(e), e.type) for e in post.entities] == [
+        ("Ada", "PER"),
+        ("London", "LOC"),
+        ("Expo", "MISC"),
+    ]
+    assert dataset.stats["splits"]["train"]["noticed"] == {
+        "fine_type:Country": 1,
+        "fine_type:Event": 1,
+        "fine_type:Person": 1,
+    }
+
+
+@pytest.mark.parametrize("form", ["list", "lines"])
+def test_rows_have_ids_by_number_and_lines_of_their_own(load, write, form: str) -> None:
+    rows = [json.dumps(row) for row in (sentence(), sentence("Bob sings", []), sentence("Eve", []))]
+    write("train.json", "\n".join(rows) if form == "lines" else "[\n" + ",\n".join(rows) + "\n]")
+    posts = load().posts["train"]
+    first_line = 1 if form == "lines" else 2
+    assert [(post.id, post.line) for post in posts] == [(f"train-0000{n}", first_line + n - 1) for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("name", ["Ada%20L.jpg", "Ada L.jpg", "images/Ada L.jpg"])
+def test_pictures_are_found_by_the_name_in_their_address(load, write, name: str) -> None:
+    write("train.json", json.dumps([sentence()]))
+    write(name, b"")
+    assert load().posts["train"][0].image == name
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"sentence": "x"}, "not [sentence"),
+        (["Ada", URL, "Ada", "Person", "", "", "link", [], "science", 0, 3], "not [sentence"),
+        (sentence(" "), "empty"),
+        (sentence(mentions=[["Ada", "Person"]]), "a mention is not"),
+        (sentence(mentions=[["Ada", "Person", 1, 4, ""]]), "not the mention 'Ada'"),
+        (sentence(mentions=[["Ad", "Person", 0, 2, ""]]), "does not begin and end with a word"),
+        (sentence(mentions=[["Ada", "", 0, 3, ""]]), "no type"),
+        (sentence(mentions=[["Ada", "Person", 0, 3, ""], ["Ada visits", "Event", 0, 10, ""]]), "overlap"),
+    ],
+)
+def test_a_bad_row_is_set_aside(load, write, row, reason: str) -> None:
+    write("train.json", json.dumps([sentence(), row, sentence("Bob", [])]))
+    dataset = load()
+    assert [post.id for post in dataset.posts["train"]] == ["train-00001", "train-00003"]
+    assert reason in dataset.quarantine[0].reason
+
+
+@pytest.mark.parametrize(
+    "cut", ['[["a", "", "", []],\n ["b', '[["a", "", "", []]\n ["b", "", "", []]]', '[["a", "", "", []],\n']
+)
+def test_a_list_that_breaks_off_is_refused_with_its_line(load, write, cut: str) -> None:
+    write("train.json", cut)
+    with pytest.raises(DataError, match=r"train\.json:[12]: "):
+        load()
