@@ -1,0 +1,121 @@
+"""A linear-chain conditional random field: exact, batched, always in float32 or better.
+
+Trade-off: no option for batch order, reductions or masks with holes, which taggers do not need and which cost
+every call; in exchange the gold score has no loop, log Z has a closed-form gradient and the KL divergence
+between two tag-sequence distributions is exact.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from cotpd.student.chain import LogPartition, forward_backward
+from cotpd.student.decoding import n_best, viterbi
+
+FORBIDDEN = -1e4  # a score that no sum of real ones makes up for, yet finite: its gradient is zero, not NaN
+
+
+class Marginals(NamedTuple):
+    """Posterior probabilities of a batch; zero beyond a length."""
+
+    unary: Tensor  # (batch, T, K): p(y_t = k)
+    pairwise: Tensor  # (batch, T - 1, K, K): p(y_t = i, y_{t+1} = j)
+
+
+class LinearChainCRF(nn.Module):
+    """p(y | x) proportional to exp(start + sum of emissions + sum of transitions + end) (Lafferty et al. 2001).
+
+    Masks are boolean (batch, T), true from the first position to the chain's last, without holes.
+
+    Args:
+        tags: K, the number of tags.
+        allowed: Boolean (K + 1, K): row K says which tags may begin, row i which may follow tag i; None: all.
+    """
+
+    penalty: Tensor
+
+    def __init__(self, tags: int, allowed: Tensor | None = None) -> None:
+        super().__init__()
+        self.start = nn.Parameter(torch.zeros(tags))
+        self.end = nn.Parameter(torch.zeros(tags))
+        self.transitions = nn.Parameter(torch.zeros(tags, tags))
+        if allowed is None:
+            allowed = torch.ones(tags + 1, tags, dtype=torch.bool)
+        self.register_buffer("penalty", torch.where(allowed, 0.0, FORBIDDEN), persistent=False)
+
+    def weights(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Start (K,), transitions (K, K) and end (K,) scores, forbidden ones included."""
+        return self.start + self.penalty[-1], self.transitions + self.penalty[:-1], self.end
+
+    def score(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        """Score of given tag sequences, (batch,); emissions (batch, T, K), tags (batch, T)."""
+        start, transitions, end = self.weights()
+        tags = tags.masked_fill(~mask, 0)
+        local = _exact(emissions).gather(-1, tags.unsqueeze(-1)).squeeze(-1)  # (batch, T)
+        local = local.masked_fill(~mask, 0.0).sum(1)
+        steps = transitions[tags[:, :-1], tags[:, 1:]].masked_fill(~mask[:, 1:], 0.0).sum(1)
+        last = tags.gather(1, mask.sum(1, keepdim=True) - 1).squeeze(1)
+        return local + steps + start[tags[:, 0]] + end[last]
+
+    def log_partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Logarithm of the sum over all tag sequences, (batch,)."""
+        return LogPartition.apply(_exact(emissions), *self.weights(), mask.sum(1))
+
+    def nll(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        """Negative log-likelihood of given tag sequences, (batch,)."""
+        return self.log_partition(emissions, mask) - self.score(emissions, tags, mask)
+
+    @torch.no_grad()
+    def marginals(self, emissions: Tensor, mask: Tensor) -> Marginals:
+        """Posterior probabilities of tags and of pairs of neighbours, without gradient."""
+        emissions = _exact(emissions)
+        posterior = forward_backward(emissions, *self.weights(), mask.sum(1))
+        return Marginals(posterior.unary.to(emissions.dtype), posterior.pairwise().to(emissions.dtype))
+
+    @torch.no_grad()
+    def viterbi(self, emissions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Best tag sequences (batch, T), zero beyond a length, and their scores (batch,)."""
+        return viterbi(_exact(emissions), *self.weights(), mask.sum(1))
+
+    @torch.no_grad()
+    def n_best(self, emissions: Tensor, mask: Tensor, n: int) -> tuple[Tensor, Tensor]:
+        """The n best tag sequences (batch, n, T) and scores (batch, n); -inf where there are fewer."""
+        return n_best(_exact(emissions), *self.weights(), mask.sum(1), n)
+
+    def sequence_kl(self, p: Tensor, q: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
+        """KL(p || q) between two distributions over whole tag sequences, exact, (batch,); p gets no gradient.
+
+        KL = E_p[score_p - score_q] - log Z_p + log Z_q, the expectation from p's unary and pairwise marginals.
+        Both share this field's transitions, every score divided by the temperature.
+
+        Args:
+            p, q: Emissions of the two sides, (batch, T, K).
+            mask: (batch, T).
+            temperature: Above 1, softer distributions.
+        """
+        p, q, lengths = _exact(p).detach() / temperature, _exact(q) / temperature, mask.sum(1)
+        weights = tuple(w / temperature for w in self.weights())
+        fixed = tuple(w.detach() for w in weights)
+        with torch.no_grad():
+            posterior = forward_backward(p, *fixed, lengths)
+            unary, counts = posterior.unary.to(p.dtype), posterior.expected_transitions().to(p.dtype)
+            last = unary.gather(1, (lengths - 1).view(-1, 1, 1).expand(-1, 1, p.shape[-1])).squeeze(1)
+        gap = (unary * (p - q).masked_fill(~mask.unsqueeze(-1), 0.0)).sum((1, 2))
+        gap = gap + unary[:, 0] @ (fixed[0] - weights[0]) + last @ (fixed[2] - weights[2])
+        gap = gap + (counts * (fixed[1] - weights[1])).sum((1, 2))
+        return gap - posterior.log_z.to(p.dtype) + LogPartition.apply(q, *weights, lengths)
+
+    def token_kl(self, p: Tensor, q: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
+        """Sum over tokens of KL between softmax(emissions / temperature), (batch,); p gets no gradient.
+
+        Per-token posteriors without the chain, the approximation that is compared with :meth:`sequence_kl`.
+        """
+        p, q = _exact(p).detach() / temperature, _exact(q) / temperature
+        gap = p.log_softmax(-1) - q.log_softmax(-1)
+        return (p.softmax(-1) * gap).sum(-1).masked_fill(~mask, 0.0).sum(1)
+
+
+def _exact(emissions: Tensor) -> Tensor:
+    """Half precision is not enough for sums over sequences."""
+    return emissions if emissions.dtype == torch.float64 else emissions.float()

@@ -1,0 +1,36 @@
+"""Which processor computes, and in which precision."""
+
+from typing import Literal
+
+import torch
+
+from cotpd.errors import ConfigError
+
+Bf16 = Literal["auto", "on", "off"]
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; auto takes a GPU where there is one.
+
+    Raises:
+        ConfigError: It is not there, or is no device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ConfigError(
+            f"device {name!r} is not there", "Use cpu, or auto for a GPU where there is one."
+        ) from None
+    return device
+
+
+def autocast(device: torch.device, bf16: Bf16) -> torch.autocast:
+    """Mixed precision; auto means a GPU that computes in bfloat16.
+
+    On a CPU auto leaves it off: without tile units (AMX) MiniLM trained 1.3 to 1.6 times slower in it.
+    """
+    able = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast(device.type, torch.bfloat16, enabled=bf16 == "on" or (bf16 == "auto" and able))

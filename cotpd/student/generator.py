@@ -1,0 +1,68 @@
+"""The conditional prompt generator G: m vectors made from the post, put in front of it (arXiv 2306.14122).
+
+Trade-off: it attends to the encoder's word embeddings, not to contextual states, which would cost a second encoder
+pass at inference. What it makes is added, through a small gate, to the embedding of a neutral token, so that at
+first the encoder meets vectors that it knows.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class PromptGenerator(nn.Module):
+    """A Transformer decoder whose learnable queries read the post.
+
+    Args:
+        length: m, the number of prompt vectors.
+        width: d, the width of the word embeddings.
+        layers, heads: Of the decoder; heads is lowered to a divisor of the width.
+        neutral: (d,), the embedding that prompts start from.
+        dropout: In the decoder.
+    """
+
+    def __init__(self, length: int, width: int, layers: int, heads: int, neutral: Tensor, dropout: float) -> None:
+        super().__init__()
+        heads = next(n for n in range(min(heads, width), 0, -1) if width % n == 0)
+        self.queries = nn.Parameter(torch.randn(length, width))
+        self.base = nn.Parameter(neutral.detach().clone().repeat(length, 1))
+        self.gate = nn.Parameter(torch.tensor(0.1))
+        self.read = nn.LayerNorm(width)  # word embeddings come in any scale
+        self.layers = nn.ModuleList(_Layer(width, heads, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.register_buffer("scale", neutral.norm() / width**0.5)
+
+    scale: Tensor
+
+    def forward(self, embedded: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Prompt vectors (batch, m, d), and the last layer's attention to x (batch, m, L).
+
+        Args:
+            embedded: Word embeddings of x, (batch, L, d).
+            mask: (batch, L), true where there is a sub-word.
+        """
+        memory = self.read(embedded)
+        state = self.queries.expand(len(embedded), -1, -1)
+        attention = memory.new_zeros(0)
+        for layer in self.layers:
+            state, attention = layer(state, memory, mask)
+        return self.base + self.gate * self.scale * self.norm(state), attention
+
+
+class _Layer(nn.Module):
+    """One pre-norm decoder layer that hands out its attention."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.among = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
+        self.across = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
+        self.feed = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, state: Tensor, memory: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        query = self.norms[0](state)
+        state = state + self.among(query, query, query, need_weights=False)[0]
+        read, attention = self.across(self.norms[1](state), memory, memory, key_padding_mask=~mask)
+        state = state + read
+        return state + self.feed(self.norms[2](state)), attention

@@ -1,0 +1,130 @@
+"""What turns encoder states into labels: a CRF over first sub-words (NER), a classifier over marker states (RE).
+
+Trade-off: both answer to the same four calls (scores, loss, kl, decode), so that training and prediction know
+nothing of the task; the classifier is handed a mask that it has no use for.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cotpd.config import DistilParams
+from cotpd.student.crf import LinearChainCRF
+from cotpd.student.labels import LabelSet
+
+
+class Found(NamedTuple):
+    """A predicted mention in tokens, or, in an RE prediction, a relation (start and end are then zero)."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+class NerHead(nn.Module):
+    """A linear layer and a linear-chain CRF.
+
+    Args:
+        width: Of the encoder's states.
+        labels: BIO tags.
+        constrained: Forbid tag sequences that BIO does not allow.
+        dropout: Before the linear layer.
+    """
+
+    def __init__(self, width: int, labels: LabelSet, constrained: bool, dropout: float) -> None:
+        super().__init__()
+        self.labels = labels
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(width, len(labels.names))
+        self.crf = LinearChainCRF(len(labels.names), torch.tensor(labels.successors()) if constrained else None)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Emissions (batch, T, K) of states (batch, T, d)."""
+        return self.linear(self.dropout(states)).float()
+
+    def loss(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+        """Mean negative log-likelihood of a post."""
+        return self.crf.nll(scores, targets, mask).mean()
+
+    def kl(self, knowledge: Tensor, prompt: Tensor, mask: Tensor, distil: DistilParams) -> Tensor:
+        """Mean KL(knowledge || prompt) of a post, times the squared temperature (Hinton et al. 2015)."""
+        measure = self.crf.sequence_kl if distil.kl == "sequence" else self.crf.token_kl
+        return measure(knowledge, prompt, mask, distil.temperature).mean() * distil.temperature**2
+
+    @torch.no_grad()
+    def decode(self, scores: Tensor, mask: Tensor) -> list[list[Found]]:
+        """Mentions on the best path. A score is the exact probability that just this mention stands there.
+
+        The posterior of a chain is a Markov chain, so that the probability of tags a..b, and of no continuation
+        after them, is a product of conditional probabilities.
+        """
+        tags, _ = self.crf.viterbi(scores, mask)
+        unary, pairwise = (m.double() for m in self.crf.marginals(scores, mask))
+        here, after = tags[:, :-1, None, None], tags[:, 1:, None, None]
+        rows = pairwise.gather(2, here.expand(-1, -1, 1, pairwise.shape[-1])).squeeze(2)  # from the path's tag
+        rows = rows / rows.sum(-1, keepdim=True).clamp(min=1e-30)  # (batch, T - 1, K)
+        steps = rows.gather(2, after.squeeze(-1)).squeeze(2)
+        lists = (unary.gather(2, tags.unsqueeze(-1)).squeeze(2), steps, rows, tags)
+        begins, steps, rows, tags = (value.cpu().numpy() for value in lists)
+        found = []
+        for at, length in enumerate(mask.sum(1).tolist()):
+            spans = []
+            for start, end, kind in self.labels.spans(tags[at, :length].tolist()):
+                score = begins[at, start] * steps[at, start : end - 1].prod()
+                if end < length:
+                    score *= 1 - rows[at, end - 1, self.labels.names.index(f"I-{kind}")]
+                spans.append(Found(start, end, kind, float(score)))
+            found.append(spans)
+        return found
+
+
+class ReHead(nn.Module):
+    """A classifier over the concatenated states of the two opening markers (Baldini Soares et al. 2019).
+
+    Args:
+        width: Of the encoder's states.
+        labels: Relations.
+        dropout: Before the linear layers.
+    """
+
+    def __init__(self, width: int, labels: LabelSet, dropout: float) -> None:
+        super().__init__()
+        self.labels = labels
+        self.classify = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(2 * width, width),
+            nn.Tanh(),
+            nn.Dropout(dropout),
+            nn.Linear(width, len(labels.names)),
+        )
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Logits (batch, R) of marker states (batch, 2, d)."""
+        return self.classify(states.flatten(1)).float()
+
+    def loss(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+        """Mean cross-entropy of a pair."""
+        return functional.cross_entropy(scores, targets[:, 0])
+
+    def kl(self, knowledge: Tensor, prompt: Tensor, mask: Tensor, distil: DistilParams) -> Tensor:
+        """Mean KL(knowledge || prompt) of a pair, times the squared temperature."""
+        p, q = knowledge.detach() / distil.temperature, prompt / distil.temperature
+        log_p, log_q = p.log_softmax(-1), q.log_softmax(-1)
+        return (log_p.exp() * (log_p - log_q)).sum(-1).mean() * distil.temperature**2
+
+    @torch.no_grad()
+    def decode(self, scores: Tensor, mask: Tensor) -> list[list[Found]]:
+        """The most probable relation of each pair and its probability."""
+        best, at = scores.softmax(-1).max(-1)
+        names = self.labels.names
+        return [[Found(0, 0, names[i], p)] for i, p in zip(at.tolist(), best.tolist(), strict=True)]
+
+
+def make_head(width: int, labels: LabelSet, constrained: bool, dropout: float) -> NerHead | ReHead:
+    """The head of a task."""
+    if labels.task == "ner":
+        return NerHead(width, labels, constrained, dropout)
+    return ReHead(width, labels, dropout)

@@ -1,0 +1,89 @@
+"""The student network: one encoder, a prompt generator and a head, read through several views.
+
+Trade-off: everything enters the encoder as embeddings, which any encoder family accepts, at the price of not
+using special input arguments that single families have.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from cotpd.config import DistilParams, StudentParams
+from cotpd.student.batches import Batch
+from cotpd.student.generator import PromptGenerator
+from cotpd.student.heads import make_head
+from cotpd.student.labels import LabelSet
+from cotpd.student.views import MARKERS, View
+
+
+class StudentModel(nn.Module):
+    """Encoder, generator and head.
+
+    Args:
+        encoder: A bare Hugging Face encoder.
+        params: The architecture; prompt_length 0 leaves the generator out.
+        labels: The inventory.
+        neutral: Id of the token whose embedding prompts and markers start from (the mask token).
+    """
+
+    def __init__(self, encoder: nn.Module, params: StudentParams, labels: LabelSet, neutral: int) -> None:
+        super().__init__()
+        if getattr(encoder, "pooler", None) is not None:
+            encoder.pooler = None  # a sentence vector that nobody reads
+        self.encoder, self.labels = encoder, labels
+        table = encoder.get_input_embeddings().weight
+        start = table[neutral].detach()
+        self.vocabulary, width = table.shape
+        self.generator = None
+        if params.prompt_length:
+            size = (params.prompt_length, width, params.generator_layers, params.generator_heads)
+            self.generator = PromptGenerator(*size, neutral=start, dropout=params.dropout)
+        self.markers = None
+        if labels.task == "re":
+            noise = torch.randn(MARKERS, width) * start.std()
+            self.markers = nn.Parameter(start.repeat(MARKERS, 1) + noise)
+        self.head = make_head(encoder.config.hidden_size, labels, params.constrained, params.dropout)
+
+    def forward(self, batch: Batch, view: View) -> Tensor:
+        """Scores of one view: emissions (B, T, K) or logits (B, R), always float32."""
+        embedded, attention, shift = self._embed(batch.ids), batch.attention, 0
+        if view == "prompt" and self.generator is not None:
+            prompt, _ = self.generator(embedded, attention)
+            shift = prompt.shape[1]
+            embedded = torch.cat([embedded[:, :1], prompt, embedded[:, 1:]], 1)
+            attention = torch.cat([attention.new_ones(len(prompt), shift), attention], 1)
+        states = self.encoder(inputs_embeds=embedded, attention_mask=attention.long()).last_hidden_state
+        return self.head(states[batch.rows, batch.places + shift])
+
+    def _embed(self, ids: Tensor) -> Tensor:
+        table = self.encoder.get_input_embeddings()
+        if self.markers is None:
+            return table(ids)
+        words = table(ids.clamp(max=self.vocabulary - 1))
+        marks = self.markers[(ids - self.vocabulary).clamp(min=0)].to(words.dtype)
+        return torch.where((ids >= self.vocabulary).unsqueeze(-1), marks, words)
+
+    @torch.no_grad()
+    def attention_to_text(self, batch: Batch) -> Tensor | None:
+        """What each prompt vector attends to, (N, m, L), for a look inside; None without a generator."""
+        if self.generator is None:
+            return None
+        return self.generator(self._embed(batch.ids), batch.attention)[1]
+
+    def text_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The baseline's loss."""
+        loss = self.head.loss(self(batch, "text"), batch.targets, batch.mask)
+        return {"loss": loss}
+
+    def distil_loss(self, knowledge: Batch, prompt: Batch, distil: DistilParams) -> dict[str, Tensor]:
+        """L = L_task(knowledge) + L_task(prompt) + alpha KL(knowledge || prompt), and its parts.
+
+        The knowledge side of the KL is detached (arXiv 2306.14122, section 3.3).
+        """
+        teacher, student = self(knowledge, "knowledge"), self(prompt, "prompt")
+        parts = {
+            "loss_knowledge": self.head.loss(teacher, knowledge.targets, knowledge.mask),
+            "loss_prompt": self.head.loss(student, prompt.targets, prompt.mask),
+            "kl": self.head.kl(teacher, student, prompt.mask, distil),
+        }
+        total = parts["loss_knowledge"] + parts["loss_prompt"] + distil.alpha * parts["kl"]
+        return {"loss": total, **parts}

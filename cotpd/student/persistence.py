@@ -1,0 +1,167 @@
+"""A model on disk: safetensors, JSON and the tokenizer's own files, nothing that runs.
+
+Trade-off: the encoder's configuration is kept beside the weights, so that a saved model does not depend on where
+its encoder came from; it is some kilobytes larger for that.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from cotpd.config import StudentParams
+from cotpd.data.records import Record
+from cotpd.errors import ModelError
+from cotpd.student.labels import LabelSet
+from cotpd.student.model import StudentModel
+from cotpd.student.student import Student
+from cotpd.student.views import View
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+CARD, WEIGHTS = "student.json", "model.safetensors"
+ENCODER, TOKENIZER = "encoder", "tokenizer"  # folders
+_REMEDY = "Train it again, or fetch the whole folder again."
+
+
+class Card(Record):
+    """student.json: what is needed, beside weights and tokenizer, to build the model again."""
+
+    format: int = 1
+    labels: LabelSet
+    views: tuple[View, ...]
+    student: StudentParams
+
+
+def build(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, "PreTrainedTokenizerBase", int]:
+    """A model with a pretrained encoder and a fresh head, its tokenizer, and how many positions it reads.
+
+    Raises:
+        ModelError: The encoder cannot be had or is not a text encoder.
+    """
+    from transformers import AutoModel, AutoTokenizer
+
+    source = _source(params.encoder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        encoder = AutoModel.from_pretrained(source, dtype="float32")
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"student.encoder {params.encoder}: {str(error).splitlines()[0]}",
+            "Name a catalogued encoder (cotpd models list), a hub name or a folder with config.json and weights.",
+        ) from None
+    return StudentModel(encoder, params, labels, _neutral(tokenizer)), tokenizer, reads(encoder.config)
+
+
+def reads(config: "PretrainedConfig") -> int:
+    """How many positions an encoder reads; RoBERTa and its kin lose those up to the padding's."""
+    most = getattr(config, "max_position_embeddings", None) or 1 << 20
+    offset = (config.pad_token_id or 0) + 1 if config.model_type in _OFFSET else 0
+    return most - offset
+
+
+_OFFSET = {"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl", "longformer"}
+
+
+def _source(name: str) -> str:
+    if Path(name).is_dir():
+        return name
+    from cotpd.models import resolve
+
+    return str(resolve(name))
+
+
+def _neutral(tokenizer: "PreTrainedTokenizerBase") -> int:
+    return tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.cls_token_id
+
+
+def save(student: Student, folder: Path, extra: dict[str, str] | None = None) -> None:
+    """Write a model into a folder, through a folder beside it, so that a kill leaves the old one or the new.
+
+    Args:
+        student: The model.
+        folder: Replaced if it exists.
+        extra: Further text files, content by name.
+    """
+    from safetensors.torch import save_file
+
+    partial = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in student.model.state_dict().items()}
+    save_file(tensors, partial / WEIGHTS, metadata={"format": "pt"})
+    card = Card(labels=student.labels, views=student.views, student=student.params)
+    (partial / CARD).write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
+    student.model.encoder.config.save_pretrained(partial / ENCODER)
+    student.tokenizer.save_pretrained(partial / TOKENIZER)
+    for name, content in (extra or {}).items():
+        (partial / name).write_text(content, "utf-8")
+    _swap(partial, folder)
+
+
+def _swap(partial: Path, folder: Path) -> None:
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    partial.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load(path: Path | str, device: str = "auto") -> Student:
+    """Load a saved model.
+
+    Raises:
+        ModelError: The folder is no model, or a part is missing, damaged or of another model.
+    """
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    folder = _local(path)
+    card = _card(folder)
+    try:
+        config = AutoConfig.from_pretrained(folder / ENCODER, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder}: incomplete: {str(error).splitlines()[0]}", _REMEDY) from None
+    model = StudentModel(AutoModel.from_config(config), card.student, card.labels, _neutral(tokenizer))
+    _fill(model, folder / WEIGHTS)
+    return Student(model, tokenizer, card.student, card.views, reads(config), device)
+
+
+def _local(path: Path | str) -> Path:
+    if str(path).startswith("models:/"):
+        from cotpd.registry.fetch import fetch
+
+        return Path(fetch(str(path)))
+    return Path(path)
+
+
+def _card(folder: Path) -> Card:
+    try:
+        return Card.model_validate_json((folder / CARD).read_text("utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            f"{folder}: no model here ({CARD} is missing)",
+            "Name a folder that training wrote, such as models/student.",
+        ) from None
+    except (ValidationError, UnicodeDecodeError) as error:
+        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not UTF-8"
+        raise ModelError(f"{folder / CARD}: damaged, or of another version: {what}", _REMEDY) from None
+
+
+def _fill(model: StudentModel, weights: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors: dict[str, Any] = load_file(weights)
+        model.load_state_dict(tensors)
+    except FileNotFoundError:
+        raise ModelError(f"{weights}: missing", _REMEDY) from None
+    except SafetensorError as error:
+        raise ModelError(f"{weights}: damaged: {error}", _REMEDY) from None
+    except RuntimeError as error:
+        raise ModelError(f"{weights}: of another model: {str(error).splitlines()[-1].strip()}", _REMEDY) from None

@@ -1,0 +1,188 @@
+"""A trained model: load it from a folder, label text with it.
+
+Trade-off: what is loaded is only ever JSON, safetensors and tokenizer files, so that nothing in the folder can run
+code and no network is needed.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import torch
+
+from cotpd.config import StudentParams
+from cotpd.data.text import tokenize
+from cotpd.errors import DataError, ModelError
+from cotpd.student.batches import collate, reading_order
+from cotpd.student.devices import autocast, pick_device
+from cotpd.student.examples import Example, Span
+from cotpd.student.heads import Found
+from cotpd.student.model import StudentModel
+from cotpd.student.views import Tokenization, View
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Mention(NamedTuple):
+    """A predicted mention in characters of the text, end exclusive."""
+
+    start: int
+    end: int
+    text: str
+    type: str
+    score: float
+
+
+class Relation(NamedTuple):
+    """A predicted relation of a pair."""
+
+    label: str
+    score: float
+
+
+class Student:
+    """A model with its tokenizer and inventory. ``views`` are what it was trained to read, its own first."""
+
+    def __init__(
+        self,
+        model: StudentModel,
+        tokenizer: "PreTrainedTokenizerBase",
+        params: StudentParams,
+        views: tuple[View, ...],
+        reads: int,
+        device: str = "auto",
+    ) -> None:
+        self.device = pick_device(device)
+        self.model = model.to(self.device).eval()
+        self.tokenizer, self.params, self.labels, self.views = tokenizer, params, model.labels, views
+        self.tokens = Tokenization(tokenizer, params, model.labels, model.vocabulary, reads)
+        self.bf16 = "off"
+
+    @classmethod
+    def from_pretrained(cls, path: Path | str, device: str = "auto") -> Self:
+        """Load a model from a folder, or from the registry (``models:/name@alias``).
+
+        Raises:
+            ModelError: There is no model, or it is damaged or incomplete.
+            ConfigError: The device is not there.
+        """
+        from cotpd.student.persistence import load
+
+        return load(path, device)
+
+    def save(self, path: Path | str) -> None:
+        """Write the model into a folder, whole or not at all."""
+        from cotpd.student.persistence import save
+
+        save(self, Path(path))
+
+    def predict_examples(
+        self, examples: Sequence[Example], view: View | None = None, batch_size: int = 32
+    ) -> list[list[Found]]:
+        """Label examples, in their order.
+
+        Args:
+            examples: Gold labels in them are not looked at.
+            view: One of the views that the model was trained in; None takes its own.
+            batch_size: Examples at a time.
+
+        Returns:
+            For each example its mentions (start, end, label, score) in tokens, or one relation with span 0, 0.
+
+        Raises:
+            ModelError: The model was not trained in that view.
+        """
+        view = view or self.views[0]
+        if view not in self.views:
+            raise ModelError(
+                f"this model reads the views {', '.join(self.views)}, not {view}", "Name one of those."
+            )
+        encoded = self.tokens.encode([_unlabelled(example) for example in examples])
+        found: list[list[Found]] = [[] for _ in examples]
+        for chosen in reading_order([one.size for one in encoded], batch_size):
+            batch = collate([encoded[i] for i in chosen], view, self.tokens).to(self.device)
+            with torch.inference_mode(), autocast(self.device, self.bf16):
+                scores = self.model(batch, view)
+            for i, labels in zip(chosen, self.model.head.decode(scores, batch.mask), strict=True):
+                found[i] = labels
+        return found
+
+    def predict(self, texts: Iterable[str], batch_size: int = 32) -> Iterator[list[Mention]]:
+        """Find the mentions in raw text, a batch ahead of the reader; empty text has none.
+
+        Raises:
+            ModelError: The model labels relations: use :meth:`predict_relations`.
+        """
+        self._require("ner")
+        waiting = iter(texts)
+        while chunk := list(islice(waiting, batch_size)):
+            read = [_example(text) for text in chunk]
+            labelled = iter(self.predict_examples([e for e in read if e], batch_size=batch_size))
+            for example in read:
+                found = next(labelled) if example else []
+                yield [_mention(example, one) for one in found if example]
+
+    def predict_relations(
+        self, pairs: Iterable[tuple[str, Span | str, Span | str]], batch_size: int = 32
+    ) -> Iterator[Relation]:
+        """Label the relation between two mentions of a text.
+
+        Args:
+            pairs: (text, head, tail), the mentions as character offsets or as they stand in the text.
+            batch_size: Pairs at a time.
+
+        Raises:
+            DataError: A mention is not in its text.
+            ModelError: The model labels mentions: use :meth:`predict`.
+        """
+        self._require("re")
+        waiting = iter(pairs)
+        while chunk := list(islice(waiting, batch_size)):
+            examples = [_pair(text, head, tail) for text, head, tail in chunk]
+            for (found,) in self.predict_examples(examples, batch_size=batch_size):
+                yield Relation(found.label, found.score)
+
+    def _require(self, task: str) -> None:
+        if self.labels.task != task:
+            what = {"ner": "mentions: use predict()", "re": "relations: use predict_relations()"}
+            raise ModelError(f"this model labels {what[self.labels.task]}")
+
+
+def _unlabelled(example: Example) -> Example:
+    return example.model_copy(update={"entities": (), "label": None})
+
+
+def _example(text: str) -> Example | None:
+    tokens = tokenize(text)
+    if not tokens:
+        return None
+    return Example(
+        id="text", text=text, tokens=tuple(t.text for t in tokens), offsets=tuple((t.start, t.end) for t in tokens)
+    )
+
+
+def _mention(example: Example, found: Found) -> Mention:
+    start, end = example.offsets[found.start][0], example.offsets[found.end - 1][1]
+    return Mention(start, end, example.text[start:end], found.label, found.score)
+
+
+def _pair(text: str, head: Span | str, tail: Span | str) -> Example:
+    example = _example(text)
+    if example is None:
+        raise DataError("the text is empty", "Give the text that holds both mentions.")
+    return example.model_copy(update={"head": _tokens_of(example, head), "tail": _tokens_of(example, tail)})
+
+
+def _tokens_of(example: Example, mention: Span | str) -> Span:
+    """The tokens that a mention touches."""
+    if isinstance(mention, str):
+        start = example.text.find(mention) if mention else -1
+        if start < 0:
+            raise DataError(f"{mention!r} does not stand in {example.text!r}", "Give it as it is written there.")
+        mention = (start, start + len(mention))
+    touched = [i for i, (a, b) in enumerate(example.offsets) if a < mention[1] and b > mention[0]]
+    if not touched:
+        raise DataError(f"no word at {mention[0]}:{mention[1]} of {example.text!r}", "Count characters from 0.")
+    return touched[0], touched[-1] + 1
