@@ -1,8 +1,9 @@
 """The prompts: one text file a kind, a YAML head and a Jinja body, checked in full when the set is loaded.
 
-A prompt is data that people edit, so it is a file that a diff shows, not a string in the code. The price is that a
-mistake in it is found when the set is loaded and not by a type checker; hence every file of a set is parsed at once,
-and a field that its kind does not have is refused with file and line before a single question is paid for.
+A prompt is data that people edit, so it is a file that a diff shows, not a string in the code. The price is
+that a mistake in it is found when the set is loaded and not by a type checker; hence every file of a set is
+parsed at once, and a field that its kind does not have is refused with file and line before a single question
+is paid for.
 """
 
 import re
@@ -20,8 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError
-
-Message = dict[str, Any]  # {"role": ..., "content": ...} as in OpenAI's chat completions
+from cotpd.llm.wire import Message
 
 FIELDS: dict[Kind, tuple[str, ...]] = {
     Kind.NOUN: ("text",),

@@ -1,0 +1,173 @@
+"""One request to an OpenAI-compatible server, tried until it is answered or beyond hope.
+
+The openai package brings connections and its error types; its own retries are off, because here a pause that
+the server asks for holds back every request in flight, and a fault that no retry mends (no quota, a wrong
+key, an unknown model) ends the run at once instead of once a post.
+"""
+
+import asyncio
+import os
+import random
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from cotpd.config import LlmParams
+from cotpd.errors import LlmError
+from cotpd.llm.wire import check_address, read_completion
+
+if TYPE_CHECKING:
+    import openai
+
+_FIRST_PAUSE = 0.5  # seconds; doubles with every try
+_LONGEST_PAUSE = 30.0
+_LONGEST_ASKED_PAUSE = 120.0  # of what a server may ask for by retry-after
+_PASSING = {408, 409, 425, 429}  # statuses below 500 that a later try may mend
+_MOST_QUOTED = 300  # characters of a server's own words in a message
+
+
+class UnansweredError(Exception):
+    """One request has no answer, after all tries. ``passing``: the server was at fault, not the request."""
+
+    def __init__(self, reason: str, remedy: str, *, passing: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+        self.passing = passing
+
+
+class NoServerError(Exception):
+    """Nothing accepts connections at the address, and nothing has so far."""
+
+
+class Client:
+    """Asks one server; an async context manager. ``llm.retries`` counts the tries after the first."""
+
+    def __init__(self, params: LlmParams) -> None:
+        self._params = params
+        self._address = check_address(params.base_url)
+        self._key = os.environ.get(params.api_key_env, "").strip()
+        self._api: openai.AsyncOpenAI
+        self._reached = False
+        self._resume = 0.0  # monotonic time before which nothing is sent
+
+    async def __aenter__(self) -> Self:
+        import openai
+
+        if not self._key.isascii():
+            raise LlmError(f"the key in {self._params.api_key_env} holds other than ASCII", "Copy it once more.")
+        self._api = openai.AsyncOpenAI(
+            base_url=self._address,
+            api_key=self._key or "none",  # the package insists on one; a local server needs none
+            timeout=self._params.timeout,
+            max_retries=0,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._api.close()
+
+    async def complete(self, body: dict[str, Any]) -> tuple[str, float]:
+        """Ask for a chat completion; returns the raw answer and the seconds that it took.
+
+        Raises:
+            UnansweredError: This request cannot be answered.
+            NoServerError: The first connection was refused.
+            LlmError: No request of this run can be answered: key, quota, model or address is wrong.
+        """
+        for attempt in range(self._params.retries + 1):
+            await asyncio.sleep(max(0.0, self._resume - time.monotonic()))
+            try:
+                return await self._once(body)
+            except _PassingError as fault:
+                last = fault
+            if attempt < self._params.retries:
+                await self._pause(attempt, last.retry_after)
+        tries = f"{self._params.retries + 1} tries"
+        raise UnansweredError(f"{last} ({tries})", "Run again: what was answered is kept.", passing=True)
+
+    async def _once(self, body: dict[str, Any]) -> tuple[str, float]:
+        import httpx2
+        import openai
+
+        began = time.monotonic()
+        try:
+            response = await self._api.post("/chat/completions", body=body, cast_to=httpx2.Response)
+        except openai.APIStatusError as error:
+            self._reached = True
+            raise self._judge(error) from None
+        except openai.APITimeoutError:
+            raise _PassingError(f"no answer within {self._params.timeout:g} s") from None
+        except openai.APIConnectionError as error:
+            if isinstance(error.__cause__, httpx2.ConnectError) and not self._reached:
+                raise NoServerError(self._scrub(str(error.__cause__))) from None
+            raise _PassingError(f"connection lost: {self._scrub(str(error.__cause__ or error))}") from None
+        self._reached = True
+        return self._checked(response.text), time.monotonic() - began
+
+    def _checked(self, raw: str) -> str:
+        raw = raw.replace(self._key, "***") if len(self._key) > 7 else raw  # a server may echo what it was sent
+        try:
+            read_completion(raw)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise _PassingError(f"an answer that is no chat completion ({error}): {raw[:80]!r}") from None
+        return raw
+
+    def _judge(self, error: "openai.APIStatusError") -> Exception:
+        """What a status means: a fault that passes, a request that is refused, or the end of the run."""
+        status, said = error.status_code, self._scrub(error.message)
+        at = f"the server at {self._address}"
+        if status in (401, 403):  # its words are not quoted: they may hold pieces of the key
+            source = self._params.api_key_env
+            return LlmError(f"{at} refuses the API key ({status})", f"Export a valid one in {source}.")
+        if error.code == "insufficient_quota":
+            return LlmError(
+                f"{at} says that the quota is used up", "Add credit; the answers so far are in the ledger."
+            )
+        if status == 404:
+            return LlmError(
+                f"{at} answers 404: {said}",
+                f"Check llm.model ({self._params.model}) and llm.base_url, which mostly ends in /v1.",
+            )
+        if status in _PASSING or status >= 500:
+            return _PassingError(f"status {status}: {said}", _retry_after(error.response.headers))
+        remedy = "The server does not take this request: look at the post, the prompt and the parameters."
+        return UnansweredError(f"status {status}: {said}", remedy, passing=False)
+
+    async def _pause(self, attempt: int, retry_after: float | None) -> None:
+        if retry_after is not None:
+            asked = min(retry_after, _LONGEST_ASKED_PAUSE)
+            self._resume = max(self._resume, time.monotonic() + asked)
+        else:
+            await asyncio.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt) * random.uniform(0.5, 1.0))
+
+    def _scrub(self, text: str) -> str:
+        text = text.replace(self._key, "***") if self._key else text
+        return text if len(text) <= _MOST_QUOTED else text[:_MOST_QUOTED] + " ..."
+
+
+class _PassingError(Exception):
+    """A fault that a later try may mend; ``retry_after`` in seconds if the server named it."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds that the server asks to wait: a number, or until a date."""
+    from email.utils import parsedate_to_datetime
+
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None

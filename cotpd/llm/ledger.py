@@ -1,0 +1,278 @@
+"""The ledger: every answer ever paid for, raw, one row per distinct request, in one SQLite file.
+
+Durability is bought with an fsync per commit (WAL, synchronous FULL). One writer thread commits whatever has
+queued up since its last commit, so with many requests in flight they share the fsync. An answer counts as had
+only once it is committed. Several processes may share the file; the first answer to a request stays.
+"""
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cotpd.errors import LlmError
+from cotpd.llm.wire import Call, digest, read_completion
+
+# Append only: what is released is never edited. Each entry is one version's statements.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE answer (
+            key TEXT PRIMARY KEY,  -- sha256 of request
+            request TEXT NOT NULL,  -- canonical JSON: base_url and body
+            response TEXT NOT NULL,  -- the raw body that came back
+            model TEXT NOT NULL,  -- as the server reports it
+            finish_reason TEXT NOT NULL,
+            prompt_tokens INTEGER,
+            completion_tokens INTEGER,
+            latency REAL,  -- seconds
+            created TEXT NOT NULL  -- UTC
+        ) WITHOUT ROWID""",
+        "CREATE TABLE recording (sha256 TEXT PRIMARY KEY, path TEXT NOT NULL, created TEXT NOT NULL)",
+    ),
+)
+_MOST_KEYS = 500  # in one IN (...), safely below SQLite's limit
+_MOST_QUEUED = 256  # answers in one commit
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row: the request as it went over the wire, and the raw body that came back."""
+
+    key: str
+    request: str
+    response: str
+    model: str = ""
+    finish_reason: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    latency: float | None = None
+    created: str = ""
+
+    @classmethod
+    def of(cls, call: Call, response: str, latency: float | None = None) -> "Entry":
+        """The row of a call and its raw answer; raises ValueError if that is no chat completion."""
+        said = read_completion(response)
+        return cls(
+            call.key,
+            call.text,
+            response,
+            said.model,
+            said.finish_reason,
+            said.prompt_tokens,
+            said.completion_tokens,
+            latency,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+
+_NAMES = tuple(field.name for field in fields(Entry))
+_COLUMNS = ", ".join(_NAMES)
+_INSERT = f"INSERT INTO answer ({_COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))}) ON CONFLICT (key) DO NOTHING"
+
+
+class Ledger:
+    """An open ledger; a context manager. Safe to use from several threads and processes.
+
+    Raises:
+        LlmError: The file cannot be opened or written, is no ledger, or was written by a newer version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        self._queue: queue.SimpleQueue[tuple[Entry, Future[Entry]] | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._db = self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Commit what has queued up and close the file."""
+        if self._writer:
+            self._queue.put(None)
+            self._writer.join()
+            self._writer = None
+        self._db.close()
+
+    def get(self, key: str) -> Entry | None:
+        """The answer under a key, or None."""
+        return self.get_many([key]).get(key)
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, Entry]:
+        """The answers there are under these keys."""
+        found: dict[str, Entry] = {}
+        for some in _pages(list(dict.fromkeys(keys)), _MOST_KEYS):
+            marks = ",".join("?" * len(some))
+            for row in self._read(f"SELECT {_COLUMNS} FROM answer WHERE key IN ({marks})", some):
+                found[row[0]] = Entry(*row)
+        return found
+
+    def put(self, entry: Entry) -> Entry:
+        """Commit one answer and return what the ledger now holds for its key: the first answer stays."""
+        return self.submit(entry).result()
+
+    def submit(self, entry: Entry) -> "Future[Entry]":
+        """Queue an answer for the next commit; the future is done once it is committed."""
+        done: Future[Entry] = Future()
+        done.set_running_or_notify_cancel()  # what has queued up is committed, whoever stops waiting for it
+        with self._lock:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
+                self._writer.start()
+        self._queue.put((entry, done))
+        return done
+
+    def put_many(self, entries: Iterable[Entry]) -> int:
+        """Commit many answers in one go; returns how many were new."""
+        with self._lock, self._explained():
+            before = self._db.total_changes
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(_INSERT, (astuple(entry) for entry in entries))
+            return self._db.total_changes - before
+
+    def entries(self) -> Iterator[Entry]:
+        """Every answer, sorted by key, a page at a time."""
+        last = ""
+        while page := self._read(
+            f"SELECT {_COLUMNS} FROM answer WHERE key > ? ORDER BY key LIMIT ?", (last, _MOST_KEYS)
+        ):
+            yield from (Entry(*row) for row in page)
+            last = page[-1][0]
+
+    def stats(self) -> list[tuple[str, int, int, int]]:
+        """Per reported model: answers, prompt tokens and completion tokens."""
+        return self._read(
+            "SELECT model, count(*), sum(coalesce(prompt_tokens, 0)), sum(coalesce(completion_tokens, 0)) "
+            "FROM answer GROUP BY model ORDER BY model",
+            (),
+        )
+
+    def damaged(self) -> list[str]:
+        """Keys whose request no longer hashes to them; raises LlmError if the file itself is corrupt."""
+        if (said := self._read("PRAGMA integrity_check", ())[0][0]) != "ok":
+            raise LlmError(f"{self.path}: SQLite finds it corrupt: {said}", "Restore it from a copy or an export.")
+        return [entry.key for entry in self.entries() if not _sound(entry)]
+
+    def was_imported(self, sha256: str) -> bool:
+        """Whether a recording of this content has been imported."""
+        return bool(self._read("SELECT 1 FROM recording WHERE sha256 = ?", (sha256,)))
+
+    def mark_imported(self, sha256: str, path: str) -> None:
+        """Remember that a recording has been imported."""
+        with self._lock, self._explained(), self._db:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            self._db.execute("INSERT OR IGNORE INTO recording VALUES (?, ?, ?)", (sha256, path, now))
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LlmError(f"{self.path}: {error.strerror}", "Set llm.ledger to a file you may write.") from None
+        with self._explained():
+            db = self._connect()
+            try:
+                self._migrate(db)
+            except BaseException:
+                db.close()
+                raise
+            return db
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        return db
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        if self._version(db) == len(MIGRATIONS):
+            return
+        db.execute("BEGIN IMMEDIATE")  # two processes may open a new ledger at once: the second waits, then looks
+        with db:
+            db.execute("CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, applied TEXT NOT NULL)")
+            version = self._version(db)
+            if version > len(MIGRATIONS):
+                raise LlmError(
+                    f"{self.path}: written by a newer cotpd (schema {version}, this one knows {len(MIGRATIONS)})",
+                    "Upgrade cotpd, or set llm.ledger to another file.",
+                )
+            for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+                for statement in statements:
+                    db.execute(statement)
+                db.execute("INSERT INTO migration VALUES (?, datetime('now'))", (number,))
+
+    def _version(self, db: sqlite3.Connection) -> int:
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and "migration" not in tables:
+            raise LlmError(f"{self.path}: a database of something else", "Set llm.ledger to another file.")
+        return db.execute("SELECT coalesce(max(number), 0) FROM migration").fetchone()[0] if tables else 0
+
+    def _read(self, sql: str, values: Iterable[object]) -> list[tuple]:
+        with self._lock, self._explained():
+            return self._db.execute(sql, tuple(values)).fetchall()
+
+    def _write(self) -> None:
+        """The writer thread: commit what has queued up, then tell those who wait."""
+        while waiting := self._next_batch():
+            try:
+                self.put_many(entry for entry, _ in waiting)
+                stored = self.get_many(entry.key for entry, _ in waiting)
+            except Exception as error:
+                for _, done in waiting:
+                    done.set_exception(error)
+            else:
+                for entry, done in waiting:
+                    done.set_result(stored[entry.key])
+
+    def _next_batch(self) -> "list[tuple[Entry, Future[Entry]]]":
+        """Wait for an answer, then take all that have queued up; empty once the ledger is closed."""
+        batch = []
+        item = self._queue.get()
+        while item is not None:
+            batch.append(item)
+            if len(batch) == _MOST_QUEUED or self._queue.empty():
+                return batch
+            item = self._queue.get()
+        if batch:
+            self._queue.put(None)  # the end came in the middle of a batch: commit that first
+        return batch
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn SQLite's faults into ones that say what to do."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            remedy = next((told for part, told in _REMEDIES.items() if part in str(error)), "")
+            raise LlmError(f"{self.path}: {error}", remedy) from None
+
+
+_REMEDIES = {
+    "not a database": "It is not a ledger: set llm.ledger to another file.",
+    "malformed": "The file is damaged: restore it from a copy, or import an export into a new one.",
+    "unable to open": "Set llm.ledger to a file in a folder you may write to.",
+    "readonly": "The ledger must be writable: check the permissions of the file and its folder.",
+    "full": "Free some space; every answer that was reported as kept is safe.",
+    "locked": "Another process has held the ledger for a minute: end it, or use another ledger.",
+}
+
+
+def _pages(items: list[str], size: int) -> Iterator[list[str]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _sound(entry: Entry) -> bool:
+    return digest(entry.request) == entry.key

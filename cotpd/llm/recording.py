@@ -1,0 +1,176 @@
+"""A ledger as JSON Lines that people can read, diff and review: the recording that a repository ships.
+
+Most requests differ in their last message alone, so what they share is written once, as a `part`, and an
+answer names its part by hash. That makes 1,200 answers about 0.7 MB instead of 4, and each request can still
+be put together to the byte: import hashes it again and refuses what does not give the key it claims. Lines
+are sorted and, unless the raw bodies are asked for, hold no time, latency or id, so that asking the same
+again gives the same file.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cotpd.errors import DataError
+from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.wire import Call, Message, canonical, digest, read_completion
+
+_BATCH = 500
+_PLAIN = {"role", "content"}  # an answer whose message holds no more than these is written as its text
+
+
+@dataclass
+class ImportReport:
+    """What an import did; ``bad`` holds ``file:line: why`` of the lines left out."""
+
+    new: int = 0
+    known: int = 0
+    bad: list[str] = field(default_factory=list)
+
+
+def export_recording(ledger: Ledger, path: Path | str, *, raw: bool = False) -> int:
+    """Write every answer, whole file or none.
+
+    Args:
+        ledger: Where the answers are.
+        path: The JSON Lines file.
+        raw: Keep the bodies as they came, with id, times and latency; else what has no meaning is left out.
+
+    Returns:
+        The number of answers written.
+    """
+    path = Path(path)
+    partial = path.with_name(path.name + ".part")
+    parts = {}
+    for entry in ledger.entries():
+        name, part, _ = _split(Call.parse(entry.request))
+        parts[name] = part
+    count = 0
+    try:
+        with partial.open("w", encoding="utf-8", newline="\n") as out:
+            out.writelines(_line({"part": name, **parts[name]}) for name in sorted(parts))
+            for entry in ledger.entries():
+                out.write(_line(_answer_row(entry, raw)))
+                count += 1
+        partial.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}", "Name a file that you may write.") from None
+    return count
+
+
+def import_recording(ledger: Ledger, path: Path | str) -> ImportReport:
+    """Add the answers of a recording to a ledger; one that is there already stays as it is.
+
+    Raises:
+        DataError: The file cannot be read at all.
+    """
+    report = ImportReport()
+    batch: list[Entry] = []
+    for entry in _read(Path(path), report):
+        batch.append(entry)
+        if len(batch) == _BATCH:
+            _store(ledger, batch, report)
+            batch = []
+    _store(ledger, batch, report)
+    return report
+
+
+def import_once(ledger: Ledger, path: Path | str) -> ImportReport | None:
+    """Import a recording unless one of the same content has been imported; None if nothing was to be done."""
+    sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    if ledger.was_imported(sha256):
+        return None
+    report = import_recording(ledger, path)
+    ledger.mark_imported(sha256, str(path))
+    return report
+
+
+def _split(call: Call) -> tuple[str, dict[str, Any], Message]:
+    """A call as the name of its part, the part, and its last message."""
+    *first, last = call.body["messages"]
+    part = {"base_url": call.base_url, "body": {**call.body, "messages": first}}
+    return digest(canonical(part))[:12], part, last
+
+
+def _answer_row(entry: Entry, raw: bool) -> dict[str, Any]:
+    name, _, last = _split(Call.parse(entry.request))
+    plain = last.keys() == _PLAIN and last["role"] == "user" and isinstance(last["content"], str)
+    row: dict[str, Any] = {"key": entry.key, "part": name, "ask": last["content"] if plain else last}
+    if raw:
+        return row | {"response": entry.response, "latency": entry.latency, "created": entry.created}
+    return row | _without_noise(entry.response)
+
+
+def _without_noise(response: str) -> dict[str, Any]:
+    """The answer as text, finish reason, model and token counts where that is all there is to it; else its body."""
+    body = json.loads(response)
+    said = read_completion(response)
+    choices = body["choices"]
+    plain = len(choices) == 1 and all(
+        name in _PLAIN or not value for name, value in choices[0].get("message", {"": 1}).items()
+    )
+    if not plain or not isinstance(choices[0]["message"].get("content"), str) or choices[0].get("logprobs"):
+        noise = {"id", "created", "timings", "system_fingerprint"}
+        return {"body": {name: value for name, value in body.items() if name not in noise}}
+    tokens = [said.prompt_tokens, said.completion_tokens]
+    return {"answer": said.text, "finish_reason": said.finish_reason, "model": said.model, "tokens": tokens}
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _read(path: Path, report: ImportReport) -> Iterator[Entry]:
+    parts: dict[str, dict[str, Any]] = {}
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    row = json.loads(line)
+                    if "key" in row:
+                        yield _entry(row, parts)
+                    else:
+                        parts[row.pop("part")] = row
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    report.bad.append(f"{path}:{number}: {_why(error)}")
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such recording", "`cotpd ledger export` writes one.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}", "A recording is a UTF-8 file of JSON Lines.") from None
+
+
+def _entry(row: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Entry:
+    """The ledger row of a line; raises ValueError or KeyError where it is damaged."""
+    if row["part"] not in parts:
+        raise ValueError(f"its part {row['part']} does not stand above it")
+    part = parts[row["part"]]
+    last = row["ask"] if isinstance(row["ask"], dict) else {"role": "user", "content": row["ask"]}
+    call = Call(part["base_url"], {**part["body"], "messages": [*part["body"]["messages"], last]})
+    if call.key != row["key"]:
+        raise ValueError("the request does not hash to its key: it was edited")
+    entry = Entry.of(call, row["response"] if "response" in row else canonical(_body(row)), row.get("latency"))
+    return entry
+
+
+def _body(row: dict[str, Any]) -> dict[str, Any]:
+    """A chat completion from a line without noise."""
+    if "body" in row:
+        return row["body"]
+    message = {"role": "assistant", "content": row["answer"]}
+    choice = {"index": 0, "finish_reason": row["finish_reason"], "message": message}
+    prompt, completion = row["tokens"]
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion}
+    return {"object": "chat.completion", "model": row["model"], "choices": [choice], "usage": usage}
+
+
+def _store(ledger: Ledger, batch: list[Entry], report: ImportReport) -> None:
+    new = ledger.put_many(batch)
+    report.new += new
+    report.known += len(batch) - new
+
+
+def _why(error: Exception) -> str:
+    return f"no key {error}" if isinstance(error, KeyError) else str(error)

@@ -1,0 +1,137 @@
+"""What goes over the wire, and what came back: request bodies, their keys, and the reading of raw answers.
+
+The key of an answer is the hash of everything that was sent, base URL and model included, so that a changed
+prompt, seed or schema is a new question and an unchanged one is never paid for twice. The price: a change
+that cannot matter, such as a local server's port, is a new question too.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from cotpd.config import LlmParams
+from cotpd.errors import ConfigError
+
+Message = dict[
+    str, Any
+]  # {"role": ..., "content": text or a list of content parts} as in OpenAI's chat completions
+
+
+def canonical(value: object) -> str:
+    """JSON with one spelling: sorted keys, no spaces, characters as they are.
+
+    Raises:
+        ValueError: NaN or an infinity, which JSON does not have.
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def digest(text: str) -> str:
+    """Sha256 of text, in hex. A lone surrogate, which a post may hold, hashes like any other character."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP request: the server's address and the body that it is sent."""
+
+    base_url: str
+    body: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The call as canonical JSON: what is hashed and what the ledger keeps."""
+        return canonical({"base_url": self.base_url, "body": self.body})
+
+    @property
+    def key(self) -> str:
+        """The ledger key."""
+        return digest(self.text)
+
+    @classmethod
+    def parse(cls, text: str) -> "Call":
+        """The call of a canonical text; raises ValueError or KeyError where it is none."""
+        value = json.loads(text)
+        return cls(value["base_url"], value["body"])
+
+
+def chat_call(
+    params: LlmParams,
+    messages: list[Message],
+    *,
+    max_tokens: int,
+    schema: dict[str, Any] | None = None,
+) -> Call:
+    """The chat completion that asks these messages with these parameters.
+
+    Raises:
+        ConfigError: ``llm.base_url`` is not an address, or holds a password.
+    """
+    body: dict[str, Any] = {
+        "model": params.model,
+        "messages": messages,
+        "temperature": float(params.temperature),  # 0 and 0.0 are one temperature: one key
+        "max_tokens": max_tokens,
+    }
+    if params.seed is not None:
+        body["seed"] = params.seed
+    if schema is not None:
+        answer = {"name": "answer", "strict": True, "schema": schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": answer}
+    return Call(check_address(params.base_url), body)
+
+
+def check_address(base_url: str) -> str:
+    """The address without its last slash; refuses one that is no address or carries a password into the ledger."""
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"llm.base_url: {base_url!r} is not an address", "For example http://127.0.0.1:8993/v1")
+    if parts.username or parts.password or parts.query:
+        raise ConfigError(
+            f"llm.base_url: the address of {parts.hostname} holds a user, password or query",
+            "Secrets belong in the environment: export the key in the variable that llm.api_key_env names.",
+        )
+    return base_url.rstrip("/")
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a raw answer says, read leniently: the ledger holds answers of many servers."""
+
+    text: str
+    finish_reason: str
+    model: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+
+def read_completion(raw: str) -> Completion:
+    """Read a raw chat completion. An answer without a choice reads as empty text with finish reason ``empty``.
+
+    A refusal reads as its text with finish reason ``refusal``.
+
+    Raises:
+        ValueError: It is not a chat completion: not JSON, cut off, or without ``choices``.
+    """
+    body = json.loads(raw)
+    if not isinstance(body, dict) or not isinstance(body.get("choices"), list):
+        raise ValueError("no chat completion: it has no choices")
+    usage = body.get("usage") or {}
+    choice = body["choices"][0] if body["choices"] else {"finish_reason": "empty"}
+    message = choice.get("message") or {}
+    refusal = message.get("refusal")
+    return Completion(
+        text=refusal or _text(message.get("content")),
+        finish_reason="refusal" if refusal else str(choice.get("finish_reason") or ""),
+        model=str(body.get("model") or ""),
+        prompt_tokens=usage.get("prompt_tokens"),
+        completion_tokens=usage.get("completion_tokens"),
+    )
+
+
+def _text(content: object) -> str:
+    if isinstance(content, list):  # some servers answer in content parts
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
