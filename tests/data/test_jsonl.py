@@ -1,5 +1,6 @@
 """Our own format: good rows are read whole, and each kind of bad row is set aside with a reason that helps."""
 
+import json
 from typing import Any
 
 import pytest
@@ -121,8 +122,6 @@ def test_a_bad_row_is_set_aside_and_the_rest_is_read(load, write, row, changes, 
     ],
 )
 def test_a_broken_line_is_set_aside(load, write, row, line: str) -> None:
-    import json
-
     write("train.jsonl", json.dumps(row("a")) + "\n" + line + "\r\n\n" + json.dumps(row("c")))
     dataset = load()
     assert [post.id for post in dataset.posts["train"]] == ["a", "c"]

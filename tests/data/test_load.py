@@ -1,5 +1,7 @@
 """What only a whole data set can show: its format, its splits, ids, inventories, companions."""
 
+import json
+
 import pytest
 
 from cotpd.data.records import Kind
@@ -224,8 +226,6 @@ def test_answers_are_matched_by_id_and_kind(load, write, row) -> None:
         {"id": "9", "text": "of no post"},
         {"id": "3", "text": " "},
     ]
-    import json
-
     write("answers.jsonl", "\n".join(json.dumps(answer) for answer in answers))
     dataset = load(answers="answers.jsonl", answers_kind="sentence")
     assert [post.knowledge for post in dataset.posts["train"]] == [
