@@ -28,7 +28,7 @@ class DataParams(Section):
     format: Literal["auto", "jsonl", "twitter", "snap", "wikidiverse", "mnre"] = "auto"
     """How the files are written; auto looks at their names and first lines."""
     types: tuple[str, ...] | None = None
-    """Entity types or relation labels allowed; null takes those of the training split."""
+    """Entity types or relation labels allowed; null takes those found, train's first."""
     captions: str | None = None
     """Captions that the data set brings along, a file or pattern below path; see docs/your-data.md."""
     answers: str | None = None

@@ -35,9 +35,15 @@ class Pictures:
         """The path below the folder of a picture named by path, id or address; None if it is not at hand."""
         if image is None:
             return None
-        if image in self._paths or ("://" not in image and (self._folder / image).is_file()):
+        if image in self._paths or ("://" not in image and self._is_file(image)):
             return image
         return next((self._at_hand[name] for name in _names(image) if name in self._at_hand), None)
+
+    def _is_file(self, image: str) -> bool:
+        try:
+            return (self._folder / image).is_file()
+        except (OSError, ValueError):  # a name that no file system could hold
+            return False
 
 
 def _names(image: str) -> list[str]:

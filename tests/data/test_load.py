@@ -171,6 +171,11 @@ def test_a_missing_picture_is_counted_and_keeps_its_name(load, write, row) -> No
     assert (counts["name_a_picture"], counts["picture_at_hand"]) == (2, 1)
 
 
+def test_a_picture_whose_name_no_file_could_have_is_not_at_hand(load, write, row) -> None:
+    write("train.jsonl", [row(1, image="x" * 5000), row(2, image="a\0b")])
+    assert load().stats["splits"]["train"]["picture_at_hand"] == 0
+
+
 @pytest.mark.parametrize("place", ["", "images/"])
 def test_a_picture_is_found_by_its_id(load, write, place: str) -> None:
     write("train.txt", "IMGID:17_1\nAda\tO\n")

@@ -54,6 +54,7 @@ def test_pictures_are_found_by_the_name_in_their_address(load, write, name: str)
         (["Ada", URL, "Ada", "Person", "", "", "link", [], "science", 0, 3], "not [sentence"),
         (sentence(" "), "empty"),
         (sentence(mentions=[["Ada", "Person"]]), "a mention is not"),
+        (sentence(mentions=[["Ada", "Person", 0, float("inf"), ""]]), "a mention is not"),
         (sentence(mentions=[["Ada", "Person", 1, 4, ""]]), "not the mention 'Ada'"),
         (sentence(mentions=[["Ad", "Person", 0, 2, ""]]), "does not begin and end with a word"),
         (sentence(mentions=[["Ada", "", 0, 3, ""]]), "no type"),

@@ -99,7 +99,7 @@ def _position(end: Any, tokens: list[str]) -> tuple[int, int]:
     """Word positions of one end of the pair, checked against the mention that the row spells out."""
     try:
         start, stop = (int(number) for number in end["pos"])
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         raise RowError("h or t has no pos [first word, word after the last]", "Add it.") from None
     if not 0 <= start < stop <= len(tokens):
         raise RowError(f"pos [{start}, {stop}] does not fit {len(tokens)} words", "Mend pos.")

@@ -121,7 +121,7 @@ def _entity(sentence: str, tokens: list[Any], mention: Any, fine: list[str]) -> 
     try:
         surface, kind, start, end = mention[:4]
         start, end = int(start), int(end)
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, OverflowError):
         raise RowError("a mention is not [text, type, start, end, link]", "Mend the mention.") from None
     if not isinstance(kind, str) or not kind:
         raise RowError(f"mention {surface!r} has no type", "Add it.")
