@@ -8,8 +8,6 @@ import sys
 try:
     from cotpd.environment import quiet
 except ModuleNotFoundError as missing:
-    sys.exit(
-        f"{missing}: the environment is not active.\n  Run: source .venv/bin/activate   (or use make run)"
-    )
+    sys.exit(f"{missing}: the environment is not active.\n  Run: source .venv/bin/activate   (or use make run)")
 
 quiet()

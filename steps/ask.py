@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-from cotpd.llm.ask import Request, ask_all
-from cotpd.llm.prompts import PromptSet
-
 from cotpd.config import Params
 from cotpd.data.records import Answer, Caption, Kind, Post
 from cotpd.data.tables import read_table, write_table
 from cotpd.errors import LlmError
+from cotpd.llm.ask import Request, ask_all
+from cotpd.llm.prompts import PromptSet
 from steps.common import ANSWERS, CAPTIONS, all_posts, main, say
 
 

@@ -1,8 +1,7 @@
 """baseline: fine-tune the encoder on text alone, the row that every result stands beside."""
 
-from cotpd.student.training import train
-
 from cotpd.config import Params
+from cotpd.student.training import train
 from steps.common import BASELINE, main, say
 from steps.training import inventory, text_examples
 

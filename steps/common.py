@@ -1,8 +1,10 @@
 """What every step shares: its paths, its parameters, and how it ends."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -69,3 +71,8 @@ def checked_knowledge() -> dict[str, dict[Kind, str]]:
     for row in sorted(rows, key=lambda row: KNOWLEDGE_KINDS.index(row.kind)):
         by_post.setdefault(row.id, {})[row.kind] = row.text
     return by_post
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object that another step wrote."""
+    return json.loads(path.read_text("utf-8"))

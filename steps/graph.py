@@ -43,9 +43,7 @@ def read_graph(root: Path | str = ".") -> list[Step]:
                 for stage in order
             ]
     except DvcException as error:
-        raise ConfigError(
-            f"dvc.yaml: {error}", "`dvc status` shows the same; mend the file it names."
-        ) from error
+        raise ConfigError(f"dvc.yaml: {error}", "`dvc status` shows the same; mend the file it names.") from error
 
 
 def is_up_to_date(name: str, root: Path | str = ".") -> bool:

@@ -1,8 +1,7 @@
 """prepare: read the data set in its own format and write it as checked records, a table per split."""
 
-from cotpd.data.load import load_dataset
-
 from cotpd.config import Params
+from cotpd.data.load import load_dataset
 from cotpd.data.tables import write_json, write_table
 from cotpd.errors import DataError
 from steps.common import PREPARED, main, say

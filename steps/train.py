@@ -1,8 +1,7 @@
 """train: distil the knowledge view into the prompt view; the student then needs text alone."""
 
-from cotpd.student.training import train
-
 from cotpd.config import Params
+from cotpd.student.training import train
 from steps.common import STUDENT, main, say
 from steps.training import inventory, knowledge_examples
 

@@ -1,18 +1,15 @@
 """What the two training steps share: examples of train and valid, and the inventory of the data."""
 
-import json
-
-from cotpd.student.examples import Example, augmented_examples, build_examples
-
 from cotpd.config import Params
 from cotpd.data.records import Augmented
 from cotpd.data.tables import read_table
-from steps.common import AUGMENTED, PREPARED, checked_captions, checked_knowledge, prepared
+from cotpd.student.examples import Example, augmented_examples, build_examples
+from steps.common import AUGMENTED, PREPARED, checked_captions, checked_knowledge, prepared, read_json
 
 
 def inventory(params: Params) -> tuple[str, ...]:
     """Entity types (ner) or relation labels (re), as the prepare step found or was told them."""
-    summary = json.loads((PREPARED / "summary.json").read_text("utf-8"))
+    summary = read_json(PREPARED / "summary.json")
     return tuple(summary["types" if params.task == "ner" else "labels"])
 
 

@@ -1,0 +1,34 @@
+"""`cotpd show`: what the last run came to, and what to do with it next."""
+
+import json
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from cotpd.errors import DataError
+
+METRICS = Path("reports/metrics.json")
+REGISTERED = Path("reports/registered.json")
+REPORT = Path("reports/evaluation/report.html")
+
+
+def show() -> None:
+    """Show the scores of the last run, the registered version, and how to ask it.
+
+    Example: cotpd show
+    """
+    from cotpd.evaluation.compare import rich_table
+
+    console = Console()
+    console.print(rich_table(_read(METRICS)))
+    registered = _read(REGISTERED)
+    console.print(f"report      {REPORT}", highlight=False)
+    console.print(f"registered  {registered['uri']} (version {registered['version']})", highlight=False)
+    typer.echo('ask it      cotpd predict "Eileen Collins waves from the pad at Kennedy Space Center"')
+
+
+def _read(path: Path) -> dict:
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file, the pipeline has not run to its end here", "Run: dvc repro")
+    return json.loads(path.read_text("utf-8"))

@@ -1,0 +1,66 @@
+"""A clean checkout of this tree on a cut of the sample, run once through for all end-to-end tests."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cotpd.cli.preset import write_values
+
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tracked files and nothing else, as a repository of their own, with parameters for a short run."""
+    folder = tmp_path_factory.mktemp("checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        if (root / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / name, folder / name)
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    short = {"data": {"limit": 40}, "baseline": {"epochs": 1}, "train": {"epochs": 1}}
+    write_values(folder / "params.yaml", short)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run(checkout: Path) -> Run:
+    """Run a command in the checkout and return what it printed; ``ok`` says whether it must succeed."""
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(checkout),
+        "COLUMNS": "200",
+        "HF_HUB_OFFLINE": "1",
+    }
+    environment.pop("OPENAI_API_KEY", None)
+
+    def call(*command: str, ok: bool = True) -> str:
+        done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+        said = done.stdout + done.stderr
+        assert (done.returncode == 0) is ok, f"{' '.join(command)} ended with {done.returncode}:\n{said[-6000:]}"
+        return said
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def reproduced(run: Run) -> str:
+    """What `dvc repro` printed, once for the session."""
+    return run("dvc", "repro")
+
+
+def rows(path: Path) -> list[dict]:
+    """The rows of a JSON Lines table."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]

@@ -1,0 +1,86 @@
+"""The three doors on one clean checkout: what `dvc repro` makes, that the flow agrees, and that the student answers."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cotpd.cli.preset import write_values
+
+from .conftest import Run, rows
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("reproduced")]
+
+
+def executed(said: str) -> list[str]:
+    return re.findall(r"Running stage '(\w+)'", said)
+
+
+def test_every_step_ran_and_every_answer_came_from_the_recorded_ledger(reproduced: str) -> None:
+    assert executed(reproduced)[-1] == "register"
+    assert len(executed(reproduced)) == 9
+    asked = re.search(
+        r"ask: (\d+) requests: (\d+) answered from the ledger, (\d+) asked, (\d+) failed", reproduced
+    )
+    assert asked, reproduced
+    requests, from_ledger, newly, failed = map(int, asked.groups())
+    assert requests == from_ledger > 0
+    assert newly == failed == 0
+
+
+def test_only_training_posts_are_augmented_and_no_text_of_valid_or_test_is_trained_on(checkout: Path) -> None:
+    train = {row["id"]: row for row in rows(checkout / "data/prepared/train.jsonl")}
+    held_out = {
+        row["text"] for split in ("valid", "test") for row in rows(checkout / f"data/prepared/{split}.jsonl")
+    }
+    augmented = rows(checkout / "data/augmented/augmented.jsonl")
+    assert {row["kind"] for row in augmented} == {"style", "entity", "image"}
+    assert {row["of"] for row in augmented} <= set(train)
+    assert not {row["post"]["text"] for row in augmented} & held_out
+
+
+def test_the_three_rows_are_scored_on_both_splits(checkout: Path) -> None:
+    metrics = json.loads((checkout / "reports/metrics.json").read_text("utf-8"))
+    for split in ("valid", "test"):
+        assert {"baseline", "student", "knowledge"} <= set(metrics[split])
+        assert all(0 <= metrics[split][row]["f1"] <= 1 for row in ("baseline", "student", "knowledge"))
+
+
+def test_a_second_run_does_nothing_through_either_door(run: Run) -> None:
+    assert "up to date" in run("dvc", "status")
+    assert executed(run("dvc", "repro")) == []
+
+
+def test_the_registered_student_answers_with_spans_that_stand_in_the_text(run: Run) -> None:
+    text = "Eileen Collins waves from Kennedy Space Center"
+    answer = json.loads(run("cotpd", "predict", "--json", text).splitlines()[-1])
+    assert all(text[e["start"] : e["end"]] == e["text"] for e in answer["entities"])
+
+
+def test_a_changed_prompt_asks_the_model_and_says_how_to_start_one(run: Run, checkout: Path) -> None:
+    prompt = checkout / "cotpd/prompts/default/noun.txt"
+    before = prompt.read_text("utf-8")
+    prompt.write_text(before.rstrip() + "\nAnswer as a pirate.\n", "utf-8")
+    try:
+        said = run("dvc", "repro", "ask", ok=False)
+    finally:
+        prompt.write_text(before, "utf-8")
+    assert "cotpd llm serve" in said
+    assert "Traceback" not in said
+
+
+def test_a_misspelt_parameter_stops_before_anything_runs(run: Run, checkout: Path) -> None:
+    before = (checkout / "params.yaml").read_text("utf-8")
+    (checkout / "params.yaml").write_text(before.replace("caption:", "captoin:"), "utf-8")
+    try:
+        said = run("python", "-m", "steps.caption", ok=False)
+    finally:
+        (checkout / "params.yaml").write_text(before, "utf-8")
+    assert "did you mean caption?" in said
+    assert "Traceback" not in said
+
+
+def test_a_changed_parameter_re_runs_its_dependants_alone(run: Run, checkout: Path) -> None:
+    write_values(checkout / "params.yaml", {"register": {"alias": "candidate"}})
+    assert executed(run("dvc", "repro")) == ["register"]
