@@ -71,7 +71,7 @@ def _model(model: str | None) -> tuple[str, Any]:
     if model is not None and not (model.startswith("models:") and Path("params.yaml").is_file()):
         return model, None
     params = load_params()
-    return model or f"models:/{params.model_name}@{params.register_.alias}", params.register_
+    return model or f"models:/{params.registered_name}@{params.register_.alias}", params.register_
 
 
 def _rows(texts: Sequence[str], file: str | None, head: str | None, tail: str | None) -> Iterable[Row]:

@@ -66,4 +66,4 @@ def _open(name: str | None) -> tuple[Any, str]:
     from cotpd.registry.store import connect
 
     params = load_params()
-    return connect(params.register_, Path()), name or params.model_name
+    return connect(params.register_, Path()), name or params.registered_name

@@ -12,7 +12,6 @@ from cotpd.registry.store import connect, explained
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-STUDENT = "student"  # the artifact's name in a packed model
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+))")
 
 
@@ -52,4 +51,5 @@ def _download(client: "MlflowClient", name: str, number: int) -> Path:
     import mlflow
 
     location = client.get_model_version_download_uri(name, str(number)).rstrip("/")
-    return Path(mlflow.artifacts.download_artifacts(f"{location}/artifacts/{STUDENT}"))
+    packed = mlflow.artifacts.download_artifacts(f"{location}/artifacts", tracking_uri=client.tracking_uri)
+    return next(Path(packed).iterdir())  # the student alone, under the name of the folder it was packed from

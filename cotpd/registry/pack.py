@@ -9,7 +9,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -19,13 +20,13 @@ import cotpd
 from cotpd.config import Params
 from cotpd.errors import ModelError
 from cotpd.registry.aliases import set_alias
-from cotpd.registry.fetch import STUDENT
-from cotpd.registry.store import connect, database, explained
+from cotpd.registry.store import connect, current, database, explained
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    from mlflow import ActiveRun, MlflowClient
     from mlflow.models import ModelSignature
 
+STUDENT = "student"  # the artifact's key in a packed model
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "regex", "safetensors", "torch", "transformers")
 EXAMPLES = {
     "ner": {"text": "Eileen Collins waves from the pad at Kennedy Space Center"},
@@ -75,10 +76,13 @@ def register(
     client = connect(params.register_, root, create=True)
     import mlflow
 
-    name = params.model_name
+    name = params.registered_name
     with explained(f"registering {name}", "See the message; the tracking server must be reachable and writable."):
         tags = {f"sha256.{path.name}": digest(path) for path in tables} | _commit(root)
-        with mlflow.start_run(experiment_id=_experiment(client, params, root), run_name=name) as run:
+        with (
+            current(client),
+            mlflow.start_run(experiment_id=_experiment(client, params, root), run_name=name) as run,
+        ):
             mlflow.set_tags(tags)
             mlflow.log_params(_flat(params.model_dump(mode="json", by_alias=True)))
             mlflow.log_metrics(_figures(metrics))
@@ -113,6 +117,15 @@ def signature(task: str) -> "ModelSignature":
     return ModelSignature(columns, Schema([ColSpec(Array(entity), "entities")]))
 
 
+@contextmanager
+def _run(client: "MlflowClient", params: Params, root: Path) -> Iterator["ActiveRun"]:
+    import mlflow
+
+    experiment = _experiment(client, params, root)
+    with current(client), mlflow.start_run(experiment_id=experiment, run_name=params.registered_name) as run:
+        yield run
+
+
 def _log_model(task: str, student: Path) -> str:
     import mlflow
     import pandas as pd
@@ -120,12 +133,10 @@ def _log_model(task: str, student: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         code = Path(folder) / "cotpd"
         shutil.copytree(Path(cotpd.__file__).parent, code, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        weights = Path(folder) / STUDENT  # the artifact takes its folder's name
-        weights.symlink_to(student.resolve(), target_is_directory=True)
         model = mlflow.pyfunc.log_model(
             name=STUDENT,
             python_model=str(code / "registry" / "serving.py"),
-            artifacts={STUDENT: str(weights)},
+            artifacts={STUDENT: str(student.resolve())},
             code_paths=[str(code)],
             signature=signature(task),
             input_example=pd.DataFrame([EXAMPLES[task]]),

@@ -32,7 +32,7 @@ def database(uri: str) -> Path | None:
 
 
 def connect(params: RegisterParams, root: Path, *, create: bool = False) -> "MlflowClient":
-    """A client for the registry, which also becomes MLflow's current store in this process.
+    """A client for the registry.
 
     Args:
         params: Names the store.
@@ -55,9 +55,26 @@ def connect(params: RegisterParams, root: Path, *, create: bool = False) -> "Mlf
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # its import sets INFO
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    return mlflow.MlflowClient()
+    return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@contextmanager
+def current(client: "MlflowClient") -> Iterator[None]:
+    """Make a client's store the one that MLflow's module-level functions write to, for a while.
+
+    MLflow keeps it in MLFLOW_TRACKING_URI, where it would outweigh params.yaml for the rest of the process.
+    """
+    import mlflow
+
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(client.tracking_uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 @contextmanager

@@ -28,7 +28,7 @@ METRICS = {
 ELSEWHERE = """
 import json, sys
 checkout = sys.argv[1]
-sys.path[:] = [one for one in sys.path if one and not one.startswith(checkout + "/cotpd") and one != checkout]
+sys.path[:] = [one for one in sys.path if one not in ("", checkout) and not one.startswith("__editable__")]
 sys.meta_path[:] = [one for one in sys.meta_path if "editable" not in repr(one).lower()]
 try:
     import cotpd
@@ -97,7 +97,9 @@ def test_a_version_holds_safetensors_and_its_code_but_no_pickle(project, params,
 @pytest.mark.parametrize(
     ("task", "row"), [("ner", {"text": TEXT}), ("re", {"text": TEXT, "head": "Ada", "tail": "Acme"})]
 )
-def test_a_version_predicts_the_same_where_the_checkout_is_not(project, params, students, tmp_path_factory, task, row):
+def test_a_version_predicts_the_same_where_the_checkout_is_not(
+    project, params, students, tmp_path_factory, task, row
+):
     register(params[task], students[task], METRICS, root=project)
     found = elsewhere(project, tmp_path_factory.mktemp("away"), f"models:/cotpd-{task}@challenger", [row])
     assert found == predict_rows(Student.from_pretrained(students[task]), [row])
