@@ -55,7 +55,10 @@ def _names(image: str) -> list[str]:
 
 def _names_of_address(address: str) -> list[str]:
     """As in the address, or hashed and with drawings turned into PNG, as in WikiDiverse's own archive."""
-    name = PurePosixPath(urlsplit(address).path).name
+    try:
+        name = PurePosixPath(urlsplit(address).path).name
+    except ValueError:  # an unclosed bracket where the host should be
+        return []
     suffix = PurePosixPath(name).suffix
     hashed = hashlib.md5(name.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
     return [name, unquote(name), hashed + suffix, hashed + (".png" if suffix.lower() == ".svg" else suffix)]

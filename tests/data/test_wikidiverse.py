@@ -47,6 +47,13 @@ def test_pictures_are_found_by_the_name_in_their_address(load, write, name: str)
     assert load().posts["train"][0].image == name
 
 
+def test_an_address_that_is_none_costs_the_picture_only(load, write) -> None:
+    write("train.json", json.dumps([sentence(url="https://[upload")]))
+    dataset = load()
+    assert dataset.stats["splits"]["train"]["picture_at_hand"] == 0
+    assert not dataset.quarantine
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
