@@ -7,6 +7,7 @@ city does in the name of its team.
 
 import ast
 import json
+import warnings
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -30,7 +31,9 @@ def literal(line: str) -> Any:
         RowError: It is something else.
     """
     try:
-        return ast.literal_eval(line)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # an odd escape in a tweet is no news
+            return ast.literal_eval(line)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError) as error:
         detail = error.msg if isinstance(error, SyntaxError) else type(error).__name__
         raise RowError(f"not a Python literal: {detail}", "Each line is one dict, as Python prints it.") from None
