@@ -17,9 +17,9 @@ from cotpd.data.records import Answer, Kind, Quarantined
 from cotpd.errors import LlmError
 from cotpd.llm.client import Client, NoServerError, UnansweredError
 from cotpd.llm.ledger import Entry, Ledger
-from cotpd.llm.progress import Asking
 from cotpd.llm.recording import import_once
 from cotpd.llm.wire import Call, Completion, Message, chat_call, read_completion
+from cotpd.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,8 @@ class Request:
 class AskResult:
     """Answers in the order of the requests, without the failed ones, and where they came from.
 
-    ``from_ledger`` and ``failed`` count requests; ``asked`` counts answered calls, so that two requests with the same
-    wording count once.
+    ``from_ledger`` and ``failed`` count requests; ``asked`` counts answered calls, two requests
+    of the same wording as one.
     """
 
     answers: list[Answer] = field(default_factory=list)
@@ -77,7 +77,7 @@ def ask_all(
         missing = {key: pair for key, pair in zip(keys, asked, strict=True) if key not in said}
         if missing:
             calls = sorted(missing.items(), key=lambda item: item[1][0].kind)
-            with Asking(len(missing) + len(said), len(said), show=progress) as bar:
+            with Progress("asking", len(missing) + len(said), len(said), show=progress) as bar:
                 run.ask([(key, call) for key, (_, call) in calls], bar)
     return _result(asked, keys, known=said, run=run, step=step)
 
@@ -109,29 +109,30 @@ class _Run:
     ledger: Ledger
     said: dict[str, Completion]
     failed: dict[str, UnansweredError] = field(default_factory=dict)
+    known: int = 0
     asked: int = 0
     failures_in_a_row: int = 0
 
-    def ask(self, calls: list[tuple[str, Call]], bar: Asking) -> None:
+    def ask(self, calls: list[tuple[str, Call]], bar: Progress) -> None:
         """Ask the calls, by key; raises LlmError where going on makes no sense."""
-        known = len(self.said)
+        self.known = len(self.said)
         try:
             asyncio.run(self._ask(iter(calls), min(self.params.concurrency, len(calls)), bar))
         except* NoServerError as group:
             raise LlmError(
                 f"no model answers at {self.params.base_url} ({group.exceptions[0]}); "
-                f"{known} of {known + len(calls)} answers are in the ledger",
+                f"{self.known} of {self.known + len(calls)} answers are in the ledger",
                 "Start one with `cotpd llm serve`, or set llm.base_url.",
             ) from None
         except* LlmError as group:
             raise group.exceptions[0] from None
 
-    async def _ask(self, calls: Iterator[tuple[str, Call]], workers: int, bar: Asking) -> None:
+    async def _ask(self, calls: Iterator[tuple[str, Call]], workers: int, bar: Progress) -> None:
         async with Client(self.params) as client, asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(self._work(client, calls, bar))
 
-    async def _work(self, client: Client, calls: Iterator[tuple[str, Call]], bar: Asking) -> None:
+    async def _work(self, client: Client, calls: Iterator[tuple[str, Call]], bar: Progress) -> None:
         for key, call in calls:
             try:
                 raw, latency = await client.complete(call.body)
@@ -143,7 +144,7 @@ class _Run:
                 self.said[key] = _read(entry)
                 self.asked += 1
                 self.failures_in_a_row = 0
-            bar.count(failed=key in self.failed)
+            bar.advance(note=f"{self.known} from the ledger, {self.asked} answered, {len(self.failed)} failed")
 
     def _fail(self, key: str, error: UnansweredError) -> None:
         self.failed[key] = error

@@ -35,7 +35,7 @@ SHIPPED = Path(__file__).parent.parent / "prompts"
 
 
 def enclose(value: str, tag: str) -> str:
-    """Wrap text between tags; what looks like that tag inside the text loses its bracket, so it cannot close it."""
+    """Wrap text between tags; what looks like that tag inside it loses its bracket."""
     inside = re.sub(rf"<(?=\s*/?\s*{re.escape(tag)}\b)", "‹", value, flags=re.IGNORECASE)
     return f"<{tag}>\n{inside}\n</{tag}>"
 

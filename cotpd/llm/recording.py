@@ -105,7 +105,7 @@ def _answer_row(entry: Entry, raw: bool) -> dict[str, Any]:
 
 
 def _without_noise(response: str) -> dict[str, Any]:
-    """The answer as text, finish reason, model and token counts where that is all there is to it; else its body."""
+    """Text, finish reason, model and token counts where that is all there is to an answer; else its body."""
     body = json.loads(response)
     said = read_completion(response)
     choices = body["choices"]

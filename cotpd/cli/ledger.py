@@ -1,0 +1,76 @@
+"""`cotpd ledger`: look into the ledger of answers, export it, import into it, check it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cotpd.errors import DataError, LlmError
+
+if TYPE_CHECKING:
+    from cotpd.llm.ledger import Ledger
+
+app = typer.Typer(help="Every answer ever paid for: count, export, import, verify.", no_args_is_help=True)
+
+LedgerOption = Annotated[
+    Path | None, typer.Option("--ledger", help="The SQLite file; that of params.yaml if not given.")
+]
+
+
+@app.command()
+def stats(ledger: LedgerOption = None) -> None:
+    """Count answers and tokens, by model."""
+    with _open(ledger) as book:
+        rows = book.stats()
+        for model, answers, prompt, completion in rows:
+            typer.echo(f"{model}: {answers:,} answers, {prompt:,} tokens read, {completion:,} written")
+        typer.echo(f"{sum(row[1] for row in rows):,} answers in {book.path}")
+
+
+@app.command("export")
+def export_answers(
+    file: Annotated[Path, typer.Argument(help="The JSON Lines file to write.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Keep the bodies as they came, times included.")] = False,
+    ledger: LedgerOption = None,
+) -> None:
+    """Write all answers as JSON Lines, sorted, so that versions can be compared."""
+    from cotpd.llm.recording import export_recording
+
+    with _open(ledger) as book:
+        typer.echo(f"{export_recording(book, file, raw=raw):,} answers written to {file}")
+
+
+@app.command("import")
+def import_answers(
+    file: Annotated[Path, typer.Argument(help="A file that `export` wrote.")], ledger: LedgerOption = None
+) -> None:
+    """Add the answers of an exported file; each request is hashed again and must give its key."""
+    from cotpd.llm.recording import import_recording
+
+    with _open(ledger, new=True) as book:
+        report = import_recording(book, file)
+    typer.echo(f"{report.new:,} new, {report.known:,} known, {len(report.bad):,} bad")
+    if report.bad:
+        raise DataError("lines left out:\n" + "\n".join(report.bad), "The others are in the ledger.")
+
+
+@app.command()
+def verify(ledger: LedgerOption = None) -> None:
+    """Check the file and that every request still hashes to its key."""
+    with _open(ledger) as book:
+        if damaged := book.damaged():
+            raise LlmError(
+                f"{book.path}: {len(damaged)} answers do not belong to their key: {', '.join(damaged[:5])}",
+                "Restore the ledger from a copy, or import an export into a new one.",
+            )
+        typer.echo(f"{book.path}: sound")
+
+
+def _open(path: Path | None, *, new: bool = False) -> "Ledger":
+    from cotpd.config import load_params
+    from cotpd.llm.ledger import Ledger
+
+    chosen = path or Path(load_params().llm.ledger)
+    if not new and not chosen.exists():
+        raise LlmError(f"{chosen}: there is no ledger yet", "The first question asked, or an import, makes one.")
+    return Ledger(chosen)

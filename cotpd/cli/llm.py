@@ -1,0 +1,66 @@
+"""`cotpd llm`: a local model to ask, and a single question to try prompts with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cotpd.data.records import Kind
+from cotpd.errors import LlmError
+
+app = typer.Typer(help="The language model: serve one here, or ask it one question.", no_args_is_help=True)
+
+
+@app.command()
+def serve(
+    model: Annotated[
+        str, typer.Option(help="A catalogued chat model, or a .gguf file.")
+    ] = "qwen2.5-coder-1.5b-instruct",
+    port: Annotated[int, typer.Option(help="Where it listens, on this machine only.", min=0, max=65535)] = 8993,
+    parallel: Annotated[int, typer.Option(help="Requests answered at the same time.", min=1)] = 8,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads that compute; one a core if not given.", min=1)
+    ] = None,
+) -> None:
+    """Serve a chat model at an OpenAI-compatible address, until Ctrl-C."""
+    from cotpd.llm.server import LocalServer
+
+    server = LocalServer(model, port=port, parallel=parallel, threads=threads)
+    typer.echo(f"{server.name} answers at {server.base_url}  (Ctrl-C stops it)")
+    server.serve_forever()
+
+
+@app.command()
+def ask(
+    text: Annotated[str, typer.Argument(help="The post.")],
+    kind: Annotated[Kind, typer.Option(help="Which question.")] = Kind.SENTENCE,
+    caption: Annotated[str | None, typer.Option(help="What the picture shows (multimodality).")] = None,
+    mention: Annotated[list[str] | None, typer.Option(help="A mention to keep (style); repeat it.")] = None,
+    swap: Annotated[
+        tuple[str, str, str] | None, typer.Option(help="Old mention, new mention, type (entity).")
+    ] = None,
+    prompts: Annotated[str | None, typer.Option(help="Prompt set; that of params.yaml if not given.")] = None,
+    params: Annotated[Path, typer.Option(help="The parameter file.")] = Path("params.yaml"),
+) -> None:
+    """Ask one question about one post, and show the whole prompt and the answer. Answers are kept in the ledger."""
+    from cotpd.config import load_params
+    from cotpd.llm.ask import Request, ask_all
+    from cotpd.llm.prompts import FIELDS, PromptSet
+
+    settings = load_params(params)
+    old, new, type_ = swap or (None, None, None)
+    given = {"text": text, "caption": caption, "mentions": mention or [], "old": old, "new": new, "type": type_}
+    fields = {name: given[name] for name in FIELDS[kind]}
+    prompt = PromptSet.load(prompts or settings.ask.prompts).render(kind, **fields)
+    for message in prompt.messages:
+        typer.secho(f"{message['role']}: ", fg="blue", nl=False)
+        typer.echo(message["content"])
+    most = prompt.max_tokens or settings.ask.max_tokens
+    result = ask_all([Request("-", kind, prompt.messages, prompt.schema, most)], settings.llm, progress=False)
+    if result.failed:
+        raise LlmError(result.failed[0].reason, result.failed[0].remedy)
+    answer = result.answers[0]
+    typer.secho("answer: ", fg="green", nl=False)
+    typer.echo(answer.text)
+    source = "from the ledger" if result.from_ledger else "asked"
+    typer.echo(f"({prompt.version}, {answer.model}, {answer.finish_reason}, {source}, key {answer.key[:12]})")

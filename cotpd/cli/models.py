@@ -1,0 +1,32 @@
+"""`cotpd models`: the catalogue of weights, and fetching them."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Weights by name: what is catalogued, and fetching it.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models() -> None:
+    """Show the catalogued models and which of them are in the cache."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from cotpd.models import cache_folder, cached, catalogue
+
+    table = Table("name", "what", "MB", "licence", "in the cache", box=None)
+    for model in catalogue().values():
+        here = "yes" if cached(model) else "no"
+        table.add_row(model.name, model.about, f"{model.size / 1e6:,.0f}", model.licence, here)
+    Console().print(table)
+    typer.echo(f"cache: {cache_folder()}")
+
+
+@app.command("fetch")
+def fetch_models(names: Annotated[list[str], typer.Argument(help="Catalogued names.")]) -> None:
+    """Fetch models into the cache and check every byte; what is there already is left alone."""
+    from cotpd.models import fetch, known
+
+    for model in [known(name) for name in names]:
+        typer.echo(f"{model.name}: {fetch(model)}")

@@ -1,0 +1,90 @@
+"""A catalogued model behind an OpenAI-compatible address on this machine: llama.cpp's server, in this process.
+
+Every slot (request answered at the same time) has its own context, so memory grows with their number; on a few
+cores, more slots mean more answers a minute and slower ones each.
+"""
+
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cotpd.errors import ConfigError, LlmError
+from cotpd.models import known, resolve
+
+if TYPE_CHECKING:
+    import xllamacpp
+
+HOST = "127.0.0.1"
+_CONTEXT = 2048  # tokens a slot: the longest shipped prompt with its examples takes 500
+
+
+class LocalServer:
+    """A running server, up once constructed; ``stop`` ends it.
+
+    Args:
+        model: A catalogued chat model or a GGUF file; the name it is served under is the name given here, or the
+            file's without its ending.
+        port: Where it listens, on this machine only; 0 takes a free one.
+        parallel: Requests answered at the same time.
+        threads: Threads that compute; None takes one a core.
+
+    Raises:
+        LlmError: xllamacpp is not installed, or the port is taken.
+        ConfigError: The model is no GGUF file.
+        ModelError: The model cannot be had.
+    """
+
+    def __init__(self, model: str, *, port: int = 8993, parallel: int = 8, threads: int | None = None) -> None:
+        llama = _xllamacpp()
+        _check_port(port)
+        path = _weights(model)
+        self.name = path.stem if Path(model).is_file() else known(model).name
+        params = llama.CommonParams()
+        params.model.path = str(path)
+        params.model_alias = {self.name}
+        params.hostnames, params.port = [HOST], port
+        params.n_parallel, params.n_ctx = parallel, _CONTEXT * parallel
+        params.cpuparams.n_threads = threads or os.cpu_count() or 1
+        params.verbosity = 0
+        params.ui = False
+        self._server: xllamacpp.Server | None = llama.Server(params)
+        self.base_url = f"{self._server.listening_address}/v1"
+
+    def serve_forever(self) -> None:
+        """Wait until Ctrl-C."""
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            self.stop()
+
+    def stop(self) -> None:
+        """End the server and free its memory."""
+        self._server = None
+
+
+def _xllamacpp() -> "type[xllamacpp]":
+    try:
+        import xllamacpp
+    except ImportError:
+        raise LlmError("xllamacpp is not installed", "pip install 'cotpd[llm]'") from None
+    return xllamacpp
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise LlmError(
+                f"port {port} of {HOST} is taken", "End what listens there, or choose another with --port."
+            ) from None
+
+
+def _weights(model: str) -> Path:
+    path = Path(model) if Path(model).is_file() else Path(resolve(known(model).name))
+    if path.suffix != ".gguf":
+        raise ConfigError(f"{model}: not a chat model in GGUF", "See `cotpd models list`, or name a .gguf file.")
+    return path

