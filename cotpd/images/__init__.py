@@ -1,0 +1,42 @@
+"""Pictures into words: one captioner a module, all behind the interface of :mod:`cotpd.images.captioner`.
+
+A picture is asked afresh by every backend but ``dataset``, which alone uses the captions that came with the
+posts: a table in which two captioners are mixed would compare with nothing.
+"""
+
+from cotpd.config import CaptionParams, LlmParams
+from cotpd.images.captioner import Captioner
+
+
+def captioner(params: CaptionParams, llm: LlmParams) -> Captioner:
+    """The captioner that ``params.backend`` names. Models are loaded when the first picture is described.
+
+    Args:
+        params: The caption section.
+        llm: Where the openai backend keeps its answers, and its address where ``params.base_url`` is null.
+
+    Raises:
+        ConfigError: The backend needs ``caption.model`` and it is null.
+    """
+    # Each backend is imported when it is chosen: torch and transformers take seconds.
+    match params.backend:
+        case "tags":
+            from cotpd.images.tags import TagCaptioner
+
+            return TagCaptioner(params)
+        case "transformers":
+            from cotpd.images.transformers import TransformersCaptioner
+
+            return TransformersCaptioner(params)
+        case "openai":
+            from cotpd.images.openai import OpenAICaptioner
+
+            return OpenAICaptioner(params, llm)
+        case "dataset":
+            from cotpd.images.dataset import DatasetCaptioner
+
+            return DatasetCaptioner()
+        case "none":
+            from cotpd.images.dataset import NoCaptioner
+
+            return NoCaptioner()

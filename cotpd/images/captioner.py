@@ -1,0 +1,113 @@
+"""What every captioner is, and what those that look at pictures share.
+
+A picture that several posts show is read and described once. Descriptions are made a batch at a time, so that
+memory holds one batch of decoded pictures whatever the size of the data set.
+"""
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cotpd.data.records import Caption, Post
+from cotpd.images.pictures import Picture, UnreadableError, read_picture
+
+_EVERY = 30.0  # seconds between two lines where there is no terminal
+
+
+@dataclass(frozen=True)
+class Said:
+    """A description, or why there is none."""
+
+    caption: str | None
+    problem: str = ""
+
+
+class Captioner(Protocol):
+    """Puts the pictures of posts into words."""
+
+    backend: str
+
+    def caption(self, posts: Sequence[Post], folder: Path) -> list[Caption]:
+        """One record a post, in their order; ``folder`` is where the posts' pictures lie.
+
+        A picture that cannot be read gives a record without a caption, whose ``problem`` says why.
+        """
+        ...
+
+
+class PictureCaptioner(ABC):
+    """A captioner that looks at pictures; a backend says what it sees in a batch of them."""
+
+    backend: str
+    batch_size: int = 1
+
+    @abstractmethod
+    def describe(self, pictures: Sequence[Picture]) -> list[Said]:
+        """What is on each picture, in their order. At most ``batch_size`` pictures at a time."""
+
+    def caption(self, posts: Sequence[Post], folder: Path) -> list[Caption]:
+        """See :class:`Captioner`."""
+        said = self._describe_all(list(dict.fromkeys(post.image for post in posts if post.image)), folder)
+        return [self._record(post, said) for post in posts]
+
+    def _record(self, post: Post, said: dict[str, Said]) -> Caption:
+        found = said[post.image] if post.image else Said(None)
+        caption = " ".join(found.caption.split()) if found.caption else None
+        return Caption(
+            id=post.id, image=post.image, caption=caption or None, backend=self.backend, problem=found.problem
+        )
+
+    def _describe_all(self, names: list[str], folder: Path) -> dict[str, Said]:
+        said: dict[str, Said] = {}
+        with _progress(len(names)) as done:
+            for start in range(0, len(names), self.batch_size):
+                batch = names[start : start + self.batch_size]
+                said |= self._describe_batch(batch, folder)
+                done(len(said))
+        return said
+
+    def _describe_batch(self, names: list[str], folder: Path) -> dict[str, Said]:
+        pictures: list[Picture] = []
+        said: dict[str, Said] = {}
+        for name in names:
+            try:
+                pictures.append(read_picture(folder, name))
+            except UnreadableError as unreadable:
+                said[name] = Said(None, str(unreadable))
+        if pictures:  # a data set without pictures at hand never loads a model
+            described = self.describe(pictures)
+            said |= {picture.name: one for picture, one in zip(pictures, described, strict=True)}
+        return said
+
+
+class _Shown:
+    """How many pictures are done: a bar on a terminal, elsewhere a line now and then."""
+
+    def __init__(self, total: int) -> None:
+        console = Console(stderr=True, highlight=False)
+        columns = TextColumn("pictures"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._total = total
+        self._task = self.bar.add_task("", total=total)
+        self._last = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        self.bar.update(self._task, completed=done)
+        if self.bar.disable and time.monotonic() - self._last >= _EVERY:
+            self._last = time.monotonic()
+            print(f"{done} of {self._total} pictures described", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[_Shown]:
+    shown = _Shown(total)
+    with shown.bar:
+        yield shown
