@@ -16,7 +16,6 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cotpd
 from cotpd.config import Params
 from cotpd.errors import ModelError
 from cotpd.registry.aliases import set_alias
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow import ActiveRun, MlflowClient
     from mlflow.models import ModelSignature
 
+PACKAGE = Path(__file__).parents[1]
 STUDENT = "student"  # the artifact's key in a packed model
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "regex", "safetensors", "torch", "transformers")
 EXAMPLES = {
@@ -132,7 +132,7 @@ def _log_model(task: str, student: Path) -> str:
 
     with tempfile.TemporaryDirectory() as folder:
         code = Path(folder) / "cotpd"
-        shutil.copytree(Path(cotpd.__file__).parent, code, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
         model = mlflow.pyfunc.log_model(
             name=STUDENT,
             python_model=str(code / "registry" / "serving.py"),

@@ -62,7 +62,7 @@ def _column(row: Row, name: str, number: int) -> str:
     value = row.get(name)
     if not isinstance(value, str):
         problem = "is missing" if value is None else f"is {type(value).__name__}, not text"
-        raise DataError(f"row {number}: {name} {problem}", f"Give {name} as text.")
+        raise DataError(f"row {number}: {name} {problem}", f"Give {name} as a string.")
     return value
 
 
