@@ -27,19 +27,19 @@ def grouped(predictions: Iterable[Prediction]) -> dict[str, dict[str, list[Predi
     """Predictions by split, then by row, both in their fixed order.
 
     Raises:
-        DataError: A prediction names a model that is none of the three rows.
+        DataError: A prediction names a model that is none of the three rows, or an unknown split.
     """
     found: dict[str, dict[str, list[Prediction]]] = {}
     for row in predictions:
-        if row.model not in ROWS:
+        if row.model not in ROWS or row.split not in SPLITS:
             raise DataError(
-                f"predictions of {row.model!r}: there is no such row",
-                f"Known rows: {', '.join(ROWS)}.",
+                f"prediction {row.id}: there is no row {row.model!r} or no split {row.split!r}",
+                f"Known rows: {', '.join(ROWS)}; known splits: {', '.join(SPLITS)}.",
             )
         found.setdefault(row.split, {}).setdefault(row.model, []).append(row)
     return {
         split: {name: found[split][name] for name in ROWS if name in found[split]}
-        for split in (*SPLITS, *sorted(set(found) - set(SPLITS)))
+        for split in SPLITS
         if split in found
     }
 
@@ -81,7 +81,8 @@ def markdown_table(metrics: Metrics) -> str:
 
 def _cells(metrics: Metrics) -> list[list[str]]:
     rows = []
-    for split, found in metrics.items():
+    for split in sorted(metrics, key=SPLITS.index):  # metrics.json has its keys sorted
+        found = metrics[split]
         for name in ROWS:
             if name in found:
                 figures = [percent(found[name][key]) for key in ("precision", "recall", "f1", "macro_f1")]

@@ -50,6 +50,11 @@ def test_an_unknown_row_is_refused():
         compare([row("1", "teacher", "PER")], "ner", seed=1)
 
 
+def test_tables_keep_the_order_of_splits_after_a_round_through_sorted_json():
+    metrics = compare(three_rows(), "ner", seed=1, resamples=50)
+    assert markdown_table(json.loads(json.dumps(metrics, sort_keys=True))) == markdown_table(metrics)
+
+
 def test_tables_show_percent_and_the_gain_beside_the_student():
     metrics = compare(three_rows(), "ner", seed=1, resamples=50)
     lines = markdown_table(metrics).splitlines()
