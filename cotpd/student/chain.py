@@ -6,11 +6,11 @@ positions. Where even float64 underflows (scores some 700 apart in one place), t
 space. The gradient is not traced through the recursion: the gradient of log Z by a score is that score's marginal.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 _RESCALE = 4  # positions between two rescalings: each costs as much as a step, float64 bears several unscaled
 
@@ -22,7 +22,7 @@ class Posterior(NamedTuple):
     unary: Tensor  # (batch, T, K): p(y_t = k)
     alpha: Tensor  # (T, batch, K): scaled forward messages, emission included (log: unscaled logarithms)
     beta: Tensor  # (T, batch, K): scaled backward messages, emission included
-    norm: Tensor  # (T, batch): scale of alpha[t - 1] x transitions x beta[t]
+    norm: Tensor  # (T, batch): what makes a distribution of alpha[t - 1] x link x beta[t]; zero (log: -inf) at 0
     link: Tensor  # (K, K): exponentiated transitions (log: the transitions)
     logs: bool
 
@@ -42,13 +42,14 @@ class Posterior(NamedTuple):
 
 
 def reversal(lengths: Tensor, positions: int) -> Tensor:
-    """Index that turns each chain around within its length, (T, batch); beyond it, position 0 again."""
-    return (lengths - 1 - torch.arange(positions, device=lengths.device).unsqueeze(1)).clamp(min=0)
+    """Index that turns each chain around within its length, (T * batch,); beyond it, position 0 again."""
+    at = (lengths - 1 - torch.arange(positions, device=lengths.device).unsqueeze(1)).clamp(min=0)
+    return (at * len(lengths) + torch.arange(len(lengths), device=lengths.device)).flatten()
 
 
 def turn(values: Tensor, index: Tensor) -> Tensor:
     """Apply a reversal to (T, batch, K)."""
-    return values.gather(0, index.unsqueeze(-1).expand_as(values))
+    return values.reshape(-1, values.shape[-1]).index_select(0, index).view(values.shape)
 
 
 def forward_backward(
@@ -62,12 +63,30 @@ def forward_backward(
         transitions: (K, K), from row to column.
         lengths: (batch,), each between 1 and T.
     """
-    wide = torch.float32 if emissions.device.type == "mps" else torch.float64
-    scores = [x.detach().to(wide) for x in (emissions, start, transitions, end)]
-    inside = torch.arange(emissions.shape[1], device=lengths.device).unsqueeze(1) < lengths  # (T, batch)
-    scores[0] = scores[0].transpose(0, 1).masked_fill(~inside.unsqueeze(-1), 0.0)  # (T, batch, K)
+    scores = [x.detach() for x in (emissions, start, transitions, end)]
+    inside, *scores = _prepare(*scores, lengths)
     found = _scaled(*scores, lengths, inside)
     return found if bool(torch.isfinite(found.log_z).all()) else _logarithmic(*scores, lengths, inside)
+
+
+def log_marginals(emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, lengths: Tensor) -> Tensor:
+    """log p(y_t = k), (batch, T, K), traced by autograd, hence slow; what stands beyond a length has no meaning.
+
+    Takes the same arguments as :func:`forward_backward`.
+    """
+    _, *scores = _prepare(emissions, start, transitions, end, lengths)
+    ahead, behind, _ = _log_messages(*scores, lengths)
+    return (ahead + behind).log_softmax(-1).transpose(0, 1)
+
+
+def _prepare(
+    emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, lengths: Tensor
+) -> tuple[Tensor, ...]:
+    """Where there is a position, (T, batch), and the scores in float64, emissions with T first."""
+    wide = torch.float32 if emissions.device.type == "mps" else torch.float64
+    inside = torch.arange(emissions.shape[1], device=lengths.device).unsqueeze(1) < lengths
+    emissions = emissions.transpose(0, 1).to(wide).masked_fill(~inside.unsqueeze(-1), 0.0).contiguous()
+    return inside, emissions, start.to(wide), transitions.to(wide), end.to(wide)
 
 
 def _scaled(
@@ -77,61 +96,75 @@ def _scaled(
     peaks = emissions.amax(-1, keepdim=True)  # (T, batch, 1)
     index = reversal(lengths, steps)
     emit = (emissions - peaks).exp_()
-    emit = torch.stack([emit, turn(emit, index)], 1)  # (T, 2, batch, K): forward, backward
     top, first, last = transitions.max(), start.max(), end.max()
     link = (transitions - top).exp()
-    links = torch.stack([link, link.T])
     edges = torch.stack([(start - first).exp(), (end - last).exp()]).unsqueeze(1)  # (2, 1, K)
-    before, after = torch.empty_like(emit), torch.empty_like(emit)  # messages without and with the emission
+    both = torch.stack([emit, turn(emit, index)], 1)  # (T, 2, batch, K): forward, backward
+    before, after, scale = _messages(both, torch.stack([link, link.T]), edges)
+    alpha, behind = after[:, 0], turn(before[:, 1], index)
+    joint = alpha * behind
+    share = torch.where(inside, joint.sum(-1).reciprocal_(), 0.0)  # (T, batch)
+    unary = joint.mul_(share.unsqueeze(-1)).transpose(0, 1)
+    norm = share / scale
+    norm[0] = 0.0
+    z = alpha[lengths - 1, torch.arange(batch, device=lengths.device)] @ edges[1, 0]
+    log_z = z.log() + torch.where(inside, scale.log() + peaks[..., 0], 0.0).sum(0)
+    log_z = log_z + (lengths - 1) * top + first + last
+    healthy = unary.sum((1, 2)).isfinite() & norm.sum(0).isfinite()  # else something underflowed
+    log_z = torch.where(healthy, log_z, torch.nan)
+    return Posterior(log_z, unary, alpha, behind.mul_(emit), norm, link, False)
+
+
+def _messages(emit: Tensor, links: Tensor, edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Forward and backward messages without and with the emission, and what the forward ones were divided by.
+
+    Args:
+        emit: (T, 2, batch, K), exponentiated.
+        links: (2, K, K).
+        edges: (2, 1, K).
+    """
+    before, after = torch.empty_like(emit), torch.empty_like(emit)
+    scale = emit.new_ones(emit.shape[0], emit.shape[2])
     before[0] = edges
     torch.mul(emit[0], edges, out=after[0])
-    scale = torch.ones(steps, batch, dtype=emit.dtype, device=emit.device)
     b, a, e = before.unbind(), after.unbind(), emit.unbind()
-    for t in range(1, steps):
+    for t in range(1, len(e)):
         torch.bmm(a[t - 1], links, out=b[t])
         torch.mul(b[t], e[t], out=a[t])
         if t % _RESCALE == 0:
-            total = a[t].sum(-1, keepdim=True)
+            total = a[t].sum(-1, keepdim=True).clamp_(min=1e-300)  # beyond a length nothing may become NaN
             a[t].div_(total)
             scale[t] = total[0, :, 0]
-    alpha, beta = after[:, 0], turn(after[:, 1], index)
-    joint = alpha * turn(before[:, 1], index)
-    mass = joint.sum(-1, keepdim=True)
-    unary = torch.where(inside.unsqueeze(-1), joint / mass, 0.0).transpose(0, 1)
-    inner = inside.clone()
-    inner[0] = False
-    norm = (before[:, 0] * beta).sum(-1).reciprocal_()
-    norm = torch.where(inner, norm, 0.0)
-    z = torch.gather(after[:, 0], 0, (lengths - 1).view(1, -1, 1).expand(1, -1, alpha.shape[-1]))[0]
-    log_z = (z * edges[1]).sum(-1).log() + torch.where(inside, scale.log() + peaks[..., 0], 0.0).sum(0)
-    log_z = log_z + (lengths - 1) * top + first + last
-    healthy = unary.sum((1, 2)).isfinite() & norm.sum(0).isfinite()
-    alpha = torch.where(inside.unsqueeze(-1), alpha, 0.0)
-    beta = torch.where(inside.unsqueeze(-1), beta, 0.0)
-    return Posterior(torch.where(healthy, log_z, torch.nan), unary, alpha, beta, norm, link, False)
+    return before, after, scale
 
 
 def _logarithmic(
     emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, lengths: Tensor, inside: Tensor
 ) -> Posterior:
-    steps = emissions.shape[0]
-    index = reversal(lengths, steps)
-    emit = torch.stack([emissions, turn(emissions, index)], 1)
-    links = torch.stack([transitions, transitions.T]).unsqueeze(1)  # (2, 1, K, K)
-    before = [torch.stack([start, end]).unsqueeze(1).expand_as(emit[0])]
-    after = [before[0] + emit[0]]
-    for t in range(1, steps):
-        before.append(torch.logsumexp(after[-1].unsqueeze(-1) + links, -2))
-        after.append(before[-1] + emit[t])
-    ahead, behind = torch.stack(after).unbind(1)
-    beta = turn(behind, index)
-    joint = ahead + turn(torch.stack(before)[:, 1], index)
-    log_z = torch.logsumexp(joint[0], -1)  # (batch,)
-    unary = torch.where(inside.unsqueeze(-1), (joint - log_z.unsqueeze(-1)).exp(), 0.0).transpose(0, 1)
+    ahead, behind, beta = _log_messages(emissions, start, transitions, end, lengths)
+    log_z = torch.logsumexp(ahead[0] + behind[0], -1)  # (batch,)
+    unary = (ahead + behind - log_z.unsqueeze(-1)).exp()
+    unary = torch.where(inside.unsqueeze(-1), unary, 0.0).transpose(0, 1)
     inner = inside.clone()
     inner[0] = False
     norm = torch.where(inner, -log_z, -torch.inf)
     return Posterior(log_z, unary, ahead, beta, norm, transitions, True)
+
+
+def _log_messages(
+    emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, lengths: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Forward messages, and backward messages without and with the emission, each (T, batch, K)."""
+    index = reversal(lengths, len(emissions))
+    emit = torch.stack([emissions, turn(emissions, index)], 1)  # (T, 2, batch, K)
+    links = torch.stack([transitions, transitions.T]).unsqueeze(1)  # (2, 1, K, K)
+    before = [torch.stack([start, end]).unsqueeze(1).expand_as(emit[0])]
+    after = [before[0] + emit[0]]
+    for t in range(1, len(emissions)):
+        before.append(torch.logsumexp(after[-1].unsqueeze(-1) + links, -2))
+        after.append(before[-1] + emit[t])
+    ahead, beta = torch.stack(after).unbind(1)
+    return ahead, turn(torch.stack(before)[:, 1], index), turn(beta, index)
 
 
 class LogPartition(torch.autograd.Function):
@@ -139,24 +172,19 @@ class LogPartition(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, lengths: Tensor
+        ctx: Any, emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, lengths: Tensor
     ) -> Tensor:
         """Run forward-backward; keep the marginals for the way back."""
         posterior = forward_backward(emissions, start, transitions, end, lengths)
-        unary = posterior.unary.to(emissions.dtype)
-        ctx.save_for_backward(unary, posterior.expected_transitions().to(transitions.dtype), lengths)
+        ctx.posterior, ctx.lengths, ctx.dtype = posterior, lengths, emissions.dtype
         return posterior.log_z.to(emissions.dtype)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Weigh the marginals with the incoming gradient, (batch,)."""
-        unary, counts, lengths = ctx.saved_tensors
+        posterior, lengths = ctx.posterior, ctx.lengths
+        unary = posterior.unary.to(ctx.dtype)
         last = unary[torch.arange(len(lengths), device=lengths.device), lengths - 1]
-        return (
-            unary * grad[:, None, None],
-            grad @ unary[:, 0],
-            torch.einsum("b,bij->ij", grad, counts),
-            grad @ last,
-            None,
-        )
+        counts = torch.einsum("b,bij->ij", grad, posterior.expected_transitions().to(ctx.dtype))
+        return unary * grad[:, None, None], grad @ unary[:, 0], counts, grad @ last, None

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cotpd.student.chain import LogPartition, forward_backward
+from cotpd.student.chain import LogPartition, forward_backward, log_marginals
 from cotpd.student.decoding import n_best, viterbi
 
 FORBIDDEN = -1e4  # a score that no sum of real ones makes up for, yet finite: its gradient is zero, not NaN
@@ -99,21 +99,24 @@ class LinearChainCRF(nn.Module):
         fixed = tuple(w.detach() for w in weights)
         with torch.no_grad():
             posterior = forward_backward(p, *fixed, lengths)
-            unary, counts = posterior.unary.to(p.dtype), posterior.expected_transitions().to(p.dtype)
+            unary, pairs = posterior.unary.to(p.dtype), posterior.expected_transitions().to(p.dtype)
             last = unary.gather(1, (lengths - 1).view(-1, 1, 1).expand(-1, 1, p.shape[-1])).squeeze(1)
         gap = (unary * (p - q).masked_fill(~mask.unsqueeze(-1), 0.0)).sum((1, 2))
         gap = gap + unary[:, 0] @ (fixed[0] - weights[0]) + last @ (fixed[2] - weights[2])
-        gap = gap + (counts * (fixed[1] - weights[1])).sum((1, 2))
+        gap = gap + (pairs * (fixed[1] - weights[1])).sum((1, 2))
         return gap - posterior.log_z.to(p.dtype) + LogPartition.apply(q, *weights, lengths)
 
     def token_kl(self, p: Tensor, q: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
-        """Sum over tokens of KL between softmax(emissions / temperature), (batch,); p gets no gradient.
+        """Sum over tokens of KL between the tags' marginals under both chains, (batch,); p gets no gradient.
 
-        Per-token posteriors without the chain, the approximation that is compared with :meth:`sequence_kl`.
+        Per-token posteriors, as in ITA (Wang et al. 2022) and MoRe: blind to how neighbours hang together, and
+        slower, because the gradient is traced through the recursion. Arguments as for :meth:`sequence_kl`.
         """
-        p, q = _exact(p).detach() / temperature, _exact(q) / temperature
-        gap = p.log_softmax(-1) - q.log_softmax(-1)
-        return (p.softmax(-1) * gap).sum(-1).masked_fill(~mask, 0.0).sum(1)
+        p, q, lengths = _exact(p).detach() / temperature, _exact(q) / temperature, mask.sum(1)
+        weights = tuple(w / temperature for w in self.weights())
+        log_p = log_marginals(p, *(w.detach() for w in weights), lengths)
+        gap = log_p - log_marginals(q, *weights, lengths)
+        return (log_p.exp() * gap).sum(-1).masked_fill(~mask, 0.0).sum(1).to(q.dtype)
 
 
 def _exact(emissions: Tensor) -> Tensor:

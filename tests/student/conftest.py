@@ -1,0 +1,136 @@
+"""Tiny encoders of several families, written to disk as a user would have them, and posts to train on."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    BertConfig,
+    MPNetConfig,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+)
+
+from cotpd.config import StudentParams, TrainParams
+from cotpd.data.records import Entity, Kind, Post, Relation
+from cotpd.data.text import tokenize
+from cotpd.student.examples import Example, build_examples
+
+WORDS = "ann bob lives works in at rome paris acme initech with and the a . # ##s picture of about is city firm".split()
+SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": 96,
+}
+
+
+def _save(folder: Path, config, special: dict[str, str]) -> str:
+    vocab = {word: at for at, word in enumerate([*special.values(), *WORDS])}
+    inner = Tokenizer(models.WordPiece(vocab, unk_token=special["unk_token"]))
+    inner.normalizer = normalizers.BertNormalizer(lowercase=True)
+    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    pair = [(special[f"{name}_token"], vocab[special[f"{name}_token"]]) for name in ("sep", "cls")]
+    inner.post_processor = processors.BertProcessing(*pair)
+    PreTrainedTokenizerFast(tokenizer_object=inner, **special).save_pretrained(folder)
+    config.vocab_size = len(vocab)
+    torch.manual_seed(0)
+    AutoModel.from_config(config).save_pretrained(folder)
+    assert AutoConfig.from_pretrained(folder).model_type == config.model_type
+    return str(folder)
+
+
+def _special(*names: str) -> dict[str, str]:
+    return dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), names, strict=True))
+
+
+BRACKETS = _special("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+# RoBERTa and MPNet count positions from the padding id, which is 1 in both
+ANGLES = {
+    "cls_token": "<s>",
+    "pad_token": "<pad>",
+    "sep_token": "</s>",
+    "unk_token": "<unk>",
+    "mask_token": "<mask>",
+}
+
+
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory) -> str:
+    return _save(tmp_path_factory.mktemp("bert"), BertConfig(**SIZES), BRACKETS)
+
+
+@pytest.fixture(scope="session")
+def roberta(tmp_path_factory) -> str:
+    config = RobertaConfig(**SIZES, pad_token_id=1, bos_token_id=0, eos_token_id=2)
+    return _save(tmp_path_factory.mktemp("roberta"), config, ANGLES)
+
+
+@pytest.fixture(scope="session")
+def mpnet(tmp_path_factory) -> str:
+    config = MPNetConfig(**SIZES, pad_token_id=1, bos_token_id=0, eos_token_id=2)
+    return _save(tmp_path_factory.mktemp("mpnet"), config, ANGLES)
+
+
+def make_post(number: int, text: str, spans: list[tuple[str, str]], relation: str | None = None) -> Post:
+    """A post whose mentions are named by their text; the first two are the relation's head and tail."""
+    tokens = tokenize(text)
+    words = [token.text for token in tokens]
+    entities = [Entity(start=words.index(word), end=words.index(word) + 1, type=kind) for word, kind in spans]
+    return Post(
+        id=f"p{number}",
+        text=text,
+        tokens=words,
+        offsets=[(token.start, token.end) for token in tokens],
+        entities=entities,
+        relations=[Relation(head=0, tail=1, label=relation)] if relation else [],
+        file="posts.jsonl",
+        line=number + 1,
+    )
+
+
+def make_posts(count: int) -> list[Post]:
+    """Posts that a tiny encoder can learn by heart: who lives where, and who works for whom."""
+    posts = []
+    for at in range(count):
+        who = ("ann", "bob")[at % 2]
+        if at % 3:
+            place = ("rome", "paris")[at // 2 % 2]
+            posts.append(make_post(at, f"{who} lives in {place} .", [(who, "PER"), (place, "LOC")], "lives_in"))
+        else:
+            firm = ("acme", "initech")[at // 2 % 2]
+            posts.append(make_post(at, f"{who} works at {firm}", [(who, "PER"), (firm, "ORG")], "None"))
+    return posts
+
+
+@pytest.fixture
+def posts() -> list[Post]:
+    return make_posts(12)
+
+
+@pytest.fixture
+def ner_examples(posts) -> list[Example]:
+    captions = {post.id: "a picture of the city" for post in posts}
+    knowledge = {post.id: {Kind.NOUN: "acme is a firm", Kind.SENTENCE: "about the city"} for post in posts}
+    return build_examples(posts, "ner", captions, knowledge)
+
+
+@pytest.fixture
+def re_examples(posts) -> list[Example]:
+    return build_examples(posts, "re", {}, {})
+
+
+@pytest.fixture
+def small(bert) -> StudentParams:
+    return StudentParams(
+        encoder=bert, prompt_length=3, generator_heads=2, max_length=40, knowledge_length=48, dropout=0.0
+    )
+
+
+@pytest.fixture
+def brief() -> TrainParams:
+    return TrainParams(epochs=2, batch_size=4, learning_rate=5e-3, head_learning_rate=2e-2, device="cpu")

@@ -1,0 +1,237 @@
+"""The CRF against enumeration of every tag sequence, and against pytorch-crf."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cotpd.student import chain
+from cotpd.student.chain import LogPartition, forward_backward
+from cotpd.student.crf import FORBIDDEN, LinearChainCRF
+
+
+def random_field(tags: int, seed: int, scale: float = 1.0, allowed=None) -> LinearChainCRF:
+    torch.manual_seed(seed)
+    field = LinearChainCRF(tags, allowed).double()
+    for weight in field.parameters():
+        torch.nn.init.normal_(weight, std=scale)
+    return field
+
+
+def mask_of(lengths: list[int]) -> torch.Tensor:
+    return torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
+
+
+def enumerate_all(field: LinearChainCRF, emissions: torch.Tensor) -> dict[tuple[int, ...], torch.Tensor]:
+    """Score of every tag sequence of one chain (T, K), by the definition."""
+    start, transitions, end = field.weights()
+    scores = {}
+    for path in itertools.product(range(emissions.shape[1]), repeat=len(emissions)):
+        score = start[path[0]] + end[path[-1]] + sum(emissions[t, k] for t, k in enumerate(path))
+        scores[path] = score + sum(transitions[i, j] for i, j in itertools.pairwise(path))
+    return scores
+
+
+cases = st.tuples(
+    st.integers(1, 4),  # tags
+    st.lists(st.integers(1, 5), min_size=1, max_size=4),  # lengths
+    st.integers(0, 10_000),  # seed
+    st.sampled_from([0.1, 1.0, 10.0, 400.0, 3000.0]),  # scale: the last two underflow float64 probabilities
+)
+
+
+def draw(case, allowed=None):
+    tags, lengths, seed, scale = case
+    field = random_field(tags, seed, min(scale, 10.0), allowed)
+    emissions = torch.randn(len(lengths), max(lengths), tags, dtype=torch.float64) * scale
+    return field, emissions, lengths, mask_of(lengths)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases)
+def test_partition_marginals_viterbi_and_n_best_agree_with_enumeration(case):
+    field, emissions, lengths, mask = draw(case)
+    field.requires_grad_(False)
+    log_z, marginals = field.log_partition(emissions, mask), field.marginals(emissions, mask)
+    tags, best = field.viterbi(emissions, mask)
+    several, scores = field.n_best(emissions, mask, 3)
+    for row, length in enumerate(lengths):
+        every = enumerate_all(field, emissions[row, :length])
+        values = torch.stack(list(every.values()))
+        torch.testing.assert_close(log_z[row], values.logsumexp(0), rtol=1e-9, atol=1e-9)
+        p = dict(zip(every, values.softmax(0), strict=True))
+        for t, k in itertools.product(range(length), range(field.end.numel())):
+            wanted = sum(v for path, v in p.items() if path[t] == k)
+            assert marginals.unary[row, t, k].item() == pytest.approx(float(wanted), abs=1e-7)
+            for j in range(field.end.numel()):
+                pair = sum(v for path, v in p.items() if t + 1 < length and path[t : t + 2] == (k, j))
+                if t + 1 < mask.shape[1]:
+                    assert marginals.pairwise[row, t, k, j].item() == pytest.approx(float(pair), abs=1e-7)
+        ranked = sorted(values.tolist(), reverse=True)
+        assert best[row].item() == pytest.approx(ranked[0])
+        assert every[tuple(tags[row, :length].tolist())].item() == pytest.approx(ranked[0])
+        assert not tags[row, length:].any()
+        for n, path in enumerate(several[row, :, :length].tolist()):
+            if n < len(ranked):
+                assert scores[row, n].item() == pytest.approx(ranked[n])
+                assert every[tuple(path)].item() == pytest.approx(ranked[n])
+            else:
+                assert scores[row, n] == -torch.inf
+        found = [tuple(path) for path in several[row, : len(ranked), :length].tolist()]
+        assert len(set(found)) == len(found)
+
+
+@settings(max_examples=30, deadline=None)
+@given(cases)
+def test_what_stands_beyond_a_length_does_not_matter(case):
+    field, emissions, _, mask = draw(case)
+    spoilt = torch.where(mask.unsqueeze(-1), emissions, 1e6)
+    torch.testing.assert_close(field.log_partition(spoilt, mask), field.log_partition(emissions, mask))
+    assert torch.equal(field.viterbi(spoilt, mask)[0], field.viterbi(emissions, mask)[0])
+    torch.testing.assert_close(field.sequence_kl(spoilt, spoilt, mask), torch.zeros(len(mask)).double())
+
+
+@settings(max_examples=40, deadline=None)
+@given(cases, st.integers(0, 3), st.sampled_from([1.0, 2.5]))
+def test_sequence_kl_is_that_of_the_enumerated_distributions(case, other, temperature):
+    field, p, lengths, mask = draw(case)
+    q = p + torch.randn(p.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(other))
+    found = field.sequence_kl(p, q, mask, temperature)
+    for row, length in enumerate(lengths):
+        sides = [torch.stack(list(enumerate_all(field, e[row, :length]).values())) / temperature for e in (p, q)]
+        log_p, log_q = (side.log_softmax(0) for side in sides)
+        wanted = (log_p.exp() * (log_p - log_q)).sum()
+        assert found[row].item() == pytest.approx(wanted.item(), rel=1e-6, abs=1e-6 * (1 + p.abs().max().item()))
+
+
+@pytest.mark.parametrize("logs", [False, True])
+def test_gradients_of_partition_and_divergences(logs, monkeypatch):
+    if logs:
+        monkeypatch.setattr(chain, "_scaled", lambda *a: chain._logarithmic(*a))
+    field, p, lengths, mask = draw((3, [4, 1, 2], 5, 1.0))
+    q = torch.randn_like(p).requires_grad_()
+    p = p.requires_grad_()
+    weights = list(field.parameters())
+    sizes = torch.tensor(lengths)
+
+    def partition(emissions, start, end, transitions):
+        return LogPartition.apply(emissions, start, transitions, end, sizes)
+
+    assert torch.autograd.gradcheck(partition, (p, *weights))
+    assert torch.autograd.gradcheck(lambda q: field.sequence_kl(p, q, mask, 2.0), (q,))
+    assert torch.autograd.gradcheck(lambda q: field.token_kl(p, q, mask, 2.0), (q,))
+    field.sequence_kl(p, q, mask).sum().backward()
+    assert p.grad is None
+
+
+def test_transitions_learn_from_the_students_side_of_the_kl_only():
+    field, p, _, mask = draw((3, [4, 2], 1, 1.0))
+    q = torch.randn_like(p)
+    field.sequence_kl(p, q, mask).sum().backward()
+    wanted = field.marginals(q, mask).pairwise.sum((0, 1)) - field.marginals(p, mask).pairwise.sum((0, 1))
+    torch.testing.assert_close(field.transitions.grad, wanted)
+
+
+def test_token_kl_is_between_the_marginals_of_the_chain():
+    field, p, _, mask = draw((3, [4, 2], 1, 1.0))
+    q = torch.randn_like(p)
+    a, b = field.marginals(p, mask).unary, field.marginals(q, mask).unary
+    wanted = (a * (a.log() - b.log())).nan_to_num(0.0).sum((1, 2))
+    torch.testing.assert_close(field.token_kl(p, q, mask), wanted)
+
+
+def test_score_is_the_definition_and_nll_normalises_it():
+    field, emissions, lengths, mask = draw((3, [4, 1, 3], 9, 1.0))
+    tags = torch.randint(0, 3, mask.shape)
+    scores = field.score(emissions, tags, mask)
+    for row, length in enumerate(lengths):
+        every = enumerate_all(field, emissions[row, :length])
+        assert scores[row].item() == pytest.approx(every[tuple(tags[row, :length].tolist())].item())
+        nll = torch.stack(list(every.values())).logsumexp(0) - scores[row]
+        assert field.nll(emissions, tags, mask)[row].item() == pytest.approx(nll.item())
+
+
+def test_agrees_with_pytorch_crf_gradients_included():
+    torchcrf = pytest.importorskip("torchcrf")
+    lengths = [7, 1, 4, 6]
+    mask, tags = mask_of(lengths), torch.randint(0, 5, (4, 7))
+    field = random_field(5, 2).float()
+    peer = torchcrf.CRF(5, batch_first=True)
+    peer.start_transitions.data, peer.end_transitions.data = field.start.data.clone(), field.end.data.clone()
+    peer.transitions.data = field.transitions.data.clone()
+    ours = torch.randn(4, 7, 5, requires_grad=True)
+    theirs = ours.detach().clone().requires_grad_()
+    loss, peer_loss = field.nll(ours, tags, mask).sum(), -peer(theirs, tags, mask)
+    torch.testing.assert_close(loss, peer_loss)
+    loss.backward()
+    peer_loss.backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(field.transitions.grad, peer.transitions.grad, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(field.end.grad, peer.end_transitions.grad, atol=1e-5, rtol=1e-4)
+    found = [row[:n].tolist() for row, n in zip(field.viterbi(ours.detach(), mask)[0], lengths, strict=True)]
+    assert found == peer.decode(ours.detach(), mask)
+
+
+def test_equal_scores_still_give_one_consistent_path():
+    field = LinearChainCRF(3)
+    mask = mask_of([6, 5, 1])
+    tags, score = field.viterbi(torch.zeros(3, 6, 3), mask)
+    assert torch.equal(field.score(torch.zeros(3, 6, 3), tags, mask), score)
+
+
+def test_forbidden_transitions_are_never_decoded_and_never_trained():
+    allowed = torch.ones(4, 3, dtype=torch.bool)
+    allowed[0, 2] = allowed[3, 1] = False  # 2 never follows 0, 1 never begins
+    field = random_field(3, 4, 1.0, allowed).float()
+    emissions = torch.zeros(2, 6, 3)
+    emissions[:, ::2, 0] = emissions[:, 1::2, 2] = emissions[:, 0, 1] = 50.0
+    mask = mask_of([6, 3])
+    paths, _ = field.n_best(emissions, mask, 4)
+    for row, length in enumerate([6, 3]):
+        for path in [field.viterbi(emissions, mask)[0][row], *paths[row]]:
+            steps = list(itertools.pairwise(path[:length].tolist()))
+            assert (0, 2) not in steps
+            assert path[0] != 1
+    assert field.marginals(emissions, mask).unary[:, 0, 1].max() < 1e-30
+    field.nll(emissions, field.viterbi(emissions, mask)[0], mask).sum().backward()
+    assert field.transitions.grad[0, 2] == 0
+    assert field.start.grad[1] == 0
+
+
+def test_all_is_finite_when_every_path_is_forbidden_or_scores_are_extreme():
+    allowed = torch.zeros(3, 2, dtype=torch.bool)
+    field = LinearChainCRF(2, allowed)
+    emissions = torch.tensor([[[0.0, 5000.0], [5000.0, 0.0], [0.0, -5000.0]]], requires_grad=True)
+    mask = mask_of([3])
+    loss = field.nll(emissions, torch.tensor([[0, 1, 0]]), mask)
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert emissions.grad.isfinite().all()
+    assert field.log_partition(emissions, mask).item() == pytest.approx(10_000 + 3 * FORBIDDEN, rel=1e-3)
+
+
+def test_half_precision_emissions_are_computed_in_single():
+    field, emissions, _, mask = draw((3, [30, 20], 3, 5.0))
+    field = field.float()
+    exact = field.log_partition(emissions.bfloat16().float(), mask)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = field.log_partition(emissions.bfloat16(), mask)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, exact)
+
+
+def test_messages_beyond_float64_are_taken_up_in_log_space(monkeypatch):
+    called = []
+    real = chain._logarithmic
+    monkeypatch.setattr(chain, "_logarithmic", lambda *a: called.append(1) or real(*a))
+    _, emissions, lengths, _ = draw((2, [4], 0, 1.0))
+    zero = torch.zeros(2).double()
+    sticky = torch.tensor([[0.0, FORBIDDEN], [FORBIDDEN, 0.0]]).double()
+    forward_backward(emissions, zero, sticky, zero, torch.tensor(lengths))
+    assert not called
+    alternating = torch.tensor([[[0.0, 900.0], [900.0, 0.0], [0.0, 900.0], [900.0, 0.0]]]).double()
+    found = forward_backward(alternating, zero, sticky, zero, torch.tensor([4]))
+    assert called
+    assert found.log_z.item() == pytest.approx(1800 + torch.log(torch.tensor(2.0)).item())
