@@ -4,22 +4,15 @@ A picture that several posts show is read and described once. Descriptions are m
 memory holds one batch of decoded pictures whatever the size of the data set.
 """
 
-import sys
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from cotpd.data.records import Caption, Post
 from cotpd.images.pictures import Picture, UnreadableError, read_picture
-
-_EVERY = 30.0  # seconds between two lines where there is no terminal
+from cotpd.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -67,11 +60,11 @@ class PictureCaptioner(ABC):
 
     def _describe_all(self, names: list[str], folder: Path) -> dict[str, Said]:
         said: dict[str, Said] = {}
-        with _progress(len(names)) as done:
+        with Progress("pictures", len(names)) as bar:
             for start in range(0, len(names), self.batch_size):
                 batch = names[start : start + self.batch_size]
                 said |= self._describe_batch(batch, folder)
-                done(len(said))
+                bar.advance(len(batch))
         return said
 
     def _describe_batch(self, names: list[str], folder: Path) -> dict[str, Said]:
@@ -86,28 +79,3 @@ class PictureCaptioner(ABC):
             described = self.describe(pictures)
             said |= {picture.name: one for picture, one in zip(pictures, described, strict=True)}
         return said
-
-
-class _Shown:
-    """How many pictures are done: a bar on a terminal, elsewhere a line now and then."""
-
-    def __init__(self, total: int) -> None:
-        console = Console(stderr=True, highlight=False)
-        columns = TextColumn("pictures"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._total = total
-        self._task = self.bar.add_task("", total=total)
-        self._last = time.monotonic()
-
-    def __call__(self, done: int) -> None:
-        self.bar.update(self._task, completed=done)
-        if self.bar.disable and time.monotonic() - self._last >= _EVERY:
-            self._last = time.monotonic()
-            print(f"{done} of {self._total} pictures described", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[_Shown]:
-    shown = _Shown(total)
-    with shown.bar:
-        yield shown

@@ -1,0 +1,79 @@
+"""Captions by a vision model behind an OpenAI-compatible address, each bought once: they go through the ledger.
+
+A picture travels in the request, at most SIDE pixels wide or high. That costs the ledger about 100 kB a picture,
+and buys that the same picture, model and wording is never paid for twice.
+"""
+
+import base64
+import io
+from collections.abc import Sequence
+
+from PIL import Image
+
+from cotpd.config import CaptionParams, LlmParams
+from cotpd.data.records import Kind
+from cotpd.errors import ConfigError
+from cotpd.images.captioner import PictureCaptioner, Said
+from cotpd.images.pictures import Picture
+from cotpd.llm.ask import Request, ask_all
+
+SIDE = 768  # pixels
+WORDING = (
+    "Describe the picture in one plain sentence: what and who can be seen, and any text in it. At most 25 words."
+)
+
+
+class OpenAICaptioner(PictureCaptioner):
+    """Asks a vision chat model.
+
+    Args:
+        params: ``model`` is the vision model's name; ``base_url`` null takes the one under llm.
+        llm: Ledger, limits and the name of the key's variable.
+
+    Raises:
+        ConfigError: ``params.model`` is null.
+    """
+
+    backend = "openai"
+    batch_size = 64  # decoded pictures held in memory; of these llm.concurrency are in flight
+
+    def __init__(self, params: CaptionParams, llm: LlmParams) -> None:
+        if not params.model:
+            raise ConfigError("caption.model: the openai backend needs a model", "Name one that sees pictures.")
+        self._llm = llm.model_copy(update={"model": params.model, "base_url": params.base_url or llm.base_url})
+        self._max_tokens = params.max_tokens
+
+    def describe(self, pictures: Sequence[Picture]) -> list[Said]:
+        """See :class:`PictureCaptioner`.
+
+        Raises:
+            LlmError: Nothing answers, or the server refuses key, quota or model.
+        """
+        requests = [self._request(picture) for picture in pictures]
+        result = ask_all(requests, self._llm, progress=False, step="caption")
+        said = {answer.id: _said(answer.id, answer.text, answer.finish_reason) for answer in result.answers}
+        failed = {row.id: Said(None, f"{row.id}: {row.reason}: {row.remedy}") for row in result.failed}
+        return [(said | failed)[picture.name] for picture in pictures]
+
+    def _request(self, picture: Picture) -> Request:
+        content = [
+            {"type": "text", "text": WORDING},
+            {"type": "image_url", "image_url": {"url": data_url(picture.image)}},
+        ]
+        # A request must have a kind; of the six, this is the one about what a picture shows.
+        return Request(picture.name, Kind.IMAGE, [{"role": "user", "content": content}], None, self._max_tokens)
+
+
+def data_url(image: Image.Image) -> str:
+    """The picture as a JPEG of at most SIDE pixels, in a data URL; one picture always gives the same bytes."""
+    small = image.copy()
+    small.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def _said(name: str, text: str, finish_reason: str) -> Said:
+    if finish_reason in ("refusal", "content_filter", "empty") or not text.strip():
+        return Said(None, f"{name}: the model would not describe it ({finish_reason or 'empty answer'})")
+    return Said(text)

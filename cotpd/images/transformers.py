@@ -1,0 +1,160 @@
+"""Captions by a local model: BLIP-2, which the paper used, or any image-to-text model of transformers.
+
+Greedy, so that a picture always gets the same words. Half precision on a GPU, single on a CPU, where BLIP-2 takes
+about 15 GB and a minute a picture: there the tags backend is the sensible choice.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from cotpd.config import CaptionParams
+from cotpd.errors import ConfigError, ModelError
+from cotpd.images.captioner import PictureCaptioner, Said
+from cotpd.images.pictures import Picture
+
+if TYPE_CHECKING:
+    import torch
+
+WORDING = "Describe the picture in one sentence."  # asked of models that chat; BLIP's kind needs no question
+
+
+class TransformersCaptioner(PictureCaptioner):
+    """A model of transformers' image-text-to-text family.
+
+    Args:
+        params: ``model`` is a hub name or a folder with safetensors weights and the processor's files.
+
+    Raises:
+        ConfigError: ``params.model`` is null, or the device is not there.
+    """
+
+    backend = "transformers"
+
+    def __init__(self, params: CaptionParams) -> None:
+        if not params.model:
+            remedy = "For example Salesforce/blip2-opt-2.7b, or a folder."
+            raise ConfigError("caption.model: the transformers backend needs a model", remedy)
+        self._name = params.model
+        self._max_tokens = params.max_tokens
+        self.batch_size = params.batch_size
+        self._device = _device(params.device)
+
+    @cached_property
+    def processor(self) -> Any:
+        """Prepares pictures and turns tokens into words.
+
+        Raises:
+            ModelError: The model has none, or it needs a package that is not installed.
+        """
+        from transformers import AutoProcessor
+
+        with _explained(self._name):
+            # Pillow resizes for every model alike and needs no torchvision.
+            processor = AutoProcessor.from_pretrained(self._source, backend="pil")
+        if not hasattr(processor, "image_processor") or not hasattr(processor, "batch_decode"):
+            raise ModelError(
+                f"{self._name}: has no processor for both pictures and text",
+                "Choose a model that comes with one, such as Salesforce/blip-image-captioning-base.",
+            )
+        return processor
+
+    @cached_property
+    def model(self) -> Any:
+        """On its device, ready to generate; raises ModelError where it cannot be had."""
+        from transformers import AutoModelForImageTextToText
+
+        with _explained(self._name):
+            model = AutoModelForImageTextToText.from_pretrained(
+                self._source, dtype=_precision(self._device), use_safetensors=True
+            )
+        return model.to(self._device).eval()
+
+    @cached_property
+    def _source(self) -> str:
+        from cotpd.models import resolve
+
+        return str(resolve(self._name))
+
+    def describe(self, pictures: Sequence[Picture]) -> list[Said]:
+        """See :class:`PictureCaptioner`.
+
+        Raises:
+            ModelError: The model cannot be had, or does not go with its processor.
+        """
+        import torch
+
+        processor, model = self.processor, self.model
+        with torch.inference_mode(), _explained(self._name):
+            inputs = self._inputs(pictures).to(self._device, dtype=model.dtype)
+            tokens = model.generate(**inputs, max_new_tokens=self._max_tokens, do_sample=False)
+            asked = inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
+            # Models that chat repeat the question before their answer. shape: (pictures, length)
+            texts = processor.batch_decode(tokens[:, asked:], skip_special_tokens=True)
+        return [_said(picture, text) for picture, text in zip(pictures, texts, strict=True)]
+
+    def _inputs(self, pictures: Sequence[Picture]) -> Any:
+        images = [picture.image for picture in pictures]
+        if not getattr(self.processor, "chat_template", None):
+            return self.processor(images=images, return_tensors="pt")
+        content = [{"type": "image"}, {"type": "text", "text": WORDING}]
+        question = self.processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True
+        )
+        self.processor.tokenizer.padding_side = "left"  # answers begin where questions end
+        return self.processor(
+            images=[[image] for image in images],
+            text=[question] * len(images),
+            padding=True,
+            return_tensors="pt",
+        )
+
+
+def _said(picture: Picture, text: str) -> Said:
+    words = text.strip()
+    return Said(words or None, "" if words else f"{picture.name}: the model said nothing: try another one")
+
+
+def _device(name: str) -> "torch.device":
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ConfigError(f"caption.device: {name!r} is not there", "Use cpu, or auto.") from None
+    return device
+
+
+def _precision(device: "torch.device") -> "torch.dtype":
+    import torch
+
+    if device.type == "cpu":
+        return torch.float32
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return torch.float16
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn what transformers raises about a model into an error that names the model and a remedy."""
+    from safetensors import SafetensorError
+
+    remedies = {
+        SafetensorError: "The weights are damaged: fetch them anew.",
+        ImportError: "It needs a package that is not installed; choose another model, or install what it names.",
+        OSError: "Name a folder with config.json, safetensors and processor files, or a hub name in reach.",
+        ValueError: "Choose an image-to-text model, such as Salesforce/blip2-opt-2.7b.",
+        TypeError: "Its files and this version of transformers do not go together: choose a newer revision.",
+        RuntimeError: "Lower caption.batch_size if memory ran out; else the files may be damaged.",
+    }
+    try:
+        yield
+    except tuple(remedies) as error:
+        remedy = next(told for kind, told in remedies.items() if isinstance(error, kind))
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(f"{name}: {first[0]}", remedy) from error

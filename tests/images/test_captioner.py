@@ -1,0 +1,78 @@
+"""What all captioners share: one record a post, each picture described once, a bad one noted and passed by."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from cotpd.config import CaptionParams, LlmParams
+from cotpd.errors import ConfigError
+from cotpd.images import captioner
+from cotpd.images.captioner import PictureCaptioner, Said
+from cotpd.images.pictures import Picture
+
+from .conftest import MakePost
+
+
+class Counting(PictureCaptioner):
+    """Says a picture's size, and remembers what it was shown."""
+
+    backend = "tags"
+    batch_size = 2
+
+    def __init__(self) -> None:
+        self.shown: list[list[str]] = []
+
+    def describe(self, pictures: Sequence[Picture]) -> list[Said]:
+        self.shown.append([picture.name for picture in pictures])
+        return [Said(f" {picture.image.width}\n by  {picture.image.height} ") for picture in pictures]
+
+
+def test_one_record_a_post_in_order_and_each_picture_described_once(folder: Path, post: MakePost) -> None:
+    counting = Counting()
+    posts = [post("a", "red.png"), post("b", "green.png"), post("c", "red.png"), post("d", "whole.png")]
+    captions = counting.caption(posts, folder)
+    assert [(one.id, one.caption) for one in captions] == [
+        ("a", "40 by 30"),
+        ("b", "30 by 40"),
+        ("c", "40 by 30"),
+        ("d", "64 by 64"),
+    ]
+    assert counting.shown == [["red.png", "green.png"], ["whole.png"]]
+
+
+def test_a_bad_picture_is_named_and_the_others_go_on(folder: Path, post: MakePost) -> None:
+    posts = [post("a", "cut.png"), post("b", "red.png"), post("c", "no.png", caption="brought"), post("d", None)]
+    cut, red, missing, without = Counting().caption(posts, folder)
+    assert cut.caption is None
+    assert "cut.png" in cut.problem
+    assert red.caption == "40 by 30"
+    assert missing.caption is None, "a caption that came with the data is not mixed with a captioner's"
+    assert "no.png" in missing.problem
+    assert (without.caption, without.problem) == (None, "")
+
+
+def test_without_a_readable_picture_no_model_is_asked(folder: Path, post: MakePost) -> None:
+    counting = Counting()
+    counting.caption([post("a", "no.png"), post("b", None)], folder)
+    assert counting.shown == []
+
+
+def test_the_dataset_backend_hands_on_what_was_brought(folder: Path, post: MakePost) -> None:
+    posts = [post("a", "red.png", caption="a red square"), post("b", "green.png")]
+    captions = captioner(CaptionParams(backend="dataset"), LlmParams()).caption(posts, folder)
+    assert [one.caption for one in captions] == ["a red square", None]
+    assert not any(one.problem for one in captions)
+
+
+def test_none_means_none(folder: Path, post: MakePost) -> None:
+    captions = captioner(CaptionParams(backend="none"), LlmParams()).caption(
+        [post("a", "red.png", caption="a red square")], folder
+    )
+    assert [one.caption for one in captions] == [None]
+
+
+@pytest.mark.parametrize("backend", ["transformers", "openai"])
+def test_a_backend_that_needs_a_model_says_so_at_once(backend: str) -> None:
+    with pytest.raises(ConfigError, match=r"caption\.model"):
+        captioner(CaptionParams(backend=backend), LlmParams())
