@@ -17,9 +17,7 @@ def run(step: Step) -> State:
     """Bring one stage up to date; the state is named Cached where there was nothing to do."""
     logger = get_run_logger()
     if is_up_to_date(step.name, ROOT):
-        return Completed(
-            name="Cached", message=f"{step.name}: nothing has changed since dvc.lock was written"
-        )
+        return Completed(name="Cached", message=f"{step.name}: nothing has changed since dvc.lock was written")
     said: list[str] = []
     try:
         for line in run_step(step.name, ROOT):
@@ -35,7 +33,9 @@ def full() -> None:
     """Caption, ask, validate, augment, train, evaluate and register; parameters are those of params.yaml."""
     running = {}
     for step in read_graph(ROOT):
-        running[step.name] = run.submit(step, wait_for=[running[name] for name in step.after])
+        running[step.name] = run.with_options(name=step.name).submit(
+            step, wait_for=[running[name] for name in step.after]
+        )
     for future in running.values():
         future.result()
 

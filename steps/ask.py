@@ -45,7 +45,8 @@ def _requests(posts: list[Post], captions: dict[str, str | None], params: Params
             caption = captions.get(post.id)
             if kind in post.knowledge or (kind is Kind.MULTIMODALITY and not caption):
                 continue
-            prompt = prompts.render(kind, text=post.text, caption=caption)
+            seen = {"caption": caption} if kind is Kind.MULTIMODALITY else {}
+            prompt = prompts.render(kind, text=post.text, **seen)
             yield Request(
                 id=post.id,
                 kind=kind,

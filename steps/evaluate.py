@@ -7,9 +7,9 @@ from cotpd.data.records import SPLITS, Post, Prediction, Quarantined
 from cotpd.data.tables import read_table, write_json, write_table
 from cotpd.evaluation.compare import compare
 from cotpd.evaluation.plots import read_history, write_plots
+from cotpd.evaluation.predictions import predictions as as_rows
 from cotpd.evaluation.report import Material, write_report
 from cotpd.student import Student
-from cotpd.student.examples import Example
 from steps.common import (
     AUGMENTED,
     BASELINE,
@@ -49,17 +49,13 @@ def _predictions(params: Params) -> Iterator[Prediction]:
             say(f"evaluate: the data set has no {split} split, so it is not scored")
             continue
         text, knowledge = text_examples(split, params), knowledge_examples(split, params)
-        yield from _row("baseline", baseline, text, "text", split, params)
-        yield from _row("student", student, text, "prompt", split, params)
-        yield from _row("knowledge", student, knowledge, "knowledge", split, params)
-
-
-def _row(
-    name: str, model: Student, examples: list[Example], view: str, split: str, params: Params
-) -> Iterator[Prediction]:
-    found = model.predict_examples(examples, view, batch_size=params.evaluate.batch_size)
-    for example, (gold, predicted) in zip(examples, found, strict=True):
-        yield Prediction(id=example.id, split=split, model=name, gold=gold, predicted=predicted)
+        for row, model, examples, view in (
+            ("baseline", baseline, text, "text"),
+            ("student", student, text, "prompt"),
+            ("knowledge", student, knowledge, "knowledge"),
+        ):
+            found = model.predict_examples(examples, view, batch_size=params.evaluate.batch_size)
+            yield from as_rows(examples, found, split=split, model=row)
 
 
 def _material(params: Params, metrics: dict, predictions: list[Prediction], plots: list) -> Material:
