@@ -1,0 +1,110 @@
+"""Expectations of our own, which the suites name beside Great Expectations' stock ones.
+
+Importing this module registers them; a suite that is loaded without it would silently lose them, so the loader
+imports it and counts. Each is a thin wrapper over a judgement in :mod:`cotpd.expectations.wording`.
+"""
+
+import json
+from typing import Any
+
+import pandas as pd
+from great_expectations.execution_engine import PandasExecutionEngine
+from great_expectations.expectations.expectation import ColumnMapExpectation, ColumnPairMapExpectation
+from great_expectations.expectations.metrics.map_metric_provider import (
+    ColumnMapMetricProvider,
+    ColumnPairMapMetricProvider,
+    column_condition_partial,
+    column_pair_condition_partial,
+)
+
+from cotpd.expectations.wording import copies, count_words, missing, repeats_itself
+
+
+class WordCount(ColumnMapMetricProvider):
+    """Whether the number of words lies between two bounds."""
+
+    condition_metric_name = "column_values.cotpd_word_count"
+    condition_value_keys = ("min_words", "max_words")
+
+    @column_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column: pd.Series, min_words: int, max_words: int, **_: Any) -> pd.Series:  # noqa: N805
+        return column.map(lambda text: min_words <= count_words(text) <= max_words).astype(bool)
+
+
+class ExpectColumnValuesToHaveWordsBetween(ColumnMapExpectation):
+    """Text has at least ``min_words`` and at most ``max_words`` words."""
+
+    map_metric = "column_values.cotpd_word_count"
+    success_keys = ("min_words", "max_words", "mostly")
+    min_words: int = 1
+    max_words: int
+
+
+class Loop(ColumnMapMetricProvider):
+    """Whether at most some share of a text's three-word stretches repeat earlier ones."""
+
+    condition_metric_name = "column_values.cotpd_loop"
+    condition_value_keys = ("max_repeated",)
+
+    @column_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column: pd.Series, max_repeated: float, **_: Any) -> pd.Series:  # noqa: N805
+        return column.map(lambda text: repeats_itself(text) <= max_repeated).astype(bool)
+
+
+class ExpectColumnValuesNotToLoop(ColumnMapExpectation):
+    """The model did not get stuck: at most ``max_repeated`` of the three-word stretches repeat earlier ones."""
+
+    map_metric = "column_values.cotpd_loop"
+    success_keys = ("max_repeated", "mostly")
+    max_repeated: float
+
+
+class Copy(ColumnPairMapMetricProvider):
+    """Whether the text in column A says more than that in column B."""
+
+    condition_metric_name = "column_pair_values.cotpd_no_copy"
+    condition_domain_keys = (
+        "batch_id",
+        "table",
+        "column_A",
+        "column_B",
+        "row_condition",
+        "condition_parser",
+        "ignore_row_if",
+    )
+    condition_value_keys = ("part",)
+
+    @column_pair_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_A: pd.Series, column_B: pd.Series, part: bool, **_: Any) -> pd.Series:  # noqa: N803, N805
+        judged = [not copies(text, post, part=part) for text, post in zip(column_A, column_B, strict=True)]
+        return pd.Series(judged, index=column_A.index, dtype=bool)
+
+
+class ExpectColumnPairValuesNotToBeCopies(ColumnPairMapExpectation):
+    """Text A is not text B in other punctuation; with ``part``, nor a stretch of it."""
+
+    map_metric = "column_pair_values.cotpd_no_copy"
+    success_keys = ("column_A", "column_B", "ignore_row_if", "part", "mostly")
+    ignore_row_if: str = "either_value_is_missing"
+    part: bool = False
+
+
+class Mentions(ColumnPairMapMetricProvider):
+    """Whether every mention in column B (a JSON list) stands in the text of column A to the letter."""
+
+    condition_metric_name = "column_pair_values.cotpd_mentions"
+    condition_domain_keys = Copy.condition_domain_keys
+    condition_value_keys = ()
+
+    @column_pair_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_A: pd.Series, column_B: pd.Series, **_: Any) -> pd.Series:  # noqa: N803, N805
+        judged = [not missing(json.loads(names), text) for text, names in zip(column_A, column_B, strict=True)]
+        return pd.Series(judged, index=column_A.index, dtype=bool)
+
+
+class ExpectColumnPairValuesToKeepMentions(ColumnPairMapExpectation):
+    """Every mention in B, a JSON list of strings, stands in text A to the letter and between token borders."""
+
+    map_metric = "column_pair_values.cotpd_mentions"
+    success_keys = ("column_A", "column_B", "ignore_row_if", "mostly")
+    ignore_row_if: str = "either_value_is_missing"

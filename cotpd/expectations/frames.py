@@ -1,0 +1,64 @@
+"""The tables that the suites look at: one typed builder a suite, which puts a row beside the post it belongs to.
+
+A cell that does not apply to a row is None; expectations pass over it.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cotpd.data.records import Answer, Caption, Kind, Post
+from cotpd.expectations.wording import tidy
+
+Cells = Mapping[str, str | None]
+
+
+def answer_cells(row: Answer, post: Post) -> Cells:
+    """answers: the raw text, what will be used of it, the post, and how the model stopped."""
+    return {
+        "id": row.id,
+        "kind": row.kind.value,
+        "text": row.text.strip(),
+        "knowledge": knowledge_text(row),
+        "post": post.text,
+        "finish_reason": row.finish_reason,
+    }
+
+
+def caption_cells(row: Caption, post: Post) -> Cells:
+    """captions: the caption and the post."""
+    return {"id": row.id, "backend": row.backend, "caption": row.caption, "post": post.text}
+
+
+def augmented_cells(row: Answer, post: Post) -> Cells:
+    """augmented: ``style`` or ``image``, whichever the answer is, and the mentions that a rewrite has to keep."""
+    style = row.kind is Kind.STYLE
+    return {
+        "id": row.id,
+        "kind": row.kind.value,
+        "style": rewrite_text(row) if style else None,
+        "image": None if style else tidy(row.text),
+        "post": post.text if style else None,
+        "mentions": json.dumps([post.mention(entity) for entity in post.entities]) if style else None,
+        "finish_reason": row.finish_reason,
+    }
+
+
+def knowledge_text(row: Answer) -> str:
+    """What is used of an answer: one tidy line, cut at its last whole sentence if the model was stopped."""
+    return tidy(row.text, cut_off=row.finish_reason == "length")
+
+
+def rewrite_text(row: Answer) -> str:
+    """A rewritten post as the model meant it: without the quotation marks around it."""
+    text = row.text.strip()
+    quoted = len(text) > 1 and text[0] + text[-1] in ('""', "“”", "``")
+    return text[1:-1].strip() if quoted else text
+
+
+Builder = Callable[[Any, Post], Cells]
+FRAMES: dict[str, Builder] = {
+    "answers": answer_cells,
+    "captions": caption_cells,
+    "augmented": augmented_cells,
+}

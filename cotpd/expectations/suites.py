@@ -1,0 +1,85 @@
+"""The suites: reviewed JSON files in expectations/, loaded so that none of their expectations can get lost.
+
+Great Expectations drops an expectation whose name it does not know and reports that everything passed. Each one is
+therefore built by itself, and a name or argument that does not fit is an error.
+"""
+
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cotpd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+FOLDER = Path(__file__).parent.parent.parent / "expectations"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A loaded suite; ``file`` is for messages."""
+
+    file: Path
+    suite: "ExpectationSuite"
+
+
+def load_suite(name: str, folder: Path = FOLDER) -> Suite:
+    """Load ``folder/name.json``.
+
+    Raises:
+        ConfigError: The file is missing or no suite, or an expectation is unknown or has arguments that do not
+            fit; the message names the file and the expectation.
+    """
+    import great_expectations as gx
+
+    import cotpd.expectations.custom  # noqa: F401 - registers our own
+
+    file = folder / f"{name}.json"
+    declared = _read(file)
+    built = [_build(file, number, one) for number, one in enumerate(declared, 1)]
+    suite = gx.ExpectationSuite(name=name, expectations=built)
+    if len(suite.expectations) != len(declared):
+        raise ConfigError(
+            f"{file}: {len(declared)} expectations, but {len(suite.expectations)} were loaded",
+            "Two of them are the same: remove one.",
+        )
+    return Suite(file, suite)
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    try:
+        expectations = json.loads(file.read_text("utf-8"))["expectations"]
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{file}: there is no such suite", "Run from a checkout: suites are part of it."
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{file}: no suite: {error}", 'It holds {"expectations": [...]}, as JSON.') from None
+    if not isinstance(expectations, list) or not expectations:
+        raise ConfigError(f"{file}: expects nothing", "A suite that checks nothing lets everything pass.")
+    return expectations
+
+
+def _build(file: Path, number: int, declared: Any) -> Any:
+    """One expectation as an object; never dropped, never guessed."""
+    from great_expectations.expectations.registry import get_expectation_impl
+    from great_expectations.expectations.registry import list_registered_expectation_implementations as known
+
+    where = f"{file}: expectation {number}"
+    if not isinstance(declared, dict) or not isinstance(declared.get("type"), str):
+        raise ConfigError(f"{where}: has no type", 'Write {"type": "expect_...", "kwargs": {...}}.')
+    name = declared["type"]
+    if name not in known():
+        near = difflib.get_close_matches(name, known(), 1)
+        raise ConfigError(
+            f"{where}: there is no expectation {name}" + (f"; did you mean {near[0]}?" if near else ""),
+            "Our own are in cotpd/expectations/custom.py, the others in Great Expectations' gallery.",
+        )
+    try:
+        return get_expectation_impl(name)(**declared.get("kwargs", {}), meta=declared.get("meta"))
+    except Exception as error:  # a ValidationError of the pydantic version that Great Expectations bundles
+        problem = " ".join(str(error).split())
+        raise ConfigError(f"{where}: {name}: {problem}", "Mend its kwargs.") from None
