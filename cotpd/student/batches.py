@@ -68,7 +68,13 @@ def _padded(rows: Sequence[Ids], value: int) -> Tensor:
     return torch.from_numpy(out)
 
 
-def training_order(sizes: Sequence[int], batch_size: int, rng: np.random.Generator) -> list[list[int]]:
+def sizes(encoded: Sequence[Encoded], tokens: Tokenization) -> list[tuple[int, int]]:
+    """What examples are sorted by: the length with knowledge, as far as it is read, and without."""
+    most = tokens.params.knowledge_length
+    return [(min(one.size + len(one.knowledge), max(most, one.size)), one.size) for one in encoded]
+
+
+def training_order(sizes: Sequence[tuple[int, int]], batch_size: int, rng: np.random.Generator) -> list[list[int]]:
     """Shuffled batches of examples of like size; the same generator state gives the same batches."""
     shuffled = rng.permutation(len(sizes))
     batches: list[list[int]] = []
@@ -78,8 +84,8 @@ def training_order(sizes: Sequence[int], batch_size: int, rng: np.random.Generat
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def reading_order(sizes: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+def reading_order(sizes: Sequence[tuple[int, int]], batch_size: int) -> Iterator[list[int]]:
     """Batches by falling size: the largest first, so that memory runs out at once or never."""
-    order = sorted(range(len(sizes)), key=lambda i: -sizes[i])
+    order = sorted(range(len(sizes)), key=lambda i: sizes[i], reverse=True)
     for at in range(0, len(order), batch_size):
         yield order[at : at + batch_size]

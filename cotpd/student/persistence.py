@@ -42,13 +42,16 @@ def build(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, "PreTr
     Raises:
         ModelError: The encoder cannot be had or is not a text encoder.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
 
     source = _source(params.encoder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
         encoder = AutoModel.from_pretrained(source, dtype="float32")
-    except (OSError, ValueError, KeyError) as error:
+        if encoder.config.is_encoder_decoder:
+            raise ValueError("it is an encoder with a decoder")
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
             f"student.encoder {params.encoder}: {str(error).splitlines()[0]}",
             "Name a catalogued encoder (cotpd models list), a hub name or a folder with config.json and weights.",

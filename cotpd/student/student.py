@@ -14,8 +14,8 @@ import torch
 from cotpd.config import StudentParams
 from cotpd.data.text import tokenize
 from cotpd.errors import DataError, ModelError
-from cotpd.student.batches import collate, reading_order
-from cotpd.student.devices import autocast, pick_device
+from cotpd.student.batches import collate, reading_order, sizes
+from cotpd.student.devices import Bf16, autocast, pick_device
 from cotpd.student.examples import Example, Span
 from cotpd.student.heads import Found
 from cotpd.student.model import StudentModel
@@ -53,12 +53,13 @@ class Student:
         views: tuple[View, ...],
         reads: int,
         device: str = "auto",
+        bf16: Bf16 = "off",
     ) -> None:
         self.device = pick_device(device)
         self.model = model.to(self.device).eval()
         self.tokenizer, self.params, self.labels, self.views = tokenizer, params, model.labels, views
         self.tokens = Tokenization(tokenizer, params, model.labels, model.vocabulary, reads)
-        self.bf16 = "off"
+        self.bf16: Bf16 = bf16
 
     @classmethod
     def from_pretrained(cls, path: Path | str, device: str = "auto") -> Self:
@@ -101,7 +102,7 @@ class Student:
             )
         encoded = self.tokens.encode([_unlabelled(example) for example in examples])
         found: list[list[Found]] = [[] for _ in examples]
-        for chosen in reading_order([one.size for one in encoded], batch_size):
+        for chosen in reading_order(sizes(encoded, self.tokens), batch_size):
             batch = collate([encoded[i] for i in chosen], view, self.tokens).to(self.device)
             with torch.inference_mode(), autocast(self.device, self.bf16):
                 scores = self.model(batch, view)

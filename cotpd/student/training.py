@@ -8,23 +8,24 @@ reproducible byte by byte or resumable without pickle.
 import json
 import math
 import random
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from cotpd.config import DistilParams, StudentParams, TrainParams
 from cotpd.errors import DataError, ModelError
-from cotpd.student.batches import collate, training_order
+from cotpd.progress import Progress
+from cotpd.student.batches import collate, sizes, training_order
+from cotpd.student.checkpoint import Checkpoint, fingerprint
 from cotpd.student.devices import autocast
 from cotpd.student.examples import Example, Task
 from cotpd.student.labels import LabelSet
-from cotpd.student.model import StudentModel
+from cotpd.student.optimization import make_optimizer, set_rates
 from cotpd.student.persistence import build, save
 from cotpd.student.scoring import score
 from cotpd.student.student import Student
@@ -46,7 +47,7 @@ def train(
     seed: int,
     out: Path | str,
 ) -> History:
-    """Train a model and save the best epoch's into a folder.
+    """Train a model and save the best epoch's into a folder; a run that was killed goes on after its last epoch.
 
     The best epoch is the one with the highest F1 on the valid split in the view that inference uses; without a
     valid split it is the last one.
@@ -75,13 +76,16 @@ def train(
     views: tuple[View, ...] = ("prompt", "knowledge") if distil else ("text",)
     if distil is None:
         student = student.model_copy(update={"prompt_length": 0})
-    model, tokenizer, reads = build(student, LabelSet.of(task, types))
-    learner = Student(model, tokenizer, student, views, reads, params.device)
-    learner.bf16 = params.bf16
-    run = _Run(learner, learner.tokens.encode(train), params, distil, seed)
-    history = run.fit(valid)
-    lines = "".join(json.dumps(row) + "\n" for row in history)
-    save(learner, Path(out), extra={HISTORY: lines})
+    labels = LabelSet.of(task, types)
+    model, tokenizer, reads = build(student, labels)
+    learner = Student(model, tokenizer, student, views, reads, params.device, params.bf16)
+    for example in valid:
+        labels.targets(example)  # a label that nobody could have learnt is better known before than after hours
+    run = fingerprint([labels, student, params, distil, *train, *valid], seed)
+    checkpoint = Checkpoint(Path(out), run)
+    history = Training(learner, learner.tokens.encode(train), params, distil, seed, checkpoint).fit(valid)
+    save(learner, Path(out), extra={HISTORY: "".join(json.dumps(row) + "\n" for row in history)})
+    checkpoint.clear()
     return history
 
 
@@ -92,8 +96,17 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-class _Run:
-    """One training run: the optimiser, its schedule and the passes."""
+class Training:
+    """One run: where it stands, its passes and its steps.
+
+    Args:
+        learner: The model, in the device and views that it is trained in.
+        encoded: Training examples.
+        params: The run.
+        distil: None for the baseline.
+        seed: Of the order of the batches.
+        checkpoint: Kept after each epoch.
+    """
 
     def __init__(
         self,
@@ -102,101 +115,103 @@ class _Run:
         params: TrainParams,
         distil: DistilParams | None,
         seed: int,
+        checkpoint: Checkpoint,
     ) -> None:
         self.learner, self.encoded, self.params, self.distil = learner, encoded, params, distil
-        self.random = np.random.default_rng(seed)
+        self.model, self.checkpoint = learner.model, checkpoint
+        self.optimizer = make_optimizer(self.model, params)
+        self.sizes = sizes(encoded, learner.tokens)
+        self.seed, self.done = seed, 0
         self.steps = params.epochs * math.ceil(len(encoded) / params.batch_size)
-        self.optimizer = make_optimizer(learner.model, params)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: rate_factor(step, self.steps, params.warmup)
-        )
+        self.history: History = []
+        self.best: dict[str, Tensor] = {}
+        self.best_score, self.waited = -1.0, 0
 
     def fit(self, valid: Sequence[Example]) -> History:
-        """All epochs; leaves the best epoch's weights in the model."""
-        history: History = []
-        best, best_score, waited = None, -1.0, 0
-        with _progress() as bar:
-            for epoch in range(1, self.params.epochs + 1):
-                row = {"epoch": epoch, **self.epoch(epoch, bar)}
-                if valid:
-                    row["valid"] = {view: score(self.learner, valid, view) for view in self.learner.views}
-                history.append(row)
-                bar.console.print(_line(row), markup=False, soft_wrap=True)
-                reached = row["valid"][self.learner.views[0]]["f1"] if valid else float(epoch)
-                waited += 1
-                if reached > best_score:
-                    best, best_score, waited = _copy(self.learner.model), reached, 0
-                if waited == self.params.patience:
-                    break
-        self.learner.model.load_state_dict(best or {})
-        return history
+        """All epochs that are still to do; leaves the best epoch's weights in the model."""
+        self._resume()
+        while len(self.history) < self.params.epochs and self.waited != self.params.patience:
+            row = {"epoch": len(self.history) + 1, **self.epoch()}
+            if valid:
+                row["valid"] = {view: score(self.learner, valid, view) for view in self.learner.views}
+            self._judge(row)
+            self._keep()
+            print(_line(row), file=sys.stderr, flush=True)
+        self.model.load_state_dict(self.best)
+        return self.history
 
-    def epoch(self, number: int, bar: Progress) -> dict[str, float]:
+    def epoch(self) -> dict[str, float]:
         """One pass; returns the mean of each part of the loss."""
-        model, sums = self.learner.model.train(), {}
-        order = training_order([one.size for one in self.encoded], self.params.batch_size, self.random)
-        task = bar.add_task(f"epoch {number}", total=len(order), loss="")
-        for chosen in order:
-            parts = self.step([self.encoded[i] for i in chosen])
-            for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + value * len(chosen)
-            bar.update(task, advance=1, loss=f"loss {parts['loss']:.3f}")
-        bar.remove_task(task)
-        model.eval()
+        self.model.train()
+        number = len(self.history) + 1
+        shuffle = np.random.default_rng([self.seed, number])
+        order = training_order(self.sizes, self.params.batch_size, shuffle)
+        sums: dict[str, float] = {}
+        with Progress(f"epoch {number} of {self.params.epochs}", len(order)) as bar:
+            for chosen in order:
+                parts = self.step([self.encoded[i] for i in chosen])
+                for name, value in parts.items():
+                    sums[name] = sums.get(name, 0.0) + value * len(chosen)
+                bar.advance(note=f"loss {parts['loss']:.3f}")
+        self.model.eval()
         return {name: round(value / len(self.encoded), 6) for name, value in sums.items()}
 
     def step(self, chosen: Sequence[Encoded]) -> dict[str, float]:
-        """One update of the weights."""
-        model, device = self.learner.model, self.learner.device
-        batches = [collate(chosen, view, self.learner.tokens).to(device) for view in self.learner.views]
-        with autocast(device, self.params.bf16):
-            if self.distil is None:
-                parts = model.text_loss(batches[0])
-            else:
-                parts = model.distil_loss(batches[1], batches[0], self.distil)
-        values = dict(zip(parts, torch.stack(list(parts.values())).tolist(), strict=True))
-        if not math.isfinite(values["loss"]):
+        """One update of the weights; returns the parts of the loss.
+
+        Raises:
+            ModelError: The loss is no longer a number, or memory ran out.
+        """
+        names = ", ".join(one.id for one in chosen)
+        try:
+            parts = self._losses(chosen)
+            values = dict(zip(parts, torch.stack(list(parts.values())).tolist(), strict=True))
+            if not math.isfinite(values["loss"]):
+                raise ModelError(
+                    f"the loss is {values['loss']} on the posts {names}",
+                    "Lower the learning rates, or look at these posts.",
+                )
+            parts["loss"].backward()
+        except torch.OutOfMemoryError:
             raise ModelError(
-                f"the loss is {values['loss']} on the posts {', '.join(batches[0].names)}",
-                "Lower the learning rates, or look at these posts.",
-            )
-        parts["loss"].backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), self.params.max_grad_norm)
+                f"out of memory on the posts {names}", "Lower batch_size, or student.knowledge_length."
+            ) from None
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.params.max_grad_norm)
+        set_rates(self.optimizer, self.done, self.steps, self.params.warmup)
         self.optimizer.step()
-        self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
+        self.done += 1
         return values
 
+    def _losses(self, chosen: Sequence[Encoded]) -> dict[str, Tensor]:
+        device, tokens = self.learner.device, self.learner.tokens
+        own, *others = (collate(chosen, view, tokens).to(device) for view in self.learner.views)
+        with autocast(device, self.params.bf16):
+            if self.distil is None:
+                return self.model.text_loss(own)
+            return self.model.distil_loss(others[0], own, self.distil)
 
-def make_optimizer(model: StudentModel, params: TrainParams) -> torch.optim.AdamW:
-    """AdamW with one rate for the encoder, one for what starts from nothing; no decay on biases and norms."""
-    groups: dict[tuple[float, float], list[Tensor]] = {}
-    for name, weight in model.named_parameters():
-        rate = params.learning_rate if name.startswith("encoder.") else params.head_learning_rate
-        groups.setdefault((rate, params.weight_decay if weight.ndim > 1 else 0.0), []).append(weight)
-    return torch.optim.AdamW(
-        [{"params": weights, "lr": rate, "weight_decay": decay} for (rate, decay), weights in groups.items()],
-        fused=True,
-    )
+    def _judge(self, row: dict[str, Any]) -> None:
+        """Take the epoch into the history, and its weights if none was better; of equals the later."""
+        self.history.append(row)
+        reached = row["valid"][self.learner.views[0]]["f1"] if "valid" in row else float(row["epoch"])
+        self.waited = 0 if reached > self.best_score else self.waited + 1
+        if reached >= self.best_score:
+            self.best_score = reached
+            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
 
+    def _keep(self) -> None:
+        state = {name: getattr(self, name) for name in ("history", "best_score", "waited", "done")}
+        self.checkpoint.write(self.model, self.best, self.optimizer, state)
 
-def rate_factor(step: int, steps: int, warmup: float) -> float:
-    """Share of the peak rate at a step: a linear rise over the warm-up, then a linear fall to zero."""
-    rise = warmup * steps
-    if step < rise:
-        return (step + 1) / (rise + 1)
-    return max(0.0, (steps - step) / max(1.0, steps - rise))
-
-
-def _copy(model: StudentModel) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, TextColumn("{task.fields[loss]}"), console=console, disable=not console.is_terminal)
-    return bar
+    def _resume(self) -> None:
+        found = self.checkpoint.read(self.model, self.optimizer)
+        if found is None:
+            return
+        self.best, state = found
+        self.history, self.best_score = state["history"], state["best_score"]
+        self.waited, self.done = state["waited"], state["done"]
+        print(f"going on after epoch {len(self.history)}", file=sys.stderr)
 
 
 def _line(row: dict[str, Any]) -> str:

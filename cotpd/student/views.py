@@ -12,7 +12,7 @@ import numpy as np
 
 from cotpd.config import StudentParams
 from cotpd.data.records import Kind
-from cotpd.errors import ConfigError, ModelError
+from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.student.examples import Example, Span
 from cotpd.student.labels import LabelSet
 
@@ -113,6 +113,8 @@ class Tokenization:
         if self.labels.task == "ner":
             windows, rows, places = _windows(pieces, self.room)
         else:
+            if example.head is None or example.tail is None:
+                raise DataError(f"post {example.id}: no head or no tail", "A relation is that of a pair.")
             window, places = _marked(pieces, example.head, example.tail, self.vocabulary, self.room)
             windows, rows = (window,), np.zeros(2, np.int64)
         targets = np.asarray(self.labels.targets(example), np.int64)
@@ -124,11 +126,12 @@ class Tokenization:
             self._words[word] = ids[: min(_LONGEST_WORD, self.room // 2)] or [self.unk]
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
-        # a post may say "[SEP]": what a user wrote never becomes a special token
+        # a post may say "[SEP]": what a user wrote never becomes a special token; and half a surrogate is no text
         if not texts:
             return []
+        readable = [text.encode("utf-8", "replace").decode() for text in texts]
         options = {"add_special_tokens": False, "split_special_tokens": True, "verbose": False}
-        return self.tokenizer(texts, **options)["input_ids"]
+        return self.tokenizer(readable, **options)["input_ids"]
 
     def _knowledge(self, examples: Sequence[Example]) -> list[Ids]:
         """Caption and answers in the configured order, each ended by sep, no longer than could ever be used."""
@@ -177,16 +180,12 @@ def _windows(pieces: list[list[int]], room: int) -> tuple[tuple[Ids, ...], Ids, 
     return tuple(flat[a:b] for a, b in bounds), rows, starts - low[rows, 0]
 
 
-def _marked(
-    pieces: list[list[int]], head: Span | None, tail: Span | None, vocabulary: int, room: int
-) -> tuple[Ids, Ids]:
+def _marked(pieces: list[list[int]], head: Span, tail: Span, vocabulary: int, room: int) -> tuple[Ids, Ids]:
     """Sub-words with markers around head and tail, and where the two opening markers stand.
 
     If all is too long, what is kept is what stands around and between the markers; if they are too far apart for
     that, the middle goes.
     """
-    if head is None or tail is None:
-        raise ValueError("a relation example needs a head and a tail")
     opening = {head[0]: [vocabulary], tail[0]: [vocabulary + 2]}
     if head[0] == tail[0]:
         opening = {head[0]: [vocabulary, vocabulary + 2]}

@@ -19,7 +19,31 @@ from cotpd.data.records import Entity, Kind, Post, Relation
 from cotpd.data.text import tokenize
 from cotpd.student.examples import Example, build_examples
 
-WORDS = "ann bob lives works in at rome paris acme initech with and the a . # ##s picture of about is city firm".split()
+WORDS = [
+    "ann",
+    "bob",
+    "lives",
+    "works",
+    "in",
+    "at",
+    "rome",
+    "paris",
+    "acme",
+    "initech",
+    "with",
+    "and",
+    "the",
+    "a",
+    ".",
+    "#",
+    "##s",
+    "picture",
+    "of",
+    "about",
+    "is",
+    "city",
+    "firm",
+]
 SIZES = {
     "hidden_size": 32,
     "num_hidden_layers": 1,

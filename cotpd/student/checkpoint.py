@@ -1,0 +1,94 @@
+"""Where a training run stands after an epoch, so that a killed run goes on instead of starting over.
+
+Trade-off: weights, the best weights and the optimiser's moments, four times the model's size, are written after
+every epoch, as safetensors and JSON; at most one epoch is ever lost.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor
+
+from cotpd.student.model import StudentModel
+
+_STATE, _TENSORS = "state.json", "state.safetensors"
+
+
+def fingerprint(parts: Iterable[BaseModel | None], seed: int) -> str:
+    """A digest of everything that a run is made from; a checkpoint of another run is no use."""
+    digest = hashlib.sha256(str(seed).encode())
+    for part in parts:
+        digest.update((part.model_dump_json() if part else "null").encode() + b"\n")
+    return digest.hexdigest()
+
+
+class Checkpoint:
+    """A folder beside the model's that holds the last finished epoch, and goes when training is over.
+
+    Args:
+        out: The model's folder.
+        run: The run's fingerprint.
+    """
+
+    def __init__(self, out: Path, run: str) -> None:
+        self.folder, self.run = out.with_name(f".{out.name}.resume"), run
+
+    def write(
+        self, model: StudentModel, best: dict[str, Tensor], optimizer: torch.optim.Optimizer, state: dict[str, Any]
+    ) -> None:
+        """Replace the checkpoint, whole or not at all."""
+        from safetensors.torch import save_file
+
+        tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in best.items()}
+        for at, moments in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{at}.{name}": value for name, value in moments.items()}
+        tensors["random"] = torch.get_rng_state()
+        partial = self.folder.with_name(self.folder.name + ".part")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        save_file({name: value.detach().cpu().clone() for name, value in tensors.items()}, partial / _TENSORS)
+        (partial / _STATE).write_text(json.dumps({"run": self.run, **state}), "utf-8")
+        self.clear()
+        partial.replace(self.folder)
+
+    def read(
+        self, model: StudentModel, optimizer: torch.optim.Optimizer
+    ) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Put model, optimiser and torch's random numbers back; None where there is nothing to go on from.
+
+        Returns:
+            The best weights so far and the state that was written with them.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            state = json.loads((self.folder / _STATE).read_text("utf-8"))
+            if state["run"] != self.run:
+                return None
+            tensors = load_file(self.folder / _TENSORS)
+        except (OSError, ValueError, KeyError, SafetensorError):
+            return None  # none, or one that a kill or a full disk left half written: start from the beginning
+        model.load_state_dict(_below("model.", tensors))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in _below("optimizer.", tensors).items():
+            at, _, what = name.partition(".")
+            moments.setdefault(int(at), {})[what] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+        torch.set_rng_state(tensors["random"])
+        return _below("best.", tensors), state
+
+    def clear(self) -> None:
+        """Remove it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}

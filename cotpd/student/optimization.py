@@ -1,0 +1,42 @@
+"""AdamW with two rates, and their rise and fall.
+
+Trade-off: no scheduler object; the rate is a function of the step, so that a resumed run needs nothing but the
+step's number.
+"""
+
+import torch
+from torch import nn
+
+from cotpd.config import TrainParams
+
+
+def make_optimizer(model: nn.Module, params: TrainParams) -> torch.optim.AdamW:
+    """AdamW (Loshchilov and Hutter 2019): one rate for the encoder, one for what starts from nothing.
+
+    Biases, norms and single numbers do not decay.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, weight in model.named_parameters():
+        rate = params.learning_rate if name.startswith("encoder.") else params.head_learning_rate
+        groups.setdefault((rate, params.weight_decay if weight.ndim > 1 else 0.0), []).append(weight)
+    return torch.optim.AdamW(
+        [
+            {"params": weights, "lr": rate, "peak": rate, "weight_decay": decay}
+            for (rate, decay), weights in groups.items()
+        ],
+        fused=True,
+    )
+
+
+def set_rates(optimizer: torch.optim.Optimizer, step: int, steps: int, warmup: float) -> None:
+    """Set every group's rate for a step, counted from 0."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * rate_factor(step, steps, warmup)
+
+
+def rate_factor(step: int, steps: int, warmup: float) -> float:
+    """Share of the peak rate at a step: a linear rise over the warm-up, then a linear fall to zero."""
+    rise = warmup * steps
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    return (steps - step) / max(1.0, steps - rise)

@@ -1,0 +1,136 @@
+"""The network: what each view sees, what learns from which loss, and every encoder family alike."""
+
+import itertools
+
+import pytest
+import torch
+
+from cotpd.config import DistilParams, StudentParams
+from cotpd.student.batches import collate
+from cotpd.student.heads import NerHead
+from cotpd.student.labels import LabelSet
+from cotpd.student.persistence import build
+from cotpd.student.views import Tokenization
+
+
+def setup(encoder: str, examples, task: str = "ner", **params):
+    sizes = {"prompt_length": 3, "generator_heads": 2, "max_length": 40, "knowledge_length": 48, "dropout": 0.0}
+    params = StudentParams(encoder=encoder, **(sizes | params))
+    labels = LabelSet.of(task, ["PER", "LOC", "ORG"] if task == "ner" else ["lives_in", "None"])
+    torch.manual_seed(1)
+    model, tokenizer, reads = build(params, labels)
+    tokens = Tokenization(tokenizer, params, labels, model.vocabulary, reads)
+    encoded = tokens.encode(examples)
+    return model.eval(), lambda view, chosen=encoded: collate(chosen, view, tokens), encoded
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "mpnet"])
+def test_padding_and_company_change_no_scores_in_any_family(family, request, ner_examples):
+    model, batch, encoded = setup(request.getfixturevalue(family), ner_examples)
+    with torch.no_grad():
+        for view in ("text", "prompt", "knowledge"):
+            together = model(batch(view), view)
+            for at, one in enumerate(encoded):
+                alone = model(batch(view, [one]), view)[0]
+                torch.testing.assert_close(together[at, : len(alone)], alone, atol=1e-4, rtol=1e-4)
+
+
+def test_a_view_of_text_through_embeddings_is_the_encoder_on_ids(bert, ner_examples):
+    model, batch, _ = setup(bert, ner_examples[:1])
+    text = batch("text")
+    with torch.no_grad():
+        states = model.encoder(input_ids=text.ids, attention_mask=text.attention.long()).last_hidden_state
+        assert torch.equal(model.head(states[:, 1:-1]), model(text, "text"))
+
+
+def test_prompts_depend_on_the_post_and_change_the_scores(bert, ner_examples):
+    model, batch, _ = setup(bert, ner_examples[:2])
+    prompt = batch("prompt")
+    with torch.no_grad():
+        vectors, attention = model.generator(model._embed(prompt.ids), prompt.attention)
+        assert not torch.allclose(vectors[0], vectors[1])
+        assert not torch.allclose(model(prompt, "prompt"), model(prompt, "text"))
+    assert vectors.shape == (2, 3, 32)
+    torch.testing.assert_close(attention.sum(-1), torch.ones(2, 3))
+    assert not attention.masked_select(~prompt.attention.unsqueeze(1)).any()
+
+
+def test_the_prompt_view_sees_no_knowledge_and_the_knowledge_view_does(bert, ner_examples):
+    bare = [one.model_copy(update={"knowledge": {}, "caption": None}) for one in ner_examples]
+    model, batch, encoded = setup(bert, [ner_examples[0], bare[0]])
+    with torch.no_grad():
+        for view, same in (("prompt", True), ("text", True), ("knowledge", False)):
+            with_it, without = (model(batch(view, [one]), view) for one in encoded)
+            assert torch.equal(with_it, without) == same
+
+
+def test_a_post_in_windows_gives_one_state_a_word(bert, ner_examples):
+    long = ner_examples[0]
+    times = 12
+    text = " ".join([long.text] * times)
+    step = len(long.text) + 1
+    offsets = tuple((a + n * step, b + n * step) for n in range(times) for a, b in long.offsets)
+    stretched = long.model_copy(
+        update={"text": text, "tokens": long.tokens * times, "offsets": offsets, "entities": ()}
+    )
+    model, batch, encoded = setup(bert, [stretched, ner_examples[1]], max_length=20)
+    assert len(encoded[0].windows) > 2
+    with torch.no_grad():
+        scores = model(batch("prompt"), "prompt")
+        alone = model(batch("prompt", [encoded[1]]), "prompt")
+    assert scores.shape[1] == len(stretched.tokens)
+    torch.testing.assert_close(scores[1, : alone.shape[1]], alone[0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("task", ["ner", "re"])
+def test_the_divergence_teaches_the_prompt_side_only(task, bert, ner_examples, re_examples):
+    model, batch, _ = setup(bert, ner_examples if task == "ner" else re_examples, task)
+    knowledge, prompt = model(batch("knowledge"), "knowledge"), model(batch("prompt"), "prompt")
+    for kind in ("sequence", "token"):
+        grads = torch.autograd.grad(
+            model.head.kl(knowledge, prompt, batch("prompt").mask, DistilParams(kl=kind, temperature=2)),
+            (knowledge, prompt),
+            allow_unused=True,
+            retain_graph=True,
+        )
+        assert grads[0] is None
+        assert grads[1].abs().sum() > 0
+
+
+def test_loss_is_the_sum_of_its_parts_and_reaches_every_weight(bert, ner_examples):
+    model, batch, _ = setup(bert, ner_examples)
+    parts = model.distil_loss(batch("knowledge"), batch("prompt"), DistilParams(alpha=0.3))
+    total = parts["loss_knowledge"] + parts["loss_prompt"] + 0.3 * parts["kl"]
+    torch.testing.assert_close(parts["loss"], total)
+    assert parts["kl"] > 0
+    parts["loss"].backward()
+    still = [name for name, weight in model.named_parameters() if weight.grad is None]
+    assert all("token_type" in name for name in still), still
+
+
+def test_markers_are_embedded_by_the_model_and_learn(bert, re_examples):
+    model, batch, _ = setup(bert, re_examples, "re")
+    model.text_loss(batch("text"))["loss"].backward()
+    assert (model.markers.grad.abs().sum(1) > 0).all()
+
+
+def test_a_mentions_score_is_the_probability_of_just_that_mention():
+    labels = LabelSet.of("ner", ["A", "B"])
+    torch.manual_seed(0)
+    head = NerHead(4, labels, constrained=True, dropout=0.0)
+    for weight in head.crf.parameters():
+        torch.nn.init.normal_(weight)
+    emissions = torch.randn(6, 4, 5) * 2
+    mask = torch.ones(6, 4, dtype=torch.bool)
+    mask[0, 3] = mask[1, 1:] = False
+    seen = 0
+    for row, found in enumerate(head.decode(emissions, mask)):
+        length = int(mask[row].sum())
+        paths = torch.tensor(list(itertools.product(range(5), repeat=length)))
+        every = torch.ones(len(paths), length, dtype=torch.bool)
+        p = head.crf.score(emissions[row, :length].expand(len(paths), -1, -1), paths, every).softmax(0)
+        for start, end, kind, score in found:
+            inside = [(start, end, kind) in labels.spans(path.tolist()) for path in paths]
+            assert score == pytest.approx(p[torch.tensor(inside)].sum().item(), abs=1e-4)
+            seen += 1
+    assert seen > 3

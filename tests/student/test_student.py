@@ -1,0 +1,145 @@
+"""A saved model: what comes back, what it says of raw text, and what is refused."""
+
+import json
+import shutil
+
+import pytest
+
+from cotpd.config import DistilParams, TrainParams
+from cotpd.errors import DataError, ModelError
+from cotpd.student import Student
+from cotpd.student.examples import build_examples
+from cotpd.student.training import train
+from tests.student.conftest import make_posts
+
+
+@pytest.fixture(scope="module")
+def folders(bert, tmp_path_factory):
+    from cotpd.config import StudentParams
+
+    small = StudentParams(
+        encoder=bert, prompt_length=3, generator_heads=2, max_length=40, knowledge_length=48, dropout=0.0
+    )
+    params = TrainParams(epochs=12, batch_size=4, learning_rate=5e-3, head_learning_rate=2e-2, device="cpu")
+    out = tmp_path_factory.mktemp("models")
+    for task, types in (("ner", ["PER", "LOC", "ORG"]), ("re", ["lives_in", "None"])):
+        examples = build_examples(make_posts(12), task, {}, {})
+        train(
+            examples, examples, task=task, types=types, student=small, params=params, distil=DistilParams(), seed=1,
+            out=out / task,
+        )  # fmt: skip
+    return out
+
+
+@pytest.fixture
+def student(folders):
+    return Student.from_pretrained(folders / "ner", "cpu")
+
+
+def test_mentions_carry_the_characters_they_stand_at(student):
+    text = "  ann lives\n in   Rome ."
+    [found] = student.predict([text])
+    assert [(m.text, m.type) for m in found] == [("ann", "PER"), ("Rome", "LOC")]
+    assert all(text[m.start : m.end] == m.text and 0.5 < m.score <= 1 for m in found)
+
+
+def test_texts_come_back_in_order_streamed_with_empty_ones_among_them(student):
+    drawn = []
+
+    def source():
+        for text in ["bob works at acme", "", " \n ", "ann lives in paris .", "\ud83d \u200d"] * 3:
+            drawn.append(text)
+            yield text
+
+    found = student.predict(source(), batch_size=4)
+    first = next(found)
+    assert [m.text for m in first] == ["bob", "acme"]
+    assert len(drawn) == 4, "no more is read than a batch"
+    rest = list(found)
+    assert len(rest) == 14
+    assert rest[0] == rest[1] == []
+    assert [m.text for m in rest[2]] == ["ann", "paris"]
+
+
+def test_batching_changes_nothing(student, ner_examples):
+    whole, single = (student.predict_examples(ner_examples, batch_size=n) for n in (32, 1))
+    strip = lambda rows: [[tuple(one)[:3] for one in row] for row in rows]  # noqa: E731
+    assert strip(whole) == strip(single)
+
+
+def test_gold_labels_are_not_looked_at(student, ner_examples):
+    hidden = [one.model_copy(update={"entities": ()}) for one in ner_examples]
+    assert student.predict_examples(hidden) == student.predict_examples(ner_examples)
+
+
+def test_relations_take_mentions_by_name_or_by_offset(folders):
+    student = Student.from_pretrained(folders / "re", "cpu")
+    text = "ann lives in rome ."
+    by_name, by_offset, none = student.predict_relations(
+        [(text, "ann", "rome"), (text, (0, 3), (13, 17)), ("bob works at acme", "bob", "acme")]
+    )
+    assert by_name == by_offset
+    assert (by_name.label, none.label) == ("lives_in", "None")
+    assert 0.5 < by_name.score <= 1
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        (("ann lives", "bob", "ann"), "'bob' does not stand in"),
+        (("ann lives", "", "ann"), "does not stand in"),
+        (("ann lives", (90, 95), "ann"), "no word at 90:95"),
+        (("  ", "a", "b"), "the text is empty"),
+    ],
+)
+def test_a_pair_that_is_not_there_is_refused(folders, pair, message):
+    with pytest.raises(DataError, match=message):
+        list(Student.from_pretrained(folders / "re", "cpu").predict_relations([pair]))
+
+
+def test_the_wrong_question_is_refused(student, ner_examples):
+    with pytest.raises(ModelError, match=r"use predict\(\)"):
+        list(student.predict_relations([]))
+    with pytest.raises(ModelError, match="reads the views prompt, knowledge, not text"):
+        student.predict_examples(ner_examples, "text")
+
+
+def test_saving_a_loaded_model_gives_the_same_bytes_and_needs_no_encoder(student, folders, tmp_path):
+    student.save(tmp_path / "again")
+    for name in ("model.safetensors", "student.json", "encoder/config.json", "tokenizer/tokenizer.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (folders / "ner" / name).read_bytes()
+    card = json.loads((tmp_path / "again/student.json").read_text())
+    card["student"]["encoder"] = "gone/away"
+    (tmp_path / "again/student.json").write_text(json.dumps(card))
+    assert Student.from_pretrained(tmp_path / "again", "cpu").labels == student.labels
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _other_labels(folder):
+    card = json.loads((folder / "student.json").read_text())
+    card["labels"]["names"] = card["labels"]["names"][:-2]
+    (folder / "student.json").write_text(json.dumps(card))
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda f: (f / "student.json").unlink(), "no model here"),
+        (lambda f: (f / "student.json").write_text("{"), "student.json: damaged"),
+        (lambda f: (f / "model.safetensors").unlink(), "model.safetensors: missing"),
+        (lambda f: _cut(f / "model.safetensors"), "model.safetensors: damaged"),
+        (_other_labels, "of another model"),
+        (lambda f: shutil.rmtree(f / "encoder"), "incomplete"),
+        (lambda f: shutil.rmtree(f / "tokenizer"), "incomplete"),
+        (lambda f: (f / "tokenizer/tokenizer.json").write_text("{"), "incomplete"),
+    ],
+)
+def test_a_damaged_model_says_what_is_wrong_and_what_to_do(folders, tmp_path, harm, message):
+    shutil.copytree(folders / "ner", tmp_path / "m")
+    harm(tmp_path / "m")
+    with pytest.raises(ModelError, match=message) as error:
+        Student.from_pretrained(tmp_path / "m", "cpu")
+    assert error.value.remedy

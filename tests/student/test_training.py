@@ -1,0 +1,174 @@
+"""Training from end to end on tiny encoders: it learns, repeats itself, resumes and refuses."""
+
+import json
+
+import pytest
+import torch
+
+from cotpd.config import DistilParams, TrainParams
+from cotpd.errors import ConfigError, DataError, ModelError
+from cotpd.student import Student, training
+from cotpd.student.optimization import rate_factor
+from cotpd.student.scoring import micro_f1, score
+from cotpd.student.training import train
+
+TYPES = {"ner": ["PER", "LOC", "ORG"], "re": ["lives_in", "None"]}
+
+
+def run(examples, small, params, out, *, task="ner", distil=True, valid=None, seed=3):
+    return train(
+        examples,
+        examples if valid is None else valid,
+        task=task,
+        types=TYPES[task],
+        student=small,
+        params=params,
+        distil=DistilParams() if distil else None,
+        seed=seed,
+        out=out,
+    )
+
+
+@pytest.mark.parametrize(("task", "distil"), [("ner", True), ("ner", False), ("re", True), ("re", False)])
+def test_it_learns_and_what_was_saved_labels_the_same(
+    task, distil, ner_examples, re_examples, small, brief, tmp_path
+):
+    examples = ner_examples if task == "ner" else re_examples
+    params = brief.model_copy(update={"epochs": 12})
+    history = run(examples, small, params, tmp_path / "m", task=task, distil=distil)
+    student = Student.from_pretrained(tmp_path / "m", "cpu")
+    assert student.views == (("prompt", "knowledge") if distil else ("text",))
+    for view in student.views:
+        assert score(student, examples, view)["f1"] == max(row["valid"][view]["f1"] for row in history) == 100
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert [json.loads(line) for line in (tmp_path / "m/history.jsonl").read_text().splitlines()] == history
+    assert not list(tmp_path.glob(".*")), "a checkpoint or a part was left behind"
+
+
+def test_same_seed_same_bytes_other_seed_others(ner_examples, small, brief, tmp_path):
+    small = small.model_copy(update={"dropout": 0.2})
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(ner_examples, small, brief, tmp_path / name, seed=seed)
+    files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
+    assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in "ac"]
+    assert weights[0] != weights[1]
+
+
+def test_killed_in_an_epoch_it_goes_on_after_the_last_and_ends_the_same(
+    ner_examples, small, brief, tmp_path, monkeypatch
+):
+    small = small.model_copy(update={"dropout": 0.2})
+    params = brief.model_copy(update={"epochs": 3})
+    whole = run(ner_examples, small, params, tmp_path / "whole")
+    real, steps = training.Training.step, []
+
+    def killed(self, chosen):
+        steps.append(1)
+        if len(steps) == 5:  # three steps an epoch: in the second
+            raise KeyboardInterrupt
+        return real(self, chosen)
+
+    monkeypatch.setattr(training.Training, "step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(ner_examples, small, params, tmp_path / "cut")
+    assert run(ner_examples, small, params, tmp_path / "cut") == whole
+    assert len(steps) == 5 + 6
+    for name in ("model.safetensors", "history.jsonl"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_checkpoint_of_another_run_or_a_damaged_one_is_not_taken_up(
+    ner_examples, small, brief, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(training, "save", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run(ner_examples, small, brief, tmp_path / "m")
+    monkeypatch.undo()
+    kept = tmp_path / ".m.resume"
+    assert (kept / "state.safetensors").is_file()
+    other = run(ner_examples, small, brief, tmp_path / "m", seed=4)
+    assert other == run(ner_examples, small, brief, tmp_path / "n", seed=4)
+    kept.mkdir()
+    (kept / "state.json").write_text('{"run": ')
+    assert run(ner_examples, small, brief, tmp_path / "m", seed=4) == other
+
+
+def test_the_best_epoch_is_kept_and_patience_stops(ner_examples, small, brief, tmp_path, monkeypatch):
+    reached = iter([10.0, 50.0, 50.0, 40.0, 30.0])
+    seen = []
+
+    def scripted(student, examples, view):
+        if view != "prompt":
+            return {"f1": 0.0}
+        seen.append(student.model.head.linear.bias.detach().clone())
+        return {"f1": next(reached)}
+
+    monkeypatch.setattr(training, "score", scripted)
+    params = brief.model_copy(update={"epochs": 9, "patience": 3})
+    history = run(ner_examples, small, params, tmp_path / "m")
+    assert [row["valid"]["prompt"]["f1"] for row in history] == [10, 50, 50, 40, 30]
+    best = Student.from_pretrained(tmp_path / "m", "cpu").model.head.linear.bias
+    assert torch.equal(best, seen[2]), "of equal epochs the later"
+
+
+def test_odd_posts_one_batch_and_no_valid_split_are_fine(bert, small, brief, tmp_path):
+    from cotpd.student.examples import build_examples
+    from tests.student.conftest import make_post
+
+    posts = [
+        make_post(0, "ann", []),
+        make_post(1, "\u200d", []),
+        make_post(2, "x" * 400 + " " + "rome " * 60, [("rome", "LOC")]),
+    ]
+    for batch_size in (1, 16):
+        params = brief.model_copy(update={"batch_size": batch_size})
+        history = run(build_examples(posts, "ner", {}, {}), small, params, tmp_path / "m", valid=[])
+        assert [set(row) for row in history] == [{"epoch", "loss", "loss_knowledge", "loss_prompt", "kl"}] * 2
+
+
+def test_a_loss_that_is_no_number_stops_and_names_the_posts(ner_examples, small, brief, tmp_path):
+    params = brief.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30, "epochs": 5})
+    with pytest.raises(ModelError, match=r"loss is (nan|inf) on the posts .*p\d+"):
+        run(ner_examples, small, params, tmp_path / "m", valid=[])
+    assert not (tmp_path / "m").exists()
+
+
+def test_faults_of_the_user_are_told_before_anything_is_trained(ner_examples, small, brief, tmp_path):
+    def refused(kind, match, examples=ner_examples, student=small, params=brief, valid=()):
+        with pytest.raises(kind, match=match):
+            run(examples, student, params, tmp_path / "m", valid=list(valid))
+
+    refused(DataError, "no training example", examples=[])
+    refused(ModelError, "nowhere", student=small.model_copy(update={"encoder": str(tmp_path / "nowhere")}))
+    refused(ConfigError, "'cuda:7' is not there", params=TrainParams(device="cuda:7"))
+    odd = ner_examples[0].model_copy(
+        update={"entities": (ner_examples[0].entities[0].model_copy(update={"type": "X"}),)}
+    )
+    refused(DataError, "posts.jsonl:1: post p0: label 'X'", valid=[odd])
+    (tmp_path / "cut").mkdir()
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"):
+        content = (type(tmp_path)(small.encoder) / name).read_bytes()
+        (tmp_path / "cut" / name).write_bytes(content[:200] if name.endswith("tensors") else content)
+    refused(ModelError, "student.encoder", student=small.model_copy(update={"encoder": str(tmp_path / "cut")}))
+
+
+def test_the_rate_rises_then_falls_to_zero():
+    factors = [rate_factor(step, 20, 0.2) for step in range(20)]
+    assert factors[:5] == sorted(factors[:5])
+    assert max(factors) == factors[4] == 1
+    assert factors[4:] == sorted(factors[4:], reverse=True)
+    assert rate_factor(20, 20, 0.2) == 0
+    assert rate_factor(0, 10, 0) == 1
+    assert rate_factor(9, 10, 1.0) < 1
+
+
+def test_micro_f1_counts_exact_matches():
+    a, b = (0, 1, "PER"), (2, 3, "LOC")
+    assert micro_f1([{a, b}, set()], [{a}, {b}]) == {"precision": 50, "recall": 50, "f1": 50}
+    assert micro_f1([set()], [set()])["f1"] == 0
+
+
+def test_bf16_trains_and_keeps_the_crf_in_single_precision(ner_examples, small, brief, tmp_path):
+    history = run(ner_examples, small, brief.model_copy(update={"bf16": "on"}), tmp_path / "m", valid=[])
+    assert history[-1]["loss"] < history[0]["loss"]
