@@ -1,0 +1,17 @@
+"""image: a picture that the model imagines for a post; its description serves as another caption."""
+
+from cotpd.augment.question import Question
+from cotpd.data.records import Answer, Augmented, Kind, Post
+from cotpd.expectations.wording import tidy
+from cotpd.llm.prompts import PromptSet
+
+
+def ask(post: Post, prompts: PromptSet) -> Question:
+    """The question for a post."""
+    return Question(post, Kind.IMAGE, prompts.render(Kind.IMAGE, text=post.text))
+
+
+def take(question: Question, answer: Answer) -> Augmented:
+    """The post as it is, with the imagined caption; what was said about its real picture is not kept."""
+    kept = (Kind.NOUN, Kind.SENTENCE)
+    return question.augmented(question.post, answer, keep_knowledge=kept, caption=tidy(answer.text))

@@ -1,0 +1,52 @@
+"""One attempt to augment a post: what was asked, and what becomes of an answer."""
+
+from dataclasses import dataclass, field
+
+from cotpd.data.records import Answer, Augmented, Kind, Post, Quarantined
+from cotpd.llm.ask import Request
+from cotpd.llm.prompts import Rendered
+
+STEP = "augment"
+
+
+class Rejected(Exception):  # noqa: N818 - a verdict on an answer, not a fault
+    """The answer cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about a training post; ``made`` is the post that a yes would keep, ``about`` how it was made."""
+
+    post: Post
+    kind: Kind
+    rendered: Rendered
+    made: Post | None = None
+    about: dict[str, str] = field(default_factory=dict)
+
+    def request(self, max_tokens: int) -> Request:
+        """As it is asked; ``max_tokens`` holds unless the prompt sets its own."""
+        rendered = self.rendered
+        length = rendered.max_tokens or max_tokens
+        return Request(self.post.id, self.kind, rendered.messages, rendered.schema, length)
+
+    def augmented(
+        self, post: Post, answer: Answer, keep_knowledge: tuple[Kind, ...] = (), caption: str | None = None
+    ) -> Augmented:
+        """A training example under an id of its own, with the ledger key of the answer that it rests on."""
+        kept = {kind: text for kind, text in post.knowledge.items() if kind in keep_knowledge}
+        return Augmented(
+            post=post.model_copy(update={"id": f"{self.post.id}+{self.kind}", "knowledge": kept}),
+            of=self.post.id,
+            kind=self.kind,
+            keep_knowledge=keep_knowledge,
+            caption=caption,
+            evidence=f"ledger {answer.key}: {' '.join(answer.text.split())}",
+        )
+
+    def quarantined(self, reason: str, answer: Answer | None = None, remedy: str = "") -> Quarantined:
+        """The attempt as a row of the quarantine table."""
+        row = {"kind": self.kind.value, "post": (self.made or self.post).text, **self.about}
+        if answer is not None:
+            row |= {"answer": answer.text, "key": answer.key}
+        file, line = self.post.file, self.post.line
+        return Quarantined(id=self.post.id, step=STEP, reason=reason, remedy=remedy, file=file, line=line, row=row)

@@ -1,0 +1,33 @@
+"""style: the post in other words, its labels projected on the mentions that the model kept to the letter."""
+
+from collections.abc import Container
+
+from cotpd.augment.projection import ProjectionError, project
+from cotpd.augment.question import Question, Rejected
+from cotpd.data.records import KNOWLEDGE_KINDS, Answer, Augmented, Kind, Post
+from cotpd.expectations.frames import rewrite_text
+from cotpd.llm.prompts import PromptSet
+
+
+def ask(post: Post, prompts: PromptSet) -> Question:
+    """The question for a post: its text, and the mentions to keep."""
+    mentions = list(dict.fromkeys(post.mention(entity) for entity in post.entities))
+    return Question(post, Kind.STYLE, prompts.render(Kind.STYLE, text=post.text, mentions=mentions))
+
+
+def take(question: Question, answer: Answer, strangers: Container[str]) -> Augmented:
+    """The rewritten post; it says the same, so all knowledge about the old one still holds.
+
+    Args:
+        question: What was asked.
+        answer: An answer that passed the augmented suite.
+        strangers: Mentions of the training split, which must not come in unlabelled.
+
+    Raises:
+        Rejected: The labels cannot be carried over safely.
+    """
+    try:
+        post = project(question.post, rewrite_text(answer), strangers)
+    except ProjectionError as error:
+        raise Rejected(str(error)) from None
+    return question.augmented(post, answer, keep_knowledge=KNOWLEDGE_KINDS)
