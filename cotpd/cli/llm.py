@@ -8,14 +8,14 @@ import typer
 from cotpd.data.records import Kind
 from cotpd.errors import LlmError
 
+DEFAULT_MODEL = "qwen2.5-coder-1.5b-instruct"
+
 app = typer.Typer(help="The language model: serve one here, or ask it one question.", no_args_is_help=True)
 
 
 @app.command()
 def serve(
-    model: Annotated[
-        str, typer.Option(help="A catalogued chat model, or a .gguf file.")
-    ] = "qwen2.5-coder-1.5b-instruct",
+    model: Annotated[str, typer.Option(help="A catalogued chat model, or a .gguf file.")] = DEFAULT_MODEL,
     port: Annotated[int, typer.Option(help="Where it listens, on this machine only.", min=0, max=65535)] = 8993,
     parallel: Annotated[int, typer.Option(help="Requests answered at the same time.", min=1)] = 8,
     threads: Annotated[
@@ -42,7 +42,7 @@ def ask(
     prompts: Annotated[str | None, typer.Option(help="Prompt set; that of params.yaml if not given.")] = None,
     params: Annotated[Path, typer.Option(help="The parameter file.")] = Path("params.yaml"),
 ) -> None:
-    """Ask one question about one post, and show the whole prompt and the answer. Answers are kept in the ledger."""
+    """Ask one question about one post, and show prompt and answer. Answers are kept in the ledger."""
     from cotpd.config import load_params
     from cotpd.llm.ask import Request, ask_all
     from cotpd.llm.prompts import FIELDS, PromptSet

@@ -16,6 +16,7 @@ def list_models() -> None:
     from cotpd.models import cache_folder, cached, catalogue
 
     table = Table("name", "what", "MB", "licence", "in the cache", box=None)
+    table.columns[0].no_wrap = True  # a name is there to be copied
     for model in catalogue().values():
         here = "yes" if cached(model) else "no"
         table.add_row(model.name, model.about, f"{model.size / 1e6:,.0f}", model.licence, here)

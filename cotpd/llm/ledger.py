@@ -183,19 +183,16 @@ class Ledger:
         except OSError as error:
             raise LlmError(f"{self.path}: {error.strerror}", "Set llm.ledger to a file you may write.") from None
         with self._explained():
-            db = self._connect()
+            db = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
             try:
+                self._version(db)  # looks before it touches: a database of something else stays as it is
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = FULL")
                 self._migrate(db)
             except BaseException:
                 db.close()
                 raise
             return db
-
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        return db
 
     def _migrate(self, db: sqlite3.Connection) -> None:
         if self._version(db) == len(MIGRATIONS):

@@ -114,7 +114,7 @@ def _without_noise(response: str) -> dict[str, Any]:
     )
     if not plain or not isinstance(choices[0]["message"].get("content"), str) or choices[0].get("logprobs"):
         noise = {"id", "created", "timings", "system_fingerprint"}
-        return {"body": {name: value for name, value in body.items() if name not in noise}}
+        return {"body": json.loads(canonical({name: body[name] for name in body if name not in noise}))}
     tokens = [said.prompt_tokens, said.completion_tokens]
     return {"answer": said.text, "finish_reason": said.finish_reason, "model": said.model, "tokens": tokens}
 

@@ -1,0 +1,314 @@
+"""Asking: each question once, from the ledger first, and what happens when a server misbehaves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from cotpd.config import LlmParams
+from cotpd.data.records import Kind
+from cotpd.errors import ConfigError, LlmError
+from cotpd.llm.ask import Request, ask_all
+from cotpd.llm.ledger import Ledger
+from cotpd.llm.recording import export_recording
+
+from .conftest import FakeServer, completion, error, hang, reply, requests, reset
+
+
+def test_answers_come_in_the_order_of_the_requests_and_say_where_from(server, params):
+    first = ask_all(requests("a", "b", "c"), params, progress=False)
+    assert [(answer.id, answer.text) for answer in first.answers] == [("p0", "A"), ("p1", "B"), ("p2", "C")]
+    assert (first.from_ledger, first.asked, first.failed) == (0, 3, [])
+    assert {answer.model for answer in first.answers} == {"fake-1"}
+    second = ask_all(requests("c", "a", "d"), params, progress=False)
+    assert [answer.text for answer in second.answers] == ["C", "A", "D"]
+    assert (second.from_ledger, second.asked) == (2, 1)
+    assert sorted(server.texts()) == ["a", "b", "c", "d"]
+
+
+def test_the_same_question_is_asked_once_however_often_it_occurs(server, params):
+    result = ask_all(requests("same", "other", "same", "same"), params, progress=False)
+    assert [answer.text for answer in result.answers] == ["SAME", "OTHER", "SAME", "SAME"]
+    assert [answer.id for answer in result.answers] == ["p0", "p1", "p2", "p3"]
+    assert sorted(server.texts()) == ["other", "same"]
+
+
+def test_what_goes_over_the_wire_is_what_the_ledger_keeps(server, params):
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    request = Request("p", Kind.NOUN, [{"role": "user", "content": "x"}], schema, max_tokens=7)
+    answer = ask_all([request], params, progress=False).answers[0]
+    (body,) = server.asked
+    assert body == {
+        "model": "fake",
+        "messages": [{"role": "user", "content": "x"}],
+        "temperature": 0.0,
+        "max_tokens": 7,
+        "seed": 13,
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "strict": True, "schema": schema},
+        },
+    }
+    with Ledger(params.ledger) as ledger:
+        kept = ledger.get(answer.key)
+    assert json.loads(kept.request) == {"base_url": server.base_url, "body": body}
+    assert json.loads(kept.response) == json.loads(completion("X"))
+    assert (kept.prompt_tokens, kept.completion_tokens, kept.finish_reason) == (11, 3, "stop")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"model": "other"}, {"seed": 14}, {"seed": None}, {"temperature": 0.5}],
+    ids=lambda change: str(change),
+)
+def test_a_changed_parameter_is_a_new_question(server, params, change):
+    ask_all(requests("a"), params, progress=False)
+    result = ask_all(requests("a"), params.model_copy(update=change), progress=False)
+    assert (result.from_ledger, result.asked) == (0, 1)
+
+
+def test_a_changed_prompt_address_or_length_is_a_new_question(server, params):
+    ask_all(requests("a"), params, progress=False)
+    longer = [Request("p0", Kind.NOUN, [{"role": "user", "content": "a"}], max_tokens=65)]
+    assert ask_all(longer, params, progress=False).asked == 1
+    elsewhere = params.model_copy(update={"base_url": server.base_url.replace("127.0.0.1", "localhost")})
+    assert ask_all(requests("a"), elsewhere, progress=False).asked == 1
+    assert ask_all(requests("a "), params, progress=False).asked == 1
+
+
+def test_what_cannot_change_the_answer_is_no_new_question(server, params):
+    ask_all(requests("a"), params, progress=False)
+    same = {"concurrency": 1, "timeout": 3.0, "base_url": server.base_url + "/", "temperature": 0}
+    assert ask_all(requests("a", kind=Kind.STYLE), params.model_copy(update=same), progress=False).from_ledger == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        error(429, retry_after="0.05"),
+        error(429),
+        error(500),
+        error(503, message="Loading model"),
+        reset,
+        reply('{"choices": [{"message": {"cont'),
+        reply("<html>gateway</html>", kind="text/html"),
+        reply("[1]"),
+        reply('{"choices": [7]}'),
+    ],
+    ids=["429 retry-after", "429", "500", "503", "reset", "truncated", "html", "list", "odd choice"],
+)
+def test_a_passing_fault_is_tried_again(server, params, fault):
+    server.faults = [fault]
+    result = ask_all(requests("a", "b"), params, progress=False)
+    assert [answer.text for answer in result.answers] == ["A", "B"]
+    assert len(server.asked) == 3
+
+
+def test_a_timeout_is_tried_again(server, params):
+    server.faults = [hang]
+    result = ask_all(requests("a"), params.model_copy(update={"timeout": 0.3}), progress=False)
+    assert result.answers[0].text == "A"
+
+
+def test_retry_after_holds_every_request_back(server, params):
+    server.faults = [error(429, retry_after="0.6")]
+    began = time.monotonic()
+    ask_all(requests(*"abcd"), params.model_copy(update={"concurrency": 1}), progress=False)
+    assert time.monotonic() - began >= 0.6
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (error(401, "invalid_api_key"), "refuses the API key"),
+        (error(403), "refuses the API key"),
+        (error(404, message="no model fake"), "no model fake"),
+        (error(429, "insufficient_quota"), "quota"),
+    ],
+)
+def test_what_no_retry_mends_stops_at_once(server, params, fault, said):
+    server.always = fault
+    with pytest.raises(LlmError, match=said):
+        ask_all(
+            requests(*(str(n) for n in range(50))), params.model_copy(update={"concurrency": 2}), progress=False
+        )
+    assert len(server.asked) <= 2
+
+
+def test_one_failing_post_does_not_stop_the_others(server, params):
+    server.by_text = {"bad": error(400, message="too long"), "ill": error(500)}
+    result = ask_all(requests("a", "bad", "b", "ill", "c"), params, progress=False, step="augment")
+    assert [answer.id for answer in result.answers] == ["p0", "p2", "p4"]
+    assert [(row.id, row.step) for row in result.failed] == [("p1", "augment"), ("p3", "augment")]
+    assert "too long" in result.failed[0].reason
+    assert result.failed[0].remedy
+    assert server.texts().count("bad") == 1
+    assert server.texts().count("ill") == 3
+
+
+def test_a_server_that_only_fails_is_given_up(server, params):
+    server.always = error(500)
+    with pytest.raises(LlmError, match="in a row failed"):
+        ask_all(requests(*(str(n) for n in range(500))), params.model_copy(update={"retries": 0}), progress=False)
+    assert len(server.asked) < 50
+
+
+@pytest.mark.parametrize(
+    ("raw", "text", "reason"),
+    [
+        (completion("cut off in the mid", "length"), "cut off in the mid", "length"),
+        (completion(None, refusal="I will not"), "I will not", "refusal"),
+        (completion(None), "", "stop"),
+        ('{"choices": [], "model": "m"}', "", "empty"),
+        (completion([{"type": "text", "text": "in "}, {"type": "text", "text": "parts"}]), "in parts", "stop"),
+    ],
+)
+def test_an_answer_that_is_cut_off_refused_or_empty_is_kept_and_says_so(server, params, raw, text, reason):
+    server.always = reply(raw)
+    for _ in range(2):
+        answer = ask_all(requests("a"), params, progress=False).answers[0]
+        assert (answer.text, answer.finish_reason) == (text, reason)
+    assert len(server.asked) == 1
+    with Ledger(params.ledger) as ledger:
+        assert ledger.get(answer.key).response == raw
+
+
+def test_no_more_requests_at_once_than_allowed(server, params):
+    server.latency = 0.05
+    ask_all(requests(*(str(n) for n in range(12))), params.model_copy(update={"concurrency": 3}), progress=False)
+    assert server.most_at_once == 3
+
+
+def test_no_server_says_how_far_the_ledger_is_and_what_to_do(server, params):
+    ask_all(requests("a"), params, progress=False)
+    server.close()
+    began = time.monotonic()
+    with pytest.raises(LlmError, match="no model answers at") as caught:
+        ask_all(requests("a", "b", "c"), params, progress=False)
+    assert "1 of 3 answers are in the ledger" in str(caught.value)
+    assert "cotpd llm serve" in str(caught.value)
+    assert time.monotonic() - began < 5
+
+
+def test_all_in_the_ledger_needs_no_server_and_not_even_the_openai_package(server, params, tmp_path):
+    ask_all(requests("a", "b"), params, progress=False)
+    server.close()
+    script = f"""
+import sys
+from cotpd.config import LlmParams
+from cotpd.data.records import Kind
+from cotpd.llm.ask import Request, ask_all
+params = LlmParams.model_validate_json({params.model_dump_json()!r})
+asked = [Request("p", Kind.NOUN, [{{"role": "user", "content": text}}]) for text in "ab"]
+assert [answer.text for answer in ask_all(asked, params).answers] == ["A", "B"]
+assert not {{"openai", "httpx2"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_the_key_reaches_the_server_and_nothing_else(server, params, monkeypatch, caplog, capfd):
+    secret = "sk-very-secret-0123456789"
+    monkeypatch.setenv("OPENAI_API_KEY", secret)
+    server.faults = [reply(completion(f"you sent {secret}"))]
+    server.by_text = {"bad": error(400, message=f"key {secret}")}
+    with caplog.at_level("DEBUG"):
+        result = ask_all(requests("a", "bad"), params.model_copy(update={"concurrency": 1}))
+        server.always = error(401, message=f"Incorrect API key provided: {secret[:6]}***{secret[-4:]}")
+        with pytest.raises(LlmError) as caught:
+            ask_all(requests("c"), params)
+    assert server.headers[0]["authorization"] == f"Bearer {secret}"
+    shown = [str(caught.value), repr(result), caplog.text, *capfd.readouterr()]
+    assert not [text for text in shown if secret in text or secret[:6] in text]
+    for path in Path(params.ledger).parent.glob("ledger.db*"):
+        assert secret.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("address", ["http://me:pw@host/v1", "http://host/v1?key=1", "host/v1", ""])
+def test_an_address_that_is_none_or_holds_a_secret_is_refused(params, address):
+    with pytest.raises(ConfigError, match=r"llm\.base_url") as caught:
+        ask_all(requests("a"), params.model_copy(update={"base_url": address}))
+    assert "pw" not in str(caught.value)
+
+
+def test_a_recording_answers_without_asking_and_is_imported_once(server, params, tmp_path):
+    ask_all(requests("a", "b"), params, progress=False)
+    with Ledger(params.ledger) as ledger:
+        export_recording(ledger, tmp_path / "recorded.jsonl")
+    fresh = params.model_copy(
+        update={"ledger": str(tmp_path / "fresh.db"), "recorded": str(tmp_path / "recorded.jsonl")}
+    )
+    for _ in range(2):
+        assert ask_all(requests("a", "b"), fresh, progress=False).from_ledger == 2
+    assert len(server.asked) == 2
+
+
+def test_a_recording_that_is_not_there_is_said_and_does_not_stop(server, params, caplog):
+    absent = params.model_copy(update={"recorded": "nowhere.jsonl"})
+    assert ask_all(requests("a"), absent, progress=False).asked == 1
+    assert "nowhere.jsonl" in caplog.text
+
+
+SCRIPT = """
+import sys
+from cotpd.config import LlmParams
+from cotpd.data.records import Kind
+from cotpd.llm.ask import Request, ask_all
+params = LlmParams.model_validate_json(sys.argv[1])
+ask_all([Request(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}]) for n in range(60)], params)
+"""
+
+
+def _interrupted(server: FakeServer, params: LlmParams, with_signal: int) -> tuple[int, float]:
+    """Start asking 60 questions, send a signal after some answers; returns the exit status and the seconds it took."""
+    server.latency = 0.05
+    run = subprocess.Popen([sys.executable, "-c", SCRIPT, params.model_dump_json()], stderr=subprocess.PIPE)
+    while len(server.asked) < 20:
+        assert run.poll() is None, run.stderr.read()
+        time.sleep(0.01)
+    server.latency = 60  # what is in flight from here on answers long after the test
+    began = time.monotonic()
+    os.kill(run.pid, with_signal)
+    run.communicate()
+    return run.returncode, time.monotonic() - began
+
+
+def _committed(params: LlmParams) -> int:
+    with Ledger(params.ledger) as ledger:
+        return len(list(ledger.entries()))
+
+
+def test_killed_in_the_middle_only_what_was_not_committed_is_asked_again(server, params):
+    params = params.model_copy(update={"concurrency": 4})
+    _interrupted(server, params, signal.SIGKILL)
+    kept, asked = _committed(params), len(server.asked)
+    server.latency = 0
+    assert 20 - 2 * params.concurrency <= kept <= asked  # at most what was in flight is lost
+    result = ask_all(requests(*(str(n) for n in range(60))), params, progress=False)
+    assert (result.from_ledger, result.asked, len(result.answers)) == (kept, 60 - kept, 60)
+    assert len(server.asked) - asked == 60 - kept
+
+
+def test_ctrl_c_keeps_what_was_answered_and_ends_quickly(server, params):
+    params = params.model_copy(update={"concurrency": 4})
+    status, took = _interrupted(server, params, signal.SIGINT)
+    assert status != 0
+    assert took < 30  # two seconds on an idle machine, and not the minute that the server takes
+    assert _committed(params) >= 20 - 2 * params.concurrency
+
+
+def test_two_processes_may_ask_into_one_ledger(server, params):
+    runs = [
+        threading.Thread(target=lambda: ask_all(requests(*(str(n) for n in range(30))), params, progress=False))
+        for _ in range(2)
+    ]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert _committed(params) == 30
