@@ -119,7 +119,7 @@ def make_post(number: int, text: str, spans: list[tuple[str, str]], relation: st
 
 def make_posts(count: int) -> list[Post]:
     """Posts that a tiny encoder can learn by heart: who lives where, and who works for whom."""
-    posts = []
+    posts = []  # all of one length: batches go by length, and must not go by label
     for at in range(count):
         who = ("ann", "bob")[at % 2]
         if at % 3:
@@ -127,7 +127,7 @@ def make_posts(count: int) -> list[Post]:
             posts.append(make_post(at, f"{who} lives in {place} .", [(who, "PER"), (place, "LOC")], "lives_in"))
         else:
             firm = ("acme", "initech")[at // 2 % 2]
-            posts.append(make_post(at, f"{who} works at {firm}", [(who, "PER"), (firm, "ORG")], "None"))
+            posts.append(make_post(at, f"{who} works at {firm} .", [(who, "PER"), (firm, "ORG")], "None"))
     return posts
 
 

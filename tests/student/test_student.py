@@ -76,7 +76,7 @@ def test_relations_take_mentions_by_name_or_by_offset(folders):
     student = Student.from_pretrained(folders / "re", "cpu")
     text = "ann lives in rome ."
     by_name, by_offset, none = student.predict_relations(
-        [(text, "ann", "rome"), (text, (0, 3), (13, 17)), ("bob works at acme", "bob", "acme")]
+        [(text, "ann", "rome"), (text, (0, 3), (13, 17)), ("bob works at acme .", "bob", "acme")]
     )
     assert by_name == by_offset
     assert (by_name.label, none.label) == ("lives_in", "None")
