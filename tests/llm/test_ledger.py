@@ -162,13 +162,13 @@ def test_a_ledger_of_an_older_version_is_brought_up_to_date(path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(LlmError, match="ledger.db"):
+    with pytest.raises(LlmError, match=r"ledger\.db"):
         Ledger(tmp_path / "file" / "ledger.db")
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)
     if os.access(locked, os.W_OK):
         pytest.skip("this user may write everywhere")
-    with pytest.raises(LlmError, match="ledger.db"):
+    with pytest.raises(LlmError, match=r"ledger\.db"):
         Ledger(locked / "ledger.db")
 
 

@@ -1,0 +1,127 @@
+"""The commands llm, ledger and models as they are typed."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from cotpd.cli import ledger as ledger_commands
+from cotpd.cli import llm as llm_commands
+from cotpd.cli import models as model_commands
+from cotpd.config import LlmParams
+from cotpd.errors import ConfigError, DataError, LlmError, ModelError
+from cotpd.llm.ask import ask_all
+from cotpd.llm.server import LocalServer
+from cotpd.models import cached, known
+
+from .conftest import error, requests
+
+
+def run(app, *arguments: str) -> str:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture
+def folder(params: LlmParams, tmp_path: Path, monkeypatch) -> Path:
+    """A folder to stand in, with parameters that lead to the fake server."""
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"llm": params.model_dump()}))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_one_question_shows_prompt_and_answer_and_is_kept(folder, server):
+    shown = run(llm_commands.app, "ask", "Ada in London", "--kind", "noun", "--prompts", "paper")
+    assert "Help me explain the meaning" in shown
+    assert "ADA IN LONDON" in shown
+    assert "paper/noun@1" in shown
+    assert "asked" in shown
+    assert "from the ledger" in run(
+        llm_commands.app, "ask", "Ada in London", "--kind", "noun", "--prompts", "paper"
+    )
+    assert len(server.asked) == 1
+
+
+def test_every_kind_can_be_asked(folder, server):
+    run(llm_commands.app, "ask", "x", "--kind", "multimodality", "--caption", "a tower")
+    run(llm_commands.app, "ask", "x", "--kind", "style", "--mention", "Ada", "--mention", "London")
+    run(llm_commands.app, "ask", "x", "--kind", "entity", "--swap", "Paris", "London", "LOC")
+    assert "a tower" in server.texts()[0]
+    assert "Ada; London" in server.texts()[1]
+    assert "Paris for London (LOC)" in server.texts()[2]
+    with pytest.raises(ConfigError, match="caption"):
+        run(llm_commands.app, "ask", "x", "--kind", "multimodality")
+
+
+def test_a_question_that_fails_says_why(folder, server):
+    server.always = error(400, message="context too long")
+    with pytest.raises(LlmError, match="context too long"):
+        run(llm_commands.app, "ask", "x")
+
+
+def test_a_ledger_is_counted_exported_imported_and_verified(folder, params):
+    with pytest.raises(LlmError, match="no ledger yet"):
+        run(ledger_commands.app, "stats")
+    ask_all(requests("a", "b"), params, progress=False)
+    assert "fake-1: 2 answers, 22 tokens read, 6 written" in run(ledger_commands.app, "stats")
+    assert "2 answers written" in run(ledger_commands.app, "export", "a.jsonl")
+    assert "2 new, 0 known, 0 bad" in run(ledger_commands.app, "import", "a.jsonl", "--ledger", "b.db")
+    assert "0 new, 2 known, 0 bad" in run(ledger_commands.app, "import", "a.jsonl")
+    assert "sound" in run(ledger_commands.app, "verify", "--ledger", "b.db")
+    Path("a.jsonl").write_text(Path("a.jsonl").read_text().replace('"ask": "a"', '"ask": "c"'))
+    with pytest.raises(DataError, match=r"a\.jsonl:"):
+        run(ledger_commands.app, "import", "a.jsonl", "--ledger", "c.db")
+    assert "1 answers in" in run(ledger_commands.app, "stats", "--ledger", "c.db")
+
+
+def test_the_catalogue_is_listed_and_an_unknown_name_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("COTPD_CACHE", str(tmp_path))
+    assert "qwen2.5-coder-1.5b-instruct" in run(model_commands.app, "list")
+    with pytest.raises(ModelError, match="did you mean all-mpnet-base-v2"):
+        run(model_commands.app, "fetch", "all-mpnet-base")
+
+
+def test_a_port_that_is_taken_is_said(server, tmp_path):
+    pytest.importorskip("xllamacpp")
+    port = int(server.base_url.split(":")[2].split("/")[0])
+    with pytest.raises(LlmError, match=f"port {port} .* is taken"):
+        LocalServer("qwen2.5-coder-1.5b-instruct", port=port)
+
+
+def test_serving_without_the_extra_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    with pytest.raises(LlmError, match=r"pip install 'cotpd\[llm\]'"):
+        LocalServer("qwen2.5-coder-1.5b-instruct", port=0)
+
+
+def test_what_is_no_chat_model_is_refused(tmp_path):
+    pytest.importorskip("xllamacpp")
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(ConfigError, match="not a chat model"):
+        LocalServer(str(tmp_path / "notes.txt"), port=0)
+    with pytest.raises(ModelError, match="no such model"):
+        LocalServer("gpt", port=0)
+
+
+@pytest.mark.slow
+def test_a_served_model_answers_under_its_name(tmp_path):
+    pytest.importorskip("xllamacpp")
+    names = ("qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct")
+    name = next((name for name in names if cached(known(name))), None)
+    if name is None:
+        pytest.skip("no chat model in the cache: cotpd models fetch qwen2.5-coder-0.5b-instruct")
+    server = LocalServer(name, port=0, parallel=2, threads=1)
+    try:
+        params = LlmParams(
+            base_url=server.base_url, model=name, ledger=str(tmp_path / "l.db"), recorded=None, timeout=600
+        )
+        result = ask_all(requests("Say yes.", "Say no."), params, progress=False)
+    finally:
+        server.stop()
+    assert [answer.model for answer in result.answers] == [name, name]
+    assert all(answer.text for answer in result.answers)
