@@ -44,7 +44,7 @@ def load_suite(name: str, folder: Path = FOLDER) -> Suite:
     if len(suite.expectations) != len(declared):
         raise ConfigError(
             f"{file}: {len(declared)} expectations, but {len(suite.expectations)} were loaded",
-            "Two of them are the same: remove one.",
+            "Great Expectations dropped one: compare them with its gallery.",
         )
     return Suite(file, suite)
 

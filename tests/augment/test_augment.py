@@ -1,0 +1,161 @@
+"""The whole of augment, against a ledger that was filled beforehand and a server that must not be needed."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from cotpd.augment import augment
+from cotpd.augment.mentions import Mentions
+from cotpd.augment.pipeline import _Run
+from cotpd.config import Params
+from cotpd.data.records import KNOWLEDGE_KINDS, Kind, Post
+from cotpd.errors import LlmError
+from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.wire import chat_call
+
+from .conftest import marked
+
+POSTS = [
+    marked("a", "[Ada](PER) lives in [Rome](LOC)", image="a.jpg", knowledge={Kind.NOUN: "Ada: a name"}),
+    marked("b", "[Bo](PER) left [Oslo](LOC) yesterday", image="b.jpg"),
+    marked("c", "nobody is here today"),
+]
+Answerer = Callable[[Kind, Post], tuple[str, str]]
+
+
+def good(kind: Kind, post: Post) -> tuple[str, str]:
+    """What a model says that does as it is told, and how it stops."""
+    names = " and ".join(post.mention(entity) for entity in post.entities)
+    said = {
+        Kind.STYLE: f"guess what: {names}, that is it!",
+        Kind.ENTITY: "Yes.",
+        Kind.IMAGE: "**A street** with people and dogs",
+    }
+    return said[kind], "stop"
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Callable[..., Params]:
+    def make(**augmenting: object) -> Params:
+        llm = {
+            "ledger": str(tmp_path / "ledger.db"),
+            "recorded": None,
+            "base_url": "http://127.0.0.1:9/v1",
+            "retries": 0,
+        }
+        return Params.model_validate({"llm": llm, "augment": augmenting, "validate": {"max_failed_share": 0.0}})
+
+    return make
+
+
+def fill(posts: Sequence[Post], params: Params, answerer: Answerer) -> None:
+    """Put the answer to each question of an augmentation into the ledger."""
+    run = _Run(params, Mentions.of(posts))
+    run.prepare(posts)
+    with Ledger(params.llm.ledger) as ledger:
+        for question in run.questions.values():
+            request = question.request(params.augment.max_tokens)
+            call = chat_call(params.llm, request.messages, max_tokens=request.max_tokens, schema=request.schema)
+            text, stop = answerer(question.kind, question.post)
+            message = {"role": "assistant", "content": text}
+            choice = {"index": 0, "finish_reason": stop, "message": message}
+            ledger.put(Entry.of(call, json.dumps({"model": "m", "choices": [choice]})))
+
+
+def test_each_kind_makes_a_post_with_what_still_holds_for_it(params: Callable[..., Params]) -> None:
+    fill(POSTS, params(), good)
+    made, quarantined, counts = augment(POSTS, params())
+    assert [(one.of, one.kind.value, one.post.id) for one in made] == [
+        ("a", "style", "a+style"),
+        ("a", "entity", "a+entity"),
+        ("a", "image", "a+image"),
+        ("b", "style", "b+style"),
+        ("b", "entity", "b+entity"),
+        ("b", "image", "b+image"),
+        ("c", "style", "c+style"),
+        ("c", "image", "c+image"),
+    ]
+    assert quarantined == []
+    assert counts["entity"] == {"kept": 2, "rejected": 0, "unanswered": 0, "unsuitable": 1}
+    style, entity, image = made[:3]
+    assert style.post.text == "guess what: Ada and Rome, that is it!"
+    assert (style.keep_knowledge, style.post.image) == (KNOWLEDGE_KINDS, "a.jpg")
+    assert style.post.knowledge == {Kind.NOUN: "Ada: a name"}
+    assert entity.post.text in ("Bo lives in Rome", "Ada lives in Oslo")
+    assert (entity.keep_knowledge, entity.post.image, entity.post.knowledge) == ((), None, {})
+    assert (image.post.text, image.caption) == (POSTS[0].text, "A street with people and dogs")
+    assert image.keep_knowledge == (Kind.NOUN, Kind.SENTENCE)
+    with Ledger(params().llm.ledger) as ledger:
+        assert all(ledger.get(one.evidence.split()[1].rstrip(":")) for one in made)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "stop", "reason"),
+    [
+        (Kind.STYLE, "guess what: she lives in Rome", "stop", "loses a mention"),
+        (Kind.STYLE, "ada LIVES in  Rome ...", "stop", "the post again"),
+        (Kind.STYLE, "Ada lives in Rome!", "stop", "the post again"),
+        (Kind.STYLE, "I'm sorry, but I cannot rewrite Ada in Rome", "stop", "refusal"),
+        (Kind.STYLE, "Sure! Here it is: Rome has Ada", "stop", "introduction"),
+        (Kind.STYLE, "Rome has Ada\nand more", "stop", "several lines"),
+        (Kind.STYLE, "Rome has Ada and", "length", "did not finish"),
+        (Kind.STYLE, "", "stop", "less than two"),
+        (Kind.STYLE, "Rome has Ada, Rome has it all", "stop", "'Rome' 2 times"),
+        (Kind.STYLE, "Ada chose Rome over Oslo", "stop", "brings in 'Oslo'"),
+        (Kind.ENTITY, "no", "stop", "does not say yes but 'no'"),
+        (Kind.ENTITY, "It depends, yes", "stop", "does not say yes"),
+        (Kind.ENTITY, "yesterday", "stop", "does not say yes"),
+        (Kind.ENTITY, "", "stop", "does not say yes"),
+        (Kind.IMAGE, "As an AI I cannot imagine pictures", "stop", "not a description"),
+        (Kind.IMAGE, "dog " * 40, "stop", "repeats itself"),
+        (Kind.IMAGE, "a man in a", "length", "did not finish"),
+    ],
+)
+def test_what_does_not_hold_is_set_aside_with_answer_and_reason(
+    params: Callable[..., Params], kind: Kind, answer: str, stop: str, reason: str
+) -> None:
+    def bad(asked: Kind, post: Post) -> tuple[str, str]:
+        return (answer, stop) if (asked, post.id) == (kind, "a") else good(asked, post)
+
+    fill(POSTS, params(), bad)
+    made, quarantined, counts = augment(POSTS, params())
+    assert f"a+{kind}" not in {one.post.id for one in made}
+    assert len(made) == 7
+    (row,) = quarantined
+    assert reason in row.reason
+    assert (row.id, row.step, row.row["answer"], row.row["kind"]) == ("a", "augment", answer, kind.value)
+    assert counts[kind]["rejected"] == 1
+
+
+@pytest.mark.parametrize("answer", ["yes", "Yes, it is.", " **YES**", '"yes"'])
+def test_a_fact_check_passes_if_it_begins_with_yes(params: Callable[..., Params], answer: str) -> None:
+    fill(POSTS, params(kinds=["entity"]), lambda kind, post: (answer, "stop"))
+    assert len(augment(POSTS, params(kinds=["entity"]))[0]) == 2
+
+
+def test_the_same_questions_are_asked_whatever_the_order_and_the_share_grows(
+    params: Callable[..., Params],
+) -> None:
+    def asked(posts: Sequence[Post], share: float) -> dict[tuple[str, Kind], str]:
+        run = _Run(params(share=share), Mentions.of(posts))
+        run.prepare(posts)
+        return {key: question.rendered.messages[-1]["content"] for key, question in run.questions.items()}
+
+    many = [marked(f"p{n}", f"[Name{n}](PER) waves") for n in range(60)]
+    half, full = asked(many, 0.5), asked(many, 1.0)
+    assert half == asked(many[::-1], 0.5)
+    assert half.items() < full.items()
+    assert 60 < len(half) < 120
+    assert asked(many, 0.0) == {}
+
+
+def test_nothing_to_do_asks_nobody(params: Callable[..., Params]) -> None:
+    assert augment(POSTS, params(kinds=[])) == ([], [], {})
+    assert augment([], params())[:2] == ([], [])
+
+
+def test_a_model_that_is_not_there_is_an_error_that_names_the_address(params: Callable[..., Params]) -> None:
+    with pytest.raises(LlmError, match=r"127\.0\.0\.1:9"):
+        augment(POSTS, params())
