@@ -6,9 +6,12 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
+    AlbertConfig,
     AutoConfig,
     AutoModel,
     BertConfig,
+    DebertaV2Config,
+    ModernBertConfig,
     MPNetConfig,
     PreTrainedTokenizerFast,
     RobertaConfig,
@@ -73,7 +76,6 @@ def _special(*names: str) -> dict[str, str]:
 
 
 BRACKETS = _special("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-# RoBERTa and MPNet count positions from the padding id, which is 1 in both
 ANGLES = {
     "cls_token": "<s>",
     "pad_token": "<pad>",
@@ -83,21 +85,26 @@ ANGLES = {
 }
 
 
+# RoBERTa and MPNet count positions from the padding id, which is 1 in both; ALBERT's embeddings are narrow
+FAMILIES = {
+    "bert": (BertConfig, BRACKETS, {}),
+    "roberta": (RobertaConfig, ANGLES, {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}),
+    "mpnet": (MPNetConfig, ANGLES, {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}),
+    "deberta": (DebertaV2Config, BRACKETS, {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}),
+    "modernbert": (ModernBertConfig, BRACKETS, {"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3}),
+    "albert": (AlbertConfig, BRACKETS, {"embedding_size": 16}),
+}
+
+
+@pytest.fixture(scope="session", params=FAMILIES)
+def any_encoder(request, tmp_path_factory) -> str:
+    kind, special, further = FAMILIES[request.param]
+    return _save(tmp_path_factory.mktemp(request.param), kind(**SIZES, **further), special)
+
+
 @pytest.fixture(scope="session")
 def bert(tmp_path_factory) -> str:
     return _save(tmp_path_factory.mktemp("bert"), BertConfig(**SIZES), BRACKETS)
-
-
-@pytest.fixture(scope="session")
-def roberta(tmp_path_factory) -> str:
-    config = RobertaConfig(**SIZES, pad_token_id=1, bos_token_id=0, eos_token_id=2)
-    return _save(tmp_path_factory.mktemp("roberta"), config, ANGLES)
-
-
-@pytest.fixture(scope="session")
-def mpnet(tmp_path_factory) -> str:
-    config = MPNetConfig(**SIZES, pad_token_id=1, bos_token_id=0, eos_token_id=2)
-    return _save(tmp_path_factory.mktemp("mpnet"), config, ANGLES)
 
 
 def make_post(number: int, text: str, spans: list[tuple[str, str]], relation: str | None = None) -> Post:

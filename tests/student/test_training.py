@@ -172,3 +172,10 @@ def test_micro_f1_counts_exact_matches():
 def test_bf16_trains_and_keeps_the_crf_in_single_precision(ner_examples, small, brief, tmp_path):
     history = run(ner_examples, small, brief.model_copy(update={"bf16": "on"}), tmp_path / "m", valid=[])
     assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_every_family_trains_is_saved_and_read_again(any_encoder, re_examples, small, brief, tmp_path):
+    small = small.model_copy(update={"encoder": any_encoder})
+    run(re_examples, small, brief, tmp_path / "m", task="re")
+    found = Student.from_pretrained(tmp_path / "m", "cpu").predict_examples(re_examples)
+    assert all(one.label in TYPES["re"] for (one,) in found)
