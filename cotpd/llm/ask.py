@@ -110,22 +110,28 @@ class _Run:
     said: dict[str, Completion]
     failed: dict[str, UnansweredError] = field(default_factory=dict)
     known: int = 0
+    total: int = 0
     asked: int = 0
     failures_in_a_row: int = 0
 
     def ask(self, calls: list[tuple[str, Call]], bar: Progress) -> None:
         """Ask the calls, by key; raises LlmError where going on makes no sense."""
-        self.known = len(self.said)
+        self.known, self.total = len(self.said), len(self.said) + len(calls)
         try:
             asyncio.run(self._ask(iter(calls), min(self.params.concurrency, len(calls)), bar))
-        except* NoServerError as group:
-            raise LlmError(
-                f"no model answers at {self.params.base_url} ({group.exceptions[0]}); "
-                f"{self.known} of {self.known + len(calls)} answers are in the ledger",
-                "Start one with `cotpd llm serve`, or set llm.base_url.",
-            ) from None
-        except* LlmError as group:
-            raise group.exceptions[0] from None
+        except ExceptionGroup as group:
+            raise self._explained(group) from None
+
+    def _explained(self, group: ExceptionGroup) -> Exception:
+        """The one error to show of those that ended the workers at the same time."""
+        errors = sorted(group.exceptions, key=lambda error: not isinstance(error, NoServerError))
+        if not isinstance(errors[0], NoServerError):
+            return errors[0]
+        return LlmError(
+            f"no model answers at {self.params.base_url} ({errors[0]}); "
+            f"{self.known} of {self.total} answers are in the ledger",
+            "Start one with `cotpd llm serve`, or set llm.base_url.",
+        )
 
     async def _ask(self, calls: Iterator[tuple[str, Call]], workers: int, bar: Progress) -> None:
         async with Client(self.params) as client, asyncio.TaskGroup() as group:

@@ -18,25 +18,9 @@ from types import TracebackType
 from typing import Self
 
 from cotpd.errors import LlmError
+from cotpd.llm.schema import check_version, migrate
 from cotpd.llm.wire import Call, digest, read_completion
 
-# Append only: what is released is never edited. Each entry is one version's statements.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """CREATE TABLE answer (
-            key TEXT PRIMARY KEY,  -- sha256 of request
-            request TEXT NOT NULL,  -- canonical JSON: base_url and body
-            response TEXT NOT NULL,  -- the raw body that came back
-            model TEXT NOT NULL,  -- as the server reports it
-            finish_reason TEXT NOT NULL,
-            prompt_tokens INTEGER,
-            completion_tokens INTEGER,
-            latency REAL,  -- seconds
-            created TEXT NOT NULL  -- UTC
-        ) WITHOUT ROWID""",
-        "CREATE TABLE recording (sha256 TEXT PRIMARY KEY, path TEXT NOT NULL, created TEXT NOT NULL)",
-    ),
-)
 _MOST_KEYS = 500  # in one IN (...), safely below SQLite's limit
 _MOST_QUEUED = 256  # answers in one commit
 
@@ -185,37 +169,14 @@ class Ledger:
         with self._explained():
             db = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
             try:
-                self._version(db)  # looks before it touches: a database of something else stays as it is
+                check_version(db, self.path)  # looks before it touches: what is not ours stays as it is
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
-                self._migrate(db)
+                migrate(db, self.path)
             except BaseException:
                 db.close()
                 raise
             return db
-
-    def _migrate(self, db: sqlite3.Connection) -> None:
-        if self._version(db) == len(MIGRATIONS):
-            return
-        db.execute("BEGIN IMMEDIATE")  # two processes may open a new ledger at once: the second waits, then looks
-        with db:
-            db.execute("CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, applied TEXT NOT NULL)")
-            version = self._version(db)
-            if version > len(MIGRATIONS):
-                raise LlmError(
-                    f"{self.path}: written by a newer cotpd (schema {version}, this one knows {len(MIGRATIONS)})",
-                    "Upgrade cotpd, or set llm.ledger to another file.",
-                )
-            for number, statements in enumerate(MIGRATIONS[version:], version + 1):
-                for statement in statements:
-                    db.execute(statement)
-                db.execute("INSERT INTO migration VALUES (?, datetime('now'))", (number,))
-
-    def _version(self, db: sqlite3.Connection) -> int:
-        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if tables and "migration" not in tables:
-            raise LlmError(f"{self.path}: a database of something else", "Set llm.ledger to another file.")
-        return db.execute("SELECT coalesce(max(number), 0) FROM migration").fetchone()[0] if tables else 0
 
     def _read(self, sql: str, values: Iterable[object]) -> list[tuple]:
         with self._lock, self._explained():

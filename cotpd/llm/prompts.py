@@ -97,6 +97,12 @@ class Prompt:
     def _template(self) -> jinja2.Template:
         return _JINJA.from_string(self.body)
 
+    @cached_property
+    def _beginning(self) -> list[Message]:
+        """The messages that are the same for every post: made once, shared by all."""
+        system = [{"role": "system", "content": self.head.system.strip()}] if self.head.system else []
+        return [*system, *(message for example in self.head.examples for message in self._shot(example))]
+
     @property
     def version(self) -> str:
         """Set, kind and version, as recorded beside an answer: ``default/noun@2``."""
@@ -104,10 +110,8 @@ class Prompt:
 
     def render(self, fields: Mapping[str, Any]) -> Rendered:
         """Fill the prompt in; raises ConfigError if a field that it uses is missing or None."""
-        system = [{"role": "system", "content": self.head.system.strip()}] if self.head.system else []
-        shots = [message for example in self.head.examples for message in self._shot(example)]
         question = {"role": "user", "content": self._fill(fields)}
-        return Rendered([*system, *shots, question], self.head.json_schema, self.head.max_tokens, self.version)
+        return Rendered([*self._beginning, question], self.head.json_schema, self.head.max_tokens, self.version)
 
     def _shot(self, example: Mapping[str, Any]) -> list[Message]:
         fields = {name: value for name, value in example.items() if name != "answer"}

@@ -123,7 +123,7 @@ def read_completion(raw: str) -> Completion:
     message = choice.get("message") or {}
     refusal = message.get("refusal")
     return Completion(
-        text=refusal or _text(message.get("content")),
+        text=_text(refusal or message.get("content")),
         finish_reason="refusal" if refusal else str(choice.get("finish_reason") or ""),
         model=str(body.get("model") or ""),
         prompt_tokens=usage.get("prompt_tokens"),
@@ -133,5 +133,7 @@ def read_completion(raw: str) -> Completion:
 
 def _text(content: object) -> str:
     if isinstance(content, list):  # some servers answer in content parts
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    if not isinstance(content, str):
+        return ""
+    return content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half an emoji is no character

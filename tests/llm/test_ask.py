@@ -167,6 +167,7 @@ def test_a_server_that_only_fails_is_given_up(server, params):
         (completion(None), "", "stop"),
         ('{"choices": [], "model": "m"}', "", "empty"),
         (completion([{"type": "text", "text": "in "}, {"type": "text", "text": "parts"}]), "in parts", "stop"),
+        (completion("cut \ud83d", "length"), "cut \ufffd", "length"),
     ],
 )
 def test_an_answer_that_is_cut_off_refused_or_empty_is_kept_and_says_so(server, params, raw, text, reason):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cotpd.config import LlmParams
 from cotpd.errors import DataError, LlmError
-from cotpd.llm import ledger as module
+from cotpd.llm import schema
 from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.recording import export_recording, import_once, import_recording
 from cotpd.llm.wire import Call, canonical, chat_call, read_completion
@@ -152,8 +152,8 @@ def test_a_ledger_of_a_newer_version_is_refused(path):
 def test_a_ledger_of_an_older_version_is_brought_up_to_date(path, monkeypatch):
     with Ledger(path) as ledger:
         ledger.put(entry("a"))
-    later = (*module.MIGRATIONS, ("CREATE TABLE added (x)", "INSERT INTO added VALUES (1)"))
-    monkeypatch.setattr(module, "MIGRATIONS", later)
+    later = (*schema.MIGRATIONS, ("CREATE TABLE added (x)", "INSERT INTO added VALUES (1)"))
+    monkeypatch.setattr(schema, "MIGRATIONS", later)
     for _ in range(2):  # the second time there is nothing to do
         with Ledger(path) as ledger:
             assert ledger._read("SELECT x FROM added", ()) == [(1,)]
