@@ -1,10 +1,10 @@
 """A ledger as JSON Lines that people can read, diff and review: the recording that a repository ships.
 
-Most requests differ in their last message alone, so what they share is written once, as a `part`, and an
-answer names its part by hash. That makes 1,200 answers about 0.7 MB instead of 4, and each request can still
-be put together to the byte: import hashes it again and refuses what does not give the key it claims. Lines
-are sorted and, unless the raw bodies are asked for, hold no time, latency or id, so that asking the same
-again gives the same file.
+Most requests differ in their last message alone, so what they share is written once, as a `part`, and an answer
+names its part by hash. With the shipped prompts that makes 0.45 kB an answer, and each request can still be put
+together to the byte: import hashes it again and refuses what does not give the key it claims. Lines are sorted
+and, unless the raw bodies are asked for, hold no time, latency or id, so that asking the same again gives the
+same file.
 """
 
 import hashlib
@@ -151,8 +151,7 @@ def _entry(row: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Entry:
     call = Call(part["base_url"], {**part["body"], "messages": [*part["body"]["messages"], last]})
     if call.key != row["key"]:
         raise ValueError("the request does not hash to its key: it was edited")
-    entry = Entry.of(call, row["response"] if "response" in row else canonical(_body(row)), row.get("latency"))
-    return entry
+    return Entry.of(call, row["response"] if "response" in row else canonical(_body(row)), row.get("latency"))
 
 
 def _body(row: dict[str, Any]) -> dict[str, Any]:
