@@ -125,6 +125,7 @@ def _messages(emit: Tensor, links: Tensor, edges: Tensor) -> tuple[Tensor, Tenso
     """
     before, after = torch.empty_like(emit), torch.empty_like(emit)
     scale = emit.new_ones(emit.shape[0], emit.shape[2])
+    least = torch.finfo(emit.dtype).tiny
     before[0] = edges
     torch.mul(emit[0], edges, out=after[0])
     b, a, e = before.unbind(), after.unbind(), emit.unbind()
@@ -132,7 +133,7 @@ def _messages(emit: Tensor, links: Tensor, edges: Tensor) -> tuple[Tensor, Tenso
         torch.bmm(a[t - 1], links, out=b[t])
         torch.mul(b[t], e[t], out=a[t])
         if t % _RESCALE == 0:
-            total = a[t].sum(-1, keepdim=True).clamp_(min=1e-300)  # beyond a length nothing may become NaN
+            total = a[t].sum(-1, keepdim=True).clamp_(min=least)  # beyond a length nothing may become NaN
             a[t].div_(total)
             scale[t] = total[0, :, 0]
     return before, after, scale

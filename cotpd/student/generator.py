@@ -33,18 +33,19 @@ class PromptGenerator(nn.Module):
 
     scale: Tensor
 
-    def forward(self, embedded: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, embedded: Tensor, mask: Tensor, weigh: bool = False) -> tuple[Tensor, Tensor | None]:
         """Prompt vectors (batch, m, d), and the last layer's attention to x (batch, m, L).
 
         Args:
             embedded: Word embeddings of x, (batch, L, d).
             mask: (batch, L), true where there is a sub-word.
+            weigh: Whether the attention is wanted; else it is None, and the pass is faster.
         """
         memory = self.read(embedded)
         state = self.queries.expand(len(embedded), -1, -1)
-        attention = memory.new_zeros(0)
+        attention = None
         for layer in self.layers:
-            state, attention = layer(state, memory, mask)
+            state, attention = layer(state, memory, mask, weigh)
         return self.base + self.gate * self.scale * self.norm(state), attention
 
 
@@ -60,9 +61,10 @@ class _Layer(nn.Module):
             nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
         )
 
-    def forward(self, state: Tensor, memory: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, state: Tensor, memory: Tensor, mask: Tensor, weigh: bool) -> tuple[Tensor, Tensor | None]:
         query = self.norms[0](state)
         state = state + self.among(query, query, query, need_weights=False)[0]
-        read, attention = self.across(self.norms[1](state), memory, memory, key_padding_mask=~mask)
+        query = self.norms[1](state)
+        read, attention = self.across(query, memory, memory, key_padding_mask=~mask, need_weights=weigh)
         state = state + read
         return state + self.feed(self.norms[2](state)), attention

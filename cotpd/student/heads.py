@@ -61,14 +61,14 @@ class NerHead(nn.Module):
         The posterior of a chain is a Markov chain, so that the probability of tags a..b, and of no continuation
         after them, is a product of conditional probabilities.
         """
-        tags, _ = self.crf.viterbi(scores, mask)
-        unary, pairwise = (m.double() for m in self.crf.marginals(scores, mask))
+        tags = self.crf.viterbi(scores, mask)[0].cpu()
+        unary, pairwise = (marginal.cpu().double() for marginal in self.crf.marginals(scores, mask))
         here, after = tags[:, :-1, None, None], tags[:, 1:, None, None]
         rows = pairwise.gather(2, here.expand(-1, -1, 1, pairwise.shape[-1])).squeeze(2)  # from the path's tag
         rows = rows / rows.sum(-1, keepdim=True).clamp(min=1e-30)  # (batch, T - 1, K)
         steps = rows.gather(2, after.squeeze(-1)).squeeze(2)
         lists = (unary.gather(2, tags.unsqueeze(-1)).squeeze(2), steps, rows, tags)
-        begins, steps, rows, tags = (value.cpu().numpy() for value in lists)
+        begins, steps, rows, tags = (value.numpy() for value in lists)
         found = []
         for at, length in enumerate(mask.sum(1).tolist()):
             spans = []

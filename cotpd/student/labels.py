@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Self
 
 from cotpd.data.records import NO_RELATION, Record
-from cotpd.errors import DataError, ModelError
+from cotpd.errors import DataError
 from cotpd.student.examples import Example, Task
 
 OUTSIDE = "O"
@@ -85,11 +85,3 @@ class LabelSet(Record):
         for before in (*self.names, OUTSIDE):
             rows.append([not tag.startswith("I-") or before[2:] == tag[2:] for tag in self.names])
         return rows
-
-    def require(self, other: Self) -> None:
-        """Raise ModelError unless both inventories are the same."""
-        if self != other:
-            raise ModelError(
-                f"the model labels {', '.join(self.types)}, the data {', '.join(other.types)}",
-                "Train a model on this data, or name the model's data set in params.yaml.",
-            )

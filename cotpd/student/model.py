@@ -62,13 +62,6 @@ class StudentModel(nn.Module):
         marks = self.markers[(ids - self.vocabulary).clamp(min=0)].to(words.dtype)
         return torch.where((ids >= self.vocabulary).unsqueeze(-1), marks, words)
 
-    @torch.no_grad()
-    def attention_to_text(self, batch: Batch) -> Tensor | None:
-        """What each prompt vector attends to, (N, m, L), for a look inside; None without a generator."""
-        if self.generator is None:
-            return None
-        return self.generator(self._embed(batch.ids), batch.attention)[1]
-
     def text_loss(self, batch: Batch) -> dict[str, Tensor]:
         """The baseline's loss."""
         loss = self.head.loss(self(batch, "text"), batch.targets, batch.mask)

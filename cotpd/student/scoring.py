@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def score(student: "Student", examples: Sequence[Example], view: "View") -> dict[str, float]:
     """Precision, recall and F1 in percent of a model on examples in one view."""
-    predicted = student.predict_examples(examples, view)
+    predicted = student.predict_examples(examples, view, progress=True)
     return micro_f1(
         [gold(example) for example in examples],
         [{_key(one) for one in found if one.label != NO_RELATION} for found in predicted],

@@ -14,12 +14,13 @@ import torch
 from cotpd.config import StudentParams
 from cotpd.data.text import tokenize
 from cotpd.errors import DataError, ModelError
+from cotpd.progress import Progress
 from cotpd.student.batches import collate, reading_order, sizes
 from cotpd.student.devices import Bf16, autocast, pick_device
 from cotpd.student.examples import Example, Span
 from cotpd.student.heads import Found
 from cotpd.student.model import StudentModel
-from cotpd.student.views import Tokenization, View
+from cotpd.student.views import Encoded, Tokenization, View
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -80,7 +81,7 @@ class Student:
         save(self, Path(path))
 
     def predict_examples(
-        self, examples: Sequence[Example], view: View | None = None, batch_size: int = 32
+        self, examples: Sequence[Example], view: View | None = None, batch_size: int = 32, progress: bool = False
     ) -> list[list[Found]]:
         """Label examples, in their order.
 
@@ -88,6 +89,7 @@ class Student:
             examples: Gold labels in them are not looked at.
             view: One of the views that the model was trained in; None takes its own.
             batch_size: Examples at a time.
+            progress: Whether to show how far it has come.
 
         Returns:
             For each example its mentions (start, end, label, score) in tokens, or one relation with span 0, 0.
@@ -102,13 +104,18 @@ class Student:
             )
         encoded = self.tokens.encode([_unlabelled(example) for example in examples])
         found: list[list[Found]] = [[] for _ in examples]
-        for chosen in reading_order(sizes(encoded, self.tokens), batch_size):
-            batch = collate([encoded[i] for i in chosen], view, self.tokens).to(self.device)
-            with torch.inference_mode(), autocast(self.device, self.bf16):
-                scores = self.model(batch, view)
-            for i, labels in zip(chosen, self.model.head.decode(scores, batch.mask), strict=True):
-                found[i] = labels
+        with Progress(f"labelling, {view} view", len(examples), show=progress) as bar:
+            for chosen in reading_order(sizes(encoded, self.tokens), batch_size):
+                for i, labels in zip(chosen, self._label([encoded[i] for i in chosen], view), strict=True):
+                    found[i] = labels
+                bar.advance(len(chosen))
         return found
+
+    def _label(self, chosen: Sequence[Encoded], view: View) -> list[list[Found]]:
+        batch = collate(chosen, view, self.tokens).to(self.device)
+        with torch.inference_mode(), autocast(self.device, self.bf16):
+            scores = self.model(batch, view)
+        return self.model.head.decode(scores, batch.mask)
 
     def predict(self, texts: Iterable[str], batch_size: int = 32) -> Iterator[list[Mention]]:
         """Find the mentions in raw text, a batch ahead of the reader; empty text has none.

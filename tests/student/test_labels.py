@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotpd.data.records import Entity
-from cotpd.errors import DataError, ModelError
+from cotpd.errors import DataError
 from cotpd.student.examples import Example
 from cotpd.student.labels import LabelSet
 
@@ -61,8 +61,3 @@ def test_bio_lets_inside_follow_only_its_own_kind():
         *((a, "I-LOC") for a in ("O", "B-PER", "I-PER", "^")),
         *((a, "I-PER") for a in ("O", "B-LOC", "I-LOC", "^")),
     }
-
-
-def test_another_inventory_is_refused():
-    with pytest.raises(ModelError, match="LOC, PER, the data ORG"):
-        NER.require(LabelSet.of("ner", ["ORG"]))
