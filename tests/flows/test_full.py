@@ -86,9 +86,7 @@ def test_an_output_that_was_deleted_is_made_again(project: Path, run_flow) -> No
     assert states["first"] == states["aside"] == "Cached"
 
 
-def test_a_failing_step_fails_the_flow_with_its_own_words_and_keeps_what_was_done(
-    project: Path, run_flow
-) -> None:
+def test_a_failing_step_fails_the_flow_with_its_own_words_and_keeps_what_was_done(project: Path, run_flow) -> None:
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("second: 1", "second: fail"))
     states = run_flow()
