@@ -13,11 +13,41 @@ from cotpd.images.transformers import TransformersCaptioner
 WORDS = ["<pad>", "<s>", "</s>", "<image>", "a", "picture", "of", "red", "green", "cat", "dog", "on"]
 
 
+SIZE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+IDS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+IMAGE = WORDS.index("<image>")
+TEMPLATE = (
+    "{% for part in messages[0]['content'] %}{{ '<image>' if part['type'] == 'image' else 'of on' }} {% endfor %}"
+)
+
+
+def make_tokenizer():
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<pad>"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    special = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>"}
+    return PreTrainedTokenizerFast(tokenizer_object=words, additional_special_tokens=["<image>"], **special)
+
+
+def save(model, processor, folder: Path) -> Path:
+    """Random weights, far from the tie that small ones are, with words likelier than special tokens."""
+    import torch
+
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=2)
+        model.get_output_embeddings().weight[:4] = 0
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def blip2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random BLIP-2 with an OPT of two layers, saved as a user's folder would be."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers
+    """A BLIP-2 with an OPT of two layers: it takes a picture and no question."""
     from transformers import (
         Blip2Config,
         Blip2ForConditionalGeneration,
@@ -25,48 +55,59 @@ def blip2(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Blip2QFormerConfig,
         Blip2VisionConfig,
         OPTConfig,
-        PreTrainedTokenizerFast,
     )
     from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
-    torch.manual_seed(1)
-    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    text = OPTConfig(
+        vocab_size=len(WORDS),
+        hidden_size=16,
+        word_embed_proj_dim=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        ffn_dim=16,
+        max_position_embeddings=64,
+        **IDS,
+    )
     config = Blip2Config(
-        vision_config=Blip2VisionConfig(**size, image_size=28, patch_size=14).to_dict(),
-        qformer_config=Blip2QFormerConfig(**size, encoder_hidden_size=16, vocab_size=len(WORDS)).to_dict(),
-        text_config=OPTConfig(
-            vocab_size=len(WORDS),
-            hidden_size=16,
-            word_embed_proj_dim=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            ffn_dim=16,
-            max_position_embeddings=64,
-            **ids,
-        ).to_dict(),
+        vision_config=Blip2VisionConfig(**SIZE, image_size=28, patch_size=14).to_dict(),
+        qformer_config=Blip2QFormerConfig(**SIZE, encoder_hidden_size=16, vocab_size=len(WORDS)).to_dict(),
+        text_config=text.to_dict(),
         num_query_tokens=4,
-        image_token_index=WORDS.index("<image>"),
+        image_token_index=IMAGE,
     )
-    backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<pad>"))
-    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        pad_token="<pad>",
-        bos_token="<s>",
-        eos_token="</s>",
-        additional_special_tokens=["<image>"],
-    )
-    folder = tmp_path_factory.mktemp("blip2")
-    model = Blip2ForConditionalGeneration(config)
-    with torch.no_grad():
-        for parameter in model.parameters():  # far from the tie that small random weights are
-            parameter.normal_()
-        model.get_input_embeddings().weight[:4] = 0  # tied to the output: words are likelier than special tokens
-    model.save_pretrained(folder)
     images = BlipImageProcessorPil(size={"height": 28, "width": 28})
-    Blip2Processor(images, tokenizer, num_query_tokens=4).save_pretrained(folder)
-    return folder
+    processor = Blip2Processor(images, make_tokenizer(), num_query_tokens=4)
+    return save(Blip2ForConditionalGeneration(config), processor, tmp_path_factory.mktemp("blip2"))
+
+
+@pytest.fixture(scope="session")
+def llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LLaVA with a Llama of one layer: it is asked in a chat, and repeats the question before its answer."""
+    from transformers import (
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+        LlavaProcessor,
+    )
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    config = LlavaConfig(
+        vision_config=CLIPVisionConfig(**SIZE, image_size=28, patch_size=14).to_dict(),
+        text_config=LlamaConfig(**SIZE, vocab_size=len(WORDS), num_key_value_heads=2, **IDS).to_dict(),
+        image_token_index=IMAGE,
+        vision_feature_layer=-1,
+    )
+    images = CLIPImageProcessorPil(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28})
+    processor = LlavaProcessor(
+        images,
+        make_tokenizer(),
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=TEMPLATE,
+    )
+    return save(LlavaForConditionalGeneration(config), processor, tmp_path_factory.mktemp("llava"))
 
 
 @pytest.fixture
@@ -78,16 +119,18 @@ def params(folder: Path | str, **more: object) -> CaptionParams:
     return CaptionParams(backend="transformers", model=str(folder), device="cpu", max_tokens=6, **more)
 
 
-def test_a_blip2_checkpoint_describes_a_batch_as_it_describes_each_picture(
-    blip2: Path, pictures: list[Picture]
+@pytest.mark.parametrize("checkpoint", ["blip2", "llava"])
+def test_a_checkpoint_describes_a_batch_as_it_describes_each_picture(
+    checkpoint: str, request: pytest.FixtureRequest, pictures: list[Picture]
 ) -> None:
-    captioner = TransformersCaptioner(params(blip2, batch_size=3))
+    captioner = TransformersCaptioner(params(request.getfixturevalue(checkpoint), batch_size=3))
     together = captioner.describe(pictures)
     assert together == [captioner.describe([picture])[0] for picture in pictures]
+    assert len({said.caption for said in together}) > 1, "what is said depends on the picture"
     for said in together:
         assert said.caption, said.problem
         assert set(said.caption.split()) <= set(WORDS[4:]), "special tokens do not belong into a caption"
-        assert len(said.caption.split()) <= 6
+        assert len(said.caption.split()) <= 6, "neither does the question"
 
 
 def test_a_folder_without_a_model_is_an_error_with_a_remedy(tmp_path: Path, pictures: list[Picture]) -> None:
