@@ -7,7 +7,7 @@ its encoder came from; it is some kilobytes larger for that.
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -16,7 +16,6 @@ from cotpd.data.records import Record
 from cotpd.errors import ModelError
 from cotpd.student.labels import LabelSet
 from cotpd.student.model import StudentModel
-from cotpd.student.student import Student
 from cotpd.student.views import View
 
 if TYPE_CHECKING:
@@ -34,6 +33,15 @@ class Card(Record):
     labels: LabelSet
     views: tuple[View, ...]
     student: StudentParams
+
+
+class Parts(NamedTuple):
+    """What a student consists of."""
+
+    model: StudentModel
+    tokenizer: "PreTrainedTokenizerBase"
+    card: Card
+    reads: int
 
 
 def build(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, "PreTrainedTokenizerBase", int]:
@@ -81,12 +89,20 @@ def _neutral(tokenizer: "PreTrainedTokenizerBase") -> int:
     return tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.cls_token_id
 
 
-def save(student: Student, folder: Path, extra: dict[str, str] | None = None) -> None:
+def save(
+    folder: Path,
+    model: StudentModel,
+    tokenizer: "PreTrainedTokenizerBase",
+    card: Card,
+    extra: dict[str, str] | None = None,
+) -> None:
     """Write a model into a folder, through a folder beside it, so that a kill leaves the old one or the new.
 
     Args:
-        student: The model.
         folder: Replaced if it exists.
+        model: Whose weights are kept.
+        tokenizer: The encoder's.
+        card: How to build the model again.
         extra: Further text files, content by name.
     """
     from safetensors.torch import save_file
@@ -94,12 +110,11 @@ def save(student: Student, folder: Path, extra: dict[str, str] | None = None) ->
     partial = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    tensors = {name: value.detach().cpu().contiguous() for name, value in student.model.state_dict().items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     save_file(tensors, partial / WEIGHTS, metadata={"format": "pt"})
-    card = Card(labels=student.labels, views=student.views, student=student.params)
     (partial / CARD).write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
-    student.model.encoder.config.save_pretrained(partial / ENCODER)
-    student.tokenizer.save_pretrained(partial / TOKENIZER)
+    model.encoder.config.save_pretrained(partial / ENCODER)
+    tokenizer.save_pretrained(partial / TOKENIZER)
     for name, content in (extra or {}).items():
         (partial / name).write_text(content, "utf-8")
     _swap(partial, folder)
@@ -114,15 +129,14 @@ def _swap(partial: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load(path: Path | str, device: str = "auto") -> Student:
-    """Load a saved model.
+def load(folder: Path) -> Parts:
+    """Read a saved model.
 
     Raises:
         ModelError: The folder is no model, or a part is missing, damaged or of another model.
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-    folder = _local(path)
     card = _card(folder)
     try:
         config = AutoConfig.from_pretrained(folder / ENCODER, local_files_only=True)
@@ -131,15 +145,7 @@ def load(path: Path | str, device: str = "auto") -> Student:
         raise ModelError(f"{folder}: incomplete: {str(error).splitlines()[0]}", _REMEDY) from None
     model = StudentModel(AutoModel.from_config(config), card.student, card.labels, _neutral(tokenizer))
     _fill(model, folder / WEIGHTS)
-    return Student(model, tokenizer, card.student, card.views, reads(config), device)
-
-
-def _local(path: Path | str) -> Path:
-    if str(path).startswith("models:/"):
-        from cotpd.registry.fetch import fetch
-
-        return Path(fetch(str(path)))
-    return Path(path)
+    return Parts(model, tokenizer, card, reads(config))
 
 
 def _card(folder: Path) -> Card:

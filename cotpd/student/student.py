@@ -20,6 +20,7 @@ from cotpd.student.devices import Bf16, autocast, pick_device
 from cotpd.student.examples import Example, Span
 from cotpd.student.heads import Found
 from cotpd.student.model import StudentModel
+from cotpd.student.persistence import Card, load, save
 from cotpd.student.views import Encoded, Tokenization, View
 
 if TYPE_CHECKING:
@@ -63,22 +64,20 @@ class Student:
         self.bf16: Bf16 = bf16
 
     @classmethod
-    def from_pretrained(cls, path: Path | str, device: str = "auto") -> Self:
-        """Load a model from a folder, or from the registry (``models:/name@alias``).
+    def from_pretrained(cls, folder: Path | str, device: str = "auto") -> Self:
+        """Load a model from a folder; of a registered one, `cotpd.registry.fetch.fetch` gives the folder.
 
         Raises:
             ModelError: There is no model, or it is damaged or incomplete.
             ConfigError: The device is not there.
         """
-        from cotpd.student.persistence import load
+        model, tokenizer, card, reads = load(Path(folder))
+        return cls(model, tokenizer, card.student, card.views, reads, device)
 
-        return load(path, device)
-
-    def save(self, path: Path | str) -> None:
-        """Write the model into a folder, whole or not at all."""
-        from cotpd.student.persistence import save
-
-        save(self, Path(path))
+    def save(self, folder: Path | str, extra: dict[str, str] | None = None) -> None:
+        """Write the model, and further text files by name, into a folder, whole or not at all."""
+        card = Card(labels=self.labels, views=self.views, student=self.params)
+        save(Path(folder), self.model, self.tokenizer, card, extra)
 
     def predict_examples(
         self, examples: Sequence[Example], view: View | None = None, batch_size: int = 32, progress: bool = False

@@ -26,7 +26,7 @@ from cotpd.student.devices import autocast
 from cotpd.student.examples import Example, Task
 from cotpd.student.labels import LabelSet
 from cotpd.student.optimization import make_optimizer, set_rates
-from cotpd.student.persistence import build, save
+from cotpd.student.persistence import build
 from cotpd.student.scoring import score
 from cotpd.student.student import Student
 from cotpd.student.views import Encoded, View
@@ -84,7 +84,7 @@ def train(
     run = fingerprint([labels, student, params, distil, *train, *valid], seed)
     checkpoint = Checkpoint(Path(out), run)
     history = Training(learner, learner.tokens.encode(train), params, distil, seed, checkpoint).fit(valid)
-    save(learner, Path(out), extra={HISTORY: "".join(json.dumps(row) + "\n" for row in history)})
+    learner.save(out, {HISTORY: "".join(json.dumps(row) + "\n" for row in history)})
     checkpoint.clear()
     return history
 

@@ -81,7 +81,7 @@ def test_killed_in_an_epoch_it_goes_on_after_the_last_and_ends_the_same(
 def test_a_checkpoint_of_another_run_or_a_damaged_one_is_not_taken_up(
     ner_examples, small, brief, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(training, "save", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(Student, "save", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run(ner_examples, small, brief, tmp_path / "m")
     monkeypatch.undo()
