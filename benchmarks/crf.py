@@ -2,8 +2,8 @@
 
     python benchmarks/crf.py [--threads 2] [--rounds 30]
 
-Both sides get the same scores and full-length chains (the last of a batch one shorter, so that masks are real). They take
-turns, so that a busy moment of the machine hits both; reported are medians and the ratio of the medians.
+Both sides get the same scores and full-length chains (the last of a batch one shorter, so that masks are real).
+They take turns, so that a busy moment of the machine hits both; reported are medians and the ratio of the medians.
 """
 
 import argparse

@@ -30,5 +30,7 @@ def show() -> None:
 
 def _read(path: Path) -> dict:
     if not path.is_file():
-        raise DataError(f"{path}: there is no such file, the pipeline has not run to its end here", "Run: dvc repro")
+        raise DataError(
+            f"{path}: there is no such file, the pipeline has not run to its end here", "Run: dvc repro"
+        )
     return json.loads(path.read_text("utf-8"))

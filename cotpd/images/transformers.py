@@ -39,7 +39,9 @@ class TransformersCaptioner(PictureCaptioner):
         self._name = params.model
         self._max_tokens = params.max_tokens
         self.batch_size = params.batch_size
-        self._device = _device(params.device)
+        from cotpd.devices import pick_device
+
+        self._device = pick_device(params.device)
 
     @cached_property
     def processor(self) -> Any:
@@ -114,19 +116,6 @@ class TransformersCaptioner(PictureCaptioner):
 def _said(picture: Picture, text: str) -> Said:
     words = text.strip()
     return Said(words or None, "" if words else f"{picture.name}: the model said nothing: try another one")
-
-
-def _device(name: str) -> "torch.device":
-    import torch
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise ConfigError(f"caption.device: {name!r} is not there", "Use cpu, or auto.") from None
-    return device
 
 
 def _precision(device: "torch.device") -> "torch.dtype":

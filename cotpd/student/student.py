@@ -13,10 +13,10 @@ import torch
 
 from cotpd.config import StudentParams
 from cotpd.data.text import tokenize
+from cotpd.devices import Bf16, autocast, pick_device
 from cotpd.errors import DataError, ModelError
 from cotpd.progress import Progress
 from cotpd.student.batches import collate, reading_order, sizes
-from cotpd.student.devices import Bf16, autocast, pick_device
 from cotpd.student.examples import Example, Span
 from cotpd.student.heads import Found
 from cotpd.student.model import StudentModel

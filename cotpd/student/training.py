@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from cotpd.config import DistilParams, StudentParams, TrainParams
+from cotpd.devices import autocast
 from cotpd.errors import DataError, ModelError
 from cotpd.progress import Progress
 from cotpd.student.batches import collate, sizes, training_order
 from cotpd.student.checkpoint import Checkpoint, fingerprint
-from cotpd.student.devices import autocast
 from cotpd.student.examples import Example, Task
 from cotpd.student.labels import LabelSet
 from cotpd.student.optimization import make_optimizer, set_rates
