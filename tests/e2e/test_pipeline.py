@@ -84,3 +84,20 @@ def test_a_misspelt_parameter_stops_before_anything_runs(run: Run, checkout: Pat
 def test_a_changed_parameter_re_runs_its_dependants_alone(run: Run, checkout: Path) -> None:
     write_values(checkout / "params.yaml", {"register": {"alias": "candidate"}})
     assert executed(run("dvc", "repro")) == ["register"]
+
+
+def test_the_same_pipeline_learns_relations(run: Run, checkout: Path) -> None:
+    # the recorded fact checks are of entity swaps among the posts of the other task, so none are asked here
+    write_values(checkout / "params.yaml", {"task": "re", "augment": {"kinds": ["style", "image"]}})
+    said = run("dvc", "repro")
+    assert executed(said)[-1] == "register"
+    metrics = json.loads((checkout / "reports/metrics.json").read_text("utf-8"))
+    assert {"baseline", "student", "knowledge"} <= set(metrics["test"])
+    answer = json.loads(
+        run(
+            "cotpd", "predict", "--json", "--head", "Collins", "--tail", "NASA",
+            "--model", "models:/cotpd-re@candidate", "Collins leaves NASA after 16 years",
+        ).splitlines()[-1]
+    )  # fmt: skip
+    assert answer["label"].startswith(("/", "None"))
+    assert 0 <= answer["score"] <= 1
