@@ -11,6 +11,7 @@ from cotpd.errors import DataError
 METRICS = Path("reports/metrics.json")
 REGISTERED = Path("reports/registered.json")
 REPORT = Path("reports/evaluation/report.html")
+STUDENT = Path("models/student/student.json")
 
 
 def show() -> None:
@@ -21,11 +22,13 @@ def show() -> None:
     from cotpd.evaluation.compare import rich_table
 
     console = Console()
+    console.width = max(console.width, 110)  # a wrapped table of figures cannot be read
     console.print(rich_table(_read(METRICS)))
     registered = _read(REGISTERED)
     console.print(f"report      {REPORT}", highlight=False)
     console.print(f"registered  {registered['uri']} (version {registered['version']})", highlight=False)
-    typer.echo('ask it      cotpd predict "Eileen Collins waves from the pad at Kennedy Space Center"')
+    pair = '--head "Eileen Collins" --tail NASA ' if _read(STUDENT)["labels"]["task"] == "re" else ""
+    typer.echo(f'ask it      cotpd predict {pair}"Eileen Collins left NASA for Florida"')
 
 
 def _read(path: Path) -> dict:

@@ -65,7 +65,8 @@ def compare(predictions: Iterable[Prediction], task: Task, *, seed: int, resampl
 
 def rich_table(metrics: Metrics) -> Table:
     """The comparison for the terminal, in percent."""
-    table = Table("split", "row", *(Column(name, justify="right") for name in HEADINGS))
+    plain = (Column(name, justify="right", no_wrap=True) for name in HEADINGS)
+    table = Table(Column("split", no_wrap=True), Column("row", no_wrap=True), *plain)
     for cells in _cells(metrics):
         table.add_row(*cells)
     return table
