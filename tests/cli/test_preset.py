@@ -24,11 +24,14 @@ def test_every_shipped_preset_is_valid(preset: str, params: Path, monkeypatch: p
     assert load_params(params).data.path == "somewhere"
 
 
-def test_the_sample_preset_takes_back_what_another_did(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("other", ["sample-re", "twitter2017", "mnre"])
+def test_the_sample_preset_takes_back_what_another_did(
+    other: str, params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(ROOT)
     before = load_params(params)
-    apply("sample-re", data=None, params=params)
-    assert load_params(params).task == "re"
+    apply(other, data=None, params=params)
+    assert load_params(params) != before
     apply("sample", data=None, params=params)
     assert load_params(params) == before
 
