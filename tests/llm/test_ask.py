@@ -256,7 +256,9 @@ def test_a_recording_that_is_not_there_is_said_and_does_not_stop(server, params,
 
 
 SCRIPT = """
-import sys
+import signal, sys
+# a background job of a shell inherits that Ctrl-C is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from cotpd.config import LlmParams
 from cotpd.data.records import Kind
 from cotpd.llm.ask import Request, ask_all
