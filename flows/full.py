@@ -38,7 +38,3 @@ def full() -> None:
         )
     for future in running.values():
         future.result()
-
-
-if __name__ == "__main__":
-    full()
