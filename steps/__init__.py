@@ -4,10 +4,11 @@ Run one as ``python -m steps.NAME``; dvc.yaml says what each reads, writes and i
 """
 
 import sys
+from importlib.util import find_spec
 
-try:
-    from cotpd.environment import quiet
-except ModuleNotFoundError as missing:
-    sys.exit(f"{missing}: the environment is not active.\n  Run: source .venv/bin/activate   (or use make run)")
+from cotpd.environment import quiet
+
+if find_spec("pydantic") is None:  # `.venv/bin/dvc repro` runs whatever python comes first on the path
+    sys.exit(f"{sys.executable} lacks CoTPD's packages.\n  Run: source .venv/bin/activate   (or use make run)")
 
 quiet()
