@@ -20,7 +20,7 @@ def test_a_python_without_the_packages_says_which_environment_to_activate(root: 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize
+@pytest.mark.parametrize(
     ("raised", "status", "says"),
     [(DataError("bad row", "Mend it."), 1, "Mend it."), (KeyboardInterrupt(), 130, "run again to go on")],
 )
