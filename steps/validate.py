@@ -1,10 +1,9 @@
 """validate: check captions and answers with Great Expectations; what fails goes to quarantine with its reason."""
 
-from cotpd.expectations import validate_answers, validate_captions
-
 from cotpd.config import Params
 from cotpd.data.records import Answer, Caption
 from cotpd.data.tables import read_table, write_table
+from cotpd.expectations import validate_answers, validate_captions
 from steps.common import ANSWERS, CAPTIONS, VALIDATED, all_posts, main, say
 
 
