@@ -70,7 +70,7 @@ class StudentModel(nn.Module):
     def distil_loss(self, knowledge: Batch, prompt: Batch, distil: DistilParams) -> dict[str, Tensor]:
         """L = L_task(knowledge) + L_task(prompt) + alpha KL(knowledge || prompt), and its parts.
 
-        The knowledge side of the KL is detached (arXiv 2306.14122, section 3.3).
+        The knowledge side of the KL is detached (arXiv 2306.14122).
         """
         teacher, student = self(knowledge, "knowledge"), self(prompt, "prompt")
         parts = {
