@@ -16,10 +16,12 @@ from cotpd.errors import CotpdError
 PREPARED = Path("data/prepared")
 CAPTIONS = Path("data/captions.jsonl")
 ANSWERS = Path("data/answers.jsonl")
+UNLABELLED = "unlabelled"  # beside the splits: posts whose labels nobody reads
 VALIDATED = Path("data/validated")
 AUGMENTED = Path("data/augmented")
 BASELINE = Path("models/baseline")
 STUDENT = Path("models/student")
+TEACHERS = Path("models/teachers")  # folders 0, 1, ...: frozen models of the knowledge view, where there are any
 METRICS = Path("reports/metrics.json")
 EVALUATION = Path("reports/evaluation")
 REGISTERED = Path("reports/registered.json")
@@ -54,8 +56,8 @@ def prepared(split: str) -> list[Post]:
 
 
 def all_posts() -> list[Post]:
-    """The posts of every split, train first."""
-    return [post for split in SPLITS for post in prepared(split)]
+    """The posts of every split, train first, then those without labels."""
+    return [post for split in (*SPLITS, UNLABELLED) for post in prepared(split)]
 
 
 def checked_captions() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """evaluate: score the text-only baseline, the student and the knowledge view, and write the report."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from cotpd.config import Params
 from cotpd.data.records import SPLITS, Post, Prediction, Quarantined
@@ -10,6 +11,8 @@ from cotpd.evaluation.plots import read_history, write_plots
 from cotpd.evaluation.predictions import predictions as as_rows
 from cotpd.evaluation.report import Material, write_report
 from cotpd.student import Student
+from cotpd.student.examples import Example
+from cotpd.student.views import View
 from steps.common import (
     AUGMENTED,
     BASELINE,
@@ -17,6 +20,7 @@ from steps.common import (
     METRICS,
     PREPARED,
     STUDENT,
+    TEACHERS,
     VALIDATED,
     checked_captions,
     checked_knowledge,
@@ -28,13 +32,21 @@ from steps.common import (
 from steps.training import knowledge_examples, text_examples
 
 
+class System(NamedTuple):
+    """A row of the comparison: a model, the view it is read in, and what gives it a split's examples."""
+
+    row: str
+    model: Student
+    view: View
+    examples: Callable[[str, Params], list[Example]]
+
+
 def run(params: Params) -> None:
     """Write reports/metrics.json and reports/evaluation: predictions, plots with their data, report.html."""
-    predictions = list(_predictions(params))
+    predictions = list(_predictions(systems(), params))
     metrics = compare(predictions, params.task, seed=params.seed)
     write_table(EVALUATION / "predictions.jsonl", predictions)
-    histories = {folder.name: read_history(folder / "history.jsonl") for folder in (BASELINE, STUDENT)}
-    plots = write_plots(EVALUATION / "plots", metrics, predictions, histories, params.task)
+    plots = write_plots(EVALUATION / "plots", metrics, predictions, _histories(), params.task)
     write_report(_material(params, metrics, predictions, plots), EVALUATION / "report.html")
     write_json(METRICS, metrics)
     for split, rows in metrics.items():
@@ -42,20 +54,47 @@ def run(params: Params) -> None:
         say(f"evaluate: {split} F1: {shown}")
 
 
-def _predictions(params: Params) -> Iterator[Prediction]:
+def systems() -> list[System]:
+    """Baseline and student, each in its own view, and the knowledge view, of whichever model reads it.
+
+    That is the student itself where both views were trained together, else the first of its frozen teachers; where
+    neither is there, the row is left out, and said so.
+    """
     baseline, student = Student.from_pretrained(BASELINE), Student.from_pretrained(STUDENT)
+    found = [
+        System("baseline", baseline, baseline.views[0], text_examples),
+        System("student", student, student.views[0], text_examples),
+    ]
+    reader = _reader_of_knowledge(student)
+    return found + [System("knowledge", one, "knowledge", knowledge_examples) for one in reader]
+
+
+def _reader_of_knowledge(student: Student) -> list[Student]:
+    """The one model that the knowledge row is of, or none."""
+    if "knowledge" in student.views:
+        return [student]
+    first = TEACHERS / "0"
+    if first.is_dir():
+        return [Student.from_pretrained(first)]
+    say(f"evaluate: {STUDENT} reads text alone and there is no {first}, so the knowledge view is not scored")
+    return []
+
+
+def _predictions(rows: list[System], params: Params) -> Iterator[Prediction]:
     for split in params.evaluate.splits:
         if not prepared(split):
             say(f"evaluate: the data set has no {split} split, so it is not scored")
             continue
-        text, knowledge = text_examples(split, params), knowledge_examples(split, params)
-        for row, model, examples, view in (
-            ("baseline", baseline, text, "text"),
-            ("student", student, text, "prompt"),
-            ("knowledge", student, knowledge, "knowledge"),
-        ):
+        for row, model, view, read in rows:
+            examples = read(split, params)
             found = model.predict_examples(examples, view, batch_size=params.evaluate.batch_size)
             yield from as_rows(examples, found, split=split, model=row)
+
+
+def _histories() -> dict[str, list[dict[str, float]]]:
+    folders = {"baseline": BASELINE, "student": STUDENT, "teacher": TEACHERS / "0"}
+    files = {name: folder / "history.jsonl" for name, folder in folders.items()}
+    return {name: read_history(file) for name, file in files.items() if file.is_file()}
 
 
 def _material(params: Params, metrics: dict, predictions: list[Prediction], plots: list) -> Material:

@@ -1,6 +1,7 @@
 """Shared by every test: no telemetry, no network unless a test asks for it, and where the lent data is."""
 
 import os
+import string
 from pathlib import Path
 
 import pytest
@@ -23,4 +24,18 @@ def real_data() -> Path:
     folder = Path(os.environ.get("COTPD_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent: name a folder with twitter2017/ and mnre/ in COTPD_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of a few kilobytes with a vocabulary of letters."""
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("encoder")
+    letters = [*string.ascii_lowercase, *(f"##{one}" for one in string.ascii_lowercase)]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]
+    BertTokenizerFast(vocab={word: n for n, word in enumerate(words)}).save_pretrained(folder)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=256, **sizes)).save_pretrained(folder)
     return folder

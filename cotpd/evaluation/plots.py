@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {"baseline": "#94a3b8", "student": "#2563eb", "knowledge": "#f59e0b"}
+COLOURS = {"baseline": "#94a3b8", "student": "#2563eb", "knowledge": "#f59e0b", "teacher": "#f59e0b"}
 History = Sequence[Mapping[str, Any]]
 
 

@@ -1,7 +1,6 @@
 """Tiny trained students of both tasks, and an empty registry that costs its six seconds once."""
 
 import shutil
-import string
 
 import pytest
 
@@ -14,23 +13,10 @@ TEXT = "Ada works for Acme in Rome"
 
 
 @pytest.fixture(scope="session")
-def encoder(tmp_path_factory):
-    """A BERT of a few kilobytes with a vocabulary of letters."""
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("encoder")
-    letters = [*string.ascii_lowercase, *(f"##{one}" for one in string.ascii_lowercase)]
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]
-    BertTokenizerFast(vocab={word: n for n, word in enumerate(words)}).save_pretrained(folder)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=256, **sizes)).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def students(encoder, tmp_path_factory):
     """Folder of a student by task."""
     from cotpd.student.examples import build_examples
+    from cotpd.student.objectives import FineTuning
     from cotpd.student.training import train
 
     tokens = tokenize(TEXT)
@@ -51,7 +37,7 @@ def students(encoder, tmp_path_factory):
             types=types,
             student=StudentParams(encoder=str(encoder), prompt_length=2, generator_heads=2, dropout=0),
             params=TrainParams(epochs=30, batch_size=4, learning_rate=1e-2, head_learning_rate=3e-2, device="cpu"),
-            distil=None,
+            objective=FineTuning(),
             seed=1,
             out=folder / task / "student",
         )
