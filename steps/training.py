@@ -7,6 +7,7 @@ from cotpd.config import Params, TrainParams
 from cotpd.data.records import Augmented
 from cotpd.data.tables import read_table
 from cotpd.student.examples import Example, augmented_examples, build_examples
+from cotpd.student.objectives import Objective
 from cotpd.student.training import train
 from steps.common import AUGMENTED, PREPARED, checked_captions, checked_knowledge, prepared, read_json, say
 
@@ -18,7 +19,12 @@ def inventory(params: Params) -> tuple[str, ...]:
 
 
 def fit(
-    view: Callable[[str, Params], list[Example]], params: Params, run: TrainParams, *, distil: bool, out: Path
+    view: Callable[[str, Params], list[Example]],
+    params: Params,
+    run: TrainParams,
+    *,
+    objective: Objective,
+    out: Path,
 ) -> None:
     """Train a model on what a view gives of train and valid, and write it into a folder."""
     examples = view("train", params)
@@ -30,7 +36,7 @@ def fit(
         types=inventory(params),
         student=params.student,
         params=run,
-        distil=params.distil if distil else None,
+        objective=objective,
         seed=params.seed,
         out=out,
     )

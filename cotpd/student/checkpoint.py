@@ -20,11 +20,11 @@ from cotpd.student.model import StudentModel
 _STATE, _TENSORS = "state.json", "state.safetensors"
 
 
-def fingerprint(parts: Iterable[BaseModel | None], seed: int) -> str:
+def fingerprint(parts: Iterable[BaseModel], further: str) -> str:
     """A digest of everything that a run is made from; a checkpoint of another run is no use."""
-    digest = hashlib.sha256(str(seed).encode())
+    digest = hashlib.sha256(further.encode())
     for part in parts:
-        digest.update((part.model_dump_json() if part else "null").encode() + b"\n")
+        digest.update(part.model_dump_json().encode() + b"\n")
     return digest.hexdigest()
 
 

@@ -7,7 +7,7 @@ using special input arguments that single families have.
 import torch
 from torch import Tensor, nn
 
-from cotpd.config import DistilParams, StudentParams
+from cotpd.config import StudentParams
 from cotpd.student.batches import Batch
 from cotpd.student.generator import PromptGenerator
 from cotpd.student.heads import make_head
@@ -61,22 +61,3 @@ class StudentModel(nn.Module):
         words = table(ids.clamp(max=self.vocabulary - 1))
         marks = self.markers[(ids - self.vocabulary).clamp(min=0)].to(words.dtype)
         return torch.where((ids >= self.vocabulary).unsqueeze(-1), marks, words)
-
-    def text_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The baseline's loss."""
-        loss = self.head.loss(self(batch, "text"), batch.targets, batch.mask)
-        return {"loss": loss}
-
-    def distil_loss(self, knowledge: Batch, prompt: Batch, distil: DistilParams) -> dict[str, Tensor]:
-        """L = L_task(knowledge) + L_task(prompt) + alpha KL(knowledge || prompt), and its parts.
-
-        The knowledge side of the KL is detached (arXiv 2306.14122).
-        """
-        teacher, student = self(knowledge, "knowledge"), self(prompt, "prompt")
-        parts = {
-            "loss_knowledge": self.head.loss(teacher, knowledge.targets, knowledge.mask),
-            "loss_prompt": self.head.loss(student, prompt.targets, prompt.mask),
-            "kl": self.head.kl(teacher, student, prompt.mask, distil),
-        }
-        total = parts["loss_knowledge"] + parts["loss_prompt"] + distil.alpha * parts["kl"]
-        return {"loss": total, **parts}

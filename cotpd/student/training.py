@@ -17,19 +17,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cotpd.config import DistilParams, StudentParams, TrainParams
+from cotpd.config import StudentParams, TrainParams
 from cotpd.devices import autocast
 from cotpd.errors import DataError, ModelError
 from cotpd.progress import Progress
-from cotpd.student.batches import collate, sizes, training_order
+from cotpd.student.batches import sizes, training_order
 from cotpd.student.checkpoint import Checkpoint, fingerprint
 from cotpd.student.examples import Example, Task
 from cotpd.student.labels import LabelSet
+from cotpd.student.objectives import Objective
 from cotpd.student.optimization import make_optimizer, set_rates
 from cotpd.student.persistence import build
 from cotpd.student.scoring import score
 from cotpd.student.student import Student
-from cotpd.student.views import Encoded, View
+from cotpd.student.views import Encoded
 
 History = list[dict[str, Any]]
 HISTORY = "history.jsonl"
@@ -43,7 +44,7 @@ def train(
     types: Sequence[str],
     student: StudentParams,
     params: TrainParams,
-    distil: DistilParams | None,
+    objective: Objective,
     seed: int,
     out: Path | str,
 ) -> History:
@@ -58,7 +59,7 @@ def train(
         types: Entity types or relation labels to learn.
         student: The architecture.
         params: The run.
-        distil: How the views are brought together; None trains the baseline on text alone.
+        objective: What is minimised, and in which views.
         seed: Seeds the weights, the order of the batches and dropout.
         out: Folder of the model, replaced when training is over; history.jsonl goes with it.
 
@@ -73,17 +74,16 @@ def train(
     if not train:
         raise DataError("there is no training example", "Look at data/prepared/summary.json.")
     seed_everything(seed)
-    views: tuple[View, ...] = ("prompt", "knowledge") if distil else ("text",)
-    if distil is None:
+    if "prompt" not in objective.views:
         student = student.model_copy(update={"prompt_length": 0})
     labels = LabelSet.of(task, types)
     model, tokenizer, reads = build(student, labels)
-    learner = Student(model, tokenizer, student, views, reads, params.device, params.bf16)
+    learner = Student(model, tokenizer, student, objective.views, reads, params.device, params.bf16)
     for example in valid:
         labels.targets(example)  # a label that nobody could have learnt is better known before than after hours
-    run = fingerprint([labels, student, params, distil, *train, *valid], seed)
+    run = fingerprint([labels, student, params, *train, *valid], f"{seed} {objective.fingerprint}")
     checkpoint = Checkpoint(Path(out), run)
-    history = Training(learner, learner.tokens.encode(train), params, distil, seed, checkpoint).fit(valid)
+    history = Training(learner, learner.tokens.encode(train), objective, params, seed, checkpoint).fit(valid)
     learner.save(out, {HISTORY: "".join(json.dumps(row) + "\n" for row in history)})
     checkpoint.clear()
     return history
@@ -102,8 +102,8 @@ class Training:
     Args:
         learner: The model, in the device and views that it is trained in.
         encoded: Training examples.
+        objective: What is minimised.
         params: The run.
-        distil: None for the baseline.
         seed: Of the order of the batches.
         checkpoint: Kept after each epoch.
     """
@@ -112,12 +112,12 @@ class Training:
         self,
         learner: Student,
         encoded: Sequence[Encoded],
+        objective: Objective,
         params: TrainParams,
-        distil: DistilParams | None,
         seed: int,
         checkpoint: Checkpoint,
     ) -> None:
-        self.learner, self.encoded, self.params, self.distil = learner, encoded, params, distil
+        self.learner, self.encoded, self.objective, self.params = learner, encoded, objective, params
         self.model, self.checkpoint = learner.model, checkpoint
         self.optimizer = make_optimizer(self.model, params)
         self.sizes = sizes(encoded, learner.tokens)
@@ -164,7 +164,8 @@ class Training:
         """
         names = ", ".join(one.id for one in chosen)
         try:
-            parts = self._losses(chosen)
+            with autocast(self.learner.device, self.params.bf16):
+                parts = self.objective.losses(self.learner, chosen)
             values = dict(zip(parts, torch.stack(list(parts.values())).tolist(), strict=True))
             if not math.isfinite(values["loss"]):
                 raise ModelError(
@@ -182,14 +183,6 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         self.done += 1
         return values
-
-    def _losses(self, chosen: Sequence[Encoded]) -> dict[str, Tensor]:
-        device, tokens = self.learner.device, self.learner.tokens
-        own, *others = (collate(chosen, view, tokens).to(device) for view in self.learner.views)
-        with autocast(device, self.params.bf16):
-            if self.distil is None:
-                return self.model.text_loss(own)
-            return self.model.distil_loss(others[0], own, self.distil)
 
     def _judge(self, row: dict[str, Any]) -> None:
         """Take the epoch into the history, and its weights if none was better; of equals the later."""

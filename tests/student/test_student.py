@@ -9,6 +9,7 @@ from cotpd.config import DistilParams, TrainParams
 from cotpd.errors import DataError, ModelError
 from cotpd.student import Student
 from cotpd.student.examples import build_examples
+from cotpd.student.objectives import JointDistillation
 from cotpd.student.training import train
 from tests.student.conftest import make_posts
 
@@ -25,7 +26,7 @@ def folders(bert, tmp_path_factory):
     for task, types in (("ner", ["PER", "LOC", "ORG"]), ("re", ["lives_in", "None"])):
         examples = build_examples(make_posts(12), task, {}, {})
         train(
-            examples, examples, task=task, types=types, student=small, params=params, distil=DistilParams(), seed=1,
+            examples, examples, task=task, types=types, student=small, params=params, objective=JointDistillation(DistilParams()), seed=1,
             out=out / task,
         )  # fmt: skip
     return out

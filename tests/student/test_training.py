@@ -8,6 +8,7 @@ import torch
 from cotpd.config import DistilParams, TrainParams
 from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.student import Student, training
+from cotpd.student.objectives import FineTuning, JointDistillation
 from cotpd.student.optimization import rate_factor
 from cotpd.student.scoring import micro_f1, score
 from cotpd.student.training import train
@@ -23,7 +24,7 @@ def run(examples, small, params, out, *, task="ner", distil=True, valid=None, se
         types=TYPES[task],
         student=small,
         params=params,
-        distil=DistilParams() if distil else None,
+        objective=JointDistillation(DistilParams()) if distil else FineTuning(),
         seed=seed,
         out=out,
     )

@@ -1,0 +1,52 @@
+"""What is minimised: the sum of its parts, a mean over the examples, and what learns from it."""
+
+import pytest
+import torch
+
+from cotpd.config import DistilParams
+from cotpd.student.labels import LabelSet
+from cotpd.student.objectives import FineTuning, JointDistillation
+from cotpd.student.persistence import build
+from cotpd.student.student import Student
+
+TYPES = {"ner": ["PER", "LOC", "ORG"], "re": ["lives_in", "None"]}
+
+
+def learner_of(params, objective, task="ner") -> Student:
+    torch.manual_seed(1)
+    model, tokenizer, reads = build(params, LabelSet.of(task, TYPES[task]))
+    return Student(model, tokenizer, params, objective.views, reads, "cpu")
+
+
+def test_the_joint_loss_is_the_sum_of_its_parts_and_reaches_every_weight(small, ner_examples):
+    objective = JointDistillation(DistilParams(alpha=0.3))
+    learner = learner_of(small, objective)
+    parts = objective.losses(learner, learner.tokens.encode(ner_examples))
+    total = parts["loss_knowledge"] + parts["loss_prompt"] + 0.3 * parts["kl"]
+    torch.testing.assert_close(parts["loss"], total)
+    assert parts["kl"] > 0
+    parts["loss"].backward()
+    still = [name for name, weight in learner.model.named_parameters() if weight.grad is None]
+    assert all("token_type" in name for name in still), still
+
+
+@pytest.mark.parametrize("task", ["ner", "re"])
+@pytest.mark.parametrize(
+    "objective", [FineTuning(), FineTuning("knowledge"), JointDistillation(DistilParams())], ids=str
+)
+def test_a_loss_is_a_mean_over_the_examples(objective, task, small, ner_examples, re_examples):
+    learner = learner_of(small, objective, task)
+    encoded = learner.tokens.encode(ner_examples if task == "ner" else re_examples)
+    with torch.no_grad():
+        whole = objective.losses(learner, encoded)
+        few, many = objective.losses(learner, encoded[:5]), objective.losses(learner, encoded[5:])
+    for name, value in whole.items():
+        weighted = (5 * few[name] + (len(encoded) - 5) * many[name]) / len(encoded)
+        torch.testing.assert_close(weighted, value, atol=1e-4, rtol=1e-4)
+
+
+def test_markers_are_embedded_by_the_model_and_learn(small, re_examples):
+    objective = FineTuning()
+    learner = learner_of(small, objective, "re")
+    objective.losses(learner, learner.tokens.encode(re_examples))["loss"].backward()
+    assert (learner.model.markers.grad.abs().sum(1) > 0).all()
