@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cotpd.cli import data, ledger, llm, models, predict, preset, registry, show
+from cotpd.cli import compare, data, ledger, llm, models, predict, preset, registry, show
 from cotpd.errors import CotpdError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.command("predict")(predict.predict)
 app.command("show")(show.show)
+app.command("compare")(compare.compare)
 app.add_typer(data.app, name="data")
 app.add_typer(preset.app, name="preset")
 app.add_typer(models.app, name="models")

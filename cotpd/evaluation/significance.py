@@ -5,7 +5,7 @@ independent. Resampling works on per-example counts, as one matrix product, so t
 second even for thousands of posts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -56,27 +56,41 @@ def paired_bootstrap(
         )
     table = np.hstack([counts(ours, task), counts(theirs, task)])  # (examples, 6)
     observed = float(_difference(table.sum(axis=0)))
-    drawn = _resampled(table, resamples, np.random.default_rng(seed))  # (resamples,)
+    drawn = resampled(table, _difference, resamples, np.random.default_rng(seed))  # (resamples,)
     low, high = np.percentile(drawn, [2.5, 97.5])
     extreme = int(np.sum(np.abs(drawn - observed) >= abs(observed) - 1e-12))
     return Difference(observed, float(low), float(high), (extreme + 1) / (resamples + 1), resamples)
 
 
-def _resampled(table: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    examples = len(table)
+def resampled(
+    table: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], resamples: int, rng: np.random.Generator
+) -> np.ndarray:
+    """A statistic of the column sums of rows that are drawn with replacement.
+
+    Args:
+        table: Counts, shape (examples, columns).
+        statistic: From sums, shape (n, columns), to values, shape (n,).
+        resamples: How often to draw as many rows as the table has.
+        rng: What they are drawn with.
+
+    Returns:
+        The values, shape (resamples,).
+    """
+    examples, table = len(table), table.astype(np.float64)  # whole numbers all the same, and BLAS multiplies them
     step = max(1, CELLS // examples)
     parts = []
     for start in range(0, resamples, step):
         size = min(step, resamples - start)
         weights = rng.multinomial(examples, np.full(examples, 1 / examples), size)  # (size, examples)
-        parts.append(_difference(weights @ table))
+        parts.append(statistic(weights.astype(np.float64) @ table))
     return np.concatenate(parts)
 
 
-def _difference(totals: np.ndarray) -> np.ndarray:
-    return _f1(totals[..., :3]) - _f1(totals[..., 3:])
-
-
-def _f1(totals: np.ndarray) -> np.ndarray:
+def f1(totals: np.ndarray) -> np.ndarray:
+    """Micro-F1 of true positives, false positives and false negatives, the last axis; 0 where there is nothing."""
     hits, spurious, missed = totals[..., 0], totals[..., 1], totals[..., 2]
     return 2 * hits / np.maximum(2 * hits + spurious + missed, 1)
+
+
+def _difference(totals: np.ndarray) -> np.ndarray:
+    return f1(totals[..., :3]) - f1(totals[..., 3:])

@@ -37,7 +37,7 @@ def test_every_resample_is_what_scoring_the_drawn_examples_gives(monkeypatch):
     ours, theirs = rows([True, False, True, True, False]), rows([False, True, True, False, False])
     table = np.hstack([counts(ours, "re"), counts(theirs, "re")])
     monkeypatch.setattr(significance, "CELLS", 15)  # three resamples at a time: the seams are crossed
-    got = significance._resampled(table, 20, np.random.default_rng(5))
+    got = significance.resampled(table, significance._difference, 20, np.random.default_rng(5))
     weights = np.vstack(
         [(rng := np.random.default_rng(5)).multinomial(5, np.full(5, 0.2), 3)]
         + [rng.multinomial(5, np.full(5, 0.2), n) for n in (3, 3, 3, 3, 3, 2)]

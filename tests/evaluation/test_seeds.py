@@ -1,0 +1,141 @@
+"""Several seeds as one result: against brute force, and what cannot be compared."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cotpd.cli import compare as command
+from cotpd.data.records import Prediction
+from cotpd.data.tables import write_table
+from cotpd.errors import DataError
+from cotpd.evaluation.compare import grouped
+from cotpd.evaluation.scores import score
+from cotpd.evaluation.seeds import compare_seeds, read_runs, task_of
+
+# Relations of three posts, the last with two pairs: right (1) or wrong (0), by seed.
+KEYS = ("a#0", "b#0", "c#0", "c#1")
+RIGHT = {
+    "baseline": [(1, 0, 1, 0), (0, 0, 1, 0), (1, 1, 0, 0)],
+    "student": [(1, 0, 0, 1), (0, 1, 1, 1), (1, 0, 1, 0)],
+    "knowledge": [(1, 1, 1, 1), (1, 1, 1, 0), (1, 1, 1, 1)],
+}
+
+
+def rows(model, right, split="test", keys=KEYS):
+    return [
+        Prediction(id=key, split=split, model=model, gold=["r"], predicted=["r" if one else "s", 0.9])
+        for key, one in zip(keys, right, strict=True)
+    ]
+
+
+def runs(models=("baseline", "student", "knowledge")):
+    return [grouped(row for model in models for row in rows(model, RIGHT[model][seed])) for seed in range(3)]
+
+
+def mean_f1(model, keys):
+    """The mean over the seeds of the F1 over some drawn posts, the plain way."""
+    scores = []
+    for right in RIGHT[model]:
+        by_key = {row.id: row for row in rows(model, right)}
+        scores.append(score([by_key[key] for key in keys], "re").f1)
+    return np.mean(scores)
+
+
+def test_interval_and_p_value_are_those_of_all_possible_resamples():
+    posts = {"a": ["a#0"], "b": ["b#0"], "c": ["c#0", "c#1"]}
+    every = []
+    for drawn in itertools.product(posts, repeat=3):  # all 27, each as likely as the others
+        keys = [key for post in drawn for key in posts[post]]
+        every.append(mean_f1("student", keys) - mean_f1("baseline", keys))
+    exact = np.mean(np.array(every) <= 1e-12)
+    assert 0.05 < exact < 0.95  # else the test says nothing
+    found = compare_seeds(runs(), seed=1, resamples=20_000)["test"]
+    assert found.p_value == pytest.approx(exact, abs=0.01)
+    assert found.low == pytest.approx(min(every))  # with 27 outcomes the percentiles are the extremes
+    assert found.high == pytest.approx(max(every))
+
+
+def test_means_deviations_and_the_share_recovered_are_those_of_the_single_scores():
+    found = compare_seeds(runs(), seed=1, resamples=100)["test"]
+    single = {name: [score(rows(name, right), "re").f1 for right in seeds] for name, seeds in RIGHT.items()}
+    assert {name: one.each for name, one in found.rows.items()} == {k: pytest.approx(v) for k, v in single.items()}
+    gains = np.subtract(single["student"], single["baseline"])
+    assert found.gain.each == pytest.approx(gains.tolist())
+    assert found.gain.deviation == pytest.approx(gains.std(ddof=1))
+    there = np.mean(single["knowledge"]) - np.mean(single["baseline"])
+    assert found.recovered == pytest.approx(gains.mean() / there)
+
+
+def test_the_same_seed_gives_the_same_figures():
+    assert compare_seeds(runs(), seed=1, resamples=500) == compare_seeds(runs(), seed=1, resamples=500)
+
+
+def test_what_cannot_be_said_is_left_out():
+    alone = compare_seeds(runs(("student",))[:1], seed=1)["test"]
+    assert alone.gain is alone.p_value is alone.recovered is alone.rows["student"].deviation is None
+    assert compare_seeds(runs(("baseline", "student")), seed=1, resamples=100)["test"].recovered is None
+
+
+def test_the_task_is_read_from_the_annotation(predictions):
+    assert task_of(runs()) == "re"
+    assert task_of([grouped(predictions)]) == "ner"
+
+
+def test_runs_are_found_in_an_evaluation_folder_a_checkout_and_a_file(tmp_path):
+    for place in ("one", "two/reports/evaluation", "three/evaluation"):
+        write_table(tmp_path / place / "predictions.jsonl", rows("student", RIGHT["student"][0]))
+    paths = [tmp_path / "one", tmp_path / "two", tmp_path / "three", tmp_path / "one" / "predictions.jsonl"]
+    assert len(read_runs(paths)) == 4
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (None, "no predictions.jsonl there"),
+        ([], "no predictions in it"),
+        (rows("student", (1, 1, 1), keys=KEYS[:3]), "do not hold the same test examples"),
+        (rows("student", (1, 1, 1, 1), keys=KEYS[::-1]), "do not hold the same test examples"),
+    ],
+)
+def test_runs_that_cannot_be_compared_are_named(tmp_path, other, says):
+    write_table(tmp_path / "one" / "predictions.jsonl", rows("student", RIGHT["student"][0]))
+    if other is not None:
+        write_table(tmp_path / "two" / "predictions.jsonl", other)
+    with pytest.raises(DataError, match=says) as raised:
+        read_runs([tmp_path / "one", tmp_path / "two"])
+    assert "two" in str(raised.value)
+
+
+def test_runs_without_a_common_split_are_refused():
+    other = grouped(rows("student", (1, 1, 1, 1), split="valid"))
+    with pytest.raises(DataError, match="no split in common"):
+        compare_seeds([runs()[0], other], seed=1)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for seed, run in enumerate(runs()):
+        write_table(
+            tmp_path / str(seed) / "predictions.jsonl", [row for some in run["test"].values() for row in some]
+        )
+    return [str(tmp_path / str(seed)) for seed in range(3)]
+
+
+def call(*arguments):
+    app = typer.Typer()
+    app.command()(command.compare)
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False).stdout
+
+
+def test_the_command_prints_a_table_markdown_or_json(folders):
+    found = json.loads(call(*folders, "--json"))["test"]
+    assert found["rows"]["student"]["mean"] == pytest.approx(mean_f1("student", KEYS))
+    mean, gain = (f"{100 * found['rows']['student']['mean']:.2f}", f"{100 * found['gain']['mean']:+.2f}")
+    for lines in (call(*folders).splitlines(), call(*folders, "--markdown").splitlines()):
+        [line] = [line for line in lines if "student" in line]
+        assert mean in line
+        assert gain in line
