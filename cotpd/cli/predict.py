@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cotpd.config import load_params
 from cotpd.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def predict(
     model: Annotated[
         str | None,
         typer.Option(
-            help="models:/NAME@ALIAS, models:/NAME/VERSION or a folder; else the challenger of params.yaml."
+            help="A folder, models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN/student; else the challenger."
         ),
     ] = None,
     file: Annotated[
@@ -49,10 +50,9 @@ def predict(
       cotpd predict --head "Collins" --tail "NASA" "Collins leaves NASA after 16 years"
     """
     rows = _rows(texts or [], file, head, tail)
-    from cotpd.registry.fetch import fetch
+    from cotpd.models import folder_of
 
-    name, params = _model(model)
-    folder = fetch(name, params, Path())
+    folder = folder_of(chosen(model))  # a wrong name costs no import of torch
     from cotpd.registry.rows import predict_rows
     from cotpd.student import Student
 
@@ -64,14 +64,12 @@ def predict(
         done += len(batch)
 
 
-def _model(model: str | None) -> tuple[str, Any]:
-    """The model asked for and the registry's parameters; params.yaml is needed only where it decides."""
-    from cotpd.config import load_params
-
-    if model is not None and not (model.startswith("models:") and Path("params.yaml").is_file()):
-        return model, None
+def chosen(model: str | None) -> str:
+    """The model asked for, or the challenger of params.yaml."""
+    if model is not None:
+        return model
     params = load_params()
-    return model or f"models:/{params.registered_name}@{params.register_.alias}", params.register_
+    return f"models:/{params.registered_name}@{params.register_.alias}"
 
 
 def _rows(texts: Sequence[str], file: str | None, head: str | None, tail: str | None) -> Iterable[Row]:

@@ -18,7 +18,7 @@ def list_versions(name: Name = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from cotpd.registry.aliases import versions
+    from cotpd.models.versions import versions
 
     client, name = _open(name)
     found = versions(client, name)
@@ -63,7 +63,7 @@ def rollback_version(name: Name = None) -> None:
 
 def _open(name: str | None) -> tuple[Any, str]:
     from cotpd.config import load_params
-    from cotpd.registry.store import connect
+    from cotpd.models.store import connect
 
     params = load_params()
     return connect(params.register_, Path()), name or params.registered_name

@@ -1,11 +1,12 @@
-"""Weights by name: catalogued models, fetched once and checked byte for byte."""
+"""Weights by name: encoders of the catalogue, checked byte for byte, and trained students in folders or MLflow."""
 
 from pathlib import Path
 
 from cotpd.models.cache import cached, fetch
 from cotpd.models.catalogue import cache_folder, catalogue, find, known
+from cotpd.models.registered import folder_of
 
-__all__ = ["cache_folder", "cached", "catalogue", "fetch", "find", "known", "resolve"]
+__all__ = ["cache_folder", "cached", "catalogue", "fetch", "find", "folder_of", "known", "resolve"]
 
 
 def resolve(name: str, *, progress: bool = True) -> Path | str:

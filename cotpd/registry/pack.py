@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from cotpd.config import Params
 from cotpd.errors import ModelError
+from cotpd.models.store import connect, current, database, explained
 from cotpd.registry.aliases import set_alias
-from cotpd.registry.store import connect, current, database, explained
 
 if TYPE_CHECKING:
     from mlflow import ActiveRun, MlflowClient

@@ -15,6 +15,7 @@ from cotpd.config import StudentParams
 from cotpd.data.text import tokenize
 from cotpd.devices import Bf16, autocast, pick_device
 from cotpd.errors import DataError, ModelError
+from cotpd.models import folder_of
 from cotpd.progress import Progress
 from cotpd.student.batches import collate, reading_order, sizes
 from cotpd.student.examples import Example, Span
@@ -64,14 +65,14 @@ class Student:
         self.bf16: Bf16 = bf16
 
     @classmethod
-    def from_pretrained(cls, folder: Path | str, device: str = "auto") -> Self:
-        """Load a model from a folder; of a registered one, `cotpd.registry.fetch.fetch` gives the folder.
+    def from_pretrained(cls, source: Path | str, device: str = "auto") -> Self:
+        """Load a model from a folder, or from MLflow: models:/NAME@ALIAS, models:/NAME/VERSION, runs:/RUN/PATH.
 
         Raises:
-            ModelError: There is no model, or it is damaged or incomplete.
+            ModelError: There is no model, or it is damaged or incomplete; the store or the version is not there.
             ConfigError: The device is not there.
         """
-        model, tokenizer, card, reads = load(Path(folder))
+        model, tokenizer, card, reads = load(folder_of(source))
         return cls(model, tokenizer, card.student, card.views, reads, device)
 
     def save(self, folder: Path | str, extra: dict[str, str] | None = None) -> None:

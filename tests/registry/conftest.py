@@ -7,7 +7,7 @@ import pytest
 from cotpd.config import Params, RegisterParams, StudentParams, TrainParams
 from cotpd.data.records import Entity, Post, Relation
 from cotpd.data.text import tokenize
-from cotpd.registry.store import connect
+from cotpd.models.store import connect
 
 TEXT = "Ada works for Acme in Rome"
 

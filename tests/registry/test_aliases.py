@@ -4,8 +4,9 @@ import pytest
 
 from cotpd.config import RegisterParams
 from cotpd.errors import ModelError
-from cotpd.registry.aliases import find, promote, rollback, set_alias, versions
-from cotpd.registry.store import connect
+from cotpd.models.store import connect
+from cotpd.models.versions import find, versions
+from cotpd.registry.aliases import promote, rollback, set_alias
 
 NAME = "cotpd-ner"
 

@@ -92,7 +92,7 @@ def test_batches_lose_nothing_and_pass_an_error_on():
         (("a", "--file", "b"), ConfigError, "not both"),
         (("a", "--model", "models/nowhere"), ModelError, "there is no such folder"),
         (("a",), ConfigError, "params.yaml: there is no such file"),
-        (("a", "--model", "models:/x@challenger"), ModelError, "no registry here"),
+        (("a", "--model", "models:/x@challenger"), ModelError, "no registry is named"),
     ],
 )
 def test_what_is_wrong_is_said_with_a_remedy(tmp_path, monkeypatch, arguments, error, message):

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from cotpd.errors import DataError, ModelError
-from cotpd.registry.aliases import find, versions
-from cotpd.registry.fetch import fetch
+from cotpd.models.store import connect
+from cotpd.models.versions import find, versions
 from cotpd.registry.pack import register
 from cotpd.registry.rows import predict_rows
-from cotpd.registry.store import connect
 from cotpd.student import Student
 from tests.registry.conftest import TEXT
 
@@ -107,49 +106,6 @@ def test_a_version_predicts_the_same_where_the_checkout_is_not(
         assert [(one["text"], one["type"]) for one in found[0]["entities"]] == [("Ada", "PER"), ("Acme", "ORG")]
     else:
         assert found[0]["label"] == "member"
-
-
-def test_a_fetched_student_is_the_registered_one(project, params, students):
-    register(params["ner"], students["ner"], METRICS, root=project)
-    for uri in ("models:/cotpd-ner@challenger", "models:/cotpd-ner/1"):
-        weights = fetch(uri, params["ner"].register_, project) / "model.safetensors"
-        assert weights.read_bytes() == (students["ner"] / "model.safetensors").read_bytes()
-
-
-def test_the_registry_is_found_from_the_project_and_not_from_the_current_folder(
-    project, params, students, tmp_path_factory, monkeypatch
-):
-    register(params["ner"], students["ner"], METRICS, root=project)
-    monkeypatch.chdir(tmp_path_factory.mktemp("away"))
-    assert fetch("models:/cotpd-ner@challenger", params["ner"].register_, project).is_dir()
-    with pytest.raises(ModelError, match=r"mlflow.db: there is no registry here\n.*make run"):
-        fetch("models:/cotpd-ner@challenger", params["ner"].register_)
-    assert not Path("mlflow.db").exists()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
-    assert fetch("models:/cotpd-ner@challenger").is_dir()
-
-
-def test_what_is_not_there_is_named_with_what_is(project, params, students):
-    register(params["ner"], students["ner"], METRICS, root=project)
-    store = params["ner"].register_
-    for model, message in [
-        ("models:/cotpd-ner@champion", r"'champion'\n.*challenger, 1"),
-        ("models:/cotpd-ner/7", r"'7'\n.*challenger, 1"),
-        ("models:/other@challenger", r"other.*\n.*Registered: cotpd-ner"),
-        ("models:/cotpd-ner", r"Write models:/NAME@ALIAS"),
-        ("models/nowhere", r"models/nowhere: there is no such folder"),
-    ]:
-        with pytest.raises(ModelError, match=message):
-            fetch(model, store, project)
-
-
-def test_a_version_whose_files_are_gone_says_how_to_get_them_back(project, params, students):
-    import shutil
-
-    register(params["ner"], students["ner"], METRICS, root=project)
-    shutil.rmtree(project / "mlruns")
-    with pytest.raises(ModelError, match=r"dvc repro"):
-        fetch("models:/cotpd-ner@challenger", params["ner"].register_, project)
 
 
 def test_a_missing_student_is_not_registered(project, params):

@@ -1,6 +1,6 @@
 """The door to MLflow: which store is meant, a client for it, and errors a user can act on.
 
-MLflow takes over a second to import, so nothing outside this package imports it and everything here does so late.
+MLflow takes over a second to import, so it is imported when a store is opened and not before.
 """
 
 import logging
@@ -10,13 +10,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cotpd.config import RegisterParams
+from cotpd.config import RegisterParams, load_params
 from cotpd.errors import ModelError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SQLITE = "sqlite:///"
+
+
+REACHABLE = "Set MLFLOW_TRACKING_URI, or register.tracking_uri in params.yaml, to a store that answers."
+
+
+def store_params(root: Path) -> RegisterParams:
+    """What names the store where nobody says: MLFLOW_TRACKING_URI, else params.yaml of a folder.
+
+    Raises:
+        ModelError: There is neither.
+        ConfigError: params.yaml cannot be read.
+    """
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        return RegisterParams(tracking_uri=uri)
+    if (root / "params.yaml").is_file():
+        return load_params(root / "params.yaml").register_
+    raise ModelError(
+        f"no registry is named: MLFLOW_TRACKING_URI is not set, and {root.resolve()} holds no params.yaml",
+        "Set it, such as MLFLOW_TRACKING_URI=sqlite:////path/to/mlflow.db, or run in the project's folder.",
+    )
 
 
 def tracking_uri(params: RegisterParams, root: Path) -> str:
@@ -40,7 +60,7 @@ def connect(params: RegisterParams, root: Path, *, create: bool = False) -> "Mlf
         create: Make a SQLite store that does not exist yet, which takes some six seconds.
 
     Raises:
-        ModelError: There is no such store and it is not to be created.
+        ModelError: There is no such store and it is not to be created, or MLflow does not know its kind.
     """
     uri = tracking_uri(params, root)
     path = database(uri)
@@ -52,10 +72,12 @@ def connect(params: RegisterParams, root: Path, *, create: bool = False) -> "Mlf
     for chatty in ("alembic", "mlflow"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # its own 7 take four minutes to give up
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # its import sets INFO
-    return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    with explained(f"the registry {uri}", REACHABLE):
+        return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 @contextmanager
@@ -86,11 +108,13 @@ def explained(what: str, remedy: str) -> Iterator[None]:
         remedy: What to do if it is not there.
     """
     from mlflow.exceptions import MlflowException
-    from requests.exceptions import ConnectionError as NoConnection
+    from requests.exceptions import RequestException
 
     try:
         yield
     except MlflowException as error:
+        if isinstance(error.__context__, RequestException):
+            raise ModelError(f"{what}: the tracking server does not answer", REACHABLE) from None
         raise ModelError(f"{what}: {error.message}", remedy) from None
-    except NoConnection as error:
-        raise ModelError(f"{what}: {error}", "Start the tracking server, or unset MLFLOW_TRACKING_URI.") from None
+    except ModuleNotFoundError as error:  # the driver of a database
+        raise ModelError(f"{what}: {error}", f"Install it: pip install {error.name}.") from None
