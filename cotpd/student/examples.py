@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from cotpd.data.records import Augmented, Entity, Kind, Post, Record
+from cotpd.data.text import tokenize
 from cotpd.errors import DataError
 
 Task = Literal["ner", "re"]
@@ -81,6 +82,41 @@ def augmented_examples(
         kept = {k: text for k, text in knowledge.get(row.of, {}).items() if k in row.keep_knowledge}
         examples += _examples(row.post, task, caption, kept)
     return examples
+
+
+def text_example(text: str) -> Example | None:
+    """An example of raw text, to be labelled; None if there is no word in it."""
+    tokens = tokenize(text)
+    if not tokens:
+        return None
+    return Example(
+        id="text", text=text, tokens=tuple(t.text for t in tokens), offsets=tuple((t.start, t.end) for t in tokens)
+    )
+
+
+def pair_example(text: str, head: Span | str, tail: Span | str) -> Example:
+    """An example of a pair in raw text, the mentions as character offsets or as they stand in the text.
+
+    Raises:
+        DataError: The text is empty, or a mention is not in it.
+    """
+    example = text_example(text)
+    if example is None:
+        raise DataError("the text is empty", "Give the text that holds both mentions.")
+    return example.model_copy(update={"head": _tokens_of(example, head), "tail": _tokens_of(example, tail)})
+
+
+def _tokens_of(example: Example, mention: Span | str) -> Span:
+    """The tokens that a mention touches."""
+    if isinstance(mention, str):
+        start = example.text.find(mention) if mention else -1
+        if start < 0:
+            raise DataError(f"{mention!r} does not stand in {example.text!r}", "Give it as it is written there.")
+        mention = (start, start + len(mention))
+    touched = [i for i, (a, b) in enumerate(example.offsets) if a < mention[1] and b > mention[0]]
+    if not touched:
+        raise DataError(f"no word at {mention[0]}:{mention[1]} of {example.text!r}", "Count characters from 0.")
+    return touched[0], touched[-1] + 1
 
 
 def _examples(post: Post, task: Task, caption: str | None, knowledge: Mapping[Kind, str]) -> list[Example]:

@@ -45,6 +45,10 @@ class StudentModel(nn.Module):
 
     def forward(self, batch: Batch, view: View) -> Tensor:
         """Scores of one view: emissions (B, T, K) or logits (B, R), always float32."""
+        return self.head(self.states(batch, view))
+
+    def states(self, batch: Batch, view: View) -> Tensor:
+        """What the head reads: the encoder's states of first sub-words (B, T, d) or opening markers (B, 2, d)."""
         embedded, attention, shift = self._embed(batch.ids), batch.attention, 0
         if view == "prompt" and self.generator is not None:
             prompt, _ = self.generator(embedded, attention)
@@ -52,7 +56,13 @@ class StudentModel(nn.Module):
             embedded = torch.cat([embedded[:, :1], prompt, embedded[:, 1:]], 1)
             attention = torch.cat([attention.new_ones(len(prompt), shift), attention], 1)
         states = self.encoder(inputs_embeds=embedded, attention_mask=attention.long()).last_hidden_state
-        return self.head(states[batch.rows, batch.places + shift])
+        return states[batch.rows, batch.places + shift]
+
+    def attention(self, batch: Batch) -> Tensor | None:
+        """Each prompt query's attention to the sub-words: (N, m, L), rows that sum to 1; None without prompts."""
+        if self.generator is None:
+            return None
+        return self.generator(self._embed(batch.ids), batch.attention, weigh=True)[1]
 
     def _embed(self, ids: Tensor) -> Tensor:
         table = self.encoder.get_input_embeddings()

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import torch
 
 from cotpd.config import StudentParams
-from cotpd.data.text import tokenize
 from cotpd.devices import Bf16, autocast, pick_device
-from cotpd.errors import DataError, ModelError
+from cotpd.errors import ModelError
 from cotpd.models import folder_of
 from cotpd.progress import Progress
 from cotpd.student.batches import collate, reading_order, sizes
-from cotpd.student.examples import Example, Span
+from cotpd.student.examples import Example, Span, pair_example, text_example
 from cotpd.student.heads import Found
 from cotpd.student.model import StudentModel
 from cotpd.student.persistence import Card, load, save
@@ -126,7 +125,7 @@ class Student:
         self._require("ner")
         waiting = iter(texts)
         while chunk := list(islice(waiting, batch_size)):
-            read = [_example(text) for text in chunk]
+            read = [text_example(text) for text in chunk]
             labelled = iter(self.predict_examples([e for e in read if e], batch_size=batch_size))
             for example in read:
                 found = next(labelled) if example else []
@@ -148,7 +147,7 @@ class Student:
         self._require("re")
         waiting = iter(pairs)
         while chunk := list(islice(waiting, batch_size)):
-            examples = [_pair(text, head, tail) for text, head, tail in chunk]
+            examples = [pair_example(text, head, tail) for text, head, tail in chunk]
             for (found,) in self.predict_examples(examples, batch_size=batch_size):
                 yield Relation(found.label, found.score)
 
@@ -162,35 +161,6 @@ def _unlabelled(example: Example) -> Example:
     return example.model_copy(update={"entities": (), "label": None})
 
 
-def _example(text: str) -> Example | None:
-    tokens = tokenize(text)
-    if not tokens:
-        return None
-    return Example(
-        id="text", text=text, tokens=tuple(t.text for t in tokens), offsets=tuple((t.start, t.end) for t in tokens)
-    )
-
-
 def _mention(example: Example, found: Found) -> Mention:
     start, end = example.offsets[found.start][0], example.offsets[found.end - 1][1]
     return Mention(start, end, example.text[start:end], found.label, found.score)
-
-
-def _pair(text: str, head: Span | str, tail: Span | str) -> Example:
-    example = _example(text)
-    if example is None:
-        raise DataError("the text is empty", "Give the text that holds both mentions.")
-    return example.model_copy(update={"head": _tokens_of(example, head), "tail": _tokens_of(example, tail)})
-
-
-def _tokens_of(example: Example, mention: Span | str) -> Span:
-    """The tokens that a mention touches."""
-    if isinstance(mention, str):
-        start = example.text.find(mention) if mention else -1
-        if start < 0:
-            raise DataError(f"{mention!r} does not stand in {example.text!r}", "Give it as it is written there.")
-        mention = (start, start + len(mention))
-    touched = [i for i, (a, b) in enumerate(example.offsets) if a < mention[1] and b > mention[0]]
-    if not touched:
-        raise DataError(f"no word at {mention[0]}:{mention[1]} of {example.text!r}", "Count characters from 0.")
-    return touched[0], touched[-1] + 1

@@ -120,6 +120,17 @@ class Tokenization:
         targets = np.asarray(self.labels.targets(example), np.int64)
         return Encoded(example.id, windows, rows, places, knowledge, targets)
 
+    def owners(self, example: Example) -> tuple[Ids, ...]:
+        """For each window of an example, the word that each of its sub-words belongs to; -1 for a marker."""
+        words = _spaced(example)
+        self._learn(words)
+        numbers = [[at] * len(self._words[word]) for at, word in enumerate(words)]  # cut as the sub-words are
+        if example.head is None or example.tail is None:
+            windows = _windows(numbers, self.room)[0]
+        else:
+            windows = (_marked(numbers, example.head, example.tail, len(words), self.room)[0],)
+        return tuple(np.where(window < len(words), window, -1) for window in windows)
+
     def _learn(self, words: Iterable[str]) -> None:
         new = sorted(set(words) - self._words.keys())
         for word, ids in zip(new, self._tokenize(new), strict=True):

@@ -47,6 +47,7 @@ def test_prompts_depend_on_the_post_and_change_the_scores(bert, ner_examples):
     prompt = batch("prompt")
     with torch.no_grad():
         vectors, attention = model.generator(model._embed(prompt.ids), prompt.attention, weigh=True)
+        assert torch.equal(model.attention(prompt), attention)
         assert torch.allclose(model.generator(model._embed(prompt.ids), prompt.attention)[0], vectors, atol=1e-6)
         assert not torch.allclose(vectors[0], vectors[1])
         assert not torch.allclose(model(prompt, "prompt"), model(prompt, "text"))

@@ -10,7 +10,7 @@ from cotpd.errors import ConfigError
 from cotpd.student.batches import collate, reading_order, training_order
 from cotpd.student.examples import build_examples
 from cotpd.student.labels import LabelSet
-from cotpd.student.views import Tokenization, _marked, _windows
+from cotpd.student.views import Tokenization, _marked, _spaced, _windows
 from tests.student.conftest import make_post
 
 VOCABULARY = 1000  # markers are 1000 .. 1003
@@ -42,6 +42,31 @@ def test_the_knowledge_view_appends_knowledge_in_order_and_cuts_it_not_the_post(
     assert words_of(tokens, batch.ids[0]) == shown
     assert batch.targets.tolist() == [[tokens.labels.names.index(t) for t in ("B-PER", "O", "O", "B-LOC")]]
     assert batch.places.tolist() == [[1, 2, 3, 4]]
+
+
+def test_every_sub_word_is_owned_by_its_word_in_every_window(bert):
+    tokens = tokens_of(bert, max_length=16)
+    [example] = build_examples([make_post(0, "ann zzz lives #s in rome . " * 4, [])], "ner", {}, {})
+    [encoded] = tokens.encode([example])
+    owners, spaced = tokens.owners(example), _spaced(example)
+    assert len(owners) > 1
+    assert [len(window) for window in owners] == [len(window) for window in encoded.windows]
+    for word, (row, place) in enumerate(zip(encoded.rows, encoded.places, strict=True)):
+        assert owners[row][place] == word
+    for window, owned in zip(encoded.windows, owners, strict=True):
+        pieces = {word: [int(i) for i in window[owned == word]] for word in set(owned.tolist())}
+        assert all(ids == tokens._words[spaced[word]] for word, ids in pieces.items())
+
+
+def test_markers_and_what_is_cut_between_them_have_no_owner(bert):
+    tokens = tokens_of(bert, "re", max_length=18)
+    text = "ann " + "with the firm " * 8 + "in rome"
+    [example] = build_examples([make_post(0, text, [("ann", "PER"), ("rome", "LOC")], "None")], "re", {}, {})
+    [encoded], [owners] = tokens.encode([example]), tokens.owners(example)
+    assert ((encoded.windows[0] >= VOCABULARY) == (owners < 0)).all()
+    assert owners[owners >= 0].tolist()[:1] == [0]
+    assert owners[owners >= 0].tolist()[-1] == len(example.tokens) - 1
+    assert len(set(owners.tolist())) < len(example.tokens)
 
 
 def test_text_and_prompt_views_hold_the_post_alone(bert, rich):
