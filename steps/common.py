@@ -22,6 +22,7 @@ AUGMENTED = Path("data/augmented")
 BASELINE = Path("models/baseline")
 STUDENT = Path("models/student")
 TEACHERS = Path("models/teachers")  # folders 0, 1, ...: frozen models of the knowledge view, where there are any
+TARGETS = Path("data/targets")  # what the teachers believe of each example that the student learns from
 METRICS = Path("reports/metrics.json")
 EVALUATION = Path("reports/evaluation")
 REGISTERED = Path("reports/registered.json")
