@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from cotpd.config import Params, load_params
-from cotpd.data.records import KNOWLEDGE_KINDS, SPLITS, Caption, Kind, Knowledge, Post
+from cotpd.data.checked import read_captions, read_knowledge
+from cotpd.data.records import SPLITS, Kind, Post
 from cotpd.data.tables import read_table
 from cotpd.errors import CotpdError
 
@@ -63,17 +64,12 @@ def all_posts() -> list[Post]:
 
 def checked_captions() -> dict[str, str]:
     """Captions that passed their checks, by post id."""
-    rows = read_table(VALIDATED / "captions.jsonl", Caption)
-    return {row.id: row.caption for row in rows if row.caption}
+    return read_captions(VALIDATED)
 
 
 def checked_knowledge() -> dict[str, dict[Kind, str]]:
     """Knowledge that passed its checks, by post id and kind, in the order of the kinds."""
-    rows = read_table(VALIDATED / "knowledge.jsonl", Knowledge)
-    by_post: dict[str, dict[Kind, str]] = {}
-    for row in sorted(rows, key=lambda row: KNOWLEDGE_KINDS.index(row.kind)):
-        by_post.setdefault(row.id, {})[row.kind] = row.text
-    return by_post
+    return read_knowledge(VALIDATED)
 
 
 def read_json(path: Path) -> dict[str, Any]:
