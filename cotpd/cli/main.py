@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cotpd.cli import compare, data, ledger, llm, models, predict, preset, registry, show
+from cotpd.cli import compare, data, explain, ledger, llm, models, predict, preset, registry, show
 from cotpd.errors import CotpdError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("predict")(predict.predict)
+app.command("explain")(explain.explain)
 app.command("show")(show.show)
 app.command("compare")(compare.compare)
 app.add_typer(data.app, name="data")

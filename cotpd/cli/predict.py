@@ -49,7 +49,7 @@ def predict(
       tail -f stream.txt | cotpd predict --file -
       cotpd predict --head "Collins" --tail "NASA" "Collins leaves NASA after 16 years"
     """
-    rows = _rows(texts or [], file, head, tail)
+    rows = read_rows(texts or [], file, head, tail)
     from cotpd.models import folder_of
 
     folder = folder_of(chosen(model))  # a wrong name costs no import of torch
@@ -72,7 +72,8 @@ def chosen(model: str | None) -> str:
     return f"models:/{params.registered_name}@{params.register_.alias}"
 
 
-def _rows(texts: Sequence[str], file: str | None, head: str | None, tail: str | None) -> Iterable[Row]:
+def read_rows(texts: Sequence[str], file: str | None, head: str | None, tail: str | None) -> Iterable[Row]:
+    """Rows with text, and head and tail where they are given or stand in the file, read as they are asked for."""
     if bool(texts) == (file is not None):
         raise ConfigError("nothing to predict, or too much", "Give posts as arguments, or --file, not both.")
     pair = {name: mention for name, mention in (("head", head), ("tail", tail)) if mention is not None}

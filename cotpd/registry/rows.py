@@ -10,6 +10,7 @@ from cotpd.errors import DataError
 
 if TYPE_CHECKING:
     from cotpd.student import Student
+    from cotpd.student.examples import Example
 
 Span = tuple[int, int]
 Row = Mapping[str, Any]
@@ -37,6 +38,17 @@ def predict_rows(student: "Student", rows: Sequence[Row], *, first: int = 1) -> 
         return [{"entities": [_rounded(mention._asdict()) for mention in mentions]} for mentions in found]
     pairs = [_pair(row, number) for number, row in numbered]
     return [_rounded(relation._asdict()) for relation in student.predict_relations(pairs)]
+
+
+def read_example(task: str, row: Row, number: int) -> "Example | None":
+    """A row as an example to be labelled; None for a text without a word, where there is nothing to find.
+
+    Raises:
+        DataError: As for :func:`predict_rows`.
+    """
+    from cotpd.student.examples import pair_example, text_example
+
+    return pair_example(*_pair(row, number)) if task == "re" else text_example(_column(row, "text", number))
 
 
 def _pair(row: Row, number: int) -> tuple[str, Span, Span]:
