@@ -1,17 +1,20 @@
 """evaluate: score the text-only baseline, the student and the knowledge view, and write the report."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from cotpd.config import Params
 from cotpd.data.records import SPLITS, Post, Prediction, Quarantined
 from cotpd.data.tables import read_table, write_json, write_table
-from cotpd.evaluation.compare import compare
+from cotpd.evaluation.compare import Metrics, compare
 from cotpd.evaluation.plots import read_history, write_plots
 from cotpd.evaluation.predictions import predictions as as_rows
 from cotpd.evaluation.report import Material, write_report
+from cotpd.evaluation.showcase import Explained, choose, explain_picks
 from cotpd.student import Student
-from cotpd.student.examples import Example
+from cotpd.student.examples import Example, build_examples
+from cotpd.student.neighbours import Neighbours
 from cotpd.student.views import View
 from steps.common import (
     AUGMENTED,
@@ -31,6 +34,8 @@ from steps.common import (
 )
 from steps.training import knowledge_examples, text_examples
 
+EXPLAINED, NEAREST = 2, 2  # predictions of each sort in the report, and training posts for each
+
 
 class System(NamedTuple):
     """A row of the comparison: a model, the view it is read in, and what gives it a split's examples."""
@@ -43,14 +48,17 @@ class System(NamedTuple):
 
 def run(params: Params) -> None:
     """Write reports/metrics.json and reports/evaluation: predictions, plots with their data, report.html."""
-    predictions = list(_predictions(systems(), params))
+    rows = systems()
+    predictions = list(_predictions(rows, params))
     metrics = compare(predictions, params.task, seed=params.seed)
     write_table(EVALUATION / "predictions.jsonl", predictions)
     plots = write_plots(EVALUATION / "plots", metrics, predictions, _histories(), params.task)
-    write_report(_material(params, metrics, predictions, plots), EVALUATION / "report.html")
+    student = next(system.model for system in rows if system.row == "student")
+    explained = _explained(params, student, predictions)
+    write_report(_material(params, metrics, predictions, plots, explained), EVALUATION / "report.html")
     write_json(METRICS, metrics)
-    for split, rows in metrics.items():
-        shown = ", ".join(f"{name} {row['f1']:.1%}" for name, row in rows.items() if "f1" in row)
+    for split, found in metrics.items():
+        shown = ", ".join(f"{name} {row['f1']:.1%}" for name, row in found.items() if "f1" in row)
         say(f"evaluate: {split} F1: {shown}")
 
 
@@ -97,7 +105,24 @@ def _histories() -> dict[str, list[dict[str, float]]]:
     return {name: read_history(file) for name, file in files.items() if file.is_file()}
 
 
-def _material(params: Params, metrics: dict, predictions: list[Prediction], plots: list) -> Material:
+def _explained(params: Params, student: Student, predictions: list[Prediction]) -> dict[str, list[Explained]]:
+    """Some predictions on the last split that was scored, the one least tuned on, with what stands behind them."""
+    splits = [split for split in params.evaluate.splits if prepared(split)]
+    chosen = choose(predictions, splits[-1], params.task, EXPLAINED) if splits else {}
+    if not chosen:
+        return {}
+    learnt = build_examples(prepared("train"), params.task, checked_captions(), checked_knowledge())
+    index = Neighbours.build(student, STUDENT, learnt)
+    return explain_picks(index, text_examples(splits[-1], params), chosen, NEAREST)
+
+
+def _material(
+    params: Params,
+    metrics: Metrics,
+    predictions: list[Prediction],
+    plots: list[Path],
+    explained: dict[str, list[Explained]],
+) -> Material:
     posts: dict[str, list[Post]] = {split: prepared(split) for split in SPLITS}
     return Material(
         params=params,
@@ -113,6 +138,7 @@ def _material(params: Params, metrics: dict, predictions: list[Prediction], plot
         ],
         augmented=read_json(AUGMENTED / "counts.json"),
         plots=plots,
+        explained=explained,
     )
 
 

@@ -4,14 +4,15 @@ The knowledge view reads captions and LLM answers that nobody has at inference: 
 a competitor. The student is compared with the baseline, with which it shares encoder, text and cost.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.table import Column, Table
 
 from cotpd.data.records import SPLITS, Prediction
 from cotpd.errors import DataError
-from cotpd.evaluation.scores import Task, score
+from cotpd.evaluation.calibration import calibration
+from cotpd.evaluation.scores import DIGITS, Task, score
 from cotpd.evaluation.significance import paired_bootstrap
 
 ROWS = {
@@ -56,11 +57,17 @@ def compare(predictions: Iterable[Prediction], task: Task, *, seed: int, resampl
     """
     metrics: Metrics = {}
     for split, rows in grouped(predictions).items():
-        metrics[split] = {name: score(row, task).as_dict() for name, row in rows.items()}
+        metrics[split] = {name: score(row, task).as_dict() | _reliability(row, task) for name, row in rows.items()}
         if {"baseline", "student"} <= rows.keys():
             gain = paired_bootstrap(rows["student"], rows["baseline"], task, seed=seed, resamples=resamples)
             metrics[split]["gain"] = gain.as_dict()
     return metrics
+
+
+def _reliability(row: Sequence[Prediction], task: Task) -> dict[str, float]:
+    """The expected calibration error, where anything was predicted with a score."""
+    found = calibration(row, task)
+    return {"calibration_error": round(found.error, DIGITS)} if found else {}
 
 
 def rich_table(metrics: Metrics) -> Table:

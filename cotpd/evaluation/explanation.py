@@ -131,7 +131,7 @@ def shorten(text: str, width: int = 160) -> str:
 
 def excerpt(text: str, marks: Sequence[Marked], width: int = 240) -> list[Piece]:
     """The text in pieces, each with its role or ""; of a long text what stands around the marks."""
-    low, high = _window(text, marks, width)
+    low, high = window(text, marks, width)
     pieces: list[Piece] = [("…", "")] if low else []
     at = low
     for mark in sorted(marks, key=lambda one: one.start):
@@ -142,7 +142,8 @@ def excerpt(text: str, marks: Sequence[Marked], width: int = 240) -> list[Piece]
     return [piece for piece in pieces if piece[0]]
 
 
-def _window(text: str, marks: Sequence[Marked], width: int) -> tuple[int, int]:
+def window(text: str, marks: Sequence[Marked], width: int) -> tuple[int, int]:
+    """Where to cut a text that is longer than the width, so that the marks are in it: start and end."""
     if len(text) <= width:
         return 0, len(text)
     first, last = min(mark.start for mark in marks), max(mark.end for mark in marks)

@@ -6,14 +6,16 @@ The PNGs are for people and the report; the CSVs are what `dvc plots` draws and 
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotpd.data.records import Prediction
 from cotpd.errors import DataError
+from cotpd.evaluation.calibration import Bin, Calibration, reliabilities
 from cotpd.evaluation.compare import ROWS, Metrics, grouped
 from cotpd.evaluation.mistakes import CAUSES, causes, pairs
-from cotpd.evaluation.scores import Task
+from cotpd.evaluation.scores import DIGITS, Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,9 +54,11 @@ def write_plots(
         _write_csv(out / f"confusion_{split}.csv", ("row", "actual", "predicted"), confusions)
     if task == "ner":
         _write_csv(out / "mistakes.csv", ("split", "row", "type", *CAUSES), _mistakes(predictions))
+    reliability = {split: reliabilities(rows, task) for split, rows in grouped(predictions).items()}
+    _write_csv(out / "calibration.csv", ("split", "row", *(one.name for one in fields(Bin))), _bins(reliability))
     drawn = [_save(_draw_types(split, rows), out / f"f1_per_type_{split}.png") for split, rows in metrics.items()]
-    curves = _draw_curves(histories)
-    return [*drawn, *([_save(curves, out / "curves.png")] if curves else [])]
+    further = {"calibration": _draw_reliability(reliability), "curves": _draw_curves(histories)}
+    return drawn + [_save(figure, out / f"{name}.png") for name, figure in further.items() if figure]
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
@@ -94,6 +98,13 @@ def _curves(histories: Mapping[str, History]) -> Iterable[tuple[Any, ...]]:
         for epoch in epochs:
             for measure in sorted(set(epoch) - {"epoch"}):
                 yield model, epoch["epoch"], measure, epoch[measure]
+
+
+def _bins(reliability: Mapping[str, Mapping[str, Calibration]]) -> Iterable[tuple[Any, ...]]:
+    for split, rows in reliability.items():
+        for name, found in rows.items():
+            for one in found.bins:
+                yield split, name, *(round(value, DIGITS) for value in astuple(one))
 
 
 def _mistakes(predictions: Sequence[Prediction]) -> Iterable[tuple[Any, ...]]:
@@ -144,6 +155,26 @@ def _draw_types(split: str, rows: Mapping[str, Any]) -> "Figure":
     axis.set_xlabel("F1, percent")
     axis.set_title(f"F1 per type, {split}", loc="left", fontsize=11)
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
+    return figure
+
+
+def _draw_reliability(reliability: Mapping[str, Mapping[str, Calibration]]) -> "Figure | None":
+    """Share right over score, a panel a split; a dot's area says how many predictions it stands for."""
+    if not any(reliability.values()):
+        return None
+    figure, axes = _figure(len(reliability), 3.6)
+    for axis, (split, rows) in zip(axes, reliability.items(), strict=True):
+        axis.plot((0, 1), (0, 1), "--", color="#cbd5e1", linewidth=1)
+        for name, found in rows.items():
+            points = [one.score for one in found.bins], [one.right for one in found.bins]
+            axis.plot(*points, color=COLOURS[name], linewidth=1, label=ROWS[name])
+            share = [300 * one.count / found.count for one in found.bins]
+            axis.scatter(*points, share, color=COLOURS[name], alpha=0.6, linewidths=0)
+        axis.set_title(f"share right by score, {split}", loc="left", fontsize=11)
+        axis.set_xlabel("score")
+        axis.set_xlim(0, 1.05)
+        axis.set_ylim(-0.03, 1.05)
+    axes[0].legend(frameon=False, fontsize=8)
     return figure
 
 

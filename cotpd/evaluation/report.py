@@ -1,6 +1,6 @@
 """One self-contained HTML page on what was run and how it came out: no scripts, no links to files, no clock.
 
-Plots are embedded, which makes the page some 200 KB, but it can be mailed, archived and logged as one file. Posts,
+Plots are embedded, which makes the page some 300 KB, but it can be mailed, archived and logged as one file. Posts,
 captions and LLM answers are untrusted text: the template escapes everything that is put into it.
 """
 
@@ -13,8 +13,11 @@ from typing import Any
 
 from cotpd.config import Params
 from cotpd.data.records import Kind, Post, Prediction, Quarantined
+from cotpd.evaluation.calibration import reliabilities
 from cotpd.evaluation.cases import Case, cases
-from cotpd.evaluation.compare import ROWS, Metrics, gain_cells, percent
+from cotpd.evaluation.compare import ROWS, Metrics, gain_cells, grouped, percent
+from cotpd.evaluation.explanation import excerpt, shorten
+from cotpd.evaluation.showcase import Explained, shades
 
 # What decides the outcome. Batch sizes of the captioner, time-outs and the like are left out on purpose: they do
 # not make the evaluation run again, and the page would show stale values.
@@ -51,6 +54,8 @@ class Material:
     """Counts of the augment step."""
     plots: Sequence[Path] = ()
     """PNG files to embed."""
+    explained: Mapping[str, Sequence[Explained]] = field(default_factory=dict)
+    """Explained predictions of the student, by why they are shown."""
 
 
 def write_report(material: Material, path: Path) -> None:
@@ -72,7 +77,8 @@ def render(material: Material) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "gain": gain_cells}
+    environment.filters |= {"percent": percent, "gain": gain_cells, "shorten": shorten}
+    environment.globals |= {"excerpt": excerpt, "shades": shades}
     return environment.get_template("report.html.j2").render(
         task=material.params.task,
         encoder=material.params.student.encoder,
@@ -87,6 +93,11 @@ def render(material: Material) -> str:
         chosen=_chosen(material),
         captions=material.captions,
         knowledge=material.knowledge,
+        reliability=[
+            (split, reliabilities(rows, material.params.task))
+            for split, rows in grouped(material.predictions).items()
+        ],
+        explained=material.explained,
     )
 
 

@@ -7,6 +7,11 @@ from cotpd.data.records import Entity, Kind, Post, Prediction, Quarantined, Rela
 from cotpd.data.text import tokenize
 from cotpd.evaluation.compare import compare
 from cotpd.evaluation.report import Material
+from cotpd.student import Student
+from cotpd.student.examples import build_examples
+from cotpd.student.neighbours import Neighbours
+from tests.student.conftest import make_posts
+from tests.student.test_attention import make_student
 
 EVIL = "<script>alert('x')</script>"
 
@@ -65,4 +70,16 @@ def material(posts, predictions):
         knowledge={"2": {Kind.NOUN: f"Paris is a city {EVIL}"}},
         quarantine=[Quarantined(id="9", step="validate", reason=f"too long {EVIL}")] * 3,
         augmented={"style": {"tried": 7, "kept": 4}},
+    )
+
+
+@pytest.fixture
+def index(encoder, tmp_path, monkeypatch):
+    """Of an untrained student: what it finds is chance, what is shown for it is not."""
+    monkeypatch.setenv("COTPD_CACHE", str(tmp_path / "cache"))
+    make_student(str(encoder)).save(tmp_path / "m")
+    knowledge = {f"p{n}": {Kind.SENTENCE: "about the city", Kind.NOUN: f"noun {n}"} for n in range(12)}
+    examples = build_examples(make_posts(12), "ner", {"p0": "a picture"}, knowledge)
+    return Neighbours.build(
+        Student.from_pretrained(tmp_path / "m", "cpu"), tmp_path / "m", examples, progress=False
     )

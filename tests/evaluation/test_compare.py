@@ -33,6 +33,7 @@ def test_every_split_has_its_rows_in_order_and_the_gain_where_it_can_be_had():
         "f1": 0.857143,
         "support": 4,
     }
+    assert metrics["test"]["student"]["calibration_error"] == pytest.approx(0.9 - 0.75)
     assert "gain" not in compare([row("1", "student", "PER")], "ner", seed=1)["test"]
 
 

@@ -9,23 +9,7 @@ from hypothesis import strategies as st
 
 from cotpd.data.records import Kind
 from cotpd.evaluation.explanation import Marked, chain, excerpt, explain, shorten
-from cotpd.student import Student
-from cotpd.student.examples import Example, build_examples, text_example
-from cotpd.student.neighbours import Neighbours
-from tests.student.conftest import make_posts
-from tests.student.test_attention import make_student
-
-
-@pytest.fixture
-def index(encoder, tmp_path, monkeypatch):
-    """Of an untrained student: what it finds is chance, what is shown for it is not."""
-    monkeypatch.setenv("COTPD_CACHE", str(tmp_path / "cache"))
-    make_student(str(encoder)).save(tmp_path / "m")
-    knowledge = {f"p{n}": {Kind.SENTENCE: "about the city", Kind.NOUN: f"noun {n}"} for n in range(12)}
-    examples = build_examples(make_posts(12), "ner", {"p0": "a picture"}, knowledge)
-    return Neighbours.build(
-        Student.from_pretrained(tmp_path / "m", "cpu"), tmp_path / "m", examples, progress=False
-    )
+from cotpd.student.examples import Example, text_example
 
 
 def test_every_mark_stands_in_its_text_and_every_chain_is_that_of_its_post(index):

@@ -26,6 +26,8 @@ def test_the_same_inputs_give_the_same_bytes(material, histories, tmp_path):
         write_plots(tmp_path / name, *inputs)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert files == [
+        "calibration.csv",
+        "calibration.png",
         "confusion_test.csv",
         "curves.csv",
         "curves.png",
@@ -60,12 +62,17 @@ def test_the_numbers_behind_the_plots_are_written(material, histories, tmp_path)
         if (row["row"], row["type"]) == ("student", "LOC")
     ]
     assert missed == ["1"]
+    bins = [row for row in table(tmp_path / "calibration.csv") if row["row"] == "student"]
+    assert [(row["split"], row["high"], row["count"], row["score"], row["right"]) for row in bins] == [
+        ("test", "0.9", "2", "0.9", "1.0")
+    ]
     assert len(table(tmp_path / "curves.csv")) == 9
 
 
 def test_without_histories_there_are_no_curves(material, tmp_path):
     assert [path.name for path in write_plots(tmp_path, material.metrics, material.predictions, {}, "ner")] == [
-        "f1_per_type_test.png"
+        "f1_per_type_test.png",
+        "calibration.png",
     ]
 
 

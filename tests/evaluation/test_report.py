@@ -6,8 +6,11 @@ import pytest
 
 from cotpd.data.records import Prediction
 from cotpd.evaluation.cases import cases, marked
+from cotpd.evaluation.explanation import Claim, Explanation, Look, Looks, Marked, Support
 from cotpd.evaluation.plots import write_plots
 from cotpd.evaluation.report import render, write_report
+from cotpd.evaluation.showcase import Explained, Pick
+from cotpd.student.heads import Found
 from tests.evaluation.conftest import EVIL
 
 
@@ -58,3 +61,41 @@ def test_a_relation_shows_its_pair_and_the_labels(posts):
 @pytest.mark.parametrize("spans", [[], [(0, 1, "LOC")], [(0, 2, "LOC"), (1, 3, "PER")]])
 def test_pieces_join_to_the_text(posts, spans):
     assert "".join(text for text, _ in marked(posts[1], spans)) == f"Paris {EVIL}"
+
+
+@pytest.fixture
+def explained(posts):
+    """A wrong prediction in a post that means harm, with a training post and a chain that do so too."""
+    text = posts[1].text
+    mark = Marked(0, 5, "Paris", "PER")
+    near = Support("t1", 0.5, "PER", f"Ada {EVIL}", [Marked(0, 3, "Ada", "PER")], {"noun": f"a name {EVIL}"})
+    words = [Look(0, 5, "Paris", 0.2), Look(6, 13, text[6:13], 0.4)]
+    explanation = Explanation("2", text, [Claim("PER", 0.75, [mark], [near])], Looks(words, 0.4, []))
+    return Explained(Pick("2", Found(0, 1, "PER", 0.75), ()), explanation, f"no entity {EVIL}")
+
+
+def with_explained(material, one):
+    return render(material.__class__(**{**material.__dict__, "explained": {"Wrong": [one]}}))
+
+
+def test_explained_predictions_are_shown_with_their_chain_and_all_of_it_escaped(material, explained):
+    page = with_explained(material, explained)
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= render(material).count("&lt;script&gt;") + 3
+    assert '<span class="at" style="background:rgba(245,158,11,0.38)">Paris</span>' in page
+    assert "<mark>Ada<small>PER</small></mark>" in page
+    assert "reads no prompts" not in page
+
+
+def test_a_student_without_prompts_is_shown_without_colours(material, explained):
+    bare = explained.explanation.__class__(**{**explained.explanation.__dict__, "attention": None})
+    page = with_explained(material, explained._replace(explanation=bare))
+    assert "reads no prompts" in page
+    assert '<span class="at">Paris</span>' in page
+
+
+def test_reliability_is_told_for_each_row(material):
+    page = render(material)
+    assert re.search(
+        r"<td>test</td><td>student \(text alone\)</td><td class=\"n\">2</td><td class=\"n\">90.00<", page
+    )

@@ -1,16 +1,20 @@
-"""Which models stand in the three rows: joint training, a frozen teacher, and no knowledge view at all."""
+"""Which models stand in the three rows, and what the step writes about them."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from cotpd.config import StudentParams
+from cotpd.config import Params, StudentParams
+from cotpd.data.records import Caption, Kind, Knowledge
+from cotpd.data.tables import write_json, write_table
 from cotpd.student import Student
 from cotpd.student.labels import LabelSet
 from cotpd.student.persistence import build
 from cotpd.student.views import View
-from steps.common import BASELINE, STUDENT, TEACHERS
-from steps.evaluate import systems
+from steps.common import AUGMENTED, BASELINE, EVALUATION, METRICS, PREPARED, STUDENT, TEACHERS, VALIDATED
+from steps.evaluate import run, systems
+from tests.student.conftest import make_posts
 
 
 @pytest.fixture
@@ -22,7 +26,7 @@ def save(encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         params = StudentParams(
             encoder=str(encoder), prompt_length=2 if "prompt" in views else 0, generator_heads=2
         )
-        model, tokenizer, reads = build(params, LabelSet.of("ner", ("LOC", "PER")))
+        model, tokenizer, reads = build(params, LabelSet.of("ner", ("LOC", "ORG", "PER")))
         Student(model, tokenizer, params, views, reads, "cpu").save(folder)
 
     return write
@@ -55,3 +59,35 @@ def test_without_a_teacher_the_knowledge_view_is_left_out_and_it_is_said(save, c
     save(STUDENT, "prompt")
     assert rows() == [("baseline", "text"), ("student", "prompt")]
     assert "knowledge view is not scored" in capsys.readouterr().err
+
+
+@pytest.fixture
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the steps before have written: twelve posts to learn from and six to be tested on."""
+    monkeypatch.setenv("COTPD_CACHE", str(tmp_path / "cache"))
+    posts = make_posts(18)
+    write_table(PREPARED / "train.jsonl", posts[:12])
+    write_table(PREPARED / "test.jsonl", posts[12:])
+    write_table(VALIDATED / "captions.jsonl", [Caption(id="p0", image="a", caption="a tower", backend="tags")])
+    said = [Knowledge(id=post.id, kind=Kind.NOUN, text="<b>acme</b> is a firm") for post in posts]
+    write_table(VALIDATED / "knowledge.jsonl", said)
+    write_table(AUGMENTED / "augmented.jsonl", [])
+    write_json(AUGMENTED / "counts.json", {})
+    for folder in (PREPARED, VALIDATED, AUGMENTED):
+        write_table(folder / "quarantine.jsonl", [])
+
+
+@pytest.mark.parametrize("teacher", [True, False])
+def test_the_step_scores_what_is_there_and_explains_some_predictions(save, tables, teacher):
+    save(BASELINE, "text")
+    save(STUDENT, "prompt")
+    if teacher:
+        save(TEACHERS / "0", "knowledge")
+    run(Params())
+    metrics = json.loads(METRICS.read_text("utf-8"))
+    assert list(metrics) == ["test"]  # there is no valid split
+    assert ("knowledge" in metrics["test"]) == teacher
+    page = (EVALUATION / "report.html").read_text("utf-8")
+    assert "What stands behind a prediction" in page
+    assert "&lt;b&gt;acme&lt;/b&gt; is a firm" in page
+    assert "rgba(245,158,11" in page
