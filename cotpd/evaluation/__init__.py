@@ -1,1 +1,1 @@
-"""Scores, their significance, the comparison of the three rows, plots and the report."""
+"""Scores, their significance and reliability, the comparison of rows and of seeds, explanations, plots, the report."""

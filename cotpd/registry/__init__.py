@@ -1,1 +1,1 @@
-"""The MLflow registry: packing a student, finding it again, and moving its aliases."""
+"""The MLflow registry: packing a student, moving the aliases of its versions, serving one."""

@@ -9,8 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -22,7 +21,7 @@ from cotpd.models.store import connect, current, database, explained
 from cotpd.registry.aliases import set_alias
 
 if TYPE_CHECKING:
-    from mlflow import ActiveRun, MlflowClient
+    from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
 PACKAGE = Path(__file__).parents[1]
@@ -115,15 +114,6 @@ def signature(task: str) -> "ModelSignature":
     kinds = {"start": "long", "end": "long", "type": "string", "text": "string", "score": "double"}
     entity = Object([Property(name, DataType[kind]) for name, kind in kinds.items()])
     return ModelSignature(columns, Schema([ColSpec(Array(entity), "entities")]))
-
-
-@contextmanager
-def _run(client: "MlflowClient", params: Params, root: Path) -> Iterator["ActiveRun"]:
-    import mlflow
-
-    experiment = _experiment(client, params, root)
-    with current(client), mlflow.start_run(experiment_id=experiment, run_name=params.registered_name) as run:
-        yield run
 
 
 def _log_model(task: str, student: Path) -> str:
