@@ -1,1 +1,1 @@
-"""Scores, their significance and reliability, comparisons of rows and of seeds, explanations, plots, the report."""
+"""Scores, their significance and reliability, comparisons of rows and seeds, explanations, plots, the report."""
