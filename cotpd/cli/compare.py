@@ -29,6 +29,7 @@ def compare(
 
     \b
     Example:
+      mkdir -p runs
       for s in 1 2 3 4 5; do dvc exp run -S seed=$s && cp -r reports/evaluation runs/$s; done
       cotpd compare runs/*
     """
