@@ -20,15 +20,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class DataParams(Section):
-    """Where the posts are and what comes with them."""
+class SourceParams(Section):
+    """A data set: its files, and what comes with them."""
 
-    path: str = "sample"
+    path: str
     """Folder (or file) of the data set."""
     format: Literal["auto", "jsonl", "twitter", "snap", "wikidiverse", "mnre"] = "auto"
     """How the files are written; auto looks at their names and first lines."""
-    types: tuple[str, ...] | None = None
-    """Entity types or relation labels allowed; null takes those found, train's first."""
     captions: str | None = None
     """Captions that the data set brings along, a file or pattern below path; see docs/your-data.md."""
     answers: str | None = None
@@ -37,6 +35,21 @@ class DataParams(Section):
     """The kind of knowledge that those answers are."""
     limit: int | None = Field(default=None, ge=1)
     """Use only the first so many posts of each split, for trying things out."""
+
+
+class UnlabelledParams(SourceParams):
+    """Posts whose labels, if they have any, are not read; ``path`` is relative to ``data.path``."""
+
+
+class DataParams(SourceParams):
+    """Where the posts are and what comes with them."""
+
+    path: str = "sample"
+    """Folder (or file) of the data set."""
+    types: tuple[str, ...] | None = None
+    """Entity types or relation labels allowed; null takes those found, train's first."""
+    unlabelled: tuple[UnlabelledParams, ...] = ()
+    """Posts without labels, on which frozen teachers teach the student (distil.way: frozen)."""
 
 
 class CaptionParams(Section):
@@ -167,11 +180,25 @@ class TrainParams(Section):
     """Mixed precision; auto switches it on where the device computes in it."""
 
 
+class TeachParams(TrainParams):
+    """The runs that make frozen teachers of the knowledge view (distil.way: frozen)."""
+
+    count: int = Field(default=1, ge=1)
+    """Teachers, which differ in their seed alone; what they believe is averaged."""
+    encoder: str | None = None
+    """The teachers' encoder, larger if you like; null takes the student's."""
+
+
 class DistilParams(Section):
     """How the two views are brought together (DESIGN: L = L_k + L_p + alpha KL)."""
 
+    way: Literal["joint", "frozen"] = "joint"
+    """joint: both views of one model train together, as published. frozen: teachers of the knowledge view are
+    trained first; the student then learns from what they believe of its posts and of data.unlabelled."""
     alpha: float = Field(default=1.0, ge=0)
     """Weight of the KL term."""
+    gold: float = Field(default=1.0, ge=0)
+    """Weight of the student's own task loss on labelled posts."""
     kl: Literal["sequence", "token"] = "sequence"
     """NER: exact KL between the CRFs' sequence distributions, or between per-token posteriors."""
     temperature: float = Field(default=1.0, gt=0)
@@ -215,6 +242,7 @@ class Params(Section):
     augment: AugmentParams = AugmentParams()
     student: StudentParams = StudentParams()
     baseline: TrainParams = TrainParams()
+    teach: TeachParams = TeachParams()
     train: TrainParams = TrainParams()
     distil: DistilParams = DistilParams()
     evaluate: EvaluateParams = EvaluateParams()

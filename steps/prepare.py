@@ -3,8 +3,9 @@
 from cotpd.config import Params
 from cotpd.data.load import load_dataset
 from cotpd.data.tables import write_json, write_table
+from cotpd.data.unlabelled import load_unlabelled
 from cotpd.errors import DataError
-from steps.common import PREPARED, main, say
+from steps.common import PREPARED, UNLABELLED, main, say
 
 
 def run(params: Params) -> None:
@@ -19,12 +20,12 @@ def run(params: Params) -> None:
             )
         count = write_table(PREPARED / f"{split}.jsonl", usable)
         say(f"prepare: {split}: {count} posts")
-    write_table(PREPARED / "quarantine.jsonl", dataset.quarantine)
-    write_json(
-        PREPARED / "summary.json", {"types": dataset.types, "labels": dataset.labels, "stats": dataset.stats}
-    )
-    if dataset.quarantine:
-        say(f"prepare: {len(dataset.quarantine)} rows set aside, see {PREPARED / 'quarantine.jsonl'}")
+    quarantine = [*dataset.quarantine, *unlabelled.quarantine]
+    write_table(PREPARED / "quarantine.jsonl", quarantine)
+    stats = {**dataset.stats, UNLABELLED: unlabelled.stats}
+    write_json(PREPARED / "summary.json", {"types": dataset.types, "labels": dataset.labels, "stats": stats})
+    if quarantine:
+        say(f"prepare: {len(quarantine)} rows set aside, see {PREPARED / 'quarantine.jsonl'}")
 
 
 if __name__ == "__main__":
