@@ -11,7 +11,8 @@ from steps.common import PREPARED, UNLABELLED, main, say
 def run(params: Params) -> None:
     """Read ``params.data`` and write data/prepared: Post records per split, quarantined rows and a summary."""
     dataset = load_dataset(params.data)
-    for split, posts in dataset.posts.items():
+    unlabelled = load_unlabelled(params.data, dataset.posts)
+    for split, posts in {**dataset.posts, UNLABELLED: unlabelled.posts}.items():
         usable = [post for post in posts if post.relations] if params.task == "re" else posts
         if split == "train" and not usable:
             raise DataError(

@@ -1,7 +1,7 @@
 """Posts without labels: what frozen teachers teach a student on, beside the labelled training posts.
 
-Trade-off: labels that such a set happens to have are thrown away here, at the door, so that nothing later has to be
-trusted not to look; and a text that also stands in the labelled data is left out, whichever split it stands in.
+Trade-off: labels that such a set happens to have are thrown away here, at the door, so that nothing later has to
+be trusted not to look; and a text that also stands in the labelled data is left out, in whichever split it is.
 """
 
 from collections import Counter

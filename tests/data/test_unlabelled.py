@@ -37,7 +37,8 @@ def test_labels_are_left_at_the_door(tmp_path: Path) -> None:
         {"id": "1", "text": "Emmy likes Paris", "entities": entities, "relations": relations}])  # fmt: skip
     found = read(tmp_path, {"path": "more"}, {"path": "pairs.jsonl"})
     plain, pair = found.posts
-    assert plain.entities == () and [entity.type for entity in pair.entities] == [None, None]
+    assert plain.entities == ()
+    assert [entity.type for entity in pair.entities] == [None, None]
     assert [relation.label for relation in pair.relations] == [""]
     assert "PER" not in plain.model_dump_json() + pair.model_dump_json()
     assert len({"1", "2", plain.id, pair.id}) == 4  # every table is keyed by id
@@ -58,13 +59,15 @@ def test_pictures_are_found_from_the_folder_of_the_data(tmp_path: Path) -> None:
     (tmp_path / "mine/more/images").mkdir()
     (tmp_path / "mine/more/images/a.jpg").write_bytes(b"x")
     (post,) = read(tmp_path, {"path": "more"}).posts
-    assert post.image == "more/images/a.jpg" and (tmp_path / "mine" / post.image).is_file()
+    assert post.image == "more/images/a.jpg"
+    assert (tmp_path / "mine" / post.image).is_file()
 
 
 def test_what_cannot_be_read_is_quarantined_and_what_is_not_there_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/more.jsonl").write_text('{"id": "1", "text": "Emmy sings"}\n{"id": "2"}\n')
     found = read(tmp_path, {"path": "more.jsonl"})
-    assert len(found.posts) == 1 and [row.line for row in found.quarantine] == [2]
+    assert len(found.posts) == 1
+    assert [row.line for row in found.quarantine] == [2]
     with pytest.raises(DataError, match="mine/absent: there is no such"):
         read(tmp_path, {"path": "absent"})
