@@ -8,7 +8,8 @@ from steps.training import fit, text_examples
 
 def run(params: Params) -> None:
     """Write models/baseline: weights, configuration and the history of the run."""
-    fit(text_examples, params, params.baseline, objective=FineTuning(), out=BASELINE)
+    train, valid = (text_examples(split, params) for split in ("train", "valid"))
+    fit(train, valid, params, params.baseline, objective=FineTuning("text"), out=BASELINE)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,23 @@
-"""What the two training steps share: examples of train and valid, and the inventory of the data."""
+"""What the training steps share: examples of train and valid, and the inventory of the data."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from cotpd.config import Params, TrainParams
 from cotpd.data.records import Augmented
 from cotpd.data.tables import read_table
-from cotpd.student.examples import Example, augmented_examples, build_examples
+from cotpd.student.examples import Example, augmented_examples, build_examples, without_labels
 from cotpd.student.objectives import Objective
 from cotpd.student.training import train
-from steps.common import AUGMENTED, PREPARED, checked_captions, checked_knowledge, prepared, read_json, say
+from steps.common import (
+    AUGMENTED,
+    PREPARED,
+    UNLABELLED,
+    checked_captions,
+    checked_knowledge,
+    prepared,
+    read_json,
+    say,
+)
 
 
 def inventory(params: Params) -> tuple[str, ...]:
@@ -19,19 +27,19 @@ def inventory(params: Params) -> tuple[str, ...]:
 
 
 def fit(
-    view: Callable[[str, Params], list[Example]],
+    examples: list[Example],
+    valid: list[Example],
     params: Params,
     run: TrainParams,
     *,
     objective: Objective,
     out: Path,
 ) -> None:
-    """Train a model on what a view gives of train and valid, and write it into a folder."""
-    examples = view("train", params)
+    """Train a model on examples of the inventory and write it into a folder."""
     say(f"{out.name}: {len(examples)} training examples")
     train(
         examples,
-        view("valid", params),
+        valid,
         task=params.task,
         types=inventory(params),
         student=params.student,
@@ -55,3 +63,14 @@ def knowledge_examples(split: str, params: Params) -> list[Example]:
         augmented = read_table(AUGMENTED / "augmented.jsonl", Augmented)
         examples += augmented_examples(augmented, params.task, captions, knowledge)
     return examples
+
+
+def unlabelled_examples(params: Params) -> list[Example]:
+    """The examples that have no labels, with caption and knowledge for the teachers to read."""
+    found = build_examples(prepared(UNLABELLED), params.task, checked_captions(), checked_knowledge())
+    return [without_labels(example) for example in found]
+
+
+def text_alone(examples: list[Example]) -> list[Example]:
+    """The same examples as a model sees them that reads nothing else."""
+    return [example.model_copy(update={"caption": None, "knowledge": {}}) for example in examples]

@@ -23,6 +23,14 @@ class Marginals(NamedTuple):
     pairwise: Tensor  # (batch, T - 1, K, K): p(y_t = i, y_{t+1} = j)
 
 
+class Belief(NamedTuple):
+    """All that a cross-entropy needs to know of distributions over tag sequences, or of averages of several."""
+
+    unary: Tensor  # (batch, T, K): p(y_t = k); zero beyond a length
+    transitions: Tensor  # (batch, K, K): how often each transition is expected
+    entropy: Tensor  # (batch,): in nats; of an average, the mean of its members'
+
+
 class LinearChainCRF(nn.Module):
     """p(y | x) proportional to exp(start + sum of emissions + sum of transitions + end) (Lafferty et al. 2001).
 
@@ -106,6 +114,33 @@ class LinearChainCRF(nn.Module):
         gap = gap + (pairs * (fixed[1] - weights[1])).sum((1, 2))
         return gap - posterior.log_z.to(p.dtype) + LogPartition.apply(q, *weights, lengths)
 
+    @torch.no_grad()
+    def belief(self, emissions: Tensor, mask: Tensor, temperature: float = 1.0) -> Belief:
+        """What the field, every score divided by the temperature, believes of a batch; without gradient."""
+        emissions = _exact(emissions) / temperature
+        start, transitions, end = (w / temperature for w in self.weights())
+        posterior = forward_backward(emissions, start, transitions, end, mask.sum(1))
+        unary, steps = posterior.unary.to(emissions.dtype), posterior.expected_transitions().to(emissions.dtype)
+        expected = _expected(unary, steps, emissions, (start, transitions, end), mask)
+        return Belief(unary, steps, posterior.log_z.to(emissions.dtype) - expected)
+
+    def cross_entropy(self, p: Belief, emissions: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
+        """-E_p[log q] over whole tag sequences, exact, (batch,); minus p's entropy it is KL(p || q).
+
+        The expectation is linear in p: for an average of beliefs this is the average of the cross-entropies,
+        although the average of chains is no chain.
+
+        Args:
+            p: A belief, computed at the same temperature.
+            emissions: Of q, (batch, T, K).
+            mask: (batch, T).
+            temperature: Every score of q is divided by it.
+        """
+        emissions = _exact(emissions) / temperature
+        weights = tuple(w / temperature for w in self.weights())
+        log_z = LogPartition.apply(emissions, *weights, mask.sum(1))
+        return log_z - _expected(p.unary, p.transitions, emissions, weights, mask)
+
     def token_kl(self, p: Tensor, q: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
         """Sum over tokens of KL between the tags' marginals under both chains, (batch,); p gets no gradient.
 
@@ -117,6 +152,16 @@ class LinearChainCRF(nn.Module):
         log_p = log_marginals(p, *(w.detach() for w in weights), lengths)
         gap = log_p - log_marginals(q, *weights, lengths)
         return (log_p.exp() * gap).sum(-1).masked_fill(~mask, 0.0).sum(1).to(q.dtype)
+
+
+def _expected(
+    unary: Tensor, steps: Tensor, emissions: Tensor, weights: tuple[Tensor, ...], mask: Tensor
+) -> Tensor:
+    """Expected score (batch,) under marginals of a field with given emissions and weights."""
+    start, transitions, end = weights
+    at = (mask.sum(1) - 1).view(-1, 1, 1).expand(-1, 1, unary.shape[-1])
+    local = (unary * emissions.masked_fill(~mask.unsqueeze(-1), 0.0)).sum((1, 2))
+    return local + unary[:, 0] @ start + unary.gather(1, at).squeeze(1) @ end + (steps * transitions).sum((1, 2))
 
 
 def _exact(emissions: Tensor) -> Tensor:

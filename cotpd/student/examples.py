@@ -119,6 +119,11 @@ def _tokens_of(example: Example, mention: Span | str) -> Span:
     return touched[0], touched[-1] + 1
 
 
+def without_labels(example: Example) -> Example:
+    """The same example, its gold mentions or relation left out."""
+    return example.model_copy(update={"entities": (), "label": None})
+
+
 def _examples(post: Post, task: Task, caption: str | None, knowledge: Mapping[Kind, str]) -> list[Example]:
     shared = {
         "text": post.text,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cotpd.config import DistilParams
-from cotpd.student.crf import LinearChainCRF
+from cotpd.student.crf import Belief, LinearChainCRF
 from cotpd.student.labels import LabelSet
 
 
@@ -53,6 +53,15 @@ class NerHead(nn.Module):
         """Mean KL(knowledge || prompt) of a post, times the squared temperature (Hinton et al. 2015)."""
         measure = self.crf.sequence_kl if distil.kl == "sequence" else self.crf.token_kl
         return measure(knowledge, prompt, mask, distil.temperature).mean() * distil.temperature**2
+
+    def belief(self, scores: Tensor, mask: Tensor, temperature: float) -> Belief:
+        """What the scores say of each post, for a student to be taught; without gradient."""
+        return self.crf.belief(scores, mask, temperature)
+
+    def taught(self, belief: Belief, scores: Tensor, mask: Tensor, temperature: float) -> Tensor:
+        """Mean KL(belief || student) of a post, times the squared temperature."""
+        gap = self.crf.cross_entropy(belief, scores, mask, temperature) - belief.entropy
+        return gap.mean() * temperature**2
 
     @torch.no_grad()
     def decode(self, scores: Tensor, mask: Tensor) -> list[list[Found]]:
@@ -114,6 +123,18 @@ class ReHead(nn.Module):
         p, q = knowledge.detach() / distil.temperature, prompt / distil.temperature
         log_p, log_q = p.log_softmax(-1), q.log_softmax(-1)
         return (log_p.exp() * (log_p - log_q)).sum(-1).mean() * distil.temperature**2
+
+    @torch.no_grad()
+    def belief(self, scores: Tensor, mask: Tensor, temperature: float) -> Belief:
+        """Each pair's distribution over relations: a chain of one position, without transitions."""
+        log_p = (scores / temperature).log_softmax(-1)
+        return Belief(log_p.exp().unsqueeze(1), log_p.new_zeros(len(log_p), 0, 0), -(log_p.exp() * log_p).sum(-1))
+
+    def taught(self, belief: Belief, scores: Tensor, mask: Tensor, temperature: float) -> Tensor:
+        """Mean KL(belief || student) of a pair, times the squared temperature."""
+        log_q = (scores / temperature).log_softmax(-1)
+        gap = -(belief.unary[:, 0] * log_q).sum(-1) - belief.entropy
+        return gap.mean() * temperature**2
 
     @torch.no_grad()
     def decode(self, scores: Tensor, mask: Tensor) -> list[list[Found]]:

@@ -16,6 +16,7 @@ from cotpd.student.views import Encoded, View
 
 if TYPE_CHECKING:
     from cotpd.student.student import Student
+    from cotpd.student.targets import Targets
 
 
 class Objective(Protocol):
@@ -96,6 +97,50 @@ class JointDistillation:
         }
         total = parts["loss_knowledge"] + parts["loss_prompt"] + self.params.alpha * parts["kl"]
         return {"loss": total, **parts}
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Frozen teachers: alpha KL(teachers || student) on every example, gold L_task on those that have labels.
+
+    What the teachers believe was computed once, so that an epoch costs the student's own view alone; with several
+    teachers the KL is the mean of theirs. Patient teaching of this kind, also on unlabelled text, goes back to
+    Hinton et al. (2015); the divergence is the exact one over whole sequences.
+
+    Attributes:
+        view: "prompt", or "text" for a student without prompts.
+        targets: What the teachers believe, by example id, computed at params.temperature.
+        unlabelled: Ids of the examples that have no labels.
+        params: Weights alpha and gold, and the temperature.
+    """
+
+    view: View
+    targets: "Targets"
+    unlabelled: frozenset[str]
+    params: DistilParams
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The one view."""
+        return (self.view,)
+
+    @property
+    def fingerprint(self) -> str:
+        """The weights, and all that is believed."""
+        return f"{self.view} {self.params.model_dump_json()} {sorted(self.unlabelled)} {self.targets.digest}"
+
+    def losses(self, learner: "Student", chosen: Sequence[Encoded]) -> dict[str, Tensor]:
+        """The weighted sum and its parts."""
+        batch = batch_of(learner, chosen, self.view)
+        scores, head = learner.model(batch, self.view), learner.model.head
+        belief = self.targets.batch(batch.names, learner.device)
+        parts = {"kl": head.taught(belief, scores, batch.mask, self.params.temperature)}
+        parts["loss_gold"] = parts["kl"].new_zeros(())
+        labelled = [at for at, name in enumerate(batch.names) if name not in self.unlabelled]
+        if labelled and self.params.gold:
+            own = head.loss(scores[labelled], batch.targets[labelled], batch.mask[labelled])
+            parts["loss_gold"] = own * (len(labelled) / len(chosen))
+        return {"loss": self.params.alpha * parts["kl"] + self.params.gold * parts["loss_gold"], **parts}
 
 
 def batch_of(learner: "Student", chosen: Sequence[Encoded], view: View) -> Batch:

@@ -17,7 +17,7 @@ from cotpd.errors import ModelError
 from cotpd.models import folder_of
 from cotpd.progress import Progress
 from cotpd.student.batches import collate, reading_order, sizes
-from cotpd.student.examples import Example, Span, pair_example, text_example
+from cotpd.student.examples import Example, Span, pair_example, text_example, without_labels
 from cotpd.student.heads import Found
 from cotpd.student.model import StudentModel
 from cotpd.student.persistence import Card, load, save
@@ -101,7 +101,7 @@ class Student:
             raise ModelError(
                 f"this model reads the views {', '.join(self.views)}, not {view}", "Name one of those."
             )
-        encoded = self.tokens.encode([_unlabelled(example) for example in examples])
+        encoded = self.tokens.encode([without_labels(example) for example in examples])
         found: list[list[Found]] = [[] for _ in examples]
         with Progress(f"labelling, {view} view", len(examples), show=progress) as bar:
             for chosen in reading_order(sizes(encoded, self.tokens), batch_size):
@@ -155,10 +155,6 @@ class Student:
         if self.labels.task != task:
             what = {"ner": "mentions: use predict()", "re": "relations: use predict_relations()"}
             raise ModelError(f"this model labels {what[self.labels.task]}")
-
-
-def _unlabelled(example: Example) -> Example:
-    return example.model_copy(update={"entities": (), "label": None})
 
 
 def _mention(example: Example, found: Found) -> Mention:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cotpd.student import chain
 from cotpd.student.chain import LogPartition, forward_backward
-from cotpd.student.crf import FORBIDDEN, LinearChainCRF
+from cotpd.student.crf import FORBIDDEN, Belief, LinearChainCRF
 
 
 def random_field(tags: int, seed: int, scale: float = 1.0, allowed=None) -> LinearChainCRF:
@@ -104,6 +104,36 @@ def test_sequence_kl_is_that_of_the_enumerated_distributions(case, other, temper
         log_p, log_q = (side.log_softmax(0) for side in sides)
         wanted = (log_p.exp() * (log_p - log_q)).sum()
         assert found[row].item() == pytest.approx(wanted.item(), rel=1e-6, abs=1e-6 * (1 + p.abs().max().item()))
+
+
+@settings(max_examples=30, deadline=None)
+@given(cases, st.lists(st.integers(0, 9), min_size=1, max_size=3), st.sampled_from([1.0, 2.5]))
+def test_cross_entropy_of_averaged_beliefs_is_that_of_the_averaged_distributions(case, others, temperature):
+    field, q, lengths, mask = draw(case)
+    sides = [q + torch.randn(q.shape, dtype=q.dtype, generator=torch.Generator().manual_seed(n)) for n in others]
+    beliefs = [field.belief(side, mask, temperature) for side in sides]
+    mean = Belief(*(torch.stack(values).mean(0) for values in zip(*beliefs, strict=True)))
+    found = field.cross_entropy(mean, q, mask, temperature)
+    apart = torch.stack([field.sequence_kl(side, q, mask, temperature) for side in sides]).mean(0)
+    close = {"rtol": 1e-6, "atol": 1e-6 * (1 + q.abs().max().item())}
+    torch.testing.assert_close(found - mean.entropy, apart, **close)
+    for row, length in enumerate(lengths):
+        log_p, log_q = (
+            [torch.stack(list(enumerate_all(field, e[row, :length]).values())) / temperature for e in every]
+            for every in (sides, [q])
+        )
+        average = torch.stack([one.softmax(0) for one in log_p]).mean(0)
+        wanted = -(average * log_q[0].log_softmax(0)).sum()
+        torch.testing.assert_close(found[row], wanted, **close)
+
+
+def test_a_students_gradient_from_a_belief_is_that_of_the_divergence():
+    field, p, _, mask = draw((4, [5, 1, 3], 2, 1.0))
+    q = torch.randn_like(p).requires_grad_()
+    weights = [q, *field.parameters()]
+    wanted = torch.autograd.grad(field.sequence_kl(p, q, mask, 2.0).sum(), weights)
+    found = torch.autograd.grad(field.cross_entropy(field.belief(p, mask, 2.0), q, mask, 2.0).sum(), weights)
+    torch.testing.assert_close(found, wanted)
 
 
 @pytest.mark.parametrize("logs", [False, True])
