@@ -19,7 +19,7 @@ def executed(said: str) -> list[str]:
 
 def test_every_step_ran_and_every_answer_came_from_the_recorded_ledger(reproduced: str) -> None:
     assert executed(reproduced)[-1] == "register"
-    assert len(executed(reproduced)) == 9
+    assert len(executed(reproduced)) == 10
     asked = re.search(
         r"ask: (\d+) requests: (\d+) answered from the ledger, (\d+) asked, (\d+) failed", reproduced
     )
@@ -84,6 +84,31 @@ def test_a_misspelt_parameter_stops_before_anything_runs(run: Run, checkout: Pat
 def test_a_changed_parameter_re_runs_its_dependants_alone(run: Run, checkout: Path) -> None:
     write_values(checkout / "params.yaml", {"register": {"alias": "candidate"}})
     assert executed(run("dvc", "repro")) == ["register"]
+
+
+def test_frozen_teachers_teach_on_posts_without_labels(run: Run, checkout: Path) -> None:
+    """The sample's posts beyond the limit stand for unlabelled ones: their answers are recorded too."""
+    before = (checkout / "params.yaml").read_text("utf-8")
+    unlabelled = [{"path": ".", "limit": 50}]
+    frozen = {"distil": {"way": "frozen"}, "student": {"prompt_length": 0}, "teach": {"count": 2, "epochs": 1}}
+    write_values(checkout / "params.yaml", {"data": {"unlabelled": unlabelled}, **frozen})
+    try:
+        said = run("dvc", "repro", "evaluate")
+        assert {"teach", "train", "evaluate"} <= set(executed(said))
+        taught = json.loads((checkout / "data/targets/targets.json").read_text("utf-8"))["examples"]
+        extra = {row["id"] for row in rows(checkout / "data/prepared/unlabelled.jsonl")}
+        assert len(extra) == 30  # the ten after the limit in each split
+        assert extra < set(taught)
+        assert json.loads((checkout / "models/student/student.json").read_text("utf-8"))["views"] == ["text"]
+        metrics = json.loads((checkout / "reports/metrics.json").read_text("utf-8"))
+        assert {"baseline", "student", "knowledge"} <= set(metrics["test"])
+        weights = (checkout / "models/teachers/0/model.safetensors").stat()
+        write_values(checkout / "params.yaml", {"distil": {"temperature": 2.0}})
+        assert executed(run("dvc", "repro", "train")) == ["teach", "train"]
+        assert (checkout / "models/teachers/0/model.safetensors").stat().st_mtime_ns == weights.st_mtime_ns
+    finally:
+        (checkout / "params.yaml").write_text(before, "utf-8")
+    run("dvc", "repro")
 
 
 def test_the_same_pipeline_learns_relations(run: Run, checkout: Path) -> None:
