@@ -41,7 +41,7 @@ def _keep(teachers: int) -> None:
 
 def _train(number: int, examples: list[Example], valid: list[Example], params: Params) -> None:
     student = params.student.model_copy(update={"encoder": params.teach.encoder or params.student.encoder})
-    of_its_own = params.model_copy(update={"seed": params.seed + number, "student": student})
+    of_its_own = params.model_copy(update={"seed": params.teach.seed + number, "student": student})
     objective = FineTuning("knowledge")
     fit(examples, valid, of_its_own, params.teach, objective=objective, out=TEACHERS / str(number))
 
