@@ -24,7 +24,7 @@ def test_every_shipped_preset_is_valid(preset: str, params: Path, monkeypatch: p
     assert load_params(params).data.path == "somewhere"
 
 
-@pytest.mark.parametrize("other", ["sample-re", "twitter2017", "mnre"])
+@pytest.mark.parametrize("other", ["sample-re", "twitter2017", "twitter2017-frozen", "mnre"])
 def test_the_sample_preset_takes_back_what_another_did(
     other: str, params: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
