@@ -49,7 +49,7 @@ def write_values(path: Path, values: dict[str, Any]) -> dict[str, Any]:
 
     yaml = YAML()
     yaml.preserve_quotes = True
-    yaml.width = 200
+    yaml.width = 1000
     before = path.read_text("utf-8")
     document = yaml.load(before)
     changed = _merge(document, values)
@@ -79,6 +79,20 @@ def _merge(document: dict[str, Any], values: dict[str, Any], prefix: str = "") -
         if isinstance(value, dict) and isinstance(document.get(key), dict):
             changed |= _merge(document[key], value, f"{prefix}{key}.")
         elif key not in document or document[key] != value:
-            document[key] = value
+            document[key] = _in_one_line(value)
             changed[prefix + key] = value
     return changed
+
+
+def _in_one_line(value: Any) -> Any:
+    """Lists written over several lines would take the comments behind them along when they are replaced."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    if isinstance(value, dict):
+        found = CommentedMap((key, _in_one_line(one)) for key, one in value.items())
+    elif isinstance(value, list | tuple):
+        found = CommentedSeq(_in_one_line(one) for one in value)
+    else:
+        return value
+    found.fa.set_flow_style()
+    return found
