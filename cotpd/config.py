@@ -186,7 +186,7 @@ class TeachParams(TrainParams):
     count: int = Field(default=1, ge=1)
     """Teachers, which differ in their seed alone; what they believe is averaged."""
     seed: int = 13
-    """Of the first teacher, the next ones count on; their own, so that students of several seeds share teachers."""
+    """Of the first teacher, the next ones count on; their own, so that students of several seeds share them."""
     encoder: str | None = None
     """The teachers' encoder, larger if you like; null takes the student's."""
 
