@@ -1,43 +1,50 @@
-"""The CRF beside pytorch-crf 0.7.2: forward and backward of the loss, and Viterbi, in milliseconds.
+"""The CRF beside pytorch-crf 0.7.2: forward and backward of the loss, and Viterbi.
 
-    python benchmarks/crf.py [--threads 2] [--rounds 30]
+    python -m benchmarks.crf [--threads 2] [--rounds 30] [--device cpu]
 
-Both sides get the same scores and full-length chains (the last of a batch one shorter, so that masks are real).
-They take turns, so that a busy moment of the machine hits both; reported are medians and the ratio of the medians.
+Both sides get the same scores and the same chains, of lengths from half of the positions to all of them.
 """
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
 from torchcrf import CRF
 
+from benchmarks.common import Ratio, in_turns, last_line
 from cotpd.student.crf import LinearChainCRF
 
 SHAPES = ((32, 64, 9), (64, 128, 25))  # batch, positions, tags
+TARGETS = {"forward+backward": 3.0, "viterbi": 5.0}
+Sides = tuple[Callable[[], object], Callable[[], object]]
 
 
-def contenders(batch: int, steps: int, tags: int) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
-    """What is timed: by name, our call and the peer's."""
+def contenders(batch: int, steps: int, tags: int, device: str) -> dict[str, Sides]:
+    """What is timed: by name, our call and the peer's.
+
+    Raises:
+        SystemExit: The two do not agree, so that a comparison would mean nothing.
+    """
     torch.manual_seed(0)
-    emissions = torch.randn(batch, steps, tags, requires_grad=True)
-    gold = torch.randint(0, tags, (batch, steps))
-    mask = torch.ones(batch, steps, dtype=torch.bool)
-    mask[-1, -1] = False
-    ours, peer = LinearChainCRF(tags), CRF(tags, batch_first=True)
-    ours.transitions.data = peer.transitions.data.clone()
-    ours.start.data, ours.end.data = peer.start_transitions.data.clone(), peer.end_transitions.data.clone()
+    emissions = torch.randn(batch, steps, tags, device=device, requires_grad=True)
+    gold = torch.randint(0, tags, (batch, steps), device=device)
+    lengths = torch.randint(steps // 2, steps + 1, (batch,), device=device)
+    lengths[0] = steps
+    mask = torch.arange(steps, device=device) < lengths.unsqueeze(1)
+    ours, peer = LinearChainCRF(tags).to(device), CRF(tags, batch_first=True).to(device)
+    with torch.no_grad():
+        for own, other in ((ours.transitions, peer.transitions), (ours.start, peer.start_transitions)):
+            own.copy_(other)
+        ours.end.copy_(peer.end_transitions)
 
     def lists() -> list[list[int]]:
         found, _ = ours.viterbi(emissions, mask)
-        return [row[:n] for row, n in zip(found.tolist(), mask.sum(1).tolist(), strict=True)]
+        return [row[:n] for row, n in zip(found.tolist(), lengths.tolist(), strict=True)]
 
     if lists() != peer.decode(emissions, mask):
         raise SystemExit("the two decode different paths")
     return {
-        "forward + backward": (
+        "forward+backward": (
             lambda: ours.nll(emissions, gold, mask).sum().backward(),
             lambda: (-peer(emissions, gold, mask)).backward(),
         ),
@@ -45,26 +52,22 @@ def contenders(batch: int, steps: int, tags: int) -> dict[str, tuple[Callable[[]
     }
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Wall time of one call."""
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
-
-
-def main() -> None:
-    """Print one row a shape and operation."""
+def main(arguments: list[str] | None = None) -> None:
+    """Print one row a shape and operation, then the line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2, help="torch's threads")
     parser.add_argument("--rounds", type=int, default=30, help="timed calls of each")
-    options = parser.parse_args()
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda where there is one")
+    options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     print("| batch, positions, tags | operation | here, ms | pytorch-crf, ms | faster |\n|---|---|---|---|---|")
+    ratios = {}
     for shape in SHAPES:
-        for name, pair in contenders(*shape).items():
-            times = [[seconds(call) for call in pair] for _ in range(options.rounds + 3)][3:]
-            ours, peer = (1000 * statistics.median(column) for column in zip(*times, strict=True))
-            print(f"| {shape} | {name} | {ours:.2f} | {peer:.2f} | {peer / ours:.1f}x |")
+        for name, sides in contenders(*shape, options.device).items():
+            pair = in_turns(*sides, options.rounds)
+            ratios[f"{name} {shape}"] = Ratio(pair.ratio, TARGETS[name], "high")
+            print(f"| {shape} | {name} | {pair.ours:.2f} | {pair.peer:.2f} | {pair.ratio:.1f}x |")
+    print(last_line("crf", ratios))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Speed beside peers, as ratios: `python -m benchmarks.crf`, `python -m benchmarks.step`."""

@@ -1,0 +1,58 @@
+"""The benchmarks run and end with the promised line of JSON; what they measure is not judged here."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks import common, crf, step
+from benchmarks.common import Ratio, last_line
+
+
+def last(main: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
+    main([*arguments, "--rounds", "1", "--threads", "1"])
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def check(found: dict, name: str) -> None:
+    assert found["name"] == name
+    assert found["hardware"]["threads"] == 1
+    assert set(found) == {"name", "ratios", "hardware", "commit"}
+    for ratio in found["ratios"].values():
+        assert ratio["value"] > 0
+        assert set(ratio) == {"value", "target", "best", "met"}
+
+
+def test_crf(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crf, "SHAPES", ((2, 5, 3),))
+    found = last(crf.main, capsys)
+    check(found, "crf")
+    assert [ratio["target"] for ratio in found["ratios"].values()] == [3.0, 5.0]
+
+
+def test_step(
+    capsys: pytest.CaptureFixture[str], encoder: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    found = last(step.main, capsys, "--encoder", str(encoder), "--batch", "2")
+    check(found, "step")
+
+
+def test_a_target_is_met_on_its_good_side() -> None:
+    assert Ratio(3.1, 3.0, "high").met
+    assert not Ratio(2.9, 3.0, "high").met
+    assert Ratio(1.05, 1.10, "low").met
+    assert not Ratio(1.2, 1.10, "low").met
+
+
+def test_in_turns_gives_the_peers_time_over_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(10_000))
+    monkeypatch.setattr(common.time, "perf_counter", lambda: next(clock))
+    pair = common.in_turns(lambda: None, lambda: [next(clock) for _ in range(2)], 5)
+    assert pair.ratio == 3
+
+
+def test_outside_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common, "ROOT", tmp_path)
+    assert json.loads(last_line("x", {}))["commit"] == ""
