@@ -21,8 +21,13 @@ _STATE, _TENSORS = "state.json", "state.safetensors"
 
 
 def fingerprint(parts: Iterable[BaseModel], further: str) -> str:
-    """A digest of everything that a run is made from; a checkpoint of another run is no use."""
+    """A digest of everything that a run is made from, this package's code included.
+
+    What another run has left, be it a checkpoint or a finished model, is no use to this one.
+    """
     digest = hashlib.sha256(further.encode())
+    for module in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(module.read_bytes())
     for part in parts:
         digest.update(part.model_dump_json().encode() + b"\n")
     return digest.hexdigest()

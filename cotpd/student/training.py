@@ -27,13 +27,13 @@ from cotpd.student.examples import Example, Task
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import Objective
 from cotpd.student.optimization import make_optimizer, set_rates
-from cotpd.student.persistence import build
+from cotpd.student.persistence import build, load
 from cotpd.student.scoring import score
 from cotpd.student.student import Student
 from cotpd.student.views import Encoded
 
 History = list[dict[str, Any]]
-HISTORY = "history.jsonl"
+HISTORY, RUN = "history.jsonl", "run.txt"
 
 
 def train(
@@ -61,7 +61,8 @@ def train(
         params: The run.
         objective: What is minimised, and in which views.
         seed: Seeds the weights, the order of the batches and dropout.
-        out: Folder of the model, replaced when training is over; history.jsonl goes with it.
+        out: Folder of the model, replaced when training is over; history.jsonl and the run's fingerprint go with
+            it. A folder with the fingerprint of this very run is left as it is.
 
     Returns:
         One row an epoch: losses and valid scores in percent.
@@ -73,20 +74,35 @@ def train(
     """
     if not train:
         raise DataError("there is no training example", "Look at data/prepared/summary.json.")
-    seed_everything(seed)
     if "prompt" not in objective.views:
         student = student.model_copy(update={"prompt_length": 0})
     labels = LabelSet.of(task, types)
-    model, tokenizer, reads = build(student, labels)
-    learner = Student(model, tokenizer, student, objective.views, reads, params.device, params.bf16)
     for example in valid:
         labels.targets(example)  # a label that nobody could have learnt is better known before than after hours
     run = fingerprint([labels, student, params, *train, *valid], f"{seed} {objective.fingerprint}")
+    if (history := _finished(Path(out), run)) is not None:
+        print(f"{out}: trained before, from the same examples and parameters", file=sys.stderr)
+        return history
+    seed_everything(seed)
+    model, tokenizer, reads = build(student, labels)
+    learner = Student(model, tokenizer, student, objective.views, reads, params.device, params.bf16)
     checkpoint = Checkpoint(Path(out), run)
     history = Training(learner, learner.tokens.encode(train), objective, params, seed, checkpoint).fit(valid)
-    learner.save(out, {HISTORY: "".join(json.dumps(row) + "\n" for row in history)})
+    learner.save(out, {HISTORY: "".join(json.dumps(row) + "\n" for row in history), RUN: run + "\n"})
     checkpoint.clear()
     return history
+
+
+def _finished(out: Path, run: str) -> History | None:
+    """The history of a folder that this very run has written; None if there is none, or it is incomplete."""
+    try:
+        if (out / RUN).read_text("utf-8").strip() != run:
+            return None
+        rows = [json.loads(line) for line in (out / HISTORY).read_text("utf-8").splitlines()]
+        load(out)
+    except (OSError, ValueError, ModelError):
+        return None
+    return rows
 
 
 def seed_everything(seed: int) -> None:

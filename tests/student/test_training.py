@@ -56,6 +56,23 @@ def test_same_seed_same_bytes_other_seed_others(ner_examples, small, brief, tmp_
     assert weights[0] != weights[1]
 
 
+def test_a_finished_run_is_not_repeated_and_a_damaged_or_another_one_is(
+    ner_examples, small, brief, tmp_path, capsys
+):
+    history = run(ner_examples, small, brief, tmp_path / "m")
+    weights = tmp_path / "m/model.safetensors"
+    before = weights.stat().st_mtime_ns
+    assert run(ner_examples, small, brief, tmp_path / "m") == history
+    assert weights.stat().st_mtime_ns == before
+    assert "trained before" in capsys.readouterr().err
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-100])
+    run(ner_examples, small, brief, tmp_path / "m")
+    assert weights.read_bytes() == whole
+    run(ner_examples, small, brief, tmp_path / "m", seed=4)
+    assert weights.read_bytes() != whole
+
+
 def test_killed_in_an_epoch_it_goes_on_after_the_last_and_ends_the_same(
     ner_examples, small, brief, tmp_path, monkeypatch
 ):
