@@ -5,10 +5,10 @@ Each section is the configuration of one part of the package; a field's descript
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind
 from cotpd.errors import ConfigError
@@ -197,6 +197,8 @@ class DistilParams(Section):
     way: Literal["joint", "frozen"] = "joint"
     """joint: both views of one model train together, as published. frozen: teachers of the knowledge view are
     trained first; the student then learns from what they believe of its posts and of data.unlabelled."""
+    start: Literal["encoder", "teacher"] = "encoder"
+    """frozen: the weights that the student begins with, the bare encoder's or the first teacher's."""
     alpha: float = Field(default=1.0, ge=0)
     """Weight of the KL term."""
     gold: float = Field(default=1.0, ge=0)
@@ -249,6 +251,14 @@ class Params(Section):
     distil: DistilParams = DistilParams()
     evaluate: EvaluateParams = EvaluateParams()
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")
+
+    @model_validator(mode="after")
+    def _one_encoder(self) -> Self:
+        if self.distil.start == "teacher" and self.teach.encoder not in (None, self.student.encoder):
+            raise ValueError(
+                "distil.start teacher needs teachers of the student's encoder: set teach.encoder to null"
+            )
+        return self
 
     @property
     def registered_name(self) -> str:

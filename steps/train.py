@@ -3,7 +3,7 @@
 from cotpd.config import Params
 from cotpd.student.objectives import JointDistillation, Taught
 from cotpd.student.targets import Targets
-from steps.common import STUDENT, TARGETS, main
+from steps.common import STUDENT, TARGETS, TEACHERS, main
 from steps.training import fit, knowledge_examples, text_alone, text_examples, unlabelled_examples
 
 
@@ -21,7 +21,8 @@ def run(params: Params) -> None:
         params=params.distil,
     )
     valid = text_examples("valid", params)
-    fit(labelled + unlabelled, valid, params, params.train, objective=objective, out=STUDENT)
+    start = TEACHERS / "0" if params.distil.start == "teacher" else None
+    fit(labelled + unlabelled, valid, params, params.train, objective=objective, out=STUDENT, start=start)
 
 
 if __name__ == "__main__":

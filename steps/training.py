@@ -34,6 +34,7 @@ def fit(
     *,
     objective: Objective,
     out: Path,
+    start: Path | None = None,
 ) -> None:
     """Train a model on examples of the inventory and write it into a folder."""
     say(f"{out.name}: {len(examples)} training examples")
@@ -47,6 +48,7 @@ def fit(
         objective=objective,
         seed=params.seed,
         out=out,
+        start=start,
     )
 
 

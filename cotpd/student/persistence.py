@@ -4,6 +4,7 @@ Trade-off: the encoder's configuration is kept beside the weights, so that a sav
 its encoder came from; it is some kilobytes larger for that.
 """
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -146,6 +147,30 @@ def load(folder: Path) -> Parts:
     model = StudentModel(AutoModel.from_config(config), card.student, card.labels, _neutral(tokenizer))
     _fill(model, folder / WEIGHTS)
     return Parts(model, tokenizer, card, reads(config))
+
+
+def digest(model: StudentModel) -> str:
+    """A digest of a model's weights."""
+    from safetensors.torch import save
+
+    return hashlib.sha256(save(model.state_dict())).hexdigest()
+
+
+def adopt(model: StudentModel, trained: StudentModel) -> None:
+    """Begin with the weights of a trained model; a prompt generator that it lacks stays fresh.
+
+    Raises:
+        ModelError: It has another encoder or inventory.
+    """
+    remedy = "Begin with one of the same encoder, data and task."
+    if trained.labels != model.labels:
+        raise ModelError("the model to begin with knows other types or labels", remedy)
+    try:
+        missing, unexpected = model.load_state_dict(trained.state_dict(), strict=False)
+    except RuntimeError:
+        raise ModelError("the model to begin with has an encoder of other sizes", remedy) from None
+    if unexpected or any(not name.startswith("generator.") for name in missing):
+        raise ModelError("the model to begin with has another architecture", remedy)
 
 
 def _card(folder: Path) -> Card:

@@ -27,7 +27,7 @@ from cotpd.student.examples import Example, Task
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import Objective
 from cotpd.student.optimization import make_optimizer, set_rates
-from cotpd.student.persistence import build, load
+from cotpd.student.persistence import adopt, build, digest, load
 from cotpd.student.scoring import score
 from cotpd.student.student import Student
 from cotpd.student.views import Encoded
@@ -47,6 +47,7 @@ def train(
     objective: Objective,
     seed: int,
     out: Path | str,
+    start: Path | None = None,
 ) -> History:
     """Train a model and save the best epoch's into a folder; a run that was killed goes on after its last epoch.
 
@@ -63,13 +64,14 @@ def train(
         seed: Seeds the weights, the order of the batches and dropout.
         out: Folder of the model, replaced when training is over; history.jsonl and the run's fingerprint go with
             it. A folder with the fingerprint of this very run is left as it is.
+        start: A trained model to begin from, of the same encoder and inventory; null begins with the bare encoder.
 
     Returns:
         One row an epoch: losses and valid scores in percent.
 
     Raises:
         DataError: There is nothing to train on, or a label is outside types.
-        ModelError: The encoder cannot be had, or the loss is no longer a number.
+        ModelError: The encoder or start cannot be had or do not fit, or the loss is no longer a number.
         ConfigError: The device is not there, or lengths do not fit the encoder.
     """
     if not train:
@@ -79,12 +81,16 @@ def train(
     labels = LabelSet.of(task, types)
     for example in valid:
         labels.targets(example)  # a label that nobody could have learnt is better known before than after hours
-    run = fingerprint([labels, student, params, *train, *valid], f"{seed} {objective.fingerprint}")
+    begun = load(start) if start else None
+    further = f"{seed} {objective.fingerprint} {digest(begun.model) if begun else ''}"
+    run = fingerprint([labels, student, params, *train, *valid], further)
     if (history := _finished(Path(out), run)) is not None:
         print(f"{out}: trained before, from the same examples and parameters", file=sys.stderr)
         return history
     seed_everything(seed)
     model, tokenizer, reads = build(student, labels)
+    if begun:
+        adopt(model, begun.model)
     learner = Student(model, tokenizer, student, objective.views, reads, params.device, params.bf16)
     checkpoint = Checkpoint(Path(out), run)
     history = Training(learner, learner.tokens.encode(train), objective, params, seed, checkpoint).fit(valid)

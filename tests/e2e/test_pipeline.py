@@ -90,7 +90,11 @@ def test_frozen_teachers_teach_on_posts_without_labels(run: Run, checkout: Path)
     """The sample's posts beyond the limit stand for unlabelled ones: their answers are recorded too."""
     before = (checkout / "params.yaml").read_text("utf-8")
     unlabelled = [{"path": ".", "limit": 50}]
-    frozen = {"distil": {"way": "frozen"}, "student": {"prompt_length": 0}, "teach": {"count": 2, "epochs": 1}}
+    frozen = {
+        "distil": {"way": "frozen", "start": "teacher"},
+        "student": {"prompt_length": 0},
+        "teach": {"count": 2, "epochs": 1},
+    }
     write_values(checkout / "params.yaml", {"data": {"unlabelled": unlabelled}, **frozen})
     try:
         said = run("dvc", "repro", "evaluate")
