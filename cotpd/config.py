@@ -88,6 +88,16 @@ class LlmParams(Section):
     """Seconds before a request is given up."""
     retries: int = Field(default=4, ge=0)
     """Further tries after a passing fault, with growing pauses."""
+    prices: str | None = None
+    """A price file of your own (YAML); null takes the one that comes along, cotpd/llm/prices.yaml."""
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    """At most so many requests are sent a minute; null leaves it to the server's own headers."""
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    """At most so many tokens a minute, sent and allowed to come back; null leaves it to the server's headers."""
+    max_cost: float | None = Field(default=None, ge=0)
+    """Dollars that one step may spend: a request whose answer could go beyond is not sent. Needs a known price."""
+    max_tokens: int | None = Field(default=None, ge=0)
+    """Tokens, sent and received, that one step may use: a request that could go beyond is not sent."""
     ledger: str = "ledger.db"
     """The SQLite file that keeps every answer."""
     recorded: str | None = "sample/ledger.jsonl"

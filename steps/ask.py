@@ -1,13 +1,11 @@
 """ask: put the chain-of-thought questions to the LLM, or take the answers that the ledger already holds."""
 
-from collections.abc import Iterator
-
 from cotpd.config import Params
-from cotpd.data.records import Answer, Caption, Kind, Post
+from cotpd.data.records import Answer, Caption
 from cotpd.data.tables import read_table, write_table
 from cotpd.errors import LlmError
-from cotpd.llm.ask import Request, ask_all
-from cotpd.llm.prompts import PromptSet
+from cotpd.llm.ask import ask_all
+from cotpd.llm.questions import knowledge_requests
 from steps.common import ANSWERS, CAPTIONS, all_posts, main, say
 
 
@@ -24,7 +22,7 @@ def run(params: Params) -> None:
         for post in posts
         for kind, text in post.knowledge.items()
     ]
-    requests = list(_requests(posts, captions, params))
+    requests = list(knowledge_requests(posts, captions, params.ask))
     result = ask_all(requests, params.llm)
     write_table(ANSWERS, [*brought, *result.answers])
     say(
@@ -36,24 +34,6 @@ def run(params: Params) -> None:
             f"{len(result.failed)} of {len(requests)} requests failed, first: {result.failed[0].reason}",
             "Every answer so far is in the ledger: mend the cause and run again, or raise ask.max_failed_share.",
         )
-
-
-def _requests(posts: list[Post], captions: dict[str, str | None], params: Params) -> Iterator[Request]:
-    prompts = PromptSet.load(params.ask.prompts)
-    for post in posts:
-        for kind in params.ask.kinds:
-            caption = captions.get(post.id)
-            if kind in post.knowledge or (kind is Kind.MULTIMODALITY and not caption):
-                continue
-            seen = {"caption": caption} if kind is Kind.MULTIMODALITY else {}
-            prompt = prompts.render(kind, text=post.text, **seen)
-            yield Request(
-                id=post.id,
-                kind=kind,
-                messages=prompt.messages,
-                schema=prompt.schema,
-                max_tokens=prompt.max_tokens or params.ask.max_tokens,
-            )
 
 
 if __name__ == "__main__":

@@ -49,6 +49,18 @@ def augment(
     return run.kept_rows(), run.rejected_rows(), run.counts()
 
 
+def questions(posts: Sequence[Post], params: Params) -> list[Question]:
+    """What :func:`augment` would ask about these training posts, in its order, without asking it.
+
+    Raises:
+        ConfigError: A prompt cannot be used.
+    """
+    run = _Run(params, Mentions.of(posts))
+    if run.kinds:
+        run.prepare(posts)
+    return list(run.questions.values())
+
+
 @dataclass
 class _Run:
     """The questions, and what became of each."""

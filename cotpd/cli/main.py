@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cotpd.cli import compare, data, explain, ledger, llm, models, predict, preset, registry, show
+from cotpd.cli import compare, data, explain, ledger, llm, models, plan, predict, preset, registry, show
 from cotpd.errors import CotpdError
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command("plan")(plan.plan)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("show")(show.show)

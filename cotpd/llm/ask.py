@@ -6,10 +6,8 @@ a server's cache of their common beginning is of use; the answers come back in t
 """
 
 import asyncio
-import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from cotpd.config import LlmParams
@@ -17,11 +15,9 @@ from cotpd.data.records import Answer, Kind, Quarantined
 from cotpd.errors import LlmError
 from cotpd.llm.client import Client, NoServerError, UnansweredError
 from cotpd.llm.ledger import Entry, Ledger
-from cotpd.llm.recording import import_once
+from cotpd.llm.recording import import_recorded
 from cotpd.llm.wire import Call, Completion, Message, chat_call, read_completion
 from cotpd.progress import Progress
-
-log = logging.getLogger(__name__)
 
 _HOPELESS = 20  # failures in a row after which the server is given up
 
@@ -71,7 +67,7 @@ def ask_all(
     asked = [(request, _call(request, params)) for request in requests]
     keys = [call.key for _, call in asked]
     with Ledger(params.ledger) as ledger:
-        _import_recorded(ledger, params)
+        import_recorded(ledger, params)
         said = {key: _read(entry) for key, entry in ledger.get_many(keys).items()}
         run = _Run(params, ledger, said=dict(said))
         missing = {key: pair for key, pair in zip(keys, asked, strict=True) if key not in said}
@@ -88,17 +84,6 @@ def _call(request: Request, params: LlmParams) -> Call:
 
 def _read(entry: Entry) -> Completion:
     return read_completion(entry.response)
-
-
-def _import_recorded(ledger: Ledger, params: LlmParams) -> None:
-    if params.recorded is None:
-        return
-    if not Path(params.recorded).is_file():
-        log.warning("llm.recorded: %s is not there; nothing imported", params.recorded)
-        return
-    report = import_once(ledger, params.recorded)
-    for line in report.bad[:5] if report else []:
-        log.warning("left out of the recorded answers: %s", line)
 
 
 @dataclass

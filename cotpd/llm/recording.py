@@ -9,14 +9,18 @@ same file.
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cotpd.config import LlmParams
 from cotpd.errors import DataError
 from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.wire import Call, Message, canonical, digest, read_completion
+
+log = logging.getLogger(__name__)
 
 _BATCH = 500
 _PLAIN = {"role", "content"}  # an answer whose message holds no more than these is written as its text
@@ -86,6 +90,18 @@ def import_once(ledger: Ledger, path: Path | str) -> ImportReport | None:
     report = import_recording(ledger, path)
     ledger.mark_imported(sha256, str(path))
     return report
+
+
+def import_recorded(ledger: Ledger, params: LlmParams) -> None:
+    """Import the recording that the parameters name, once; what cannot be imported is warned of."""
+    if params.recorded is None:
+        return
+    if not Path(params.recorded).is_file():
+        log.warning("llm.recorded: %s is not there; nothing imported", params.recorded)
+        return
+    report = import_once(ledger, params.recorded)
+    for line in report.bad[:5] if report else []:
+        log.warning("left out of the recorded answers: %s", line)
 
 
 def _split(call: Call) -> tuple[str, dict[str, Any], Message]:

@@ -1,0 +1,87 @@
+"""What a model's tokens cost, from a table in a file that names its source and the day it was checked.
+
+Trade-off: a table that somebody keeps is sometimes old, and says how old; one that is fetched needs the network
+and is wrong without a word when a page changes. A model that is not in it has no price, which is not a price of
+zero; a server on this machine costs nothing.
+"""
+
+import re
+from datetime import date
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cotpd.config import LlmParams
+from cotpd.errors import ConfigError
+
+SHIPPED = Path(__file__).with_name("prices.yaml")
+_RELEASE = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+
+
+class Price(BaseModel):
+    """Dollars per million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+
+    def of(self, prompt_tokens: float, completion_tokens: float) -> float:
+        """Dollars for so many tokens read and written."""
+        return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
+
+
+class PriceTable(BaseModel):
+    """A price file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    checked: date
+    models: dict[str, Price]
+
+    @classmethod
+    def read(cls, path: Path = SHIPPED) -> "PriceTable":
+        """Read and check a price file.
+
+        Raises:
+            ConfigError: It is missing, or holds what is not understood; names file and key.
+        """
+        try:
+            return cls.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        except OSError as error:
+            raise ConfigError(
+                f"{path}: {error.strerror}", "Name a price file, or set llm.prices to null."
+            ) from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not YAML: {error}", f"See {SHIPPED}.") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(f"{path}: {key}: {first['msg']}", f"See {SHIPPED}.") from None
+
+    def price(self, model: str) -> Price | None:
+        """The price of a model or of one of its dated releases; None where the table does not have it."""
+        return self.models.get(model) or self.models.get(_RELEASE.sub("", model))
+
+
+def price_of(params: LlmParams) -> Price | None:
+    """What the configured model costs at the configured address; nothing on this machine, None if not known.
+
+    Raises:
+        ConfigError: The price file cannot be used.
+    """
+    if _is_here(params.base_url):
+        return Price(input=0, output=0)
+    return PriceTable.read(Path(params.prices) if params.prices else SHIPPED).price(params.model)
+
+
+def _is_here(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

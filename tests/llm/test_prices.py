@@ -1,0 +1,50 @@
+"""Prices: read from a file that is checked, and never guessed."""
+
+import pytest
+
+from cotpd.config import LlmParams
+from cotpd.errors import ConfigError
+from cotpd.llm.prices import PriceTable, price_of
+
+ABROAD = "https://api.example.org/v1"
+
+
+def test_a_dated_release_costs_what_its_model_costs():
+    table = PriceTable.read()
+    price = table.price("gpt-4o-mini")
+    assert price is not None
+    assert table.price("gpt-4o-mini-2024-07-18") == price
+    assert price.of(1_000_000, 0) == price.input
+    assert price.of(0, 500_000) == price.output / 2
+
+
+def test_an_unknown_model_has_no_price_and_a_server_here_costs_nothing():
+    assert price_of(LlmParams(model="someones-own", base_url=ABROAD)) is None
+    for here in ("http://127.0.0.1:8993/v1", "http://localhost:1/v1", "http://[::1]:1/v1"):
+        assert price_of(LlmParams(model="someones-own", base_url=here)).of(10**9, 10**9) == 0
+
+
+def test_a_file_of_ones_own_is_taken(tmp_path):
+    own = tmp_path / "prices.yaml"
+    own.write_text("source: a contract\nchecked: 2026-01-31\nmodels:\n  ours: {input: 1, output: 2}\n")
+    price = price_of(LlmParams(model="ours", base_url=ABROAD, prices=str(own)))
+    assert price.of(2e6, 1e6) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "No such file"),
+        ("models: [", "not YAML"),
+        ("source: x\nchecked: 2026-01-31\nmodels:\n  ours: {input: -1, output: 2}\n", "models.ours.input"),
+        ("source: x\nchecked: 2026-01-31\nmodels:\n  ours: {input: 1}\n", "models.ours.output"),
+        ("source: x\nmodels: {}\n", "checked"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_its_key(text, said, tmp_path):
+    own = tmp_path / "prices.yaml"
+    if text:
+        own.write_text(text)
+    with pytest.raises(ConfigError, match=said) as raised:
+        price_of(LlmParams(model="ours", base_url=ABROAD, prices=str(own)))
+    assert str(own) in str(raised.value)

@@ -1,0 +1,108 @@
+"""The plan: it counts what the steps would ask, and sends nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cotpd.cli.main import app
+from cotpd.config import Params
+from cotpd.data.records import Kind
+from cotpd.llm.ask import Request
+from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.wire import chat_call
+from cotpd.plan import Plan, learn_rates, make_plan, with_kinds
+
+ROOT = Path(__file__).parent.parent
+POSTS = [
+    {"id": f"p{n}", "text": f"Anna {n} saw Leeds", "entities": [{"start": 0, "end": 4, "type": "PER"}], **extra}
+    for n, extra in enumerate([{"caption": "a city"}, {}, {"knowledge": {"noun": "Leeds: a city."}}])
+]
+
+
+@pytest.fixture
+def params(tmp_path, monkeypatch) -> Params:
+    """Three posts to train on: one with a caption, one that brings an answer along."""
+    monkeypatch.chdir(tmp_path)
+    Path("posts").mkdir()
+    Path("posts/train.jsonl").write_text("".join(json.dumps(post) + "\n" for post in POSTS))
+    sections = {
+        "data": {"path": "posts"},
+        "caption": {"backend": "dataset"},
+        "llm": {"ledger": "ledger.db", "recorded": None, "base_url": "http://unreachable.invalid/v1"},
+        "augment": {"share": 1.0},
+    }
+    return Params.model_validate(sections)
+
+
+def answer(request: Request, params: Params) -> Entry:
+    call = chat_call(params.llm, request.messages, max_tokens=request.max_tokens, schema=request.schema)
+    said = {"message": {"role": "assistant", "content": "Leeds: a city."}, "finish_reason": "stop"}
+    body = {"model": params.llm.model, "choices": [said], "usage": {"prompt_tokens": 100, "completion_tokens": 16}}
+    return Entry.of(call, json.dumps(body), latency=2.5)
+
+
+def test_it_counts_by_kind_what_is_not_brought_along_or_lacks_a_caption(params):
+    plan = make_plan(params)
+    counted = {kind: row.requests for kind, row in plan.kinds.items()}
+    assert counted[Kind.NOUN] == 2
+    assert counted[Kind.SENTENCE] == 3
+    assert counted[Kind.MULTIMODALITY] == 1
+    assert counted[Kind.STYLE] == counted[Kind.IMAGE] == 3
+    assert all(row.asked == row.requests and row.prompt_tokens > 0 for row in plan.kinds.values())
+
+
+def test_what_the_ledger_answers_is_not_asked_and_teaches_the_estimate(params):
+    before = make_plan(params)
+    with Ledger(params.llm.ledger) as ledger:
+        ledger.put(answer(before.kinds[Kind.SENTENCE].example, params))
+        rates = learn_rates(ledger, params.llm.model)
+        assert learn_rates(ledger, "another").answers == 0
+    assert (rates.answers, rates.seconds) == (1, 2.5)
+    after = make_plan(params)
+    assert (after.kinds[Kind.SENTENCE].answered, after.kinds[Kind.SENTENCE].asked) == (1, 2)
+    asked = sum(row.asked for row in after.kinds.values())
+    assert after.seconds(params) == pytest.approx(asked * 2.5 / params.llm.concurrency)
+    slow = params.model_copy(update={"llm": params.llm.model_copy(update={"requests_per_minute": 1})})
+    assert after.seconds(slow) == asked * 60
+
+
+def test_captions_still_to_be_made_are_counted_and_said(params):
+    rows = [post | {"image": f"{post['id']}.jpg", "caption": None} for post in POSTS]
+    Path("posts/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    tagged = params.model_copy(update={"caption": params.caption.model_copy(update={"backend": "tags"})})
+    row = make_plan(tagged).kinds[Kind.MULTIMODALITY]
+    assert (row.requests, row.guessed) == (3, 3)
+
+
+def test_without_a_price_there_is_no_cost_and_with_one_the_most_is_no_less(params):
+    assert make_plan(params).cost() is None
+    priced = params.model_copy(update={"llm": params.llm.model_copy(update={"model": "gpt-4o-mini"})})
+    plan = make_plan(priced)
+    assert 0 < plan.cost() < plan.cost(at_most=True)
+
+
+def test_kinds_can_be_chosen_that_the_parameters_leave_out(params):
+    quiet = with_kinds(params, set())
+    assert make_plan(quiet) == Plan(rates=make_plan(quiet).rates, price=None)
+    assert set(make_plan(quiet, [Kind.IMAGE, Kind.NOUN]).kinds) == {Kind.IMAGE, Kind.NOUN}
+
+
+def test_the_command_says_it_all_for_the_sample(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("sample", "params.yaml"):
+        Path(name).symlink_to(ROOT / name)
+    said = CliRunner().invoke(app, ["plan", "--all", "--prompts"])
+    assert said.exit_code == 0, said.output
+    for part in (*Kind, "to ask", "duration", "limits", "[system]", "<post>"):
+        assert part in said.output
+    values = json.loads(CliRunner().invoke(app, ["plan", "--json", "--kind", "noun"]).output)
+    assert values["kinds"]["noun"] == {
+        "requests": 298,
+        "in_ledger": 298,
+        "to_ask": 0,
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "completion_tokens_at_most": 0,
+    }
