@@ -24,14 +24,14 @@ class Progress:
 
     Args:
         title: What is being done.
-        total: Where it ends.
+        total: Where it ends; None where nobody knows yet.
         done: Where it starts.
         show: Whether anything is shown at all.
         in_bytes: Whether it counts bytes.
     """
 
     def __init__(
-        self, title: str, total: int, done: int = 0, *, show: bool = True, in_bytes: bool = False
+        self, title: str, total: int | None, done: int = 0, *, show: bool = True, in_bytes: bool = False
     ) -> None:
         self._title, self._total, self._done, self._show = title, total, done, show
         self._last = time.monotonic()
@@ -59,5 +59,9 @@ class Progress:
             self._bar.update(self._task, advance=by, description=note)
         elif self._show and time.monotonic() - self._last >= _EVERY:
             self._last = time.monotonic()
-            share = self._done / max(self._total, 1)
-            print(f"{self._title}: {share:.0%} of {self._total}. {note}".rstrip(), file=sys.stderr, flush=True)
+            print(f"{self._title}: {self._share()}. {note}".rstrip(), file=sys.stderr, flush=True)
+
+    def _share(self) -> str:
+        if self._total is None:
+            return f"{self._done}"
+        return f"{self._done / max(self._total, 1):.0%} of {self._total}"

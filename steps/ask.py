@@ -1,10 +1,12 @@
 """ask: put the chain-of-thought questions to the LLM, or take the answers that the ledger already holds."""
 
+from itertools import chain
+
 from cotpd.config import Params
 from cotpd.data.records import Answer, Caption
 from cotpd.data.tables import read_table, write_table
 from cotpd.errors import LlmError
-from cotpd.llm.ask import ask_all
+from cotpd.llm.ask import answers, ask
 from cotpd.llm.questions import knowledge_requests
 from steps.common import ANSWERS, CAPTIONS, all_posts, main, say
 
@@ -22,16 +24,16 @@ def run(params: Params) -> None:
         for post in posts
         for kind, text in post.knowledge.items()
     ]
-    requests = list(knowledge_requests(posts, captions, params.ask))
-    result = ask_all(requests, params.llm)
-    write_table(ANSWERS, [*brought, *result.answers])
+    asked = ask(knowledge_requests(posts, captions, params.ask), params.llm)
+    write_table(ANSWERS, chain(brought, answers(asked, params.llm)))
+    failed, requests = asked.failures("ask"), len(asked.rows)
     say(
-        f"ask: {len(requests)} requests: {result.from_ledger} answered from the ledger, {result.asked} asked, "
-        f"{len(result.failed)} failed; {len(brought)} answers came with the data"
+        f"ask: {requests} requests: {asked.from_ledger} answered from the ledger, {asked.asked} asked, "
+        f"{len(failed)} failed; {len(brought)} answers came with the data"
     )
-    if len(result.failed) > params.ask.max_failed_share * len(requests):
+    if len(failed) > params.ask.max_failed_share * requests:
         raise LlmError(
-            f"{len(result.failed)} of {len(requests)} requests failed, first: {result.failed[0].reason}",
+            f"{len(failed)} of {requests} requests failed, first: {failed[0].reason}",
             "Every answer so far is in the ledger: mend the cause and run again, or raise ask.max_failed_share.",
         )
 

@@ -8,9 +8,9 @@ import typer
 from cotpd.errors import DataError, LlmError
 
 if TYPE_CHECKING:
-    from cotpd.llm.ledger import Ledger
+    from cotpd.llm.ledger import Entry, Ledger
 
-app = typer.Typer(help="Every answer ever paid for: count, export, import, verify.", no_args_is_help=True)
+app = typer.Typer(help="Every answer ever paid for: count, export, import, verify, prune.", no_args_is_help=True)
 
 LedgerOption = Annotated[
     Path | None, typer.Option("--ledger", help="The SQLite file; that of params.yaml if not given.")
@@ -56,14 +56,50 @@ def import_answers(
 
 @app.command()
 def verify(ledger: LedgerOption = None) -> None:
-    """Check the file and that every request still hashes to its key."""
+    """Check the file, and that every row is as it was written."""
     with _open(ledger) as book:
         if damaged := book.damaged():
             raise LlmError(
-                f"{book.path}: {len(damaged)} answers do not belong to their key: {', '.join(damaged[:5])}",
-                "Restore the ledger from a copy, or import an export into a new one.",
+                f"{book.path}: {len(damaged)} answers are not as they were written: {', '.join(damaged[:5])}",
+                "They count as never answered: the next run asks them again, or import an export.",
             )
         typer.echo(f"{book.path}: sound")
+
+
+@app.command()
+def prune(
+    file: Annotated[Path, typer.Argument(help="The JSON Lines file that takes what is removed.")],
+    model: Annotated[str | None, typer.Option("--model", help="Only answers of this model.")] = None,
+    before: Annotated[
+        str | None, typer.Option("--before", help="Only answers older than this day, 2026-01-31.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only count.")] = False,
+    ledger: LedgerOption = None,
+) -> None:
+    """Move answers out of the ledger into a file that `import` takes back.
+
+    \b
+    Example:
+      cotpd ledger prune old.jsonl --model gpt-4o-mini --before 2026-01-31 --yes
+    """
+    from cotpd.llm.recording import export_recording
+
+    if model is None and before is None:
+        raise LlmError("nothing says which answers to remove", "Name --model, --before, or both.")
+    if file.exists():
+        raise LlmError(f"{file}: is there already", "Name a new file.")
+    with _open(ledger) as book:
+        chosen = {row.key for row in book.entries() if _matches(row, model, before)}
+        if not yes:
+            typer.echo(f"{len(chosen):,} answers would go from {book.path} to {file}; say --yes to do it")
+            return
+        export_recording(book, file, raw=True, keys=chosen)
+        book.remove(chosen)
+    typer.echo(f"{len(chosen):,} answers moved to {file}")
+
+
+def _matches(row: "Entry", model: str | None, before: str | None) -> bool:
+    return (model is None or row.model == model) and (before is None or row.created < before)
 
 
 def _open(path: Path | None, *, new: bool = False) -> "Ledger":

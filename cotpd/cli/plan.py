@@ -71,11 +71,11 @@ def _table(made: "Plan") -> list[str]:
 def _below(made: "Plan", params: "Params") -> list[str]:
     llm, rates = params.llm, made.rates
     likely, most = made.cost(), made.cost(at_most=True)
-    known = f"{rates.answers} answers of this model in the ledger" if rates.answers else "no answer yet: a guess"
+    known = f"{rates.answers} answers of this model so far" if rates.answers else "no answer yet: a guess"
     guessed = sum(row.guessed for row in made.kinds.values())
     return [
         f"\nmodel     {llm.model} at {llm.base_url}",
-        f"estimate  {rates.characters:.1f} characters a token, answers take {rates.used:.0%} of their room ({known})",
+        f"estimate  {rates.characters:.1f} characters a token, answers {rates.used:.0%} of their room ({known})",
         *([f"captions  {guessed} are still to be made and stand in by a dozen words"] if guessed else []),
         f"cost      {_dollars(likely)}, at most {_dollars(most)}" if likely is not None else _no_price(llm.model),
         f"duration  about {_duration(made.seconds(params))} with {llm.concurrency} requests at once",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cotpd.config import LlmParams
 from cotpd.errors import LlmError
+from cotpd.llm.limits import Pace, retry_after
 from cotpd.llm.wire import check_address, read_completion
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE = 0.5  # seconds; doubles with every try
 _LONGEST_PAUSE = 30.0
-_LONGEST_ASKED_PAUSE = 120.0  # of what a server may ask for by retry-after
 _PASSING = {408, 409, 425, 429}  # statuses below 500 that a later try may mend
 _MOST_QUOTED = 300  # characters of a server's own words in a message
 
@@ -49,7 +49,7 @@ class Client:
         self._key = os.environ.get(params.api_key_env, "").strip()
         self._api: openai.AsyncOpenAI
         self._reached = False
-        self._resume = 0.0  # monotonic time before which nothing is sent
+        self.pace = Pace(params.requests_per_minute, params.tokens_per_minute)
 
     async def __aenter__(self) -> Self:
         import openai
@@ -69,8 +69,8 @@ class Client:
     ) -> None:
         await self._api.close()
 
-    async def complete(self, body: dict[str, Any]) -> tuple[str, float]:
-        """Ask for a chat completion; returns the raw answer and the seconds that it took.
+    async def complete(self, body: dict[str, Any], tokens: float = 0.0) -> tuple[str, float]:
+        """Ask for a chat completion of about so many tokens; returns the raw answer and the seconds that it took.
 
         Raises:
             UnansweredError: This request cannot be answered.
@@ -78,7 +78,7 @@ class Client:
             LlmError: No request of this run can be answered: key, quota, model or address is wrong.
         """
         for attempt in range(self._params.retries + 1):
-            await asyncio.sleep(max(0.0, self._resume - time.monotonic()))
+            await self.pace.turn(tokens)
             try:
                 return await self._once(body)
             except _PassingError as fault:
@@ -105,6 +105,7 @@ class Client:
                 raise NoServerError(self._scrub(str(error.__cause__))) from None
             raise _PassingError(f"connection lost: {self._scrub(str(error.__cause__ or error))}") from None
         self._reached = True
+        self.pace.heed(response.headers)
         return self._checked(response.text), time.monotonic() - began
 
     def _checked(self, raw: str) -> str:
@@ -132,14 +133,13 @@ class Client:
                 f"Check llm.model ({self._params.model}) and llm.base_url, which mostly ends in /v1.",
             )
         if status in _PASSING or status >= 500:
-            return _PassingError(f"status {status}: {said}", _retry_after(error.response.headers))
+            return _PassingError(f"status {status}: {said}", retry_after(error.response.headers))
         remedy = "The server does not take this request: look at the post, the prompt and the parameters."
         return UnansweredError(f"status {status}: {said}", remedy, passing=False)
 
-    async def _pause(self, attempt: int, retry_after: float | None) -> None:
-        if retry_after is not None:
-            asked = min(retry_after, _LONGEST_ASKED_PAUSE)
-            self._resume = max(self._resume, time.monotonic() + asked)
+    async def _pause(self, attempt: int, wait: float | None) -> None:
+        if wait is not None:
+            self.pace.hold(wait)
         else:
             await asyncio.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt) * random.uniform(0.5, 1.0))
 
@@ -154,20 +154,3 @@ class _PassingError(Exception):
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
-
-
-def _retry_after(headers: Any) -> float | None:
-    """Seconds that the server asks to wait: a number, or until a date."""
-    from email.utils import parsedate_to_datetime
-
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None

@@ -2,13 +2,14 @@
 
 Durability is bought with an fsync per commit (WAL, synchronous FULL). One writer thread commits whatever has
 queued up since its last commit, so with many requests in flight they share the fsync. An answer counts as had
-only once it is committed. Several processes may share the file; the first answer to a request stays.
+only once it is committed. Several processes may share the file; the first answer to a request stays. Each row
+carries a digest of itself: one that was damaged counts as never answered, and gives way to the next answer.
 """
 
 import queue
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
@@ -18,8 +19,8 @@ from types import TracebackType
 from typing import Self
 
 from cotpd.errors import LlmError
-from cotpd.llm.schema import check_version, migrate
-from cotpd.llm.wire import Call, digest, read_completion
+from cotpd.llm.schema import check_version, migrate, row_digest
+from cotpd.llm.wire import Call, read_completion
 
 _MOST_KEYS = 500  # in one IN (...), safely below SQLite's limit
 _MOST_QUEUED = 256  # answers in one commit
@@ -56,7 +57,7 @@ class Entry:
         )
 
 
-_NAMES = tuple(field.name for field in fields(Entry))
+_NAMES = (*(field.name for field in fields(Entry)), "sha256")
 _COLUMNS = ", ".join(_NAMES)
 _INSERT = f"INSERT INTO answer ({_COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))}) ON CONFLICT (key) DO NOTHING"
 
@@ -73,6 +74,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[tuple[Entry, Future[Entry]] | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
+        self._damaged: set[str] = set()  # keys of rows seen to be damaged
         self._db = self._open()
 
     def __enter__(self) -> Self:
@@ -96,12 +98,15 @@ class Ledger:
         return self.get_many([key]).get(key)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Entry]:
-        """The answers there are under these keys."""
+        """The answers there are under these keys; a damaged one is not there."""
         found: dict[str, Entry] = {}
         for some in _pages(list(dict.fromkeys(keys)), _MOST_KEYS):
             marks = ",".join("?" * len(some))
-            for row in self._read(f"SELECT {_COLUMNS} FROM answer WHERE key IN ({marks})", some):
-                found[row[0]] = Entry(*row)
+            for row in self.read(f"SELECT {_COLUMNS} FROM answer WHERE key IN ({marks})", some):
+                if _sound(row):
+                    found[row[0]] = Entry(*row[:-1])
+                else:
+                    self._damaged.add(row[0])
         return found
 
     def put(self, entry: Entry) -> Entry:
@@ -125,41 +130,70 @@ class Ledger:
             before = self._db.total_changes
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany(_INSERT, (astuple(entry) for entry in entries))
+                self._db.executemany(_INSERT, (self._row(entry) for entry in entries))
             return self._db.total_changes - before
 
+    def _row(self, entry: Entry) -> tuple[object, ...]:
+        """An answer as it is written; a damaged row of its key goes first."""
+        if entry.key in self._damaged:
+            self._db.execute("DELETE FROM answer WHERE key = ?", (entry.key,))
+            self._damaged.discard(entry.key)
+        values = astuple(entry)
+        return (*values, row_digest(*values))
+
     def entries(self) -> Iterator[Entry]:
-        """Every answer, sorted by key, a page at a time."""
-        last = ""
-        while page := self._read(
-            f"SELECT {_COLUMNS} FROM answer WHERE key > ? ORDER BY key LIMIT ?", (last, _MOST_KEYS)
-        ):
-            yield from (Entry(*row) for row in page)
-            last = page[-1][0]
+        """Every sound answer, sorted by key, a page at a time."""
+        return (Entry(*row[:-1]) for row in self._rows() if _sound(row))
 
     def stats(self) -> list[tuple[str, int, int, int]]:
         """Per reported model: answers, prompt tokens and completion tokens."""
-        return self._read(
+        return self.read(
             "SELECT model, count(*), sum(coalesce(prompt_tokens, 0)), sum(coalesce(completion_tokens, 0)) "
             "FROM answer GROUP BY model ORDER BY model",
             (),
         )
 
+    def remove(self, keys: Iterable[str]) -> None:
+        """Forget answers for good."""
+        self.change(*(("DELETE FROM answer WHERE key = ?", (key,)) for key in keys))
+
     def damaged(self) -> list[str]:
-        """Keys whose request no longer hashes to them; raises LlmError if the file itself is corrupt."""
-        if (said := self._read("PRAGMA integrity_check", ())[0][0]) != "ok":
+        """Keys of rows that are not as they were written; raises LlmError if the file itself is corrupt.
+
+        Such a row counts as never answered: its request is asked again, and the new answer takes its place.
+        """
+        if (said := self.read("PRAGMA integrity_check")[0][0]) != "ok":
             raise LlmError(f"{self.path}: SQLite finds it corrupt: {said}", "Restore it from a copy or an export.")
-        return [entry.key for entry in self.entries() if not _sound(entry)]
+        return [row[0] for row in self._rows() if not _sound(row)]
+
+    def _rows(self) -> Iterator[tuple]:
+        last = ""
+        while page := self.read(
+            f"SELECT {_COLUMNS} FROM answer WHERE key > ? ORDER BY key LIMIT ?", (last, _MOST_KEYS)
+        ):
+            yield from page
+            last = page[-1][0]
 
     def was_imported(self, sha256: str) -> bool:
         """Whether a recording of this content has been imported."""
-        return bool(self._read("SELECT 1 FROM recording WHERE sha256 = ?", (sha256,)))
+        return bool(self.read("SELECT 1 FROM recording WHERE sha256 = ?", (sha256,)))
 
     def mark_imported(self, sha256: str, path: str) -> None:
         """Remember that a recording has been imported."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.change(("INSERT OR IGNORE INTO recording VALUES (?, ?, ?)", (sha256, path, now)))
+
+    def change(self, *statements: tuple[str, Sequence[object]]) -> None:
+        """Carry out statements on the tables that stand beside the answers, all or none."""
         with self._lock, self._explained(), self._db:
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            self._db.execute("INSERT OR IGNORE INTO recording VALUES (?, ?, ?)", (sha256, path, now))
+            self._db.execute("BEGIN IMMEDIATE")
+            for sql, values in statements:
+                self._db.execute(sql, values)
+
+    def read(self, sql: str, values: Iterable[object] = ()) -> list[tuple]:
+        """The rows of a query."""
+        with self._lock, self._explained():
+            return self._db.execute(sql, tuple(values)).fetchall()
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -178,22 +212,26 @@ class Ledger:
                 raise
             return db
 
-    def _read(self, sql: str, values: Iterable[object]) -> list[tuple]:
-        with self._lock, self._explained():
-            return self._db.execute(sql, tuple(values)).fetchall()
-
     def _write(self) -> None:
         """The writer thread: commit what has queued up, then tell those who wait."""
         while waiting := self._next_batch():
             try:
-                self.put_many(entry for entry, _ in waiting)
-                stored = self.get_many(entry.key for entry, _ in waiting)
+                stored = self._store([entry for entry, _ in waiting])
             except Exception as error:
                 for _, done in waiting:
                     done.set_exception(error)
             else:
                 for entry, done in waiting:
                     done.set_result(stored[entry.key])
+
+    def _store(self, entries: list[Entry]) -> dict[str, Entry]:
+        """Commit answers and return what the ledger now holds for their keys."""
+        self.put_many(entries)
+        stored = self.get_many(entry.key for entry in entries)
+        if lacking := [entry for entry in entries if entry.key not in stored]:  # a damaged row was in the way
+            self.put_many(lacking)
+            stored |= self.get_many(entry.key for entry in lacking)
+        return stored
 
     def _next_batch(self) -> "list[tuple[Entry, Future[Entry]]]":
         """Wait for an answer, then take all that have queued up; empty once the ledger is closed."""
@@ -232,5 +270,5 @@ def _pages(items: list[str], size: int) -> Iterator[list[str]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _sound(entry: Entry) -> bool:
-    return digest(entry.request) == entry.key
+def _sound(row: tuple) -> bool:
+    return row_digest(*row[:-1]) == row[-1]

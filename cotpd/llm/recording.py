@@ -10,8 +10,8 @@ same file.
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,16 @@ class ImportReport:
     bad: list[str] = field(default_factory=list)
 
 
-def export_recording(ledger: Ledger, path: Path | str, *, raw: bool = False) -> int:
+def export_recording(
+    ledger: Ledger, path: Path | str, *, raw: bool = False, keys: Collection[str] | None = None
+) -> int:
     """Write every answer, whole file or none.
 
     Args:
         ledger: Where the answers are.
         path: The JSON Lines file.
         raw: Keep the bodies as they came, with id, times and latency; else what has no meaning is left out.
+        keys: Only these; None writes all.
 
     Returns:
         The number of answers written.
@@ -49,20 +52,24 @@ def export_recording(ledger: Ledger, path: Path | str, *, raw: bool = False) -> 
     path = Path(path)
     partial = path.with_name(path.name + ".part")
     parts = {}
-    for entry in ledger.entries():
+    for entry in _chosen(ledger, keys):
         name, part, _ = _split(Call.parse(entry.request))
         parts[name] = part
     count = 0
     try:
         with partial.open("w", encoding="utf-8", newline="\n") as out:
             out.writelines(_line({"part": name, **parts[name]}) for name in sorted(parts))
-            for entry in ledger.entries():
+            for entry in _chosen(ledger, keys):
                 out.write(_line(_answer_row(entry, raw)))
                 count += 1
         partial.replace(path)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", "Name a file that you may write.") from None
     return count
+
+
+def _chosen(ledger: Ledger, keys: Collection[str] | None) -> Iterator[Entry]:
+    return (entry for entry in ledger.entries() if keys is None or entry.key in keys)
 
 
 def import_recording(ledger: Ledger, path: Path | str) -> ImportReport:
@@ -167,7 +174,8 @@ def _entry(row: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Entry:
     call = Call(part["base_url"], {**part["body"], "messages": [*part["body"]["messages"], last]})
     if call.key != row["key"]:
         raise ValueError("the request does not hash to its key: it was edited")
-    return Entry.of(call, row["response"] if "response" in row else canonical(_body(row)), row.get("latency"))
+    entry = Entry.of(call, row["response"] if "response" in row else canonical(_body(row)), row.get("latency"))
+    return replace(entry, created=row["created"]) if row.get("created") else entry
 
 
 def _body(row: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from cotpd.errors import LlmError
+from cotpd.llm.wire import digest
 
 # Each entry holds the statements of one version.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -24,7 +25,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
         "CREATE TABLE recording (sha256 TEXT PRIMARY KEY, path TEXT NOT NULL, created TEXT NOT NULL)",
     ),
+    (
+        "ALTER TABLE answer ADD COLUMN sha256 TEXT NOT NULL DEFAULT ''",  # of the row's other columns
+        "UPDATE answer SET sha256 = row_digest(key, request, response, model, finish_reason, prompt_tokens, "
+        "completion_tokens, latency, created) WHERE request_digest(request) = key",
+        "CREATE TABLE asker (name TEXT PRIMARY KEY, seen REAL NOT NULL)",  # Unix time of its last sign of life
+        "CREATE TABLE claim (key TEXT PRIMARY KEY, asker TEXT NOT NULL) WITHOUT ROWID",  # being asked right now
+    ),
 )
+
+
+def row_digest(*columns: object) -> str:
+    """Sha256 of a row of answers, its columns in the order of the table."""
+    return digest("\x1f".join(f"{len(str(column))}:{column}" for column in columns))
 
 
 def check_version(db: sqlite3.Connection, path: Path) -> int:
@@ -51,6 +64,8 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
     """Apply the migrations that a ledger lacks, all or none."""
     if check_version(db, path) == len(MIGRATIONS):
         return
+    db.create_function("row_digest", -1, row_digest, deterministic=True)
+    db.create_function("request_digest", 1, digest, deterministic=True)
     db.execute("BEGIN IMMEDIATE")  # two processes may open a new ledger at once: the second waits, then looks
     with db:
         db.execute("CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, applied TEXT NOT NULL)")

@@ -8,6 +8,7 @@ that cannot matter, such as a local server's port, is a new question too.
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,12 +41,12 @@ class Call:
     base_url: str
     body: dict[str, Any]
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The call as canonical JSON: what is hashed and what the ledger keeps."""
         return canonical({"base_url": self.base_url, "body": self.body})
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The ledger key."""
         return digest(self.text)

@@ -1,24 +1,20 @@
 """Asking: each question once, from the ledger first, and what happens when a server misbehaves."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from cotpd.config import LlmParams
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError, LlmError
 from cotpd.llm.ask import Request, ask_all
 from cotpd.llm.ledger import Ledger
 from cotpd.llm.recording import export_recording
 
-from .conftest import FakeServer, completion, error, hang, reply, requests, reset
+from .conftest import completion, error, hang, reply, requests, reset
 
 
 def test_answers_come_in_the_order_of_the_requests_and_say_where_from(server, params):
@@ -253,65 +249,3 @@ def test_a_recording_that_is_not_there_is_said_and_does_not_stop(server, params,
     absent = params.model_copy(update={"recorded": "nowhere.jsonl"})
     assert ask_all(requests("a"), absent, progress=False).asked == 1
     assert "nowhere.jsonl" in caplog.text
-
-
-SCRIPT = """
-import signal, sys
-# a background job of a shell inherits that Ctrl-C is ignored
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from cotpd.config import LlmParams
-from cotpd.data.records import Kind
-from cotpd.llm.ask import Request, ask_all
-params = LlmParams.model_validate_json(sys.argv[1])
-ask_all([Request(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}]) for n in range(60)], params)
-"""
-
-
-def _interrupted(server: FakeServer, params: LlmParams, with_signal: int) -> tuple[int, float]:
-    """Start asking 60 questions, send a signal after some answers; returns the exit status and the seconds it took."""
-    server.latency = 0.05
-    run = subprocess.Popen([sys.executable, "-c", SCRIPT, params.model_dump_json()], stderr=subprocess.PIPE)
-    while len(server.asked) < 20:
-        assert run.poll() is None, run.stderr.read()
-        time.sleep(0.01)
-    server.latency = 60  # what is in flight from here on answers long after the test
-    began = time.monotonic()
-    os.kill(run.pid, with_signal)
-    run.communicate()
-    return run.returncode, time.monotonic() - began
-
-
-def _committed(params: LlmParams) -> int:
-    with Ledger(params.ledger) as ledger:
-        return len(list(ledger.entries()))
-
-
-def test_killed_in_the_middle_only_what_was_not_committed_is_asked_again(server, params):
-    params = params.model_copy(update={"concurrency": 4})
-    _interrupted(server, params, signal.SIGKILL)
-    kept, asked = _committed(params), len(server.asked)
-    server.latency = 0
-    assert 20 - 2 * params.concurrency <= kept <= asked  # at most what was in flight is lost
-    result = ask_all(requests(*(str(n) for n in range(60))), params, progress=False)
-    assert (result.from_ledger, result.asked, len(result.answers)) == (kept, 60 - kept, 60)
-    assert len(server.asked) - asked == 60 - kept
-
-
-def test_ctrl_c_keeps_what_was_answered_and_ends_quickly(server, params):
-    params = params.model_copy(update={"concurrency": 4})
-    status, took = _interrupted(server, params, signal.SIGINT)
-    assert status != 0
-    assert took < 30  # two seconds on an idle machine, and not the minute that the server takes
-    assert _committed(params) >= 20 - 2 * params.concurrency
-
-
-def test_two_processes_may_ask_into_one_ledger(server, params):
-    runs = [
-        threading.Thread(target=lambda: ask_all(requests(*(str(n) for n in range(30))), params, progress=False))
-        for _ in range(2)
-    ]
-    for run in runs:
-        run.start()
-    for run in runs:
-        run.join()
-    assert _committed(params) == 30

@@ -13,6 +13,7 @@ from cotpd.cli import models as model_commands
 from cotpd.config import LlmParams
 from cotpd.errors import ConfigError, DataError, LlmError, ModelError
 from cotpd.llm.ask import ask_all
+from cotpd.llm.ledger import Ledger
 from cotpd.llm.server import LocalServer
 from cotpd.models import cached, known
 
@@ -62,6 +63,25 @@ def test_a_question_that_fails_says_why(folder, server):
     server.always = error(400, message="context too long")
     with pytest.raises(LlmError, match="context too long"):
         run(llm_commands.app, "ask", "x")
+
+
+def test_pruned_answers_go_into_a_file_that_brings_them_back(folder, params):
+    ask_all(requests("a", "b"), params, progress=False)
+    with Ledger(params.ledger) as ledger:
+        before = list(ledger.entries())
+    with pytest.raises(LlmError, match="nothing says which"):
+        run(ledger_commands.app, "prune", "old.jsonl")
+    assert "0 answers would go" in run(ledger_commands.app, "prune", "old.jsonl", "--model", "another")
+    assert "0 answers would go" in run(ledger_commands.app, "prune", "old.jsonl", "--before", "2020-01-01")
+    chosen = ("old.jsonl", "--model", "fake-1", "--before", "2999-01-01")
+    assert "2 answers would go" in run(ledger_commands.app, "prune", *chosen)
+    assert "2 answers moved" in run(ledger_commands.app, "prune", *chosen, "--yes")
+    with pytest.raises(LlmError, match="is there already"):
+        run(ledger_commands.app, "prune", *chosen, "--yes")
+    assert "0 answers in" in run(ledger_commands.app, "stats")
+    run(ledger_commands.app, "import", "old.jsonl")
+    with Ledger(params.ledger) as ledger:
+        assert list(ledger.entries()) == before
 
 
 def test_a_ledger_is_counted_exported_imported_and_verified(folder, params):

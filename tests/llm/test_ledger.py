@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import pytest
 from hypothesis import given
@@ -124,8 +124,8 @@ with Ledger(sys.argv[1]) as ledger:
 
 def test_it_waits_for_the_disk_at_every_commit(path):
     with Ledger(path) as ledger:
-        assert ledger._read("PRAGMA journal_mode", ())[0][0] == "wal"
-        assert ledger._read("PRAGMA synchronous", ())[0][0] == 2  # FULL
+        assert ledger.read("PRAGMA journal_mode")[0][0] == "wal"
+        assert ledger.read("PRAGMA synchronous")[0][0] == 2  # FULL
 
 
 def test_a_file_that_is_no_ledger_is_refused(tmp_path):
@@ -156,7 +156,7 @@ def test_a_ledger_of_an_older_version_is_brought_up_to_date(path, monkeypatch):
     monkeypatch.setattr(schema, "MIGRATIONS", later)
     for _ in range(2):  # the second time there is nothing to do
         with Ledger(path) as ledger:
-            assert ledger._read("SELECT x FROM added", ()) == [(1,)]
+            assert ledger.read("SELECT x FROM added") == [(1,)]
             assert len(list(ledger.entries())) == 1
 
 
@@ -172,14 +172,41 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         Ledger(locked / "ledger.db")
 
 
-def test_an_answer_whose_request_was_changed_is_found(path):
+@pytest.mark.parametrize(
+    "column",
+    ["request", "response", "model", "finish_reason", "prompt_tokens", "completion_tokens", "latency", "created"],
+)
+def test_a_flipped_byte_is_found_counts_as_unanswered_and_gives_way(path, column):
     with Ledger(path) as ledger:
-        one = ledger.put(entry("a"))
-        ledger.put(entry("b"))
+        good, other = ledger.put(entry("a")), ledger.put(entry("b"))
         assert ledger.damaged() == []
         with sqlite3.connect(path) as db:
-            db.execute("UPDATE answer SET request = replace(request, 'short', 'long') WHERE key = ?", (one.key,))
-        assert ledger.damaged() == [one.key]
+            (value,) = db.execute(f"SELECT {column} FROM answer WHERE key = ?", (good.key,)).fetchone()
+            flipped = (
+                (value or 0) + 1 if isinstance(value, int | float | None) else chr(ord(value[0]) ^ 1) + value[1:]
+            )
+            db.execute(f"UPDATE answer SET {column} = ? WHERE key = ?", (flipped, good.key))
+        assert ledger.damaged() == [good.key]
+        assert ledger.get_many([good.key, other.key]) == {other.key: other}
+        assert list(ledger.entries()) == [other]
+        assert ledger.put(entry("a", "again")).response == entry("a", "again").response
+        assert ledger.damaged() == []
+
+
+def test_a_ledger_of_the_first_version_keeps_its_sound_answers(path, monkeypatch):
+    """As a version without digests wrote it: four answers, one of them changed by hand since."""
+    rows = [entry(text) for text in "abcd"]
+    path.parent.mkdir(parents=True)
+    with sqlite3.connect(path) as db:
+        for statement in schema.MIGRATIONS[0]:
+            db.execute(statement)
+        db.execute("CREATE TABLE migration (number INTEGER PRIMARY KEY, applied TEXT NOT NULL)")
+        db.execute("INSERT INTO migration VALUES (1, 'then')")
+        db.executemany("INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(astuple, rows))
+        db.execute("UPDATE answer SET request = request || ' ' WHERE key = ?", (rows[0].key,))
+    with Ledger(path) as ledger:
+        assert sorted(ledger.entries(), key=lambda row: row.key) == sorted(rows[1:], key=lambda row: row.key)
+        assert ledger.damaged() == [rows[0].key]
 
 
 # Recordings

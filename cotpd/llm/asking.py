@@ -1,0 +1,259 @@
+"""One round of asking: from the ledger what it holds, over the wire what it does not, each question once.
+
+Trade-off: requests are drawn a window at a time and their answers go straight into the ledger, so memory holds a
+window however many there are; what stays of a request is its id, kind and key. Within a window questions of one
+kind are asked together, so that a server's cache of their common beginning is of use.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from cotpd.config import LlmParams
+from cotpd.data.records import Kind, Quarantined
+from cotpd.errors import LlmError
+from cotpd.llm.budget import Budget, worst_case
+from cotpd.llm.claims import Claims
+from cotpd.llm.client import Client, NoServerError, UnansweredError
+from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.wire import Call, Message, chat_call
+from cotpd.progress import Progress
+
+_WINDOW = 1000  # requests
+_HOPELESS = 20  # failures in a row after which the server is given up
+_LOOK = 0.5  # seconds between two looks at what others are asking
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question about one post. Pictures travel as content parts of a message (data URLs)."""
+
+    id: str
+    kind: Kind
+    messages: list[Message]
+    schema: dict[str, Any] | None = None
+    max_tokens: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What stays of a request: whose it is, and where its answer stands."""
+
+    id: str
+    kind: Kind
+    key: str
+
+
+@dataclass
+class Asked:
+    """What a round of asking came to; the answers themselves are in the ledger.
+
+    Attributes:
+        rows: Every request, in order.
+        known: Keys that the ledger held before.
+        asked: Calls that were answered.
+        failed: Why a key has no answer.
+        budget: What was spent.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
+    asked: int = 0
+    failed: dict[str, UnansweredError] = field(default_factory=dict)
+    budget: Budget | None = None
+
+    @property
+    def from_ledger(self) -> int:
+        """Requests that the ledger answered."""
+        return sum(row.key in self.known for row in self.rows)
+
+    def failures(self, step: str) -> list[Quarantined]:
+        """The requests without an answer as rows of a quarantine table."""
+        return [
+            Quarantined(id=row.id, step=step, reason=error.reason, remedy=error.remedy, row={"kind": row.kind})
+            for row in self.rows
+            if (error := self.failed.get(row.key))
+        ]
+
+
+class Round:
+    """One round.
+
+    Args:
+        requests: The questions, drawn as they are needed.
+        params: The server and how to ask.
+        ledger: Where answers come from and go to.
+        show: Show how far it has come.
+    """
+
+    def __init__(self, requests: Iterable[Request], params: LlmParams, ledger: Ledger, show: bool) -> None:
+        self._requests = iter(requests)
+        self._params, self._ledger = params, ledger
+        self.result = Asked(budget=Budget.of(params))
+        self._claims = Claims(ledger)
+        self._seen: set[str] = set()
+        self._theirs: dict[str, Call] = {}  # what another process is asking
+        self._failures_in_a_row = 0
+        self._began = time.monotonic()
+        total = len(requests) if isinstance(requests, Sized) else None
+        self._bar = Progress("asking", total, show=show)
+
+    def run(self) -> Asked:
+        """Ask until every request is answered or has failed.
+
+        Raises:
+            LlmError: Going on makes no sense: no server, a wrong key, no quota, only failures.
+        """
+        with self._bar:
+            first = self._window()
+            while first == []:  # as long as the ledger has it all, nobody needs a client
+                first = self._window()
+            if first or self._theirs:
+                try:
+                    asyncio.run(self._ask(first))
+                except ExceptionGroup as group:
+                    raise self._explained(group) from None
+                finally:
+                    self._claims.close()
+        return self.result
+
+    def _window(self) -> list[Call] | None:
+        """Draw the next requests; returns the calls that the ledger lacks, None when no request is left."""
+        drawn = list(islice(self._requests, _WINDOW))
+        if not drawn:
+            return None
+        calls = [(request, _call(request, self._params)) for request in drawn]
+        self.result.rows += (Row(request.id, request.kind, call.key) for request, call in calls)
+        new = {call.key: call for _, call in calls if call.key not in self._seen}
+        self._seen |= new.keys()
+        held = self._ledger.get_many(new)
+        self.result.known |= held.keys()
+        order = {call.key: request.kind for request, call in calls}
+        missing = sorted((key for key in new if key not in held), key=lambda key: order[key])
+        self._bar.advance(len(drawn) - len(missing), self._note())
+        return [new[key] for key in self._claimed({key: new[key] for key in missing})]
+
+    def _claimed(self, calls: dict[str, Call]) -> list[str]:
+        """Those of the calls that nobody else is asking; the others are looked at again later."""
+        if not calls:
+            return []
+        mine = self._claims.take(list(calls))
+        self._theirs |= {key: call for key, call in calls.items() if key not in mine}
+        held = self._ledger.get_many(mine)  # who gave a claim back has committed before: look once more
+        self.result.known |= held.keys()
+        self._bar.advance(len(held), self._note())
+        return [key for key in calls if key in mine and key not in held]
+
+    async def _ask(self, first: list[Call] | None) -> None:
+        waiting: asyncio.Queue[Call | None] = asyncio.Queue(_WINDOW)
+        async with Client(self._params) as client, asyncio.TaskGroup() as group:
+            life = group.create_task(self._live())
+            workers = [group.create_task(self._work(client, waiting)) for _ in range(self._params.concurrency)]
+            await self._feed(first, waiting)
+            for _ in workers:
+                await waiting.put(None)
+            await asyncio.wait(workers)
+            life.cancel()
+
+    async def _feed(self, calls: list[Call] | None, waiting: "asyncio.Queue[Call | None]") -> None:
+        """Put into the queue what is to be asked: window by window, then what others have left."""
+        while calls is not None:
+            for call in calls:
+                await waiting.put(call)
+            calls = await asyncio.to_thread(self._window)  # building requests does not hold up those in flight
+        while self._theirs:
+            for call in await asyncio.to_thread(self._left_by_others):
+                await waiting.put(call)
+            if self._theirs:
+                await asyncio.sleep(_LOOK)
+
+    def _left_by_others(self) -> list[Call]:
+        theirs, self._theirs = self._theirs, {}
+        held = self._ledger.get_many(theirs)
+        self.result.known |= held.keys()
+        self._bar.advance(len(held), self._note())
+        return [theirs[key] for key in self._claimed({k: call for k, call in theirs.items() if k not in held})]
+
+    async def _live(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            await asyncio.to_thread(self._claims.keep)
+
+    async def _work(self, client: Client, waiting: "asyncio.Queue[Call | None]") -> None:
+        while call := await waiting.get():
+            await self._one(client, call)
+            self._bar.advance(note=self._note())
+
+    async def _one(self, client: Client, call: Call) -> None:
+        budget, most = self.result.budget, sum(worst_case(call))
+        if not await budget.admit(call):
+            self._fail(call, UnansweredError(f"not asked: {budget.over}", _RAISE, passing=False), counts=False)
+            return
+        entry = None
+        try:
+            raw, latency = await client.complete(call.body, most)
+            # Nothing is awaited between an answer's arrival and its place in the queue: no cancel loses it.
+            kept = self._ledger.submit(Entry.of(call, raw, latency))
+            entry = await asyncio.wrap_future(kept)
+            client.pace.correct(most - (entry.prompt_tokens or 0) - (entry.completion_tokens or 0))
+            self.result.asked += 1
+            self._failures_in_a_row = 0
+        except UnansweredError as error:
+            self._fail(call, error)
+        finally:
+            await budget.settle(call, entry)
+
+    def _fail(self, call: Call, error: UnansweredError, *, counts: bool = True) -> None:
+        self.result.failed[call.key] = error
+        if counts and (error.passing or not self.result.asked):
+            # a refused request may be the post's fault, unless all are refused
+            self._failures_in_a_row += 1
+        if self._failures_in_a_row >= max(_HOPELESS, 2 * self._params.concurrency):
+            raise LlmError(
+                f"{self._failures_in_a_row} requests in a row failed, the last one with: {error.reason}",
+                f"{self._have()} answers are in the ledger; look at the server and run again.",
+            )
+
+    def _have(self) -> int:
+        return len(self.result.known) + self.result.asked
+
+    def _explained(self, group: ExceptionGroup) -> Exception:
+        """The one error to show of those that ended the workers at the same time."""
+        errors = sorted(_leaves(group), key=lambda error: not isinstance(error, NoServerError))
+        if not isinstance(errors[0], NoServerError):
+            return errors[0]
+        drawn = len(self._seen)
+        return LlmError(
+            f"no model answers at {self._params.base_url} ({errors[0]}); "
+            f"{self._have()} of {drawn} answers are in the ledger",
+            "Start one with `cotpd llm serve`, or set llm.base_url.",
+        )
+
+    def _note(self) -> str:
+        result, spent = self.result, self.result.budget.spent
+        said = f"{len(result.known)} from the ledger, {result.asked} answered, {len(result.failed)} failed"
+        if not result.asked:
+            return said
+        minutes = (time.monotonic() - self._began) / 60
+        cost = f", ${spent.cost:,.2f}" if result.budget.price else ""
+        return (
+            f"{said}; {spent.prompt:,} + {spent.completion:,} tokens{cost}, {result.asked / minutes:,.0f} a minute"
+        )
+
+
+_RAISE = "Raise the limit, or run again: each run of a step has its own."
+
+
+def _call(request: Request, params: LlmParams) -> Call:
+    return chat_call(params, request.messages, max_tokens=request.max_tokens, schema=request.schema)
+
+
+def _leaves(group: ExceptionGroup) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

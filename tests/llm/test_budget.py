@@ -1,0 +1,51 @@
+"""Hard stops: nothing is sent that could go beyond them, and what was answered is kept."""
+
+import asyncio
+
+import pytest
+
+from cotpd.errors import ConfigError
+from cotpd.llm.ask import ask_all
+from cotpd.llm.budget import Budget, worst_case
+from cotpd.llm.ledger import Entry
+from cotpd.llm.wire import chat_call
+
+from .conftest import completion, requests
+
+# The fake server counts 11 + 3 tokens an answer.
+
+
+def test_no_more_tokens_are_used_than_allowed_and_the_rest_is_said(server, params):
+    most = sum(worst_case(chat_call(params, requests("0")[0].messages, max_tokens=64)))
+    limited = params.model_copy(update={"max_tokens": most + 5 * 14})
+    result = ask_all(requests(*"0123456789"), limited, progress=False)
+    assert len(server.asked) == result.asked == 6
+    assert {row.reason for row in result.failed} == {
+        f"not asked: llm.max_tokens ({most + 70:,}) could be exceeded"
+    }
+    goes_on = ask_all(requests(*"0123456789"), params, progress=False)
+    assert (goes_on.from_ledger, goes_on.asked) == (6, 4)
+
+
+def test_dollars_are_counted_by_the_price_and_no_price_is_no_limit(server, params, tmp_path):
+    own = tmp_path / "prices.yaml"
+    own.write_text("source: x\nchecked: 2026-01-31\nmodels:\n  fake: {input: 1, output: 2}\n")
+    budget = Budget.of(params.model_copy(update={"prices": str(own), "base_url": "http://far.invalid/v1"}))
+    call = chat_call(params, requests("a")[0].messages, max_tokens=64)
+    sent, received = worst_case(call)
+    budget.max_cost = (sent + 2 * received) / 1e6
+    entry = Entry.of(call, completion("A"))
+
+    async def two() -> tuple[bool, bool]:
+        first = await budget.admit(call)
+        second = asyncio.create_task(budget.admit(call))  # waits for the first one's answer
+        await asyncio.sleep(0.01)
+        assert not second.done()
+        await budget.settle(call, entry)
+        return first, await second
+
+    assert asyncio.run(two()) == (True, False)
+    assert budget.spent.cost == pytest.approx((11 + 2 * 3) / 1e6)
+    far = params.model_copy(update={"base_url": "http://far.invalid/v1", "max_cost": 1.0})
+    with pytest.raises(ConfigError, match="no price is known for fake"):
+        ask_all(requests("a"), far, progress=False)

@@ -1,0 +1,114 @@
+"""Asking that is killed, interrupted, shared with other processes, or that meets a damaged row."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+from cotpd.config import LlmParams
+from cotpd.llm import asking
+from cotpd.llm.ask import answers, ask, ask_all
+from cotpd.llm.claims import Claims
+from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.wire import chat_call
+
+from .conftest import FakeServer, completion, requests
+
+SCRIPT = """
+import signal, sys
+# a background job of a shell inherits that Ctrl-C is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from cotpd.config import LlmParams
+from cotpd.data.records import Kind
+from cotpd.llm.ask import Request, ask_all
+params = LlmParams.model_validate_json(sys.argv[1])
+ask_all([Request(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}]) for n in range(60)], params)
+"""
+
+
+def _interrupted(server: FakeServer, params: LlmParams, with_signal: int) -> tuple[int, float]:
+    """Start asking 60 questions, send a signal after some answers; returns the exit status and the seconds it took."""
+    server.latency = 0.05
+    run = subprocess.Popen([sys.executable, "-c", SCRIPT, params.model_dump_json()], stderr=subprocess.PIPE)
+    while len(server.asked) < 20:
+        assert run.poll() is None, run.stderr.read()
+        time.sleep(0.01)
+    server.latency = 60  # what is in flight from here on answers long after the test
+    began = time.monotonic()
+    os.kill(run.pid, with_signal)
+    run.communicate()
+    return run.returncode, time.monotonic() - began
+
+
+def _committed(params: LlmParams) -> int:
+    with Ledger(params.ledger) as ledger:
+        return len(list(ledger.entries()))
+
+
+def test_killed_in_the_middle_only_what_was_not_committed_is_asked_again(server, params):
+    params = params.model_copy(update={"concurrency": 4})
+    _interrupted(server, params, signal.SIGKILL)
+    kept, asked = _committed(params), len(server.asked)
+    server.latency = 0
+    assert 20 - 2 * params.concurrency <= kept <= asked  # at most what was in flight is lost
+    result = ask_all(requests(*(str(n) for n in range(60))), params, progress=False)
+    assert (result.from_ledger, result.asked, len(result.answers)) == (kept, 60 - kept, 60)
+    assert len(server.asked) - asked == 60 - kept
+
+
+def test_ctrl_c_keeps_what_was_answered_and_ends_quickly(server, params):
+    params = params.model_copy(update={"concurrency": 4})
+    status, took = _interrupted(server, params, signal.SIGINT)
+    assert status != 0
+    assert took < 30  # two seconds on an idle machine, and not the minute that the server takes
+    assert _committed(params) >= 20 - 2 * params.concurrency
+
+
+def test_processes_that_share_a_ledger_ask_each_question_once(server, params):
+    server.latency = 0.05
+    command = [sys.executable, "-c", SCRIPT, params.model_dump_json()]
+    runs = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(3)]
+    for run in runs:
+        _, said = run.communicate(timeout=120)
+        assert run.returncode == 0, said
+    assert sorted(server.texts(), key=int) == [str(n) for n in range(60)]
+    assert _committed(params) == 60
+
+
+def test_what_another_process_failed_to_get_is_asked_by_this_one(server, params):
+    with Ledger(params.ledger) as ledger:
+        other = Claims(ledger)
+        calls = [chat_call(params, one.messages, max_tokens=one.max_tokens) for one in requests("a", "b", "c")]
+        assert other.take([call.key for call in calls[:2]]) == {calls[0].key, calls[1].key}
+        ledger.put(Entry.of(calls[0], completion("A")))
+        closing = threading.Timer(1.0, other.close)
+        closing.start()
+        result = ask_all(requests("a", "b", "c"), params, progress=False)
+        closing.join()
+    assert [answer.text for answer in result.answers] == ["A", "B", "C"]
+    assert sorted(server.texts()) == ["b", "c"]
+
+
+def test_memory_holds_no_answers_and_their_order_is_kept(server, params, monkeypatch):
+    monkeypatch.setattr(asking, "_WINDOW", 7)  # many windows of a few
+    texts = [str(n % 40) for n in range(90)]
+    drawn = iter(requests(*texts))
+    asked = ask(drawn, params, progress=False)
+    assert [answer.text for answer in answers(asked, params)] == texts
+    assert sorted(server.texts(), key=int) == [str(n) for n in range(40)]
+    again = ask(requests(*texts), params, progress=False)
+    assert (again.from_ledger, again.asked) == (90, 0)
+
+
+def test_an_answer_that_was_damaged_is_asked_again_and_only_that_one(server, params):
+    ask_all(requests("a", "b"), params, progress=False)
+    with sqlite3.connect(params.ledger) as db:
+        db.execute("UPDATE answer SET response = replace(response, '\"B\"', '\"X\"')")
+    result = ask_all(requests("a", "b"), params, progress=False)
+    assert [answer.text for answer in result.answers] == ["A", "B"]
+    assert (result.from_ledger, result.asked) == (1, 1)
+    with Ledger(params.ledger) as ledger:
+        assert ledger.damaged() == []

@@ -1,0 +1,128 @@
+"""How fast is asked: exact against a clock that is turned by hand, and by what a server's headers say."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cotpd.llm.ask import ask_all
+from cotpd.llm.limits import Pace, read_wait, retry_after
+
+from .conftest import completion, reply, requests
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def starts(sizes: list[float], **limits: float) -> list[float]:
+    """When requests of so many tokens are sent, one after the other."""
+    clock = Clock()
+    pace = Pace(**limits, clock=lambda: clock.now, sleep=clock.sleep)
+
+    async def send() -> list[float]:
+        sent = []
+        for size in sizes:
+            await pace.turn(size)
+            sent.append(clock.now)
+        return sent
+
+    return asyncio.run(send())
+
+
+@given(st.integers(1, 600), st.integers(1, 60))
+def test_no_minute_holds_more_requests_than_allowed(rate, count):
+    sent = starts([1.0] * count, requests=rate)
+    for at in sent:
+        assert sum(at <= other < at + 60 - 1e-6 for other in sent) <= rate
+    assert sent[-1] == pytest.approx((count - 1) * 60 / rate)  # and no slower than that
+
+
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=40), st.integers(10, 10_000))
+def test_no_minute_holds_more_tokens_than_allowed_beyond_the_last_request(sizes, rate):
+    sent = starts(sizes, tokens=rate)
+    for at in sent:
+        within = [size for size, other in zip(sizes, sent, strict=True) if at <= other < at + 60 - 1e-6]
+        assert sum(within[:-1]) <= rate + 1e-6
+
+
+def test_tokens_that_were_not_used_are_given_back():
+    clock = Clock()
+    pace = Pace(tokens=60, clock=lambda: clock.now, sleep=clock.sleep)
+
+    async def send() -> None:
+        await pace.turn(60)
+        pace.correct(50)
+        await pace.turn(1)
+
+    asyncio.run(send())
+    assert clock.now == pytest.approx(10)
+
+
+def test_who_waits_already_waits_longer_when_told_to():
+    clock = Clock()
+
+    async def sleep(seconds: float) -> None:
+        if clock.now == 0:
+            pace.hold(5)  # a refusal arrives while this one waits
+        await clock.sleep(seconds)
+
+    pace = Pace(requests=60, clock=lambda: clock.now, sleep=sleep)
+
+    async def send() -> None:
+        await pace.turn(0)
+        await pace.turn(0)
+
+    asyncio.run(send())
+    assert clock.now == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("2", 2),
+        ("1.5", 1.5),
+        ("20ms", 0.02),
+        ("6m0s", 360),
+        ("1h2m3s", 3723),
+        ("soon", None),
+        ("5 x", None),
+        ("", None),
+    ],
+)
+def test_waits_are_read_as_servers_write_them(value, seconds):
+    assert read_wait(value) == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_retry_after_is_milliseconds_seconds_or_a_date():
+    assert retry_after({"retry-after-ms": "250", "retry-after": "9"}) == 0.25
+    assert retry_after({"retry-after": "3"}) == 3
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    assert 55 < retry_after({"retry-after": date}) <= 60
+    assert retry_after({"retry-after": "some time"}) is None
+    assert retry_after({}) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "least"),
+    [
+        ({"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "300ms"}, 0.3),
+        ({"x_ratelimit_remaining_tokens": "0", "x_ratelimit_reset_tokens": "0m0.3s"}, 0.3),
+        ({"x_ratelimit_remaining_requests": "5", "x_ratelimit_reset_requests": "1h"}, 0.0),
+    ],
+)
+def test_a_servers_own_limits_are_heeded_before_it_refuses(server, params, headers, least):
+    server.faults = [reply(completion("A"), **headers)]
+    began = time.monotonic()
+    ask_all(requests("a", "b"), params.model_copy(update={"concurrency": 1}), progress=False)
+    assert least <= time.monotonic() - began < 60
