@@ -6,6 +6,7 @@ key, an unknown model) ends the run at once instead of once a post.
 """
 
 import asyncio
+import math
 import os
 import random
 import time
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE = 0.5  # seconds; doubles with every try
 _LONGEST_PAUSE = 30.0
+_POOL = 8  # connections: each request looks at all of its pool's, so a few small pools cost less than a large one
 _PASSING = {408, 409, 425, 429}  # statuses below 500 that a later try may mend
 _MOST_QUOTED = 300  # characters of a server's own words in a message
 
@@ -47,27 +49,35 @@ class Client:
         self._params = params
         self._address = check_address(params.base_url)
         self._key = os.environ.get(params.api_key_env, "").strip()
-        self._api: openai.AsyncOpenAI
+        self._apis: list[openai.AsyncOpenAI] = []
+        self._next = 0
         self._reached = False
         self.pace = Pace(params.requests_per_minute, params.tokens_per_minute)
 
     async def __aenter__(self) -> Self:
+        import httpx2
         import openai
 
         if not self._key.isascii():
             raise LlmError(f"the key in {self._params.api_key_env} holds other than ASCII", "Copy it once more.")
-        self._api = openai.AsyncOpenAI(
-            base_url=self._address,
-            api_key=self._key or "none",  # the package insists on one; a local server needs none
-            timeout=self._params.timeout,
-            max_retries=0,
-        )
+        certificates = httpx2.create_ssl_context()  # dear to make: shared
+        for _ in range(math.ceil(self._params.concurrency / _POOL)):
+            self._apis.append(
+                openai.AsyncOpenAI(
+                    base_url=self._address,
+                    api_key=self._key or "none",  # the package insists on one; a local server needs none
+                    timeout=self._params.timeout,
+                    max_retries=0,
+                    http_client=openai.DefaultAsyncHttpxClient(verify=certificates),
+                )
+            )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._api.close()
+        for api in self._apis:
+            await api.close()
 
     async def complete(self, body: dict[str, Any], tokens: float = 0.0) -> tuple[str, float]:
         """Ask for a chat completion of about so many tokens; returns the raw answer and the seconds that it took.
@@ -94,7 +104,7 @@ class Client:
 
         began = time.monotonic()
         try:
-            response = await self._api.post("/chat/completions", body=body, cast_to=httpx2.Response)
+            response = await self._api().post("/chat/completions", body=body, cast_to=httpx2.Response)
         except openai.APIStatusError as error:
             self._reached = True
             raise self._judge(error) from None
@@ -107,6 +117,11 @@ class Client:
         self._reached = True
         self.pace.heed(response.headers)
         return self._checked(response.text), time.monotonic() - began
+
+    def _api(self) -> "openai.AsyncOpenAI":
+        """The pools in turn."""
+        self._next = (self._next + 1) % len(self._apis)
+        return self._apis[self._next]
 
     def _checked(self, raw: str) -> str:
         raw = raw.replace(self._key, "***") if len(self._key) > 7 else raw  # a server may echo what it was sent

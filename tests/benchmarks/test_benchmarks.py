@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import common, crf, step
+from benchmarks import ask, common, crf, step
 from benchmarks.common import Ratio, last_line
 
 
@@ -37,6 +37,15 @@ def test_step(
     monkeypatch.chdir(root)
     found = last(step.main, capsys, "--encoder", str(encoder), "--batch", "2")
     check(found, "step")
+
+
+def test_ask(capfd: pytest.CaptureFixture[str]) -> None:
+    ask.main(["--requests", "20", "--many", "30", "--latency", "0.01", "--slots", "4"])
+    said = capfd.readouterr().out.splitlines()
+    found = json.loads(said[-1])
+    assert set(found) == {"name", "ratios", "hardware", "commit"}
+    assert all(ratio["value"] > 0 for ratio in found["ratios"].values())
+    assert [line.split()[0] for line in said[:-1]] == ["ours", "bare", "ours", "ours", "ours"]
 
 
 def test_a_target_is_met_on_its_good_side() -> None:
