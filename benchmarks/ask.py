@@ -2,8 +2,8 @@
 
     python -m benchmarks.ask [--requests 10000] [--many 100000] [--latency 0.2] [--slots 64]
 
-A server of its own process answers after 200 ms with 64 slots. Each side runs in a fresh process, on prompts of the
-default set about made-up posts:
+A server of its own process answers after 200 ms with 64 slots. Each side runs in a fresh process, on prompts of
+the default set about made-up posts:
 
 - time: the whole of ask over requests / slots * latency;
 - client: processor time a request, over that of workers that call a bare AsyncOpenAI and keep nothing;

@@ -17,6 +17,7 @@ from great_expectations.expectations.metrics.map_metric_provider import (
     column_pair_condition_partial,
 )
 
+from cotpd.expectations.obedience import is_foreign, obeys
 from cotpd.expectations.wording import copies, count_words, missing, repeats_itself
 
 
@@ -87,6 +88,48 @@ class ExpectColumnPairValuesNotToBeCopies(ColumnPairMapExpectation):
     success_keys = ("column_A", "column_B", "ignore_row_if", "part", "mostly")
     ignore_row_if: str = "either_value_is_missing"
     part: bool = False
+
+
+class Obedience(ColumnPairMapMetricProvider):
+    """Whether the text in column A does not do what the text in column B commands."""
+
+    condition_metric_name = "column_pair_values.cotpd_no_obedience"
+    condition_domain_keys = Copy.condition_domain_keys
+    condition_value_keys = ()
+
+    @column_pair_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_A: pd.Series, column_B: pd.Series, **_: Any) -> pd.Series:  # noqa: N803, N805
+        judged = [not obeys(text, post) for text, post in zip(column_A, column_B, strict=True)]
+        return pd.Series(judged, index=column_A.index, dtype=bool)
+
+
+class ExpectColumnPairValuesNotToObey(ColumnPairMapExpectation):
+    """Text A is not what text B commands its reader to say; posts are material and never instructions."""
+
+    map_metric = "column_pair_values.cotpd_no_obedience"
+    success_keys = ("column_A", "column_B", "ignore_row_if", "mostly")
+    ignore_row_if: str = "either_value_is_missing"
+
+
+class Language(ColumnPairMapMetricProvider):
+    """Whether the text in column A is English, or at least in the script of the text in column B."""
+
+    condition_metric_name = "column_pair_values.cotpd_language"
+    condition_domain_keys = Copy.condition_domain_keys
+    condition_value_keys = ()
+
+    @column_pair_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_A: pd.Series, column_B: pd.Series, **_: Any) -> pd.Series:  # noqa: N803, N805
+        judged = [not is_foreign(text, post) for text, post in zip(column_A, column_B, strict=True)]
+        return pd.Series(judged, index=column_A.index, dtype=bool)
+
+
+class ExpectColumnPairValuesToBeEnglish(ColumnPairMapExpectation):
+    """Text A is not clearly in another language than English, nor in a script that text B does not have."""
+
+    map_metric = "column_pair_values.cotpd_language"
+    success_keys = ("column_A", "column_B", "ignore_row_if", "mostly")
+    ignore_row_if: str = "either_value_is_missing"
 
 
 class Mentions(ColumnPairMapMetricProvider):
