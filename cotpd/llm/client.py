@@ -104,11 +104,13 @@ class Client:
 
         began = time.monotonic()
         try:
-            response = await self._api().post("/chat/completions", body=body, cast_to=httpx2.Response)
+            # the package's own limit is one between two bytes: an answer that drips would outlast it
+            async with asyncio.timeout(self._params.timeout):
+                response = await self._api().post("/chat/completions", body=body, cast_to=httpx2.Response)
         except openai.APIStatusError as error:
             self._reached = True
             raise self._judge(error) from None
-        except openai.APITimeoutError:
+        except (openai.APITimeoutError, TimeoutError):
             raise _PassingError(f"no answer within {self._params.timeout:g} s") from None
         except openai.APIConnectionError as error:
             if isinstance(error.__cause__, httpx2.ConnectError) and not self._reached:

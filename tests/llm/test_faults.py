@@ -1,0 +1,22 @@
+"""Faults on the wire: each once, and no answer lost, none asked for twice, none missing in the end."""
+
+import pytest
+
+from benchmarks.faults import FAULTS, QUESTIONS, STRUCK, Outcome, outcome
+from cotpd.llm import client
+
+SET_ASIDE = {"400"}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_no_fault_loses_an_answer_or_asks_for_one_twice(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "_FIRST_PAUSE", 0.01)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    fault = FAULTS[name]
+    if fault.ends:  # at once: what comes after the struck question is not asked
+        asked, answered = int(STRUCK) + 1, int(STRUCK)
+    elif name in SET_ASIDE:
+        asked, answered = QUESTIONS, QUESTIONS - 1
+    else:
+        asked, answered = QUESTIONS + (not fault.sound), QUESTIONS
+    assert outcome(fault, tmp_path) == Outcome(asked, answered, QUESTIONS, lost=0, twice=0)
