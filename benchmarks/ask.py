@@ -1,4 +1,4 @@
-"""Asking: near the ideal time, at little cost beside a bare loop, in flat memory, and fast where the ledger has it all.
+"""Asking: time over the ideal, cost beside a bare loop, memory, and how fast it is where the ledger has it all.
 
     python -m benchmarks.ask [--requests 10000] [--many 100000] [--latency 0.2] [--slots 64]
 

@@ -122,6 +122,8 @@ class ValidateParams(Section):
 
     max_failed_share: float = Field(default=0.1, ge=0, le=1)
     """The step fails if more than this share of the rows fail their checks."""
+    reask: int = Field(default=0, ge=0)
+    """How often an answer that fails its checks is asked for again, each time with another seed."""
 
 
 class AugmentParams(Section):

@@ -24,6 +24,7 @@ BASELINE = Path("models/baseline")
 STUDENT = Path("models/student")
 TEACHERS = Path("models/teachers")  # folders 0, 1, ...: frozen models of the knowledge view, where there are any
 TARGETS = Path("data/targets")  # what the teachers believe of each example that the student learns from
+CHECKS = Path("reports/checks")  # Great Expectations' Data Docs
 METRICS = Path("reports/metrics.json")
 EVALUATION = Path("reports/evaluation")
 REGISTERED = Path("reports/registered.json")

@@ -3,25 +3,34 @@
 from cotpd.config import Params
 from cotpd.data.records import Answer, Caption
 from cotpd.data.tables import read_table, write_table
-from cotpd.expectations import validate_answers, validate_captions
-from steps.common import ANSWERS, CAPTIONS, VALIDATED, all_posts, main, say
+from cotpd.expectations import validate_captions
+from cotpd.expectations.docs import build_docs, make_context
+from cotpd.reask import believed
+from steps.common import ANSWERS, CAPTIONS, CHECKS, VALIDATED, all_posts, main, say
 
 
 def run(params: Params) -> None:
-    """Write data/validated: captions, knowledge and quarantine tables.
+    """Write data/validated (captions, knowledge and quarantine tables) and reports/checks (Data Docs).
 
     Raises:
-        ValidationError: More than ``validate.max_failed_share`` of the rows failed.
+        ValidationError: More than ``validate.max_failed_share`` of the rows failed; Data Docs say which.
     """
-    posts = all_posts()
-    captions, bad_captions = validate_captions(read_table(CAPTIONS, Caption), posts, params.validate_)
-    knowledge, bad_answers = validate_answers(read_table(ANSWERS, Answer), posts, params.validate_)
+    posts, context = all_posts(), make_context()
+    described = read_table(CAPTIONS, Caption)
+    captions_of = {row.id: row.caption for row in described}
+    try:
+        captions, bad_captions = validate_captions(described, posts, params.validate_, context)
+        answers = read_table(ANSWERS, Answer)
+        knowledge, bad_answers, replaced = believed(answers, posts, captions_of, params, context)
+    finally:
+        build_docs(context, CHECKS)
     write_table(VALIDATED / "captions.jsonl", captions)
     write_table(VALIDATED / "knowledge.jsonl", knowledge)
     write_table(VALIDATED / "quarantine.jsonl", [*bad_captions, *bad_answers])
     say(
         f"validate: {len(knowledge)} answers and {len(captions)} captions hold, "
         f"{len(bad_answers)} and {len(bad_captions)} quarantined"
+        + (f", {replaced} answers asked for again" if replaced else "")
     )
 
 

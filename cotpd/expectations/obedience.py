@@ -21,7 +21,8 @@ _OVERRULE = re.compile(
     re.IGNORECASE,
 )
 _YIELD = re.compile(
-    r"^\W*(?:sure|certainly|of course|okay|ok|as (?:you )?(?:requested|instructed|wished?)|understood|i will (?:now )?(?:ignore|comply))\b",
+    r"^\W*(?:sure|certainly|of course|okay|ok|as (?:you )?(?:requested|instructed|wished?)|understood"
+    r"|i will (?:now )?(?:ignore|comply))\b",
     re.IGNORECASE,
 )
 _SHORT, _MUCH = (
@@ -30,7 +31,7 @@ _SHORT, _MUCH = (
 )  # letters of a command worth looking for; how much longer an explanation is than the command
 
 _FUNCTION_WORDS = {
-    "en": "the of and to in is was are for with that by on as it from this his her at who which an be has their or",
+    "en": "the of and to in is was are for with that by on as it from this his her at who which an be has their",
     "es": "el la los las de y en es que un una por con para del se su como al lo fue son más pero",
     "fr": "le la les des et en est que un une pour avec dans du au qui sur ce par sont cette il elle pas",
     "de": "der die das und ist ein eine von zu mit den im auf für des dem nicht sich auch als wird sind",
@@ -67,7 +68,7 @@ def _is_carried_out(said: str, wanted: str) -> bool:
 
 
 def is_foreign(text: str, post: str) -> bool:
-    """Whether a text is in a script that is neither Latin nor the post's, or clearly in another language than English."""
+    """Whether a text is in a script that is neither Latin nor the post's, or clearly not in English."""
     script = _script(text)
     if script and script != "LATIN" and script not in _scripts(post):
         return True

@@ -7,13 +7,16 @@ import), and comes apart again by row number.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cotpd.data.records import Post, Quarantined, Record
-from cotpd.environment import quiet
 from cotpd.errors import ConfigError, ValidationError
+from cotpd.expectations.docs import NO_TIME, RUN, make_context
 from cotpd.expectations.frames import FRAMES
 from cotpd.expectations.suites import FOLDER, Suite, load_suite
+
+if TYPE_CHECKING:
+    from great_expectations.data_context import EphemeralDataContext
 
 R = TypeVar("R", bound=Record)
 _ROW = "row"
@@ -27,6 +30,7 @@ def check(
     step: str = "validate",
     max_failed_share: float = 1.0,
     folder: Path = FOLDER,
+    context: "EphemeralDataContext | None" = None,
 ) -> tuple[list[R], list[Quarantined]]:
     """Split rows into those that pass a suite and those that do not.
 
@@ -37,6 +41,7 @@ def check(
         step: Named in the quarantined rows.
         max_failed_share: Largest share of failing rows that is put up with.
         folder: Where the suites are.
+        context: Takes the results, for Data Docs; None forgets them.
 
     Returns:
         The rows that pass, and a quarantined row with all its reasons for each other one, both in order.
@@ -47,11 +52,11 @@ def check(
     """
     if not rows:
         return [], []
-    quiet()
     known = [row for row in rows if row.id in posts]
     reasons = {id(row): ["there is no post of this id"] for row in rows if row.id not in posts}
     if known:
-        failed = _failures(known, load_suite(suite, folder), posts, FRAMES[suite])
+        loaded = load_suite(suite, folder)
+        failed = _failures(known, loaded, posts, FRAMES[suite], context or make_context())
         reasons |= {id(known[number]): why for number, why in failed.items()}
     passed = [row for row in rows if id(row) not in reasons]
     quarantined = [
@@ -62,14 +67,16 @@ def check(
     return passed, quarantined
 
 
-def _failures(rows: Sequence[Record], suite: Suite, posts: Mapping[str, Post], cells: Any) -> dict[int, list[str]]:
+def _failures(
+    rows: Sequence[Record], suite: Suite, posts: Mapping[str, Post], cells: Any, context: "EphemeralDataContext"
+) -> dict[int, list[str]]:
     """Reasons by row number, in the order of the suite."""
     import pandas as pd
 
     frame = pd.DataFrame([cells(row, posts[row.id]) for row in rows], dtype=object)
     frame[_ROW] = range(len(rows))
     found: dict[int, list[str]] = {}
-    for result in _validate(frame, suite):
+    for result in _validate(frame, suite, context):
         expectation = result.expectation_config
         if result.exception_info and result.exception_info.get("raised_exception", True):
             raise _broken(suite, expectation.type, result.exception_info)
@@ -82,15 +89,24 @@ def _failures(rows: Sequence[Record], suite: Suite, posts: Mapping[str, Post], c
     return found
 
 
-def _validate(frame: Any, suite: Suite) -> list[Any]:
+def _validate(frame: Any, suite: Suite, context: "EphemeralDataContext") -> list[Any]:
     import great_expectations as gx
+    from great_expectations.core.run_identifier import RunIdentifier
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    asset = context.data_sources.add_pandas("tables").add_dataframe_asset("table")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    form = {"result_format": "COMPLETE", "unexpected_index_column_names": [_ROW]}
-    return batch.validate(suite.suite, result_format=form).results
+    name = suite.file.stem
+    asset = context.data_sources.add_or_update_pandas(name).add_dataframe_asset(name)
+    rows = asset.add_batch_definition_whole_dataframe("all")
+    expected = context.suites.add_or_update(suite.suite)
+    checks = gx.ValidationDefinition(name=name, data=rows, suite=expected)
+    return (
+        context.validation_definitions.add_or_update(checks)
+        .run(
+            batch_parameters={"dataframe": frame},
+            result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [_ROW]},
+            run_id=RunIdentifier(run_name=RUN, run_time=NO_TIME),
+        )
+        .results
+    )
 
 
 def _broken(suite: Suite, name: str, info: Mapping[str, Any]) -> ConfigError:

@@ -1,0 +1,62 @@
+"""Great Expectations' Data Docs: pages on every suite and on what each table came to, in a folder to open.
+
+Trade-off: the pages are Great Expectations' own, and take style sheets from public addresses when they are opened
+on a machine that has a network; a remote logo that reports each visit is replaced by the local one. Times and
+random ids are taken out, so that the same tables give the same pages.
+"""
+
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cotpd.environment import quiet
+
+if TYPE_CHECKING:
+    from great_expectations.data_context import EphemeralDataContext
+
+RUN, NO_TIME = "validate", datetime(2000, 1, 1, tzinfo=UTC)
+_CLOCK = re.compile(r"\b\d{8}T\d{6}\.\d{6}Z")
+_RANDOM = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_LOGO = re.compile(r"https://great-expectations-web-assets[^\"')]*")
+
+
+def make_context() -> "EphemeralDataContext":
+    """A context that keeps the results of its checks in memory."""
+    quiet()
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    for site in list(context.list_data_docs_sites()):
+        context.delete_data_docs_site(site)
+    return context
+
+
+def build_docs(context: "EphemeralDataContext", folder: Path) -> Path:
+    """Write the pages on all that a context has checked; returns the first page.
+
+    Args:
+        context: Of :func:`make_context`, after its checks.
+        folder: Replaced.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder.resolve())}
+    index = {"class_name": "DefaultSiteIndexBuilder"}
+    context.add_data_docs_site(
+        "checks", {"class_name": "SiteBuilder", "store_backend": store, "site_index_builder": index}
+    )
+    context.build_data_docs()
+    for page in sorted(folder.rglob("*.html")):
+        page.write_text(_settled(page.read_text("utf-8"), len(page.relative_to(folder).parents) - 1), "utf-8")
+    return folder / "index.html"
+
+
+def _settled(text: str, depth: int) -> str:
+    """A page without clock, random ids and remote logo; ``depth`` folders below the first page."""
+    text = _LOGO.sub(f"{'../' * depth}static/images/logo-long.png", text)
+    names = {found: f"id-{number}" for number, found in enumerate(dict.fromkeys(_RANDOM.findall(text)))}
+    text = _RANDOM.sub(lambda match: names[match[0]], text)
+    return _CLOCK.sub(NO_TIME.strftime("%Y%m%dT%H%M%S.%fZ"), text)

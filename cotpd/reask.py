@@ -1,0 +1,87 @@
+"""Answers that failed their checks, asked again with another seed, at most as often as is allowed.
+
+Trade-off: at temperature 0 another seed gives the same answer, so a re-ask then has a temperature of its own.
+Each is a question like any other: the ledger answers it the next time.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from cotpd.config import LlmParams, Params
+from cotpd.data.records import Answer, Kind, Knowledge, Post, Quarantined
+from cotpd.errors import LlmError
+from cotpd.expectations import validate_answers
+from cotpd.llm.ask import Request, ask_all
+from cotpd.llm.questions import knowledge_requests
+
+if TYPE_CHECKING:
+    from great_expectations.data_context import EphemeralDataContext
+
+log = logging.getLogger(__name__)
+
+TEMPERATURE = 0.5  # of a re-ask where answers are asked for at 0
+
+
+def believed(
+    answers: Sequence[Answer],
+    posts: Sequence[Post],
+    captions: Mapping[str, str | None],
+    params: Params,
+    context: "EphemeralDataContext | None" = None,
+) -> tuple[list[Knowledge], list[Quarantined], int]:
+    """Check answers, asking those that fail again up to ``validate.reask`` times.
+
+    Where nothing answers, what has failed stays in quarantine, with a warning: checks do not need a model.
+
+    Args:
+        answers: What the model wrote, or what came with the data set; the latter is never asked for again.
+        posts: All posts.
+        captions: As the questions were put with, by post id.
+        params: All parameters.
+        context: Takes the results for Data Docs.
+
+    Returns:
+        Knowledge that holds and quarantined rows, both in the order of the answers, and the number of answers
+        that were replaced.
+
+    Raises:
+        ValidationError: More than ``validate.max_failed_share`` fail after all.
+    """
+    current = {(row.id, row.kind): row for row in answers}
+    lenient = params.validate_.model_copy(update={"max_failed_share": 1.0})
+    for attempt in range(1, params.validate_.reask + 1):
+        _, bad = validate_answers(list(current.values()), posts, lenient)
+        failed = [current[row.id, Kind(row.row["kind"])] for row in bad]
+        wanted = {(row.id, row.kind) for row in failed if row.source == "llm"}
+        requests = _requests(wanted, posts, captions, params)
+        if not requests:
+            break
+        try:
+            again = ask_all(requests, varied(params.llm, attempt), step="validate")
+        except LlmError as error:
+            log.warning("not asked again: %s", error)
+            break
+        current |= {(row.id, row.kind): row for row in again.answers}
+    rows = [current[row.id, row.kind] for row in answers]
+    knowledge, quarantined = validate_answers(rows, posts, params.validate_, context)
+    held = {(row.id, row.kind) for row in knowledge}
+    replaced = sum(
+        new.key != old.key and (old.id, old.kind) in held for new, old in zip(rows, answers, strict=True)
+    )
+    return knowledge, quarantined, replaced
+
+
+def varied(llm: LlmParams, attempt: int) -> LlmParams:
+    """The parameters of a further attempt, 1 the first: another seed, and a temperature at which it matters."""
+    return llm.model_copy(
+        update={"seed": (llm.seed or 0) + attempt, "temperature": llm.temperature or TEMPERATURE}
+    )
+
+
+def _requests(
+    wanted: set[tuple[str, Kind]], posts: Sequence[Post], captions: Mapping[str, str | None], params: Params
+) -> list[Request]:
+    ids = {id for id, _ in wanted}
+    asked = [post for post in posts if post.id in ids]
+    return [one for one in knowledge_requests(asked, captions, params.ask) if (one.id, one.kind) in wanted]
