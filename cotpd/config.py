@@ -8,16 +8,11 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind
 from cotpd.errors import ConfigError
-
-
-class Section(BaseModel):
-    """Base of every section: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+from cotpd.sections import DistilParams, Section, StudentParams, TeachParams, TrainParams
 
 
 class SourceParams(Section):
@@ -137,88 +132,6 @@ class AugmentParams(Section):
     """Longest answer, in the model's tokens."""
     prompts: str = "default"
     """Prompt set."""
-
-
-class StudentParams(Section):
-    """The student's architecture; saved with its weights."""
-
-    encoder: str = "all-MiniLM-L6-v2"
-    """A catalogued name (cotpd models list), a hub name or a folder."""
-    prompt_length: int = Field(default=16, ge=0)
-    """m, the number of generated prompt vectors; 0 leaves the generator out."""
-    generator_layers: int = Field(default=1, ge=1)
-    """Layers of the conditional prompt generator."""
-    generator_heads: int = Field(default=4, ge=1)
-    """Attention heads of the generator."""
-    max_length: int = Field(default=128, ge=8)
-    """Longest prompt view in sub-words, prompt vectors included; longer posts are read in windows."""
-    knowledge_length: int = Field(default=160, ge=16)
-    """Longest knowledge view in sub-words; the post is kept whole, knowledge is cut from the end."""
-    knowledge_order: tuple[Literal["caption", "noun", "sentence", "multimodality"], ...] = (
-        "caption",
-        "noun",
-        "sentence",
-        "multimodality",
-    )
-    """What follows the post in the knowledge view, first to last."""
-    constrained: bool = True
-    """NER: forbid label transitions that BIO does not allow."""
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Dropout before the head."""
-
-
-class TrainParams(Section):
-    """One training run."""
-
-    epochs: int = Field(default=5, ge=1)
-    """Passes over the training split."""
-    batch_size: int = Field(default=16, ge=1)
-    """Posts a step."""
-    learning_rate: float = Field(default=1e-4, gt=0)
-    """Peak rate of the encoder."""
-    head_learning_rate: float = Field(default=1e-3, gt=0)
-    """Peak rate of the generator, the CRF and the classifier."""
-    weight_decay: float = Field(default=0.01, ge=0)
-    """Decoupled weight decay."""
-    warmup: float = Field(default=0.1, ge=0, le=1)
-    """Share of the steps in which the rates rise; then they fall linearly to zero."""
-    max_grad_norm: float = Field(default=1.0, gt=0)
-    """Gradients are clipped to this norm."""
-    patience: int | None = Field(default=None, ge=1)
-    """Stop after so many epochs without a better valid score; null never stops early."""
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
-    bf16: Literal["auto", "on", "off"] = "auto"
-    """Mixed precision; auto switches it on where the device computes in it."""
-
-
-class TeachParams(TrainParams):
-    """The runs that make frozen teachers of the knowledge view (distil.way: frozen)."""
-
-    count: int = Field(default=1, ge=1)
-    """Teachers, which differ in their seed alone; what they believe is averaged."""
-    seed: int = 13
-    """Of the first teacher, the next ones count on; their own, so that students of several seeds share them."""
-    encoder: str | None = None
-    """The teachers' encoder, larger if you like; null takes the student's."""
-
-
-class DistilParams(Section):
-    """How the two views are brought together (DESIGN: L = L_k + L_p + alpha KL)."""
-
-    way: Literal["joint", "frozen"] = "joint"
-    """joint: both views of one model train together, as published. frozen: teachers of the knowledge view are
-    trained first; the student then learns from what they believe of its posts and of data.unlabelled."""
-    start: Literal["encoder", "teacher"] = "encoder"
-    """frozen: the weights that the student begins with, the bare encoder's or the first teacher's."""
-    alpha: float = Field(default=1.0, ge=0)
-    """Weight of the KL term."""
-    gold: float = Field(default=1.0, ge=0)
-    """Weight of the student's own task loss on labelled posts."""
-    kl: Literal["sequence", "token"] = "sequence"
-    """NER: exact KL between the CRFs' sequence distributions, or between per-token posteriors."""
-    temperature: float = Field(default=1.0, gt=0)
-    """Both sides' scores are divided by it before the KL; the term is multiplied by its square."""
 
 
 class EvaluateParams(Section):

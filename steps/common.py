@@ -1,6 +1,7 @@
 """What every step shares: its paths, its parameters, and how it ends."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -48,8 +49,9 @@ def main(step: Callable[[Params], None]) -> None:
 
 
 def say(message: str) -> None:
-    """One line on what the step did."""
-    console.print(message, markup=False, soft_wrap=True)
+    """One line on what the step did; of several processes (torchrun) the first one says it."""
+    if os.environ.get("RANK", "0") == "0":
+        console.print(message, markup=False, soft_wrap=True)
 
 
 def prepared(split: str) -> list[Post]:

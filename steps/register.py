@@ -8,11 +8,13 @@ from cotpd.data.tables import write_json
 from cotpd.registry.pack import register
 from steps.common import (
     AUGMENTED,
+    BASELINE,
     EVALUATION,
     METRICS,
     PREPARED,
     REGISTERED,
     STUDENT,
+    TEACHERS,
     VALIDATED,
     main,
     read_json,
@@ -28,11 +30,14 @@ def run(params: Params) -> None:
         VALIDATED / "knowledge.jsonl",
         AUGMENTED / "augmented.jsonl",
     ]
+    trained = [STUDENT, BASELINE, *sorted(TEACHERS.glob("[0-9]*"))]
     registered = register(
         params,
         STUDENT,
+        TEACHERS,
         read_json(METRICS),
         evaluation=EVALUATION,
+        trained=trained,
         tables=[table for table in tables if table.is_file()],
     )
     write_json(REGISTERED, asdict(registered))

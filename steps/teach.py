@@ -5,6 +5,7 @@ import shutil
 from cotpd.config import Params
 from cotpd.student.examples import Example
 from cotpd.student.objectives import FineTuning
+from cotpd.student.processes import leads
 from cotpd.student.targets import believe
 from steps.common import TARGETS, TEACHERS, main, say
 from steps.training import fit, knowledge_examples, unlabelled_examples
@@ -16,14 +17,17 @@ def run(params: Params) -> None:
     A teacher that is already there, of the same examples and parameters, is not trained again.
     """
     teachers = params.teach.count if params.distil.way == "frozen" else 0
-    _keep(teachers)
-    TARGETS.mkdir(parents=True, exist_ok=True)
+    if leads():
+        _keep(teachers)
+        TARGETS.mkdir(parents=True, exist_ok=True)
     if not teachers:
         say("teach: both views train together (distil.way: joint), so no teacher is needed")
         return
     examples, valid = (knowledge_examples(split, params) for split in ("train", "valid"))
     for number in range(teachers):
         _train(number, examples, valid, params)
+    if not leads():
+        return
     examples += unlabelled_examples(params)
     folders = [TEACHERS / str(number) for number in range(teachers)]
     believe(folders, examples, params.distil.temperature).save(TARGETS)

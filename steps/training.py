@@ -5,6 +5,7 @@ from pathlib import Path
 from cotpd.config import Params, TrainParams
 from cotpd.data.records import Augmented
 from cotpd.data.tables import read_table
+from cotpd.student.curves import Curves
 from cotpd.student.examples import Example, augmented_examples, build_examples, without_labels
 from cotpd.student.objectives import Objective
 from cotpd.student.training import train
@@ -36,7 +37,10 @@ def fit(
     out: Path,
     start: Path | None = None,
 ) -> None:
-    """Train a model on examples of the inventory and write it into a folder."""
+    """Train a model on examples of the inventory and write it into a folder, and its curves into MLflow.
+
+    Where the curves go (register.tracking_uri) is no parameter of the stage: the model does not depend on it.
+    """
     say(f"{out.name}: {len(examples)} training examples")
     train(
         examples,
@@ -49,6 +53,7 @@ def fit(
         seed=params.seed,
         out=out,
         start=start,
+        curves=Curves(params.register_, out.name, {"student": params.student, "run": run}),
     )
 
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from cotpd.config import Params
 from cotpd.errors import ModelError
-from cotpd.models.store import connect, current, database, explained
+from cotpd.models.store import connect, current, explained
 from cotpd.registry.aliases import set_alias
+from cotpd.student.curves import adopt_runs, experiment_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -55,6 +56,7 @@ def register(
     *,
     evaluation: Path | None = None,
     tables: Sequence[Path] = (),
+    trained: Sequence[Path] = (),
     root: Path = Path(),
 ) -> Registered:
     """Log a run, register the student as a new version, and give it ``params.register.alias``.
@@ -65,6 +67,7 @@ def register(
         metrics: Of :func:`cotpd.evaluation.compare.compare`; logged flattened.
         evaluation: Folder with report and plots; logged as artifacts.
         tables: Prepared tables whose sha256 is kept with the run and the version.
+        trained: Folders of models whose training runs are put below this run and named in its tags.
         root: The project's folder, where a SQLite store lies.
 
     Raises:
@@ -77,11 +80,13 @@ def register(
 
     name = params.registered_name
     with explained(f"registering {name}", "See the message; the tracking server must be reachable and writable."):
+        experiment = experiment_id(client, params.register_.experiment)
         tags = {f"sha256.{path.name}": digest(path) for path in tables} | _commit(root)
         with (
             current(client),
-            mlflow.start_run(experiment_id=_experiment(client, params, root), run_name=name) as run,
+            mlflow.start_run(experiment_id=experiment, run_name=name) as run,
         ):
+            tags |= adopt_runs(client, experiment, run.info.run_id, trained)
             mlflow.set_tags(tags)
             mlflow.log_params(_flat(params.model_dump(mode="json", by_alias=True)))
             mlflow.log_metrics(_figures(metrics))
@@ -133,18 +138,6 @@ def _log_model(task: str, student: Path) -> str:
             pip_requirements=[f"{name}=={installed(name).partition('+')[0]}" for name in REQUIREMENTS],
         )
     return model.model_uri
-
-
-def _experiment(client: "MlflowClient", params: Params, root: Path) -> str:
-    """The experiment's id. MLflow would put artifacts into the current folder; they belong beside the database."""
-    name = params.register_.experiment
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return found.experiment_id
-    path = database(client.tracking_uri)
-    return client.create_experiment(
-        name, artifact_location=None if path is None else (path.parent / "mlruns").as_uri()
-    )
 
 
 def _version(client: "MlflowClient", name: str, source: str, run_id: str, tags: dict[str, str]) -> int:

@@ -15,8 +15,13 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
+from cotpd.errors import ModelError
 from cotpd.student.model import StudentModel
+from cotpd.student.persistence import load
+from cotpd.student.processes import Processes
 
+History = list[dict[str, Any]]
+HISTORY, RUN = "history.jsonl", "run.txt"  # beside a finished model
 _STATE, _TENSORS = "state.json", "state.safetensors"
 
 
@@ -33,28 +38,60 @@ def fingerprint(parts: Iterable[BaseModel], further: str) -> str:
     return digest.hexdigest()
 
 
+def finished(out: Path, run: str) -> History | None:
+    """The history of a folder that this very run has written; None if there is none, or it is incomplete."""
+    try:
+        if (out / RUN).read_text("utf-8").strip() != run:
+            return None
+        rows = [json.loads(line) for line in (out / HISTORY).read_text("utf-8").splitlines()]
+        load(out)
+    except (OSError, ValueError, ModelError):
+        return None
+    return rows
+
+
 class Checkpoint:
     """A folder beside the model's that holds the last finished epoch, and goes when training is over.
 
     Args:
         out: The model's folder.
         run: The run's fingerprint.
+        processes: That train together: the first one writes, all of them read, so that all must see the folder.
     """
 
-    def __init__(self, out: Path, run: str) -> None:
-        self.folder, self.run = out.with_name(f".{out.name}.resume"), run
+    def __init__(self, out: Path, run: str, processes: Processes) -> None:
+        self.folder, self.run, self.processes = out.with_name(f".{out.name}.resume"), run, processes
 
     def write(
         self, model: StudentModel, best: dict[str, Tensor], optimizer: torch.optim.Optimizer, state: dict[str, Any]
     ) -> None:
-        """Replace the checkpoint, whole or not at all."""
+        """Replace the checkpoint, whole or not at all, with the random numbers of every process."""
+        random = self._random()
+        if self.processes.main:
+            self._write(model, best, optimizer, state, random)
+        self.processes.wait()
+
+    def _random(self) -> dict[str, Tensor]:
+        """States of the generators that dropout draws from, a row a process."""
+        found = {"random": self.processes.gather(torch.get_rng_state())}
+        if self.processes.device.type == "cuda":
+            found["random_cuda"] = self.processes.gather(torch.cuda.get_rng_state(self.processes.device))
+        return found
+
+    def _write(
+        self,
+        model: StudentModel,
+        best: dict[str, Tensor],
+        optimizer: torch.optim.Optimizer,
+        state: dict[str, Any],
+        random: dict[str, Tensor],
+    ) -> None:
         from safetensors.torch import save_file
 
-        tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+        tensors = random | {f"model.{name}": value for name, value in model.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in best.items()}
         for at, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{at}.{name}": value for name, value in moments.items()}
-        tensors["random"] = torch.get_rng_state()
         partial = self.folder.with_name(self.folder.name + ".part")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -87,8 +124,16 @@ class Checkpoint:
             at, _, what = name.partition(".")
             moments.setdefault(int(at), {})[what] = value
         optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-        torch.set_rng_state(tensors["random"])
+        self._draw_on(tensors)
         return _below("best.", tensors), state
+
+    def _draw_on(self, tensors: dict[str, Tensor]) -> None:
+        """Put the random numbers back; a process that the killed run did not have keeps its own."""
+        index, device = self.processes.index, self.processes.device
+        if index < len(tensors["random"]):
+            torch.set_rng_state(tensors["random"][index])
+        if device.type == "cuda" and index < len(tensors.get("random_cuda", ())):
+            torch.cuda.set_rng_state(tensors["random_cuda"][index], device)
 
     def clear(self) -> None:
         """Remove it."""

@@ -1,4 +1,4 @@
-"""AdamW with two rates, and their rise and fall.
+"""What of a model learns, by AdamW with two rates, and their rise and fall.
 
 Trade-off: no scheduler object; the rate is a function of the step, so that a resumed run needs nothing but the
 step's number.
@@ -8,6 +8,25 @@ import torch
 from torch import nn
 
 from cotpd.config import TrainParams
+from cotpd.errors import ConfigError
+from cotpd.student.model import StudentModel
+
+
+def prepare(model: StudentModel, params: TrainParams) -> None:
+    """Freeze the word embeddings, and compute the encoder's layers anew in the backward pass, if that is wanted.
+
+    Raises:
+        ConfigError: The encoder's family cannot do the latter.
+    """
+    encoder = model.encoder
+    if params.freeze_embeddings:
+        encoder.get_input_embeddings().weight.requires_grad_(False)
+    if params.checkpointing:
+        if not encoder.supports_gradient_checkpointing:
+            raise ConfigError(
+                f"checkpointing: {type(encoder).__name__} has none", "Set it to false, and raise accumulate."
+            )
+        encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
 def make_optimizer(model: nn.Module, params: TrainParams) -> torch.optim.AdamW:
@@ -17,6 +36,8 @@ def make_optimizer(model: nn.Module, params: TrainParams) -> torch.optim.AdamW:
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, weight in model.named_parameters():
+        if not weight.requires_grad:
+            continue
         rate = params.learning_rate if name.startswith("encoder.") else params.head_learning_rate
         groups.setdefault((rate, params.weight_decay if weight.ndim > 1 else 0.0), []).append(weight)
     return torch.optim.AdamW(

@@ -1,8 +1,9 @@
 """Training: one loop for the baseline (text alone) and for the student (knowledge distilled into prompts).
 
-Trade-off: the loop is written out, some dozens of lines, and runs on one device. A trainer library would bring
-several devices, and with them its own checkpoints, logs and order of the batches, none of which would be
-reproducible byte by byte or resumable without pickle.
+Trade-off: the loop is written out, some dozens of lines, over accelerate's processes (see processes.py). A whole
+trainer would bring its own checkpoints, logs and order of the batches, none of which would be reproducible byte by
+byte or resumable without pickle. One process and several take the same path: each computes its share of a step's
+posts, and what they add up to is the step of one, but for rounding and for dropout, which each draws for itself.
 """
 
 import json
@@ -21,19 +22,19 @@ from cotpd.config import StudentParams, TrainParams
 from cotpd.devices import autocast
 from cotpd.errors import DataError, ModelError
 from cotpd.progress import Progress
+from cotpd.student.allocator import keep_memory
 from cotpd.student.batches import sizes, training_order
-from cotpd.student.checkpoint import Checkpoint, fingerprint
+from cotpd.student.checkpoint import HISTORY, RUN, Checkpoint, History, fingerprint, finished
+from cotpd.student.curves import Curves
 from cotpd.student.examples import Example, Task
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import Objective
-from cotpd.student.optimization import make_optimizer, set_rates
+from cotpd.student.optimization import make_optimizer, prepare, set_rates
 from cotpd.student.persistence import adopt, build, digest, load
+from cotpd.student.processes import Processes
 from cotpd.student.scoring import score
 from cotpd.student.student import Student
 from cotpd.student.views import Encoded
-
-History = list[dict[str, Any]]
-HISTORY, RUN = "history.jsonl", "run.txt"
 
 
 def train(
@@ -48,6 +49,7 @@ def train(
     seed: int,
     out: Path | str,
     start: Path | None = None,
+    curves: Curves | None = None,
 ) -> History:
     """Train a model and save the best epoch's into a folder; a run that was killed goes on after its last epoch.
 
@@ -65,6 +67,7 @@ def train(
         out: Folder of the model, replaced when training is over; history.jsonl and the run's fingerprint go with
             it. A folder with the fingerprint of this very run is left as it is.
         start: A trained model to begin from, of the same encoder and inventory; null begins with the bare encoder.
+        curves: Where losses and scores are drawn while it trains.
 
     Returns:
         One row an epoch: losses and valid scores in percent.
@@ -72,7 +75,8 @@ def train(
     Raises:
         DataError: There is nothing to train on, or a label is outside types.
         ModelError: The encoder or start cannot be had or do not fit, or the loss is no longer a number.
-        ConfigError: The device is not there, or lengths do not fit the encoder.
+        ConfigError: The device is not there, or is not for several processes; the encoder has no checkpointing, or
+            lengths do not fit the encoder.
     """
     if not train:
         raise DataError("there is no training example", "Look at data/prepared/summary.json.")
@@ -84,31 +88,31 @@ def train(
     begun = load(start) if start else None
     further = f"{seed} {objective.fingerprint} {digest(begun.model) if begun else ''}"
     run = fingerprint([labels, student, params, *train, *valid], further)
-    if (history := _finished(Path(out), run)) is not None:
+    if (history := finished(Path(out), run)) is not None:
         print(f"{out}: trained before, from the same examples and parameters", file=sys.stderr)
         return history
+    keep_memory()
+    processes = Processes(params.device)
     seed_everything(seed)
     model, tokenizer, reads = build(student, labels)
     if begun:
         adopt(model, begun.model)
-    learner = Student(model, tokenizer, student, objective.views, reads, params.device, params.bf16)
-    checkpoint = Checkpoint(Path(out), run)
-    history = Training(learner, learner.tokens.encode(train), objective, params, seed, checkpoint).fit(valid)
-    learner.save(out, {HISTORY: "".join(json.dumps(row) + "\n" for row in history), RUN: run + "\n"})
-    checkpoint.clear()
+    prepare(model, params)
+    learner = Student(model, tokenizer, student, objective.views, reads, str(processes.device), params.bf16)
+    if processes.index:
+        torch.manual_seed(seed + processes.index)  # the same weights, each its own dropout
+    encoded, checkpoint = learner.tokens.encode(train), Checkpoint(Path(out), run, processes)
+    curves = curves if curves is not None and processes.main else None
+    if curves:
+        curves.begin(run)
+    history = Training(learner, encoded, objective, params, seed, checkpoint, processes, curves).fit(valid)
+    if processes.main:
+        learner.save(out, {HISTORY: "".join(json.dumps(row) + "\n" for row in history), RUN: run + "\n"})
+        checkpoint.clear()
+    if curves:
+        curves.end()
+    processes.wait()
     return history
-
-
-def _finished(out: Path, run: str) -> History | None:
-    """The history of a folder that this very run has written; None if there is none, or it is incomplete."""
-    try:
-        if (out / RUN).read_text("utf-8").strip() != run:
-            return None
-        rows = [json.loads(line) for line in (out / HISTORY).read_text("utf-8").splitlines()]
-        load(out)
-    except (OSError, ValueError, ModelError):
-        return None
-    return rows
 
 
 def seed_everything(seed: int) -> None:
@@ -128,6 +132,8 @@ class Training:
         params: The run.
         seed: Of the order of the batches.
         checkpoint: Kept after each epoch.
+        processes: That train together.
+        curves: What to draw on; null draws nothing.
     """
 
     def __init__(
@@ -138,9 +144,12 @@ class Training:
         params: TrainParams,
         seed: int,
         checkpoint: Checkpoint,
+        processes: Processes,
+        curves: Curves | None = None,
     ) -> None:
         self.learner, self.encoded, self.objective, self.params = learner, encoded, objective, params
         self.model, self.checkpoint = learner.model, checkpoint
+        self.processes, self.curves = processes, curves
         self.optimizer = make_optimizer(self.model, params)
         self.sizes = sizes(encoded, learner.tokens)
         self.seed, self.done = seed, 0
@@ -155,10 +164,13 @@ class Training:
         while len(self.history) < self.params.epochs and self.waited != self.params.patience:
             row = {"epoch": len(self.history) + 1, **self.epoch()}
             if valid:
-                row["valid"] = {view: score(self.learner, valid, view) for view in self.learner.views}
+                row["valid"] = self._scores(valid)
             self._judge(row)
             self._keep()
-            print(_line(row), file=sys.stderr, flush=True)
+            if self.processes.main:
+                print(_line(row), file=sys.stderr, flush=True)
+            if self.curves:
+                self.curves.epoch(row)
         self.model.load_state_dict(self.best)
         return self.history
 
@@ -169,12 +181,15 @@ class Training:
         shuffle = np.random.default_rng([self.seed, number])
         order = training_order(self.sizes, self.params.batch_size, shuffle)
         sums: dict[str, float] = {}
-        with Progress(f"epoch {number} of {self.params.epochs}", len(order)) as bar:
+        title = f"epoch {number} of {self.params.epochs}"
+        with Progress(title, len(order), show=self.processes.main) as bar:
             for chosen in order:
                 parts = self.step([self.encoded[i] for i in chosen])
                 for name, value in parts.items():
                     sums[name] = sums.get(name, 0.0) + value * len(chosen)
                 bar.advance(note=f"loss {parts['loss']:.3f}")
+                if self.curves:
+                    self.curves.step(self.done, parts)
         self.model.eval()
         return {name: round(value / len(self.encoded), 6) for name, value in sums.items()}
 
@@ -184,27 +199,49 @@ class Training:
         Raises:
             ModelError: The loss is no longer a number, or memory ran out.
         """
-        names = ", ".join(one.id for one in chosen)
-        try:
-            with autocast(self.learner.device, self.params.bf16):
-                parts = self.objective.losses(self.learner, chosen)
-            values = dict(zip(parts, torch.stack(list(parts.values())).tolist(), strict=True))
-            if not math.isfinite(values["loss"]):
-                raise ModelError(
-                    f"the loss is {values['loss']} on the posts {names}",
-                    "Lower the learning rates, or look at these posts.",
-                )
-            parts["loss"].backward()
-        except torch.OutOfMemoryError:
+        values: dict[str, float] = {}
+        for part, share in self.processes.share(chosen, self.params.accumulate):
+            for name, value in self._backward(part, share).items():
+                values[name] = values.get(name, 0.0) + value * share
+        values = dict(zip(values, self.processes.total(list(values.values())), strict=True))
+        if not math.isfinite(values["loss"]):
             raise ModelError(
-                f"out of memory on the posts {names}", "Lower batch_size, or student.knowledge_length."
-            ) from None
+                f"the loss is {values['loss']} on the posts {_names(chosen)}",
+                "Lower the learning rates, or look at these posts.",
+            )
+        # which weights a loss reaches depends on the views alone, so that all processes send the same ones
+        self.processes.add([w.grad for w in self.model.parameters() if w.grad is not None])
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.params.max_grad_norm)
         set_rates(self.optimizer, self.done, self.steps, self.params.warmup)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.done += 1
         return values
+
+    def _backward(self, part: Sequence[Encoded], share: float) -> dict[str, float]:
+        """Add a part's gradients, weighted by its share of the step; returns the means of its losses."""
+        try:
+            with autocast(self.learner.device, self.params.bf16):
+                parts = self.objective.losses(self.learner, part)
+            (parts["loss"] * share).backward()
+        except torch.OutOfMemoryError:
+            raise ModelError(
+                f"out of memory on the posts {_names(part)}",
+                "Raise accumulate, set checkpointing, or lower student.knowledge_length.",
+            ) from None
+        return dict(zip(parts, torch.stack(list(parts.values())).tolist(), strict=True))
+
+    def _scores(self, valid: Sequence[Example]) -> dict[str, dict[str, float]]:
+        """Scores of every view: computed by the first process, which the others wait for."""
+        views, names = self.learner.views, ("precision", "recall", "f1")
+        if self.processes.count == 1:
+            return {view: score(self.learner, valid, view) for view in views}
+        own = [0.0] * len(views) * len(names)
+        if self.processes.main:
+            found = [score(self.learner, valid, view) for view in views]
+            own = [one[name] for one in found for name in names]
+        shared = iter(self.processes.total(own))
+        return {view: {name: next(shared) for name in names} for view in views}
 
     def _judge(self, row: dict[str, Any]) -> None:
         """Take the epoch into the history, and its weights if none was better; of equals the later."""
@@ -226,10 +263,15 @@ class Training:
         self.best, state = found
         self.history, self.best_score = state["history"], state["best_score"]
         self.waited, self.done = state["waited"], state["done"]
-        print(f"going on after epoch {len(self.history)}", file=sys.stderr)
+        if self.processes.main:
+            print(f"going on after epoch {len(self.history)}", file=sys.stderr)
 
 
 def _line(row: dict[str, Any]) -> str:
     losses = [f"{name} {value:.3f}" for name, value in row.items() if isinstance(value, float)]
     scores = [f"{view} F1 {found['f1']:.2f}" for view, found in row.get("valid", {}).items()]
     return f"epoch {row['epoch']}: " + ", ".join(losses + scores)
+
+
+def _names(chosen: Sequence[Encoded]) -> str:
+    return ", ".join(one.id for one in chosen)
