@@ -26,7 +26,7 @@ def prepare(model: StudentModel, params: TrainParams) -> None:
             raise ConfigError(
                 f"checkpointing: {type(encoder).__name__} has none", "Set it to false, and raise accumulate."
             )
-        encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        encoder.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
 
 
 def make_optimizer(model: nn.Module, params: TrainParams) -> torch.optim.AdamW:

@@ -1,0 +1,177 @@
+"""Several processes, several parts: the same step as one process that computes it whole."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from cotpd.config import DistilParams, TrainParams
+from cotpd.errors import ConfigError
+from cotpd.student import Student, training
+from cotpd.student.objectives import JointDistillation
+from cotpd.student.optimization import make_optimizer, prepare
+from cotpd.student.processes import Processes, _bounds
+from tests.student.test_objectives import learner_of
+from tests.student.test_training import run
+
+ALONE = Path(__file__).with_name("train_alone.py")
+
+
+@pytest.fixture
+def still(small, tmp_path):
+    """A student without any dropout: processes and parts draw it each for themselves."""
+    folder = shutil.copytree(small.encoder, tmp_path / "encoder")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    return small.model_copy(update={"encoder": str(folder)})
+
+
+def launch(count: int, folder: Path, examples, student, params, **environment) -> subprocess.CompletedProcess:
+    """Train in ``count`` processes into folder/m."""
+    said = {
+        "examples": [one.model_dump(mode="json") for one in examples],
+        "student": student.model_dump(mode="json"),
+        "params": params.model_dump(mode="json"),
+    }
+    folder.mkdir(exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(said), "utf-8")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+    root = str(ALONE.parents[2])
+    return subprocess.run(
+        [*command, str(ALONE), str(folder / "run.json"), str(folder / "m")],
+        env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def close(one: Path, other: Path) -> None:
+    weights, others = (load_file(folder / "model.safetensors") for folder in (one, other))
+    for name, value in weights.items():
+        torch.testing.assert_close(
+            value, others[name], rtol=1e-3, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_trains_and_only_the_first_speaks(ner_examples, still, brief, tmp_path):
+    # 11 posts in batches of 4: shares are unequal, and the last batch has three
+    run(ner_examples[:11], still, brief, tmp_path / "one")
+    done = launch(2, tmp_path / "two", ner_examples[:11], still, brief)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("epoch 1:") == 1
+    close(tmp_path / "one", tmp_path / "two/m")
+    rows = [
+        [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+        for folder in (tmp_path / "one", tmp_path / "two/m")
+    ]
+    for a, b in zip(*rows, strict=True):
+        assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
+        assert a["valid"] == b["valid"]
+    assert not list((tmp_path / "two").glob(".*")), "a checkpoint was left behind"
+
+
+@pytest.mark.slow
+def test_more_processes_than_posts_and_a_loss_that_is_no_number_ends_them_all(
+    ner_examples, small, brief, tmp_path
+):
+    params = brief.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30, "batch_size": 1, "epochs": 5})
+    done = launch(2, tmp_path / "two", ner_examples[:3], small, params)
+    assert done.returncode != 0
+    assert "on the posts p" in done.stderr
+    assert not (tmp_path / "two/m").exists()
+
+
+@given(length=st.integers(0, 40), parts=st.integers(1, 9))
+def test_shares_are_whole_and_even(length, parts):
+    bounds = _bounds(length, parts)
+    assert [i for a, b in bounds for i in range(a, b)] == list(range(length))
+    sizes = [b - a for a, b in bounds]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_one_without_posts_computes_one_for_nothing():
+    alone = Processes("cpu")
+    assert alone.share([7, 8, 9], 2) == [([7, 8], 2 / 3), ([9], 1 / 3)]
+    assert alone.share([7], 4) == [([7], 1.0)]
+    alone.count, alone.index = 2, 1
+    assert alone.share([7], 1) == [([7], 0.0)]
+
+
+@pytest.mark.parametrize("parts", [2, 3, 100])
+def test_a_step_in_parts_is_the_step_in_one(parts, ner_examples, still, brief, tmp_path):
+    run(ner_examples, still, brief, tmp_path / "whole")
+    run(ner_examples, still, brief.model_copy(update={"accumulate": parts}), tmp_path / "parts")
+    close(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_killed_in_the_middle_of_a_step_in_parts_it_ends_the_same(
+    ner_examples, small, brief, tmp_path, monkeypatch
+):
+    small = small.model_copy(update={"dropout": 0.2})
+    params = brief.model_copy(update={"accumulate": 2})
+    run(ner_examples, small, params, tmp_path / "whole")
+    real, parts = training.Training._backward, []
+
+    def killed(self, part, share):
+        parts.append(1)
+        if len(parts) == 10:  # three steps of two parts an epoch: the second half of a step of the second
+            raise KeyboardInterrupt
+        return real(self, part, share)
+
+    monkeypatch.setattr(training.Training, "_backward", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(ner_examples, small, params, tmp_path / "cut")
+    run(ner_examples, small, params, tmp_path / "cut")
+    whole, cut = (tmp_path / name / "model.safetensors" for name in ("whole", "cut"))
+    assert cut.read_bytes() == whole.read_bytes()
+
+
+def test_checkpointing_gives_the_same_gradients(any_encoder, ner_examples, small):
+    small = small.model_copy(update={"encoder": any_encoder, "dropout": 0.2})
+    objective, found = JointDistillation(DistilParams()), []
+    if not learner_of(small, objective).model.encoder.supports_gradient_checkpointing:
+        pytest.skip("a family without checkpointing")
+    for checkpointing in (False, True):
+        learner = learner_of(small, objective)
+        prepare(learner.model, TrainParams(checkpointing=checkpointing))
+        learner.model.train()
+        torch.manual_seed(5)
+        objective.losses(learner, learner.tokens.encode(ner_examples))["loss"].backward()
+        assert learner.model.encoder.is_activation_checkpointing == checkpointing
+        found.append({name: w.grad for name, w in learner.model.named_parameters() if w.grad is not None})
+    assert found[0].keys() == found[1].keys()
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(gradient, found[1][name], msg=name)
+
+
+def test_an_encoder_without_checkpointing_is_refused(small, monkeypatch):
+    learner = learner_of(small, JointDistillation(DistilParams()))
+    monkeypatch.setattr(type(learner.model.encoder), "supports_gradient_checkpointing", False)
+    with pytest.raises(ConfigError, match="BertModel has none"):
+        prepare(learner.model, TrainParams(checkpointing=True))
+
+
+def test_frozen_embeddings_stay_and_the_rest_learns(ner_examples, small, brief, tmp_path):
+    params = brief.model_copy(update={"freeze_embeddings": True})
+    run(ner_examples, small, params, tmp_path / "m")
+    before = learner_of(small, JointDistillation(DistilParams())).model.encoder
+    after = Student.from_pretrained(tmp_path / "m", "cpu").model.encoder
+    assert torch.equal(before.get_input_embeddings().weight, after.get_input_embeddings().weight)
+    layer = "encoder.layer.0.output.dense.weight"
+    assert not torch.equal(before.get_parameter(layer), after.get_parameter(layer))
+    learner = learner_of(small, JointDistillation(DistilParams()))
+    prepare(learner.model, params)
+    table = learner.model.encoder.get_input_embeddings().weight
+    groups = make_optimizer(learner.model, params).param_groups
+    assert not any(weight is table for group in groups for weight in group["params"])

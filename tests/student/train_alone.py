@@ -1,0 +1,29 @@
+"""A training run as a program of its own, for tests that start several processes: `... train_alone.py run.json`."""
+
+import json
+import sys
+from pathlib import Path
+
+from cotpd.config import DistilParams, StudentParams, TrainParams
+from cotpd.errors import CotpdError
+from cotpd.student.examples import Example
+from cotpd.student.objectives import JointDistillation
+from cotpd.student.training import train
+
+if __name__ == "__main__":
+    said = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    examples = [Example.model_validate(one) for one in said["examples"]]
+    try:
+        train(
+            examples,
+            examples,
+            task="ner",
+            types=["PER", "LOC", "ORG"],
+            student=StudentParams(**said["student"]),
+            params=TrainParams(**said["params"]),
+            objective=JointDistillation(DistilParams()),
+            seed=3,
+            out=sys.argv[2],
+        )
+    except CotpdError as error:
+        sys.exit(f"error: {error}")
