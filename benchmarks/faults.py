@@ -168,8 +168,8 @@ def _server(fault: Fault, log: _Log) -> Iterator[str]:
         try:
             while True:
                 await _exchange(reader, writer, fault, log)
-        except (asyncio.IncompleteReadError, ConnectionError, RuntimeError):
-            writer.close()  # who asked has given up, which is part of the test
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            writer.close()  # who asked has given up, which is part of the test, or the test is over
 
     listening = loop.run_until_complete(asyncio.start_server(talk, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -177,8 +177,18 @@ def _server(fault: Fault, log: _Log) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
     finally:
+        asyncio.run_coroutine_threadsafe(_hang_up(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.close()
+
+
+async def _hang_up() -> None:
+    """End every conversation of this loop."""
+    talks = asyncio.all_tasks() - {asyncio.current_task()}
+    for talk in talks:
+        talk.cancel()
+    await asyncio.gather(*talks)
 
 
 async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fault: Fault, log: _Log) -> None:

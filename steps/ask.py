@@ -34,7 +34,7 @@ def run(params: Params) -> None:
     if len(failed) > params.ask.max_failed_share * requests:
         raise LlmError(
             f"{len(failed)} of {requests} requests failed, first: {failed[0].reason}",
-            "Every answer so far is in the ledger: mend the cause and run again, or raise ask.max_failed_share.",
+            f"{failed[0].remedy} Every answer so far is in the ledger; ask.max_failed_share may be raised.",
         )
 
 

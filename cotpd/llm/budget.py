@@ -108,9 +108,9 @@ class Budget:
     def _exceeded(self, sent: int, received: int) -> str:
         tokens = self.spent.tokens + self._reserved.tokens + sent + received
         if self.max_tokens is not None and tokens > self.max_tokens:
-            return f"llm.max_tokens ({self.max_tokens:,}) could be exceeded"
+            return f"llm.max_tokens ({self.max_tokens:,}) could be exceeded after {self.spent.tokens:,} tokens"
         if self.max_cost is not None and self.price:
             cost = self.spent.cost + self._reserved.cost + self.price.of(sent, received)
             if cost > self.max_cost + 1e-12:
-                return f"llm.max_cost (${self.max_cost:,.2f}) could be exceeded"
+                return f"llm.max_cost (${self.max_cost:,.4g}) could be exceeded after ${self.spent.cost:,.4f}"
         return ""

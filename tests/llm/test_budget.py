@@ -21,7 +21,7 @@ def test_no_more_tokens_are_used_than_allowed_and_the_rest_is_said(server, param
     result = ask_all(requests(*"0123456789"), limited, progress=False)
     assert len(server.asked) == result.asked == 6
     assert {row.reason for row in result.failed} == {
-        f"not asked: llm.max_tokens ({most + 70:,}) could be exceeded"
+        f"not asked: llm.max_tokens ({most + 70:,}) could be exceeded after 84 tokens"
     }
     goes_on = ask_all(requests(*"0123456789"), params, progress=False)
     assert (goes_on.from_ledger, goes_on.asked) == (6, 4)
@@ -45,6 +45,7 @@ def test_dollars_are_counted_by_the_price_and_no_price_is_no_limit(server, param
         return first, await second
 
     assert asyncio.run(two()) == (True, False)
+    assert budget.over.endswith("could be exceeded after $0.0000")
     assert budget.spent.cost == pytest.approx((11 + 2 * 3) / 1e6)
     far = params.model_copy(update={"base_url": "http://far.invalid/v1", "max_cost": 1.0})
     with pytest.raises(ConfigError, match="no price is known for fake"):
