@@ -1,8 +1,8 @@
 """One self-contained HTML page on what was run and how it came out: no scripts, no clock.
 
 Plots are embedded, which makes the page some 300 KB, but it can be mailed, archived and logged as one file; only
-its link to the Data Docs leads outside it. Posts, captions and LLM answers are untrusted text: the template escapes
-everything that is put into it.
+its link to the Data Docs leads outside it. Posts, captions and LLM answers are untrusted text: the template
+escapes everything that is put into it.
 """
 
 import base64
