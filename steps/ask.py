@@ -7,7 +7,7 @@ from cotpd.data.records import Answer, Caption
 from cotpd.data.tables import read_table, write_table
 from cotpd.errors import LlmError
 from cotpd.llm.ask import answers, ask
-from cotpd.llm.questions import knowledge_requests
+from cotpd.llm.questions import knowledge_requests, knowledge_wanted
 from steps.common import ANSWERS, CAPTIONS, all_posts, main, say
 
 
@@ -24,7 +24,8 @@ def run(params: Params) -> None:
         for post in posts
         for kind, text in post.knowledge.items()
     ]
-    asked = ask(knowledge_requests(posts, captions, params.ask), params.llm)
+    total = sum(1 for _ in knowledge_wanted(posts, captions, params.ask))
+    asked = ask(knowledge_requests(posts, captions, params.ask), params.llm, total=total)
     write_table(ANSWERS, chain(brought, answers(asked, params.llm)))
     failed, requests = asked.failures("ask"), len(asked.rows)
     say(

@@ -34,7 +34,9 @@ class AskResult:
     failed: list[Quarantined] = field(default_factory=list)
 
 
-def ask(requests: Iterable[Request], params: LlmParams, *, progress: bool = True) -> Asked:
+def ask(
+    requests: Iterable[Request], params: LlmParams, *, progress: bool = True, total: int | None = None
+) -> Asked:
     """See to it that the ledger answers every request, by asking what it lacks.
 
     An answer that was cut off (finish reason ``length``), refused or empty is an answer: it is kept, and says so.
@@ -44,6 +46,7 @@ def ask(requests: Iterable[Request], params: LlmParams, *, progress: bool = True
         requests: The questions; drawn as they are needed.
         params: The server, the ledger and how to ask.
         progress: Show how far it has come.
+        total: How many requests there are, to show the time left; None counts those of a list.
 
     Raises:
         LlmError: Nothing answers at the address, the server refuses key, quota or model, it failed many times in
@@ -52,7 +55,7 @@ def ask(requests: Iterable[Request], params: LlmParams, *, progress: bool = True
     """
     with Ledger(params.ledger) as ledger:
         import_recorded(ledger, params)
-        return Round(requests, params, ledger, progress).run()
+        return Round(requests, params, ledger, progress, total).run()
 
 
 def answers(asked: Asked, params: LlmParams) -> Iterator[Answer]:

@@ -87,9 +87,12 @@ class Round:
         params: The server and how to ask.
         ledger: Where answers come from and go to.
         show: Show how far it has come.
+        total: How many requests there are; None counts those of a list.
     """
 
-    def __init__(self, requests: Iterable[Request], params: LlmParams, ledger: Ledger, show: bool) -> None:
+    def __init__(
+        self, requests: Iterable[Request], params: LlmParams, ledger: Ledger, show: bool, total: int | None = None
+    ) -> None:
         self._requests = iter(requests)
         self._params, self._ledger = params, ledger
         self.result = Asked(budget=Budget.of(params))
@@ -98,7 +101,8 @@ class Round:
         self._theirs: dict[str, Call] = {}  # what another process is asking
         self._failures_in_a_row = 0
         self._began = time.monotonic()
-        total = len(requests) if isinstance(requests, Sized) else None
+        if total is None and isinstance(requests, Sized):
+            total = len(requests)
         self._bar = Progress("asking", total, show=show)
 
     def run(self) -> Asked:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+from cotpd import progress
 from cotpd.config import LlmParams
 from cotpd.llm import asking
 from cotpd.llm.ask import answers, ask, ask_all
@@ -112,3 +113,11 @@ def test_an_answer_that_was_damaged_is_asked_again_and_only_that_one(server, par
     assert (result.from_ledger, result.asked) == (1, 1)
     with Ledger(params.ledger) as ledger:
         assert ledger.damaged() == []
+
+
+def test_without_a_terminal_a_line_says_how_far_of_how_many_it_is(server, params, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    ask(iter(requests("a", "b", "c", "d")), params.model_copy(update={"concurrency": 1}), total=4)
+    said = capsys.readouterr().err.splitlines()
+    assert "100% of 4" in said[-1]
+    assert "4 answered, 0 failed; 44 + 12 tokens" in said[-1]
