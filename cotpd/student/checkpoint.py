@@ -129,11 +129,14 @@ class Checkpoint:
 
     def _draw_on(self, tensors: dict[str, Tensor]) -> None:
         """Put the random numbers back; a process that the killed run did not have keeps its own."""
-        index, device = self.processes.index, self.processes.device
+        index, device = (
+            self.processes.index,
+            self.processes.device,
+        )  # rows are cloned: torch reads a state from the storage's start
         if index < len(tensors["random"]):
-            torch.set_rng_state(tensors["random"][index])
+            torch.set_rng_state(tensors["random"][index].clone())
         if device.type == "cuda" and index < len(tensors.get("random_cuda", ())):
-            torch.cuda.set_rng_state(tensors["random_cuda"][index], device)
+            torch.cuda.set_rng_state(tensors["random_cuda"][index].clone(), device)
 
     def clear(self) -> None:
         """Remove it."""

@@ -82,6 +82,19 @@ def test_two_processes_train_what_one_trains_and_only_the_first_speaks(ner_examp
 
 
 @pytest.mark.slow
+def test_two_processes_that_are_killed_go_on_and_end_the_same(ner_examples, small, brief, tmp_path):
+    small = small.model_copy(update={"dropout": 0.2})
+    assert launch(2, tmp_path / "whole", ner_examples, small, brief).returncode == 0
+    assert launch(2, tmp_path / "cut", ner_examples, small, brief, DIE_IN="2").returncode != 0
+    assert not (tmp_path / "cut/m").exists()
+    done = launch(2, tmp_path / "cut", ner_examples, small, brief)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("going on after epoch 1") == 1
+    for name in ("model.safetensors", "history.jsonl"):
+        assert (tmp_path / "cut/m" / name).read_bytes() == (tmp_path / "whole/m" / name).read_bytes()
+
+
+@pytest.mark.slow
 def test_more_processes_than_posts_and_a_loss_that_is_no_number_ends_them_all(
     ner_examples, small, brief, tmp_path
 ):
