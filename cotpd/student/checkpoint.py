@@ -129,10 +129,8 @@ class Checkpoint:
 
     def _draw_on(self, tensors: dict[str, Tensor]) -> None:
         """Put the random numbers back; a process that the killed run did not have keeps its own."""
-        index, device = (
-            self.processes.index,
-            self.processes.device,
-        )  # rows are cloned: torch reads a state from the storage's start
+        index, device = self.processes.index, self.processes.device
+        # rows are cloned: torch reads a state from the beginning of its storage, whatever the view
         if index < len(tensors["random"]):
             torch.set_rng_state(tensors["random"][index].clone())
         if device.type == "cuda" and index < len(tensors.get("random_cuda", ())):
