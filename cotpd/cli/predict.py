@@ -1,5 +1,6 @@
 """`cotpd predict`: ask a student about posts given as arguments, in a file, or on standard input."""
 
+import gzip
 import json
 import queue
 import sys
@@ -31,7 +32,7 @@ def predict(
     file: Annotated[
         str | None,
         typer.Option(
-            help="One post a line, or JSON Lines with text (head, tail) if named .jsonl; - reads standard input."
+            help="One post a line, or JSON Lines with text (head, tail) if named .jsonl; .gz too; - reads stdin."
         ),
     ] = None,
     head: Annotated[str | None, typer.Option(help="Relations: the first mention, as the text has it.")] = None,
@@ -55,11 +56,13 @@ def predict(
     folder = folder_of(chosen(model))  # a wrong name costs no import of torch
     from cotpd.registry.rows import predict_rows
     from cotpd.student import Student
+    from cotpd.student.student import LOOK_AHEAD
 
     student = Student.from_pretrained(folder)
     done = 0
-    for batch in _batches(rows, batch_size):
-        for row, found in zip(batch, predict_rows(student, batch, first=done + 1), strict=True):
+    for batch in _batches(rows, batch_size * LOOK_AHEAD):
+        answers = predict_rows(student, batch, first=done + 1, batch_size=batch_size)
+        for row, found in zip(batch, answers, strict=True):
             _print(row, found, as_json)
         done += len(batch)
 
@@ -87,10 +90,16 @@ def _read(file: str) -> Iterator[Row]:
         yield from _parsed(sys.stdin, "standard input", False)
         return
     try:
-        with Path(file).open(encoding="utf-8") as lines:
-            yield from _parsed(lines, file, file.endswith(".jsonl"))
+        with (
+            gzip.open(file, "rt", encoding="utf-8")
+            if file.endswith(".gz")
+            else open(file, encoding="utf-8") as lines
+        ):
+            yield from _parsed(lines, file, file.removesuffix(".gz").endswith(".jsonl"))
     except FileNotFoundError:
         raise DataError(f"{file}: there is no such file", "Name a text file, one post a line.") from None
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise DataError(f"{file}: damaged: {error}", "Compress it again.") from None
 
 
 def _parsed(lines: IO[str], name: str, is_json: bool) -> Iterator[Row]:

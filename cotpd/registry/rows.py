@@ -17,13 +17,16 @@ Row = Mapping[str, Any]
 DIGITS = 4  # of a probability; what lies behind differs between processors
 
 
-def predict_rows(student: "Student", rows: Sequence[Row], *, first: int = 1) -> list[dict[str, Any]]:
+def predict_rows(
+    student: "Student", rows: Sequence[Row], *, first: int = 1, batch_size: int = 32
+) -> list[dict[str, Any]]:
     """Predict each row, in order.
 
     Args:
         student: Of either task.
         rows: ``{"text"}`` (ner), or ``{"text", "head", "tail"}``, the mentions as they stand in the text (re).
         first: The number of the first row, for messages.
+        batch_size: Rows at a time.
 
     Returns:
         ``{"entities": [{"start", "end", "text", "type", "score"}]}`` or ``{"label", "score"}`` per row; offsets
@@ -34,10 +37,10 @@ def predict_rows(student: "Student", rows: Sequence[Row], *, first: int = 1) -> 
     """
     numbered = list(enumerate(rows, first))
     if student.labels.task == "ner":
-        found = student.predict([_column(row, "text", number) for number, row in numbered])
+        found = student.predict([_column(row, "text", number) for number, row in numbered], batch_size)
         return [{"entities": [_rounded(mention._asdict()) for mention in mentions]} for mentions in found]
     pairs = [_pair(row, number) for number, row in numbered]
-    return [_rounded(relation._asdict()) for relation in student.predict_relations(pairs)]
+    return [_rounded(relation._asdict()) for relation in student.predict_relations(pairs, batch_size)]
 
 
 def read_example(task: str, row: Row, number: int) -> "Example | None":

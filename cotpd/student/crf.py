@@ -75,10 +75,10 @@ class LinearChainCRF(nn.Module):
         return self.log_partition(emissions, mask) - self.score(emissions, tags, mask)
 
     @torch.no_grad()
-    def marginals(self, emissions: Tensor, mask: Tensor) -> Marginals:
-        """Posterior probabilities of tags and of pairs of neighbours, without gradient."""
-        emissions = _exact(emissions)
-        posterior = forward_backward(emissions, *self.weights(), mask.sum(1))
+    def marginals(self, emissions: Tensor, mask: Tensor, temperature: float = 1.0) -> Marginals:
+        """Posterior probabilities of tags and of pairs of neighbours, every score divided by the temperature."""
+        emissions = _exact(emissions) / temperature
+        posterior = forward_backward(emissions, *(w / temperature for w in self.weights()), mask.sum(1))
         return Marginals(posterior.unary.to(emissions.dtype), posterior.pairwise().to(emissions.dtype))
 
     @torch.no_grad()

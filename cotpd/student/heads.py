@@ -64,14 +64,16 @@ class NerHead(nn.Module):
         return gap.mean() * temperature**2
 
     @torch.no_grad()
-    def decode(self, scores: Tensor, mask: Tensor) -> list[list[Found]]:
+    def decode(self, scores: Tensor, mask: Tensor, temperature: float = 1.0) -> list[list[Found]]:
         """Mentions on the best path. A score is the exact probability that just this mention stands there.
+
+        The temperature changes these probabilities and no mention.
 
         The posterior of a chain is a Markov chain, so that the probability of tags a..b, and of no continuation
         after them, is a product of conditional probabilities.
         """
         tags = self.crf.viterbi(scores, mask)[0].cpu()
-        unary, pairwise = (marginal.cpu().double() for marginal in self.crf.marginals(scores, mask))
+        unary, pairwise = (marginal.cpu().double() for marginal in self.crf.marginals(scores, mask, temperature))
         here, after = tags[:, :-1, None, None], tags[:, 1:, None, None]
         rows = pairwise.gather(2, here.expand(-1, -1, 1, pairwise.shape[-1])).squeeze(2)  # from the path's tag
         rows = rows / rows.sum(-1, keepdim=True).clamp(min=1e-30)  # (batch, T - 1, K)
@@ -137,9 +139,9 @@ class ReHead(nn.Module):
         return gap.mean() * temperature**2
 
     @torch.no_grad()
-    def decode(self, scores: Tensor, mask: Tensor) -> list[list[Found]]:
-        """The most probable relation of each pair and its probability."""
-        best, at = scores.softmax(-1).max(-1)
+    def decode(self, scores: Tensor, mask: Tensor, temperature: float = 1.0) -> list[list[Found]]:
+        """The most probable relation of each pair and its probability at a temperature."""
+        best, at = (scores / temperature).softmax(-1).max(-1)
         names = self.labels.names
         return [[Found(0, 0, names[i], p)] for i, p in zip(at.tolist(), best.tolist(), strict=True)]
 

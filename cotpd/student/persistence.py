@@ -34,6 +34,8 @@ class Card(Record):
     labels: LabelSet
     views: tuple[View, ...]
     student: StudentParams
+    temperature: float = 1.0
+    """What scores are divided by before they become probabilities."""
 
 
 class Parts(NamedTuple):
@@ -54,7 +56,7 @@ def build(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, "PreTr
     from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
 
-    source = _source(params.encoder)
+    source = source_of(params.encoder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
         encoder = AutoModel.from_pretrained(source, dtype="float32")
@@ -78,7 +80,12 @@ def reads(config: "PretrainedConfig") -> int:
 _OFFSET = {"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl", "longformer"}
 
 
-def _source(name: str) -> str:
+def source_of(name: str) -> str:
+    """The folder or hub name of an encoder's weights: a catalogued one is fetched, if it is not at hand.
+
+    Raises:
+        ModelError: It cannot be had.
+    """
     if Path(name).is_dir():
         return name
     from cotpd.models import resolve

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+LOOK_AHEAD = 16  # batches
+
+
 class Mention(NamedTuple):
     """A predicted mention in characters of the text, end exclusive."""
 
@@ -45,7 +48,11 @@ class Relation(NamedTuple):
 
 
 class Student:
-    """A model with its tokenizer and inventory. ``views`` are what it was trained to read, its own first."""
+    """A model with its tokenizer and inventory.
+
+    ``views`` are what it was trained to read, its own first; ``temperature`` is what its scores are divided by
+    before they become probabilities (see :mod:`cotpd.student.calibration`).
+    """
 
     def __init__(
         self,
@@ -56,12 +63,14 @@ class Student:
         reads: int,
         device: str = "auto",
         bf16: Bf16 = "off",
+        temperature: float = 1.0,
     ) -> None:
         self.device = pick_device(device)
         self.model = model.to(self.device).eval()
         self.tokenizer, self.params, self.labels, self.views = tokenizer, params, model.labels, views
         self.tokens = Tokenization(tokenizer, params, model.labels, model.vocabulary, reads)
         self.bf16: Bf16 = bf16
+        self.temperature = temperature
 
     @classmethod
     def from_pretrained(cls, source: Path | str, device: str = "auto") -> Self:
@@ -72,11 +81,11 @@ class Student:
             ConfigError: The device is not there.
         """
         model, tokenizer, card, reads = load(folder_of(source))
-        return cls(model, tokenizer, card.student, card.views, reads, device)
+        return cls(model, tokenizer, card.student, card.views, reads, device, temperature=card.temperature)
 
     def save(self, folder: Path | str, extra: dict[str, str] | None = None) -> None:
         """Write the model, and further text files by name, into a folder, whole or not at all."""
-        card = Card(labels=self.labels, views=self.views, student=self.params)
+        card = Card(labels=self.labels, views=self.views, student=self.params, temperature=self.temperature)
         save(Path(folder), self.model, self.tokenizer, card, extra)
 
     def predict_examples(
@@ -114,17 +123,24 @@ class Student:
         batch = collate(chosen, view, self.tokens).to(self.device)
         with torch.inference_mode(), autocast(self.device, self.bf16):
             scores = self.model(batch, view)
-        return self.model.head.decode(scores, batch.mask)
+        return self.model.head.decode(scores, batch.mask, self.temperature)
 
-    def predict(self, texts: Iterable[str], batch_size: int = 32) -> Iterator[list[Mention]]:
-        """Find the mentions in raw text, a batch ahead of the reader; empty text has none.
+    def predict(
+        self, texts: Iterable[str], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
+    ) -> Iterator[list[Mention]]:
+        """Find the mentions in raw text; empty text has none.
+
+        Args:
+            texts: Of any length and number; memory holds what is read ahead.
+            batch_size: Texts at a time.
+            look_ahead: Batches that are read ahead of the answers, to put texts of like length together.
 
         Raises:
             ModelError: The model labels relations: use :meth:`predict_relations`.
         """
         self._require("ner")
         waiting = iter(texts)
-        while chunk := list(islice(waiting, batch_size)):
+        while chunk := list(islice(waiting, batch_size * look_ahead)):
             read = [text_example(text) for text in chunk]
             labelled = iter(self.predict_examples([e for e in read if e], batch_size=batch_size))
             for example in read:

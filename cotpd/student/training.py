@@ -24,6 +24,7 @@ from cotpd.errors import DataError, ModelError
 from cotpd.progress import Progress
 from cotpd.student.allocator import keep_memory
 from cotpd.student.batches import sizes, training_order
+from cotpd.student.calibration import fit_temperature
 from cotpd.student.checkpoint import HISTORY, RUN, Checkpoint, History, fingerprint, finished
 from cotpd.student.curves import Curves
 from cotpd.student.examples import Example, Task
@@ -107,6 +108,7 @@ def train(
         curves.begin(run)
     history = Training(learner, encoded, objective, params, seed, checkpoint, processes, curves).fit(valid)
     if processes.main:
+        learner.temperature = fit_temperature(learner, valid)
         learner.save(out, {HISTORY: "".join(json.dumps(row) + "\n" for row in history), RUN: run + "\n"})
         checkpoint.clear()
     if curves:

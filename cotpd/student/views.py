@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 View = Literal["text", "prompt", "knowledge"]
 MARKERS = 4  # [E1] [/E1] [E2] [/E2]: ids just above the vocabulary, embedded by the model itself
 _LONGEST_WORD = 24  # sub-words of one word that are read: the rest of a long address says nothing more
+_MOST_WORDS = 200_000  # whose sub-words are kept at hand
 Ids = np.ndarray
 
 
@@ -132,7 +133,10 @@ class Tokenization:
         return tuple(np.where(window < len(words), window, -1) for window in windows)
 
     def _learn(self, words: Iterable[str]) -> None:
-        new = sorted(set(words) - self._words.keys())
+        words = set(words)
+        if len(self._words) > _MOST_WORDS:  # a stream without end has words without end
+            self._words.clear()
+        new = sorted(words - self._words.keys())
         for word, ids in zip(new, self._tokenize(new), strict=True):
             self._words[word] = ids[: min(_LONGEST_WORD, self.room // 2)] or [self.unk]
 

@@ -23,7 +23,10 @@ def test_nothing_untrusted_reaches_the_page_unescaped(material):
 def test_the_page_refers_to_nothing_outside_itself_and_is_the_same_every_time(material, tmp_path):
     plots = write_plots(tmp_path, material.metrics, material.predictions, {}, "ner")
     page = render(material.__class__(**{**material.__dict__, "plots": plots}))
-    assert set(re.findall(r'(?:src|href)="(.{5})', page)) == {"data:", "../ch"}  # pictures inside it, and Data Docs beside it
+    assert set(re.findall(r'(?:src|href)="(.{5})', page)) == {
+        "data:",
+        "../ch",
+    }  # pictures inside it, and Data Docs beside it
     assert page == render(material.__class__(**{**material.__dict__, "plots": plots}))
     write_report(material, tmp_path / "deep" / "report.html")
     assert (tmp_path / "deep" / "report.html").read_text("utf-8") == render(material)

@@ -52,10 +52,10 @@ def test_texts_come_back_in_order_streamed_with_empty_ones_among_them(student):
             drawn.append(text)
             yield text
 
-    found = student.predict(source(), batch_size=4)
+    found = student.predict(source(), batch_size=2, look_ahead=2)
     first = next(found)
     assert [m.text for m in first] == ["bob", "acme"]
-    assert len(drawn) == 4, "no more is read than a batch"
+    assert len(drawn) == 4, "no more is read than is allowed ahead"
     rest = list(found)
     assert len(rest) == 14
     assert rest[0] == rest[1] == []

@@ -1,0 +1,77 @@
+"""Calibrated scores: probabilities change, predictions do not, and the model keeps its temperature."""
+
+import json
+import math
+
+import pytest
+
+from cotpd.student import Student, calibration
+from cotpd.student.calibration import fit_temperature
+from cotpd.student.labels import LabelSet
+from cotpd.student.objectives import FineTuning
+from cotpd.student.training import train
+
+TYPES = {"ner": ["PER", "LOC", "ORG"], "re": ["lives_in", "None"]}
+
+
+@pytest.fixture(params=["ner", "re"])
+def trained(request, ner_examples, re_examples, small, brief, tmp_path):
+    """A model, its examples, and the folder it was saved in."""
+    examples = ner_examples if request.param == "ner" else re_examples
+    params = brief.model_copy(update={"epochs": 12})
+    settings = {"task": request.param, "types": TYPES[request.param], "student": small, "params": params}
+    train(examples, examples, objective=FineTuning(), seed=3, out=tmp_path / "m", **settings)
+    return Student.from_pretrained(tmp_path / "m", "cpu"), examples, tmp_path / "m"
+
+
+def test_the_temperature_is_where_the_log_loss_is_least(trained):
+    model, examples, _ = trained
+    wrong = [_mislabelled(example, at) for at, example in enumerate(examples)]
+    best = fit_temperature(model, wrong)
+    read = calibration._read(model, wrong, 8)
+    least = calibration._log_loss(model, read, best)
+    for other in (0.3, 0.5 * best, 0.9 * best, 1.1 * best, 2 * best, 7.0):
+        if 0.25 <= other <= 8.0:
+            assert least <= calibration._log_loss(model, read, other) + 1e-9
+    assert best > 1, "a model that errs where it was sure has to become less sure"
+
+
+def _mislabelled(example, at):
+    """Every third example has other gold than the model learnt."""
+    if at % 3:
+        return example
+    if example.label is not None:
+        return example.model_copy(update={"label": next(one for one in TYPES["re"] if one != example.label)})
+    return example.model_copy(update={"entities": ()})
+
+
+def test_it_is_saved_and_read_again_and_changes_scores_alone(trained, tmp_path):
+    model, examples, folder = trained
+    assert json.loads((folder / "student.json").read_text())["temperature"] == model.temperature
+    before = model.predict_examples(examples)
+    model.temperature = 3.0
+    model.save(tmp_path / "warm")
+    warm = Student.from_pretrained(tmp_path / "warm", "cpu").predict_examples(examples)
+    assert [[one[:3] for one in row] for row in warm] == [[one[:3] for one in row] for row in before]
+    scores = [
+        (a.score, b.score) for one, two in zip(before, warm, strict=True) for a, b in zip(one, two, strict=True)
+    ]
+    assert scores
+    assert all(b < a for a, b in scores if a > 0.99)
+
+
+def test_a_model_of_before_has_a_temperature_of_one(trained, tmp_path):
+    *_, folder = trained
+    card = json.loads((folder / "student.json").read_text())
+    del card["temperature"]
+    (folder / "student.json").write_text(json.dumps(card))
+    assert Student.from_pretrained(folder, "cpu").temperature == 1.0
+
+
+def test_without_a_prediction_nothing_is_fitted(small):
+    from cotpd.student.persistence import build
+
+    model, tokenizer, reads = build(small, LabelSet.of("ner", ["PER"]))
+    learner = Student(model, tokenizer, small, ("text",), reads, "cpu")
+    assert fit_temperature(learner, []) == 1.0
+    assert math.isnan(calibration._log_loss(learner, [], 1.0))
