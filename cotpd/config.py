@@ -85,6 +85,10 @@ class LlmParams(Section):
     """Further tries after a passing fault, with growing pauses."""
     prices: str | None = None
     """A price file of your own (YAML); null takes the one that comes along, cotpd/llm/prices.yaml."""
+    mode: Literal["live", "batch"] = "live"
+    """live: ask one by one. batch: OpenAI's Batch API, half the price and answered within a day."""
+    batch_wait: float | None = Field(default=None, ge=0)
+    """batch: seconds to wait before the step ends, to be run again; null waits for the answers."""
     requests_per_minute: float | None = Field(default=None, gt=0)
     """At most so many requests are sent a minute; null leaves it to the server's own headers."""
     tokens_per_minute: float | None = Field(default=None, gt=0)

@@ -6,6 +6,7 @@ import queue
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -89,16 +90,16 @@ def _read(file: str) -> Iterator[Row]:
         yield from _parsed(sys.stdin, "standard input", False)
         return
     try:
-        with (
-            gzip.open(file, "rt", encoding="utf-8")
-            if file.endswith(".gz")
-            else open(file, encoding="utf-8") as lines
-        ):
+        with _opened(Path(file)) as lines:
             yield from _parsed(lines, file, file.removesuffix(".gz").endswith(".jsonl"))
     except FileNotFoundError:
         raise DataError(f"{file}: there is no such file", "Name a text file, one post a line.") from None
     except (gzip.BadGzipFile, EOFError) as error:
         raise DataError(f"{file}: damaged: {error}", "Compress it again.") from None
+
+
+def _opened(file: Path) -> IO[str]:
+    return gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
 
 
 def _parsed(lines: IO[str], name: str, is_json: bool) -> Iterator[Row]:

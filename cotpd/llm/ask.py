@@ -11,6 +11,7 @@ from cotpd.config import LlmParams
 from cotpd.data.records import Answer, Quarantined
 from cotpd.errors import LlmError
 from cotpd.llm.asking import Asked, Request, Round, Row
+from cotpd.llm.batch import BatchRound
 from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.recording import import_recorded
 from cotpd.llm.wire import read_completion
@@ -55,7 +56,8 @@ def ask(
     """
     with Ledger(params.ledger) as ledger:
         import_recorded(ledger, params)
-        return Round(requests, params, ledger, progress, total).run()
+        kind = BatchRound if params.mode == "batch" else Round
+        return kind(requests, params, ledger, progress, total).run()
 
 
 def answers(asked: Asked, params: LlmParams) -> Iterator[Answer]:

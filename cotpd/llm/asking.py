@@ -194,7 +194,7 @@ class Round:
     async def _one(self, client: Client, call: Call) -> None:
         budget, most = self.result.budget, sum(worst_case(call))
         if not await budget.admit(call):
-            self._fail(call, UnansweredError(f"not asked: {budget.over}", _RAISE, passing=False), counts=False)
+            self._fail(call, UnansweredError(f"not asked: {budget.over}", RAISE, passing=False), counts=False)
             return
         entry = None
         try:
@@ -248,7 +248,7 @@ class Round:
         )
 
 
-_RAISE = "Raise the limit, or run again: each run of a step has its own."
+RAISE = "Raise the limit, or run again: each run of a step has its own."
 
 
 def _call(request: Request, params: LlmParams) -> Call:

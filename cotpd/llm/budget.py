@@ -69,6 +69,8 @@ class Budget:
                 f"llm.max_cost: no price is known for {params.model}",
                 "Add it to a file that llm.prices names, or limit llm.max_tokens instead.",
             )
+        if price and params.mode == "batch":
+            price = Price(input=price.input / 2, output=price.output / 2)
         return cls(price, params.max_cost, params.max_tokens)
 
     async def admit(self, call: Call) -> bool:
@@ -85,6 +87,14 @@ class Budget:
                 self._count(self._reserved, sent, received)
                 self._in_flight += 1
             return not self.over
+
+    def reserve(self, call: Call) -> bool:
+        """Like :meth:`admit`, for who waits for nobody."""
+        sent, received = worst_case(call)
+        self.over = self.over or self._exceeded(sent, received)
+        if not self.over:
+            self._count(self._reserved, sent, received)
+        return not self.over
 
     async def settle(self, call: Call, entry: Entry | None) -> None:
         """Replace a reservation by what the answer came to; None for a request that got none."""

@@ -24,13 +24,13 @@ class Claims:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.name = asker_name()
         self._last = 0.0
 
     def take(self, keys: Sequence[str]) -> set[str]:
         """Claim keys; returns those that are now ours. The others are being asked by somebody who is alive."""
         now = time.time()
-        gone = [(name,) for name, seen in self._ledger.read("SELECT * FROM asker") if _is_dead(name, now - seen)]
+        gone = [(name,) for name, seen in self._ledger.read("SELECT * FROM asker") if is_dead(name, now - seen)]
         self._ledger.change(
             (
                 "INSERT INTO asker VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seen = excluded.seen",
@@ -58,11 +58,16 @@ class Claims:
         )
 
 
-def _is_dead(name: str, silent: float) -> bool:
-    """Whether an asker is: long silent, or a process of this machine that has ended."""
+def asker_name() -> str:
+    """A name for an asker of this process, as no other has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def is_dead(name: str, silent: float, lapse: float = LAPSE) -> bool:
+    """Whether an asker is: silent for too many seconds, or a process of this machine that has ended."""
     host, pid, _ = name.rsplit(":", 2)
-    if silent > LAPSE or host != socket.gethostname():
-        return silent > LAPSE
+    if silent > lapse or host != socket.gethostname():
+        return silent > lapse
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:

@@ -54,18 +54,27 @@ class Client:
         self._reached = False
         self.pace = Pace(params.requests_per_minute, params.tokens_per_minute)
 
+    def credentials(self) -> tuple[str, str]:
+        """Key and address for a client of the openai package, which wants a key even for a local server.
+
+        Raises:
+            LlmError: The key cannot be sent.
+        """
+        if not self._key.isascii():
+            raise LlmError(f"the key in {self._params.api_key_env} holds other than ASCII", "Copy it once more.")
+        return self._key or "none", self._address
+
     async def __aenter__(self) -> Self:
         import httpx2
         import openai
 
-        if not self._key.isascii():
-            raise LlmError(f"the key in {self._params.api_key_env} holds other than ASCII", "Copy it once more.")
+        key, address = self.credentials()
         certificates = httpx2.create_ssl_context()  # dear to make: shared
         for _ in range(math.ceil(self._params.concurrency / _POOL)):
             self._apis.append(
                 openai.AsyncOpenAI(
-                    base_url=self._address,
-                    api_key=self._key or "none",  # the package insists on one; a local server needs none
+                    base_url=address,
+                    api_key=key,
                     timeout=self._params.timeout,
                     max_retries=0,
                     http_client=openai.DefaultAsyncHttpxClient(verify=certificates),
@@ -109,13 +118,13 @@ class Client:
                 response = await self._api().post("/chat/completions", body=body, cast_to=httpx2.Response)
         except openai.APIStatusError as error:
             self._reached = True
-            raise self._judge(error) from None
+            raise self.judge(error) from None
         except (openai.APITimeoutError, TimeoutError):
             raise _PassingError(f"no answer within {self._params.timeout:g} s") from None
         except openai.APIConnectionError as error:
             if isinstance(error.__cause__, httpx2.ConnectError) and not self._reached:
-                raise NoServerError(self._scrub(str(error.__cause__))) from None
-            raise _PassingError(f"connection lost: {self._scrub(str(error.__cause__ or error))}") from None
+                raise NoServerError(self.scrub(str(error.__cause__))) from None
+            raise _PassingError(f"connection lost: {self.scrub(str(error.__cause__ or error))}") from None
         self._reached = True
         self.pace.heed(response.headers)
         return self._checked(response.text), time.monotonic() - began
@@ -133,9 +142,9 @@ class Client:
             raise _PassingError(f"an answer that is no chat completion ({error}): {raw[:80]!r}") from None
         return raw
 
-    def _judge(self, error: "openai.APIStatusError") -> Exception:
+    def judge(self, error: "openai.APIStatusError") -> Exception:
         """What a status means: a fault that passes, a request that is refused, or the end of the run."""
-        status, said = error.status_code, self._scrub(error.message)
+        status, said = error.status_code, self.scrub(error.message)
         at = f"the server at {self._address}"
         if status in (401, 403):  # its words are not quoted: they may hold pieces of the key
             source = self._params.api_key_env
@@ -160,7 +169,8 @@ class Client:
         else:
             await asyncio.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt) * random.uniform(0.5, 1.0))
 
-    def _scrub(self, text: str) -> str:
+    def scrub(self, text: str) -> str:
+        """A server's words without the key, and not too many of them."""
         text = text.replace(self._key, "***") if self._key else text
         return text if len(text) <= _MOST_QUOTED else text[:_MOST_QUOTED] + " ..."
 

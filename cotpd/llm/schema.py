@@ -32,6 +32,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE asker (name TEXT PRIMARY KEY, seen REAL NOT NULL)",  # Unix time of its last sign of life
         "CREATE TABLE claim (key TEXT PRIMARY KEY, asker TEXT NOT NULL) WITHOUT ROWID",  # being asked right now
     ),
+    (
+        """CREATE TABLE batch_job (
+            token TEXT PRIMARY KEY,  -- our own name for it, which the server keeps as metadata
+            base_url TEXT NOT NULL,
+            id TEXT,  -- the server's name; NULL until it is known that there is one
+            created TEXT NOT NULL  -- UTC
+        )""",
+        "CREATE TABLE batch_item (key TEXT PRIMARY KEY, token TEXT NOT NULL, request TEXT NOT NULL) WITHOUT ROWID",
+    ),
 )
 
 

@@ -1,0 +1,223 @@
+"""Asking by OpenAI's Batch API: half the price, answered within a day, collected whenever the step runs again.
+
+Trade-off: a job is written down before it is submitted, with every request in it, and carries our token on the
+server. A run that was killed anywhere finds it again, at the price of a second copy of each request until its
+answer is there. Keys are those of live asking: answers of either mode serve the other.
+"""
+
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cotpd.errors import LlmError
+from cotpd.llm.asking import RAISE, Asked, Round
+from cotpd.llm.batch_api import BatchServer
+from cotpd.llm.claims import asker_name, is_dead
+from cotpd.llm.client import UnansweredError
+from cotpd.llm.ledger import Entry
+from cotpd.llm.wire import Call, check_address
+
+if TYPE_CHECKING:
+    from openai.types import Batch
+
+log = logging.getLogger(__name__)
+
+MOST_REQUESTS, MOST_BYTES = 50_000, 190_000_000  # in one job; the API's own limits are 50,000 and 200 MB
+FIRST_LOOK, LAST_LOOK = 2.0, 60.0  # seconds between two looks at a job, growing
+_SUBMITTING = 3600.0  # seconds that a process of another machine may take to submit a job
+_PAGE = 500
+_ENDED = {"completed", "failed", "expired", "cancelled"}
+_AGAIN = "Run the step again: what it submitted is collected then."
+
+
+class BatchRound(Round):
+    """One round of asking by batches."""
+
+    def run(self) -> Asked:
+        """Collect what was submitted before, submit what is missing, and wait for it.
+
+        Raises:
+            LlmError: The server refuses, or llm.batch_wait is over; a further run goes on.
+        """
+        self._address = check_address(self._params.base_url)
+        with self._bar:
+            missing = self._missing()
+            first = list(islice(missing, 1))
+            if not first and not self._pending(self._seen):
+                return self.result
+            with BatchServer(self._params) as server:
+                self._recover(server)
+                self._submit(server, chain(first, missing))
+                self._collect(server)
+        self._explain_the_rest()
+        return self.result
+
+    def _missing(self) -> Iterator[Call]:
+        while (calls := self._window()) is not None:
+            yield from calls
+
+    def _claimed(self, calls: dict[str, Call]) -> list[str]:
+        """Those of the calls that no job holds."""
+        pending = self._pending(calls)
+        return [key for key in calls if key not in pending]
+
+    def _pending(self, keys: "Sequence[str] | set[str] | dict[str, Call]") -> set[str]:
+        found: set[str] = set()
+        every = list(keys)
+        for start in range(0, len(every), _PAGE):
+            some = every[start : start + _PAGE]
+            marks = ",".join("?" * len(some))
+            found |= {
+                key for (key,) in self._ledger.read(f"SELECT key FROM batch_item WHERE key IN ({marks})", some)
+            }
+        return found
+
+    def _recover(self, server: BatchServer) -> None:
+        """Find out of each job that was about to be created whether it was."""
+        sql = "SELECT token, created FROM batch_job WHERE id IS NULL AND base_url = ?"
+        for token, created in self._ledger.read(sql, (self._address,)):
+            age = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
+            if not is_dead(token, age, lapse=_SUBMITTING):
+                continue  # somebody is at it
+            if (id := server.find(token)) is not None:
+                self._ledger.change(("UPDATE batch_job SET id = ? WHERE token = ?", (id, token)))
+                continue
+            rows = self._ledger.read("SELECT request FROM batch_item WHERE token = ?", (token,))
+            self._forget(token)
+            self._submit(server, [Call.parse(text) for (text,) in rows])
+
+    def _submit(self, server: BatchServer, calls: Iterable[Call]) -> None:
+        for some in _split(call for call in calls if self._affordable(call)):
+            self._submit_one(server, some)
+
+    def _affordable(self, call: Call) -> bool:
+        if self.result.budget.reserve(call):
+            return True
+        reason = f"not asked: {self.result.budget.over}"
+        self.result.failed[call.key] = UnansweredError(reason, RAISE, passing=False)
+        return False
+
+    def _submit_one(self, server: BatchServer, calls: Sequence[Call]) -> None:
+        token, now = asker_name(), datetime.now(UTC).isoformat(timespec="seconds")
+        items = (("INSERT OR IGNORE INTO batch_item VALUES (?, ?, ?)", (c.key, token, c.text)) for c in calls)
+        self._ledger.change(("INSERT INTO batch_job VALUES (?, ?, NULL, ?)", (token, self._address, now)), *items)
+        rows = self._ledger.read("SELECT key FROM batch_item WHERE token = ?", (token,))
+        ours = {key for (key,) in rows}  # another process may have been faster with some
+        if not ours:
+            self._forget(token)
+            return
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / "requests.jsonl"
+                file.write_text("".join(_line(call) for call in calls if call.key in ours), "utf-8")
+                id = server.submit(file, token)
+        except LlmError:
+            if server.find(token) is None:
+                self._forget(token)
+            raise
+        self._ledger.change(("UPDATE batch_job SET id = ? WHERE token = ?", (id, token)))
+
+    def _collect(self, server: BatchServer) -> None:
+        """Wait for every job of this address, and take its answers in."""
+        until = time.monotonic() + self._params.batch_wait if self._params.batch_wait is not None else float("inf")
+        pause = FIRST_LOOK
+        while jobs := self._jobs():
+            for token, id in jobs:
+                job = server.look(id)
+                if job.status in _ENDED:
+                    self._take(server, token, job)
+                elif job.request_counts:
+                    done = job.request_counts.completed + job.request_counts.failed
+                    self._bar.advance(0, f"{job.id} {job.status}: {done:,} of {job.request_counts.total:,}")
+            if not (waiting := self._jobs()):
+                return
+            if time.monotonic() + pause > until:
+                names = ", ".join(id for _, id in waiting)
+                raise LlmError(f"{len(waiting)} batches are still being worked on: {names}", _AGAIN)
+            time.sleep(pause)
+            pause = min(LAST_LOOK, pause * 1.5)
+
+    def _jobs(self) -> list[tuple[str, str]]:
+        sql = "SELECT token, id FROM batch_job WHERE id IS NOT NULL AND base_url = ? ORDER BY created, token"
+        return [(token, id) for token, id in self._ledger.read(sql, (self._address,))]
+
+    def _take(self, server: BatchServer, token: str, job: "Batch") -> None:
+        """Take in what an ended job has answered; the rest of it is free to be asked again by a later run."""
+        asked = dict(self._ledger.read("SELECT key, request FROM batch_item WHERE token = ?", (token,)))
+        entries: list[Entry] = []
+        for row in (
+            line for file in (job.output_file_id, job.error_file_id) if file for line in server.lines(file)
+        ):
+            key = row.get("custom_id") if isinstance(row, dict) else None
+            if not isinstance(row, dict) or key not in asked:
+                log.warning("batch %s: a line that nobody asked for: %.80s", job.id, row)
+            elif isinstance(said := _read(Call.parse(asked[key]), row), Entry):
+                entries.append(said)
+            else:
+                self.result.failed[str(key)] = UnansweredError(said, _AGAIN, passing=True)
+        for start in range(0, len(entries), _PAGE):
+            self._ledger.put_many(entries[start : start + _PAGE])
+        self.result.asked += len(entries)
+        reason = _why(job)
+        for key in asked.keys() - {entry.key for entry in entries} - self.result.failed.keys():
+            self.result.failed[key] = UnansweredError(reason, _AGAIN, passing=True)
+        self._bar.advance(len(asked), self._note())
+        self._forget(token)
+
+    def _forget(self, token: str) -> None:
+        self._ledger.change(
+            ("DELETE FROM batch_item WHERE token = ?", (token,)),
+            ("DELETE FROM batch_job WHERE token = ?", (token,)),
+        )
+
+    def _explain_the_rest(self) -> None:
+        """What another process had in its jobs and gave up has no answer either."""
+        open_keys = self._seen - self.result.known - self.result.failed.keys()
+        for key in open_keys - self._ledger.get_many(open_keys).keys():
+            self.result.failed[key] = UnansweredError("its batch ended without an answer", _AGAIN, passing=True)
+
+
+def _split(calls: Iterable[Call]) -> Iterator[list[Call]]:
+    """Parts that the API takes as one file."""
+    some: list[Call] = []
+    size = 0
+    for call in calls:
+        length = len(_line(call).encode("utf-8", "surrogatepass"))
+        if some and (len(some) == MOST_REQUESTS or size + length > MOST_BYTES):
+            yield some
+            some, size = [], 0
+        some.append(call)
+        size += length
+    if some:
+        yield some
+
+
+def _line(call: Call) -> str:
+    row = {"custom_id": call.key, "method": "POST", "url": "/v1/chat/completions", "body": call.body}
+    return json.dumps(row) + "\n"
+
+
+def _read(call: Call, row: dict[str, Any]) -> Entry | str:
+    """The answer in a line, or why there is none."""
+    response = row.get("response") or {}
+    body = response.get("body")
+    if response.get("status_code") == 200 and isinstance(body, dict):
+        try:
+            return Entry.of(call, json.dumps(body, ensure_ascii=False))
+        except (ValueError, AttributeError, TypeError) as error:
+            return f"an answer that is no chat completion ({error})"
+    error = row.get("error") or (body.get("error") if isinstance(body, dict) else None) or {}
+    said = error.get("message") if isinstance(error, dict) else error
+    return f"status {response.get('status_code')}: {said}"
+
+
+def _why(job: "Batch") -> str:
+    """Why a job has no answer for a request."""
+    said = "; ".join(str(error.message) for error in (job.errors.data or [])[:3]) if job.errors else ""
+    return f"its batch {job.id} is {job.status}" + (f": {said}" if said else "")

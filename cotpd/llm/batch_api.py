@@ -1,0 +1,121 @@
+"""OpenAI's Batch API, as far as it is needed: upload, create, find, look, download; faults as ours.
+
+Trade-off: the openai package's own retries serve whatever can be repeated; creating cannot, so after a doubtful
+end the server's list is looked through for our token before it is tried again.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from cotpd.config import LlmParams
+from cotpd.errors import LlmError
+from cotpd.llm.client import Client
+
+if TYPE_CHECKING:
+    import openai
+    from openai.types import Batch
+
+T = TypeVar("T")
+TOKEN = "cotpd"  # the metadata's name for our token
+_PAUSE = 1.0  # seconds before a doubtful creation is looked into
+_MOST_LISTED = 1000
+
+
+class BatchServer:
+    """A server with the Batch API; a context manager."""
+
+    def __init__(self, params: LlmParams) -> None:
+        self._params = params
+        self._client = Client(params)
+        self._api: openai.OpenAI
+
+    def __enter__(self) -> Self:
+        import openai
+
+        key, address = self._client.credentials()
+        self._api = openai.OpenAI(
+            base_url=address, api_key=key, timeout=self._params.timeout, max_retries=self._params.retries
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._api.close()
+
+    def submit(self, file: Path, token: str) -> str:
+        """Upload requests and create a job of them; returns its id. It is created once, whatever happens."""
+        uploaded = self._explained(lambda: self._api.files.create(file=file, purpose="batch")).id
+        tries = self._params.retries + 1
+        for attempt in range(tries):
+            try:
+                return self._explained(lambda: self._create(uploaded, token), doubtful=attempt + 1 < tries)
+            except _DoubtfulError:
+                time.sleep(_PAUSE)
+                if (found := self.find(token)) is not None:
+                    return found
+        raise AssertionError("the last try either ends or raises")
+
+    def find(self, token: str) -> str | None:
+        """The id of the job that carries a token, if there is one."""
+
+        def look() -> str | None:
+            for number, job in enumerate(self._api.batches.list(limit=100)):
+                if (job.metadata or {}).get(TOKEN) == token:
+                    return job.id
+                if number == _MOST_LISTED:
+                    break
+            return None
+
+        return self._explained(look)
+
+    def look(self, id: str) -> "Batch":
+        """How a job stands."""
+        return self._explained(lambda: self._api.batches.retrieve(id))
+
+    def lines(self, file: str) -> Iterator[dict[str, Any] | str]:
+        """The lines of a result file: objects, and what cannot be read as such as text."""
+        for line in self._explained(lambda: self._api.files.content(file)).iter_lines():
+            if line.strip():
+                try:
+                    row = json.loads(line)
+                    yield row if isinstance(row, dict) else line
+                except ValueError:
+                    yield line
+
+    def _create(self, file: str, token: str) -> str:
+        once = self._api.with_options(max_retries=0)
+        return once.batches.create(
+            input_file_id=file,
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+            metadata={TOKEN: token},
+        ).id
+
+    def _explained(self, call: Callable[[], T], *, doubtful: bool = False) -> T:
+        """Call the server; ``doubtful`` tells a fault apart after which nobody knows what was done."""
+        import openai
+
+        try:
+            return call()
+        except openai.APIStatusError as error:
+            if doubtful and (error.status_code >= 500 or error.status_code in (408, 429)):
+                raise _DoubtfulError from None
+            judged = self._client.judge(error)
+            raise judged if isinstance(judged, LlmError) else LlmError(f"batch: {judged}", _AGAIN) from None
+        except openai.APIConnectionError as error:
+            if doubtful:
+                raise _DoubtfulError from None
+            said = self._client.scrub(str(error.__cause__ or error))
+            raise LlmError(f"{self._params.base_url}: {said}", _AGAIN) from None
+
+
+_AGAIN = "Run again: jobs that were submitted are collected, not submitted again."
+
+
+class _DoubtfulError(Exception):
+    """The server may have done it."""

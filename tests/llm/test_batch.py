@@ -1,0 +1,206 @@
+"""Asking by batches: submitted once, collected whenever, whatever happens in between."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cotpd.config import LlmParams
+from cotpd.errors import LlmError
+from cotpd.llm import batch, batch_api
+from cotpd.llm.ask import ask_all
+from cotpd.llm.ledger import Ledger
+
+from .batch_server import BatchApi, answered, refused
+from .conftest import requests
+
+
+@pytest.fixture
+def api():
+    server = BatchApi()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def params(api, tmp_path, monkeypatch) -> LlmParams:
+    monkeypatch.setattr(batch, "FIRST_LOOK", 0.02)
+    monkeypatch.setattr(batch_api, "_PAUSE", 0.01)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    ledger = str(tmp_path / "ledger.db")
+    return LlmParams(base_url=api.base_url, model="fake", ledger=ledger, recorded=None, mode="batch", retries=1)
+
+
+def texts(result) -> list[str]:
+    return [answer.text for answer in result.answers]
+
+
+def test_answers_come_in_order_and_serve_live_asking_too(api, params):
+    first = ask_all(requests("a", "b", "a"), params, progress=False)
+    assert (texts(first), first.asked, first.from_ledger) == (["A", "B", "A"], 2, 0)
+    again = ask_all(requests("b", "a"), params.model_copy(update={"mode": "live"}), progress=False)
+    assert (texts(again), again.from_ledger) == (["B", "A"], 2)
+    assert sorted(api.asked) == ["a", "b"]
+    assert len(api.jobs) == 1
+
+
+def test_who_does_not_wait_collects_later_and_submits_only_what_is_new(api, params):
+    api.looks = 10**6
+    impatient = params.model_copy(update={"batch_wait": 0})
+    with pytest.raises(LlmError, match=r"1 batches are still being worked on: batch-0\n.*Run the step again"):
+        ask_all(requests("a", "b"), impatient, progress=False)
+    with pytest.raises(LlmError, match="2 batches are still being worked on"):
+        ask_all(requests("a", "b", "c"), impatient, progress=False)
+    api.looks = 0
+    assert texts(ask_all(requests("a", "b", "c"), params, progress=False)) == ["A", "B", "C"]
+    assert sorted(api.asked) == ["a", "b", "c"]
+
+
+def test_a_job_that_a_changed_prompt_has_left_behind_is_collected_too(api, params):
+    api.looks = 10**6
+    with pytest.raises(LlmError):
+        ask_all(requests("old"), params.model_copy(update={"batch_wait": 0}), progress=False)
+    api.looks = 0
+    ask_all(requests("new"), params, progress=False)
+    assert texts(ask_all(requests("old"), params.model_copy(update={"mode": "live"}), progress=False)) == ["OLD"]
+
+
+def test_more_than_a_file_may_hold_makes_several_jobs(api, params, monkeypatch):
+    monkeypatch.setattr(batch, "MOST_REQUESTS", 2)
+    assert texts(ask_all(requests(*"abcde"), params, progress=False)) == list("ABCDE")
+    assert len(api.jobs) == 3
+    monkeypatch.setattr(batch, "MOST_BYTES", 10)
+    ask_all(requests(*"fg"), params, progress=False)
+    assert len(api.jobs) == 5
+
+
+def test_single_failures_stop_nobody_and_are_asked_again_by_the_next_run(api, params):
+    api.outcome = lambda row: refused(row) if row["body"]["messages"][-1]["content"] == "b" else answered(row)
+    result = ask_all(requests("a", "b"), params, progress=False)
+    assert texts(result) == ["A"]
+    assert [(row.id, row.reason) for row in result.failed] == [("p1", "status 400: context too long")]
+    api.outcome = answered
+    assert texts(ask_all(requests("a", "b"), params, progress=False)) == ["A", "B"]
+    assert api.asked == ["a", "b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("expired", "is expired"), ("cancelled", "is cancelled"), ("failed", "not valid")]
+)
+def test_what_an_ended_job_left_unanswered_is_said_and_what_it_answered_is_kept(api, params, state, said):
+    api.ends = state
+    api.outcome = lambda row: answered(row) if row["body"]["messages"][-1]["content"] == "a" else None
+    result = ask_all(requests("a", "b"), params, progress=False)
+    assert texts(result) == ["A"]
+    assert said in result.failed[0].reason
+    api.ends, api.outcome = "completed", answered
+    assert texts(ask_all(requests("a", "b"), params, progress=False)) == ["A", "B"]
+    assert api.asked == ["a", "b", "b"]
+
+
+def test_lines_that_make_no_sense_are_left_out_with_a_word(api, params, caplog):
+    strange = iter(["{not json", '{"custom_id": "nobody asked"}', "[]"])
+    api.outcome = lambda row: next(strange, None) or answered(row)
+    result = ask_all(requests(*"abcd"), params, progress=False)
+    assert texts(result) == ["D"]
+    assert len(result.failed) == 3
+    assert caplog.text.count("nobody asked for") == 3
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("call", ["POST/files", "POST/batches", "GET/batches/", "GET/files/", "POST/batches+done"])
+def test_a_passing_fault_of_any_call_makes_no_second_job(api, params, call, status, monkeypatch):
+    monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_, **__: 0.01)
+    api.faults = [(call.removesuffix("+done"), status, call.endswith("+done"))]
+    assert texts(ask_all(requests("a", "b"), params, progress=False)) == ["A", "B"]
+    assert sorted(api.asked) == ["a", "b"]
+    assert len(api.jobs) == 1
+
+
+def test_a_refused_key_ends_it_and_stays_out_of_sight(api, params, monkeypatch, caplog):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-0123456789")
+    api.faults = [("POST/files", 401, False)]
+    with pytest.raises(LlmError, match="refuses the API key") as raised:
+        ask_all(requests("a"), params, progress=False)
+    assert "sk-secret" not in str(raised.value) + caplog.text
+    assert any("sk-secret-0123456789" in headers for headers in api.headers)
+    assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
+    with open(params.ledger, "rb") as file:  # noqa: PTH123
+        assert b"sk-secret" not in file.read()
+    assert api.asked == ["a"]
+
+
+def test_no_more_is_submitted_than_the_budget_allows(api, params):
+    result = ask_all(requests("a", "b"), params.model_copy(update={"max_tokens": 10}), progress=False)
+    assert result.answers == []
+    assert all("llm.max_tokens" in row.reason for row in result.failed)
+    assert api.asked == []
+
+
+SCRIPT = """
+import os, signal, sys
+from cotpd.config import LlmParams
+from cotpd.data.records import Kind
+from cotpd.llm import batch, batch_api
+from cotpd.llm.ask import Request, ask_all
+batch.FIRST_LOOK = 0.05
+at = sys.argv[2]
+def killed(function):
+    def run(*arguments, **named):
+        done = None if at == "before upload" else function(*arguments, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return done
+    return run
+if at == "before upload":
+    batch_api.BatchServer.submit = killed(batch_api.BatchServer.submit)
+elif at == "after upload":
+    batch_api.BatchServer._create = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+elif at == "after creation":
+    batch_api.BatchServer._create = killed(batch_api.BatchServer._create)
+params = LlmParams.model_validate_json(sys.argv[1])
+ask_all([Request(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}]) for n in range(5)], params, progress=False)
+"""
+
+
+@pytest.mark.parametrize("at", ["before upload", "after upload", "after creation", "while waiting"])
+def test_killed_anywhere_the_next_run_collects_and_asks_nothing_twice(api, params, at):
+    api.looks = 10**6
+    run = subprocess.Popen([sys.executable, "-c", SCRIPT, params.model_dump_json(), at], stderr=subprocess.PIPE)
+    if at == "while waiting":
+        while not api.jobs or next(iter(api.jobs.values()))["looks"] < 2:
+            assert run.poll() is None, run.stderr.read()
+            time.sleep(0.01)
+        os.kill(run.pid, signal.SIGKILL)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == -signal.SIGKILL, said
+    api.looks = 0
+    asked = [str(n) for n in range(5)]
+    assert texts(ask_all(requests(*asked), params, progress=False)) == asked
+    assert sorted(api.asked) == asked
+    with Ledger(params.ledger) as ledger:
+        assert ledger.read("SELECT * FROM batch_job") == ledger.read("SELECT * FROM batch_item") == []
+
+
+def test_two_processes_submit_each_question_once(api, params):
+    api.looks = 5
+    patient = [sys.executable, "-c", SCRIPT, params.model_dump_json(), "never"]
+    runs = [subprocess.Popen(patient, stderr=subprocess.PIPE) for _ in range(2)]
+    for run in runs:
+        _, said = run.communicate(timeout=60)
+        assert run.returncode == 0, said
+    assert sorted(api.asked) == [str(n) for n in range(5)]
+
+
+def test_the_bodies_are_those_of_live_asking(api, params):
+    ask_all(requests("a"), params, progress=False)
+    (sent,) = [json.loads(line) for line in api.files["file-0"].splitlines()]
+    with Ledger(params.ledger) as ledger:
+        (entry,) = ledger.entries()
+    assert (sent["custom_id"], {"base_url": params.base_url, "body": sent["body"]}) == (
+        entry.key,
+        json.loads(entry.request),
+    )
