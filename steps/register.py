@@ -34,7 +34,6 @@ def run(params: Params) -> None:
     registered = register(
         params,
         STUDENT,
-        TEACHERS,
         read_json(METRICS),
         evaluation=EVALUATION,
         trained=trained,

@@ -19,6 +19,7 @@ from cotpd.config import Params
 from cotpd.errors import ModelError
 from cotpd.models.store import connect, current, explained
 from cotpd.registry.aliases import set_alias
+from cotpd.registry.prompts import register_prompts, used_prompts
 from cotpd.student.curves import adopt_runs, experiment_id
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def register(
             mlflow.start_run(experiment_id=experiment, run_name=name) as run,
         ):
             tags |= adopt_runs(client, experiment, run.info.run_id, trained)
+            tags |= register_prompts(client, used_prompts(params))
             mlflow.set_tags(tags)
             mlflow.log_params(_flat(params.model_dump(mode="json", by_alias=True)))
             mlflow.log_metrics(_figures(metrics))

@@ -1,0 +1,44 @@
+"""Prompts in MLflow's registry: a version for each change and for nothing else."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from cotpd.config import Params
+from cotpd.registry.prompts import register_prompts, used_prompts
+
+DEFAULT = Path(__file__).parent.parent.parent / "cotpd/prompts/default"
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db")
+
+
+def test_the_prompts_that_a_run_uses_are_those_of_its_kinds_and_sets():
+    params = Params.model_validate(
+        {"ask": {"kinds": ["noun"], "prompts": "paper"}, "augment": {"kinds": ["style", "image"]}}
+    )
+    texts = used_prompts(params)
+    assert set(texts) == {"cotpd-paper-noun", "cotpd-default-style", "cotpd-default-image"}
+    assert texts["cotpd-default-style"] == (DEFAULT / "style.txt").read_text("utf-8")
+    assert used_prompts(Params.model_validate({"ask": {"kinds": []}, "augment": {"kinds": []}})) == {}
+
+
+def test_a_version_is_made_by_a_change_and_by_nothing_else(client, tmp_path):
+    own = tmp_path / "own"
+    shutil.copytree(DEFAULT, own)
+    params = Params.model_validate(
+        {"ask": {"kinds": ["noun", "sentence"], "prompts": str(own)}, "augment": {"kinds": []}}
+    )
+    first = register_prompts(client, used_prompts(params))
+    assert first == {"prompt.cotpd-own-noun": "1", "prompt.cotpd-own-sentence": "1"}
+    assert register_prompts(client, used_prompts(params)) == first
+    with (own / "noun.txt").open("a", encoding="utf-8") as file:
+        file.write("Be brief.\n")
+    changed = register_prompts(client, used_prompts(params))
+    assert changed == first | {"prompt.cotpd-own-noun": "2"}
+    kept = client.load_prompt("prompts:/cotpd-own-noun@latest")
+    assert kept.template == (own / "noun.txt").read_text("utf-8")
