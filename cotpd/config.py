@@ -73,10 +73,14 @@ class LlmParams(Section):
     """The model's name as the server knows it."""
     api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the key; a local server needs none."""
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    """Sampling temperature."""
+    temperature: float | None = Field(default=0.0, ge=0, le=2)
+    """Sampling temperature; null sends none, for models that refuse one."""
     seed: int | None = 13
     """Sampling seed sent with every request; null sends none."""
+    length_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the server calls the length of an answer: OpenAI's reasoning models want max_completion_tokens."""
+    structured: bool = True
+    """Send a prompt's schema as response_format; false for a server that refuses it."""
     concurrency: int = Field(default=8, ge=1)
     """Requests in flight at once."""
     timeout: float = Field(default=120.0, gt=0)

@@ -154,7 +154,7 @@ def _of_model(ledger: Ledger, model: str) -> Iterator[tuple[int, int, float, flo
     """Characters sent, tokens read, share of the allowed length used and seconds, by answer."""
     for entry, call in _answers(ledger):
         if call.body.get("model") == model and entry.prompt_tokens and entry.completion_tokens is not None:
-            allowed = call.body.get("max_tokens") or entry.completion_tokens or 1
+            allowed = call.most or entry.completion_tokens or 1
             yield _characters(call), entry.prompt_tokens, entry.completion_tokens / allowed, entry.latency
 
 

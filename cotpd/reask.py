@@ -74,9 +74,8 @@ def believed(
 
 def varied(llm: LlmParams, attempt: int) -> LlmParams:
     """The parameters of a further attempt, 1 the first: another seed, and a temperature at which it matters."""
-    return llm.model_copy(
-        update={"seed": (llm.seed or 0) + attempt, "temperature": llm.temperature or TEMPERATURE}
-    )
+    temperature = TEMPERATURE if llm.temperature == 0 else llm.temperature
+    return llm.model_copy(update={"seed": (llm.seed or 0) + attempt, "temperature": temperature})
 
 
 def _requests(

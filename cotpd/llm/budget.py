@@ -33,7 +33,7 @@ class Spent:
 def worst_case(call: Call) -> tuple[int, int]:
     """The most tokens that a request can send and get: a byte a token, as of texts that no vocabulary knows."""
     sent = len(call.text.encode("utf-8", "surrogatepass"))
-    return sent + _A_REQUEST + _A_MESSAGE * len(call.body["messages"]), int(call.body["max_tokens"])
+    return sent + _A_REQUEST + _A_MESSAGE * len(call.body["messages"]), call.most
 
 
 @dataclass

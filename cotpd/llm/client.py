@@ -28,6 +28,15 @@ _PASSING = {408, 409, 425, 429}  # statuses below 500 that a later try may mend
 _MOST_QUOTED = 300  # characters of a server's own words in a message
 
 
+_LOOK = "The server does not take this request: look at the post, the prompt and the parameters."
+_REMEDIES = {
+    "max_completion_tokens": "Set llm.length_key: max_completion_tokens.",
+    "temperature": "Set llm.temperature: null, and no temperature is sent.",
+    "response_format": "Set llm.structured: false, and the prompt's schema is not sent.",
+    "seed": "Set llm.seed: null, and no seed is sent.",
+}
+
+
 class UnansweredError(Exception):
     """One request has no answer, after all tries. ``passing``: the server was at fault, not the request."""
 
@@ -160,7 +169,7 @@ class Client:
             )
         if status in _PASSING or status >= 500:
             return _PassingError(f"status {status}: {said}", retry_after(error.response.headers))
-        remedy = "The server does not take this request: look at the post, the prompt and the parameters."
+        remedy = next((told for part, told in _REMEDIES.items() if part in said), _LOOK)
         return UnansweredError(f"status {status}: {said}", remedy, passing=False)
 
     async def _pause(self, attempt: int, wait: float | None) -> None:

@@ -51,6 +51,11 @@ class Call:
         """The ledger key."""
         return digest(self.text)
 
+    @property
+    def most(self) -> int:
+        """Tokens that the answer may have; 0 where the body does not say."""
+        return int(self.body.get("max_tokens") or self.body.get("max_completion_tokens") or 0)
+
     @classmethod
     def parse(cls, text: str) -> "Call":
         """The call of a canonical text; raises ValueError or KeyError where it is none."""
@@ -73,12 +78,13 @@ def chat_call(
     body: dict[str, Any] = {
         "model": params.model,
         "messages": messages,
-        "temperature": float(params.temperature),  # 0 and 0.0 are one temperature: one key
-        "max_tokens": max_tokens,
+        params.length_key: max_tokens,
     }
+    if params.temperature is not None:
+        body["temperature"] = float(params.temperature)  # 0 and 0.0 are one temperature: one key
     if params.seed is not None:
         body["seed"] = params.seed
-    if schema is not None:
+    if schema is not None and params.structured:
         answer = {"name": "answer", "strict": True, "schema": schema}
         body["response_format"] = {"type": "json_schema", "json_schema": answer}
     return Call(check_address(params.base_url), body)

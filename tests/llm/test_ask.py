@@ -249,3 +249,29 @@ def test_a_recording_that_is_not_there_is_said_and_does_not_stop(server, params,
     absent = params.model_copy(update={"recorded": "nowhere.jsonl"})
     assert ask_all(requests("a"), absent, progress=False).asked == 1
     assert "nowhere.jsonl" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("said", "setting", "gone"),
+    [
+        (
+            "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens'",
+            {"length_key": "max_completion_tokens"},
+            "max_tokens",
+        ),
+        ("'temperature' does not support 0", {"temperature": None}, "temperature"),
+        ("response_format is not supported", {"structured": False}, "response_format"),
+        ("unknown field seed", {"seed": None}, "seed"),
+    ],
+)
+def test_a_server_that_refuses_a_parameter_is_asked_without_it_once_told_how(server, params, said, setting, gone):
+    question = [Request("p", Kind.NOUN, [{"role": "user", "content": "a"}], {"type": "object"}, 9)]
+    server.faults = [error(400, message=said)]
+    (row,) = ask_all(question, params, progress=False).failed
+    name, value = next(iter(setting.items()))
+    assert f"llm.{name}: {'null' if value is None else str(value).lower()}" in row.remedy
+    assert gone in server.asked[-1]
+    (answer,) = ask_all(question, params.model_copy(update=setting), progress=False).answers
+    assert answer.text == "A"
+    assert gone not in server.asked[-1]
+    assert 9 in server.asked[-1].values()
