@@ -102,7 +102,7 @@ class LlmParams(Section):
     max_tokens: int | None = Field(default=None, ge=0)
     """Tokens, sent and received, that one step may use: a request that could go beyond is not sent."""
     ledger: str = "ledger.db"
-    """The SQLite file that keeps every answer."""
+    """Keeps every answer: an SQLite file, or an SQLAlchemy URL (postgresql+psycopg://user@host/database)."""
     recorded: str | None = "sample/ledger.jsonl"
     """Recorded answers to import into the ledger on first use; null imports none."""
 

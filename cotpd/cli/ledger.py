@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Every answer ever paid for: count, export, import, verify, prune.", no_args_is_help=True)
 
 LedgerOption = Annotated[
-    Path | None, typer.Option("--ledger", help="The SQLite file; that of params.yaml if not given.")
+    str | None,
+    typer.Option("--ledger", help="The SQLite file or SQLAlchemy URL; that of params.yaml if not given."),
 ]
 
 
@@ -24,7 +25,7 @@ def stats(ledger: LedgerOption = None) -> None:
         rows = book.stats()
         for model, answers, prompt, completion in rows:
             typer.echo(f"{model}: {answers:,} answers, {prompt:,} tokens read, {completion:,} written")
-        typer.echo(f"{sum(row[1] for row in rows):,} answers in {book.path}")
+        typer.echo(f"{sum(row[1] for row in rows):,} answers in {book.name}")
 
 
 @app.command("export")
@@ -60,10 +61,10 @@ def verify(ledger: LedgerOption = None) -> None:
     with _open(ledger) as book:
         if damaged := book.damaged():
             raise LlmError(
-                f"{book.path}: {len(damaged)} answers are not as they were written: {', '.join(damaged[:5])}",
+                f"{book.name}: {len(damaged)} answers are not as they were written: {', '.join(damaged[:5])}",
                 "They count as never answered: the next run asks them again, or import an export.",
             )
-        typer.echo(f"{book.path}: sound")
+        typer.echo(f"{book.name}: sound")
 
 
 @app.command()
@@ -91,7 +92,7 @@ def prune(
     with _open(ledger) as book:
         chosen = {row.key for row in book.entries() if _matches(row, model, before)}
         if not yes:
-            typer.echo(f"{len(chosen):,} answers would go from {book.path} to {file}; say --yes to do it")
+            typer.echo(f"{len(chosen):,} answers would go from {book.name} to {file}; say --yes to do it")
             return
         export_recording(book, file, raw=True, keys=chosen)
         book.remove(chosen)
@@ -102,11 +103,11 @@ def _matches(row: "Entry", model: str | None, before: str | None) -> bool:
     return (model is None or row.model == model) and (before is None or row.created < before)
 
 
-def _open(path: Path | None, *, new: bool = False) -> "Ledger":
+def _open(place: str | None, *, new: bool = False) -> "Ledger":
     from cotpd.config import load_params
     from cotpd.llm.ledger import Ledger
 
-    chosen = path or Path(load_params().llm.ledger)
-    if not new and not chosen.exists():
+    chosen = place or load_params().llm.ledger
+    if not new and "://" not in chosen and not Path(chosen).exists():
         raise LlmError(f"{chosen}: there is no ledger yet", "The first question asked, or an import, makes one.")
     return Ledger(chosen)

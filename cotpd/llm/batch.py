@@ -105,7 +105,10 @@ class BatchRound(Round):
 
     def _submit_one(self, server: BatchServer, calls: Sequence[Call]) -> None:
         token, now = asker_name(), datetime.now(UTC).isoformat(timespec="seconds")
-        items = (("INSERT OR IGNORE INTO batch_item VALUES (?, ?, ?)", (c.key, token, c.text)) for c in calls)
+        items = (
+            ("INSERT INTO batch_item VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (c.key, token, c.text))
+            for c in sorted(calls, key=lambda c: c.key)
+        )
         self._ledger.change(("INSERT INTO batch_job VALUES (?, ?, NULL, ?)", (token, self._address, now)), *items)
         rows = self._ledger.read("SELECT key FROM batch_item WHERE token = ?", (token,))
         ours = {key for (key,) in rows}  # another process may have been faster with some

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from cotpd.llm.ledger import Ledger
 
 LAPSE = 30.0  # seconds without a sign of life after which an asker counts as dead
+_MOST_KEYS = 500  # in one statement
 
 
 class Claims:
@@ -38,12 +39,18 @@ class Claims:
             ),
             *(("DELETE FROM claim WHERE asker = ?", name) for name in gone),
             *(("DELETE FROM asker WHERE name = ?", name) for name in gone),
-            *(("INSERT OR IGNORE INTO claim VALUES (?, ?)", (key, self.name)) for key in keys),
+            *(
+                ("INSERT INTO claim VALUES (?, ?) ON CONFLICT DO NOTHING", (key, self.name))
+                for key in sorted(keys)
+            ),
         )
         self._last = now
-        return {key for (key,) in self._ledger.read("SELECT key FROM claim WHERE asker = ?", (self.name,))} & set(
-            keys
-        )
+        mine: set[str] = set()
+        for start in range(0, len(keys), _MOST_KEYS):
+            some = keys[start : start + _MOST_KEYS]
+            sql = f"SELECT key FROM claim WHERE asker = ? AND key IN ({','.join('?' * len(some))})"
+            mine |= {key for (key,) in self._ledger.read(sql, (self.name, *some))}
+        return mine
 
     def keep(self) -> None:
         """Show a sign of life, if the last one is old enough to matter."""

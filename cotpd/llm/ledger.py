@@ -1,4 +1,4 @@
-"""The ledger: every answer ever paid for, raw, one row per distinct request, in one SQLite file.
+"""The ledger: every answer ever paid for, raw, one row per distinct request.
 
 Durability is bought with an fsync per commit (WAL, synchronous FULL). One writer thread commits whatever has
 queued up since its last commit, so with many requests in flight they share the fsync. An answer counts as had
@@ -7,11 +7,9 @@ carries a digest of itself: one that was damaged counts as never answered, and g
 """
 
 import queue
-import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Self
 
 from cotpd.errors import LlmError
 from cotpd.llm.schema import check_version, migrate, row_digest
+from cotpd.llm.stores import Statement, open_store
 from cotpd.llm.wire import Call, read_completion
 
 _MOST_KEYS = 500  # in one IN (...), safely below SQLite's limit
@@ -65,17 +64,28 @@ _INSERT = f"INSERT INTO answer ({_COLUMNS}) VALUES ({', '.join('?' * len(_NAMES)
 class Ledger:
     """An open ledger; a context manager. Safe to use from several threads and processes.
 
+    Args:
+        place: An SQLite file, or an SQLAlchemy URL of SQLite or PostgreSQL.
+
     Raises:
-        LlmError: The file cannot be opened or written, is no ledger, or was written by a newer version.
+        ConfigError: The URL cannot be used.
+        LlmError: The database cannot be opened or written, is no ledger, or was written by a newer version.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, place: str | Path) -> None:
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[tuple[Entry, Future[Entry]] | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._damaged: set[str] = set()  # keys of rows seen to be damaged
-        self._db = self._open()
+        self._store = open_store(place)
+        self.name = self._store.name
+        try:
+            version = check_version(self._store)  # looks before it touches: what is not ours stays as it is
+            self._store.settle()
+            migrate(self._store, version)
+        except BaseException:
+            self._store.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +101,7 @@ class Ledger:
             self._queue.put(None)
             self._writer.join()
             self._writer = None
-        self._db.close()
+        self._store.close()
 
     def get(self, key: str) -> Entry | None:
         """The answer under a key, or None."""
@@ -126,20 +136,12 @@ class Ledger:
 
     def put_many(self, entries: Iterable[Entry]) -> int:
         """Commit many answers in one go; returns how many were new."""
-        with self._lock, self._explained():
-            before = self._db.total_changes
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany(_INSERT, (self._row(entry) for entry in entries))
-            return self._db.total_changes - before
-
-    def _row(self, entry: Entry) -> tuple[object, ...]:
-        """An answer as it is written; a damaged row of its key goes first."""
-        if entry.key in self._damaged:
-            self._db.execute("DELETE FROM answer WHERE key = ?", (entry.key,))
-            self._damaged.discard(entry.key)
-        values = astuple(entry)
-        return (*values, row_digest(*values))
+        kept = list(entries)
+        with self._lock:
+            way = [entry.key for entry in kept if entry.key in self._damaged]
+            self._damaged.difference_update(way)
+            cleared: list[Statement] = [("DELETE FROM answer WHERE key = ?", (key,)) for key in way]
+            return self._store.insert(cleared, _INSERT, [_row(entry) for entry in kept])
 
     def entries(self) -> Iterator[Entry]:
         """Every sound answer, sorted by key, a page at a time."""
@@ -162,8 +164,10 @@ class Ledger:
 
         Such a row counts as never answered: its request is asked again, and the new answer takes its place.
         """
-        if (said := self.read("PRAGMA integrity_check")[0][0]) != "ok":
-            raise LlmError(f"{self.path}: SQLite finds it corrupt: {said}", "Restore it from a copy or an export.")
+        with self._lock:
+            said = self._store.check()
+        if said:
+            raise LlmError(f"{self.name}: the database is corrupt: {said}", "Restore it from a copy or an export.")
         return [row[0] for row in self._rows() if not _sound(row)]
 
     def _rows(self) -> Iterator[tuple]:
@@ -181,42 +185,23 @@ class Ledger:
     def mark_imported(self, sha256: str, path: str) -> None:
         """Remember that a recording has been imported."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.change(("INSERT OR IGNORE INTO recording VALUES (?, ?, ?)", (sha256, path, now)))
+        self.change(("INSERT INTO recording VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (sha256, path, now)))
 
-    def change(self, *statements: tuple[str, Sequence[object]]) -> None:
+    def change(self, *statements: Statement) -> None:
         """Carry out statements on the tables that stand beside the answers, all or none."""
-        with self._lock, self._explained(), self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            for sql, values in statements:
-                self._db.execute(sql, values)
+        with self._lock:
+            self._store.change(statements)
 
     def read(self, sql: str, values: Iterable[object] = ()) -> list[tuple]:
         """The rows of a query."""
-        with self._lock, self._explained():
-            return self._db.execute(sql, tuple(values)).fetchall()
-
-    def _open(self) -> sqlite3.Connection:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LlmError(f"{self.path}: {error.strerror}", "Set llm.ledger to a file you may write.") from None
-        with self._explained():
-            db = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
-            try:
-                check_version(db, self.path)  # looks before it touches: what is not ours stays as it is
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = FULL")
-                migrate(db, self.path)
-            except BaseException:
-                db.close()
-                raise
-            return db
+        with self._lock:
+            return self._store.read(sql, tuple(values))
 
     def _write(self) -> None:
         """The writer thread: commit what has queued up, then tell those who wait."""
         while waiting := self._next_batch():
             try:
-                stored = self._store([entry for entry, _ in waiting])
+                stored = self._commit([entry for entry, _ in waiting])
             except Exception as error:
                 for _, done in waiting:
                     done.set_exception(error)
@@ -224,7 +209,7 @@ class Ledger:
                 for entry, done in waiting:
                     done.set_result(stored[entry.key])
 
-    def _store(self, entries: list[Entry]) -> dict[str, Entry]:
+    def _commit(self, entries: list[Entry]) -> dict[str, Entry]:
         """Commit answers and return what the ledger now holds for their keys."""
         self.put_many(entries)
         stored = self.get_many(entry.key for entry in entries)
@@ -246,24 +231,11 @@ class Ledger:
             self._queue.put(None)  # the end came in the middle of a batch: commit that first
         return batch
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn SQLite's faults into ones that say what to do."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            remedy = next((told for part, told in _REMEDIES.items() if part in str(error)), "")
-            raise LlmError(f"{self.path}: {error}", remedy) from None
 
-
-_REMEDIES = {
-    "not a database": "It is not a ledger: set llm.ledger to another file.",
-    "malformed": "The file is damaged: restore it from a copy, or import an export into a new one.",
-    "unable to open": "Set llm.ledger to a file in a folder you may write to.",
-    "readonly": "The ledger must be writable: check the permissions of the file and its folder.",
-    "full": "Free some space; every answer that was reported as kept is safe.",
-    "locked": "Another process has held the ledger for a minute: end it, or use another ledger.",
-}
+def _row(entry: Entry) -> tuple[object, ...]:
+    """An answer as it is written."""
+    values = astuple(entry)
+    return (*values, row_digest(*values))
 
 
 def _pages(items: list[str], size: int) -> Iterator[list[str]]:

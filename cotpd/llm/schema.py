@@ -3,10 +3,10 @@
 Append only: what is released is never edited, because a table that somebody paid for was made by it.
 """
 
-import sqlite3
-from pathlib import Path
+from datetime import UTC, datetime
 
 from cotpd.errors import LlmError
+from cotpd.llm.stores import Run, Store
 from cotpd.llm.wire import digest
 
 # Each entry holds the statements of one version.
@@ -27,8 +27,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "ALTER TABLE answer ADD COLUMN sha256 TEXT NOT NULL DEFAULT ''",  # of the row's other columns
-        "UPDATE answer SET sha256 = row_digest(key, request, response, model, finish_reason, prompt_tokens, "
-        "completion_tokens, latency, created) WHERE request_digest(request) = key",
         "CREATE TABLE asker (name TEXT PRIMARY KEY, seen REAL NOT NULL)",  # Unix time of its last sign of life
         "CREATE TABLE claim (key TEXT PRIMARY KEY, asker TEXT NOT NULL) WITHOUT ROWID",  # being asked right now
     ),
@@ -49,37 +47,51 @@ def row_digest(*columns: object) -> str:
     return digest("\x1f".join(f"{len(str(column))}:{column}" for column in columns))
 
 
-def check_version(db: sqlite3.Connection, path: Path) -> int:
-    """The version of a ledger, 0 for an empty file.
+def check_version(store: Store) -> int:
+    """The version of a ledger, 0 for an empty database.
 
     Raises:
         LlmError: It is a database of something else, or of a newer version than this one knows.
     """
-    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    tables = store.tables()
     if not tables:
         return 0
     if "migration" not in tables:
-        raise LlmError(f"{path}: a database of something else", "Set llm.ledger to another file.")
-    version = db.execute("SELECT coalesce(max(number), 0) FROM migration").fetchone()[0]
+        raise LlmError(f"{store.name}: a database of something else", "Set llm.ledger to another one.")
+    version = int(store.read("SELECT coalesce(max(number), 0) FROM migration")[0][0])
     if version > len(MIGRATIONS):
         raise LlmError(
-            f"{path}: written by a newer cotpd (schema {version}, this one knows {len(MIGRATIONS)})",
+            f"{store.name}: written by a newer cotpd (schema {version}, this one knows {len(MIGRATIONS)})",
             "Upgrade cotpd, or set llm.ledger to another file.",
         )
     return version
 
 
-def migrate(db: sqlite3.Connection, path: Path) -> None:
-    """Apply the migrations that a ledger lacks, all or none."""
-    if check_version(db, path) == len(MIGRATIONS):
+def migrate(store: Store, version: int) -> None:
+    """Apply the migrations that a ledger of a version lacks, all or none."""
+    if version == len(MIGRATIONS):
         return
-    db.create_function("row_digest", -1, row_digest, deterministic=True)
-    db.create_function("request_digest", 1, digest, deterministic=True)
-    db.execute("BEGIN IMMEDIATE")  # two processes may open a new ledger at once: the second waits, then looks
-    with db:
-        db.execute("CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, applied TEXT NOT NULL)")
-        version = check_version(db, path)
-        for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+
+    def apply(run: Run) -> None:
+        # two processes may open a new ledger at once: the second has waited, and looks again
+        run("CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, applied TEXT NOT NULL)", ())
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        for number, statements in enumerate(MIGRATIONS[check_version(store) :], check_version(store) + 1):
             for statement in statements:
-                db.execute(statement)
-            db.execute("INSERT INTO migration VALUES (?, datetime('now'))", (number,))
+                run(statement, ())
+            for step in _AFTERWARDS.get(number, ()):
+                step(store, run)
+            run("INSERT INTO migration VALUES (?, ?)", (number, now))
+
+    store.migrate(apply)
+
+
+def _seal(store: Store, run: Run) -> None:
+    """Give the rows of the first version their digest; one whose request is not that of its key gets none."""
+    columns = "key, request, response, model, finish_reason, prompt_tokens, completion_tokens, latency, created"
+    for row in store.read(f"SELECT {columns} FROM answer"):
+        if digest(row[1]) == row[0]:
+            run("UPDATE answer SET sha256 = ? WHERE key = ?", (row_digest(*row), row[0]))
+
+
+_AFTERWARDS = {2: (_seal,)}

