@@ -65,6 +65,8 @@ def forward_backward(
     """
     scores = [x.detach() for x in (emissions, start, transitions, end)]
     inside, *scores = _prepare(*scores, lengths)
+    if torch.compiler.is_compiling():  # a look at the values would cut the graph; log space bears any
+        return _logarithmic(*scores, lengths, inside)
     found = _scaled(*scores, lengths, inside)
     return found if bool(torch.isfinite(found.log_z).all()) else _logarithmic(*scores, lengths, inside)
 
@@ -185,7 +187,8 @@ class LogPartition(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Weigh the marginals with the incoming gradient, (batch,)."""
         posterior, lengths = ctx.posterior, ctx.lengths
-        unary = posterior.unary.to(ctx.dtype)
-        last = unary[torch.arange(len(lengths), device=lengths.device), lengths - 1]
-        counts = torch.einsum("b,bij->ij", grad, posterior.expected_transitions().to(ctx.dtype))
-        return unary * grad[:, None, None], grad @ unary[:, 0], counts, grad @ last, None
+        weighted = posterior.unary.to(ctx.dtype) * grad[:, None, None]
+        last = weighted[torch.arange(len(lengths), device=lengths.device), lengths - 1]
+        counts = posterior.expected_transitions().to(ctx.dtype) * grad[:, None, None]
+        # sums and no matrix products: those would be in half precision, were this called under autocast
+        return weighted, weighted[:, 0].sum(0), counts.sum(0), last.sum(0), None

@@ -110,7 +110,7 @@ class LinearChainCRF(nn.Module):
             unary, pairs = posterior.unary.to(p.dtype), posterior.expected_transitions().to(p.dtype)
             last = unary.gather(1, (lengths - 1).view(-1, 1, 1).expand(-1, 1, p.shape[-1])).squeeze(1)
         gap = (unary * (p - q).masked_fill(~mask.unsqueeze(-1), 0.0)).sum((1, 2))
-        gap = gap + unary[:, 0] @ (fixed[0] - weights[0]) + last @ (fixed[2] - weights[2])
+        gap = gap + _dot(unary[:, 0], fixed[0] - weights[0]) + _dot(last, fixed[2] - weights[2])
         gap = gap + (pairs * (fixed[1] - weights[1])).sum((1, 2))
         return gap - posterior.log_z.to(p.dtype) + LogPartition.apply(q, *weights, lengths)
 
@@ -161,7 +161,13 @@ def _expected(
     start, transitions, end = weights
     at = (mask.sum(1) - 1).view(-1, 1, 1).expand(-1, 1, unary.shape[-1])
     local = (unary * emissions.masked_fill(~mask.unsqueeze(-1), 0.0)).sum((1, 2))
-    return local + unary[:, 0] @ start + unary.gather(1, at).squeeze(1) @ end + (steps * transitions).sum((1, 2))
+    edges = _dot(unary[:, 0], start) + _dot(unary.gather(1, at).squeeze(1), end)
+    return local + edges + (steps * transitions).sum((1, 2))
+
+
+def _dot(rows: Tensor, weights: Tensor) -> Tensor:
+    """Of each row (batch, K) with weights (K,); autocast would compute a matrix product in half precision."""
+    return (rows * weights).sum(-1)
 
 
 def _exact(emissions: Tensor) -> Tensor:
