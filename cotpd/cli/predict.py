@@ -5,6 +5,7 @@ import json
 import queue
 import sys
 import threading
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
@@ -94,8 +95,10 @@ def _read(file: str) -> Iterator[Row]:
             yield from _parsed(lines, file, file.removesuffix(".gz").endswith(".jsonl"))
     except FileNotFoundError:
         raise DataError(f"{file}: there is no such file", "Name a text file, one post a line.") from None
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{file}: damaged: {error}", "Compress it again.") from None
+    except OSError as error:
+        raise DataError(f"{file}: {error.strerror}", "Name a text file, one post a line.") from None
 
 
 def _opened(file: Path) -> IO[str]:
@@ -110,6 +113,10 @@ def _parsed(lines: IO[str], name: str, is_json: bool) -> Iterator[Row]:
             row = json.loads(line) if is_json or line.startswith('{"text"') else {"text": line.strip()}
             if not isinstance(row, dict):
                 raise DataError(f"{name}:{number}: not a JSON object", 'Write {"text": "..."} on each line.')
+            if not isinstance(row.get("text"), str):
+                raise DataError(
+                    f"{name}:{number}: no text, or not a string", 'Write {"text": "..."} on each line.'
+                )
             yield row
     except UnicodeDecodeError:
         raise DataError(f"{name}: not UTF-8", "Convert it to UTF-8.") from None
@@ -148,11 +155,28 @@ def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
 
 def _print(row: Row, found: Row, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(row | found, ensure_ascii=False), flush=True)
+        print(_json_line(row | found, sys.stdout.encoding), flush=True)
         return
     from rich.console import Console
 
-    Console(highlight=False).print(marked(row, found), soft_wrap=True)
+    line = marked(row, found)
+    line.plain = _printable(line.plain)
+    Console(highlight=False).print(line, soft_wrap=True)
+
+
+def _json_line(row: Row, encoding: str) -> str:
+    """JSON as it is read best, or in ASCII where the output cannot hold it, such as half of a surrogate pair."""
+    line = json.dumps(row, ensure_ascii=False)
+    try:
+        line.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(row)
+    return line
+
+
+def _printable(text: str) -> str:
+    """The text with a mark for each half of a surrogate pair, in as many characters."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def marked(row: Row, found: Row) -> "Text":

@@ -1,5 +1,6 @@
 """`cotpd predict` and `cotpd registry`, as a user types them."""
 
+import gzip
 import io
 import json
 import shutil
@@ -109,6 +110,56 @@ def test_a_file_that_cannot_be_read_is_named(students, project, content):
         Path("posts.txt").write_bytes(content)
     with pytest.raises(DataError, match=r"posts\.txt: "):
         run("--model", str(students["ner"]), "--file", "posts.txt")
+
+
+def test_half_a_surrogate_pair_is_answered_like_any_other_character(students, project):
+    text = "Ada \ud83d at Acme"
+    Path("odd.jsonl").write_text(json.dumps({"text": text}) + "\n", "ascii")
+    model = ("--model", str(students["ner"]), "--file", "odd.jsonl")
+    row = json.loads(run(*model, "--json").stdout)
+    assert row["text"] == text
+    assert [text[one["start"] : one["end"]] for one in row["entities"]] == [one["text"] for one in row["entities"]]
+    assert " ? " in run(*model).stdout
+
+
+def test_what_the_output_cannot_hold_is_escaped_and_the_rest_left_readable():
+    assert module._json_line({"text": "Zoë"}, "utf-8") == '{"text": "Zoë"}'
+    for text, encoding in (("Zoë", "ascii"), ("\ud83d", "utf-8")):
+        line = module._json_line({"text": text}, encoding)
+        assert line.isascii()
+        assert json.loads(line) == {"text": text}
+
+
+@pytest.mark.parametrize("line", ['{"text": 5}', '{"txt": "a"}', "[]", "{"])
+def test_a_bad_line_is_named_by_its_number_blank_ones_counted(line):
+    rows = module._parsed(io.StringIO(f'{{"text": "a"}}\n\n{line}\n'), "posts", True)
+    assert next(rows) == {"text": "a"}
+    with pytest.raises(DataError, match=r"^posts:3: "):
+        next(rows)
+
+
+def test_packed_files_are_read_and_damaged_ones_named(tmp_path):
+    noise = "".join(f"Ada {number} at Acme\n" for number in range(300))
+    packed = gzip.compress(noise.encode(), mtime=0)
+    middle = len(packed) // 2
+    broken = {
+        "whole": packed,
+        "cut": packed[:middle],
+        "spoilt": packed[:40] + bytes(255 - byte for byte in packed[40:middle]) + packed[middle:],
+        "plain": noise.encode(),
+    }
+    for name, content in broken.items():
+        (tmp_path / f"{name}.txt.gz").write_bytes(content)
+    assert len(list(module._read(str(tmp_path / "whole.txt.gz")))) == 300
+    for name in ("cut", "spoilt", "plain"):
+        with pytest.raises(DataError, match=rf"{name}\.txt\.gz: damaged") as caught:
+            list(module._read(str(tmp_path / f"{name}.txt.gz")))
+        assert caught.value.remedy
+
+
+def test_a_folder_is_no_file_of_posts(tmp_path):
+    with pytest.raises(DataError, match="directory"):
+        list(module._read(str(tmp_path)))
 
 
 def test_versions_are_listed_promoted_and_rolled_back(registered):

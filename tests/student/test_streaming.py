@@ -1,0 +1,98 @@
+"""Labelling text of any sort, length and number: offsets that hold, the order kept, and nothing that grows."""
+
+import itertools
+
+import pytest
+import regex
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cotpd.config import StudentParams
+from cotpd.student import Student, views
+from cotpd.student.labels import LabelSet
+from cotpd.student.persistence import build
+
+HALVES = st.characters(min_codepoint=0xD800, max_codepoint=0xDFFF)
+ODD = st.sampled_from(["\u200d", "\ufe0f", "\u0301", "\u202e", "\x00", "\x1c", "\x85", "👩\u200d🚀", "[SEP]", "#"])
+texts = st.lists(
+    st.lists(st.one_of(st.text(max_size=6), HALVES, ODD, st.sampled_from(["ann", " ", "\n", "rome"]))).map(
+        "".join
+    ),
+    max_size=6,
+)
+
+
+@pytest.fixture(scope="module")
+def student(bert):
+    """An untrained one, whose tags are as good as drawn: mentions everywhere."""
+    torch.manual_seed(1)
+    params = StudentParams(encoder=bert, prompt_length=2, generator_heads=2, max_length=24, knowledge_length=24)
+    model, tokenizer, reads = build(params, LabelSet.of("ner", ["PER", "LOC", "ORG"]))
+    torch.nn.init.normal_(model.head.linear.weight)
+    return Student(model, tokenizer, params, ("prompt",), reads, "cpu")
+
+
+def check(text, found):
+    for one in found:
+        assert one.text == text[one.start : one.end] != ""
+        assert regex.match(r"\S", one.text)  # Unicode's white space: Python counts U+001C to U+001F in
+        assert 0 <= one.score <= 1
+    assert all(a.end <= b.start for a, b in itertools.pairwise(found))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts)
+def test_offsets_are_those_of_the_text_as_it_was_given(student, rows):
+    answers = list(student.predict(rows, batch_size=2))
+    for text, found in zip(rows, answers, strict=True):
+        check(text, found)
+
+
+@pytest.mark.parametrize(
+    ("text", "mentions"),
+    [
+        ("", False),
+        (" \t\n\x85\u2003", False),
+        ("ann", None),
+        ("x" * 20_000, None),
+        ("ann lives in rome . " * 1000, True),
+    ],
+)
+def test_a_text_of_any_length_is_answered(student, text, mentions):
+    [found] = student.predict([text])
+    check(text, found)
+    if mentions is not None:
+        assert bool(found) == mentions
+    if mentions:
+        assert found[-1].end > 0.9 * len(text), "the last windows are read as the first ones are"
+
+
+def test_the_order_and_the_answers_do_not_depend_on_what_is_read_together(student):
+    rows = ["ann lives in rome " * n for n in (5, 0, 1, 9, 2, 2, 7)]
+    strip = lambda answers: [[one[:4] for one in found] for found in answers]  # noqa: E731
+    alone = strip(student.predict(rows, batch_size=1, look_ahead=1))
+    for batch_size, look_ahead in ((2, 1), (2, 3), (3, 2), (32, 16)):
+        assert strip(student.predict(rows, batch_size, look_ahead)) == alone
+
+
+def test_no_more_is_read_ahead_than_was_said(student):
+    drawn = []
+    source = (drawn.append(n) or f"ann {n}" for n in itertools.count())  # a source without end
+    found = student.predict(source, batch_size=2, look_ahead=3)
+    for _ in range(6):
+        next(found)
+    assert len(drawn) == 6
+    next(found)
+    assert len(drawn) == 12
+
+
+def test_words_kept_at_hand_are_bounded_and_forgetting_them_changes_nothing(student, monkeypatch):
+    rows = [f"ann a{n} in rome" for n in range(60)]
+    wanted = list(student.predict(rows, batch_size=2, look_ahead=2))
+    monkeypatch.setattr(views, "_MOST_WORDS", 20)
+    sizes = []
+    for at, found in enumerate(student.predict(rows, batch_size=2, look_ahead=2)):
+        assert [one[:4] for one in found] == [one[:4] for one in wanted[at]]
+        sizes.append(len(student.tokens._words))
+    assert max(sizes[4:]) <= 20 + 4 * 4  # as many as there may be before, and those of four posts
