@@ -1,6 +1,7 @@
 """The CRF where paths are impossible, its gradients by enumeration and by pytorch-crf, and compiled whole."""
 
 import itertools
+from unittest import mock
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cotpd.student.crf import FORBIDDEN, LinearChainCRF
+from cotpd.student.decoding import _walk, viterbi
 from tests.student.test_crf import enumerate_all, mask_of, random_field
 
 shapes = st.tuples(
@@ -148,3 +150,20 @@ def test_a_forbidden_step_costs_more_than_any_real_score():
     emissions = torch.tensor([[[100.0, 0.0], [0.0, 100.0]]])
     assert field.viterbi(emissions, mask_of([2]))[0].tolist() in ([[0, 0]], [[1, 1]])
     assert FORBIDDEN + 200 < 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(shapes)
+def test_both_ways_of_walking_back_find_the_same_path(shape):
+    """That of GPUs and compiled graphs, and that of a CPU."""
+    tags, lengths, seed = shape
+    field = random_field(tags, seed).requires_grad_(False)
+    emissions, sizes = emissions_of(lengths, tags, seed), torch.tensor(lengths)
+    history = emissions_of([5] * 6, tags, seed).view(5, 2, 3, tags)
+    middle = torch.randint(0, tags, (3,), generator=torch.Generator().manual_seed(seed))
+    with mock.patch.object(torch.compiler, "is_compiling", return_value=True):
+        wanted = _walk(history, middle, field.transitions)
+        path = viterbi(emissions, *field.weights(), sizes)
+    assert torch.equal(_walk(history, middle, field.transitions), wanted)
+    for ours, other in zip(viterbi(emissions, *field.weights(), sizes), path, strict=True):
+        assert torch.equal(ours, other)
