@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 _LOWEST, _HIGHEST = 0.25, 8.0
 _FINE = 0.01  # of the logarithm
+_SPREAD = 0.3  # of the logarithm before anything is seen: with few predictions the temperature stays near 1
 _SURE = 1e-6  # no score counts as surer than this
 
 
 def fit_temperature(learner: "Student", examples: Sequence[Example], batch_size: int = 32) -> float:
-    """The temperature that makes the scores of a model's own predictions most likely (log loss of right or wrong).
+    """The temperature at which a model's scores tell its right predictions from its wrong ones best.
+
+    Least log loss, with a normal prior on the temperature's logarithm.
 
     Args:
         learner: The model, read in its own view.
@@ -37,7 +40,7 @@ def fit_temperature(learner: "Student", examples: Sequence[Example], batch_size:
     batches = list(_read(learner, examples, batch_size))
 
     def loss(logarithm: float) -> float:
-        return _log_loss(learner, batches, math.exp(logarithm))
+        return _log_loss(learner, batches, math.exp(logarithm)) + (logarithm / _SPREAD) ** 2 / 2
 
     if not batches or math.isnan(loss(0.0)):
         return 1.0
@@ -60,7 +63,7 @@ def _read(learner: "Student", examples: Sequence[Example], batch_size: int) -> "
 
 
 def _log_loss(learner: "Student", batches: "list[Read]", temperature: float) -> float:
-    """Mean log loss of the predictions' scores; not a number where nothing is predicted."""
+    """Summed log loss of the predictions' scores; not a number where nothing is predicted."""
     losses = []
     for scores, mask, wanted in batches:
         for found, truth in zip(learner.model.head.decode(scores, mask, temperature), wanted, strict=True):
@@ -68,4 +71,4 @@ def _log_loss(learner: "Student", batches: "list[Read]", temperature: float) -> 
                 right = (one.start, one.end, one.label) in truth
                 chance = min(max(one.score if right else 1 - one.score, _SURE), 1.0)
                 losses.append(-math.log(chance))
-    return sum(losses) / len(losses) if losses else math.nan
+    return sum(losses) if losses else math.nan

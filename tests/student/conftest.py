@@ -15,6 +15,7 @@ from transformers import (
     MPNetConfig,
     PreTrainedTokenizerFast,
     RobertaConfig,
+    XLMRobertaConfig,
 )
 
 from cotpd.config import StudentParams, TrainParams
@@ -85,10 +86,11 @@ ANGLES = {
 }
 
 
-# RoBERTa and MPNet count positions from the padding id, which is 1 in both; ALBERT's embeddings are narrow
+# RoBERTa, XLM-R and MPNet count positions from the padding id, which is 1 in all of them; ALBERT's embeddings are narrow
 FAMILIES = {
     "bert": (BertConfig, BRACKETS, {}),
     "roberta": (RobertaConfig, ANGLES, {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}),
+    "xlm-roberta": (XLMRobertaConfig, ANGLES, {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}),
     "mpnet": (MPNetConfig, ANGLES, {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}),
     "deberta": (DebertaV2Config, BRACKETS, {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}),
     "modernbert": (ModernBertConfig, BRACKETS, {"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3}),

@@ -145,6 +145,21 @@ def test_odd_posts_one_batch_and_no_valid_split_are_fine(bert, small, brief, tmp
         assert [set(row) for row in history] == [{"epoch", "loss", "loss_knowledge", "loss_prompt", "kl"}] * 2
 
 
+def test_splits_without_a_single_mention_train_and_score_nothing(ner_examples, small, brief, tmp_path):
+    empty = [example.model_copy(update={"entities": ()}) for example in ner_examples]
+    for train_on, valid in ((empty, empty), (ner_examples, empty)):
+        history = run(train_on, small, brief, tmp_path / "m", valid=valid)
+        assert history[-1]["valid"]["prompt"]["f1"] == 0
+    assert Student.from_pretrained(tmp_path / "m", "cpu").temperature > 0
+
+
+@pytest.mark.parametrize("device", ["cuda:7", "mps:3", "tpu", "cpu:x", ""])
+def test_a_device_that_is_not_there_is_named_before_anything_is_loaded(device, ner_examples, small, brief, tmp_path):
+    with pytest.raises(ConfigError, match="device"):
+        run(ner_examples, small, brief.model_copy(update={"device": device}), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
 def test_a_loss_that_is_no_number_stops_and_names_the_posts(ner_examples, small, brief, tmp_path):
     params = brief.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30, "epochs": 5})
     with pytest.raises(ModelError, match=r"loss is (nan|inf) on the posts .*p\d+"):

@@ -1,0 +1,125 @@
+"""Encoders with the tokenizer of their kind: byte-level BPE (RoBERTa, ModernBERT), Unigram (XLM-R, DeBERTa)."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    AutoModel,
+    DebertaV2Config,
+    ModernBertConfig,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    XLMRobertaConfig,
+)
+
+from cotpd.config import DistilParams
+from cotpd.student import Student
+from cotpd.student.examples import text_example
+from cotpd.student.labels import LabelSet
+from cotpd.student.objectives import FineTuning, JointDistillation
+from cotpd.student.persistence import build
+from cotpd.student.training import train
+
+from .conftest import ANGLES, SIZES, WORDS
+
+CORPUS = [
+    *WORDS,
+    "ann lives in rome .",
+    "bob works at acme with initech",
+    "Ünïcode wörds, naïve café 東京 🛰 #rome @ann",
+]
+WORD = st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=4)
+
+
+def byte_level() -> Tokenizer:
+    inner = Tokenizer(models.BPE(unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    special = list(ANGLES.values())
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    inner.train_from_iterator(
+        CORPUS, trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+    )
+    return inner
+
+
+def unigram() -> Tokenizer:
+    inner = Tokenizer(models.Unigram())
+    inner.pre_tokenizer = pre_tokenizers.Metaspace()
+    inner.decoder = decoders.Metaspace()
+    special = list(ANGLES.values())
+    inner.train_from_iterator(
+        CORPUS,
+        trainers.UnigramTrainer(vocab_size=120, special_tokens=special, unk_token="<unk>", show_progress=False),
+    )
+    return inner
+
+
+KINDS = {
+    "roberta": (byte_level, RobertaConfig, {"pad_token_id": 1}),
+    "modernbert": (byte_level, ModernBertConfig, {"pad_token_id": 1, "cls_token_id": 0, "sep_token_id": 2}),
+    "xlm-roberta": (unigram, XLMRobertaConfig, {"pad_token_id": 1}),
+    "deberta": (
+        unigram,
+        DebertaV2Config,
+        {"relative_attention": True, "pos_att_type": ["c2p"], "pad_token_id": 1},
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def encoder(request, tmp_path_factory) -> Path:
+    make, config, further = KINDS[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    inner = make()
+    PreTrainedTokenizerFast(tokenizer_object=inner, **ANGLES).save_pretrained(folder)
+    torch.manual_seed(0)
+    AutoModel.from_config(config(**SIZES, vocab_size=inner.get_vocab_size(), **further)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def params(small, encoder):
+    return small.model_copy(update={"encoder": str(encoder)})
+
+
+@pytest.mark.parametrize("objective", [FineTuning(), JointDistillation(DistilParams())])
+def test_it_learns_is_saved_and_labels_characters(objective, params, brief, ner_examples, tmp_path):
+    longer = brief.model_copy(update={"epochs": 14})
+    settings = {"task": "ner", "types": ["PER", "LOC", "ORG"], "student": params, "params": longer}
+    history = train(ner_examples, ner_examples, objective=objective, seed=3, out=tmp_path / "m", **settings)
+    assert max(next(iter(row["valid"].values()))["f1"] for row in history) > 60
+    text = "bob works at acme"
+    (found,) = Student.from_pretrained(tmp_path / "m", "cpu").predict([text])
+    assert found
+    assert all(one.text == text[one.start : one.end] and one.text in text.split() for one in found)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.lists(WORD, min_size=1, max_size=4))
+def test_words_cut_one_by_one_are_the_text_cut_as_a_whole(words, params):
+    """And each word's state is read at its first sub-word, where word_ids() has it."""
+    learner = _learner(params.model_copy(update={"max_length": 90}))
+    text = " ".join(words)
+    example = text_example(text)
+    whole = learner.tokenizer(text, add_special_tokens=False)
+    if [token for token, _ in zip(text.split(" "), example.tokens, strict=False)] != list(example.tokens):
+        return  # our words are finer than spaces: sub-words cannot be compared
+    (encoded,) = learner.tokens.encode([example])
+    (window,) = encoded.windows
+    assert window.tolist() == whole["input_ids"]
+    spans = learner.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    firsts = [
+        next(at for at, (low, high) in enumerate(spans) if low >= start - 1 and high > start - (start > 0))
+        for start, _ in example.offsets
+    ]  # a piece may begin with the space before its word, or be that space
+    assert encoded.places.tolist() == firsts
+
+
+def _learner(params) -> Student:
+    model, tokenizer, reads = build(params, LabelSet.of("ner", ["PER"]))
+    return Student(model, tokenizer, params, ("text",), reads, "cpu")
