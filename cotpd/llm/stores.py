@@ -154,6 +154,7 @@ _REMEDIES = {
     "malformed": "The file is damaged: restore it from a copy, or import an export into a new one.",
     "unable to open": "Set llm.ledger to a file in a folder you may write to.",
     "readonly": "The ledger must be writable: check the permissions of the file and its folder.",
+    "disk I/O": "Look whether there is space left on the disk; every answer that was reported as kept is safe.",
     "full": "Free some space; every answer that was reported as kept is safe.",
     "locked": "Another process has held the ledger for a minute: end it, or use another ledger.",
 }

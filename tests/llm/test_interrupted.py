@@ -1,6 +1,7 @@
 """Asking that is killed, interrupted, shared with other processes, or that meets a damaged row."""
 
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -8,13 +9,15 @@ import sys
 import threading
 import time
 
+import pytest
+
 from cotpd import progress
 from cotpd.config import LlmParams
 from cotpd.llm import asking
 from cotpd.llm.ask import answers, ask, ask_all
 from cotpd.llm.claims import Claims
 from cotpd.llm.ledger import Entry, Ledger
-from cotpd.llm.wire import chat_call
+from cotpd.llm.wire import Call, chat_call
 
 from .conftest import FakeServer, completion, requests
 
@@ -58,6 +61,30 @@ def test_killed_in_the_middle_only_what_was_not_committed_is_asked_again(server,
     result = ask_all(requests(*(str(n) for n in range(60))), params, progress=False)
     assert (result.from_ledger, result.asked, len(result.answers)) == (kept, 60 - kept, 60)
     assert len(server.asked) - asked == 60 - kept
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments_no_committed_answer_is_lost_or_asked_for_again(server, params):
+    params = params.model_copy(update={"concurrency": 3})
+    server.latency, chance = 0.03, random.Random(5)
+    committed: set[str] = set()
+    for _ in range(20):
+        before = len(server.asked)
+        run = subprocess.Popen([sys.executable, "-c", SCRIPT, params.model_dump_json()], stderr=subprocess.DEVNULL)
+        while len(server.asked) - before < chance.randrange(1, 5) and run.poll() is None:
+            time.sleep(0.002)
+        time.sleep(chance.uniform(0, 0.06))  # before, in or after a commit
+        run.kill()
+        run.wait()
+        with Ledger(params.ledger) as ledger:
+            now = {Call.parse(entry.request).body["messages"][-1]["content"] for entry in ledger.entries()}
+            assert ledger.damaged() == []
+        assert committed <= now
+        assert not committed & set(server.texts()[before:])
+        committed = now
+    result = ask_all(requests(*(str(n) for n in range(60))), params, progress=False)
+    assert [answer.text for answer in result.answers] == [str(n) for n in range(60)]
+    assert len(server.asked) <= 60 + 20 * params.concurrency  # at most what was in flight is asked again
 
 
 def test_ctrl_c_keeps_what_was_answered_and_ends_quickly(server, params):
@@ -121,3 +148,32 @@ def test_without_a_terminal_a_line_says_how_far_of_how_many_it_is(server, params
     said = capsys.readouterr().err.splitlines()
     assert "100% of 4" in said[-1]
     assert "4 answered, 0 failed; 44 + 12 tokens" in said[-1]
+
+
+FULL = """
+import resource, sys
+from cotpd.errors import LlmError
+from cotpd.llm.ledger import Ledger
+from tests.llm.test_ledger import entry
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))  # no file may grow beyond: what a full disk looks like
+kept = 0
+with Ledger(sys.argv[1]) as ledger:
+    try:
+        while True:
+            ledger.put(entry(f"{kept} " + "x" * 5000))
+            kept += 1
+    except LlmError as error:
+        print(kept, str(error).replace(chr(10), " "))
+"""
+
+
+def test_a_full_disk_ends_it_with_a_word_and_what_was_committed_stays(tmp_path):
+    path = tmp_path / "ledger.db"
+    done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True)
+    kept, said = done.stdout.split(" ", 1)
+    assert int(kept) > 5
+    assert "ledger.db" in said
+    assert "space" in said
+    with Ledger(path) as ledger:
+        assert len(list(ledger.entries())) == int(kept)
+        assert ledger.damaged() == []

@@ -154,7 +154,9 @@ def test_splits_without_a_single_mention_train_and_score_nothing(ner_examples, s
 
 
 @pytest.mark.parametrize("device", ["cuda:7", "mps:3", "tpu", "cpu:x", ""])
-def test_a_device_that_is_not_there_is_named_before_anything_is_loaded(device, ner_examples, small, brief, tmp_path):
+def test_a_device_that_is_not_there_is_named_before_anything_is_loaded(
+    device, ner_examples, small, brief, tmp_path
+):
     with pytest.raises(ConfigError, match="device"):
         run(ner_examples, small, brief.model_copy(update={"device": device}), tmp_path / "m")
     assert not (tmp_path / "m").exists()
