@@ -79,6 +79,10 @@ class LlmParams(Section):
     """Sampling seed sent with every request; null sends none."""
     length_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the server calls the length of an answer: OpenAI's reasoning models want max_completion_tokens."""
+    vision: bool = False
+    """Show the model the picture itself in the multimodality question; false shows it the caption."""
+    picture_tokens: int = Field(default=765, ge=0)
+    """Tokens that the model counts for a picture, for `cotpd plan`; the default is gpt-4o's at 768 pixels."""
     structured: bool = True
     """Send a prompt's schema as response_format; false for a server that refuses it."""
     concurrency: int = Field(default=8, ge=1)

@@ -16,12 +16,13 @@ from cotpd.data.load import load_dataset
 from cotpd.data.records import Caption, Kind, Post
 from cotpd.data.tables import read_table
 from cotpd.data.unlabelled import load_unlabelled
+from cotpd.images.sight import sight
 from cotpd.llm.ask import Request
 from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.prices import Price, price_of
 from cotpd.llm.questions import knowledge_requests
 from cotpd.llm.recording import import_recorded
-from cotpd.llm.wire import Call, chat_call
+from cotpd.llm.wire import Call, Message, chat_call
 
 CAPTIONS = Path("data/captions.jsonl")
 _GUESSED_CAPTION = "a caption of about a dozen words, which no step has made yet"
@@ -35,6 +36,7 @@ class KindPlan:
 
     Attributes:
         requests, answered, guessed: Distinct requests, those in the ledger, those whose caption is to come.
+        pictures: Shown in what is to be asked.
         prompt_tokens, expected, most: Tokens to send, and to receive, likely and at most.
         example: The first request.
     """
@@ -42,6 +44,7 @@ class KindPlan:
     requests: int = 0
     answered: int = 0
     guessed: int = 0
+    pictures: int = 0
     prompt_tokens: float = 0.0
     expected: float = 0.0
     most: int = 0
@@ -71,11 +74,12 @@ class Rates:
 
 @dataclass
 class Plan:
-    """All kinds, what the estimate rests on, and the price of a million tokens if there is one."""
+    """All kinds, what the estimate rests on (rates, tokens a picture), and the price if any."""
 
     kinds: dict[Kind, KindPlan] = field(default_factory=dict)
     rates: Rates = field(default_factory=Rates)
     price: Price | None = None
+    picture_tokens: int = 0
 
     def cost(self, *, at_most: bool = False) -> float | None:
         """Dollars, likely or at most; None without a price."""
@@ -111,7 +115,8 @@ def make_plan(params: Params, kinds: Iterable[Kind] | None = None) -> Plan:
         params = with_kinds(params, set(kinds))
     with Ledger(params.llm.ledger) as ledger:
         import_recorded(ledger, params.llm)
-        plan = Plan(rates=learn_rates(ledger, params.llm.model), price=price_of(params.llm))
+        rates, price = learn_rates(ledger, params.llm.model), price_of(params.llm)
+        plan = Plan(rates=rates, price=price, picture_tokens=params.llm.picture_tokens)
         seen: set[str] = set()
         requests = _requests(params)
         while some := list(islice(requests, 500)):
@@ -153,6 +158,8 @@ def learn_rates(ledger: Ledger, model: str) -> Rates:
 def _of_model(ledger: Ledger, model: str) -> Iterator[tuple[int, int, float, float | None]]:
     """Characters sent, tokens read, share of the allowed length used and seconds, by answer."""
     for entry, call in _answers(ledger):
+        if _pictures(call.body["messages"]):
+            continue  # its tokens say nothing of characters
         if call.body.get("model") == model and entry.prompt_tokens and entry.completion_tokens is not None:
             allowed = call.most or entry.completion_tokens or 1
             yield _characters(call), entry.prompt_tokens, entry.completion_tokens / allowed, entry.latency
@@ -161,6 +168,12 @@ def _of_model(ledger: Ledger, model: str) -> Iterator[tuple[int, int, float, flo
 def _answers(ledger: Ledger) -> Iterator[tuple[Entry, Call]]:
     for _, entry in zip(range(_LEARNT_FROM), ledger.entries(), strict=False):
         yield entry, Call.parse(entry.request)
+
+
+def _pictures(messages: list[Message]) -> int:
+    """How many pictures the messages show."""
+    parts = [part for message in messages if isinstance(message["content"], list) for part in message["content"]]
+    return sum(part.get("type") == "image_url" for part in parts)
 
 
 def _characters(call: Call) -> int:
@@ -179,8 +192,9 @@ def _requests(params: Params) -> Iterator[tuple[Request, bool]]:
     unlabelled = load_unlabelled(params.data, dataset.posts).posts
     posts = [post for rows in dataset.posts.values() for post in rows] + list(unlabelled)
     captions, guessed = _captions(posts, params)
-    for request in knowledge_requests(posts, captions, params.ask):
-        yield request, request.kind is Kind.MULTIMODALITY and request.id in guessed
+    for request in knowledge_requests(posts, captions, params.ask, sight(params)):
+        captioned = request.kind is Kind.MULTIMODALITY and not _pictures(request.messages)
+        yield request, captioned and request.id in guessed
     for question in questions(dataset.posts.get("train", []), params):
         yield question.request(params.augment.max_tokens), False
 
@@ -214,6 +228,8 @@ def _count(plan: Plan, request: Request, call: Call, answered: bool, guessed: se
     if answered:
         return
     row.guessed += request.kind is Kind.MULTIMODALITY and request.id in guessed
-    row.prompt_tokens += _characters(call) / plan.rates.characters
+    pictures = _pictures(request.messages)
+    row.pictures += pictures
+    row.prompt_tokens += _characters(call) / plan.rates.characters + pictures * plan.picture_tokens
     row.expected += request.max_tokens * plan.rates.used
     row.most += request.max_tokens

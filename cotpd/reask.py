@@ -12,6 +12,7 @@ from cotpd.config import LlmParams, Params
 from cotpd.data.records import Answer, Kind, Knowledge, Post, Quarantined
 from cotpd.errors import LlmError
 from cotpd.expectations import validate_answers
+from cotpd.images.sight import sight
 from cotpd.llm.ask import Request, ask_all
 from cotpd.llm.questions import knowledge_requests
 
@@ -83,4 +84,5 @@ def _requests(
 ) -> list[Request]:
     ids = {id for id, _ in wanted}
     asked = [post for post in posts if post.id in ids]
-    return [one for one in knowledge_requests(asked, captions, params.ask) if (one.id, one.kind) in wanted]
+    again = knowledge_requests(asked, captions, params.ask, sight(params))
+    return [one for one in again if (one.id, one.kind) in wanted]

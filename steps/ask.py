@@ -6,6 +6,7 @@ from cotpd.config import Params
 from cotpd.data.records import Answer, Caption
 from cotpd.data.tables import read_table, write_table
 from cotpd.errors import LlmError
+from cotpd.images.sight import sight
 from cotpd.llm.ask import answers, ask
 from cotpd.llm.questions import knowledge_requests, knowledge_wanted
 from steps.common import ANSWERS, CAPTIONS, all_posts, main, say
@@ -17,15 +18,15 @@ def run(params: Params) -> None:
     Raises:
         LlmError: More than ``ask.max_failed_share`` of the requests were not answered.
     """
-    posts = all_posts()
+    posts, see = all_posts(), sight(params)
     captions = {row.id: row.caption for row in read_table(CAPTIONS, Caption)}
     brought = [
         Answer(id=post.id, kind=kind, text=text, source="dataset")
         for post in posts
         for kind, text in post.knowledge.items()
     ]
-    total = sum(1 for _ in knowledge_wanted(posts, captions, params.ask))
-    asked = ask(knowledge_requests(posts, captions, params.ask), params.llm, total=total)
+    total = sum(1 for _ in knowledge_wanted(posts, captions, params.ask, see))
+    asked = ask(knowledge_requests(posts, captions, params.ask, see), params.llm, total=total)
     write_table(ANSWERS, chain(brought, answers(asked, params.llm)))
     failed, requests = asked.failures("ask"), len(asked.rows)
     say(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from cotpd.cli.main import app
@@ -76,6 +77,21 @@ def test_captions_still_to_be_made_are_counted_and_said(params):
     assert (row.requests, row.guessed) == (3, 3)
 
 
+def test_pictures_that_are_shown_are_counted_by_their_own_tokens(params):
+    rows = [post | {"image": "p.png"} for post in POSTS]
+    Path("posts/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Image.new("RGB", (40, 30), "red").save("posts/p.png")
+    llm = params.llm.model_copy(update={"vision": True, "picture_tokens": 1000})
+    plan = make_plan(params.model_copy(update={"llm": llm}))
+    row = plan.kinds[Kind.MULTIMODALITY]
+    assert (row.requests, row.pictures, row.guessed) == (3, 3, 0)
+    plain = llm.model_copy(update={"picture_tokens": 0})
+    bare = make_plan(params.model_copy(update={"llm": plain})).kinds[Kind.MULTIMODALITY]
+    assert row.prompt_tokens - bare.prompt_tokens == pytest.approx(3000)
+    assert bare.prompt_tokens < 1500, "a data URL is not counted by its characters"
+    assert all(other.pictures == 0 for kind, other in plan.kinds.items() if kind is not Kind.MULTIMODALITY)
+
+
 def test_without_a_price_there_is_no_cost_and_with_one_the_most_is_no_less(params):
     assert make_plan(params).cost() is None
     priced = params.model_copy(update={"llm": params.llm.model_copy(update={"model": "gpt-4o-mini"})})
@@ -85,7 +101,7 @@ def test_without_a_price_there_is_no_cost_and_with_one_the_most_is_no_less(param
 
 def test_kinds_can_be_chosen_that_the_parameters_leave_out(params):
     quiet = with_kinds(params, set())
-    assert make_plan(quiet) == Plan(rates=make_plan(quiet).rates, price=None)
+    assert make_plan(quiet) == Plan(rates=make_plan(quiet).rates, picture_tokens=765)
     assert set(make_plan(quiet, [Kind.IMAGE, Kind.NOUN]).kinds) == {Kind.IMAGE, Kind.NOUN}
 
 
@@ -102,6 +118,7 @@ def test_the_command_says_it_all_for_the_sample(monkeypatch, tmp_path):
         "requests": 298,
         "in_ledger": 298,
         "to_ask": 0,
+        "pictures": 0,
         "prompt_tokens": 0,
         "completion_tokens": 0,
         "completion_tokens_at_most": 0,

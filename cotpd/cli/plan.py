@@ -73,9 +73,11 @@ def _below(made: "Plan", params: "Params") -> list[str]:
     likely, most = made.cost(), made.cost(at_most=True)
     known = f"{rates.answers} answers of this model so far" if rates.answers else "no answer yet: a guess"
     guessed = sum(row.guessed for row in made.kinds.values())
+    shown = sum(row.pictures for row in made.kinds.values())
     return [
         f"\nmodel     {llm.model} at {llm.base_url}",
         f"estimate  {rates.characters:.1f} characters a token, answers {rates.used:.0%} of their room ({known})",
+        *([f"pictures  {shown:,} of {llm.picture_tokens:,} tokens each (llm.picture_tokens)"] if shown else []),
         *([f"captions  {guessed} are still to be made and stand in by a dozen words"] if guessed else []),
         f"cost      {_dollars(likely)}, at most {_dollars(most)}" if likely is not None else _no_price(llm.model),
         f"duration  about {_duration(made.seconds(params))} with {llm.concurrency} requests at once",
@@ -118,6 +120,7 @@ def _values(made: "Plan", params: "Params") -> dict[str, object]:
             "requests": row.requests,
             "in_ledger": row.answered,
             "to_ask": row.asked,
+            "pictures": row.pictures,
             "prompt_tokens": round(row.prompt_tokens),
             "completion_tokens": round(row.expected),
             "completion_tokens_at_most": row.most,

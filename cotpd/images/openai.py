@@ -1,23 +1,18 @@
 """Captions by a vision model behind an OpenAI-compatible address, each bought once: they go through the ledger.
 
-A picture travels in the request, at most SIDE pixels wide or high. That costs the ledger about 100 kB a picture,
-and buys that the same picture, model and wording is never paid for twice.
+A picture travels in the request, resized as in :mod:`cotpd.images.sight`.
 """
 
-import base64
-import io
 from collections.abc import Sequence
-
-from PIL import Image
 
 from cotpd.config import CaptionParams, LlmParams
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError
 from cotpd.images.captioner import PictureCaptioner, Said
 from cotpd.images.pictures import Picture
+from cotpd.images.sight import data_url
 from cotpd.llm.ask import Request, ask_all
 
-SIDE = 768  # pixels
 WORDING = (
     "Describe the picture in one plain sentence: what and who can be seen, and any text in it. At most 25 words."
 )
@@ -62,15 +57,6 @@ class OpenAICaptioner(PictureCaptioner):
         ]
         # A request must have a kind; of the six, this is the one about what a picture shows.
         return Request(picture.name, Kind.IMAGE, [{"role": "user", "content": content}], None, self._max_tokens)
-
-
-def data_url(image: Image.Image) -> str:
-    """The picture as a JPEG of at most SIDE pixels, in a data URL; one picture always gives the same bytes."""
-    small = image.copy()
-    small.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def _said(name: str, text: str, finish_reason: str) -> Said:

@@ -13,7 +13,7 @@ from werkzeug import Request, Response
 from cotpd.config import CaptionParams, LlmParams
 from cotpd.images import captioner
 from cotpd.images.captioner import Captioner
-from cotpd.images.openai import SIDE, data_url
+from cotpd.images.sight import SIDE, data_url
 
 from .conftest import MakePost
 
