@@ -22,7 +22,7 @@ from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.prices import Price, price_of
 from cotpd.llm.questions import knowledge_requests
 from cotpd.llm.recording import import_recorded
-from cotpd.llm.wire import Call, Message, chat_call
+from cotpd.llm.wire import Call, chat_call
 
 CAPTIONS = Path("data/captions.jsonl")
 _GUESSED_CAPTION = "a caption of about a dozen words, which no step has made yet"
@@ -158,7 +158,7 @@ def learn_rates(ledger: Ledger, model: str) -> Rates:
 def _of_model(ledger: Ledger, model: str) -> Iterator[tuple[int, int, float, float | None]]:
     """Characters sent, tokens read, share of the allowed length used and seconds, by answer."""
     for entry, call in _answers(ledger):
-        if _pictures(call.body["messages"]):
+        if call.pictures:
             continue  # its tokens say nothing of characters
         if call.body.get("model") == model and entry.prompt_tokens and entry.completion_tokens is not None:
             allowed = call.most or entry.completion_tokens or 1
@@ -168,12 +168,6 @@ def _of_model(ledger: Ledger, model: str) -> Iterator[tuple[int, int, float, flo
 def _answers(ledger: Ledger) -> Iterator[tuple[Entry, Call]]:
     for _, entry in zip(range(_LEARNT_FROM), ledger.entries(), strict=False):
         yield entry, Call.parse(entry.request)
-
-
-def _pictures(messages: list[Message]) -> int:
-    """How many pictures the messages show."""
-    parts = [part for message in messages if isinstance(message["content"], list) for part in message["content"]]
-    return sum(part.get("type") == "image_url" for part in parts)
 
 
 def _characters(call: Call) -> int:
@@ -193,8 +187,7 @@ def _requests(params: Params) -> Iterator[tuple[Request, bool]]:
     posts = [post for rows in dataset.posts.values() for post in rows] + list(unlabelled)
     captions, guessed = _captions(posts, params)
     for request in knowledge_requests(posts, captions, params.ask, sight(params)):
-        captioned = request.kind is Kind.MULTIMODALITY and not _pictures(request.messages)
-        yield request, captioned and request.id in guessed
+        yield request, request.kind is Kind.MULTIMODALITY and request.id in guessed
     for question in questions(dataset.posts.get("train", []), params):
         yield question.request(params.augment.max_tokens), False
 
@@ -227,8 +220,8 @@ def _count(plan: Plan, request: Request, call: Call, answered: bool, guessed: se
     row.answered += answered
     if answered:
         return
-    row.guessed += request.kind is Kind.MULTIMODALITY and request.id in guessed
-    pictures = _pictures(request.messages)
+    row.guessed += request.kind is Kind.MULTIMODALITY and request.id in guessed and not call.pictures
+    pictures = len(call.pictures)
     row.pictures += pictures
     row.prompt_tokens += _characters(call) / plan.rates.characters + pictures * plan.picture_tokens
     row.expected += request.max_tokens * plan.rates.used

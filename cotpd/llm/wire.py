@@ -56,6 +56,13 @@ class Call:
         """Tokens that the answer may have; 0 where the body does not say."""
         return int(self.body.get("max_tokens") or self.body.get("max_completion_tokens") or 0)
 
+    @property
+    def pictures(self) -> list[str]:
+        """The addresses (data URLs) of the pictures that it shows."""
+        contents = (message["content"] for message in self.body["messages"])
+        parts = [part for content in contents if isinstance(content, list) for part in content]
+        return [part["image_url"]["url"] for part in parts if part.get("type") == "image_url"]
+
     @classmethod
     def parse(cls, text: str) -> "Call":
         """The call of a canonical text; raises ValueError or KeyError where it is none."""

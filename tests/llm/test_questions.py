@@ -11,6 +11,7 @@ from cotpd.config import AskParams
 from cotpd.data.records import Kind
 from cotpd.images.sight import SIDE, Sight
 from cotpd.llm.ask import ask_all
+from cotpd.llm.budget import worst_case
 from cotpd.llm.questions import knowledge_requests, knowledge_wanted
 from cotpd.llm.wire import canonical, chat_call
 from tests.expectations.test_check import make_post
@@ -90,3 +91,12 @@ def test_questions_of_one_kind_begin_alike_on_the_wire(kind, see, folder, params
     shared = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
     assert shared >= len(canonical(bodies[0][:-1])) - 1
     assert shared > 800
+
+
+def test_a_limit_holds_for_a_picture_of_few_bytes_and_does_not_count_the_bytes_of_a_large_one(folder, params):
+    Image.new("RGB", (10, 10)).save(folder / "small.png")
+    posts = [post("a", "small.png"), post("b", "large.png")]
+    asked = knowledge_requests(posts, {}, MULTIMODALITY, Sight(folder))
+    small, large = (worst_case(chat_call(params, one.messages, max_tokens=64))[0] for one in asked)
+    assert small == large
+    assert 50_000 < small < 55_000
