@@ -84,7 +84,7 @@ class LlmParams(Section):
     picture_tokens: int = Field(default=765, ge=0)
     """Tokens that the model counts for a picture, for `cotpd plan`; the default is gpt-4o's at 768 pixels."""
     structured: bool = True
-    """Send a prompt's schema as response_format; false for a server that refuses it."""
+    """Send a prompt's schema as response_format; false never does. Without it, answers are read leniently."""
     concurrency: int = Field(default=8, ge=1)
     """Requests in flight at once."""
     timeout: float = Field(default=120.0, gt=0)

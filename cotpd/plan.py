@@ -122,7 +122,7 @@ def make_plan(params: Params, kinds: Iterable[Kind] | None = None) -> Plan:
         while some := list(islice(requests, 500)):
             calls = {(call := _call(request, params)).key: (request, call) for request, _ in some}
             guessed = {request.id for request, guess in some if guess}
-            held = ledger.get_many(calls)
+            held = ledger.answer_keys({key: call for key, (_, call) in calls.items()})
             for key, (request, call) in calls.items():
                 if key not in seen:
                     _count(plan, request, call, key in held, guessed)

@@ -14,10 +14,13 @@ from cotpd.llm.asking import Asked, Request, Round, Row
 from cotpd.llm.batch import BatchRound
 from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.recording import import_recorded
+from cotpd.llm.structured import words
 from cotpd.llm.wire import read_completion
 
 __all__ = ["AskResult", "Asked", "Request", "answers", "ask", "ask_all"]
 
+INVALID = "invalid"  # finish reason of an answer that does not hold to its prompt's schema; its text stays raw
+_NO_ANSWER = {"refusal", "content_filter", "empty"}
 _PAGE = 500
 
 
@@ -69,13 +72,12 @@ def answers(asked: Asked, params: LlmParams) -> Iterator[Answer]:
     with Ledger(params.ledger) as ledger:
         for start in range(0, len(asked.rows), _PAGE):
             rows = [row for row in asked.rows[start : start + _PAGE] if row.key not in asked.failed]
-            held = ledger.get_many(row.key for row in rows)
-            for row in rows:
-                if row.key not in held:
-                    raise LlmError(
-                        f"{params.ledger}: the answer {row.key} is gone", "Run again: it is asked again."
-                    )
-                yield _answer(row, held[row.key])
+            keys = [asked.instead.get(row.key, row.key) for row in rows]
+            held = ledger.get_many(keys)
+            for row, key in zip(rows, keys, strict=True):
+                if key not in held:
+                    raise LlmError(f"{params.ledger}: the answer {key} is gone", "Run again: it is asked again.")
+                yield _answer(row, held[key])
 
 
 def ask_all(
@@ -88,12 +90,18 @@ def ask_all(
 
 def _answer(row: Row, entry: Entry) -> Answer:
     said = read_completion(entry.response)
+    text, finish_reason = said.text, said.finish_reason
+    if row.schema and finish_reason not in _NO_ANSWER:
+        try:
+            text = words(text, row.schema)
+        except ValueError:
+            finish_reason = INVALID
     return Answer(
         id=row.id,
         kind=row.kind,
-        text=said.text,
+        text=text,
         source="llm",
         model=said.model,
-        key=row.key,
-        finish_reason=said.finish_reason,
+        key=entry.key,
+        finish_reason=finish_reason,
     )

@@ -6,8 +6,9 @@ kind are asked together, so that a server's cache of their common beginning is o
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -21,6 +22,8 @@ from cotpd.llm.client import Client, NoServerError, UnansweredError
 from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.wire import Call, Message, chat_call
 from cotpd.progress import Progress
+
+log = logging.getLogger(__name__)
 
 _WINDOW = 1000  # requests
 _HOPELESS = 20  # failures in a row after which the server is given up
@@ -45,6 +48,7 @@ class Row:
     id: str
     kind: Kind
     key: str
+    schema: dict[str, Any] | None = None
 
 
 @dataclass
@@ -56,6 +60,7 @@ class Asked:
         known: Keys that the ledger held before.
         asked: Calls that were answered.
         failed: Why a key has no answer.
+        instead: The key of the answer where it was given without the schema that a server refused.
         budget: What was spent.
     """
 
@@ -63,6 +68,7 @@ class Asked:
     known: set[str] = field(default_factory=set)
     asked: int = 0
     failed: dict[str, UnansweredError] = field(default_factory=dict)
+    instead: dict[str, str] = field(default_factory=dict)
     budget: Budget | None = None
 
     @property
@@ -100,6 +106,7 @@ class Round:
         self._seen: set[str] = set()
         self._theirs: dict[str, Call] = {}  # what another process is asking
         self._failures_in_a_row = 0
+        self._formless = False  # the server has refused a response_format
         self._began = time.monotonic()
         if total is None and isinstance(requests, Sized):
             total = len(requests)
@@ -130,11 +137,10 @@ class Round:
         if not drawn:
             return None
         calls = [(request, _call(request, self._params)) for request in drawn]
-        self.result.rows += (Row(request.id, request.kind, call.key) for request, call in calls)
+        self.result.rows += (Row(request.id, request.kind, call.key, request.schema) for request, call in calls)
         new = {call.key: call for _, call in calls if call.key not in self._seen}
         self._seen |= new.keys()
-        held = self._ledger.get_many(new)
-        self.result.known |= held.keys()
+        held = self._held(new)
         order = {call.key: request.kind for request, call in calls}
         missing = sorted((key for key in new if key not in held), key=lambda key: order[key])
         self._bar.advance(len(drawn) - len(missing), self._note())
@@ -146,10 +152,16 @@ class Round:
             return []
         mine = self._claims.take(list(calls))
         self._theirs |= {key: call for key, call in calls.items() if key not in mine}
-        held = self._ledger.get_many(mine)  # who gave a claim back has committed before: look once more
-        self.result.known |= held.keys()
+        held = self._held({key: calls[key] for key in mine})  # who gave a claim back committed before: look again
         self._bar.advance(len(held), self._note())
         return [key for key in calls if key in mine and key not in held]
+
+    def _held(self, calls: Mapping[str, Call]) -> set[str]:
+        """Those of the calls that the ledger answers; noted as known."""
+        found = self._ledger.answer_keys(calls)
+        self.result.known |= found.keys()
+        self.result.instead |= {key: other for key, other in found.items() if key != other}
+        return found.keys()
 
     async def _ask(self, first: list[Call] | None) -> None:
         waiting: asyncio.Queue[Call | None] = asyncio.Queue(_WINDOW)
@@ -176,8 +188,7 @@ class Round:
 
     def _left_by_others(self) -> list[Call]:
         theirs, self._theirs = self._theirs, {}
-        held = self._ledger.get_many(theirs)
-        self.result.known |= held.keys()
+        held = self._held(theirs)
         self._bar.advance(len(held), self._note())
         return [theirs[key] for key in self._claimed({k: call for k, call in theirs.items() if k not in held})]
 
@@ -198,9 +209,9 @@ class Round:
             return
         entry = None
         try:
-            raw, latency = await client.complete(call.body, most)
+            sent, raw, latency = await self._complete(client, call, most)
             # Nothing is awaited between an answer's arrival and its place in the queue: no cancel loses it.
-            kept = self._ledger.submit(Entry.of(call, raw, latency))
+            kept = self._ledger.submit(Entry.of(sent, raw, latency))
             entry = await asyncio.wrap_future(kept)
             client.pace.correct(most - (entry.prompt_tokens or 0) - (entry.completion_tokens or 0))
             self.result.asked += 1
@@ -209,6 +220,20 @@ class Round:
             self._fail(call, error)
         finally:
             await budget.settle(call, entry)
+
+    async def _complete(self, client: Client, call: Call, most: int) -> tuple[Call, str, float]:
+        """What was sent, the raw answer and its seconds; without the schema if the server refuses it."""
+        if not (self._formless and call.plain):
+            try:
+                return call, *await client.complete(call.body, most)
+            except UnansweredError as error:
+                if error.refused != "response_format" or not call.plain:
+                    raise
+                if not self._formless:
+                    log.warning("asked again without the prompt's schema: %s", error.reason)
+                self._formless = True
+        self.result.instead[call.key] = call.plain.key
+        return call.plain, *await client.complete(call.plain.body, most)
 
     def _fail(self, call: Call, error: UnansweredError, *, counts: bool = True) -> None:
         self.result.failed[call.key] = error

@@ -14,7 +14,9 @@ from cotpd.llm.prices import Price, price_of
 from cotpd.llm.wire import Call
 
 _A_REQUEST, _A_MESSAGE = 16, 16  # tokens that a chat template adds, at most
-_A_PICTURE = 50_000  # tokens; gpt-4o-mini counts 2,833 and 5,667 for each of at most eight tiles, others far fewer
+_A_PICTURE = (
+    50_000  # tokens; twice of what gpt-4o-mini bills for a square of 768 pixels, and others bill far fewer
+)
 
 
 @dataclass

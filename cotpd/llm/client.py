@@ -38,13 +38,17 @@ _REMEDIES = {
 
 
 class UnansweredError(Exception):
-    """One request has no answer, after all tries. ``passing``: the server was at fault, not the request."""
+    """One request has no answer, after all tries.
 
-    def __init__(self, reason: str, remedy: str, *, passing: bool) -> None:
+    ``passing``: the server was at fault, not the request. ``refused``: the field that the server does not take.
+    """
+
+    def __init__(self, reason: str, remedy: str, *, passing: bool, refused: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
         self.passing = passing
+        self.refused = refused
 
 
 class NoServerError(Exception):
@@ -169,8 +173,9 @@ class Client:
             )
         if status in _PASSING or status >= 500:
             return _PassingError(f"status {status}: {said}", retry_after(error.response.headers))
-        remedy = next((told for part, told in _REMEDIES.items() if part in said), _LOOK)
-        return UnansweredError(f"status {status}: {said}", remedy, passing=False)
+        refused = next((part for part in _REMEDIES if part in said), "")
+        remedy = _REMEDIES.get(refused, _LOOK)
+        return UnansweredError(f"status {status}: {said}", remedy, passing=False, refused=refused)
 
     async def _pause(self, attempt: int, wait: float | None) -> None:
         if wait is not None:

@@ -8,7 +8,7 @@ carries a digest of itself: one that was damaged counts as never answered, and g
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
@@ -118,6 +118,17 @@ class Ledger:
                 else:
                     self._damaged.add(row[0])
         return found
+
+    def answer_keys(self, calls: Mapping[str, Call]) -> dict[str, str]:
+        """Which calls, by key, are answered, each with the key of its answer.
+
+        That is its own, or that of the same question without a schema: a server that refuses one was asked so, and
+        what it answered is not paid for again.
+        """
+        found = {key: key for key in self.get_many(calls)}
+        plain = {key: call.plain.key for key, call in calls.items() if key not in found and call.plain}
+        held = self.get_many(plain.values())
+        return found | {key: other for key, other in plain.items() if other in held}
 
     def put(self, entry: Entry) -> Entry:
         """Commit one answer and return what the ledger now holds for its key: the first answer stays."""

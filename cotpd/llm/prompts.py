@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError
+from cotpd.llm.structured import check_schema
 from cotpd.llm.wire import Message
 
 FIELDS: dict[Kind, tuple[str, ...]] = {
@@ -91,6 +92,7 @@ class Prompt:
         prompt = cls(path, kind, _head(path, parts[1]), parts[2].strip())
         prompt._check_fields(first_line=text[: parts.start(2)].count("\n") + 1)
         prompt._check_examples()
+        prompt._check_schema(text)
         return prompt
 
     @cached_property
@@ -151,6 +153,15 @@ class Prompt:
             if "answer" not in example:
                 raise ConfigError(f"{self.path}: example {number} has no answer", "Add the key `answer`.")
             self._shot(example)
+
+    def _check_schema(self, text: str) -> None:
+        if self.head.json_schema is None:
+            return
+        try:
+            check_schema(self.head.json_schema)
+        except ValueError as error:
+            line = next(n for n, row in enumerate(text.splitlines(), 1) if row.startswith("schema"))
+            raise ConfigError(f"{self.path}:{line}: {error}", "See json-schema.org.") from None
 
 
 def _head(path: Path, text: str) -> Head:

@@ -56,6 +56,13 @@ class Call:
         """Tokens that the answer may have; 0 where the body does not say."""
         return int(self.body.get("max_tokens") or self.body.get("max_completion_tokens") or 0)
 
+    @cached_property
+    def plain(self) -> "Call | None":
+        """The same call without a schema, for a server that refuses one; None where it has none."""
+        if "response_format" not in self.body:
+            return None
+        return Call(self.base_url, {name: value for name, value in self.body.items() if name != "response_format"})
+
     @property
     def pictures(self) -> list[str]:
         """The addresses (data URLs) of the pictures that it shows."""

@@ -110,6 +110,8 @@ def test_a_folder_of_ones_own_is_a_set(copy):
         ("---\nversion: 1\ndescription: d\n---\n{{ caption }}\n", 5, "caption"),
         ("---\nversion: 1\ndescription: d\nsytem: x\n---\n{{ text }}\n", 4, "sytem"),
         ("---\nversion: 0\ndescription: d\n---\n{{ text }}\n", 2, "version"),
+        ("---\ndescription: d\n---\n{{ text }}\n", 1, "version: Field required"),
+        ("---\nversion: 1\ndescription: d\nschema: {type: strin}\n---\n{{ text }}\n", 4, "no JSON Schema"),
         ("---\nversion: 1\ndescription: [d\n---\n{{ text }}\n", 4, "YAML"),
         (
             "---\nversion: 1\ndescription: d\nexamples:\n  - text: x\n---\n{{ text }}\n",

@@ -1,0 +1,136 @@
+"""Answers under a schema: mended as far as that is safe, put into words, and asked for without one if need be."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cotpd.data.records import Kind
+from cotpd.expectations import check
+from cotpd.llm.ask import INVALID, Request, ask_all
+from cotpd.llm.ledger import Ledger
+from cotpd.llm.structured import check_schema, words
+from tests.expectations.test_check import make_post
+
+from .conftest import completion, error, reply
+
+WORD = {
+    "type": "object",
+    "properties": {"word": {"type": "string"}, "meaning": {"type": "string"}},
+    "required": ["word", "meaning"],
+}
+SCHEMA = {
+    "type": "object",
+    "properties": {"words": {"type": "array", "items": WORD}, "sure": {"type": "boolean"}},
+    "required": ["words"],
+}
+GOOD = '{"words": [{"word": "Leeds", "meaning": "a city, in England"}], "sure": true}'
+SAID = "Leeds: a city, in England; yes"
+REFUSED = error(400, message="response_format is not supported by this model")
+
+
+def question(text: str = "Leeds") -> Request:
+    return Request("p", Kind.NOUN, [{"role": "user", "content": text}], SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD,
+        f"```json\n{GOOD}\n```",
+        f"Sure! Here you are {{as asked}}:\n{GOOD}\nI hope that it helps :}}",
+        GOOD.replace("}]", "},]").replace("true}", "true,}"),
+        '{"sure": true, "words": [{"meaning": "a city, in England", "word": "Leeds"}]}',
+        '{"thought": "not this one"} ' + GOOD,
+    ],
+)
+def test_what_is_wrapped_or_has_a_comma_too_many_is_still_read(text):
+    assert words(text, SCHEMA) == SAID
+
+
+def test_commas_and_braces_inside_strings_stay_as_they_are():
+    odd = 'a \\" ,} and ,] too'
+    text = json.dumps({"words": [{"word": odd, "meaning": "x"}]})
+    assert words(text.replace("}]", "},]"), SCHEMA) == f"{odd}: x"
+
+
+@given(st.lists(st.fixed_dictionaries({"word": st.text(min_size=1), "meaning": st.text()}), max_size=4), st.text())
+def test_any_values_come_through_any_prose_without_braces(rows, prose):
+    text = prose.replace("{", "(") + json.dumps({"words": rows})
+    assert words(text, SCHEMA) == words(json.dumps({"words": rows}), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Leeds is a city.", "no JSON object"),
+        ("", "no JSON object"),
+        ('["words"]', "no JSON object"),
+        (GOOD[:-20], "no JSON object"),
+        ('{"words": NaN}', "no JSON object"),
+        ('{"words": "Leeds"}', "not as its schema says"),
+        ('{"sure": true}', "'words' is a required property"),
+        ("{" * 100_000, "no JSON object"),
+        ('{"a":' * 10_000, "no JSON object"),
+        ('{"words": [], "x": ' + "[" * 900 + "]" * 900 + "}", "nested too deeply"),
+    ],
+)
+def test_what_does_not_hold_to_the_schema_is_no_answer(text, reason):
+    with pytest.raises(ValueError, match=reason):
+        words(text, SCHEMA)
+
+
+@pytest.mark.parametrize("schema", [{"type": "strin"}, {"type": "string"}, {}])
+def test_a_schema_that_is_none_or_has_no_object_at_the_top_is_refused(schema):
+    with pytest.raises(ValueError, match="schema"):
+        check_schema(schema)
+
+
+def test_the_ledger_keeps_the_raw_answer_and_the_table_its_words(server, params):
+    server.always = reply(completion(f"```json\n{GOOD}\n```"))
+    (answer,) = ask_all([question()], params, progress=False).answers
+    assert (answer.text, answer.finish_reason) == (SAID, "stop")
+    with Ledger(params.ledger) as ledger:
+        assert "```json" in ledger.get(answer.key).response
+
+
+@pytest.mark.parametrize("text", ["Leeds is a city.", GOOD[:-20]])
+def test_an_answer_that_is_not_as_the_schema_says_is_quarantined_and_not_paid_for_again(server, params, text):
+    server.always = reply(completion(text, "length"))
+    for _ in range(2):
+        (answer,) = ask_all([question()], params, progress=False).answers
+        assert (answer.text, answer.finish_reason) == (text, INVALID)
+    assert len(server.asked) == 1
+    _, (bad,) = check([answer], "answers", {"p": make_post("p", "Off to Leeds")})
+    assert "does not hold to its prompt's schema" in bad.reason
+
+
+def test_a_server_that_refuses_the_schema_is_asked_without_it_from_then_on(server, params):
+    server.faults = [REFUSED]
+    server.always = reply(completion(GOOD))
+    one_by_one = params.model_copy(update={"concurrency": 1})
+    result = ask_all([question("a"), question("b"), question("c")], one_by_one, progress=False)
+    assert [answer.text for answer in result.answers] == [SAID] * 3
+    assert ["response_format" in body for body in server.asked] == [True, False, False, False]
+    with Ledger(params.ledger) as ledger:
+        for answer, sent in zip(result.answers, server.asked[1:], strict=True):
+            assert json.loads(ledger.get(answer.key).request)["body"] == sent, "kept is what went over the wire"
+
+
+def test_what_was_answered_without_the_schema_is_not_asked_again(server, params):
+    server.faults = [REFUSED]
+    server.always = reply(completion(GOOD))
+    first = ask_all([question()], params, progress=False)
+    server.close()
+    again = ask_all([question()], params, progress=False)
+    assert again.answers == first.answers
+    assert (again.from_ledger, again.asked) == (1, 0)
+
+
+def test_a_request_that_is_refused_either_way_fails_and_stops_no_other(server, params):
+    server.by_text["bad"] = REFUSED
+    server.always = reply(completion(GOOD))
+    result = ask_all([question("good"), question("bad")], params, progress=False)
+    assert (len(result.answers), len(result.failed)) == (1, 1)
+    assert "llm.structured: false" in result.failed[0].remedy
