@@ -64,6 +64,17 @@ class CaptionParams(Section):
     """auto, cpu, cuda, cuda:1, mps."""
 
 
+class OtherLlmParams(Section):
+    """A further model that `cotpd ask` asks the same questions."""
+
+    model: str
+    """The model's name as its server knows it."""
+    base_url: str | None = None
+    """Its address; null takes llm.base_url."""
+    api_key_env: str | None = None
+    """The environment variable that holds its key; null: that of llm, or none at another address."""
+
+
 class LlmParams(Section):
     """The language model and the ledger of its answers. The API key stays in the environment."""
 
@@ -73,6 +84,8 @@ class LlmParams(Section):
     """The model's name as the server knows it."""
     api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the key; a local server needs none."""
+    others: tuple[OtherLlmParams, ...] = ()
+    """Further models for `cotpd ask`, to compare; the pipeline uses ``model`` alone."""
     temperature: float | None = Field(default=0.0, ge=0, le=2)
     """Sampling temperature; null sends none, for models that refuse one."""
     seed: int | None = 13

@@ -118,7 +118,7 @@ def make_plan(params: Params, kinds: Iterable[Kind] | None = None) -> Plan:
         rates, price = learn_rates(ledger, params.llm.model), price_of(params.llm)
         plan = Plan(rates=rates, price=price, picture_tokens=params.llm.picture_tokens)
         seen: set[str] = set()
-        requests = _requests(params)
+        requests = all_requests(params)
         while some := list(islice(requests, 500)):
             calls = {(call := _call(request, params)).key: (request, call) for request, _ in some}
             guessed = {request.id for request, guess in some if guess}
@@ -180,14 +180,20 @@ def _characters(call: Call) -> int:
     return total
 
 
-def _requests(params: Params) -> Iterator[tuple[Request, bool]]:
-    """Every request, and whether its caption is a guess."""
+def all_requests(params: Params) -> Iterator[tuple[Request, bool]]:
+    """Every request of the ask and augment steps, and whether it holds a guess instead of a caption.
+
+    Raises:
+        DataError: The data set cannot be read.
+        ConfigError: A prompt cannot be used.
+    """
     dataset = load_dataset(params.data)
     unlabelled = load_unlabelled(params.data, dataset.posts).posts
     posts = [post for rows in dataset.posts.values() for post in rows] + list(unlabelled)
     captions, guessed = _captions(posts, params)
     for request in knowledge_requests(posts, captions, params.ask, sight(params)):
-        yield request, request.kind is Kind.MULTIMODALITY and request.id in guessed
+        worded = request.kind is Kind.MULTIMODALITY and isinstance(request.messages[-1]["content"], str)
+        yield request, worded and request.id in guessed
     for question in questions(dataset.posts.get("train", []), params):
         yield question.request(params.augment.max_tokens), False
 
@@ -220,7 +226,7 @@ def _count(plan: Plan, request: Request, call: Call, answered: bool, guessed: se
     row.answered += answered
     if answered:
         return
-    row.guessed += request.kind is Kind.MULTIMODALITY and request.id in guessed and not call.pictures
+    row.guessed += request.kind is Kind.MULTIMODALITY and request.id in guessed
     pictures = len(call.pictures)
     row.pictures += pictures
     row.prompt_tokens += _characters(call) / plan.rates.characters + pictures * plan.picture_tokens

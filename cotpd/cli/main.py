@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cotpd.cli import compare, data, explain, ledger, llm, models, plan, predict, preset, registry, show
+from cotpd.cli import ask, compare, data, explain, ledger, llm, models, plan, predict, preset, registry, show
 from cotpd.errors import CotpdError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("plan")(plan.plan)
+app.command("ask")(ask.ask)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("show")(show.show)

@@ -21,6 +21,7 @@ def plan(
         typer.Option("--kind", help="Only this kind (repeatable), whether or not params.yaml asks for it."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All six kinds.")] = False,
+    model: Annotated[str | None, typer.Option(help="One of llm.others instead of llm.model.")] = None,
     prompts: Annotated[bool, typer.Option("--prompts", help="Show a full prompt of each kind.")] = False,
     params_file: Annotated[Path, typer.Option("--params", help="The parameter file.")] = Path("params.yaml"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -36,9 +37,12 @@ def plan(
       cotpd plan --all --json
     """
     from cotpd.config import load_params
+    from cotpd.llm.backends import backends
     from cotpd.plan import make_plan
 
     params = load_params(params_file)
+    if model is not None:
+        params = params.model_copy(update={"llm": backends(params.llm, [model])[0]})
     made = make_plan(params, list(Kind) if everything else kinds)
     if as_json:
         typer.echo(json.dumps(_values(made, params)))

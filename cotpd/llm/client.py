@@ -161,7 +161,8 @@ class Client:
         at = f"the server at {self._address}"
         if status in (401, 403):  # its words are not quoted: they may hold pieces of the key
             source = self._params.api_key_env
-            return LlmError(f"{at} refuses the API key ({status})", f"Export a valid one in {source}.")
+            remedy = f"Export a valid one in {source}." if source else "Name its variable under api_key_env."
+            return LlmError(f"{at} refuses the API key ({status})", remedy)
         if error.code == "insufficient_quota":
             return LlmError(
                 f"{at} says that the quota is used up", "Add credit; the answers so far are in the ledger."

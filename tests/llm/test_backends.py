@@ -1,0 +1,130 @@
+"""Several models: each asked the same at its own address, and kept apart in the ledger."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from cotpd.cli.main import app
+from cotpd.config import LlmParams, load_params
+from cotpd.errors import ConfigError
+from cotpd.llm.ask import ask_all
+from cotpd.llm.backends import backends
+from cotpd.plan import all_requests
+
+from .conftest import FakeServer, error
+
+POSTS = [{"id": f"p{n}", "text": f"Anna {n} saw Leeds", "entities": []} for n in range(3)]
+
+
+@pytest.fixture
+def second():
+    fake = FakeServer()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, server, second, params):
+    """A project of three posts and two models at two addresses, each with a key of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "first-secret")
+    monkeypatch.setenv("SECOND_KEY", "second-secret")
+    Path("posts").mkdir()
+    Path("posts/train.jsonl").write_text("".join(json.dumps(post) + "\n" for post in POSTS))
+    other = {"model": "two", "base_url": second.base_url, "api_key_env": "SECOND_KEY"}
+    llm = {"model": "one", "base_url": server.base_url, "ledger": "ledger.db", "recorded": None, "retries": 0}
+    sections = {"data": {"path": "posts"}, "llm": {**llm, "others": [other]}, "ask": {"kinds": ["noun"]}}
+    Path("params.yaml").write_text(yaml.safe_dump({**sections, "augment": {"kinds": []}}))
+    return tmp_path
+
+
+def run(*args: str):
+    return CliRunner().invoke(app, ["ask", *args])
+
+
+def test_each_model_is_asked_at_its_address_with_its_key_and_once(folder, server, second):
+    said = run()
+    assert said.exit_code == 0, said.output
+    assert said.output.splitlines() == [
+        f"{name}: 3 requests: 0 answered from the ledger, 3 asked, 0 failed" for name in ("one", "two")
+    ]
+    for fake, name, key in ((server, "one", "first"), (second, "two", "second")):
+        assert {body["model"] for body in fake.asked} == {name}
+        assert {headers["authorization"] for headers in fake.headers} == {f"Bearer {key}-secret"}
+    again = run()
+    assert again.output.count("3 answered from the ledger, 0 asked") == 2
+    assert b"secret" not in b"".join(path.read_bytes() for path in folder.glob("ledger.db*"))
+
+
+def test_the_pipeline_takes_the_answers_of_the_model_that_it_is_told(folder, server, second):
+    run()
+    params = load_params()
+    requests = [request for request, _ in all_requests(params)]
+    server.close()
+    second.close()
+    told = params.llm.model_copy(update={"model": "two", "base_url": params.llm.others[0].base_url})
+    first, other = (ask_all(requests, llm, progress=False) for llm in (params.llm, told))
+    assert first.asked == other.asked == 0
+    assert not {row.key for row in first.answers} & {row.key for row in other.answers}
+
+
+def test_a_model_that_cannot_be_asked_does_not_stop_the_others(folder, server, second):
+    server.always = error(401)
+    said = run()
+    assert said.exit_code == 1
+    assert "two: 3 requests: 0 answered from the ledger, 3 asked, 0 failed" in said.output
+    assert "one: " in said.output
+    assert "OPENAI_API_KEY" in said.output
+
+
+def test_only_the_models_and_kinds_that_are_named(folder, server, second):
+    said = run("--model", "two", "--kind", "sentence", "--kind", "noun")
+    assert said.exit_code == 0, said.output
+    assert (len(server.asked), len(second.asked)) == (0, 6)
+
+
+def test_nothing_is_asked_about_captions_that_are_still_to_be_made(folder, server):
+    rows = [post | {"image": "p.jpg"} for post in POSTS]
+    Path("posts/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = run("--kind", "multimodality")
+    assert isinstance(said.exception, ConfigError)
+    assert "3 posts have no caption" in str(said.exception)
+    assert server.asked == []
+
+
+def test_the_plan_of_another_model_is_that_of_its_own_answers(folder):
+    run("--model", "two")
+    planned = [
+        json.loads(CliRunner().invoke(app, ["plan", "--json", "--model", name]).output)["kinds"]["noun"][
+            "in_ledger"
+        ]
+        for name in ("one", "two")
+    ]
+    assert planned == [0, 3]
+
+
+def test_others_share_all_but_name_address_and_key():
+    llm = LlmParams.model_validate({"model": "a", "temperature": 0.7, "others": [{"model": "b"}]})
+    first, other = backends(llm)
+    assert other == first.model_copy(update={"model": "b"})
+    assert (first.model, first.others) == ("a", ())
+
+
+def test_no_key_goes_to_another_address_unless_it_is_named_for_it(folder, server, second):
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("api_key_env: SECOND_KEY", "api_key_env: null"))
+    second.always = error(401)
+    said = run()
+    assert not any("secret" in headers.get("authorization", "") for headers in second.headers)
+    assert "api_key_env" in said.output
+
+
+@pytest.mark.parametrize(("others", "names", "said"), [(["a"], None, "twice"), (["b"], ["c"], "a, b")])
+def test_a_name_that_is_there_twice_or_not_at_all_is_refused(others, names, said):
+    llm = LlmParams.model_validate({"model": "a", "others": [{"model": name} for name in others]})
+    with pytest.raises(ConfigError) as caught:
+        backends(llm, names)
+    assert said in str(caught.value)
