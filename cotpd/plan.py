@@ -127,6 +127,8 @@ def make_plan(params: Params, kinds: Iterable[Kind] | None = None) -> Plan:
                 if key not in seen:
                     _count(plan, request, call, key in held, guessed)
             seen |= calls.keys()
+    wanted = {*params.ask.kinds, *params.augment.kinds}
+    plan.kinds = {kind: plan.kinds.get(kind, KindPlan()) for kind in Kind if kind in wanted}
     return plan
 
 

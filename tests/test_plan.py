@@ -51,7 +51,9 @@ def test_it_counts_by_kind_what_is_not_brought_along_or_lacks_a_caption(params):
     assert counted[Kind.SENTENCE] == 3
     assert counted[Kind.MULTIMODALITY] == 1
     assert counted[Kind.STYLE] == counted[Kind.IMAGE] == 3
-    assert all(row.asked == row.requests and row.prompt_tokens > 0 for row in plan.kinds.values())
+    assert counted[Kind.ENTITY] == 0, "Anna is the only mention: there is nothing to swap it for"
+    assert all(row.asked == row.requests for row in plan.kinds.values())
+    assert all(bool(row.prompt_tokens) == bool(row.requests) for row in plan.kinds.values())
 
 
 def test_what_the_ledger_answers_is_not_asked_and_teaches_the_estimate(params):
@@ -97,6 +99,26 @@ def test_without_a_price_there_is_no_cost_and_with_one_the_most_is_no_less(param
     priced = params.model_copy(update={"llm": params.llm.model_copy(update={"model": "gpt-4o-mini"})})
     plan = make_plan(priced)
     assert 0 < plan.cost() < plan.cost(at_most=True)
+
+
+def test_a_batch_is_planned_at_half_the_price_and_the_price_says_where_it_is_from(params, tmp_path):
+    llm = params.llm.model_copy(update={"model": "gpt-4o-mini"})
+    live = make_plan(params.model_copy(update={"llm": llm})).cost()
+    batch = make_plan(params.model_copy(update={"llm": llm.model_copy(update={"mode": "batch"})})).cost()
+    assert batch == pytest.approx(live / 2)
+    sections = params.model_dump(by_alias=True, mode="json") | {"llm": llm.model_dump() | {"mode": "batch"}}
+    Path("params.yaml").write_text(json.dumps(sections | {"llm": sections["llm"] | {"others": []}}))
+    said = CliRunner().invoke(app, ["plan"]).output
+    assert "halved for batch mode: https://" in said
+    assert "within a day" in said
+
+
+def test_a_kind_that_came_with_the_data_is_shown_with_nothing_to_ask(params):
+    rows = [post | {"knowledge": {"noun": "Leeds: a city."}} for post in POSTS]
+    Path("posts/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    plan = make_plan(params)
+    assert plan.kinds[Kind.NOUN].requests == 0
+    assert list(plan.kinds) == [kind for kind in Kind if kind in plan.kinds], "in one order, whatever was drawn"
 
 
 def test_kinds_can_be_chosen_that_the_parameters_leave_out(params):

@@ -10,7 +10,7 @@ import typer
 from cotpd.data.records import Kind
 
 if TYPE_CHECKING:
-    from cotpd.config import Params
+    from cotpd.config import LlmParams, Params
     from cotpd.llm.ask import Request
     from cotpd.plan import Plan
 
@@ -53,8 +53,8 @@ def plan(
         typer.echo(line)
     if prompts:
         for kind, row in made.kinds.items():
-            typer.echo(f"\n--- {kind}")
-            typer.echo(_prompt(row.example) if row.example else "")
+            if row.example:
+                typer.echo(f"\n--- {kind}\n{_prompt(row.example)}")
 
 
 def _table(made: "Plan") -> list[str]:
@@ -83,10 +83,24 @@ def _below(made: "Plan", params: "Params") -> list[str]:
         f"estimate  {rates.characters:.1f} characters a token, answers {rates.used:.0%} of their room ({known})",
         *([f"pictures  {shown:,} of {llm.picture_tokens:,} tokens each (llm.picture_tokens)"] if shown else []),
         *([f"captions  {guessed} are still to be made and stand in by a dozen words"] if guessed else []),
-        f"cost      {_dollars(likely)}, at most {_dollars(most)}" if likely is not None else _no_price(llm.model),
-        f"duration  about {_duration(made.seconds(params))} with {llm.concurrency} requests at once",
+        f"cost      {_dollars(likely)}, at most {_dollars(most)}{_source(made, llm)}"
+        if likely is not None
+        else _no_price(llm.model),
+        "duration  within a day of submitting (llm.mode: batch)"
+        if llm.mode == "batch"
+        else f"duration  about {_duration(made.seconds(params))} with {llm.concurrency} requests at once",
         f"limits    {_limit('llm.max_cost', llm.max_cost)}, {_limit('llm.max_tokens', llm.max_tokens)}",
     ]
+
+
+def _source(made: "Plan", llm: "LlmParams") -> str:
+    """Where the price is from; a server on this machine costs nothing and needs no source."""
+    from cotpd.llm.prices import price_table
+
+    if not made.price or not (made.price.input or made.price.output):
+        return ""
+    table, halved = price_table(llm), ", halved for batch mode" if llm.mode == "batch" else ""
+    return f" (prices of {table.checked}{halved}: {table.source})"
 
 
 def _no_price(model: str) -> str:

@@ -77,8 +77,6 @@ class Budget:
                 f"llm.max_cost: no price is known for {params.model}",
                 "Add it to a file that llm.prices names, or limit llm.max_tokens instead.",
             )
-        if price and params.mode == "batch":
-            price = Price(input=price.input / 2, output=price.output / 2)
         return cls(price, params.max_cost, params.max_tokens)
 
     async def admit(self, call: Call) -> bool:

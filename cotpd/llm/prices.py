@@ -71,12 +71,22 @@ class PriceTable(BaseModel):
 def price_of(params: LlmParams) -> Price | None:
     """What the configured model costs at the configured address; nothing on this machine, None if not known.
 
+    Batch mode costs half.
+
     Raises:
         ConfigError: The price file cannot be used.
     """
     if _is_here(params.base_url):
         return Price(input=0, output=0)
-    return PriceTable.read(Path(params.prices) if params.prices else SHIPPED).price(params.model)
+    price = price_table(params).price(params.model)
+    if price and params.mode == "batch":
+        return Price(input=price.input / 2, output=price.output / 2)
+    return price
+
+
+def price_table(params: LlmParams) -> PriceTable:
+    """The configured price file; raises ConfigError where it cannot be used."""
+    return PriceTable.read(Path(params.prices) if params.prices else SHIPPED)
 
 
 def _is_here(base_url: str) -> bool:
