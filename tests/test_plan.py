@@ -131,7 +131,7 @@ def test_the_command_says_it_all_for_the_sample(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for name in ("sample", "params.yaml"):
         Path(name).symlink_to(ROOT / name)
-    said = CliRunner().invoke(app, ["plan", "--all", "--prompts"])
+    said = CliRunner().invoke(app, ["plan", "--all"])
     assert said.exit_code == 0, said.output
     for part in (*Kind, "to ask", "duration", "limits", "[system]", "<post>"):
         assert part in said.output

@@ -22,7 +22,7 @@ def plan(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All six kinds.")] = False,
     model: Annotated[str | None, typer.Option(help="One of llm.others instead of llm.model.")] = None,
-    prompts: Annotated[bool, typer.Option("--prompts", help="Show a full prompt of each kind.")] = False,
+    prompts: Annotated[bool, typer.Option(help="Show one full prompt of each kind first.")] = True,
     params_file: Annotated[Path, typer.Option("--params", help="The parameter file.")] = Path("params.yaml"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -33,7 +33,8 @@ def plan(
 
     \b
     Example:
-      cotpd plan --prompts
+      cotpd plan
+      cotpd plan --all --no-prompts
       cotpd plan --all --json
     """
     from cotpd.config import load_params
@@ -47,14 +48,12 @@ def plan(
     if as_json:
         typer.echo(json.dumps(_values(made, params)))
         return
-    for line in _table(made):
-        typer.echo(line)
-    for line in _below(made, params):
-        typer.echo(line)
     if prompts:
         for kind, row in made.kinds.items():
             if row.example:
-                typer.echo(f"\n--- {kind}\n{_prompt(row.example)}")
+                typer.echo(f"--- {kind}\n{_prompt(row.example)}\n")
+    for line in (*_table(made), *_below(made, params)):
+        typer.echo(line)
 
 
 def _table(made: "Plan") -> list[str]:

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -110,7 +111,7 @@ class Round:
         self._began = time.monotonic()
         if total is None and isinstance(requests, Sized):
             total = len(requests)
-        self._bar = Progress("asking", total, show=show)
+        self._bar = Progress("asking", total, show=show, facts=self._facts)
 
     def run(self) -> Asked:
         """Ask until every request is answered or has failed.
@@ -143,7 +144,7 @@ class Round:
         held = self._held(new)
         order = {call.key: request.kind for request, call in calls}
         missing = sorted((key for key in new if key not in held), key=lambda key: order[key])
-        self._bar.advance(len(drawn) - len(missing), self._note())
+        self._bar.advance(len(drawn) - len(missing))
         return [new[key] for key in self._claimed({key: new[key] for key in missing})]
 
     def _claimed(self, calls: dict[str, Call]) -> list[str]:
@@ -153,7 +154,7 @@ class Round:
         mine = self._claims.take(list(calls))
         self._theirs |= {key: call for key, call in calls.items() if key not in mine}
         held = self._held({key: calls[key] for key in mine})  # who gave a claim back committed before: look again
-        self._bar.advance(len(held), self._note())
+        self._bar.advance(len(held))
         return [key for key in calls if key in mine and key not in held]
 
     def _held(self, calls: Mapping[str, Call]) -> set[str]:
@@ -189,7 +190,7 @@ class Round:
     def _left_by_others(self) -> list[Call]:
         theirs, self._theirs = self._theirs, {}
         held = self._held(theirs)
-        self._bar.advance(len(held), self._note())
+        self._bar.advance(len(held))
         return [theirs[key] for key in self._claimed({k: call for k, call in theirs.items() if k not in held})]
 
     async def _live(self) -> None:
@@ -200,7 +201,7 @@ class Round:
     async def _work(self, client: Client, waiting: "asyncio.Queue[Call | None]") -> None:
         while call := await waiting.get():
             await self._one(client, call)
-            self._bar.advance(note=self._note())
+            self._bar.advance()
 
     async def _one(self, client: Client, call: Call) -> None:
         budget, most = self.result.budget, sum(worst_case(call))
@@ -261,16 +262,21 @@ class Round:
             "Start one with `cotpd llm serve`, or set llm.base_url.",
         )
 
-    def _note(self) -> str:
+    def _facts(self) -> dict[str, str]:
+        """The live table: where answers came from, what they cost, and how long the rest will take."""
         result, spent = self.result, self.result.budget.spent
-        said = f"{len(result.known)} from the ledger, {result.asked} answered, {len(result.failed)} failed"
+        facts = {"from the ledger": f"{len(result.known):,}", "answered": f"{result.asked:,}"}
+        facts["failed"] = f"{len(result.failed):,}"
         if not result.asked:
-            return said
-        minutes = (time.monotonic() - self._began) / 60
-        cost = f", ${spent.cost:,.2f}" if result.budget.price else ""
-        return (
-            f"{said}; {spent.prompt:,} + {spent.completion:,} tokens{cost}, {result.asked / minutes:,.0f} a minute"
-        )
+            return facts
+        rate = result.asked / (time.monotonic() - self._began)  # a second
+        facts |= {"tokens sent": f"{spent.prompt:,}", "received": f"{spent.completion:,}"}
+        if result.budget.price:
+            facts["cost"] = f"${spent.cost:,.2f}"
+        facts["a minute"] = f"{60 * rate:,.0f}"
+        if self._bar.left is not None:
+            facts["time left"] = str(timedelta(seconds=round(self._bar.left / rate)))
+        return facts
 
 
 RAISE = "Raise the limit, or run again: each run of a step has its own."

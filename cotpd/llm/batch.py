@@ -170,7 +170,7 @@ class BatchRound(Round):
         reason = _why(job)
         for key in asked.keys() - {entry.key for entry in entries} - self.result.failed.keys():
             self.result.failed[key] = UnansweredError(reason, _AGAIN, passing=True)
-        self._bar.advance(len(asked), self._note())
+        self._bar.advance(len(asked))
         self._forget(token)
 
     def _forget(self, token: str) -> None:

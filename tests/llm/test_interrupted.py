@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -147,7 +148,18 @@ def test_without_a_terminal_a_line_says_how_far_of_how_many_it_is(server, params
     ask(iter(requests("a", "b", "c", "d")), params.model_copy(update={"concurrency": 1}), total=4)
     said = capsys.readouterr().err.splitlines()
     assert "100% of 4" in said[-1]
-    assert "4 answered, 0 failed; 44 + 12 tokens" in said[-1]
+    assert "answered 4, failed 0, tokens sent 44, received 12" in said[-1]
+
+
+def test_a_terminal_shows_a_live_table_that_is_gone_when_the_work_is_done(server, params, monkeypatch, capsys):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "160")
+    ask(iter(requests("a", "b", "c", "d")), params, total=4)
+    drawn = capsys.readouterr().err
+    heads = "from the ledger", "answered", "failed", "tokens sent", "received", "a minute", "time left"
+    assert all(head in drawn for head in heads)
+    assert re.search(r"\b0\s+4\s+0\s+44\s+12\b", re.sub(r"\x1b\[[\d;]*m", "", drawn))
+    assert drawn.rstrip("\r\n").endswith("\x1b[2K")  # the last thing done is to wipe the table
 
 
 FULL = """
