@@ -1,6 +1,6 @@
 """Asking: time over the ideal, cost beside a bare loop, memory, and how fast it is where the ledger has it all.
 
-    python -m benchmarks.ask [--requests 10000] [--many 100000] [--latency 0.2] [--slots 64]
+    python -m benchmarks.ask [--requests 10000] [--many 100000] [--latency 0.2] [--slots 64] [--peer PYTHON]
 
 A server of its own process answers after 200 ms with 64 slots. Each side runs in a fresh process, on prompts of
 the default set about made-up posts:
@@ -8,7 +8,9 @@ the default set about made-up posts:
 - time: the whole of ask over requests / slots * latency;
 - client: processor time a request, over that of workers that call a bare AsyncOpenAI and keep nothing;
 - memory: the peak with many requests over that with 1,000, against a server that answers at once;
-- ledger: the ask of those many once more, now that all are in the ledger, answers written to a table.
+- ledger: the ask of those many once more, now that all are in the ledger, answers written to a table;
+- peer: with --peer, the Python of an environment in which ``pip install 'distilabel[openai]' requests`` was
+  done, the time of distilabel for the same conversations over ours.
 """
 
 import argparse
@@ -85,12 +87,28 @@ def server(latency: float, slots: int) -> Iterator[str]:
 def measured(side: str, url: str, count: int, slots: int, ledger: Path) -> dict[str, float]:
     """Run a side in a fresh process; its seconds, processor seconds and peak resident MB."""
     command = [sys.executable, "-m", "benchmarks.ask", "--side", side, url, str(count), str(slots), str(ledger)]
+    return _last(command, side, count)
+
+
+def _last(command: list[str], side: str, count: int) -> dict[str, float]:
+    """Run a command; its last line, shown and read."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{side} failed:\n{done.stderr}")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    print(f"{side:>5} {count:>7,} requests: " + ", ".join(f"{name} {value:,.2f}" for name, value in found.items()))
+    said = ", ".join(f"{name} {value:,.2f}" for name, value in found.items())
+    print(f"{side:>10} {count:>7,} requests: {said}", flush=True)
     return found
+
+
+def distilabel(python: str, url: str, count: int, slots: int, folder: Path) -> dict[str, float]:
+    """The same conversations, asked by distilabel in an environment of its own."""
+    conversations = folder / "conversations.jsonl"
+    with conversations.open("w", encoding="utf-8") as out:
+        out.writelines(json.dumps({"messages": one.messages}) + "\n" for one in posts(count))
+    script = str(Path(__file__).with_name("ask_peer.py"))
+    command = [python, script, url, str(conversations), str(slots), str(folder / "distilabel")]
+    return _last(command, "distilabel", count)
 
 
 def _side(side: str, url: str, count: str, slots: str, ledger: str) -> None:
@@ -115,6 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--many", type=int, default=100_000, help="requests of the memory and ledger parts")
     parser.add_argument("--latency", type=float, default=0.2, help="of the server, in seconds")
     parser.add_argument("--slots", type=int, default=64, help="of the server, and requests in flight")
+    parser.add_argument("--peer", metavar="PYTHON", help="of an environment with distilabel")
     parser.add_argument("--side", nargs=5, help=argparse.SUPPRESS)  # a process of this benchmark's own
     given = parser.parse_args(arguments)
     if given.side:
@@ -128,18 +147,22 @@ def main(arguments: list[str] | None = None) -> None:
 def _ratios(given: argparse.Namespace, folder: Path) -> dict[str, Ratio]:
     with server(given.latency, given.slots) as url:
         own = measured("ours", url, given.requests, given.slots, folder / "time.db")
-        peer = measured("bare", url, given.requests, given.slots, folder / "none.db")
+        plain = measured("bare", url, given.requests, given.slots, folder / "none.db")
+        peer = distilabel(given.peer, url, given.requests, given.slots, folder) if given.peer else None
     with server(0.0, given.slots) as url:
         few = measured("ours", url, min(_FEW, given.many), given.slots, folder / "few.db")
         many = measured("ours", url, given.many, given.slots, folder / "many.db")
         again = measured("ours", url, given.many, given.slots, folder / "many.db")
     ideal = given.requests / given.slots * given.latency
-    return {
+    ratios = {
         "time_over_ideal": Ratio(own["seconds"] / ideal, TIME, "low"),
-        "client_cpu_over_bare_loop": Ratio(own["cpu"] / peer["cpu"], CLIENT, "low"),
+        "client_cpu_over_bare_loop": Ratio(own["cpu"] / plain["cpu"], CLIENT, "low"),
         "memory_growth_mb": Ratio(max(1.0, many["peak_mb"] - few["peak_mb"]), MEMORY_MB, "low"),
         "all_in_ledger_seconds": Ratio(again["seconds"], LEDGER_S, "low"),
     }
+    if peer:
+        ratios["distilabel_time_over_ours"] = Ratio(peer["seconds"] / own["seconds"], 1.0, "high")
+    return ratios
 
 
 if __name__ == "__main__":

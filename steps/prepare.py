@@ -12,6 +12,8 @@ def run(params: Params) -> None:
     """Read ``params.data`` and write data/prepared: Post records per split, quarantined rows and a summary."""
     dataset = load_dataset(params.data)
     unlabelled = load_unlabelled(params.data, dataset.posts)
+    for table in PREPARED.glob("*.jsonl"):  # run by hand, the step would leave another data set's splits behind
+        table.unlink()
     for split, posts in {**dataset.posts, UNLABELLED: unlabelled.posts}.items():
         usable = [post for post in posts if post.relations] if params.task == "re" else posts
         if split == "train" and not usable:

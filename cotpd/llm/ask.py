@@ -12,7 +12,7 @@ from cotpd.data.records import Answer, Quarantined
 from cotpd.errors import LlmError
 from cotpd.llm.asking import Asked, Request, Round, Row
 from cotpd.llm.batch import BatchRound
-from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.ledger import Ledger
 from cotpd.llm.recording import import_recorded
 from cotpd.llm.structured import words
 from cotpd.llm.wire import read_completion
@@ -73,11 +73,11 @@ def answers(asked: Asked, params: LlmParams) -> Iterator[Answer]:
         for start in range(0, len(asked.rows), _PAGE):
             rows = [row for row in asked.rows[start : start + _PAGE] if row.key not in asked.failed]
             keys = [asked.instead.get(row.key, row.key) for row in rows]
-            held = ledger.get_many(keys)
+            held = ledger.responses(keys)  # the round has looked whether they are sound
             for row, key in zip(rows, keys, strict=True):
                 if key not in held:
                     raise LlmError(f"{params.ledger}: the answer {key} is gone", "Run again: it is asked again.")
-                yield _answer(row, held[key])
+                yield _answer(row, key, held[key])
 
 
 def ask_all(
@@ -88,8 +88,8 @@ def ask_all(
     return AskResult(list(answers(asked, params)), asked.from_ledger, asked.asked, asked.failures(step))
 
 
-def _answer(row: Row, entry: Entry) -> Answer:
-    said = read_completion(entry.response)
+def _answer(row: Row, key: str, response: str) -> Answer:
+    said = read_completion(response)
     text, finish_reason = said.text, said.finish_reason
     if row.schema and finish_reason not in _NO_ANSWER:
         try:
@@ -102,6 +102,6 @@ def _answer(row: Row, entry: Entry) -> Answer:
         text=text,
         source="llm",
         model=said.model,
-        key=entry.key,
+        key=key,
         finish_reason=finish_reason,
     )

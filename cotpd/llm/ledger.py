@@ -110,14 +110,21 @@ class Ledger:
     def get_many(self, keys: Iterable[str]) -> dict[str, Entry]:
         """The answers there are under these keys; a damaged one is not there."""
         found: dict[str, Entry] = {}
+        for row in self._under(keys, _COLUMNS):
+            if _sound(row):
+                found[row[0]] = Entry(*row[:-1])
+            else:
+                self._damaged.add(row[0])
+        return found
+
+    def responses(self, keys: Iterable[str]) -> dict[str, str]:
+        """The raw answers under keys that have been seen to be sound: what is damaged now is not noticed."""
+        return dict(self._under(keys, "key, response"))
+
+    def _under(self, keys: Iterable[str], columns: str) -> Iterator[tuple]:
         for some in _pages(list(dict.fromkeys(keys)), _MOST_KEYS):
             marks = ",".join("?" * len(some))
-            for row in self.read(f"SELECT {_COLUMNS} FROM answer WHERE key IN ({marks})", some):
-                if _sound(row):
-                    found[row[0]] = Entry(*row[:-1])
-                else:
-                    self._damaged.add(row[0])
-        return found
+            yield from self.read(f"SELECT {columns} FROM answer WHERE key IN ({marks})", some)
 
     def answer_keys(self, calls: Mapping[str, Call]) -> dict[str, str]:
         """Which calls, by key, are answered, each with the key of its answer.

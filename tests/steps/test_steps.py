@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cotpd.config import Params
+from cotpd.config import Params, load_params
 from cotpd.errors import DataError
+from steps import prepare
 from steps.common import main
 
 
@@ -40,3 +41,16 @@ def test_a_step_ends_without_a_traceback(
         main(step)
     assert ended.value.code == status
     assert says in capsys.readouterr().err
+
+
+def test_prepare_leaves_no_split_of_another_data_set_behind(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stale = tmp_path / "data/prepared/dev.jsonl"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("{}\n")
+    params = load_params(root / "params.yaml")
+    prepare.run(params.model_copy(update={"data": params.data.model_copy(update={"path": str(root / "sample")})}))
+    assert not stale.exists()
+    assert {"train.jsonl", "valid.jsonl", "test.jsonl"} <= {path.name for path in stale.parent.iterdir()}
