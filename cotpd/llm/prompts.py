@@ -97,7 +97,9 @@ class Prompt:
 
     @cached_property
     def _template(self) -> jinja2.Template:
-        return _JINJA.from_string(self.body)
+        template = _JINJA.from_string(self.body)
+        template.globals = dict(template.globals)  # a chain of maps is slow to copy, which every rendering does
+        return template
 
     @cached_property
     def _beginning(self) -> list[Message]:
@@ -209,8 +211,10 @@ class PromptSet:
         Raises:
             ConfigError: No such kind, a field that the kind does not have, or one that it needs and is missing.
         """
-        if kind not in set(Kind):
+        if kind not in self.prompts:
             raise ConfigError(f"{kind}: there is no such kind of prompt", f"Kinds: {', '.join(Kind)}.")
-        for name in sorted(set(fields) - set(FIELDS[Kind(kind)])):
-            raise ConfigError(f"a {kind} prompt has no field {name}", f"It has {', '.join(FIELDS[Kind(kind)])}.")
+        known = FIELDS[Kind(kind)]
+        for name in fields:
+            if name not in known:
+                raise ConfigError(f"a {kind} prompt has no field {name}", f"It has {', '.join(known)}.")
         return self.prompts[Kind(kind)].render(fields)

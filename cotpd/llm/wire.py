@@ -8,7 +8,7 @@ that cannot matter, such as a local server's port, is a new question too.
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -107,6 +107,7 @@ def chat_call(
     return Call(check_address(params.base_url), body)
 
 
+@lru_cache
 def check_address(base_url: str) -> str:
     """The address without its last slash; refuses one that is no address or carries a password into the ledger."""
     parts = urlsplit(base_url)
