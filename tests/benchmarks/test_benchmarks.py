@@ -45,7 +45,7 @@ def test_ask(capfd: pytest.CaptureFixture[str]) -> None:
     found = json.loads(said[-1])
     assert set(found) == {"name", "ratios", "hardware", "commit"}
     assert all(ratio["value"] > 0 for ratio in found["ratios"].values())
-    assert [line.split()[0] for line in said[:-1]] == ["ours", "bare", "ours", "ours", "ours"]
+    assert [line.split()[0] for line in said[:-1]] == ["ours", "ours", "bare", "ours", "ours", "ours"]
 
 
 def test_a_target_is_met_on_its_good_side() -> None:
