@@ -2,12 +2,15 @@
 
 Trade-off: the best path is searched from both ends at once and joined in the middle, which halves the number of
 sequential steps at the price of some index arithmetic; with few tags the steps, not the sums, are the cost. For
-the same reason the way back is walked by NumPy on a CPU, whose calls on small arrays cost a third of torch's.
+the same reason NumPy walks the way back on a CPU, and searches where the arrays are small: its calls cost a third
+of torch's, which is more than torch's threads gain there.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
+
+_SMALL = 2**15  # sums a step, below which NumPy is the faster one
 
 
 def viterbi(
@@ -36,13 +39,12 @@ def viterbi(
     index = (ends + ticks * (1 - 2 * side)).clamp(0, steps - 1)
     rows = (columns * steps + index).flatten()  # one flat index costs half of an index for each dimension
     emit = emissions.reshape(batch * steps, -1).index_select(0, rows).view(*index.shape, -1)
-    before, after = _search(emit, start, transitions, end)
-    last, rest = (left - 1, 0, columns), (right, 1, columns)
-    score, middle = (after[last] + before[rest]).max(-1)
+    after = _search(emit, start, transitions, end)
+    met = after[(right - 1).clamp(min=0), 1, columns]  # (batch, K), the backward search at its last position
+    rest = torch.where(right.unsqueeze(1) > 0, (met.unsqueeze(1) + transitions).amax(-1), end)
+    score, middle = (after[left - 1, 0, columns] + rest).max(-1)
     reach = (torch.stack([left, right + 1]) - 1 - ticks[1:]).clamp(min=0)  # (half, 2, batch)
-    rows = ((reach * 2 + side) * batch + columns).flatten()
-    history = after.reshape(-1, after.shape[-1]).index_select(0, rows).view(*reach.shape, -1)
-    path = _walk(history, middle, transitions)
+    path = _walk(after[reach, side, columns], middle, transitions)
     at = torch.arange(steps, device=device).unsqueeze(1)  # (T, 1)
     forwards = at < left
     walked = torch.where(forwards, left - 1 - at, at - left + 1).clamp(0, half)
@@ -50,23 +52,38 @@ def viterbi(
     return torch.where(at < lengths, found, 0).T.contiguous(), score
 
 
-def _search(emit: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-    """Best scores up to each position, without and with its emission, (steps, 2, batch, K) like the emissions.
+def _search(emit: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
+    """Best scores up to each position, its emission included, (steps, 2, batch, K) like the emissions.
 
     Tags come first here: a maximum over the first dimension of a tensor is many times faster than over the last.
     """
-    emit = emit.permute(0, 3, 1, 2).contiguous()  # (steps, K, 2, batch)
+    best = emit.permute(0, 3, 1, 2).contiguous()  # (steps, K, 2, batch); the emissions give way to the scores
     links = torch.stack([transitions, transitions.T], -1).unsqueeze(-1)  # (from, to, 2, 1)
-    links = links.expand(*links.shape[:-1], emit.shape[-1]).contiguous()
-    before, after, room = torch.empty_like(emit), torch.empty_like(emit), torch.empty_like(links)
-    before[0] = torch.stack([start, end], -1).unsqueeze(-1)
-    torch.add(before[0], emit[0], out=after[0])
-    b, a, e, sources = before.unbind(), after.unbind(), emit.unbind(), after.unsqueeze(2).unbind()
-    for t in range(1, len(emit)):
-        torch.add(sources[t - 1], links, out=room)
-        torch.amax(room, 0, out=b[t])
-        torch.add(b[t], e[t], out=a[t])
-    return before.permute(0, 2, 3, 1), after.permute(0, 2, 3, 1)
+    links = links.expand(*links.shape[:-1], best.shape[-1]).contiguous()
+    room, reached = torch.empty_like(links), torch.empty_like(best[0])
+    best[0] += torch.stack([start, end], -1).unsqueeze(-1)
+    if _on_cpu(best) and room.numel() < _SMALL:
+        _search_on_cpu(*(tensor.detach().numpy() for tensor in (best, links, room, reached)))
+    else:
+        b, sources = best.unbind(), best.unsqueeze(2).unbind()
+        for t in range(1, len(b)):
+            torch.add(sources[t - 1], links, out=room)
+            torch.amax(room, 0, out=reached)
+            b[t].add_(reached)
+    return best.permute(0, 2, 3, 1)
+
+
+def _search_on_cpu(best: np.ndarray, links: np.ndarray, room: np.ndarray, reached: np.ndarray) -> None:
+    """The steps of :func:`_search`, in place."""
+    for t in range(1, len(best)):
+        np.add(best[t - 1][:, None], links, out=room)
+        np.maximum.reduce(room, 0, out=reached)
+        best[t] += reached
+
+
+def _on_cpu(tensor: Tensor) -> bool:
+    """Whether NumPy may work on it."""
+    return tensor.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def _walk(history: Tensor, middle: Tensor, transitions: Tensor) -> Tensor:
@@ -77,7 +94,7 @@ def _walk(history: Tensor, middle: Tensor, transitions: Tensor) -> Tensor:
         middle: (batch,), the tag where the searches meet.
         transitions: (K, K).
     """
-    if history.device.type == "cpu" and not torch.compiler.is_compiling():
+    if _on_cpu(history):
         return _walk_on_cpu(history, middle, transitions)
     steps, _, batch, tags = history.shape
     links = torch.cat([transitions.T, transitions])  # (2 K, K): given a tag, by predecessor

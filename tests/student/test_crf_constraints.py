@@ -154,7 +154,7 @@ def test_a_forbidden_step_costs_more_than_any_real_score():
 
 @settings(max_examples=40, deadline=None)
 @given(shapes)
-def test_both_ways_of_walking_back_find_the_same_path(shape):
+def test_both_ways_of_searching_and_walking_back_find_the_same_path(shape):
     """That of GPUs and compiled graphs, and that of a CPU."""
     tags, lengths, seed = shape
     field = random_field(tags, seed).requires_grad_(False)
