@@ -19,7 +19,7 @@ from cotpd.errors import LlmError
 from cotpd.llm.asking import RAISE, Asked, Round
 from cotpd.llm.batch_api import BatchServer
 from cotpd.llm.claims import asker_name, is_dead
-from cotpd.llm.client import UnansweredError
+from cotpd.llm.client import UnansweredError, passes, refusal
 from cotpd.llm.ledger import Entry
 from cotpd.llm.wire import Call, check_address
 
@@ -163,7 +163,7 @@ class BatchRound(Round):
             elif isinstance(said := _read(Call.parse(asked[key]), row), Entry):
                 entries.append(said)
             else:
-                self.result.failed[str(key)] = UnansweredError(said, _AGAIN, passing=True)
+                self.result.failed[str(key)] = said
         for start in range(0, len(entries), _PAGE):
             self._ledger.put_many(entries[start : start + _PAGE])
         self.result.asked += len(entries)
@@ -206,18 +206,22 @@ def _line(call: Call) -> str:
     return json.dumps(row) + "\n"
 
 
-def _read(call: Call, row: dict[str, Any]) -> Entry | str:
+def _read(call: Call, row: dict[str, Any]) -> Entry | UnansweredError:
     """The answer in a line, or why there is none."""
-    response = row.get("response") or {}
+    response = row.get("response")
+    response = response if isinstance(response, dict) else {}
     body = response.get("body")
     if response.get("status_code") == 200 and isinstance(body, dict):
         try:
             return Entry.of(call, json.dumps(body, ensure_ascii=False))
         except (ValueError, AttributeError, TypeError) as error:
-            return f"an answer that is no chat completion ({error})"
+            return UnansweredError(f"an answer that is no chat completion ({error})", _AGAIN, passing=True)
     error = row.get("error") or (body.get("error") if isinstance(body, dict) else None) or {}
     said = error.get("message") if isinstance(error, dict) else error
-    return f"status {response.get('status_code')}: {said}"
+    status = response.get("status_code")
+    if isinstance(status, int) and status >= 400 and not passes(status):
+        return refusal(status, str(said))
+    return UnansweredError(f"status {status}: {said}", _AGAIN, passing=True)
 
 
 def _why(job: "Batch") -> str:

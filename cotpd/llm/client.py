@@ -51,6 +51,18 @@ class UnansweredError(Exception):
         self.refused = refused
 
 
+def passes(status: int) -> bool:
+    """Whether a later try may mend what this status stands for."""
+    return status in _PASSING or status >= 500
+
+
+def refusal(status: int, said: str) -> UnansweredError:
+    """A request that the server does not take, with the remedy if its words name the field."""
+    refused = next((part for part in _REMEDIES if part in said), "")
+    remedy = _REMEDIES.get(refused, _LOOK)
+    return UnansweredError(f"status {status}: {said}", remedy, passing=False, refused=refused)
+
+
 class NoServerError(Exception):
     """Nothing accepts connections at the address, and nothing has so far."""
 
@@ -172,11 +184,9 @@ class Client:
                 f"{at} answers 404: {said}",
                 f"Check llm.model ({self._params.model}) and llm.base_url, which mostly ends in /v1.",
             )
-        if status in _PASSING or status >= 500:
+        if passes(status):
             return _PassingError(f"status {status}: {said}", retry_after(error.response.headers))
-        refused = next((part for part in _REMEDIES if part in said), "")
-        remedy = _REMEDIES.get(refused, _LOOK)
-        return UnansweredError(f"status {status}: {said}", remedy, passing=False, refused=refused)
+        return refusal(status, said)
 
     async def _pause(self, attempt: int, wait: float | None) -> None:
         if wait is not None:

@@ -23,8 +23,8 @@ def answered(row: dict) -> Line:
     }
 
 
-def refused(row: dict) -> Line:
-    body = {"error": {"message": "context too long", "code": None}}
+def refused(row: dict, said: str = "context too long") -> Line:
+    body = {"error": {"message": said, "code": None}}
     return {"custom_id": row["custom_id"], "error": None, "response": _response(400, body)}
 
 

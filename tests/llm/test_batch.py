@@ -88,6 +88,12 @@ def test_single_failures_stop_nobody_and_are_asked_again_by_the_next_run(api, pa
     assert api.asked == ["a", "b", "b"]
 
 
+def test_a_field_that_the_server_does_not_take_is_named_with_its_remedy(api, params):
+    api.outcome = lambda row: refused(row, "response_format is not supported by this model")
+    (failed,) = ask_all(requests("a"), params, progress=False).failed
+    assert "llm.structured: false" in failed.remedy
+
+
 @pytest.mark.parametrize(
     ("state", "said"), [("expired", "is expired"), ("cancelled", "is cancelled"), ("failed", "not valid")]
 )
@@ -103,7 +109,7 @@ def test_what_an_ended_job_left_unanswered_is_said_and_what_it_answered_is_kept(
 
 
 def test_lines_that_make_no_sense_are_left_out_with_a_word(api, params, caplog):
-    strange = iter(["{not json", '{"custom_id": "nobody asked"}', "[]"])
+    strange = iter(["{not json", '{"custom_id": "nobody asked", "response": "none"}', "[]"])
     api.outcome = lambda row: next(strange, None) or answered(row)
     result = ask_all(requests(*"abcd"), params, progress=False)
     assert texts(result) == ["D"]
