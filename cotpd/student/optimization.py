@@ -4,8 +4,12 @@ Trade-off: no scheduler object; the rate is a function of the step, so that a re
 step's number.
 """
 
+from collections.abc import Iterator
+from functools import partial
+
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from cotpd.config import TrainParams
 from cotpd.errors import ConfigError
@@ -15,18 +19,30 @@ from cotpd.student.model import StudentModel
 def prepare(model: StudentModel, params: TrainParams) -> None:
     """Freeze the word embeddings, and compute the encoder's layers anew in the backward pass, if that is wanted.
 
+    Where transformers has no checkpointing for a family (MPNet, ALBERT), its layers are wrapped here.
+
     Raises:
-        ConfigError: The encoder's family cannot do the latter.
+        ConfigError: The encoder has no list of layers to compute anew.
     """
     encoder = model.encoder
     if params.freeze_embeddings:
         encoder.get_input_embeddings().weight.requires_grad_(False)
-    if params.checkpointing:
-        if not encoder.supports_gradient_checkpointing:
-            raise ConfigError(
-                f"checkpointing: {type(encoder).__name__} has none", "Set it to false, and raise accumulate."
-            )
+    if params.checkpointing and encoder.supports_gradient_checkpointing:
         encoder.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    elif params.checkpointing:
+        if not (layers := list(_layers(encoder))):
+            raise ConfigError(
+                f"checkpointing: {type(encoder).__name__} has no layers that could be computed anew",
+                "Set it to false, and raise accumulate.",
+            )
+        for layer in layers:
+            layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
+
+
+def _layers(module: nn.Module) -> Iterator[nn.Module]:
+    """The members of the outermost lists of modules: the layers of a transformer, or groups of them."""
+    for child in module.children():
+        yield from child if isinstance(child, nn.ModuleList) else _layers(child)
 
 
 def make_optimizer(model: nn.Module, params: TrainParams) -> torch.optim.AdamW:

@@ -34,12 +34,26 @@ def test_padding_and_company_change_no_scores_in_any_family(any_encoder, ner_exa
                 torch.testing.assert_close(together[at, : len(alone)], alone, atol=1e-4, rtol=1e-4)
 
 
-def test_a_view_of_text_through_embeddings_is_the_encoder_on_ids(bert, ner_examples):
-    model, batch, _ = setup(bert, ner_examples[:1])
-    text = batch("text")
+def test_a_view_through_embeddings_is_the_encoder_on_ids_in_any_family(any_encoder, ner_examples):
+    model, batch, _ = setup(any_encoder, ner_examples)
+    for view in ("text", "knowledge"):
+        read = batch(view)
+        with torch.no_grad():
+            states = model.encoder(input_ids=read.ids, attention_mask=read.attention.long()).last_hidden_state
+            torch.testing.assert_close(model.states(read, view), states[read.rows, read.places])
+
+
+def test_prompts_stand_in_front_as_tokens_would_in_any_family(any_encoder, ner_examples):
+    """Prompts that are the embeddings of words: positions and types are those of a text that holds the words."""
+    model, batch, _ = setup(any_encoder, ner_examples)
+    read = batch("prompt")
+    words = read.ids[:1, 1:4].expand(len(read.ids), -1)
+    ids = torch.cat([read.ids[:, :1], words, read.ids[:, 1:]], 1)
+    seen = torch.cat([torch.ones_like(words, dtype=torch.bool), read.attention], 1)
+    model.generator.forward = lambda *_: (model._embed(words), None)
     with torch.no_grad():
-        states = model.encoder(input_ids=text.ids, attention_mask=text.attention.long()).last_hidden_state
-        assert torch.equal(model.head(states[:, 1:-1]), model(text, "text"))
+        states = model.encoder(input_ids=ids, attention_mask=seen.long()).last_hidden_state
+        torch.testing.assert_close(model.states(read, "prompt"), states[read.rows, read.places + 3])
 
 
 def test_prompts_depend_on_the_post_and_change_the_scores(bert, ner_examples):
