@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
@@ -42,6 +42,32 @@ def test_the_knowledge_view_appends_knowledge_in_order_and_cuts_it_not_the_post(
     assert words_of(tokens, batch.ids[0]) == shown
     assert batch.targets.tolist() == [[tokens.labels.names.index(t) for t in ("B-PER", "O", "O", "B-LOC")]]
     assert batch.places.tolist() == [[1, 2, 3, 4]]
+
+
+@settings(deadline=None)
+@given(
+    words=st.integers(1, 12),
+    said=st.tuples(*[st.integers(0, 9)] * 4),
+    order=st.permutations(["caption", "noun", "sentence", "multimodality"]),
+    length=st.integers(16, 40),
+)
+def test_a_post_is_kept_whole_and_knowledge_is_cut_from_the_last_kind_backwards(bert, words, said, order, length):
+    texts = dict(zip(("caption", "noun", "sentence", "multimodality"), said, strict=True))
+    own = dict(zip(texts, ("picture", "city", "firm", "about"), strict=True))
+    answers = {Kind(name): " ".join([own[name]] * count) for name, count in texts.items() if name != "caption"}
+    caption = " ".join([own["caption"]] * texts["caption"])
+    post = make_post(0, " ".join(["ann"] * words), [])
+    tokens = tokens_of(bert, knowledge_length=length, knowledge_order=order)
+    batch = collate(
+        tokens.encode(build_examples([post], "ner", {"p0": caption}, {"p0": answers})), "knowledge", tokens
+    )
+    shown = words_of(tokens, batch.ids[0]).split()
+    assert shown[: words + 2] == ["[CLS]", *["ann"] * words, "[SEP]"]
+    assert len(shown) <= length
+    rest = [word for word in shown[words + 2 :] if word != "[SEP]"]
+    whole = [own[name] for name in order for _ in range(texts[name])]
+    assert rest == whole[: len(rest)]
+    assert len(rest) == len(whole) or len(shown) >= length - 1  # a separator may take the last place
 
 
 def test_every_sub_word_is_owned_by_its_word_in_every_window(bert):
