@@ -8,16 +8,17 @@ kind are asked together, so that a server's cache of their common beginning is o
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from cotpd.config import LlmParams
 from cotpd.data.records import Kind, Quarantined
 from cotpd.errors import LlmError
-from cotpd.llm.budget import Budget, worst_case
+from cotpd.llm.budget import RAISE, Budget, worst_case
 from cotpd.llm.claims import Claims
 from cotpd.llm.client import Client, NoServerError, UnansweredError
 from cotpd.llm.ledger import Entry, Ledger
@@ -204,17 +205,19 @@ class Round:
             self._bar.advance()
 
     async def _one(self, client: Client, call: Call) -> None:
-        budget, most = self.result.budget, sum(worst_case(call))
+        budget = self.result.budget
         if not await budget.admit(call):
             self._fail(call, UnansweredError(f"not asked: {budget.over}", RAISE, passing=False), counts=False)
             return
         entry = None
         try:
-            sent, raw, latency = await self._complete(client, call, most)
+            sent, raw, latency = await self._complete(client, call, partial(budget.lose, call))
             # Nothing is awaited between an answer's arrival and its place in the queue: no cancel loses it.
             kept = self._ledger.submit(Entry.of(sent, raw, latency))
             entry = await asyncio.wrap_future(kept)
-            client.pace.correct(most - (entry.prompt_tokens or 0) - (entry.completion_tokens or 0))
+            client.pace.correct(
+                sum(worst_case(call)) - (entry.prompt_tokens or 0) - (entry.completion_tokens or 0)
+            )
             self.result.asked += 1
             self._failures_in_a_row = 0
         except UnansweredError as error:
@@ -222,11 +225,12 @@ class Round:
         finally:
             await budget.settle(call, entry)
 
-    async def _complete(self, client: Client, call: Call, most: int) -> tuple[Call, str, float]:
+    async def _complete(self, client: Client, call: Call, lost: Callable[[], str]) -> tuple[Call, str, float]:
         """What was sent, the raw answer and its seconds; without the schema if the server refuses it."""
+        most = sum(worst_case(call))
         if not (self._formless and call.plain):
             try:
-                return call, *await client.complete(call.body, most)
+                return call, *await client.complete(call.body, most, lost)
             except UnansweredError as error:
                 if error.refused != "response_format" or not call.plain:
                     raise
@@ -234,7 +238,7 @@ class Round:
                     log.warning("asked again without the prompt's schema: %s", error.reason)
                 self._formless = True
         self.result.instead[call.key] = call.plain.key
-        return call.plain, *await client.complete(call.plain.body, most)
+        return call.plain, *await client.complete(call.plain.body, most, lost)
 
     def _fail(self, call: Call, error: UnansweredError, *, counts: bool = True) -> None:
         self.result.failed[call.key] = error
@@ -273,13 +277,12 @@ class Round:
         facts |= {"tokens sent": f"{spent.prompt:,}", "received": f"{spent.completion:,}"}
         if result.budget.price:
             facts["cost"] = f"${spent.cost:,.2f}"
+        if lost := result.budget.lost.tokens:
+            facts["perhaps billed too"] = f"{lost:,} tokens at most, of tries without an answer"
         facts["a minute"] = f"{60 * rate:,.0f}"
         if self._bar.left is not None:
             facts["time left"] = str(timedelta(seconds=round(self._bar.left / rate)))
         return facts
-
-
-RAISE = "Raise the limit, or run again: each run of a step has its own."
 
 
 def _call(request: Request, params: LlmParams) -> Call:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotpd.errors import LlmError
-from cotpd.llm.asking import RAISE, Asked, Round
+from cotpd.llm.asking import Asked, Round
 from cotpd.llm.batch_api import BatchServer
+from cotpd.llm.budget import RAISE
 from cotpd.llm.claims import asker_name, is_dead
 from cotpd.llm.client import UnansweredError, passes, refusal
 from cotpd.llm.ledger import Entry

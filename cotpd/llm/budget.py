@@ -17,6 +17,7 @@ _A_REQUEST, _A_MESSAGE = 16, 16  # tokens that a chat template adds, at most
 _A_PICTURE = (
     50_000  # tokens; twice of what gpt-4o-mini bills for a square of 768 pixels, and others bill far fewer
 )
+RAISE = "Raise the limit, or run again: each run of a step has its own."
 
 
 @dataclass
@@ -52,6 +53,7 @@ class Budget:
         price: Of the model; None where nobody knows it.
         max_cost, max_tokens: The limits; None for none.
         spent: What answers came to, by their servers' own count.
+        lost: The most that tries without an answer came to (a time-out, a lost connection): they may be billed.
         over: Why nothing more is sent; empty while there is room.
     """
 
@@ -59,6 +61,7 @@ class Budget:
     max_cost: float | None = None
     max_tokens: int | None = None
     spent: Spent = field(default_factory=Spent)
+    lost: Spent = field(default_factory=Spent)
     over: str = ""
     _reserved: Spent = field(default_factory=Spent)
     _in_flight: int = 0
@@ -102,6 +105,11 @@ class Budget:
             self._count(self._reserved, sent, received)
         return not self.over
 
+    def lose(self, call: Call) -> str:
+        """Count a try that was sent and brought no answer; returns why there must be no other, or nothing."""
+        self._count(self.lost, *worst_case(call))
+        return self._exceeded(0, 0)  # the reservation, which stands, is now the next try's
+
     async def settle(self, call: Call, entry: Entry | None) -> None:
         """Replace a reservation by what the answer came to; None for a request that got none."""
         sent, received = worst_case(call)
@@ -122,11 +130,17 @@ class Budget:
         into.cost += self.price.of(sent, received) if self.price else 0.0
 
     def _exceeded(self, sent: int, received: int) -> str:
-        tokens = self.spent.tokens + self._reserved.tokens + sent + received
+        tokens = self.spent.tokens + self.lost.tokens + self._reserved.tokens + sent + received
         if self.max_tokens is not None and tokens > self.max_tokens:
-            return f"llm.max_tokens ({self.max_tokens:,}) could be exceeded after {self.spent.tokens:,} tokens"
+            lost = f" and at most {self.lost.tokens:,} of tries without an answer" if self.lost.tokens else ""
+            return (
+                f"llm.max_tokens ({self.max_tokens:,}) could be exceeded after {self.spent.tokens:,} tokens{lost}"
+            )
         if self.max_cost is not None and self.price:
-            cost = self.spent.cost + self._reserved.cost + self.price.of(sent, received)
+            cost = self.spent.cost + self.lost.cost + self._reserved.cost + self.price.of(sent, received)
             if cost > self.max_cost + 1e-12:
-                return f"llm.max_cost (${self.max_cost:,.4g}) could be exceeded after ${self.spent.cost:,.4f}"
+                lost = f" and at most ${self.lost.cost:,.4f} of tries without an answer" if self.lost.cost else ""
+                return (
+                    f"llm.max_cost (${self.max_cost:,.4g}) could be exceeded after ${self.spent.cost:,.4f}{lost}"
+                )
         return ""

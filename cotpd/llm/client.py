@@ -10,11 +10,13 @@ import math
 import os
 import random
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from cotpd.config import LlmParams
 from cotpd.errors import LlmError
+from cotpd.llm.budget import RAISE
 from cotpd.llm.limits import Pace, retry_after
 from cotpd.llm.wire import check_address, read_completion
 
@@ -113,8 +115,13 @@ class Client:
         for api in self._apis:
             await api.close()
 
-    async def complete(self, body: dict[str, Any], tokens: float = 0.0) -> tuple[str, float]:
+    async def complete(
+        self, body: dict[str, Any], tokens: float = 0.0, lost: Callable[[], str] = str
+    ) -> tuple[str, float]:
         """Ask for a chat completion of about so many tokens; returns the raw answer and the seconds that it took.
+
+        ``lost`` is called after each try that was sent and may be billed, but brought no answer; it returns why
+        there must be no other, or nothing.
 
         Raises:
             UnansweredError: This request cannot be answered.
@@ -127,6 +134,8 @@ class Client:
                 return await self._once(body)
             except _PassingError as fault:
                 last = fault
+            if last.billed and (reason := lost()):
+                raise UnansweredError(f"{last}; not asked again: {reason}", RAISE, passing=False)
             if attempt < self._params.retries:
                 await self._pause(attempt, last.retry_after)
         tries = f"{self._params.retries + 1} tries"
@@ -145,11 +154,13 @@ class Client:
             self._reached = True
             raise self.judge(error) from None
         except (openai.APITimeoutError, TimeoutError):
-            raise _PassingError(f"no answer within {self._params.timeout:g} s") from None
+            raise _PassingError(f"no answer within {self._params.timeout:g} s", billed=True) from None
         except openai.APIConnectionError as error:
             if isinstance(error.__cause__, httpx2.ConnectError) and not self._reached:
                 raise NoServerError(self.scrub(str(error.__cause__))) from None
-            raise _PassingError(f"connection lost: {self.scrub(str(error.__cause__ or error))}") from None
+            unsent = isinstance(error.__cause__, httpx2.ConnectError)
+            said = self.scrub(str(error.__cause__ or error))
+            raise _PassingError(f"connection lost: {said}", billed=not unsent) from None
         self._reached = True
         self.pace.heed(response.headers)
         return self._checked(response.text), time.monotonic() - began
@@ -164,7 +175,9 @@ class Client:
         try:
             read_completion(raw)
         except (ValueError, AttributeError, TypeError) as error:
-            raise _PassingError(f"an answer that is no chat completion ({error}): {raw[:80]!r}") from None
+            raise _PassingError(
+                f"an answer that is no chat completion ({error}): {raw[:80]!r}", billed=True
+            ) from None
         return raw
 
     def judge(self, error: "openai.APIStatusError") -> Exception:
@@ -201,8 +214,11 @@ class Client:
 
 
 class _PassingError(Exception):
-    """A fault that a later try may mend; ``retry_after`` in seconds if the server named it."""
+    """A fault that a later try may mend.
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    ``retry_after``: seconds, if the server named them. ``billed``: the server may have answered all the same.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None, *, billed: bool = False) -> None:
         super().__init__(reason)
-        self.retry_after = retry_after
+        self.retry_after, self.billed = retry_after, billed

@@ -10,7 +10,7 @@ from cotpd.llm.budget import Budget, worst_case
 from cotpd.llm.ledger import Entry
 from cotpd.llm.wire import chat_call
 
-from .conftest import completion, requests
+from .conftest import completion, error, hang, reply, requests, reset
 
 # The fake server counts 11 + 3 tokens an answer.
 
@@ -25,6 +25,30 @@ def test_no_more_tokens_are_used_than_allowed_and_the_rest_is_said(server, param
     }
     goes_on = ask_all(requests(*"0123456789"), params, progress=False)
     assert (goes_on.from_ledger, goes_on.asked) == (6, 4)
+
+
+@pytest.mark.parametrize("fault", [hang, reset, reply("<html>busy</html>", kind="text/html")])
+def test_tries_that_may_be_billed_without_an_answer_count_with_the_most_they_can_come_to(server, params, fault):
+    most = sum(worst_case(chat_call(params, requests("a")[0].messages, max_tokens=64)))
+    params = params.model_copy(update={"max_tokens": 3 * most - 1, "retries": 5, "timeout": 0.2})
+    server.faults = [fault]
+    assert ask_all(requests("a"), params, progress=False).asked == 1
+    server.asked.clear()
+    server.faults = [fault] * 6
+    (failed,) = ask_all(requests("b"), params, progress=False).failed
+    assert len(server.asked) == 2, "a third try could go beyond the limit"
+    assert f"not asked again: llm.max_tokens ({3 * most - 1:,}) could be exceeded after 0 tokens" in failed.reason
+    assert f"at most {2 * most:,} of tries without an answer" in failed.reason
+    assert failed.remedy.startswith("Raise the limit")
+
+
+def test_tries_that_a_server_turned_away_cost_nothing(server, params):
+    most = sum(worst_case(chat_call(params, requests("a")[0].messages, max_tokens=64)))
+    server.faults = [error(429, retry_after="0"), error(500), error(502)]
+    assert (
+        ask_all(requests("a"), params.model_copy(update={"max_tokens": most, "retries": 3}), progress=False).asked
+        == 1
+    )
 
 
 def test_dollars_are_counted_by_the_price_and_no_price_is_no_limit(server, params, tmp_path):
