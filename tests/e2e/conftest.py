@@ -37,7 +37,10 @@ def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def run(checkout: Path) -> Run:
-    """Run a command in the checkout and return what it printed; ``ok`` says whether it must succeed."""
+    """Run a command in the checkout and return what it printed.
+
+    ``ok`` says whether it must succeed; without ``key`` there is no API key in the environment.
+    """
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(checkout),
@@ -46,8 +49,9 @@ def run(checkout: Path) -> Run:
     }
     environment.pop("OPENAI_API_KEY", None)
 
-    def call(*command: str, ok: bool = True) -> str:
-        done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    def call(*command: str, ok: bool = True, key: str = "") -> str:
+        own = environment | ({"OPENAI_API_KEY": key} if key else {})
+        done = subprocess.run(command, cwd=checkout, env=own, capture_output=True, text=True, check=False)
         said = done.stdout + done.stderr
         assert (done.returncode == 0) is ok, f"{' '.join(command)} ended with {done.returncode}:\n{said[-6000:]}"
         return said

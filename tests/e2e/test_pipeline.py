@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 from pathlib import Path
 
 import pytest
@@ -118,8 +119,13 @@ def test_frozen_teachers_teach_on_posts_without_labels(run: Run, checkout: Path)
 def test_the_same_pipeline_learns_relations(run: Run, checkout: Path) -> None:
     # the recorded fact checks are of entity swaps among the posts of the other task, so none are asked here
     write_values(checkout / "params.yaml", {"task": "re", "augment": {"kinds": ["style", "image"]}})
-    said = run("dvc", "repro")
+    key = f"sk-{secrets.token_hex(16)}"
+    said = run("dvc", "repro", key=key)
     assert executed(said)[-1] == "register"
+    files = [path for path in checkout.rglob("*") if path.is_file()]
+    assert {"mlflow.db", "ledger.db", "dvc.lock"} <= {path.name for path in files}
+    assert key not in said
+    assert not [path for path in files if key.encode() in path.read_bytes()]
     metrics = json.loads((checkout / "reports/metrics.json").read_text("utf-8"))
     assert {"baseline", "student", "knowledge"} <= set(metrics["test"])
     answer = json.loads(

@@ -60,6 +60,20 @@ def test_after_a_flow_run_dvc_is_clean(project: Path, run_flow) -> None:
     assert executions(project) == []
 
 
+def test_a_key_in_the_environment_reaches_no_record_of_prefect(
+    project: Path, run_flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-in-the-environment-0123456789")
+    assert set(run_flow().values()) == {"Completed"}
+    database = Path(PREFECT_API_DATABASE_CONNECTION_URL.value().split("///")[1])
+    files = [*database.parent.glob(f"{database.name}*"), *PREFECT_HOME.value().rglob("*")]
+    kept = [path.read_bytes() for path in files if path.is_file()]
+    assert any(b"flow_run" in found for found in kept)
+    assert not any(b"sk-in-the-environment" in found for found in kept)
+
+
 @pytest.mark.parametrize(
     ("key", "expected"), [("first", ["first", "second"]), ("second", ["second"]), ("aside", ["aside"])]
 )

@@ -76,6 +76,9 @@ def test_a_changed_prompt_address_or_length_is_a_new_question(server, params):
     elsewhere = params.model_copy(update={"base_url": server.base_url.replace("127.0.0.1", "localhost")})
     assert ask_all(requests("a"), elsewhere, progress=False).asked == 1
     assert ask_all(requests("a "), params, progress=False).asked == 1
+    for system in ("be short", "be brief"):
+        told = [{"role": "system", "content": system}, {"role": "user", "content": "a"}]
+        assert ask_all([Request("p0", Kind.NOUN, told, max_tokens=64)], params, progress=False).asked == 1
 
 
 def test_what_cannot_change_the_answer_is_no_new_question(server, params):
