@@ -131,7 +131,7 @@ def test_the_same_pipeline_learns_relations(run: Run, checkout: Path) -> None:
     answer = json.loads(
         run(
             "cotpd", "predict", "--json", "--head", "Collins", "--tail", "NASA",
-            "--model", "models:/cotpd-re@candidate", "Collins leaves NASA after 16 years",
+            "--model", "models:/cotpd-re/1", "Collins leaves NASA after 16 years",
         ).splitlines()[-1]
     )  # fmt: skip
     assert answer["label"].startswith(("/", "None"))
