@@ -84,6 +84,11 @@ class TeachParams(TrainParams):
     encoder: str | None = None
     """The teachers' encoder, larger if you like; null takes the student's."""
 
+    @property
+    def each(self) -> TrainParams:
+        """How one teacher is trained: the same however many there are, so that more of them keep those there are."""
+        return TrainParams(**self.model_dump(include=set(TrainParams.model_fields)))
+
 
 class DistilParams(Section):
     """How the two views are brought together (DESIGN: L = L_k + L_p + alpha KL)."""

@@ -47,7 +47,7 @@ def _train(number: int, examples: list[Example], valid: list[Example], params: P
     student = params.student.model_copy(update={"encoder": params.teach.encoder or params.student.encoder})
     of_its_own = params.model_copy(update={"seed": params.teach.seed + number, "student": student})
     objective = FineTuning("knowledge")
-    fit(examples, valid, of_its_own, params.teach, objective=objective, out=TEACHERS / str(number))
+    fit(examples, valid, of_its_own, params.teach.each, objective=objective, out=TEACHERS / str(number))
 
 
 if __name__ == "__main__":
