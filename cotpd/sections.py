@@ -86,7 +86,7 @@ class TeachParams(TrainParams):
 
     @property
     def each(self) -> TrainParams:
-        """How one teacher is trained: the same however many there are, so that more of them keep those there are."""
+        """How one teacher is trained: the same however many there are, so more of them keep those there are."""
         return TrainParams(**self.model_dump(include=set(TrainParams.model_fields)))
 
 
