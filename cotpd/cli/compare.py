@@ -24,7 +24,7 @@ def compare(
 ) -> None:
     """Say what the student gains on average over runs that differ in nothing but the seed.
 
-    p is the share of resamples of the posts in which the mean student is not better than the mean baseline;
+    p is two-sided, from resamples of the posts (paired bootstrap);
     recovered is the share of the knowledge view's gain that the student brings home.
 
     \b

@@ -47,7 +47,7 @@ def iterate_table(path: Path | str, record: type[R]) -> Iterator[R]:
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: there is no such table", "Run the step that writes it: dvc repro")
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8", errors="surrogateescape") as lines:  # a bad byte is its line's error
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue

@@ -18,7 +18,7 @@ from cotpd.errors import DataError
 from cotpd.evaluation.cases import post_of
 from cotpd.evaluation.compare import grouped
 from cotpd.evaluation.scores import Task, counts
-from cotpd.evaluation.significance import f1, resampled
+from cotpd.evaluation.significance import f1, resampled, two_sided
 
 Run = dict[str, dict[str, list[Prediction]]]  # split -> row -> predictions
 PLACES = ("predictions.jsonl", "evaluation/predictions.jsonl", "reports/evaluation/predictions.jsonl")
@@ -52,7 +52,7 @@ class Comparison:
     high: float | None
     """The 95 % interval of the mean gain, over resamples of the posts."""
     p_value: float | None
-    """One-sided: the share of resamples in which the mean student is not better than the mean baseline."""
+    """Two-sided, of the mean gain, as in a single run's metrics."""
     recovered: float | None
     """The mean gain over what the knowledge view gains over the baseline; None where that is nothing."""
 
@@ -64,9 +64,17 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
         paths: predictions.jsonl files, or folders that hold one: an evaluation's, a run's or a checkout's.
 
     Raises:
-        DataError: One is missing or empty, or two runs were not scored on the same annotated examples.
+        DataError: One is missing or empty, two hold the very same predictions, or two were not scored on the same
+            annotated examples.
     """
-    runs = [grouped(read_table(_file(path), Prediction)) for path in paths]
+    runs: list[Run] = []
+    for path in paths:
+        runs.append(grouped(read_table(_file(path), Prediction)))
+        if (first := runs.index(runs[-1])) < len(runs) - 1:
+            raise DataError(
+                f"{path} holds the very same predictions as {paths[first]}, and is no run of its own",
+                "Name each run once, and copy reports/evaluation only after the evaluate step.",
+            )
     for path, run in zip(paths, runs, strict=True):
         if not run:
             raise DataError(f"{path}: there are no predictions in it", "Run the evaluate step again.")
@@ -83,9 +91,7 @@ def task_of(runs: Sequence[Run]) -> Task:
 def compare_seeds(runs: Sequence[Run], *, seed: int, resamples: int = 10_000) -> dict[str, Comparison]:
     """Compare student and baseline over the seeds, on each split that every run has.
 
-    The test is a paired bootstrap over posts (Berg-Kirkpatrick et al. 2012): all pairs of a post are drawn
-    together. The share that is the p-value counts one resample more above and below the line, so that it is never
-    zero.
+    The test is the paired bootstrap of a single run over posts: all pairs of a post are drawn together.
 
     Returns:
         Comparisons by split, in the order of the splits.
@@ -109,9 +115,9 @@ def _compare(runs: Sequence[Mapping[str, list[Prediction]]], task: Task, seed: i
     both = np.stack([tables["student"], tables["baseline"]], 1)  # (posts, 2, seeds, 3)
     drawn = _gains(both, resamples, np.random.default_rng(seed))
     low, high = np.percentile(drawn, [2.5, 97.5])
-    p_value = (int((drawn <= 1e-12).sum()) + 1) / (resamples + 1)
     pairs = zip(rows["student"].each, rows["baseline"].each, strict=True)
     gain = Spread([ours - theirs for ours, theirs in pairs])
+    p_value = two_sided(drawn, gain.mean)
     return Comparison(rows, gain, float(low), float(high), p_value, _recovered(rows, gain))
 
 

@@ -42,9 +42,7 @@ def paired_bootstrap(
 ) -> Difference:
     """Compare two models on the same examples, in the same order.
 
-    The interval is the bootstrap's percentiles. The p-value is the share of resamples whose difference strays from
-    the observed one by as much as the observed one strays from zero (Efron and Tibshirani 1993, ch. 16;
-    Berg-Kirkpatrick et al. 2012 give the one-sided form), both counts raised by one so that it is never zero.
+    The interval is the bootstrap's percentiles, the p-value that of :func:`two_sided`.
 
     Raises:
         DataError: The two do not hold the same examples, or none.
@@ -58,8 +56,18 @@ def paired_bootstrap(
     observed = float(_difference(table.sum(axis=0)))
     drawn = resampled(table, _difference, resamples, np.random.default_rng(seed))  # (resamples,)
     low, high = np.percentile(drawn, [2.5, 97.5])
+    return Difference(observed, float(low), float(high), two_sided(drawn, observed), resamples)
+
+
+def two_sided(drawn: np.ndarray, observed: float) -> float:
+    """The two-sided p-value of a difference, from what it is in resamples, shape (n,).
+
+    It is the share of resamples whose difference strays from the observed one by as much as the observed one strays
+    from zero (Efron and Tibshirani 1993, ch. 16; Berg-Kirkpatrick et al. 2012 give the one-sided form), both counts
+    raised by one so that it is never zero.
+    """
     extreme = int(np.sum(np.abs(drawn - observed) >= abs(observed) - 1e-12))
-    return Difference(observed, float(low), float(high), (extreme + 1) / (resamples + 1), resamples)
+    return (extreme + 1) / (len(drawn) + 1)
 
 
 def resampled(
