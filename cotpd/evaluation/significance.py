@@ -62,9 +62,9 @@ def paired_bootstrap(
 def two_sided(drawn: np.ndarray, observed: float) -> float:
     """The two-sided p-value of a difference, from what it is in resamples, shape (n,).
 
-    It is the share of resamples whose difference strays from the observed one by as much as the observed one strays
-    from zero (Efron and Tibshirani 1993, ch. 16; Berg-Kirkpatrick et al. 2012 give the one-sided form), both counts
-    raised by one so that it is never zero.
+    It is the share of resamples whose difference strays from the observed one by as much as the observed one
+    strays from zero (Efron and Tibshirani 1993, ch. 16; Berg-Kirkpatrick et al. 2012 give the one-sided form),
+    both counts raised by one so that it is never zero.
     """
     extreme = int(np.sum(np.abs(drawn - observed) >= abs(observed) - 1e-12))
     return (extreme + 1) / (len(drawn) + 1)
