@@ -166,6 +166,8 @@ class EvaluateParams(Section):
     """Splits to score; one that the data set lacks is left out, and said so."""
     batch_size: int = Field(default=32, ge=1)
     """Posts at a time."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
 
 
 class RegisterParams(Section):

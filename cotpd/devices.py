@@ -19,8 +19,8 @@ def pick_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
+        torch.zeros(1, device=device).item()  # the meta device has shapes and no numbers
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError):
         raise ConfigError(
             f"device {name!r} is not there", "Use cpu, or auto for a GPU where there is one."
         ) from None

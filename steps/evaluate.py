@@ -48,7 +48,7 @@ class System(NamedTuple):
 
 def run(params: Params) -> None:
     """Write reports/metrics.json and reports/evaluation: predictions, plots with their data, report.html."""
-    rows = systems()
+    rows = systems(params.evaluate.device)
     predictions = list(_predictions(rows, params))
     metrics = compare(predictions, params.task, seed=params.seed)
     write_table(EVALUATION / "predictions.jsonl", predictions)
@@ -62,28 +62,28 @@ def run(params: Params) -> None:
         say(f"evaluate: {split} F1: {shown}")
 
 
-def systems() -> list[System]:
+def systems(device: str = "auto") -> list[System]:
     """Baseline and student, each in its own view, and the knowledge view, of whichever model reads it.
 
     That is the student itself where both views were trained together, else the first of its frozen teachers; where
     neither is there, the row is left out, and said so.
     """
-    baseline, student = Student.from_pretrained(BASELINE), Student.from_pretrained(STUDENT)
+    baseline, student = (Student.from_pretrained(folder, device) for folder in (BASELINE, STUDENT))
     found = [
         System("baseline", baseline, baseline.views[0], text_examples),
         System("student", student, student.views[0], text_examples),
     ]
-    reader = _reader_of_knowledge(student)
+    reader = _reader_of_knowledge(student, device)
     return found + [System("knowledge", one, "knowledge", knowledge_examples) for one in reader]
 
 
-def _reader_of_knowledge(student: Student) -> list[Student]:
+def _reader_of_knowledge(student: Student, device: str) -> list[Student]:
     """The one model that the knowledge row is of, or none."""
     if "knowledge" in student.views:
         return [student]
     first = TEACHERS / "0"
     if first.is_dir():
-        return [Student.from_pretrained(first)]
+        return [Student.from_pretrained(first, device)]
     say(f"evaluate: {STUDENT} reads text alone and there is no {first}, so the knowledge view is not scored")
     return []
 

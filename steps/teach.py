@@ -30,7 +30,7 @@ def run(params: Params) -> None:
         return
     examples += unlabelled_examples(params)
     folders = [TEACHERS / str(number) for number in range(teachers)]
-    believe(folders, examples, params.distil.temperature).save(TARGETS)
+    believe(folders, examples, params.distil.temperature, device=params.teach.device).save(TARGETS)
     say(f"teach: {teachers} teachers, {len(examples)} examples")
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cotpd.student.views import Encoded, Ids, Tokenization, View
 
+_USUAL = 512  # sub-words: longer posts count as several
 _POOL = 16  # batches that are sorted by length together: more save little padding, and shuffle less
 
 
@@ -85,7 +86,13 @@ def training_order(sizes: Sequence[tuple[int, int]], batch_size: int, rng: np.ra
 
 
 def reading_order(sizes: Sequence[tuple[int, int]], batch_size: int) -> Iterator[list[int]]:
-    """Batches by falling size: the largest first, so that memory runs out at once or never."""
+    """Batches by falling size: the largest first, so that memory runs out at once or never.
+
+    A batch is smaller than asked for where, padded to its longest, it would be longer than as many usual posts.
+    """
     order = sorted(range(len(sizes)), key=lambda i: sizes[i], reverse=True)
-    for at in range(0, len(order), batch_size):
-        yield order[at : at + batch_size]
+    at = 0
+    while at < len(order):
+        fit = max(1, batch_size * _USUAL // max(1, sizes[order[at]][0]))
+        yield order[at : at + min(batch_size, fit)]
+        at += min(batch_size, fit)

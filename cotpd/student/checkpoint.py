@@ -6,7 +6,6 @@ every epoch, as safetensors and JSON; at most one epoch is ever lost.
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from cotpd.errors import ModelError
+from cotpd.student.folders import part_of, remove, replace, settle
 from cotpd.student.model import StudentModel
 from cotpd.student.persistence import load
 from cotpd.student.processes import Processes
@@ -92,13 +92,10 @@ class Checkpoint:
         tensors |= {f"best.{name}": value for name, value in best.items()}
         for at, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{at}.{name}": value for name, value in moments.items()}
-        partial = self.folder.with_name(self.folder.name + ".part")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        partial = part_of(self.folder)
         save_file({name: value.detach().cpu().clone() for name, value in tensors.items()}, partial / _TENSORS)
         (partial / _STATE).write_text(json.dumps({"run": self.run, **state}), "utf-8")
-        self.clear()
-        partial.replace(self.folder)
+        replace(partial, self.folder)
 
     def read(
         self, model: StudentModel, optimizer: torch.optim.Optimizer
@@ -111,6 +108,7 @@ class Checkpoint:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
+        settle(self.folder)
         try:
             state = json.loads((self.folder / _STATE).read_text("utf-8"))
             if state["run"] != self.run:
@@ -138,7 +136,7 @@ class Checkpoint:
 
     def clear(self) -> None:
         """Remove it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

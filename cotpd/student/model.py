@@ -14,6 +14,8 @@ from cotpd.student.heads import make_head
 from cotpd.student.labels import LabelSet
 from cotpd.student.views import MARKERS, View
 
+_SUBWORDS = 16_384  # that the encoder reads at a time when it only predicts
+
 
 class StudentModel(nn.Module):
     """Encoder, generator and head.
@@ -55,8 +57,15 @@ class StudentModel(nn.Module):
             shift = prompt.shape[1]
             embedded = torch.cat([embedded[:, :1], prompt, embedded[:, 1:]], 1)
             attention = torch.cat([attention.new_ones(len(prompt), shift), attention], 1)
-        states = self.encoder(inputs_embeds=embedded, attention_mask=attention.long()).last_hidden_state
+        states = self._encode(embedded, attention.long())
         return states[batch.rows, batch.places + shift]
+
+    def _encode(self, embedded: Tensor, attention: Tensor) -> Tensor:
+        """States (N, L, d). Where nothing is learnt, few windows at a time: a long post has any number of them."""
+        most = len(embedded) if torch.is_grad_enabled() else max(1, _SUBWORDS // embedded.shape[1])
+        parts = zip(embedded.split(most), attention.split(most), strict=True)
+        states = [self.encoder(inputs_embeds=one, attention_mask=seen).last_hidden_state for one, seen in parts]
+        return states[0] if len(states) == 1 else torch.cat(states)
 
     def attention(self, batch: Batch) -> Tensor | None:
         """Each prompt query's attention to the sub-words: (N, m, L), rows that sum to 1; None without prompts."""

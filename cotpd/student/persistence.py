@@ -8,13 +8,15 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
 
 from cotpd.config import StudentParams
 from cotpd.data.records import Record
 from cotpd.errors import ModelError
+from cotpd.student.folders import part_of, replace, settle
 from cotpd.student.labels import LabelSet
 from cotpd.student.model import StudentModel
 from cotpd.student.views import View
@@ -24,17 +26,18 @@ if TYPE_CHECKING:
 
 CARD, WEIGHTS = "student.json", "model.safetensors"
 ENCODER, TOKENIZER = "encoder", "tokenizer"  # folders
+_PARTS = "parts"  # in the head of the weights: digests of the files that they belong to
 _REMEDY = "Train it again, or fetch the whole folder again."
 
 
 class Card(Record):
     """student.json: what is needed, beside weights and tokenizer, to build the model again."""
 
-    format: int = 1
+    format: Literal[1] = 1
     labels: LabelSet
-    views: tuple[View, ...]
+    views: tuple[View, ...] = Field(min_length=1)
     student: StudentParams
-    temperature: float = 1.0
+    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """What scores are divided by before they become probabilities."""
 
 
@@ -53,7 +56,6 @@ def build(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, "PreTr
     Raises:
         ModelError: The encoder cannot be had or is not a text encoder.
     """
-    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
 
     source = source_of(params.encoder)
@@ -115,26 +117,31 @@ def save(
     """
     from safetensors.torch import save_file
 
-    partial = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors, partial / WEIGHTS, metadata={"format": "pt"})
+    partial = part_of(folder)
     (partial / CARD).write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
     model.encoder.config.save_pretrained(partial / ENCODER)
     tokenizer.save_pretrained(partial / TOKENIZER)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    save_file(tensors, partial / WEIGHTS, metadata={_PARTS: json.dumps(_digests(partial, card))})
+    shutil.copymode(partial / CARD, partial / WEIGHTS)  # safetensors writes for its owner's eyes alone
     for name, content in (extra or {}).items():
         (partial / name).write_text(content, "utf-8")
-    _swap(partial, folder)
+    replace(partial, folder)
 
 
-def _swap(partial: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    partial.replace(folder)
-    shutil.rmtree(old, ignore_errors=True)
+def _digests(folder: Path, card: Card) -> dict[str, str]:
+    """What weights mean nothing without, by name: inventory, architecture, encoder and tokenizer.
+
+    The encoder's name and the temperature may change afterwards; tokenizer_config.json says where it was read
+    from, so it only has to be there.
+    """
+    said = card.model_dump_json(exclude={"temperature": True, "student": {"encoder"}})
+    found = {CARD: hashlib.sha256(said.encode()).hexdigest()}
+    for part in (ENCODER, TOKENIZER):
+        for file in sorted(path for path in (folder / part).rglob("*") if path.is_file()):
+            content = b"" if file.name == "tokenizer_config.json" else file.read_bytes()
+            found[file.relative_to(folder).as_posix()] = hashlib.sha256(content).hexdigest()
+    return found
 
 
 def load(folder: Path) -> Parts:
@@ -145,11 +152,13 @@ def load(folder: Path) -> Parts:
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+    settle(folder)
     card = _card(folder)
+    _verify(folder, card)
     try:
         config = AutoConfig.from_pretrained(folder / ENCODER, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{folder}: incomplete: {str(error).splitlines()[0]}", _REMEDY) from None
     model = StudentModel(AutoModel.from_config(config), card.student, card.labels, _neutral(tokenizer))
     _fill(model, folder / WEIGHTS)
@@ -188,21 +197,36 @@ def _card(folder: Path) -> Card:
             f"{folder}: no model here ({CARD} is missing)",
             "Name a folder that training wrote, such as models/student.",
         ) from None
-    except (ValidationError, UnicodeDecodeError) as error:
-        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not UTF-8"
+    except (ValidationError, UnicodeDecodeError, OSError) as error:
+        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise ModelError(f"{folder / CARD}: damaged, or of another version: {what}", _REMEDY) from None
 
 
+def _verify(folder: Path, card: Card) -> None:
+    """Compare the parts with those that the weights were written with, where they name any."""
+    weights = folder / WEIGHTS
+    try:
+        with safe_open(weights, "pt") as opened:
+            parts = json.loads((opened.metadata() or {}).get(_PARTS, "{}"))
+        found = _digests(folder, card)
+    except FileNotFoundError:
+        raise ModelError(f"{weights}: missing", _REMEDY) from None
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{weights}: damaged: {error}", _REMEDY) from None
+    for name, digest in parts.items():
+        if name not in found:
+            raise ModelError(f"{folder}: incomplete: {name} is missing", _REMEDY)
+        if found[name] != digest:
+            raise ModelError(
+                f"{folder / name}: changed since training, or of another model than {WEIGHTS}", _REMEDY
+            )
+
+
 def _fill(model: StudentModel, weights: Path) -> None:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         tensors: dict[str, Any] = load_file(weights)
         model.load_state_dict(tensors)
-    except FileNotFoundError:
-        raise ModelError(f"{weights}: missing", _REMEDY) from None
-    except SafetensorError as error:
-        raise ModelError(f"{weights}: damaged: {error}", _REMEDY) from None
     except RuntimeError as error:
         raise ModelError(f"{weights}: of another model: {str(error).splitlines()[-1].strip()}", _REMEDY) from None

@@ -13,11 +13,12 @@ import torch
 
 from cotpd.config import StudentParams
 from cotpd.devices import Bf16, autocast, pick_device
-from cotpd.errors import ModelError
+from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.models import folder_of
 from cotpd.progress import Progress
 from cotpd.student.batches import collate, reading_order, sizes
 from cotpd.student.examples import Example, Span, pair_example, text_example, without_labels
+from cotpd.student.folders import settle
 from cotpd.student.heads import Found
 from cotpd.student.model import StudentModel
 from cotpd.student.persistence import Card, load, save
@@ -80,6 +81,7 @@ class Student:
             ModelError: There is no model, or it is damaged or incomplete; the store or the version is not there.
             ConfigError: The device is not there.
         """
+        settle(Path(source))
         model, tokenizer, card, reads = load(folder_of(source))
         return cls(model, tokenizer, card.student, card.views, reads, device, temperature=card.temperature)
 
@@ -137,10 +139,20 @@ class Student:
 
         Raises:
             ModelError: The model labels relations: use :meth:`predict_relations`.
+            DataError: One text instead of several, or something that is no text.
+            ConfigError: A size below 1.
         """
         self._require("ner")
+        if isinstance(texts, str | bytes):
+            raise DataError("predict() takes texts, not one text", "Write predict([text]).")
+        _positive(batch_size=batch_size, look_ahead=look_ahead)
+        return self._mentions(texts, batch_size, look_ahead)
+
+    def _mentions(self, texts: Iterable[str], batch_size: int, look_ahead: int) -> Iterator[list[Mention]]:
         waiting = iter(texts)
         while chunk := list(islice(waiting, batch_size * look_ahead)):
+            if strange := [text for text in chunk if not isinstance(text, str)]:
+                raise DataError(f"{strange[0]!r} is no text", "Give predict() strings.")
             read = [text_example(text) for text in chunk]
             labelled = iter(self.predict_examples([e for e in read if e], batch_size=batch_size))
             for example in read:
@@ -159,8 +171,15 @@ class Student:
         Raises:
             DataError: A mention is not in its text.
             ModelError: The model labels mentions: use :meth:`predict`.
+            ConfigError: A size below 1.
         """
         self._require("re")
+        _positive(batch_size=batch_size)
+        return self._relations(pairs, batch_size)
+
+    def _relations(
+        self, pairs: Iterable[tuple[str, Span | str, Span | str]], batch_size: int
+    ) -> Iterator[Relation]:
         waiting = iter(pairs)
         while chunk := list(islice(waiting, batch_size)):
             examples = [pair_example(text, head, tail) for text, head, tail in chunk]
@@ -171,6 +190,12 @@ class Student:
         if self.labels.task != task:
             what = {"ner": "mentions: use predict()", "re": "relations: use predict_relations()"}
             raise ModelError(f"this model labels {what[self.labels.task]}")
+
+
+def _positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ConfigError(f"{name} is {size}", "Give 1 or more.")
 
 
 def _mention(example: Example, found: Found) -> Mention:

@@ -7,6 +7,7 @@ its epochs costs text alone, and the averages of several teachers take no more r
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -64,6 +65,7 @@ class Targets:
         save_file(tensors, folder / TENSORS)
         said = {"labels": self.labels.model_dump(mode="json"), "examples": list(self.rows)}
         (folder / NAMES).write_text(json.dumps(said, indent=0) + "\n", "utf-8")
+        shutil.copymode(folder / NAMES, folder / TENSORS)  # safetensors writes for its owner's eyes alone
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -98,7 +100,12 @@ class Targets:
 
 
 def believe(
-    folders: Sequence[Path], examples: Sequence[Example], temperature: float, batch_size: int = 32
+    folders: Sequence[Path],
+    examples: Sequence[Example],
+    temperature: float,
+    *,
+    device: str = "auto",
+    batch_size: int = 32,
 ) -> Targets:
     """What teachers believe of examples, averaged; gold labels in the examples are not looked at.
 
@@ -108,15 +115,17 @@ def believe(
         folders: Of the teachers; each reads the view that it was trained in.
         examples: With whatever the teachers' view needs; ids unique.
         temperature: Every score is divided by it.
+        device: auto, cpu, cuda, cuda:1, mps.
         batch_size: Examples at a time.
 
     Raises:
         ModelError: A folder holds no model, or two teachers know different labels.
+        ConfigError: The device is not there.
     """
     rows: dict[str, Belief] = {}
     inventories: dict[LabelSet, Path] = {}
     for folder in folders:
-        teacher = Student.from_pretrained(folder)
+        teacher = Student.from_pretrained(folder, device)
         inventories.setdefault(teacher.labels, folder)
         if len(inventories) > 1:
             raise ModelError(f"{' and '.join(map(str, inventories.values()))} know different labels", _REMEDY)

@@ -33,7 +33,7 @@ from cotpd.student.objectives import Objective
 from cotpd.student.optimization import make_optimizer, prepare, set_rates
 from cotpd.student.persistence import adopt, build, digest, load
 from cotpd.student.processes import Processes
-from cotpd.student.scoring import score
+from cotpd.student.scoring import gold, score
 from cotpd.student.student import Student
 from cotpd.student.views import Encoded
 
@@ -163,11 +163,14 @@ class Training:
     def fit(self, valid: Sequence[Example]) -> History:
         """All epochs that are still to do; leaves the best epoch's weights in the model."""
         self._resume()
+        judges = any(gold(example) for example in valid)  # where there is nothing to find, every epoch scores zero
+        if self.params.patience and valid and not judges and self.processes.main:
+            print("valid has nothing to find, so no epoch is the last one before its time", file=sys.stderr)
         while len(self.history) < self.params.epochs and self.waited != self.params.patience:
             row = {"epoch": len(self.history) + 1, **self.epoch()}
             if valid:
                 row["valid"] = self._scores(valid)
-            self._judge(row)
+            self._judge(row, judges)
             self._keep()
             if self.processes.main:
                 print(_line(row), file=sys.stderr, flush=True)
@@ -245,10 +248,13 @@ class Training:
         shared = iter(self.processes.total(own))
         return {view: {name: next(shared) for name in names} for view in views}
 
-    def _judge(self, row: dict[str, Any]) -> None:
-        """Take the epoch into the history, and its weights if none was better; of equals the later."""
+    def _judge(self, row: dict[str, Any], judges: bool) -> None:
+        """Take the epoch into the history, and its weights if none was better; of equals the later.
+
+        Where valid does not judge, the last epoch is the best.
+        """
         self.history.append(row)
-        reached = row["valid"][self.learner.views[0]]["f1"] if "valid" in row else float(row["epoch"])
+        reached = row["valid"][self.learner.views[0]]["f1"] if judges else float(row["epoch"])
         self.waited = 0 if reached > self.best_score else self.waited + 1
         if reached >= self.best_score:
             self.best_score = reached

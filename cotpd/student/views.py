@@ -180,19 +180,22 @@ def _windows(pieces: list[list[int]], room: int) -> tuple[tuple[Ids, ...], Ids, 
     ends = np.cumsum([len(piece) for piece in pieces])
     starts = ends - [len(piece) for piece in pieces]
     flat = np.asarray([i for piece in pieces for i in piece], np.int64)
-    bounds, begin = [], 0
-    while True:
-        last = int(np.searchsorted(ends, starts[begin] + room, side="right"))  # first word that does not fit
-        bounds.append((int(starts[begin]), int(ends[last - 1])))
-        if last == len(pieces):
-            break
-        begin = max(begin + 1, int(np.searchsorted(starts, ends[last - 1] - room // 4)))
-        begin = min(begin, last)
-    low, high = np.asarray(bounds).T[:, :, None]
-    context = np.minimum(np.where(low == 0, room, starts - low), np.where(high == len(flat), room, high - ends))
-    context = np.where((starts >= low) & (ends <= high), context, -1)  # (windows, words)
-    rows = context.argmax(0)
-    return tuple(flat[a:b] for a, b in bounds), rows, starts - low[rows, 0]
+    windows: list[Ids] = []
+    rows, places, most = np.zeros(len(pieces), np.int64), np.zeros(len(pieces), np.int64), np.full(len(pieces), -1)
+    begin = last = 0
+    while last < len(pieces):
+        low = starts[begin]
+        last = int(np.searchsorted(ends, low + room, side="right"))  # first word that does not fit
+        high, words = ends[last - 1], slice(begin, last)
+        before = starts[words] - low if begin else room
+        after = high - ends[words] if last < len(pieces) else room
+        context = np.broadcast_to(np.minimum(before, after), last - begin)
+        better = np.flatnonzero(context > most[words]) + begin
+        most[better] = context[better - begin]
+        rows[better], places[better] = len(windows), starts[better] - low
+        windows.append(flat[low:high])
+        begin = min(max(begin + 1, int(np.searchsorted(starts, high - room // 4))), last)
+    return tuple(windows), rows, places
 
 
 def _marked(pieces: list[list[int]], head: Span, tail: Span, vocabulary: int, room: int) -> tuple[Ids, Ids]:

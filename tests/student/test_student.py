@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from cotpd.config import DistilParams, TrainParams
-from cotpd.errors import DataError, ModelError
+from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.student import Student
 from cotpd.student.examples import build_examples
 from cotpd.student.objectives import JointDistillation
@@ -100,9 +100,28 @@ def test_a_pair_that_is_not_there_is_refused(folders, pair, message):
 
 def test_the_wrong_question_is_refused(student, ner_examples):
     with pytest.raises(ModelError, match=r"use predict\(\)"):
-        list(student.predict_relations([]))
+        student.predict_relations([])
     with pytest.raises(ModelError, match="reads the views prompt, knowledge, not text"):
         student.predict_examples(ner_examples, "text")
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda student: student.predict("ann lives in rome"), "not one text"),
+        (lambda student: student.predict(["ann"], batch_size=0), "batch_size is 0"),
+        (lambda student: student.predict(["ann"], look_ahead=0), "look_ahead is 0"),
+        (lambda student: list(student.predict(["ann", None])), "None is no text"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_refused_at_once(student, ask, message):
+    with pytest.raises((DataError, ConfigError), match=message):
+        ask(student)
+
+
+def test_all_files_of_a_model_can_be_read_by_whoever_can_read_one(folders):
+    modes = {path.stat().st_mode for path in (folders / "ner").rglob("*") if path.is_file()}
+    assert len(modes) == 1
 
 
 def test_saving_a_loaded_model_gives_the_same_bytes_and_needs_no_encoder(student, folders, tmp_path):
@@ -119,10 +138,23 @@ def _cut(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
+def _edit(path, values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def _as_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
 def _other_labels(folder):
-    card = json.loads((folder / "student.json").read_text())
-    card["labels"]["names"] = card["labels"]["names"][:-2]
-    (folder / "student.json").write_text(json.dumps(card))
+    labels = json.loads((folder / "student.json").read_text())["labels"]
+    _edit(folder / "student.json", {"labels": labels | {"names": labels["names"][:-2]}})
+
+
+def _mixed_labels(folder):
+    labels = json.loads((folder / "student.json").read_text())["labels"]
+    _edit(folder / "student.json", {"labels": labels | {"names": ["O", *labels["names"][:0:-1]]}})
 
 
 @pytest.mark.parametrize(
@@ -135,7 +167,17 @@ def _other_labels(folder):
         (_other_labels, "of another model"),
         (lambda f: shutil.rmtree(f / "encoder"), "incomplete"),
         (lambda f: shutil.rmtree(f / "tokenizer"), "incomplete"),
-        (lambda f: (f / "tokenizer/tokenizer.json").write_text("{"), "incomplete"),
+        (lambda f: (f / "tokenizer/tokenizer.json").write_text("{"), "tokenizer.json: changed"),
+        (lambda f: (f / "tokenizer/tokenizer.json").unlink(), "tokenizer.json is missing"),
+        (lambda f: (f / "tokenizer/tokenizer_config.json").unlink(), "tokenizer_config.json is missing"),
+        (lambda f: _edit(f / "encoder/config.json", {"model_type": "roberta"}), "config.json: changed"),
+        (lambda f: _edit(f / "encoder/config.json", {"hidden_size": "x"}), "config.json: changed"),
+        (lambda f: _edit(f / "student.json", {"format": 99}), "student.json: damaged, or of another version"),
+        (lambda f: _edit(f / "student.json", {"temperature": 0}), "student.json: damaged"),
+        (lambda f: _edit(f / "student.json", {"views": []}), "student.json: damaged"),
+        (_mixed_labels, "student.json: changed"),
+        (lambda f: _as_folder(f / "student.json"), "student.json: damaged"),
+        (lambda f: _as_folder(f / "model.safetensors"), "model.safetensors: damaged"),
     ],
 )
 def test_a_damaged_model_says_what_is_wrong_and_what_to_do(folders, tmp_path, harm, message):

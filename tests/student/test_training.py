@@ -153,7 +153,14 @@ def test_splits_without_a_single_mention_train_and_score_nothing(ner_examples, s
     assert Student.from_pretrained(tmp_path / "m", "cpu").temperature > 0
 
 
-@pytest.mark.parametrize("device", ["cuda:7", "mps:3", "tpu", "cpu:x", ""])
+def test_a_valid_split_without_a_mention_does_not_end_training_early(ner_examples, small, brief, tmp_path, capsys):
+    empty = [example.model_copy(update={"entities": ()}) for example in ner_examples]
+    params = brief.model_copy(update={"epochs": 4, "patience": 1})
+    assert len(run(ner_examples, small, params, tmp_path / "m", valid=empty)) == 4
+    assert "nothing to find" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("device", ["cuda:7", "mps:3", "tpu", "cpu:x", "meta", ""])
 def test_a_device_that_is_not_there_is_named_before_anything_is_loaded(
     device, ner_examples, small, brief, tmp_path
 ):
