@@ -122,21 +122,22 @@ def save(
     model.encoder.config.save_pretrained(partial / ENCODER)
     tokenizer.save_pretrained(partial / TOKENIZER)
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors, partial / WEIGHTS, metadata={_PARTS: json.dumps(_digests(partial, card))})
+    save_file(tensors, partial / WEIGHTS, metadata={_PARTS: json.dumps(_digests(partial))})
     shutil.copymode(partial / CARD, partial / WEIGHTS)  # safetensors writes for its owner's eyes alone
     for name, content in (extra or {}).items():
         (partial / name).write_text(content, "utf-8")
     replace(partial, folder)
 
 
-def _digests(folder: Path, card: Card) -> dict[str, str]:
+def _digests(folder: Path) -> dict[str, str]:
     """What weights mean nothing without, by name: inventory, architecture, encoder and tokenizer.
 
     The encoder's name and the temperature may change afterwards; tokenizer_config.json says where it was read
     from, so it only has to be there.
     """
-    said = card.model_dump_json(exclude={"temperature": True, "student": {"encoder"}})
-    found = {CARD: hashlib.sha256(said.encode()).hexdigest()}
+    card = json.loads((folder / CARD).read_text("utf-8"))
+    fixed = card | {"temperature": None, "student": card["student"] | {"encoder": None}}
+    found = {CARD: hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()}
     for part in (ENCODER, TOKENIZER):
         for file in sorted(path for path in (folder / part).rglob("*") if path.is_file()):
             content = b"" if file.name == "tokenizer_config.json" else file.read_bytes()
@@ -154,7 +155,7 @@ def load(folder: Path) -> Parts:
 
     settle(folder)
     card = _card(folder)
-    _verify(folder, card)
+    _verify(folder)
     try:
         config = AutoConfig.from_pretrained(folder / ENCODER, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER, local_files_only=True)
@@ -202,13 +203,13 @@ def _card(folder: Path) -> Card:
         raise ModelError(f"{folder / CARD}: damaged, or of another version: {what}", _REMEDY) from None
 
 
-def _verify(folder: Path, card: Card) -> None:
+def _verify(folder: Path) -> None:
     """Compare the parts with those that the weights were written with, where they name any."""
     weights = folder / WEIGHTS
     try:
         with safe_open(weights, "pt") as opened:
             parts = json.loads((opened.metadata() or {}).get(_PARTS, "{}"))
-        found = _digests(folder, card)
+        found = _digests(folder)
     except FileNotFoundError:
         raise ModelError(f"{weights}: missing", _REMEDY) from None
     except (OSError, SafetensorError) as error:

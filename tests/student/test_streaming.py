@@ -96,3 +96,16 @@ def test_words_kept_at_hand_are_bounded_and_forgetting_them_changes_nothing(stud
         assert [one[:4] for one in found] == [one[:4] for one in wanted[at]]
         sizes.append(len(student.tokens._words))
     assert max(sizes[4:]) <= 20 + 4 * 4  # as many as there may be before, and those of four posts
+
+
+def test_long_posts_are_read_some_windows_at_a_time_and_answered_as_at_once(student, monkeypatch):
+    posts = ["ann lives in rome . " * 1000] * 3 + ["bob works at acme ."] * 5
+    sizes = []
+    hook = student.model.encoder.register_forward_pre_hook(
+        lambda _, __, given: sizes.append(given["attention_mask"].numel()), with_kwargs=True
+    )
+    few = [[one[:4] for one in found] for found in student.predict(posts)]
+    hook.remove()
+    assert max(sizes) <= 16_384
+    monkeypatch.setattr("cotpd.student.model._SUBWORDS", 1 << 30)
+    assert [[one[:4] for one in found] for found in student.predict(posts)] == few

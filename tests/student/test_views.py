@@ -186,3 +186,9 @@ def test_batches_hold_every_example_once(sizes, batch_size):
         assert max(map(len, batches)) <= batch_size
     again = training_order(sizes, batch_size, np.random.default_rng(3))
     assert again == training_order(sizes, batch_size, np.random.default_rng(3))
+
+
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=200), st.integers(1, 32))
+def test_padded_to_its_longest_no_batch_is_larger_than_as_many_usual_posts_unless_one_post_is(lengths, batch_size):
+    for batch in reading_order([(one, one) for one in lengths], batch_size):
+        assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= 512 * batch_size
