@@ -1,20 +1,24 @@
 """`cotpd explain`: for each prediction the nearest training posts, their reasoning chains, and the attention."""
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cotpd.cli.output import console, json_line, printable
+from cotpd.cli.posts import Given, read_posts
+from cotpd.cli.predict import chosen, require_relations
+from cotpd.data.text import tokenize
 from cotpd.errors import DataError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-    from cotpd.evaluation.explanation import Claim, Explanation, Look, Looks, Support
+    from cotpd.evaluation.explanation import Claim, Explanation, Look, Support
+    from cotpd.student import Student
     from cotpd.student.neighbours import Neighbours
 
 NEAREST = 3
@@ -34,7 +38,11 @@ def explain(
     ] = Path("data"),
     file: Annotated[
         str | None,
-        typer.Option(help="One post a line, or JSON Lines if named .jsonl; - reads standard input."),
+        typer.Option(help="One post a line, or JSON Lines, as `cotpd predict` reads them; - reads stdin."),
+    ] = None,
+    is_json: Annotated[
+        bool | None,
+        typer.Option("--jsonl/--plain", help="How --file is written, whatever its name.", show_default=False),
     ] = None,
     head: Annotated[str | None, typer.Option(help="Relations: the first mention, as the text has it.")] = None,
     tail: Annotated[str | None, typer.Option(help="Relations: the second mention.")] = None,
@@ -52,67 +60,74 @@ def explain(
       cotpd explain --model models/student --nearest 1 --file posts.txt --json
       cotpd explain --head "Collins" --tail "NASA" "Collins leaves NASA after 16 years"
     """
-    from rich.console import Console
-
-    from cotpd.cli.predict import chosen, read_rows
+    posts = read_posts(texts or [], file, head, tail, is_json)
     from cotpd.models import folder_of
 
-    rows = read_rows(texts or [], file, head, tail)
-    index = _index(folder_of(chosen(model)), data)
-    console = Console(highlight=False)
-    for found in _explained(index, rows, nearest):
+    folder = folder_of(chosen(model))
+    _require_tables(data)
+    from cotpd.student import Student
+
+    student, out = Student.from_pretrained(folder), console()
+    require_relations(student.labels.task, head, tail)
+    index = _index(student, folder, data)
+    for post in posts:  # one at a time: somebody reads them, and may be typing them
+        found = _explained(index, post, nearest)
         if as_json:
-            print(json.dumps(asdict(found), ensure_ascii=False), flush=True)
+            named = {"id": post.row.get("id", found.id)}
+            print(json_line(named | post.row | asdict(found) | named, post.where), flush=True)
         else:
-            _print(found, console, 10**6 if full else 0)
+            _print(printable(found), out, 10**6 if full else 0)
 
 
-def _index(folder: Path, data: Path) -> "Neighbours":
-    posts = data / "prepared" / "train.jsonl"
-    for needed in (posts, data / "validated" / "captions.jsonl", data / "validated" / "knowledge.jsonl"):
+def _require_tables(data: Path) -> None:
+    for needed in (
+        data / "prepared" / "train.jsonl",
+        data / "validated" / "captions.jsonl",
+        data / "validated" / "knowledge.jsonl",
+    ):
         if not needed.is_file():
             raise DataError(
                 f"{needed}: there is no such table, so there are no training posts to show",
                 "Name the folder of the data that the model was trained on with --data, or make it: dvc repro.",
             )
+
+
+def _index(student: "Student", folder: Path, data: Path) -> "Neighbours":
     from cotpd.data.checked import read_captions, read_knowledge
     from cotpd.data.records import Post
     from cotpd.data.tables import read_table
-    from cotpd.student import Student
     from cotpd.student.examples import build_examples
     from cotpd.student.neighbours import Neighbours
 
-    student = Student.from_pretrained(folder)
     checked = data / "validated"
-    learnt = (read_table(posts, Post), student.labels.task, read_captions(checked), read_knowledge(checked))
+    posts = read_table(data / "prepared" / "train.jsonl", Post)
+    learnt = (posts, student.labels.task, read_captions(checked), read_knowledge(checked))
     return Neighbours.build(student, folder, build_examples(*learnt))
 
 
-def _explained(index: "Neighbours", rows: Iterable[dict[str, Any]], nearest: int) -> "Iterator[Explanation]":
-    """One post at a time: somebody reads them, and may be typing them."""
+def _explained(index: "Neighbours", post: Given, nearest: int) -> "Explanation":
     from cotpd.evaluation.explanation import Explanation, explain
-    from cotpd.registry.rows import read_example
+    from cotpd.registry.rows import example_of, read_row
 
-    for number, row in enumerate(rows, 1):
-        example = read_example(index.student.labels.task, row, number)
-        if example is None:
-            yield Explanation("text", row["text"], [], None)
-        else:
-            yield from explain(index, [example], index.student.predict_examples([example]), nearest)
+    example = example_of(read_row(index.student.labels.task, post.row, post.where))
+    if example is None:
+        return Explanation("text", post.row["text"], [], None)
+    [found] = explain(index, [example], index.student.predict_examples([example]), nearest)
+    return found
 
 
-def _print(found: "Explanation", console: "Console", width: int) -> None:
-    console.print(_post(found), soft_wrap=True)
+def _print(found: "Explanation", out: "Console", width: int) -> None:
+    out.print(_post(found), soft_wrap=True)
     if not found.claims:
-        console.print("nothing found in it", style="dim")
+        out.print("nothing found in it", style="dim")
     for claim in found.claims:
-        console.print()
-        console.print(_headline(claim))
+        out.print()
+        out.print(_headline(claim))
         for near in claim.neighbours:
-            console.print(_near(near, width))
-    console.print()
-    console.print(*_attention(found.attention), sep="\n")
-    console.print()
+            out.print(_near(near, width))
+    out.print()
+    out.print(*_attention(found), sep="\n")
+    out.print()
 
 
 def _post(found: "Explanation") -> "Text":
@@ -158,10 +173,13 @@ def _near(near: "Support", width: int) -> "RenderableType":
     return Padding(grid, (0, 0, 0, 2))
 
 
-def _attention(looks: "Looks | None") -> "list[RenderableType]":
+def _attention(found: "Explanation") -> "list[RenderableType]":
     from rich.columns import Columns
     from rich.text import Text
 
+    looks = found.attention
+    if looks is None and not tokenize(found.text):
+        return [Text("There is no word in it, so there is no prompt attention.", style="dim")]
     if looks is None:
         return [Text("This model reads no prompts, so there is no prompt attention.", style="dim")]
     top = sorted(looks.words, key=lambda word: -word.weight)[:SHOWN]

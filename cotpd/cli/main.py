@@ -1,6 +1,8 @@
 """The command `cotpd`: its sub-commands, and how an error the user can mend is shown."""
 
+import os
 import sys
+from contextlib import suppress
 
 import typer
 
@@ -32,7 +34,27 @@ app.add_typer(registry.app, name="registry")
 def main() -> None:
     """Run the command line; a problem the user can mend is printed without a traceback, with exit status 1."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a full disk is still an error like any other
     except CotpdError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except BrokenPipeError:  # whoever read it has read enough
+        _discard_output()
+        sys.exit(1)
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        _discard_output()
+        sys.exit(1)
+
+
+def _discard_output() -> None:
+    """Let go what could not be written, or Python would try again on its way out, with a status of its own."""
+    with suppress(OSError, ValueError, AttributeError):  # standard output may be closed, or no file at all
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)

@@ -1,24 +1,23 @@
 """`cotpd predict`: ask a student about posts given as arguments, in a file, or on standard input."""
 
-import gzip
-import json
 import queue
-import sys
 import threading
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from cotpd.cli.output import console, json_line, printable
+from cotpd.cli.posts import Row, read_posts
 from cotpd.config import load_params
-from cotpd.errors import ConfigError, DataError
+from cotpd.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-Row = dict[str, Any]
+    from cotpd.registry.rows import Asked
+
+T = TypeVar("T")
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 
@@ -33,8 +32,13 @@ def predict(
     file: Annotated[
         str | None,
         typer.Option(
-            help="One post a line, or JSON Lines with text (head, tail) if named .jsonl; .gz too; - reads stdin."
+            help="One post a line, or JSON Lines with text (head, tail) if named .jsonl or .json; .gz too; - reads"
+            " stdin, whose first line tells which. UTF-8."
         ),
+    ] = None,
+    is_json: Annotated[
+        bool | None,
+        typer.Option("--jsonl/--plain", help="How --file is written, whatever its name.", show_default=False),
     ] = None,
     head: Annotated[str | None, typer.Option(help="Relations: the first mention, as the text has it.")] = None,
     tail: Annotated[str | None, typer.Option(help="Relations: the second mention.")] = None,
@@ -48,24 +52,28 @@ def predict(
       cotpd predict "Eileen Collins waves from the pad at Kennedy Space Center"
       cotpd predict --model models/baseline "Hopper invented the bug"
       cotpd predict --file posts.txt --json > found.jsonl
-      tail -f stream.txt | cotpd predict --file -
+      tail -f stream.txt | cotpd predict --plain --file -
       cotpd predict --head "Collins" --tail "NASA" "Collins leaves NASA after 16 years"
     """
-    rows = read_rows(texts or [], file, head, tail)
+    posts = read_posts(texts or [], file, head, tail, is_json)
     from cotpd.models import folder_of
 
     folder = folder_of(chosen(model))  # a wrong name costs no import of torch
-    from cotpd.registry.rows import predict_rows
+    from cotpd.registry.rows import answer, read_row
     from cotpd.student import Student
     from cotpd.student.student import LOOK_AHEAD
 
-    student = Student.from_pretrained(folder)
-    done = 0
-    for batch in _batches(rows, batch_size * LOOK_AHEAD):
-        answers = predict_rows(student, batch, first=done + 1, batch_size=batch_size)
-        for row, found in zip(batch, answers, strict=True):
-            _print(row, found, as_json)
-        done += len(batch)
+    student, out = Student.from_pretrained(folder), console()
+    task = student.labels.task
+    require_relations(task, head, tail)
+    read = ((post, read_row(task, post.row, post.where)) for post in posts)  # a bad row ends what is behind it
+    for batch in batches(read, batch_size * LOOK_AHEAD):
+        answers = answer(student, [asked for _, asked in batch], batch_size)
+        for (post, asked), found in zip(batch, answers, strict=True):
+            if as_json:
+                print(json_line(post.row | found, post.where), flush=True)
+            else:
+                out.print(marked(asked, found), soft_wrap=True)
 
 
 def chosen(model: str | None) -> str:
@@ -76,57 +84,25 @@ def chosen(model: str | None) -> str:
     return f"models:/{params.registered_name}@{params.register_.alias}"
 
 
-def read_rows(texts: Sequence[str], file: str | None, head: str | None, tail: str | None) -> Iterable[Row]:
-    """Rows with text, and head and tail where they are given or stand in the file, read as they are asked for."""
-    if bool(texts) == (file is not None):
-        raise ConfigError("nothing to predict, or too much", "Give posts as arguments, or --file, not both.")
-    pair = {name: mention for name, mention in (("head", head), ("tail", tail)) if mention is not None}
-    if file is None:
-        return [{"text": text, **pair} for text in texts]
-    return ({**pair, **row} for row in _read(file))
+def require_relations(task: str, head: str | None, tail: str | None) -> None:
+    """Refuse a pair that a model would not look at.
+
+    Raises:
+        ConfigError: Head or tail is given, and the model finds entities.
+    """
+    if task != "re" and (head is not None or tail is not None):
+        raise ConfigError(
+            "--head and --tail ask for a relation, and this model finds named entities",
+            "Leave them out, or name a model of relations with --model.",
+        )
 
 
-def _read(file: str) -> Iterator[Row]:
-    if file == "-":
-        yield from _parsed(sys.stdin, "standard input", False)
-        return
-    try:
-        with _opened(Path(file)) as lines:
-            yield from _parsed(lines, file, file.removesuffix(".gz").endswith(".jsonl"))
-    except FileNotFoundError:
-        raise DataError(f"{file}: there is no such file", "Name a text file, one post a line.") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{file}: damaged: {error}", "Compress it again.") from None
-    except OSError as error:
-        raise DataError(f"{file}: {error.strerror}", "Name a text file, one post a line.") from None
+def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Batches of what has arrived: full ones from a file, single rows as they come from somebody who types.
 
-
-def _opened(file: Path) -> IO[str]:
-    return gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
-
-
-def _parsed(lines: IO[str], name: str, is_json: bool) -> Iterator[Row]:
-    try:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            row = json.loads(line) if is_json or line.startswith('{"text"') else {"text": line.strip()}
-            if not isinstance(row, dict):
-                raise DataError(f"{name}:{number}: not a JSON object", 'Write {"text": "..."} on each line.')
-            if not isinstance(row.get("text"), str):
-                raise DataError(
-                    f"{name}:{number}: no text, or not a string", 'Write {"text": "..."} on each line.'
-                )
-            yield row
-    except UnicodeDecodeError:
-        raise DataError(f"{name}: not UTF-8", "Convert it to UTF-8.") from None
-    except json.JSONDecodeError as error:
-        raise DataError(f"{name}:{number}: not JSON: {error.msg}", 'Write {"text": "..."} on each line.') from None
-
-
-def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    """Batches of what has arrived: full ones from a file, single rows as they come from somebody who types."""
-    arrived: queue.Queue[Row | BaseException | None] = queue.Queue(maxsize=4 * size)
+    What stands before an error is handed out before the error is raised.
+    """
+    arrived: queue.Queue[T | BaseException | None] = queue.Queue(maxsize=4 * size)
 
     def read() -> None:
         try:
@@ -138,9 +114,9 @@ def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
 
     threading.Thread(target=read, daemon=True).start()
     while True:
-        batch: list[Row] = []
+        batch: list[T] = []
         item = arrived.get()
-        while isinstance(item, dict):
+        while item is not None and not isinstance(item, BaseException):
             batch.append(item)
             if len(batch) == size or arrived.empty():
                 break
@@ -153,43 +129,19 @@ def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
             return
 
 
-def _print(row: Row, found: Row, as_json: bool) -> None:
-    if as_json:
-        print(_json_line(row | found, sys.stdout.encoding), flush=True)
-        return
-    from rich.console import Console
-
-    line = marked(row, found)
-    line.plain = _printable(line.plain)
-    Console(highlight=False).print(line, soft_wrap=True)
-
-
-def _json_line(row: Row, encoding: str) -> str:
-    """JSON as it is read best, or in ASCII where the output cannot hold it, such as half of a surrogate pair."""
-    line = json.dumps(row, ensure_ascii=False)
-    try:
-        line.encode(encoding)
-    except UnicodeEncodeError:
-        return json.dumps(row)
-    return line
-
-
-def _printable(text: str) -> str:
-    """The text with a mark for each half of a surrogate pair, in as many characters."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def marked(row: Row, found: Row) -> "Text":
+def marked(asked: "Asked", found: Row) -> "Text":
     """A prediction for the terminal: ``[mention TYPE 0.98]`` in the text, or the relation behind it."""
     from rich.text import Text
 
-    text, line, at = row["text"], Text(), 0
+    text, line, at = printable(asked.text), Text(), 0  # a mark for each control character, so offsets hold
     for one in found.get("entities", ()):
         line.append(text[at : one["start"]])
         style = COLOURS[sum(map(ord, one["type"])) % len(COLOURS)]  # the same colour in every run
-        line.append(f"[{one['text']} {one['type']} {one['score']:.2f}]", style=f"bold {style}")
+        mention = text[one["start"] : one["end"]]
+        line.append(f"[{mention} {one['type']} {one['score']:.2f}]", style=f"bold {style}")
         at = one["end"]
     line.append(text[at:])
-    if "label" in found:
-        line.append(f"  {row['head']} → {row['tail']}: {found['label']} {found['score']:.2f}", style="bold cyan")
+    if asked.head and asked.tail:
+        head, tail = text[slice(*asked.head)], text[slice(*asked.tail)]
+        line.append(f"  {head} → {tail}: {found['label']} {found['score']:.2f}", style="bold cyan")
     return line

@@ -1,5 +1,7 @@
 """`cotpd preset`: write a named set of values into params.yaml, comments kept."""
 
+import io
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +17,11 @@ FOLDER = Path("presets")
 @app.command("list")
 def list_presets() -> None:
     """Name the presets and what each is for."""
-    for path in sorted(FOLDER.glob("*.yaml")):
-        typer.echo(f"{path.stem:16}{path.read_text('utf-8').splitlines()[0].lstrip('# ')}")
+    presets = _presets()
+    width = max(len(path.stem) for path in presets) + 2
+    for path in presets:
+        purpose = _text(path).partition("\n")[0].lstrip("# ")
+        typer.echo(f"{path.stem:{width}}{purpose}")
 
 
 @app.command("apply")
@@ -31,46 +36,125 @@ def apply(
     """
     values = _read(name)
     if data is not None:
-        values.setdefault("data", {})["path"] = data
+        values["data"] = (values.get("data") or {}) | {"path": data}
     changed = write_values(params, values)
-    typer.echo("\n".join(f"{key}: {value}" for key, value in changed.items()) or "nothing to change")
+    typer.echo("\n".join(f"{key}: {_shown(value)}" for key, value in changed.items()) or "nothing to change")
 
 
 def write_values(path: Path, values: dict[str, Any]) -> dict[str, Any]:
-    """Set nested values in a parameter file and check the outcome; on an error the file stays as it was.
+    """Set nested values in a parameter file; what comes out is checked before it takes the file's place.
 
     Returns:
-        What changed: dotted key to new value.
+        What changed: dotted key to new value. If that is nothing, the file is not written.
 
     Raises:
-        ConfigError: The values are not what the parameters allow.
+        ConfigError: The file is missing or holds no sections, or the values are not what the parameters allow.
     """
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 1000
-    before = path.read_text("utf-8")
-    document = yaml.load(before)
+    yaml = _editor()
+    document = _sections(path, yaml)
     changed = _merge(document, values)
-    with path.open("w", encoding="utf-8") as out:
-        yaml.dump(document, out)
-    try:
-        load_params(path)
-    except ConfigError:
-        path.write_text(before, "utf-8")
-        raise
+    if changed:
+        written = io.StringIO()
+        yaml.dump(document, written)
+        _replace(path, written.getvalue())
     return changed
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a checked text in a file's place, so that a kill or an error leaves the old file; a link stays one."""
+    target = path.resolve()
+    partial = target.with_name(f"{target.name}.part")
+    partial.write_text(text, "utf-8")
+    try:
+        load_params(partial)
+        shutil.copymode(target, partial)
+        partial.replace(target)
+    except ConfigError as error:
+        raise ConfigError(error.problem.replace(str(partial), str(path)), error.remedy) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _presets() -> list[Path]:
+    found = sorted(FOLDER.glob("*.yaml"))
+    if not found:
+        raise ConfigError(f"{FOLDER}/: there are no presets here", "Run in the project's folder, which has them.")
+    return found
 
 
 def _read(name: str) -> dict[str, Any]:
     from ruamel.yaml import YAML
 
-    path = FOLDER / f"{name}.yaml" if (FOLDER / f"{name}.yaml").is_file() else Path(name)
+    shipped = FOLDER / f"{name}.yaml"
+    path = shipped if shipped.is_file() else Path(name)
     if not path.is_file():
-        known = ", ".join(sorted(preset.stem for preset in FOLDER.glob("*.yaml")))
+        known = ", ".join(preset.stem for preset in _presets())
         raise ConfigError(f"there is no preset {name!r}", f"Known ones: {known}; or name a YAML file.")
-    return YAML(typ="safe").load(path) or {}
+    values = _sections(path, YAML(typ="safe"))
+    if "data" in values and not isinstance(values["data"], dict | None):
+        raise ConfigError(f"{path}: data holds {values['data']!r}, not parameters", "Write data: {key: value}.")
+    return values
+
+
+def _sections(path: Path, yaml: Any) -> dict[str, Any]:
+    """What a YAML file holds, a mapping.
+
+    Raises:
+        ConfigError: It cannot be read, is not YAML, or holds something else; the message names file and line.
+    """
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        found = yaml.load(_text(path))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = "" if mark is None else f":{mark.line + 1}"
+        problem = error.problem or error.context
+        raise ConfigError(f"{path}{line}: not YAML: {problem}", "Mend the line it names.") from None
+    except (YAMLError, ValueError) as error:
+        problem = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not YAML: {problem}", "Write sections, as params.yaml does.") from None
+    if found is None:
+        found = yaml.load("{}")
+    if not isinstance(found, dict):
+        what = "a list" if isinstance(found, list) else f"{found!r}"
+        raise ConfigError(
+            f"{path}: holds {what}, not sections", "Write section: {key: value}, as params.yaml does."
+        )
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8", "Save it as UTF-8.") from None
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file", "Run from the folder that holds it.") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", "Name a YAML file.") from None
+
+
+def _editor() -> Any:
+    """YAML that keeps comments, quotes and written nulls: an empty value looks like one that was forgotten."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.representer import RoundTripRepresenter
+
+    class WithNulls(RoundTripRepresenter):
+        """Of its own, for representers are registered with a class."""
+
+    WithNulls.add_representer(
+        type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    yaml = YAML()
+    yaml.Representer = WithNulls
+    yaml.preserve_quotes = True
+    yaml.width = 1000
+    return yaml
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)
 
 
 def _merge(document: dict[str, Any], values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -4,7 +4,7 @@ Shared by the served model and by `cotpd predict`, so that both accept and say t
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cotpd.errors import DataError
 
@@ -17,6 +17,14 @@ Row = Mapping[str, Any]
 DIGITS = 4  # of a probability; what lies behind differs between processors
 
 
+class Asked(NamedTuple):
+    """A row that was read and found right: its text and, for a relation, its two mentions in characters."""
+
+    text: str
+    head: Span | None = None
+    tail: Span | None = None
+
+
 def predict_rows(
     student: "Student", rows: Sequence[Row], *, first: int = 1, batch_size: int = 32
 ) -> list[dict[str, Any]]:
@@ -24,61 +32,98 @@ def predict_rows(
 
     Args:
         student: Of either task.
-        rows: ``{"text"}`` (ner), or ``{"text", "head", "tail"}``, the mentions as they stand in the text (re).
+        rows: ``{"text"}`` (ner), or ``{"text", "head", "tail"}``, the mentions as they stand in the text or as
+            ``[start, end]`` in characters (re).
         first: The number of the first row, for messages.
         batch_size: Rows at a time.
 
     Returns:
-        ``{"entities": [{"start", "end", "text", "type", "score"}]}`` or ``{"label", "score"}`` per row; offsets
-        count characters, end exclusive, and a score is a probability. A blank text has no entities.
+        As :func:`answer`.
 
     Raises:
         DataError: A row lacks a column, or a mention does not stand in its text; the message names the row.
     """
-    numbered = list(enumerate(rows, first))
+    task = student.labels.task
+    return answer(student, [read_row(task, row, f"row {at}") for at, row in enumerate(rows, first)], batch_size)
+
+
+def answer(student: "Student", asked: Sequence[Asked], batch_size: int = 32) -> list[dict[str, Any]]:
+    """Predict what :func:`read_row` read for the student's task, in order.
+
+    Returns:
+        ``{"entities": [{"start", "end", "text", "type", "score"}]}`` or ``{"label", "score"}`` per row; offsets
+        count characters, end exclusive, and a score is a probability. A blank text has no entities.
+    """
     if student.labels.task == "ner":
-        found = student.predict([_column(row, "text", number) for number, row in numbered], batch_size)
+        found = student.predict([one.text for one in asked], batch_size)
         return [{"entities": [_rounded(mention._asdict()) for mention in mentions]} for mentions in found]
-    pairs = [_pair(row, number) for number, row in numbered]
+    pairs = [(one.text, one.head, one.tail) for one in asked if one.head and one.tail]
     return [_rounded(relation._asdict()) for relation in student.predict_relations(pairs, batch_size)]
 
 
-def read_example(task: str, row: Row, number: int) -> "Example | None":
-    """A row as an example to be labelled; None for a text without a word, where there is nothing to find.
+def read_row(task: str, row: Row, where: str) -> Asked:
+    """Check a row; where head and tail read the same, the tail is the next occurrence.
 
     Raises:
-        DataError: As for :func:`predict_rows`.
+        DataError: It lacks a column, or a mention does not stand in its text; the message names ``where``.
     """
+    text = _text(row, where)
+    if task == "ner":
+        return Asked(text)
+    head = _mention(row, "head", text, where)
+    again = isinstance(row["head"], str) and row["head"] == row.get("tail")
+    return Asked(text, head, _mention(row, "tail", text, where, head[1] if again else 0))
+
+
+def example_of(asked: Asked) -> "Example | None":
+    """What was asked as an example to be labelled; None for a text without a word, as nothing is in it."""
     from cotpd.student.examples import pair_example, text_example
 
-    return pair_example(*_pair(row, number)) if task == "re" else text_example(_column(row, "text", number))
+    if asked.head and asked.tail:
+        return pair_example(asked.text, asked.head, asked.tail)
+    return text_example(asked.text)
 
 
-def _pair(row: Row, number: int) -> tuple[str, Span, Span]:
-    """Text, head and tail; where both read the same, the tail is the next occurrence."""
-    text = _column(row, "text", number)
-    head = _mention(row, "head", text, number, 0)
-    same = row["head"] == row.get("tail")
-    return text, head, _mention(row, "tail", text, number, head[1] if same else 0)
+def _mention(row: Row, name: str, text: str, where: str, start: int = 0) -> Span:
+    from cotpd.student.examples import find_mention
 
-
-def _mention(row: Row, name: str, text: str, number: int, start: int) -> Span:
-    mention = _column(row, name, number)
-    found = text.find(mention, start) if mention.strip() else -1
-    if found < 0:
+    mention = row.get(name)
+    if isinstance(mention, list | tuple):
+        return _offsets(mention, name, text, where)
+    if not isinstance(mention, str):
+        remedy = f"Give {name} as a string, as the text has it, or as [start, end] in characters."
+        raise DataError(f"{where}: {name} {_problem(mention)}", remedy)
+    found = find_mention(text, mention, start)
+    if found is None:
+        again = " a second time" if start else ""
         raise DataError(
-            f"row {number}: {name} {mention!r} does not stand in the text",
+            f"{where}: {name} {mention!r} does not stand in the text{again}",
             "Write it as the text does, case included.",
         )
-    return found, found + len(mention)
+    return found
 
 
-def _column(row: Row, name: str, number: int) -> str:
-    value = row.get(name)
+def _offsets(mention: Sequence[Any], name: str, text: str, where: str) -> Span:
+    whole = [one for one in mention if isinstance(one, int) and not isinstance(one, bool)]
+    if len(mention) == len(whole) == 2 and 0 <= whole[0] < whole[1] <= len(text):
+        if text[whole[0] : whole[1]].strip():
+            return whole[0], whole[1]
+        raise DataError(f"{where}: no word at {name} {list(mention)}", "Count characters from 0, end exclusive.")
+    raise DataError(
+        f"{where}: {name} {list(mention)} is no place in a text of {len(text)} characters",
+        "Give [start, end], counting characters from 0, end exclusive.",
+    )
+
+
+def _text(row: Row, where: str) -> str:
+    value = row.get("text")
     if not isinstance(value, str):
-        problem = "is missing" if value is None else f"is {type(value).__name__}, not text"
-        raise DataError(f"row {number}: {name} {problem}", f"Give {name} as a string.")
+        raise DataError(f"{where}: text {_problem(value)}", "Give text as a string.")
     return value
+
+
+def _problem(value: object) -> str:
+    return "is missing" if value is None else f"is {type(value).__name__}, not text"
 
 
 def _rounded(found: dict[str, Any]) -> dict[str, Any]:

@@ -106,13 +106,31 @@ def pair_example(text: str, head: Span | str, tail: Span | str) -> Example:
     return example.model_copy(update={"head": _tokens_of(example, head), "tail": _tokens_of(example, tail)})
 
 
+def find_mention(text: str, mention: str, start: int = 0) -> Span | None:
+    """Where a mention first stands in a text, in characters; None for a blank one and where it does not stand.
+
+    An occurrence that begins and ends with a token goes before one within a word: "Ann" is not in "Annual" while
+    there is an Ann.
+    """
+    if not mention.strip():
+        return None
+    tokens = tokenize(text)
+    starts, ends = {token.start for token in tokens}, {token.end for token in tokens}
+    first = at = text.find(mention, start)
+    while at >= 0:
+        if at in starts and at + len(mention) in ends:
+            return at, at + len(mention)
+        at = text.find(mention, at + 1)
+    return (first, first + len(mention)) if first >= 0 else None
+
+
 def _tokens_of(example: Example, mention: Span | str) -> Span:
     """The tokens that a mention touches."""
     if isinstance(mention, str):
-        start = example.text.find(mention) if mention else -1
-        if start < 0:
+        found = find_mention(example.text, mention)
+        if found is None:
             raise DataError(f"{mention!r} does not stand in {example.text!r}", "Give it as it is written there.")
-        mention = (start, start + len(mention))
+        mention = found
     touched = [i for i, (a, b) in enumerate(example.offsets) if a < mention[1] and b > mention[0]]
     if not touched:
         raise DataError(f"no word at {mention[0]}:{mention[1]} of {example.text!r}", "Count characters from 0.")

@@ -89,7 +89,27 @@ def test_a_relation_comes_with_the_nearest_pairs(project):
 
 def test_a_post_without_a_word_has_nothing_to_explain(project):
     assert json.loads(run("--model", "models/student", "--json", " "))["claims"] == []
-    assert "nothing found in it" in run("--model", "models/student", " ")
+    out = run("--model", "models/student", " ")
+    assert "nothing found in it" in out
+    assert "There is no word in it" in out
+    assert "reads no prompts" not in out
+
+
+def test_a_row_keeps_its_id_and_what_came_with_it(project):
+    row = json.dumps({"id": 7, "text": POST, "lang": "en"})
+    found = json.loads(run("--model", "models/student", "--file", "-", "--json", input=f"{row}\n"))
+    assert (found["id"], found["text"], found["lang"]) == (7, POST, "en")
+    assert json.loads(run("--model", "models/student", "--json", POST))["id"] == "text"
+
+
+def test_what_the_terminal_cannot_hold_is_marked_and_the_rest_shown(project):
+    odd = json.dumps({"text": "\ud800 \x1b[2J bob lives in zoë . \x9b"})
+    for charset in ("utf-8", "ascii"):
+        runner = CliRunner(charset=charset)
+        arguments = ["--model", "models/student", "--jsonl", "--file", "-"]
+        out = runner.invoke(app, arguments, input=f"{odd}\n", catch_exceptions=False).stdout
+        assert "[2J bob lives in zo" in out
+        assert not {"\x1b", "\x9b"} & set(out)
 
 
 @pytest.mark.parametrize("gone", ["data/prepared/train.jsonl", "data/validated/knowledge.jsonl", "data"])
@@ -103,7 +123,8 @@ def test_missing_tables_are_named_with_what_to_do(project, gone):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "nothing to predict"),
+        ((), "no posts were given"),
+        (("--model", "models/student", "--head", "bob", POST), "--head and --tail ask for a relation"),
         (("--model", "models/nowhere", POST), "there is no such folder"),
         (("--model", "models/re", POST), "head is missing"),
         (("--model", "models/re", "--head", "eve", "--tail", "paris", POST), "'eve' does not stand in the text"),

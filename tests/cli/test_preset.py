@@ -4,12 +4,25 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
+from cotpd.cli import preset as module
 from cotpd.cli.preset import apply, write_values
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent.parent
+PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
+
+
+def keys_of(values: dict, prefix: str = "") -> set[str]:
+    """The dotted keys that are set."""
+    return {
+        key
+        for name, value in values.items()
+        for key in (keys_of(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name})
+    }
 
 
 @pytest.fixture
@@ -17,7 +30,7 @@ def params(tmp_path: Path) -> Path:
     return Path(shutil.copy(ROOT / "params.yaml", tmp_path))
 
 
-@pytest.mark.parametrize("preset", sorted(path.stem for path in (ROOT / "presets").glob("*.yaml")))
+@pytest.mark.parametrize("preset", [path.stem for path in PRESETS])
 def test_every_shipped_preset_is_valid(preset: str, params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     apply(preset, data="somewhere", params=params)
@@ -46,12 +59,100 @@ def test_comments_survive(params: Path) -> None:
 
 def test_a_bad_value_leaves_the_file_as_it_was(params: Path) -> None:
     before = params.read_bytes()
-    with pytest.raises(ConfigError, match="epochs"):
+    with pytest.raises(ConfigError, match=rf"^{params}:\d+: train\.epochs: "):
         write_values(params, {"train": {"epochs": -1}})
     assert params.read_bytes() == before
+    assert list(params.parent.iterdir()) == [params]
 
 
 def test_an_unknown_preset_names_the_known_ones(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     with pytest.raises(ConfigError, match="twitter2017"):
         apply("nothing", data=None, params=params)
+
+
+def test_every_preset_sets_the_same_keys_so_that_none_leaves_anything_behind() -> None:
+    found = {path.stem: keys_of(yaml.safe_load(path.read_text("utf-8"))) for path in PRESETS}
+    assert {name: found["mnre"] ^ keys for name, keys in found.items() if keys != found["mnre"]} == {}
+    assert "data.limit" in found["mnre"]
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_a_limit_that_was_tried_does_not_outlive_a_preset(
+    preset: Path, params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    write_values(params, {"data": {"limit": 2000}, "teach": {"epochs": 9}})
+    apply(preset.stem, data=None, params=params)
+    own = yaml.safe_load(preset.read_text("utf-8"))
+    assert load_params(params).data.limit == own["data"]["limit"]
+    assert load_params(params).teach.epochs == own["teach"]["epochs"]
+
+
+def test_a_preset_that_changes_nothing_writes_nothing(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    apply("sample", data=None, params=params)
+    before = params.stat()
+    apply("sample", data=None, params=params)
+    assert (params.stat().st_ino, params.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_written_nulls_stay_and_a_link_stays_a_link(params: Path) -> None:
+    link = params.with_name("link.yaml")
+    link.symlink_to(params)
+    nulls = params.read_text("utf-8").count(": null")
+    write_values(link, {"train": {"epochs": 2}, "data": {"captions": None}})
+    assert params.read_text("utf-8").count(": null") == nulls
+    assert link.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("- a", r"mine\.yaml: holds a list, not sections"),
+        ("a: b: c", r"mine\.yaml:1: not YAML"),
+        ("task: re\ntask: ner", r"mine\.yaml:2: not YAML: found duplicate key"),
+        ("x: 2024-13-45", r"mine\.yaml: not YAML: month"),
+        ("data: [1]", r"mine\.yaml: data holds \[1\]"),
+        (b"a: \xff", r"mine\.yaml: not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("of", ["preset", "params"])
+def test_a_file_that_is_no_mapping_is_named(params: Path, content: str | bytes, message: str, of: str) -> None:
+    mine = params.with_name("mine.yaml")
+    mine.write_bytes(content if isinstance(content, bytes) else content.encode())
+    if of == "preset":
+        with pytest.raises(ConfigError, match=message):
+            apply(str(mine), data="x", params=params)
+    elif "data holds" not in message:  # of a parameter file, the parameters' own check says so
+        with pytest.raises(ConfigError, match=message):
+            write_values(mine, {"task": "re"})
+
+
+def test_a_missing_parameter_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nope\.yaml: there is no such file"):
+        write_values(tmp_path / "nope.yaml", {"task": "re"})
+
+
+def test_a_preset_without_data_takes_the_folder_that_is_given(params: Path) -> None:
+    for content in ("data: null\n", "task: re\n", ""):
+        mine = params.with_name("mine.yaml")
+        mine.write_text(content, "utf-8")
+        apply(str(mine), data=f"for {content!r}", params=params)
+        assert load_params(params).data.path == f"for {content!r}"
+
+
+def test_names_and_purposes_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    listed = CliRunner().invoke(module.app, ["list"], catch_exceptions=False).stdout.splitlines()
+    assert [line.split("  ")[0] for line in listed] == [path.stem for path in PRESETS]
+    assert len({len(line) - len(line.split("  ", 1)[1].lstrip()) for line in listed}) == 1
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["apply", "mnre"]])
+def test_outside_a_project_the_missing_folder_is_named(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="presets/: there are no presets here"):
+        CliRunner().invoke(module.app, arguments, catch_exceptions=False)

@@ -1,6 +1,5 @@
 """`cotpd predict` and `cotpd registry`, as a user types them."""
 
-import gzip
 import io
 import json
 import shutil
@@ -13,6 +12,7 @@ from typer.testing import CliRunner
 
 from cotpd.cli import predict as module
 from cotpd.cli import registry
+from cotpd.cli.posts import parse
 from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.registry.pack import register
 from tests.registry.conftest import TEXT
@@ -71,26 +71,27 @@ def test_what_arrived_is_answered_before_the_stream_ends():
         assert answered.wait(10)
         yield {"text": "two"}
 
-    batches = module._batches(stream(), 32)
-    assert next(batches) == [{"text": "one"}]
+    found = module.batches(stream(), 32)
+    assert next(found) == [{"text": "one"}]
     answered.set()
-    assert list(batches) == [[{"text": "two"}]]
+    assert list(found) == [[{"text": "two"}]]
 
 
 def test_batches_lose_nothing_and_pass_an_error_on():
     rows = [{"text": str(n)} for n in range(100)]
-    batches = list(module._batches(rows, 7))
+    batches = list(module.batches(rows, 7))
     assert [row for batch in batches for row in batch] == rows
     assert max(map(len, batches)) <= 7
     with pytest.raises(DataError, match="posts:2: not JSON"):
-        list(module._batches(module._parsed(io.StringIO('{"text": "a"}\n{\n'), "posts", True), 7))
+        list(module.batches(parse(io.StringIO('{"text": "a"}\n{\n'), "posts", True), 7))
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ((), ConfigError, "nothing to predict"),
+        ((), ConfigError, "no posts were given"),
         (("a", "--file", "b"), ConfigError, "not both"),
+        (("a", "--plain"), ConfigError, "say how a file is read"),
         (("a", "--model", "models/nowhere"), ModelError, "there is no such folder"),
         (("a",), ConfigError, "params.yaml: there is no such file"),
         (("a", "--model", "models:/x@challenger"), ModelError, "no registry is named"),
@@ -122,44 +123,40 @@ def test_half_a_surrogate_pair_is_answered_like_any_other_character(students, pr
     assert " ? " in run(*model).stdout
 
 
-def test_what_the_output_cannot_hold_is_escaped_and_the_rest_left_readable():
-    assert module._json_line({"text": "Zoë"}, "utf-8") == '{"text": "Zoë"}'
-    for text, encoding in (("Zoë", "ascii"), ("\ud83d", "utf-8")):
-        line = module._json_line({"text": text}, encoding)
-        assert line.isascii()
-        assert json.loads(line) == {"text": text}
+def test_a_bad_pair_is_named_by_its_line_and_costs_no_row_before_it(students, project):
+    rows = [{"text": TEXT, "head": "Ada", "tail": "Acme"}, {"text": TEXT, "head": [0, 3], "tail": [14, 18]}]
+    rows.append({"text": TEXT, "head": "Ada", "tail": "Bob"})
+    Path("pairs.jsonl").write_text("\n\n".join(map(json.dumps, rows)) + "\n", "utf-8")
+    asked = ["--model", str(students["re"]), "--file", "pairs.jsonl"]
+    done = CliRunner().invoke(app, asked)
+    assert str(done.exception).startswith("pairs.jsonl:5: tail 'Bob' does not stand in the text")
+    by_name, by_place = done.stdout.splitlines()
+    assert by_name == by_place
+    assert by_name.startswith(f"{TEXT}  Ada → Acme: member ")
 
 
-@pytest.mark.parametrize("line", ['{"text": 5}', '{"txt": "a"}', "[]", "{"])
-def test_a_bad_line_is_named_by_its_number_blank_ones_counted(line):
-    rows = module._parsed(io.StringIO(f'{{"text": "a"}}\n\n{line}\n'), "posts", True)
-    assert next(rows) == {"text": "a"}
-    with pytest.raises(DataError, match=r"^posts:3: "):
-        next(rows)
+def test_a_pair_is_not_asked_of_a_model_of_entities(students, project):
+    with pytest.raises(ConfigError, match="--head and --tail ask for a relation"):
+        run("--model", str(students["ner"]), "--head", "Ada", TEXT)
 
 
-def test_packed_files_are_read_and_damaged_ones_named(tmp_path):
-    noise = "".join(f"Ada {number} at Acme\n" for number in range(300))
-    packed = gzip.compress(noise.encode(), mtime=0)
-    middle = len(packed) // 2
-    broken = {
-        "whole": packed,
-        "cut": packed[:middle],
-        "spoilt": packed[:40] + bytes(255 - byte for byte in packed[40:middle]) + packed[middle:],
-        "plain": noise.encode(),
-    }
-    for name, content in broken.items():
-        (tmp_path / f"{name}.txt.gz").write_bytes(content)
-    assert len(list(module._read(str(tmp_path / "whole.txt.gz")))) == 300
-    for name in ("cut", "spoilt", "plain"):
-        with pytest.raises(DataError, match=rf"{name}\.txt\.gz: damaged") as caught:
-            list(module._read(str(tmp_path / f"{name}.txt.gz")))
-        assert caught.value.remedy
+def test_control_characters_do_not_reach_the_terminal_and_entities_stay_in_place(students, project):
+    text = "\x1b]0;x\x07 \r Ada works for Acme \x9b in Rome"
+    model = ("--model", str(students["ner"]))
+    found = json.loads(run(*model, "--json", text).stdout)
+    assert found["text"] == text
+    out = run(*model, text).stdout
+    assert all(character.isprintable() for character in out.rstrip("\n"))
+    for entity in found["entities"]:
+        assert f"[{module.printable(entity['text'])} {entity['type']} " in out
 
 
-def test_a_folder_is_no_file_of_posts(tmp_path):
-    with pytest.raises(DataError, match="directory"):
-        list(module._read(str(tmp_path)))
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_an_output_that_knows_few_characters_gets_the_rest_escaped_or_marked(students, project, options):
+    arguments = ["--model", str(students["ner"]), *options, "Zoë works for Acme"]
+    out = CliRunner(charset="ascii").invoke(app, arguments, catch_exceptions=False).stdout
+    assert "Acme" in out
+    assert ("Zo\\u00eb" if options else "Zo?") in out
 
 
 def test_versions_are_listed_promoted_and_rolled_back(registered):
