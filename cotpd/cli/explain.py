@@ -49,6 +49,7 @@ def explain(
     nearest: Annotated[int, typer.Option(min=1, help="Training posts to show for each prediction.")] = NEAREST,
     full: Annotated[bool, typer.Option("--full", help="Do not shorten posts and answers.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines, nothing shortened.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
 ) -> None:
     """Show what stands behind each prediction: near training posts, their reasoning chains, prompt attention.
 
@@ -67,7 +68,7 @@ def explain(
     _require_tables(data)
     from cotpd.student import Student
 
-    student, out = Student.from_pretrained(folder), console()
+    student, out = Student.from_pretrained(folder, device), console()
     require_relations(student.labels.task, head, tail)
     index = _index(student, folder, data)
     for post in posts:  # one at a time: somebody reads them, and may be typing them

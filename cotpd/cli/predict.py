@@ -32,8 +32,8 @@ def predict(
     file: Annotated[
         str | None,
         typer.Option(
-            help="One post a line, or JSON Lines with text (head, tail) if named .jsonl or .json; .gz too; - reads"
-            " stdin, whose first line tells which. UTF-8."
+            help="One post a line, blank ones left out, or JSON Lines with text (head, tail) if named .jsonl or"
+            " .json; .gz too; - reads stdin, whose first line tells which. UTF-8."
         ),
     ] = None,
     is_json: Annotated[
@@ -44,6 +44,7 @@ def predict(
     tail: Annotated[str | None, typer.Option(help="Relations: the second mention.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines instead of marked text.")] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Posts at a time.")] = 32,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
 ) -> None:
     """Find the named entities of posts, or the relation of a pair, with a trained student.
 
@@ -63,7 +64,7 @@ def predict(
     from cotpd.student import Student
     from cotpd.student.student import LOOK_AHEAD
 
-    student, out = Student.from_pretrained(folder), console()
+    student, out = Student.from_pretrained(folder, device), console()
     task = student.labels.task
     require_relations(task, head, tail)
     read = ((post, read_row(task, post.row, post.where)) for post in posts)  # a bad row ends what is behind it

@@ -62,6 +62,11 @@ def test_a_relation_is_asked_for_with_head_and_tail(students, project):
     assert out.startswith(f"{TEXT}  Ada → Acme: member ")
 
 
+def test_a_device_that_is_not_there_is_named(students, project):
+    with pytest.raises(ConfigError, match="device 'tpu' is not there"):
+        run("--model", str(students["ner"]), "--device", "tpu", TEXT)
+
+
 def test_what_arrived_is_answered_before_the_stream_ends():
     """Given a stream that stalls, the rows before the stall come out at once."""
     answered = threading.Event()
