@@ -109,6 +109,7 @@ FAULTS = {
     "429, retry-after": Fault(_refuse(429, headers="retry-after: 0.2\r\n")),
     "429": Fault(_refuse(429)),
     "quota used up": Fault(_refuse(429, "insufficient_quota"), ends=True),
+    "no balance": Fault(_refuse(402, "insufficient_balance"), ends=True),
     "key refused": Fault(_refuse(401), ends=True),
     "400": Fault(_refuse(400)),
     "500": Fault(_refuse(500)),

@@ -108,6 +108,7 @@ class Round:
         self._seen: set[str] = set()
         self._theirs: dict[str, Call] = {}  # what another process is asking
         self._failures_in_a_row = 0
+        self._over = False
         self._formless = False  # the server has refused a response_format
         self._began = time.monotonic()
         if total is None and isinstance(requests, Sized):
@@ -135,17 +136,20 @@ class Round:
 
     def _window(self) -> list[Call] | None:
         """Draw the next requests; returns the calls that the ledger lacks, None when no request is left."""
-        drawn = list(islice(self._requests, _WINDOW))
-        if not drawn:
+        calls = []
+        for request in islice(self._requests, _WINDOW):
+            if self._over:  # a window of pictures takes its time, and nobody waits for it any more
+                return None
+            calls.append((request, _call(request, self._params)))
+        if not calls:
             return None
-        calls = [(request, _call(request, self._params)) for request in drawn]
         self.result.rows += (Row(request.id, request.kind, call.key, request.schema) for request, call in calls)
         new = {call.key: call for _, call in calls if call.key not in self._seen}
         self._seen |= new.keys()
         held = self._held(new)
         order = {call.key: request.kind for request, call in calls}
         missing = sorted((key for key in new if key not in held), key=lambda key: order[key])
-        self._bar.advance(len(drawn) - len(missing))
+        self._bar.advance(len(calls) - len(missing))
         return [new[key] for key in self._claimed({key: new[key] for key in missing})]
 
     def _claimed(self, calls: dict[str, Call]) -> list[str]:
@@ -167,14 +171,17 @@ class Round:
 
     async def _ask(self, first: list[Call] | None) -> None:
         waiting: asyncio.Queue[Call | None] = asyncio.Queue(_WINDOW)
-        async with Client(self._params) as client, asyncio.TaskGroup() as group:
-            life = group.create_task(self._live())
-            workers = [group.create_task(self._work(client, waiting)) for _ in range(self._params.concurrency)]
-            await self._feed(first, waiting)
-            for _ in workers:
-                await waiting.put(None)
-            await asyncio.wait(workers)
-            life.cancel()
+        try:
+            async with Client(self._params) as client, asyncio.TaskGroup() as group:
+                life = group.create_task(self._live())
+                workers = [group.create_task(self._work(client, waiting)) for _ in range(self._params.concurrency)]
+                await self._feed(first, waiting)
+                for _ in workers:
+                    await waiting.put(None)
+                await asyncio.wait(workers)
+                life.cancel()
+        finally:
+            self._over = True
 
     async def _feed(self, calls: list[Call] | None, waiting: "asyncio.Queue[Call | None]") -> None:
         """Put into the queue what is to be asked: window by window, then what others have left."""
@@ -215,8 +222,9 @@ class Round:
             # Nothing is awaited between an answer's arrival and its place in the queue: no cancel loses it.
             kept = self._ledger.submit(Entry.of(sent, raw, latency))
             entry = await asyncio.wrap_future(kept)
-            client.pace.correct(
-                sum(worst_case(call)) - (entry.prompt_tokens or 0) - (entry.completion_tokens or 0)
+            used = (entry.prompt_tokens, entry.completion_tokens)
+            client.pace.correct(  # of what the server does not count, the worst case stands
+                sum(most - one for most, one in zip(worst_case(call), used, strict=True) if one is not None)
             )
             self.result.asked += 1
             self._failures_in_a_row = 0

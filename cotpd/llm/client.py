@@ -27,14 +27,15 @@ _FIRST_PAUSE = 0.5  # seconds; doubles with every try
 _LONGEST_PAUSE = 30.0
 _POOL = 8  # connections: each request looks at all of its pool's, so a few small pools cost less than a large one
 _PASSING = {408, 409, 425, 429}  # statuses below 500 that a later try may mend
+_GAVE_UP_WAITING = {504, 524}  # a gateway did: the model behind it may have answered, and be paid for
 _MOST_QUOTED = 300  # characters of a server's own words in a message
 
 
 _LOOK = "The server does not take this request: look at the post, the prompt and the parameters."
-_REMEDIES = {
+_REMEDIES = {  # the first that a server's words name
+    "response_format": "Set llm.structured: false, and the prompt's schema is not sent.",
     "max_completion_tokens": "Set llm.length_key: max_completion_tokens.",
     "temperature": "Set llm.temperature: null, and no temperature is sent.",
-    "response_format": "Set llm.structured: false, and the prompt's schema is not sent.",
     "seed": "Set llm.seed: null, and no seed is sent.",
 }
 
@@ -58,9 +59,19 @@ def passes(status: int) -> bool:
     return status in _PASSING or status >= 500
 
 
-def refusal(status: int, said: str) -> UnansweredError:
-    """A request that the server does not take, with the remedy if its words name the field."""
-    refused = next((part for part in _REMEDIES if part in said), "")
+def refusal(status: int, said: str, *, whole: str | None = None, field: str | None = None) -> UnansweredError:
+    """A request that the server does not take, with the remedy if its words name the field.
+
+    Args:
+        status: Of the answer.
+        said: Its words, as far as they are quoted.
+        whole: All of them.
+        field: That the server says it is about.
+    """
+    named = [part for part in _REMEDIES if part == field] or [
+        part for part in _REMEDIES if part in (whole or said)
+    ]
+    refused = named[0] if named else ""
     remedy = _REMEDIES.get(refused, _LOOK)
     return UnansweredError(f"status {status}: {said}", remedy, passing=False, refused=refused)
 
@@ -87,8 +98,9 @@ class Client:
         Raises:
             LlmError: The key cannot be sent.
         """
-        if not self._key.isascii():
-            raise LlmError(f"the key in {self._params.api_key_env} holds other than ASCII", "Copy it once more.")
+        if not self._key.isascii() or not self._key.isprintable():
+            what = "other than ASCII" if not self._key.isascii() else "a line break or another control character"
+            raise LlmError(f"the key in {self._params.api_key_env} holds {what}", "Copy it once more.")
         return self._key or "none", self._address
 
     async def __aenter__(self) -> Self:
@@ -152,6 +164,7 @@ class Client:
                 response = await self._api().post("/chat/completions", body=body, cast_to=httpx2.Response)
         except openai.APIStatusError as error:
             self._reached = True
+            self.pace.heed(error.response.headers)
             raise self.judge(error) from None
         except (openai.APITimeoutError, TimeoutError):
             raise _PassingError(f"no answer within {self._params.timeout:g} s", billed=True) from None
@@ -188,7 +201,7 @@ class Client:
             source = self._params.api_key_env
             remedy = f"Export a valid one in {source}." if source else "Name its variable under api_key_env."
             return LlmError(f"{at} refuses the API key ({status})", remedy)
-        if error.code == "insufficient_quota":
+        if status == 402 or error.code == "insufficient_quota":
             return LlmError(
                 f"{at} says that the quota is used up", "Add credit; the answers so far are in the ledger."
             )
@@ -198,14 +211,16 @@ class Client:
                 f"Check llm.model ({self._params.model}) and llm.base_url, which mostly ends in /v1.",
             )
         if passes(status):
-            return _PassingError(f"status {status}: {said}", retry_after(error.response.headers))
-        return refusal(status, said)
+            wait = retry_after(error.response.headers)
+            return _PassingError(f"status {status}: {said}", wait, billed=status in _GAVE_UP_WAITING)
+        return refusal(status, said, whole=error.message, field=error.param)
 
     async def _pause(self, attempt: int, wait: float | None) -> None:
-        if wait is not None:
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt) * random.uniform(0.5, 1.0)
+        if wait:
             self.pace.hold(wait)
-        else:
-            await asyncio.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt) * random.uniform(0.5, 1.0))
+        if wait is None or wait < pause:  # a server that asks for no wait at all is not believed
+            await asyncio.sleep(pause)
 
     def scrub(self, text: str) -> str:
         """A server's words without the key, and not too many of them."""

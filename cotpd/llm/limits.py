@@ -42,12 +42,16 @@ class Pace:
 
     async def turn(self, tokens: float) -> None:
         """Wait for one's turn to send a request of at most so many tokens, answer included."""
-        now = self._clock()
-        at = max(now, self._request_at, self._tokens_at, self._held_until)
+        at = self._reserve(tokens)
+        while (wait := at - self._clock()) > 0:
+            await self._sleep(wait)
+            if self._held_until > at:  # somebody was told to wait meanwhile: the place behind that is another
+                at = self._reserve(tokens)
+
+    def _reserve(self, tokens: float) -> float:
+        at = max(self._clock(), self._request_at, self._tokens_at, self._held_until)
         self._request_at, self._tokens_at = at + self._a_request, at + tokens * self._a_token
-        while at > now:
-            await self._sleep(at - now)
-            now, at = self._clock(), max(at, self._held_until)  # somebody may have been told to wait meanwhile
+        return at
 
     def correct(self, unused: float) -> None:
         """Give back tokens that a request was allowed and did not use."""

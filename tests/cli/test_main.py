@@ -13,7 +13,9 @@ COTPD = (sys.executable, "-c", "from cotpd.cli.main import main; main()")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 # a student would cost seconds of imports: what is tested is how predict waits for posts
 WAITING = """
-import sys
+import signal, sys
+# a background job of a shell inherits that Ctrl-C is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from cotpd.cli import main, predict
 def answer(file: str) -> None:
     for batch in predict.batches(predict.read_posts([], file), 1):

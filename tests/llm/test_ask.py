@@ -129,6 +129,7 @@ def test_retry_after_holds_every_request_back(server, params):
         (error(403), "refuses the API key"),
         (error(404, message="no model fake"), "no model fake"),
         (error(429, "insufficient_quota"), "quota"),
+        (error(402, message="Insufficient balance"), "quota"),
     ],
 )
 def test_what_no_retry_mends_stops_at_once(server, params, fault, said):
@@ -138,6 +139,15 @@ def test_what_no_retry_mends_stops_at_once(server, params, fault, said):
             requests(*(str(n) for n in range(50))), params.model_copy(update={"concurrency": 2}), progress=False
         )
     assert len(server.asked) <= 2
+
+
+@pytest.mark.parametrize("key", ["sk-abc\ndefghijkl", "sk-\u00e4bcdefgh"])
+def test_a_key_that_cannot_be_sent_is_refused_and_not_quoted(server, params, monkeypatch, key):
+    monkeypatch.setenv("SOME_KEY", key)
+    with pytest.raises(LlmError, match="the key in SOME_KEY holds") as caught:
+        ask_all(requests("a"), params.model_copy(update={"api_key_env": "SOME_KEY"}), progress=False)
+    assert "abc" not in str(caught.value)
+    assert not server.asked
 
 
 def test_one_failing_post_does_not_stop_the_others(server, params):

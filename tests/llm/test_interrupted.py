@@ -48,6 +48,33 @@ def _interrupted(server: FakeServer, params: LlmParams, with_signal: int) -> tup
     return run.returncode, time.monotonic() - began
 
 
+SLOW_TO_BUILD = (
+    SCRIPT.partition("ask_all(")[0]
+    + """
+import time
+def questions():
+    for n in range(5000):
+        if n >= 1000:  # the second window is built beside the asking
+            time.sleep(0.05)
+        yield Request(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}])
+ask_all(questions(), params)
+"""
+)
+
+
+def test_ctrl_c_does_not_wait_for_questions_that_are_still_being_built(server, params):
+    params = params.model_copy(update={"concurrency": 16})
+    run = subprocess.Popen([sys.executable, "-c", SLOW_TO_BUILD, params.model_dump_json()], stderr=subprocess.PIPE)
+    while len(server.asked) < 300:
+        assert run.poll() is None, run.stderr.read()
+        time.sleep(0.01)
+    time.sleep(1.0)  # the queue has room for the second window: 50 s of it are ahead
+    began = time.monotonic()
+    os.kill(run.pid, signal.SIGINT)
+    run.communicate()
+    assert time.monotonic() - began < 25
+
+
 def _committed(params: LlmParams) -> int:
     with Ledger(params.ledger) as ledger:
         return len(list(ledger.entries()))

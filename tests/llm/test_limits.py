@@ -1,6 +1,8 @@
 """How fast is asked: exact against a clock that is turned by hand, and by what a server's headers say."""
 
 import asyncio
+import itertools
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from cotpd.llm.ask import ask_all
 from cotpd.llm.limits import Pace, read_wait, retry_after
 
-from .conftest import completion, reply, requests
+from .conftest import completion, error, reply, requests
 
 
 class Clock:
@@ -87,6 +89,24 @@ def test_who_waits_already_waits_longer_when_told_to():
     assert clock.now == pytest.approx(5)
 
 
+def test_after_a_hold_those_who_waited_are_spaced_again():
+    """Real time, for they wait beside each other: 20 a second, and all are told to wait 0.4 s."""
+    pace, sent = Pace(requests=1200), []
+
+    async def send() -> None:
+        await pace.turn(0)
+        sent.append(time.monotonic())
+
+    async def all_of_them() -> None:
+        waiting = [asyncio.create_task(send()) for _ in range(6)]
+        await asyncio.sleep(0.01)
+        pace.hold(0.4)
+        await asyncio.gather(*waiting)
+
+    asyncio.run(all_of_them())
+    assert all(later - earlier >= 0.04 for earlier, later in itertools.pairwise(sorted(sent)))
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
@@ -126,3 +146,32 @@ def test_a_servers_own_limits_are_heeded_before_it_refuses(server, params, heade
     began = time.monotonic()
     ask_all(requests("a", "b"), params.model_copy(update={"concurrency": 1}), progress=False)
     assert least <= time.monotonic() - began < 60
+
+
+def test_a_refusal_that_only_states_its_limits_holds_the_next_try_back(server, params):
+    headers = {"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "1s"}
+    server.faults = [error(429, "rate_limit_exceeded", **headers)]
+    began = time.monotonic()
+    assert ask_all(requests("a"), params, progress=False).answers[0].text == "A"
+    assert time.monotonic() - began >= 1.0
+
+
+def test_a_server_that_asks_for_no_wait_is_not_asked_without_a_pause(server, params, monkeypatch):
+    paused = []
+
+    async def sleep(seconds: float) -> None:
+        paused.append(seconds)
+
+    monkeypatch.setattr("cotpd.llm.client.asyncio.sleep", sleep)
+    server.faults = [error(429, "rate_limit_exceeded", retry_after="0")] * 2
+    assert ask_all(requests("a"), params, progress=False).answers[0].text == "A"
+    assert len([seconds for seconds in paused if seconds > 0]) >= 2
+
+
+def test_tokens_that_a_server_does_not_count_are_not_given_back(server, params):
+    silent = json.loads(completion("A")) | {"usage": None}
+    server.always = reply(json.dumps(silent))
+    params = params.model_copy(update={"concurrency": 1, "tokens_per_minute": 30_000})
+    began = time.monotonic()
+    ask_all(requests(*"abcdef"), params, progress=False)
+    assert time.monotonic() - began >= 5 * 64 / 500  # five of them wait for the room of the one before

@@ -118,6 +118,16 @@ def test_a_server_that_refuses_the_schema_is_asked_without_it_from_then_on(serve
             assert json.loads(ledger.get(answer.key).request)["body"] == sent, "kept is what went over the wire"
 
 
+@pytest.mark.parametrize(
+    "said", [f"{'x' * 400}: response_format is not supported", "with temperature set, response_format cannot be"]
+)
+def test_a_refused_schema_is_recognised_wherever_it_is_named(server, params, said):
+    server.faults = [error(400, message=said)]
+    server.always = reply(completion(GOOD))
+    assert not ask_all([question()], params, progress=False).failed
+    assert ["response_format" in body for body in server.asked] == [True, False]
+
+
 def test_what_was_answered_without_the_schema_is_not_asked_again(server, params):
     server.faults = [REFUSED]
     server.always = reply(completion(GOOD))
