@@ -1,5 +1,6 @@
 """`cotpd ledger`: look into the ledger of answers, export it, import into it, check it."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,9 +71,12 @@ def verify(ledger: LedgerOption = None) -> None:
 @app.command()
 def prune(
     file: Annotated[Path, typer.Argument(help="The JSON Lines file that takes what is removed.")],
-    model: Annotated[str | None, typer.Option("--model", help="Only answers of this model.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Only answers of this model, asked or reported.")
+    ] = None,
     before: Annotated[
-        str | None, typer.Option("--before", help="Only answers older than this day, 2026-01-31.")
+        datetime | None,
+        typer.Option("--before", formats=["%Y-%m-%d"], help="Only answers older than this day, 2026-01-31."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only count.")] = False,
     ledger: LedgerOption = None,
@@ -90,7 +94,8 @@ def prune(
     if file.exists():
         raise LlmError(f"{file}: is there already", "Name a new file.")
     with _open(ledger) as book:
-        chosen = {row.key for row in book.entries() if _matches(row, model, before)}
+        day = None if before is None else f"{before:%Y-%m-%d}"
+        chosen = {row.key for row in book.entries() if _matches(row, model, day)}
         if not yes:
             typer.echo(f"{len(chosen):,} answers would go from {book.name} to {file}; say --yes to do it")
             return
@@ -100,7 +105,11 @@ def prune(
 
 
 def _matches(row: "Entry", model: str | None, before: str | None) -> bool:
-    return (model is None or row.model == model) and (before is None or row.created < before)
+    """Whether an answer is older, and of a model, by the name that was asked or the one that answered."""
+    from cotpd.llm.wire import Call
+
+    of_model = model is None or model in (row.model, Call.parse(row.request).body.get("model"))
+    return of_model and (before is None or row.created < before)
 
 
 def _open(place: str | None, *, new: bool = False) -> "Ledger":

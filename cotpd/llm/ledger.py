@@ -218,14 +218,21 @@ class Ledger:
     def _write(self) -> None:
         """The writer thread: commit what has queued up, then tell those who wait."""
         while waiting := self._next_batch():
-            try:
-                stored = self._commit([entry for entry, _ in waiting])
-            except Exception as error:
-                for _, done in waiting:
-                    done.set_exception(error)
-            else:
-                for entry, done in waiting:
-                    done.set_result(stored[entry.key])
+            self._keep(waiting)
+
+    def _keep(self, waiting: "list[tuple[Entry, Future[Entry]]]") -> None:
+        """Commit answers together, or each by itself: one that cannot be kept takes no other with it."""
+        try:
+            stored = self._commit([entry for entry, _ in waiting])
+            for entry, done in waiting:
+                done.set_result(stored[entry.key])
+        except Exception as error:
+            left = [one for one in waiting if not one[1].done()]
+            if len(waiting) == 1:
+                left[0][1].set_exception(error)
+                return
+            for one in left:
+                self._keep([one])
 
     def _commit(self, entries: list[Entry]) -> dict[str, Entry]:
         """Commit answers and return what the ledger now holds for their keys."""

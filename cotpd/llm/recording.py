@@ -10,6 +10,7 @@ same file.
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -124,7 +125,10 @@ def _answer_row(entry: Entry, raw: bool) -> dict[str, Any]:
     row: dict[str, Any] = {"key": entry.key, "part": name, "ask": last["content"] if plain else last}
     if raw:
         return row | {"response": entry.response, "latency": entry.latency, "created": entry.created}
-    return row | _without_noise(entry.response)
+    try:
+        return row | _without_noise(entry.response)
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError):  # odd, and paid for all the same
+        return _answer_row(entry, raw=True)
 
 
 def _without_noise(response: str) -> dict[str, Any]:
@@ -133,7 +137,7 @@ def _without_noise(response: str) -> dict[str, Any]:
     said = read_completion(response)
     choices = body["choices"]
     plain = len(choices) == 1 and all(
-        name in _PLAIN or not value for name, value in choices[0].get("message", {"": 1}).items()
+        name in _PLAIN or not value for name, value in (choices[0].get("message") or {"": 1}).items()
     )
     if not plain or not isinstance(choices[0]["message"].get("content"), str) or choices[0].get("logprobs"):
         noise = {"id", "created", "timings", "system_fingerprint"}
@@ -143,21 +147,33 @@ def _without_noise(response: str) -> dict[str, Any]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
+    line = json.dumps(row, ensure_ascii=False)
+    return (line if line.isascii() or _is_text(line) else json.dumps(row)) + "\n"
+
+
+def _is_text(line: str) -> bool:
+    """Whether it can be written: half of a surrogate pair cannot."""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read(path: Path, report: ImportReport) -> Iterator[Entry]:
     parts: dict[str, dict[str, Any]] = {}
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
                 try:
                     row = json.loads(line)
                     if "key" in row:
                         yield _entry(row, parts)
                     else:
                         parts[row.pop("part")] = row
-                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                     report.bad.append(f"{path}:{number}: {_why(error)}")
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such recording", "`cotpd ledger export` writes one.") from None
@@ -174,7 +190,12 @@ def _entry(row: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Entry:
     call = Call(part["base_url"], {**part["body"], "messages": [*part["body"]["messages"], last]})
     if call.key != row["key"]:
         raise ValueError("the request does not hash to its key: it was edited")
-    entry = Entry.of(call, row["response"] if "response" in row else canonical(_body(row)), row.get("latency"))
+    latency = None if row.get("latency") is None else float(row["latency"])
+    if latency is not None and not math.isfinite(latency):
+        raise ValueError(f"its latency is {latency}")
+    if not isinstance(row.get("created") or "", str):
+        raise ValueError("its time is no text")
+    entry = Entry.of(call, row["response"] if "response" in row else canonical(_body(row)), latency)
     return replace(entry, created=row["created"]) if row.get("created") else entry
 
 
@@ -190,6 +211,7 @@ def _body(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _store(ledger: Ledger, batch: list[Entry], report: ImportReport) -> None:
+    ledger.get_many(entry.key for entry in batch)  # sees which rows are damaged: those give way
     new = ledger.put_many(batch)
     report.new += new
     report.known += len(batch) - new

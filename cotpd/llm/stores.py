@@ -8,6 +8,7 @@ every commit either way (SQLite: WAL, synchronous FULL; PostgreSQL: its default,
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -92,6 +93,8 @@ class SqliteStore:
             raise LlmError(f"{path}: {error.strerror}", "Set llm.ledger to a file you may write.") from None
         with self._explained():
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+        # a damaged byte is that row's digest's affair, and not the end of every query that meets it
+        self._db.text_factory = partial(str, encoding="utf-8", errors="replace")
 
     def tables(self) -> set[str]:
         """See :class:`Store`."""

@@ -140,25 +140,36 @@ def read_completion(raw: str) -> Completion:
     Raises:
         ValueError: It is not a chat completion: not JSON, cut off, or without ``choices``.
     """
-    body = json.loads(raw)
+    try:
+        body = json.loads(raw)
+    except RecursionError:
+        raise ValueError("brackets nested too deeply") from None
     if not isinstance(body, dict) or not isinstance(body.get("choices"), list):
         raise ValueError("no chat completion: it has no choices")
-    usage = body.get("usage") or {}
+    usage = body["usage"] if isinstance(body.get("usage"), dict) else {}
     choice = body["choices"][0] if body["choices"] else {"finish_reason": "empty"}
     message = choice.get("message") or {}
     refusal = message.get("refusal")
     return Completion(
         text=_text(refusal or message.get("content")),
-        finish_reason="refusal" if refusal else str(choice.get("finish_reason") or ""),
-        model=str(body.get("model") or ""),
-        prompt_tokens=usage.get("prompt_tokens"),
-        completion_tokens=usage.get("completion_tokens"),
+        finish_reason="refusal" if refusal else _text(str(choice.get("finish_reason") or "")),
+        model=_text(str(body.get("model") or "")),
+        prompt_tokens=_tokens(usage.get("prompt_tokens")),
+        completion_tokens=_tokens(usage.get("completion_tokens")),
     )
+
+
+def _tokens(said: object) -> int | None:
+    """A number of tokens, if it is one: what some servers write there would lift a limit, or fit no column."""
+    if isinstance(said, float) and said.is_integer():
+        said = int(said)
+    return said if isinstance(said, int) and not isinstance(said, bool) and 0 <= said < 2**31 else None
 
 
 def _text(content: object) -> str:
     if isinstance(content, list):  # some servers answer in content parts
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        texts = (part.get("text") for part in content if isinstance(part, dict))
+        content = "".join(text for text in texts if isinstance(text, str))
     if not isinstance(content, str):
         return ""
     return content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half an emoji is no character

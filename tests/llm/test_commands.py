@@ -73,6 +73,9 @@ def test_pruned_answers_go_into_a_file_that_brings_them_back(folder, params):
         run(ledger_commands.app, "prune", "old.jsonl")
     assert "0 answers would go" in run(ledger_commands.app, "prune", "old.jsonl", "--model", "another")
     assert "0 answers would go" in run(ledger_commands.app, "prune", "old.jsonl", "--before", "2020-01-01")
+    assert "2 answers would go" in run(ledger_commands.app, "prune", "old.jsonl", "--model", params.model)
+    said = CliRunner().invoke(ledger_commands.app, ["prune", "old.jsonl", "--before", "yesterday"])
+    assert said.exit_code == 2
     chosen = ("old.jsonl", "--model", "fake-1", "--before", "2999-01-01")
     assert "2 answers would go" in run(ledger_commands.app, "prune", *chosen)
     assert "2 answers moved" in run(ledger_commands.app, "prune", *chosen, "--yes")

@@ -193,6 +193,111 @@ def test_a_flipped_byte_is_found_counts_as_unanswered_and_gives_way(path, column
         assert ledger.damaged() == []
 
 
+@pytest.mark.parametrize("place", [b"yes", b"be short", b"fake-1"])
+@pytest.mark.parametrize("bit", [0, 7])
+def test_a_flipped_bit_in_the_file_costs_that_row_alone(path, place, bit):
+    with Ledger(path) as ledger:
+        keys = [ledger.put(entry(text)).key for text in "abc"]
+    content = bytearray(path.read_bytes())
+    content[content.index(place)] ^= 1 << bit
+    path.write_bytes(content)
+    with Ledger(path) as ledger:
+        (damaged,) = ledger.damaged()
+        assert set(ledger.get_many(keys)) == set(keys) - {damaged}
+        text = "abc"[keys.index(damaged)]
+        assert ledger.put(entry(text)).response == entry(text).response
+        assert ledger.damaged() == []
+
+
+def test_an_import_mends_what_is_damaged(path, tmp_path):
+    with Ledger(path) as ledger:
+        key = ledger.put(entry("a")).key
+        export_recording(ledger, tmp_path / "copy.jsonl", raw=True)
+        with sqlite3.connect(path) as db:
+            db.execute("UPDATE answer SET response = 'x' || response")
+    with Ledger(path) as ledger:
+        assert ledger.damaged() == [key]
+        assert import_recording(ledger, tmp_path / "copy.jsonl").new == 1
+        assert ledger.damaged() == []
+        assert ledger.get(key).response == entry("a").response
+
+
+def test_an_entry_that_cannot_be_kept_takes_no_other_with_it(path):
+    with Ledger(path) as ledger:
+        bad = replace(entry("bad"), model={"not": "text"})
+        waiting = [(one, ledger.submit(one)) for one in (entry("a"), bad, entry("b"))]
+        with pytest.raises(LlmError):
+            waiting[1][1].result(10)
+        for one, done in (waiting[0], waiting[2]):
+            assert done.result(10).key == one.key
+        assert ledger.put(entry("c")).key == entry("c").key, "and the writer lives on"
+
+
+ODD = [
+    {"usage": {"prompt_tokens": 11.0, "completion_tokens": True}},
+    {"usage": {"prompt_tokens": "n/a", "completion_tokens": -5}},
+    {"usage": {"prompt_tokens": 10**30, "completion_tokens": float("nan")}},
+    {"usage": {"prompt_tokens": {"a": 1}}},
+    {"usage": [1, 2]},
+    {"model": "half \ud800"},
+    {"model": 7},
+    {"choices": [{"message": None}]},
+    {"choices": [{"message": {"content": "\ud800"}, "finish_reason": "\ud800"}]},
+    {"choices": [{"message": {"content": [{"type": "text", "text": None}, "x"]}, "logprobs": float("inf")}]},
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_whatever_a_server_writes_is_kept_exported_and_brought_back(path, tmp_path, odd):
+    call = Call.parse(entry("a").request)
+    row = Entry.of(call, json.dumps(json.loads(completion("yes")) | odd), 0.5)
+    with Ledger(path) as ledger:
+        assert ledger.submit(row).result(10) == row
+        assert ledger.damaged() == []
+        assert {row.prompt_tokens, row.completion_tokens} <= {None, 3, 11}
+        for raw in (False, True):
+            export_recording(ledger, tmp_path / f"{raw}.jsonl", raw=raw)
+            with Ledger(tmp_path / f"{raw}.db") as other:
+                report = import_recording(other, tmp_path / f"{raw}.jsonl")
+                assert (report.new, report.bad) == (1, [])
+                assert other.get(row.key).completion_tokens == row.completion_tokens
+
+
+def test_an_answer_nested_too_deeply_is_no_answer():
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read_completion("[" * 200_000)
+
+
+def test_a_recording_may_have_a_byte_order_mark_blank_lines_and_whole_seconds(path, tmp_path):
+    with Ledger(path) as ledger:
+        ledger.put(entry("a"))
+        export_recording(ledger, tmp_path / "plain.jsonl", raw=True)
+    lines = (tmp_path / "plain.jsonl").read_text("utf-8").replace('"latency": 0.5', '"latency": 2').splitlines()
+    (tmp_path / "odd.jsonl").write_text("\ufeff" + "\n\n".join(lines) + "\n\n", "utf-8")
+    with Ledger(tmp_path / "other.db") as other:
+        report = import_recording(other, tmp_path / "odd.jsonl")
+        assert (report.new, report.bad) == (1, [])
+        assert other.damaged() == []
+
+
+@pytest.mark.parametrize("odd", ['"latency": [1]', '"latency": NaN', '"latency": 0.5, "created": [1]'])
+def test_a_line_with_an_odd_value_is_named_and_left_out(path, tmp_path, odd):
+    with Ledger(path) as ledger:
+        ledger.put(entry("a"))
+        ledger.put(entry("b"))
+        export_recording(ledger, tmp_path / "x.jsonl", raw=True)
+    text = (tmp_path / "x.jsonl").read_text("utf-8")
+    head, _, tail = text.partition('"created": "')
+    tail = tail.partition('"')[2]
+    changed = (head + '"created": "2020-01-01"' + tail).replace('"latency": 0.5, "created": "2020-01-01"', odd, 1)
+    (tmp_path / "x.jsonl").write_text(changed, "utf-8")
+    with Ledger(tmp_path / "other.db") as other:
+        report = import_recording(other, tmp_path / "x.jsonl")
+        assert report.new == 1
+        assert len(report.bad) == 1
+        assert "x.jsonl:" in report.bad[0]
+
+
 def test_a_ledger_of_the_first_version_keeps_its_sound_answers(path, monkeypatch):
     """As a version without digests wrote it: four answers, one of them changed by hand since."""
     rows = [entry(text) for text in "abcd"]
