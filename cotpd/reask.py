@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TEMPERATURE = 0.5  # of a re-ask where answers are asked for at 0
+STEP = 0.1  # by which it rises with every attempt where there is no seed to change
 
 
 def believed(
@@ -51,6 +52,7 @@ def believed(
     """
     current = {(row.id, row.kind): row for row in answers}
     lenient = params.validate_.model_copy(update={"max_failed_share": 1.0})
+    llm = params.llm
     for attempt in range(1, params.validate_.reask + 1):
         _, bad = validate_answers(list(current.values()), posts, lenient)
         failed = [current[row.id, Kind(row.row["kind"])] for row in bad]
@@ -59,10 +61,13 @@ def believed(
         if not requests:
             break
         try:
-            again = ask_all(requests, varied(params.llm, attempt), step="validate")
+            again = ask_all(requests, varied(llm, attempt), step="validate")
+            llm = again.left(llm)  # the limits are the step's, and not of every attempt
         except LlmError as error:
             log.warning("not asked again: %s", error)
             break
+        if again.failed:
+            log.warning("%d answers could not be asked for again: %s", len(again.failed), again.failed[0].reason)
         current |= {(row.id, row.kind): row for row in again.answers}
     rows = [current[row.id, row.kind] for row in answers]
     knowledge, quarantined = validate_answers(rows, posts, params.validate_, context)
@@ -74,9 +79,16 @@ def believed(
 
 
 def varied(llm: LlmParams, attempt: int) -> LlmParams:
-    """The parameters of a further attempt, 1 the first: another seed, and a temperature at which it matters."""
+    """The parameters of a further attempt, 1 the first: another seed, and a temperature at which it matters.
+
+    To a server that takes no seed none is sent: then it is the temperature that differs.
+    """
     temperature = TEMPERATURE if llm.temperature == 0 else llm.temperature
-    return llm.model_copy(update={"seed": (llm.seed or 0) + attempt, "temperature": temperature})
+    if llm.seed is not None:
+        return llm.model_copy(update={"seed": llm.seed + attempt, "temperature": temperature})
+    if temperature is not None:
+        temperature = round(temperature + STEP * attempt, 2)
+    return llm.model_copy(update={"temperature": temperature})
 
 
 def _requests(

@@ -70,3 +70,12 @@ def test_a_missing_file_and_one_that_is_not_utf8_are_explained(tmp_path: Path) -
 def test_the_registered_name_follows_the_task(tmp_path: Path) -> None:
     assert load_params(write(tmp_path, "task: re\n")).registered_name == "cotpd-re"
     assert load_params(write(tmp_path, "register: {name: mine}\n")).registered_name == "mine"
+
+
+@pytest.mark.parametrize(
+    "text", ["ask: {kinds: [noun, image]}", "augment: {kinds: [noun]}", "data: {answers_kind: style}"]
+)
+def test_knowledge_and_augmentation_are_not_mixed_up(tmp_path, text):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="is none of"):
+        load_params(tmp_path / "params.yaml")

@@ -4,17 +4,25 @@ from pathlib import Path
 
 import pytest
 
-from cotpd.config import Params
+from cotpd.config import LlmParams, Params
 from cotpd.data.records import Kind
 from cotpd.errors import ValidationError
 from cotpd.llm.ask import ask_all
 from cotpd.llm.questions import knowledge_requests
-from cotpd.reask import TEMPERATURE, believed
+from cotpd.reask import TEMPERATURE, believed, varied
 from tests.expectations.test_check import make_post
 from tests.llm.conftest import FakeServer, completion, reply
 
 POSTS = [make_post("a", "Ada lands in Rome"), make_post("b", "Bob lands in Oslo")]
 GOOD = "Ada is a mathematician who travels a lot."
+
+
+def test_a_server_that_takes_no_seed_is_sent_none_and_still_asked_otherwise():
+    llm = LlmParams(seed=None, temperature=0)
+    again = [varied(llm, attempt) for attempt in (1, 2)]
+    assert {one.seed for one in again} == {None}
+    assert len({one.temperature for one in (llm, *again)}) == 3
+    assert varied(LlmParams(seed=None, temperature=None), 1).temperature is None
 
 
 @pytest.fixture

@@ -35,7 +35,11 @@ class OpenAICaptioner(PictureCaptioner):
     def __init__(self, params: CaptionParams, llm: LlmParams) -> None:
         if not params.model:
             raise ConfigError("caption.model: the openai backend needs a model", "Name one that sees pictures.")
-        self._llm = llm.model_copy(update={"model": params.model, "base_url": params.base_url or llm.base_url})
+        elsewhere = params.base_url not in (None, llm.base_url)
+        own = {"model": params.model, "base_url": params.base_url or llm.base_url}
+        if elsewhere or params.api_key_env:
+            own["api_key_env"] = params.api_key_env or ""  # one server's key is never sent to another
+        self._llm = llm.model_copy(update=own)
         self._max_tokens = params.max_tokens
 
     def describe(self, pictures: Sequence[Picture]) -> list[Said]:
@@ -46,6 +50,7 @@ class OpenAICaptioner(PictureCaptioner):
         """
         requests = [self._request(picture) for picture in pictures]
         result = ask_all(requests, self._llm, progress=False, step="caption")
+        self._llm = result.left(self._llm)  # the limits are the step's, and this is a part of it
         said = {answer.id: _said(answer.id, answer.text, answer.finish_reason) for answer in result.answers}
         failed = {row.id: Said(None, f"{row.id}: {row.reason}: {row.remedy}") for row in result.failed}
         return [(said | failed)[picture.name] for picture in pictures]

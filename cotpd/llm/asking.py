@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _WINDOW = 1000  # requests
 _HOPELESS = 20  # failures in a row after which the server is given up
+_MOST_KEYS = 500  # in one statement
 _LOOK = 0.5  # seconds between two looks at what others are asking
 
 
@@ -153,7 +154,18 @@ class Round:
         return [new[key] for key in self._claimed({key: new[key] for key in missing})]
 
     def _claimed(self, calls: dict[str, Call]) -> list[str]:
-        """Those of the calls that nobody else is asking; the others are looked at again later."""
+        """Those of the calls that nobody else is asking; the others are looked at again later.
+
+        What lies in a batch is not bought a second time: it fails, and says how to collect it.
+        """
+        for key in self._in_jobs(calls):
+            error = UnansweredError(
+                "it is in a batch that was submitted",
+                "Set llm.mode: batch and run again, which collects it.",
+                passing=False,
+            )
+            self._fail(calls.pop(key), error, counts=False)
+            self._bar.advance()
         if not calls:
             return []
         mine = self._claims.take(list(calls))
@@ -161,6 +173,15 @@ class Round:
         held = self._held({key: calls[key] for key in mine})  # who gave a claim back committed before: look again
         self._bar.advance(len(held))
         return [key for key in calls if key in mine and key not in held]
+
+    def _in_jobs(self, keys: Iterable[str]) -> set[str]:
+        """Those of the keys that wait in a job of the Batch API."""
+        found: set[str] = set()
+        waiting = iter(keys)
+        while some := list(islice(waiting, _MOST_KEYS)):
+            sql = f"SELECT key FROM batch_item WHERE key IN ({','.join('?' * len(some))})"
+            found |= {key for (key,) in self._ledger.read(sql, some)}
+        return found
 
     def _held(self, calls: Mapping[str, Call]) -> set[str]:
         """Those of the calls that the ledger answers; noted as known."""

@@ -50,7 +50,7 @@ class BatchRound(Round):
         with self._bar:
             missing = self._missing()
             first = list(islice(missing, 1))
-            if not first and not self._pending(self._seen):
+            if not first and not self._in_jobs(self._seen):
                 return self.result
             with BatchServer(self._params) as server:
                 self._recover(server)
@@ -65,19 +65,8 @@ class BatchRound(Round):
 
     def _claimed(self, calls: dict[str, Call]) -> list[str]:
         """Those of the calls that no job holds."""
-        pending = self._pending(calls)
+        pending = self._in_jobs(calls)
         return [key for key in calls if key not in pending]
-
-    def _pending(self, keys: "Sequence[str] | set[str] | dict[str, Call]") -> set[str]:
-        found: set[str] = set()
-        every = list(keys)
-        for start in range(0, len(every), _PAGE):
-            some = every[start : start + _PAGE]
-            marks = ",".join("?" * len(some))
-            found |= {
-                key for (key,) in self._ledger.read(f"SELECT key FROM batch_item WHERE key IN ({marks})", some)
-            }
-        return found
 
     def _recover(self, server: BatchServer) -> None:
         """Find out of each job that was about to be created whether it was."""
@@ -134,7 +123,9 @@ class BatchRound(Round):
         while jobs := self._jobs():
             for token, id in jobs:
                 job = server.look(id)
-                if job.status in _ENDED:
+                if job is None:
+                    self._give_up(token, id)
+                elif job.status in _ENDED:
                     self._take(server, token, job)
                 elif job.request_counts:
                     done = job.request_counts.completed + job.request_counts.failed
@@ -172,6 +163,15 @@ class BatchRound(Round):
         for key in asked.keys() - {entry.key for entry in entries} - self.result.failed.keys():
             self.result.failed[key] = UnansweredError(reason, _AGAIN, passing=True)
         self._bar.advance(len(asked))
+        self._forget(token)
+
+    def _give_up(self, token: str, id: str) -> None:
+        """Free the questions of a job that the server does not know, to be asked again by a later run."""
+        log.warning("batch %s: the server does not know it; its questions are free to be asked again", id)
+        keys = [key for (key,) in self._ledger.read("SELECT key FROM batch_item WHERE token = ?", (token,))]
+        for key in keys:
+            self.result.failed[key] = UnansweredError(f"the server does not know batch {id}", _AGAIN, passing=True)
+        self._bar.advance(len(keys))
         self._forget(token)
 
     def _forget(self, token: str) -> None:

@@ -73,19 +73,32 @@ class BatchServer:
 
         return self._explained(look)
 
-    def look(self, id: str) -> "Batch":
-        """How a job stands."""
-        return self._explained(lambda: self._api.batches.retrieve(id))
+    def look(self, id: str) -> "Batch | None":
+        """How a job stands; None if the server does not know it (any more, or of this key)."""
+        return self._known(lambda: self._api.batches.retrieve(id))
 
     def lines(self, file: str) -> Iterator[dict[str, Any] | str]:
-        """The lines of a result file: objects, and what cannot be read as such as text."""
-        for line in self._explained(lambda: self._api.files.content(file)).iter_lines():
+        """The lines of a result file: objects, and what cannot be read as such as text; none if it is gone."""
+        found = self._known(lambda: self._api.files.content(file))
+        # other characters that Unicode counts as line breaks may stand in an answer
+        for line in found.content.split(b"\n") if found else ():
             if line.strip():
                 try:
                     row = json.loads(line)
-                    yield row if isinstance(row, dict) else line
-                except ValueError:
-                    yield line
+                except (ValueError, RecursionError):
+                    row = None
+                yield row if isinstance(row, dict) else line.decode("utf-8", "replace")
+
+    def _known(self, call: Callable[[], T]) -> T | None:
+        import openai
+
+        def known() -> T | None:
+            try:
+                return call()
+            except openai.NotFoundError:
+                return None
+
+        return self._explained(known)
 
     def _create(self, file: str, token: str) -> str:
         once = self._api.with_options(max_retries=0)

@@ -13,6 +13,7 @@ from werkzeug import Request, Response
 from cotpd.config import CaptionParams, LlmParams
 from cotpd.images import captioner
 from cotpd.images.captioner import Captioner
+from cotpd.images.openai import OpenAICaptioner
 from cotpd.images.sight import SIDE, data_url
 
 from .conftest import MakePost
@@ -63,3 +64,31 @@ def test_a_picture_travels_small_and_always_as_the_same_bytes() -> None:
     assert head == "data:image/jpeg;base64"
     assert sent.size == (SIDE, SIDE // 4)
     assert data_url(image) == data_url(image)
+
+
+@pytest.mark.parametrize(("own", "sent"), [({}, "Bearer none"), ({"api_key_env": "EYE_KEY"}, "Bearer eye-secret")])
+def test_the_key_of_one_server_is_never_sent_to_another(
+    vision: Captioner, httpserver: HTTPServer, folder: Path, post: MakePost, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, own: dict[str, str], sent: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-other-server")
+    monkeypatch.setenv("EYE_KEY", "eye-secret")
+    params = CaptionParams(backend="openai", model="eye", base_url=httpserver.url_for("/v1"), **own)
+    llm = LlmParams(base_url="https://elsewhere.example/v1", ledger=str(tmp_path / "new.db"), recorded=None)
+    captioner(params, llm).caption([post("a", "red.png")], folder)
+    assert [request.headers["Authorization"] for request, _ in httpserver.log] == [sent]
+
+
+def test_the_limits_are_those_of_the_step_and_not_of_every_part_of_it(
+    vision: Captioner, httpserver: HTTPServer, folder: Path, post: MakePost, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(OpenAICaptioner, "batch_size", 1)
+    names = [f"{n}.png" for n in range(4)]
+    for n, name in enumerate(names):
+        Image.new("RGB", (9, 9), (250, n, 0)).save(folder / name)
+    params = CaptionParams(backend="openai", model="eye", base_url=httpserver.url_for("/v1"))
+    limited = LlmParams(ledger=str(tmp_path / "new.db"), recorded=None, max_tokens=110_000)  # two with a picture
+    found = captioner(params, limited).caption([post(name, name) for name in names], folder)
+    assert len(httpserver.log) == 2
+    assert "llm.max_tokens" in found[-1].problem

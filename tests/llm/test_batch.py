@@ -69,6 +69,34 @@ def test_a_job_that_a_changed_prompt_has_left_behind_is_collected_too(api, param
     assert texts(ask_all(requests("old"), params.model_copy(update={"mode": "live"}), progress=False)) == ["OLD"]
 
 
+def test_an_answer_may_hold_what_unicode_counts_as_a_line_break(api, params):
+    odd = "one\u2028two\x85three\u2029four"
+    api.outcome = lambda row: json.dumps(answered(row)).replace('"A"', f'"{odd}"')
+    assert texts(ask_all(requests("a"), params, progress=False)) == [odd]
+
+
+@pytest.mark.parametrize("gone", ["batches/batch-0", "files/"])
+def test_a_job_that_the_server_no_longer_knows_frees_its_questions(api, params, gone, caplog):
+    api.looks = 10**6
+    with pytest.raises(LlmError):
+        ask_all(requests("a"), params.model_copy(update={"batch_wait": 0}), progress=False)
+    api.looks = 0
+    api.faults = [(f"GET/{gone}", 404, False)]
+    result = ask_all(requests("a"), params, progress=False)
+    assert len(result.failed) == 1
+    assert "batch-0" in caplog.text or gone == "files/"
+    assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
+
+
+def test_what_lies_in_a_batch_is_not_bought_live(api, params):
+    api.looks = 10**6
+    with pytest.raises(LlmError):
+        ask_all(requests("a"), params.model_copy(update={"batch_wait": 0}), progress=False)
+    (failed,) = ask_all(requests("a"), params.model_copy(update={"mode": "live"}), progress=False).failed
+    assert "in a batch" in failed.reason
+    assert "llm.mode: batch" in failed.remedy
+
+
 def test_more_than_a_file_may_hold_makes_several_jobs(api, params, monkeypatch):
     monkeypatch.setattr(batch, "MOST_REQUESTS", 2)
     assert texts(ask_all(requests(*"abcde"), params, progress=False)) == list("ABCDE")
