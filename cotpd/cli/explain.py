@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cotpd.cli.options import Device, File, Head, IsJson, ModelName, Tail, Texts
 from cotpd.cli.output import console, json_line, printable
 from cotpd.cli.posts import Given, read_posts
 from cotpd.cli.predict import chosen, require_relations
@@ -26,30 +27,19 @@ SHOWN = 5  # words of the mean attention
 
 
 def explain(
-    texts: Annotated[list[str] | None, typer.Argument(help="Posts.", show_default=False)] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="A folder, models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN/student; else the challenger."
-        ),
-    ] = None,
+    texts: Texts = None,
+    model: ModelName = None,
     data: Annotated[
         Path, typer.Option(help="What it was trained on: a folder with prepared/ and validated/.")
     ] = Path("data"),
-    file: Annotated[
-        str | None,
-        typer.Option(help="One post a line, or JSON Lines, as `cotpd predict` reads them; - reads stdin."),
-    ] = None,
-    is_json: Annotated[
-        bool | None,
-        typer.Option("--jsonl/--plain", help="How --file is written, whatever its name.", show_default=False),
-    ] = None,
-    head: Annotated[str | None, typer.Option(help="Relations: the first mention, as the text has it.")] = None,
-    tail: Annotated[str | None, typer.Option(help="Relations: the second mention.")] = None,
+    file: File = None,
+    is_json: IsJson = None,
+    head: Head = None,
+    tail: Tail = None,
     nearest: Annotated[int, typer.Option(min=1, help="Training posts to show for each prediction.")] = NEAREST,
     full: Annotated[bool, typer.Option("--full", help="Do not shorten posts and answers.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines, nothing shortened.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Show what stands behind each prediction: near training posts, their reasoning chains, prompt attention.
 

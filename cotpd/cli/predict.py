@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from cotpd.cli.options import Device, File, Head, IsJson, ModelName, Tail, Texts
 from cotpd.cli.output import console, json_line, printable
 from cotpd.cli.posts import Row, read_posts
 from cotpd.config import load_params
@@ -22,29 +23,15 @@ COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 
 def predict(
-    texts: Annotated[list[str] | None, typer.Argument(help="Posts.", show_default=False)] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="A folder, models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN/student; else the challenger."
-        ),
-    ] = None,
-    file: Annotated[
-        str | None,
-        typer.Option(
-            help="One post a line, blank ones left out, or JSON Lines with text (head, tail) if named .jsonl or"
-            " .json; .gz too; - reads stdin, whose first line tells which. UTF-8."
-        ),
-    ] = None,
-    is_json: Annotated[
-        bool | None,
-        typer.Option("--jsonl/--plain", help="How --file is written, whatever its name.", show_default=False),
-    ] = None,
-    head: Annotated[str | None, typer.Option(help="Relations: the first mention, as the text has it.")] = None,
-    tail: Annotated[str | None, typer.Option(help="Relations: the second mention.")] = None,
+    texts: Texts = None,
+    model: ModelName = None,
+    file: File = None,
+    is_json: IsJson = None,
+    head: Head = None,
+    tail: Tail = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines instead of marked text.")] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Posts at a time.")] = 32,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Find the named entities of posts, or the relation of a pair, with a trained student.
 

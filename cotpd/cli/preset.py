@@ -102,6 +102,7 @@ def _sections(path: Path, yaml: Any) -> dict[str, Any]:
     Raises:
         ConfigError: It cannot be read, is not YAML, or holds something else; the message names file and line.
     """
+    from ruamel.yaml.comments import CommentedMap
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
@@ -115,7 +116,7 @@ def _sections(path: Path, yaml: Any) -> dict[str, Any]:
         problem = " ".join(str(error).split())
         raise ConfigError(f"{path}: not YAML: {problem}", "Write sections, as params.yaml does.") from None
     if found is None:
-        found = yaml.load("{}")
+        found = CommentedMap()
     if not isinstance(found, dict):
         what = "a list" if isinstance(found, list) else f"{found!r}"
         raise ConfigError(

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from cotpd.config import LlmParams
 from cotpd.data.records import Answer, Quarantined
 from cotpd.errors import LlmError
-from cotpd.llm.asking import Asked, Request, Round, Row
+from cotpd.llm.asked import Asked, Request, Row
+from cotpd.llm.asking import Round
 from cotpd.llm.batch import BatchRound
 from cotpd.llm.budget import Budget
 from cotpd.llm.ledger import Ledger

@@ -9,20 +9,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from itertools import islice
-from typing import Any
 
 from cotpd.config import LlmParams
-from cotpd.data.records import Kind, Quarantined
 from cotpd.errors import LlmError
+from cotpd.llm.asked import Asked, Request, Row
 from cotpd.llm.budget import RAISE, Budget, worst_case
 from cotpd.llm.claims import Claims
 from cotpd.llm.client import Client, NoServerError, UnansweredError
 from cotpd.llm.ledger import Entry, Ledger
-from cotpd.llm.wire import Call, Message, chat_call
+from cotpd.llm.wire import Call, chat_call
 from cotpd.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -31,61 +29,6 @@ _WINDOW = 1000  # requests
 _HOPELESS = 20  # failures in a row after which the server is given up
 _MOST_KEYS = 500  # in one statement
 _LOOK = 0.5  # seconds between two looks at what others are asking
-
-
-@dataclass(frozen=True)
-class Request:
-    """One question about one post. Pictures travel as content parts of a message (data URLs)."""
-
-    id: str
-    kind: Kind
-    messages: list[Message]
-    schema: dict[str, Any] | None = None
-    max_tokens: int = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What stays of a request: whose it is, and where its answer stands."""
-
-    id: str
-    kind: Kind
-    key: str
-    schema: dict[str, Any] | None = None
-
-
-@dataclass
-class Asked:
-    """What a round of asking came to; the answers themselves are in the ledger.
-
-    Attributes:
-        rows: Every request, in order.
-        known: Keys that the ledger held before.
-        asked: Calls that were answered.
-        failed: Why a key has no answer.
-        instead: The key of the answer where it was given without the schema that a server refused.
-        budget: What was spent.
-    """
-
-    rows: list[Row] = field(default_factory=list)
-    known: set[str] = field(default_factory=set)
-    asked: int = 0
-    failed: dict[str, UnansweredError] = field(default_factory=dict)
-    instead: dict[str, str] = field(default_factory=dict)
-    budget: Budget | None = None
-
-    @property
-    def from_ledger(self) -> int:
-        """Requests that the ledger answered."""
-        return sum(row.key in self.known for row in self.rows)
-
-    def failures(self, step: str) -> list[Quarantined]:
-        """The requests without an answer as rows of a quarantine table."""
-        return [
-            Quarantined(id=row.id, step=step, reason=error.reason, remedy=error.remedy, row={"kind": row.kind})
-            for row in self.rows
-            if (error := self.failed.get(row.key))
-        ]
 
 
 class Round:

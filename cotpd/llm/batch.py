@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotpd.errors import LlmError
-from cotpd.llm.asking import Asked, Round
+from cotpd.llm.asked import Asked
+from cotpd.llm.asking import Round
 from cotpd.llm.batch_api import BatchServer
 from cotpd.llm.budget import RAISE
 from cotpd.llm.claims import asker_name, is_dead
