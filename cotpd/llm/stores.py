@@ -61,22 +61,24 @@ def open_store(place: str | Path) -> Store:
         LlmError: The database cannot be opened.
     """
     if "://" not in str(place):
-        return SqliteStore(Path(place))
+        return SqliteStore(Path(place).expanduser())
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
         url = make_url(str(place))
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ConfigError("llm.ledger: not an SQLAlchemy URL", "See docs/your-llm.md.") from None
-    if url.password:
+    if url.password or "password" in url.query:
         raise ConfigError(
             f"llm.ledger: the URL of {url.host} holds a password",
             "Secrets belong in the environment: export PGPASSWORD, or keep a ~/.pgpass.",
         )
     match url.get_backend_name():
         case "sqlite":
-            return SqliteStore(Path(url.database or "ledger.db"))
+            if url.database in (None, "", ":memory:"):
+                raise ConfigError("llm.ledger: a ledger needs a file", "For example sqlite:///ledger.db")
+            return SqliteStore(Path(url.database))
         case "postgresql":
             return PostgresStore(url)
     raise ConfigError(f"llm.ledger: {url.get_backend_name()} is not supported", "Use sqlite or postgresql.")

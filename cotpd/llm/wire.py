@@ -110,12 +110,24 @@ def chat_call(
 @lru_cache
 def check_address(base_url: str) -> str:
     """The address without its last slash; refuses one that is no address or carries a password into the ledger."""
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"llm.base_url: {base_url!r} is not an address", "For example http://127.0.0.1:8993/v1")
-    if parts.username or parts.password or parts.query:
+    base_url = base_url.strip()
+    shown = "what is set" if "@" in base_url else repr(base_url)  # it may hold a password
+    wrong = ConfigError(f"llm.base_url: {shown} is not an address", "For example http://127.0.0.1:8993/v1")
+    try:
+        parts = urlsplit(base_url)
+        _ = parts.port  # read when it is asked for, and only then refused
+    except ValueError:
+        raise wrong from None
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not base_url.isprintable()
+        or " " in base_url
+    ):
+        raise wrong
+    if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError(
-            f"llm.base_url: the address of {parts.hostname} holds a user, password or query",
+            f"llm.base_url: the address of {parts.hostname} holds a user, password, query or fragment",
             "Secrets belong in the environment: export the key in the variable that llm.api_key_env names.",
         )
     return base_url.rstrip("/")

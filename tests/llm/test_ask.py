@@ -239,11 +239,23 @@ def test_the_key_reaches_the_server_and_nothing_else(server, params, monkeypatch
         assert secret.encode() not in path.read_bytes()
 
 
-@pytest.mark.parametrize("address", ["http://me:pw@host/v1", "http://host/v1?key=1", "host/v1", ""])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://me:pw@host/v1", "http://host/v1?key=1", "host/v1", "", "http://host:99999/v1", "http://host:abc/v1",
+        "http://[::1/v1", "http://me:pw@host:abc/v1", "http://ho st/v1", "http://ho\nst/v1", "http://host/v1#x",
+    ],
+)  # fmt: skip
 def test_an_address_that_is_none_or_holds_a_secret_is_refused(params, address):
     with pytest.raises(ConfigError, match=r"llm\.base_url") as caught:
         ask_all(requests("a"), params.model_copy(update={"base_url": address}))
     assert "pw" not in str(caught.value)
+
+
+def test_blanks_around_an_address_do_not_matter(server, params):
+    around = params.model_copy(update={"base_url": f" {server.base_url}\n"})
+    assert ask_all(requests("a"), around, progress=False).answers[0].text == "A"
+    assert ask_all(requests("a"), params, progress=False).from_ledger == 1
 
 
 def test_a_recording_answers_without_asking_and_is_imported_once(server, params, tmp_path):

@@ -118,6 +118,12 @@ def test_a_server_that_is_away_is_named_and_a_password_in_the_address_is_refused
     with pytest.raises(ConfigError, match="PGPASSWORD") as raised:
         Ledger("postgresql+psycopg://user:geheim@127.0.0.1:1/ledger")
     assert "geheim" not in str(raised.value)
+    with pytest.raises(ConfigError, match="PGPASSWORD") as raised:
+        Ledger("postgresql+psycopg://user@127.0.0.1:1/ledger?password=geheim")
+    assert "geheim" not in str(raised.value)
+    for url in ("postgresql+psycopg://user@host:abc/ledger", "sqlite://", "sqlite:///:memory:"):
+        with pytest.raises(ConfigError, match=r"llm\.ledger"):
+            Ledger(url)
     with pytest.raises(ConfigError, match="mysql is not supported"):
         Ledger("mysql://user@host/ledger")
     with Ledger(f"sqlite:///{tmp_path}/file.db") as ledger:
