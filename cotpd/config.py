@@ -56,6 +56,8 @@ class CaptionParams(Section):
     """transformers: a hub name or folder (Salesforce/blip2-opt-2.7b); openai: the vision model's name."""
     base_url: str | None = None
     """openai: the server's address; null takes the one under llm."""
+    api_key_env: str | None = None
+    """openai: the environment variable that holds its key; null: that of llm, or none at another address."""
     max_tokens: int = Field(default=40, ge=1)
     """Longest caption, in the captioner's tokens."""
     batch_size: int = Field(default=4, ge=1)

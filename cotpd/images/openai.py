@@ -22,7 +22,8 @@ class OpenAICaptioner(PictureCaptioner):
     """Asks a vision chat model.
 
     Args:
-        params: ``model`` is the vision model's name; ``base_url`` null takes the one under llm.
+        params: ``model`` is the vision model's name; ``base_url`` null takes the one under llm, and its key is
+            that of llm at the same address, at another the one that ``api_key_env`` names, or none.
         llm: Ledger, limits and the name of the key's variable.
 
     Raises:
@@ -35,7 +36,10 @@ class OpenAICaptioner(PictureCaptioner):
     def __init__(self, params: CaptionParams, llm: LlmParams) -> None:
         if not params.model:
             raise ConfigError("caption.model: the openai backend needs a model", "Name one that sees pictures.")
-        self._llm = llm.model_copy(update={"model": params.model, "base_url": params.base_url or llm.base_url})
+        at = params.base_url or llm.base_url
+        key = llm.api_key_env if at.rstrip("/") == llm.base_url.rstrip("/") else ""  # no server gets another's key
+        key = params.api_key_env or key
+        self._llm = llm.model_copy(update={"model": params.model, "base_url": at, "api_key_env": key})
         self._max_tokens = params.max_tokens
 
     def describe(self, pictures: Sequence[Picture]) -> list[Said]:

@@ -63,3 +63,35 @@ def test_a_picture_travels_small_and_always_as_the_same_bytes() -> None:
     assert head == "data:image/jpeg;base64"
     assert sent.size == (SIDE, SIDE // 4)
     assert data_url(image) == data_url(image)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "named", "sent"),
+    [
+        ("https://api.openai.com/v1", None, "Bearer none"),
+        ("https://api.openai.com/v1", "EYE_KEY", "Bearer sk-of-the-eye"),
+        (None, None, "Bearer sk-of-the-llm"),
+        (None, "EYE_KEY", "Bearer sk-of-the-eye"),
+    ],
+)
+def test_the_key_of_one_server_is_never_sent_to_another(
+    vision: Captioner,
+    httpserver: HTTPServer,
+    folder: Path,
+    post: MakePost,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    base_url: str | None,
+    named: str | None,
+    sent: str,
+) -> None:
+    """``base_url`` is llm's; None is the address of the captioner, written with a slash at its end."""
+    monkeypatch.setenv("LLM_KEY", "sk-of-the-llm")
+    monkeypatch.setenv("EYE_KEY", "sk-of-the-eye")
+    here = httpserver.url_for("/v1")
+    llm = LlmParams(
+        base_url=base_url or f"{here}/", api_key_env="LLM_KEY", ledger=str(tmp_path / "k.db"), recorded=None
+    )
+    params = CaptionParams(backend="openai", model="eye", base_url=here, api_key_env=named)
+    captioner(params, llm).caption([post("a", "red.png")], folder)
+    assert [request.headers["Authorization"] for request, _ in httpserver.log] == [sent]
