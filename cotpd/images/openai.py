@@ -1,17 +1,20 @@
 """Captions by a vision model behind an OpenAI-compatible address, each bought once: they go through the ledger.
 
-A picture travels in the request, resized as in :mod:`cotpd.images.sight`.
+A picture travels in the request, resized as in :mod:`cotpd.images.sight`. All pictures are one round of asking,
+which draws them as it needs them: limits count for the whole step, and batch mode submits all of them at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
 
 from cotpd.config import CaptionParams, LlmParams
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError
 from cotpd.images.captioner import PictureCaptioner, Said
-from cotpd.images.pictures import Picture
+from cotpd.images.pictures import Picture, UnreadableError, read_picture
 from cotpd.images.sight import data_url
-from cotpd.llm.ask import Request, ask_all
+from cotpd.llm.ask import Request, answers, ask
 
 WORDING = (
     "Describe the picture in one plain sentence: what and who can be seen, and any text in it. At most 25 words."
@@ -31,7 +34,6 @@ class OpenAICaptioner(PictureCaptioner):
     """
 
     backend = "openai"
-    batch_size = 64  # decoded pictures held in memory; of these llm.concurrency are in flight
 
     def __init__(self, params: CaptionParams, llm: LlmParams) -> None:
         if not params.model:
@@ -48,11 +50,29 @@ class OpenAICaptioner(PictureCaptioner):
         Raises:
             LlmError: Nothing answers, or the server refuses key, quota or model.
         """
-        requests = [self._request(picture) for picture in pictures]
-        result = ask_all(requests, self._llm, progress=False, step="caption")
-        said = {answer.id: _said(answer.id, answer.text, answer.finish_reason) for answer in result.answers}
-        failed = {row.id: Said(None, f"{row.id}: {row.reason}: {row.remedy}") for row in result.failed}
-        return [(said | failed)[picture.name] for picture in pictures]
+        said = self._ask(map(self._request, pictures), len(pictures))
+        return [said[picture.name] for picture in pictures]
+
+    def _describe_all(self, names: list[str], folder: Path) -> dict[str, Said]:
+        unreadable: dict[str, Said] = {}
+        requests = self._requests(names, folder, unreadable)
+        first = next(requests, None)  # a data set without pictures at hand needs neither ledger nor price
+        asked = self._ask(chain([first], requests), len(names)) if first else {}
+        return asked | unreadable
+
+    def _requests(self, names: list[str], folder: Path, unreadable: dict[str, Said]) -> Iterator[Request]:
+        """A request a picture; why one cannot be read goes into ``unreadable``."""
+        for name in names:
+            try:
+                yield self._request(read_picture(folder, name))
+            except UnreadableError as error:
+                unreadable[name] = Said(None, str(error))
+
+    def _ask(self, requests: Iterator[Request], total: int) -> dict[str, Said]:
+        asked = ask(requests, self._llm, total=total)
+        said = {one.id: _said(one.id, one.text, one.finish_reason) for one in answers(asked, self._llm)}
+        failed = {row.id: Said(None, f"{row.id}: {row.reason}: {row.remedy}") for row in asked.failures("caption")}
+        return said | failed
 
     def _request(self, picture: Picture) -> Request:
         content = [

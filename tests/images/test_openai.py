@@ -12,6 +12,7 @@ from werkzeug import Request, Response
 
 from cotpd.config import CaptionParams, LlmParams
 from cotpd.images import captioner
+from cotpd.images import openai as module
 from cotpd.images.captioner import Captioner
 from cotpd.images.sight import SIDE, data_url
 
@@ -31,6 +32,7 @@ def vision(httpserver: HTTPServer, tmp_path: Path) -> Captioner:
             message = {"role": "assistant", "content": None, "refusal": "I cannot look at that."}
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         body = {"id": "x", "object": "chat.completion", "created": 1, "model": "eye", "choices": [choice]}
+        body["usage"] = {"prompt_tokens": 900, "completion_tokens": 100, "total_tokens": 1000}
         return Response(json.dumps(body), content_type="application/json")
 
     httpserver.expect_request("/v1/chat/completions", method="POST").respond_with_handler(answer)
@@ -95,3 +97,34 @@ def test_the_key_of_one_server_is_never_sent_to_another(
     params = CaptionParams(backend="openai", model="eye", base_url=here, api_key_env=named)
     captioner(params, llm).caption([post("a", "red.png")], folder)
     assert [request.headers["Authorization"] for request, _ in httpserver.log] == [sent]
+
+
+def test_a_limit_holds_for_the_whole_step(
+    httpserver: HTTPServer, vision: Captioner, folder: Path, post: MakePost, tmp_path: Path
+) -> None:
+    """Room for the worst case of one request and the 1000 tokens of ten: the eleventh is the last."""
+    names = [f"{n}.png" for n in range(150)]
+    for n, name in enumerate(names):
+        Image.new("RGB", (9 + n, 9), "red").save(folder / name)
+    params = CaptionParams(backend="openai", model="eye", base_url=httpserver.url_for("/v1"))
+    llm = LlmParams(ledger=str(tmp_path / "m.db"), recorded=None, concurrency=1, max_tokens=60_500)
+    captions = captioner(params, llm).caption([post(name, name) for name in [*names, "cut.png"]], folder)
+    assert len(httpserver.log) == 11
+    assert [one.caption for one in captions] == ["a red square"] * 11 + [None] * 140
+    assert "llm.max_tokens (60,500)" in captions[-2].problem
+    assert "cut.png" in captions[-1].problem
+
+
+def test_all_pictures_are_one_round_of_asking(
+    vision: Captioner, folder: Path, post: MakePost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that batch mode makes one job of them, and a rate is kept between them."""
+    rounds, asking = [], module.ask
+    monkeypatch.setattr(module, "ask", lambda *given, **more: rounds.append(1) or asking(*given, **more))
+    names = [f"{n}.png" for n in range(70)]
+    for n, name in enumerate(names):
+        Image.new("RGB", (9 + n, 9), "red").save(folder / name)
+    captions = vision.caption([post(name, name) for name in names], folder)
+    assert ({one.caption for one in captions}, len(rounds)) == ({"a red square"}, 1)
+    assert vision.caption([post("a", "cut.png"), post("b", None)], folder)[0].caption is None
+    assert len(rounds) == 1, "without a picture that can be read nobody is asked"
