@@ -5,14 +5,29 @@ Each section is the configuration of one part of the package; a field's descript
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind
 from cotpd.errors import ConfigError
 from cotpd.sections import DistilParams, Section, StudentParams, TeachParams, TrainParams
+
+
+def _among(kinds: tuple[Kind, ...]) -> AfterValidator:
+    """Refuses the kinds that belong elsewhere: no step would ask them, or know what to do with their answers."""
+
+    def check(kind: Kind) -> Kind:
+        if kind not in kinds:
+            raise ValueError(f"{kind} is no kind for this place; it takes {', '.join(kinds)}")
+        return kind
+
+    return AfterValidator(check)
+
+
+KnowledgeKind = Annotated[Kind, _among(KNOWLEDGE_KINDS)]
+AugmentKind = Annotated[Kind, _among(AUGMENT_KINDS)]
 
 
 class SourceParams(Section):
@@ -26,7 +41,7 @@ class SourceParams(Section):
     """Captions that the data set brings along, a file or pattern below path; see docs/your-data.md."""
     answers: str | None = None
     """LLM answers that the data set brings along, a file or folder below path."""
-    answers_kind: Kind = Kind.SENTENCE
+    answers_kind: KnowledgeKind = Kind.SENTENCE
     """The kind of knowledge that those answers are."""
     limit: int | None = Field(default=None, ge=1)
     """Use only the first so many posts of each split, for trying things out."""
@@ -129,7 +144,7 @@ class LlmParams(Section):
 class AskParams(Section):
     """Which knowledge is asked for."""
 
-    kinds: tuple[Kind, ...] = KNOWLEDGE_KINDS
+    kinds: tuple[KnowledgeKind, ...] = KNOWLEDGE_KINDS
     """Chain-of-thought kinds to ask: noun, sentence, multimodality. An empty list asks nothing."""
     prompts: str = "default"
     """Prompt set: a folder below cotpd/prompts, or a path."""
@@ -151,7 +166,7 @@ class ValidateParams(Section):
 class AugmentParams(Section):
     """Further training posts. Valid and test are never touched."""
 
-    kinds: tuple[Kind, ...] = AUGMENT_KINDS
+    kinds: tuple[AugmentKind, ...] = AUGMENT_KINDS
     """style, entity, image. An empty list augments nothing."""
     share: float = Field(default=1.0, ge=0, le=1)
     """The share of training posts for which each kind is tried."""

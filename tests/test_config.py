@@ -43,6 +43,19 @@ def test_every_parameter_is_explained() -> None:
         ("task: nerd\n", r"params.yaml:1: task: .*'ner' or 're'.*found 'nerd'"),
         ("seed: 1\ntrain:\n  epochs: 0\n", r"params.yaml:3: train.epochs: .*greater than or equal to 1"),
         ("ask:\n  kinds: [nouns]\n", r"params.yaml:2: ask.kinds.0"),
+        (
+            "ask:\n  kinds: [noun, image]\n",
+            r"params.yaml:2: ask.kinds.1: .*image is no kind .*takes noun, sentence, multimodality",
+        ),
+        (
+            "augment:\n  kinds: [noun]\n",
+            r"params.yaml:2: augment.kinds.0: .*noun is no kind .*takes style, entity, image",
+        ),
+        ("data:\n  answers_kind: image\n", r"params.yaml:2: data.answers_kind: .*takes noun, sentence"),
+        (
+            "data:\n  unlabelled:\n    - path: x\n      answers_kind: style\n",
+            r"data.unlabelled.0.answers_kind: .*takes noun, sentence",
+        ),
         ("task: [\n", "not YAML"),
         ("- 1\n", "holds list"),
     ],
