@@ -15,17 +15,19 @@ from cotpd.errors import ConfigError
 from cotpd.sections import DistilParams, Section, StudentParams, TeachParams, TrainParams
 
 
-def _one_of(kinds: tuple[Kind, ...]) -> AfterValidator:
+def _among(kinds: tuple[Kind, ...]) -> AfterValidator:
+    """Refuses the kinds that belong elsewhere: no step would ask them, or know what to do with their answers."""
+
     def check(kind: Kind) -> Kind:
         if kind not in kinds:
-            raise ValueError(f"{kind} is none of {', '.join(kinds)}")
+            raise ValueError(f"{kind} is no kind for this place; it takes {', '.join(kinds)}")
         return kind
 
     return AfterValidator(check)
 
 
-KnowledgeKind = Annotated[Kind, _one_of(KNOWLEDGE_KINDS)]
-AugmentKind = Annotated[Kind, _one_of(AUGMENT_KINDS)]
+KnowledgeKind = Annotated[Kind, _among(KNOWLEDGE_KINDS)]
+AugmentKind = Annotated[Kind, _among(AUGMENT_KINDS)]
 
 
 class SourceParams(Section):
@@ -70,7 +72,7 @@ class CaptionParams(Section):
     base_url: str | None = None
     """openai: the server's address; null takes the one under llm."""
     api_key_env: str | None = None
-    """openai: the variable that holds its key; null takes that of llm, or none at another address."""
+    """openai: the environment variable that holds its key; null: that of llm, or none at another address."""
     max_tokens: int = Field(default=40, ge=1)
     """Longest caption, in the captioner's tokens."""
     batch_size: int = Field(default=4, ge=1)

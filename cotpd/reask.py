@@ -1,6 +1,7 @@
 """Answers that failed their checks, asked again with another seed, at most as often as is allowed.
 
 Trade-off: at temperature 0 another seed gives the same answer, so a re-ask then has a temperature of its own.
+Without a seed the temperature goes down a little each time, for the ledger answers what was asked before.
 Each is a question like any other: the ledger answers it the next time.
 """
 
@@ -13,7 +14,9 @@ from cotpd.data.records import Answer, Kind, Knowledge, Post, Quarantined
 from cotpd.errors import LlmError
 from cotpd.expectations import validate_answers
 from cotpd.images.sight import sight
-from cotpd.llm.ask import Request, ask_all
+from cotpd.llm.ask import Request, ask
+from cotpd.llm.ask import answers as answers_of
+from cotpd.llm.budget import Budget
 from cotpd.llm.questions import knowledge_requests
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TEMPERATURE = 0.5  # of a re-ask where answers are asked for at 0
-STEP = 0.1  # by which it rises with every attempt where there is no seed to change
+_COOLER = 0.95  # without a seed: by this the temperature goes down from attempt to attempt
 
 
 def believed(
@@ -52,7 +55,7 @@ def believed(
     """
     current = {(row.id, row.kind): row for row in answers}
     lenient = params.validate_.model_copy(update={"max_failed_share": 1.0})
-    llm = params.llm
+    left = params.llm
     for attempt in range(1, params.validate_.reask + 1):
         _, bad = validate_answers(list(current.values()), posts, lenient)
         failed = [current[row.id, Kind(row.row["kind"])] for row in bad]
@@ -60,15 +63,24 @@ def believed(
         requests = _requests(wanted, posts, captions, params)
         if not requests:
             break
+        if left.seed is None and left.temperature is None:
+            log.warning("not asked again: without llm.seed and llm.temperature it would be the same question")
+            break
+        llm = varied(left, attempt)
         try:
-            again = ask_all(requests, varied(llm, attempt), step="validate")
-            llm = again.left(llm)  # the limits are the step's, and not of every attempt
+            again = ask(requests, llm)
+            current |= {(row.id, row.kind): row for row in answers_of(again, llm)}
         except LlmError as error:
             log.warning("not asked again: %s", error)
             break
-        if again.failed:
-            log.warning("%d answers could not be asked for again: %s", len(again.failed), again.failed[0].reason)
-        current |= {(row.id, row.kind): row for row in again.answers}
+        if unanswered := again.failures("validate"):
+            log.warning(
+                "%d of %d re-asks were not answered, first: %s",
+                len(unanswered),
+                len(requests),
+                unanswered[0].reason,
+            )
+        left = _without(left, again.budget)
     rows = [current[row.id, row.kind] for row in answers]
     knowledge, quarantined = validate_answers(rows, posts, params.validate_, context)
     held = {(row.id, row.kind) for row in knowledge}
@@ -81,14 +93,26 @@ def believed(
 def varied(llm: LlmParams, attempt: int) -> LlmParams:
     """The parameters of a further attempt, 1 the first: another seed, and a temperature at which it matters.
 
-    To a server that takes no seed none is sent: then it is the temperature that differs.
+    Where no seed is sent, none is sent here either, and each attempt has a temperature of its own.
     """
     temperature = TEMPERATURE if llm.temperature == 0 else llm.temperature
     if llm.seed is not None:
         return llm.model_copy(update={"seed": llm.seed + attempt, "temperature": temperature})
     if temperature is not None:
-        temperature = round(temperature + STEP * attempt, 2)
+        temperature = float(f"{temperature * _COOLER**attempt:.4g}")  # downwards: no server refuses that
     return llm.model_copy(update={"temperature": temperature})
+
+
+def _without(llm: LlmParams, budget: Budget | None) -> LlmParams:
+    """The parameters with what is left of their limits: all attempts together are one step."""
+    if budget is None:
+        return llm
+    gone, limits = (budget.spent, budget.lost), {}
+    if llm.max_tokens is not None:
+        limits["max_tokens"] = max(0, llm.max_tokens - sum(one.tokens for one in gone))
+    if llm.max_cost is not None:
+        limits["max_cost"] = max(0.0, llm.max_cost - sum(one.cost for one in gone))
+    return llm.model_copy(update=limits)
 
 
 def _requests(

@@ -4,25 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from cotpd.config import LlmParams, Params
+from cotpd.config import Params
 from cotpd.data.records import Kind
 from cotpd.errors import ValidationError
 from cotpd.llm.ask import ask_all
+from cotpd.llm.asking import _call
+from cotpd.llm.budget import worst_case
 from cotpd.llm.questions import knowledge_requests
 from cotpd.reask import TEMPERATURE, believed, varied
 from tests.expectations.test_check import make_post
-from tests.llm.conftest import FakeServer, completion, reply
+from tests.llm.conftest import FakeServer, completion, error, reply
 
 POSTS = [make_post("a", "Ada lands in Rome"), make_post("b", "Bob lands in Oslo")]
 GOOD = "Ada is a mathematician who travels a lot."
-
-
-def test_a_server_that_takes_no_seed_is_sent_none_and_still_asked_otherwise():
-    llm = LlmParams(seed=None, temperature=0)
-    again = [varied(llm, attempt) for attempt in (1, 2)]
-    assert {one.seed for one in again} == {None}
-    assert len({one.temperature for one in (llm, *again)}) == 3
-    assert varied(LlmParams(seed=None, temperature=None), 1).temperature is None
 
 
 @pytest.fixture
@@ -90,3 +84,51 @@ def test_without_leave_to_ask_nothing_is_asked(server, params, tmp_path: Path):
     asked = len(server.asked)
     _, quarantined, _ = believed(answers, POSTS, {}, never)
     assert (len(quarantined), len(server.asked)) == (2, asked)
+
+
+def with_llm(params: Params, **values) -> Params:
+    return params.model_copy(update={"llm": params.llm.model_copy(update=values)})
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0, 2.0])
+def test_where_no_seed_is_sent_none_is_and_each_attempt_is_a_question_of_its_own(server, params, temperature):
+    params = with_llm(params, seed=None, temperature=temperature)
+    answers = first_answers(server, params)
+    believed(answers, POSTS, {}, params)
+    assert not any("seed" in body for body in server.asked)
+    assert len(server.asked) == 2 + 2 * 2, "the ledger answers none of them"
+    asked = {body["temperature"] for body in server.asked}
+    assert len(asked) == 3
+    assert all(0 < one <= 2 for one in asked - {temperature})
+
+
+def test_without_seed_and_temperature_there_is_nothing_to_vary(server, params, caplog):
+    params = with_llm(params, seed=None, temperature=None)
+    answers = first_answers(server, params)
+    believed(answers, POSTS, {}, params)
+    assert len(server.asked) == 2
+    assert "it would be the same question" in caplog.text
+
+
+def test_a_seed_is_varied_as_it_always_was_so_that_the_ledger_goes_on_answering(params):
+    for temperature, then in ((0.0, TEMPERATURE), (0.7, 0.7), (None, None)):
+        llm = params.llm.model_copy(update={"temperature": temperature})
+        assert [(one.seed, one.temperature) for one in (varied(llm, 1), varied(llm, 2))] == [(8, then), (9, then)]
+
+
+def test_a_re_ask_that_is_not_answered_is_told(server, params, caplog):
+    answers = first_answers(server, params)
+    server.faults = [error(400, message="too long for me")]
+    believed(answers, POSTS, {}, params)
+    assert "1 of 2 re-asks were not answered, first: status 400: " in caplog.text
+    assert "too long for me" in caplog.text
+
+
+def test_all_attempts_together_keep_to_the_limit(server, params):
+    """Each of the answers comes to 14 tokens: room for the worst case of one request and two answers."""
+    answers = first_answers(server, params)
+    before = len(server.asked)
+    most = max(sum(worst_case(_call(one, params.llm))) for one in knowledge_requests(POSTS, {}, params.ask))
+    params = with_llm(params, max_tokens=most + 14 + 1, concurrency=1)
+    believed(answers, POSTS, {}, params)
+    assert len(server.asked) == before + 2

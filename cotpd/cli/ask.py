@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cotpd.data.records import Kind
-from cotpd.errors import ConfigError, LlmError
+from cotpd.errors import ConfigError, CotpdError
 
 if TYPE_CHECKING:
     from cotpd.config import LlmParams
@@ -64,7 +64,7 @@ def _failed(llm: "LlmParams", requests: "Iterable[Request]", total: int) -> bool
 
     try:
         asked = ask_model(requests, llm, total=total)
-    except LlmError as error:
+    except CotpdError as error:  # a price or an address that is missing is this model's own, too
         print(f"{llm.model}: {error}", file=sys.stderr)
         return True
     unanswered = asked.failures("ask")

@@ -56,7 +56,9 @@ def _read(file: Path) -> list[dict[str, Any]]:
         raise ConfigError(
             f"{file}: there is no such suite", "Run from a checkout: suites are part of it."
         ) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}", "A suite is a file that can be read.") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"{file}: no suite: {error}", 'It holds {"expectations": [...]}, as JSON.') from None
     if not isinstance(expectations, list) or not expectations:
         raise ConfigError(f"{file}: expects nothing", "A suite that checks nothing lets everything pass.")

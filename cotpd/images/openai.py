@@ -1,17 +1,20 @@
 """Captions by a vision model behind an OpenAI-compatible address, each bought once: they go through the ledger.
 
-A picture travels in the request, resized as in :mod:`cotpd.images.sight`.
+A picture travels in the request, resized as in :mod:`cotpd.images.sight`. All pictures are one round of asking,
+which draws them as it needs them: limits count for the whole step, and batch mode submits all of them at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
 
 from cotpd.config import CaptionParams, LlmParams
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError
 from cotpd.images.captioner import PictureCaptioner, Said
-from cotpd.images.pictures import Picture
+from cotpd.images.pictures import Picture, UnreadableError, read_picture
 from cotpd.images.sight import data_url
-from cotpd.llm.ask import Request, ask_all
+from cotpd.llm.ask import Request, answers, ask
 
 WORDING = (
     "Describe the picture in one plain sentence: what and who can be seen, and any text in it. At most 25 words."
@@ -22,7 +25,8 @@ class OpenAICaptioner(PictureCaptioner):
     """Asks a vision chat model.
 
     Args:
-        params: ``model`` is the vision model's name; ``base_url`` null takes the one under llm.
+        params: ``model`` is the vision model's name; ``base_url`` null takes the one under llm, and its key is
+            that of llm at the same address, at another the one that ``api_key_env`` names, or none.
         llm: Ledger, limits and the name of the key's variable.
 
     Raises:
@@ -30,16 +34,14 @@ class OpenAICaptioner(PictureCaptioner):
     """
 
     backend = "openai"
-    batch_size = 64  # decoded pictures held in memory; of these llm.concurrency are in flight
 
     def __init__(self, params: CaptionParams, llm: LlmParams) -> None:
         if not params.model:
             raise ConfigError("caption.model: the openai backend needs a model", "Name one that sees pictures.")
-        elsewhere = params.base_url not in (None, llm.base_url)
-        own = {"model": params.model, "base_url": params.base_url or llm.base_url}
-        if elsewhere or params.api_key_env:
-            own["api_key_env"] = params.api_key_env or ""  # one server's key is never sent to another
-        self._llm = llm.model_copy(update=own)
+        at = params.base_url or llm.base_url
+        key = llm.api_key_env if at.rstrip("/") == llm.base_url.rstrip("/") else ""  # no server gets another's key
+        key = params.api_key_env or key
+        self._llm = llm.model_copy(update={"model": params.model, "base_url": at, "api_key_env": key})
         self._max_tokens = params.max_tokens
 
     def describe(self, pictures: Sequence[Picture]) -> list[Said]:
@@ -48,12 +50,29 @@ class OpenAICaptioner(PictureCaptioner):
         Raises:
             LlmError: Nothing answers, or the server refuses key, quota or model.
         """
-        requests = [self._request(picture) for picture in pictures]
-        result = ask_all(requests, self._llm, progress=False, step="caption")
-        self._llm = result.left(self._llm)  # the limits are the step's, and this is a part of it
-        said = {answer.id: _said(answer.id, answer.text, answer.finish_reason) for answer in result.answers}
-        failed = {row.id: Said(None, f"{row.id}: {row.reason}: {row.remedy}") for row in result.failed}
-        return [(said | failed)[picture.name] for picture in pictures]
+        said = self._ask(map(self._request, pictures), len(pictures))
+        return [said[picture.name] for picture in pictures]
+
+    def _describe_all(self, names: list[str], folder: Path) -> dict[str, Said]:
+        unreadable: dict[str, Said] = {}
+        requests = self._requests(names, folder, unreadable)
+        first = next(requests, None)  # a data set without pictures at hand needs neither ledger nor price
+        asked = self._ask(chain([first], requests), len(names)) if first else {}
+        return asked | unreadable
+
+    def _requests(self, names: list[str], folder: Path, unreadable: dict[str, Said]) -> Iterator[Request]:
+        """A request a picture; why one cannot be read goes into ``unreadable``."""
+        for name in names:
+            try:
+                yield self._request(read_picture(folder, name))
+            except UnreadableError as error:
+                unreadable[name] = Said(None, str(error))
+
+    def _ask(self, requests: Iterator[Request], total: int) -> dict[str, Said]:
+        asked = ask(requests, self._llm, total=total)
+        said = {one.id: _said(one.id, one.text, one.finish_reason) for one in answers(asked, self._llm)}
+        failed = {row.id: Said(None, f"{row.id}: {row.reason}: {row.remedy}") for row in asked.failures("caption")}
+        return said | failed
 
     def _request(self, picture: Picture) -> Request:
         content = [

@@ -13,7 +13,6 @@ from cotpd.errors import LlmError
 from cotpd.llm.asked import Asked, Request, Row
 from cotpd.llm.asking import Round
 from cotpd.llm.batch import BatchRound
-from cotpd.llm.budget import Budget
 from cotpd.llm.ledger import Ledger
 from cotpd.llm.recording import import_recorded
 from cotpd.llm.structured import words
@@ -38,19 +37,6 @@ class AskResult:
     from_ledger: int = 0
     asked: int = 0
     failed: list[Quarantined] = field(default_factory=list)
-    budget: Budget | None = None
-
-    def left(self, params: LlmParams) -> LlmParams:
-        """The parameters with what is left of their limits, for the next part of a step."""
-        if self.budget is None:
-            return params
-        tokens, cost = self.budget.used
-        return params.model_copy(
-            update={
-                "max_tokens": None if params.max_tokens is None else max(0, params.max_tokens - tokens),
-                "max_cost": None if params.max_cost is None else max(0.0, params.max_cost - cost),
-            }
-        )
 
 
 def ask(
@@ -100,9 +86,7 @@ def ask_all(
 ) -> AskResult:
     """:func:`ask`, with answers and failures in lists; ``step`` is named in the quarantined rows."""
     asked = ask(requests, params, progress=progress)
-    return AskResult(
-        list(answers(asked, params)), asked.from_ledger, asked.asked, asked.failures(step), asked.budget
-    )
+    return AskResult(list(answers(asked, params)), asked.from_ledger, asked.asked, asked.failures(step))
 
 
 def _answer(row: Row, key: str, response: str) -> Answer:

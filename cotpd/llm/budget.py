@@ -67,11 +67,6 @@ class Budget:
     _in_flight: int = 0
     _settled: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    @property
-    def used(self) -> tuple[int, float]:
-        """Tokens and dollars that count against the limits: of answers, and of tries that may be billed."""
-        return self.spent.tokens + self.lost.tokens, self.spent.cost + self.lost.cost
-
     @classmethod
     def of(cls, params: LlmParams) -> "Budget":
         """The budget that the parameters set.

@@ -2,7 +2,7 @@
 
 Trade-off: a table that somebody keeps is sometimes old, and says how old; one that is fetched needs the network
 and is wrong without a word when a page changes. A model that is not in it has no price, which is not a price of
-zero; a server on this machine costs nothing.
+zero; on this machine it costs nothing, unless the table has it: a gateway may be what answers there.
 """
 
 import re
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cotpd.config import LlmParams
 from cotpd.errors import ConfigError
+from cotpd.llm.wire import check_address
 
 SHIPPED = Path(__file__).with_name("prices.yaml")
 _RELEASE = re.compile(r"-\d{4}-\d{2}-\d{2}$")
@@ -51,17 +52,21 @@ class PriceTable(BaseModel):
             ConfigError: It is missing, or holds what is not understood; names file and key.
         """
         try:
-            return cls.model_validate(yaml.safe_load(path.read_text("utf-8")))
+            values = yaml.safe_load(path.read_text("utf-8-sig"))
+            if not isinstance(values, dict):
+                held = "nothing" if values is None else type(values).__name__
+                raise ConfigError(f"{path}: holds {held}, not source, checked and models", f"See {SHIPPED}.")
+            return cls.model_validate(values)
         except OSError as error:
             raise ConfigError(
                 f"{path}: {error.strerror}", "Name a price file, or set llm.prices to null."
             ) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not YAML: {error}", f"See {SHIPPED}.") from None
-        except ValidationError as error:
+        except ValidationError as error:  # a ValueError too
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             raise ConfigError(f"{path}: {key}: {first['msg']}", f"See {SHIPPED}.") from None
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that no calendar has, bytes, depth
+            raise ConfigError(f"{path}: not YAML: {error}", f"See {SHIPPED}.") from None
 
     def price(self, model: str) -> Price | None:
         """The price of a model or of one of its dated releases; None where the table does not have it."""
@@ -69,16 +74,16 @@ class PriceTable(BaseModel):
 
 
 def price_of(params: LlmParams) -> Price | None:
-    """What the configured model costs at the configured address; nothing on this machine, None if not known.
+    """What the configured model costs; where the table lacks it, nothing on this machine and None elsewhere.
 
-    Batch mode costs half.
+    A gateway on this machine passes requests on to a service that is paid. Batch mode costs half.
 
     Raises:
         ConfigError: The price file cannot be used.
     """
-    if _is_here(params.base_url):
-        return Price(input=0, output=0)
     price = price_table(params).price(params.model)
+    if price is None and _is_here(params.base_url):
+        return Price(input=0, output=0)
     if price and params.mode == "batch":
         return Price(input=price.input / 2, output=price.output / 2)
     return price
@@ -90,7 +95,7 @@ def price_table(params: LlmParams) -> PriceTable:
 
 
 def _is_here(base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
+    host = urlsplit(check_address(base_url)).hostname or ""
     try:
         return ip_address(host).is_loopback
     except ValueError:

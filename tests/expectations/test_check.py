@@ -174,6 +174,15 @@ def test_a_file_that_expects_nothing_is_refused(tmp_path: Path, content: str) ->
         load_suite("answers", tmp_path)
 
 
+def test_a_suite_that_is_a_folder_or_too_deep_is_named(tmp_path: Path) -> None:
+    (tmp_path / "answers.json").mkdir()
+    with pytest.raises(ConfigError, match=r"answers\.json: Is a directory"):
+        load_suite("answers", tmp_path)
+    (tmp_path / "captions.json").write_text("[" * 100_000)
+    with pytest.raises(ConfigError, match=r"captions\.json: no suite: .*recursion"):
+        load_suite("captions", tmp_path)
+
+
 def test_a_condition_on_the_whole_table_stops_the_step(suite: Callable[..., Path]) -> None:
     folder = suite({"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 5}})
     with pytest.raises(ValidationError, match="row_count"):

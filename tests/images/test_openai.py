@@ -12,8 +12,8 @@ from werkzeug import Request, Response
 
 from cotpd.config import CaptionParams, LlmParams
 from cotpd.images import captioner
+from cotpd.images import openai as module
 from cotpd.images.captioner import Captioner
-from cotpd.images.openai import OpenAICaptioner
 from cotpd.images.sight import SIDE, data_url
 
 from .conftest import MakePost
@@ -32,6 +32,7 @@ def vision(httpserver: HTTPServer, tmp_path: Path) -> Captioner:
             message = {"role": "assistant", "content": None, "refusal": "I cannot look at that."}
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         body = {"id": "x", "object": "chat.completion", "created": 1, "model": "eye", "choices": [choice]}
+        body["usage"] = {"prompt_tokens": 900, "completion_tokens": 100, "total_tokens": 1000}
         return Response(json.dumps(body), content_type="application/json")
 
     httpserver.expect_request("/v1/chat/completions", method="POST").respond_with_handler(answer)
@@ -66,29 +67,64 @@ def test_a_picture_travels_small_and_always_as_the_same_bytes() -> None:
     assert data_url(image) == data_url(image)
 
 
-@pytest.mark.parametrize(("own", "sent"), [({}, "Bearer none"), ({"api_key_env": "EYE_KEY"}, "Bearer eye-secret")])
+@pytest.mark.parametrize(
+    ("base_url", "named", "sent"),
+    [
+        ("https://api.openai.com/v1", None, "Bearer none"),
+        ("https://api.openai.com/v1", "EYE_KEY", "Bearer sk-of-the-eye"),
+        (None, None, "Bearer sk-of-the-llm"),
+        (None, "EYE_KEY", "Bearer sk-of-the-eye"),
+    ],
+)
 def test_the_key_of_one_server_is_never_sent_to_another(
-    vision: Captioner, httpserver: HTTPServer, folder: Path, post: MakePost, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, own: dict[str, str], sent: str,
-) -> None:  # fmt: skip
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-other-server")
-    monkeypatch.setenv("EYE_KEY", "eye-secret")
-    params = CaptionParams(backend="openai", model="eye", base_url=httpserver.url_for("/v1"), **own)
-    llm = LlmParams(base_url="https://elsewhere.example/v1", ledger=str(tmp_path / "new.db"), recorded=None)
+    vision: Captioner,
+    httpserver: HTTPServer,
+    folder: Path,
+    post: MakePost,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    base_url: str | None,
+    named: str | None,
+    sent: str,
+) -> None:
+    """``base_url`` is llm's; None is the address of the captioner, written with a slash at its end."""
+    monkeypatch.setenv("LLM_KEY", "sk-of-the-llm")
+    monkeypatch.setenv("EYE_KEY", "sk-of-the-eye")
+    here = httpserver.url_for("/v1")
+    llm = LlmParams(
+        base_url=base_url or f"{here}/", api_key_env="LLM_KEY", ledger=str(tmp_path / "k.db"), recorded=None
+    )
+    params = CaptionParams(backend="openai", model="eye", base_url=here, api_key_env=named)
     captioner(params, llm).caption([post("a", "red.png")], folder)
     assert [request.headers["Authorization"] for request, _ in httpserver.log] == [sent]
 
 
-def test_the_limits_are_those_of_the_step_and_not_of_every_part_of_it(
-    vision: Captioner, httpserver: HTTPServer, folder: Path, post: MakePost, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(OpenAICaptioner, "batch_size", 1)
-    names = [f"{n}.png" for n in range(4)]
+def test_a_limit_holds_for_the_whole_step(
+    httpserver: HTTPServer, vision: Captioner, folder: Path, post: MakePost, tmp_path: Path
+) -> None:
+    """Room for the worst case of one request and the 1000 tokens of ten: the eleventh is the last."""
+    names = [f"{n}.png" for n in range(150)]
     for n, name in enumerate(names):
-        Image.new("RGB", (9, 9), (250, n, 0)).save(folder / name)
+        Image.new("RGB", (9 + n, 9), "red").save(folder / name)
     params = CaptionParams(backend="openai", model="eye", base_url=httpserver.url_for("/v1"))
-    limited = LlmParams(ledger=str(tmp_path / "new.db"), recorded=None, max_tokens=110_000)  # two with a picture
-    found = captioner(params, limited).caption([post(name, name) for name in names], folder)
-    assert len(httpserver.log) == 2
-    assert "llm.max_tokens" in found[-1].problem
+    llm = LlmParams(ledger=str(tmp_path / "m.db"), recorded=None, concurrency=1, max_tokens=60_500)
+    captions = captioner(params, llm).caption([post(name, name) for name in [*names, "cut.png"]], folder)
+    assert len(httpserver.log) == 11
+    assert [one.caption for one in captions] == ["a red square"] * 11 + [None] * 140
+    assert "llm.max_tokens (60,500)" in captions[-2].problem
+    assert "cut.png" in captions[-1].problem
+
+
+def test_all_pictures_are_one_round_of_asking(
+    vision: Captioner, folder: Path, post: MakePost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that batch mode makes one job of them, and a rate is kept between them."""
+    rounds, asking = [], module.ask
+    monkeypatch.setattr(module, "ask", lambda *given, **more: rounds.append(1) or asking(*given, **more))
+    names = [f"{n}.png" for n in range(70)]
+    for n, name in enumerate(names):
+        Image.new("RGB", (9 + n, 9), "red").save(folder / name)
+    captions = vision.caption([post(name, name) for name in names], folder)
+    assert ({one.caption for one in captions}, len(rounds)) == ({"a red square"}, 1)
+    assert vision.caption([post("a", "cut.png"), post("b", None)], folder)[0].caption is None
+    assert len(rounds) == 1, "without a picture that can be read nobody is asked"

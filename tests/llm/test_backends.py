@@ -80,6 +80,17 @@ def test_a_model_that_cannot_be_asked_does_not_stop_the_others(folder, server, s
     assert "OPENAI_API_KEY" in said.output
 
 
+def test_a_model_without_a_price_does_not_stop_the_others_where_dollars_are_limited(folder, server, second):
+    """The first, abroad, has no price; the second is on this machine."""
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["llm"] |= {"max_cost": 1.0, "base_url": "https://llm.invalid/v1"}
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    said = run()
+    assert said.exit_code == 1
+    assert "one: llm.max_cost: no price is known for one" in said.output
+    assert "two: 3 requests: 0 answered from the ledger, 3 asked, 0 failed" in said.output
+
+
 def test_only_the_models_and_kinds_that_are_named(folder, server, second):
     said = run("--model", "two", "--kind", "sentence", "--kind", "noun")
     assert said.exit_code == 0, said.output

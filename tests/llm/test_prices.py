@@ -4,7 +4,9 @@ import pytest
 
 from cotpd.config import LlmParams
 from cotpd.errors import ConfigError
+from cotpd.llm.budget import Budget
 from cotpd.llm.prices import PriceTable, price_of
+from cotpd.llm.wire import chat_call
 
 ABROAD = "https://api.example.org/v1"
 
@@ -31,6 +33,15 @@ def test_a_file_of_ones_own_is_taken(tmp_path):
     assert price.of(2e6, 1e6) == 4
 
 
+def test_a_gateway_on_this_machine_costs_what_the_file_says_and_is_stopped(tmp_path):
+    own = tmp_path / "prices.yaml"
+    own.write_text("source: a contract\nchecked: 2026-01-31\nmodels:\n  ours: {input: 1, output: 2}\n")
+    here = LlmParams(model="ours", base_url="http://localhost:4000/v1", prices=str(own), max_cost=0.0)
+    assert price_of(here).of(2e6, 1e6) == 4
+    assert not Budget.of(here).reserve(chat_call(here, [{"role": "user", "content": "x"}], max_tokens=1))
+    assert price_of(here.model_copy(update={"model": "another"})).of(1e6, 1e6) == 0
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -39,6 +50,10 @@ def test_a_file_of_ones_own_is_taken(tmp_path):
         ("source: x\nchecked: 2026-01-31\nmodels:\n  ours: {input: -1, output: 2}\n", "models.ours.input"),
         ("source: x\nchecked: 2026-01-31\nmodels:\n  ours: {input: 1}\n", "models.ours.output"),
         ("source: x\nmodels: {}\n", "checked"),
+        ("source: x\nchecked: 2026-13-45\nmodels: {}\n", "not YAML: month must be in 1..12"),
+        ("# nothing yet\n", "holds nothing, not source, checked and models"),
+        ("- 1\n", "holds list, not source"),
+        ("[" * 5000, "not YAML"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_its_key(text, said, tmp_path):
