@@ -2,11 +2,12 @@
 
 A prompt is data that people edit, so it is a file that a diff shows, not a string in the code. The price is
 that a mistake in it is found when the set is loaded and not by a type checker; hence every file of a set is
-parsed at once, and a field that its kind does not have is refused with file and line before a single question
-is paid for.
+parsed and filled in once with fields made up for that, and what cannot be asked is refused with file and line
+before a single question is paid for.
 """
 
 import re
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,14 @@ FIELDS: dict[Kind, tuple[str, ...]] = {
     Kind.IMAGE: ("text",),
 }
 SHIPPED = Path(__file__).parent.parent / "prompts"
+_MADE_UP = {  # each field's, for the trial
+    "text": "RT @ada: Charles met her in London , what a day for the two of them !",
+    "caption": "two people on a bridge",
+    "mentions": ["@ada", "Charles", "London"],
+    "old": "Paris",
+    "new": "London",
+    "type": "LOC",
+}
 
 
 def enclose(value: str, tag: str) -> str:
@@ -81,18 +90,23 @@ class Prompt:
     def read(cls, path: Path, kind: Kind) -> "Prompt":
         """Read and check a file; raises ConfigError naming file and line."""
         try:
-            text = path.read_text("utf-8")
+            text = path.read_text("utf-8-sig")  # some editors begin a file with a byte order mark
         except FileNotFoundError:
             raise ConfigError(f"{path}: the prompt set has no {kind} prompt", f"Write {path.name}.") from None
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}", "A prompt is a file that can be read.") from None
         except UnicodeDecodeError:
             raise ConfigError(f"{path}: not UTF-8", "Save it as UTF-8.") from None
         parts = re.match(r"---\r?\n(.*?)^---[ \t]*\r?\n(.*)\Z", text, re.DOTALL | re.MULTILINE)
         if not parts:
             raise ConfigError(f"{path}:1: no head between two lines of ---", "See cotpd/prompts/default.")
         prompt = cls(path, kind, _head(path, parts[1]), parts[2].strip())
-        prompt._check_fields(first_line=text[: parts.start(2)].count("\n") + 1)
+        blank = len(parts[2]) - len(parts[2].lstrip())
+        first_line = text[: parts.start(2) + blank].count("\n") + 1
+        prompt._check_fields(first_line)
+        prompt._check_filling(first_line)
         prompt._check_examples()
-        prompt._check_schema(text)
+        prompt._check_schema(parts[1])
         return prompt
 
     @cached_property
@@ -128,11 +142,14 @@ class Prompt:
         given = {name: value for name, value in fields.items() if value is not None}
         try:
             return self._template.render(given)
-        except (jinja2.TemplateError, TypeError) as error:
-            raise ConfigError(
-                f"{self.path}: cannot be filled in: {error}",
-                f"A {self.kind} prompt is given {', '.join(FIELDS[self.kind])}; None counts as missing.",
-            ) from None
+        except Exception as error:  # a template computes: anything may go wrong in it
+            raise self._unfilled(str(self.path), error) from None
+
+    def _unfilled(self, where: str, error: Exception) -> ConfigError:
+        return ConfigError(
+            f"{where}: cannot be filled in: {error}",
+            f"A {self.kind} prompt is given {', '.join(FIELDS[self.kind])}; None counts as missing.",
+        )
 
     def _check_fields(self, first_line: int) -> None:
         try:
@@ -142,6 +159,8 @@ class Prompt:
             raise ConfigError(
                 f"{self.path}:{first_line + error.lineno - 1}: {error.message}", "Mend the template."
             ) from None
+        except RecursionError:
+            raise ConfigError(f"{self.path}:{first_line}: nested too deeply", "Mend the template.") from None
         for name in sorted(used - set(FIELDS[self.kind])):
             lines = self.body.splitlines()
             at = next((n for n, line in enumerate(lines) if re.search(rf"\b{name}\b", line)), 0)
@@ -149,6 +168,21 @@ class Prompt:
                 f"{self.path}:{first_line + at}: a {self.kind} prompt has no field {name}",
                 f"It has {', '.join(FIELDS[self.kind])}.",
             )
+        if "text" not in used:
+            raise ConfigError(
+                f"{self.path}:{first_line}: the post does not occur in it", "Write {{ text }} where it belongs."
+            )
+
+    def _check_filling(self, first_line: int) -> None:
+        given = {name: _MADE_UP[name] for name in FIELDS[self.kind]}
+        without = {"mentions": []} if "mentions" in given else {}  # as for a post that mentions nothing
+        for fields in (given, given | without):
+            try:
+                self._template.render(fields)
+            except Exception as error:
+                at = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if _is_template(frame)]
+                where = f"{self.path}:{first_line + (at[-1] or 1) - 1}" if at else f"{self.path}"
+                raise self._unfilled(where, error) from None
 
     def _check_examples(self) -> None:
         for number, example in enumerate(self.head.examples, 1):
@@ -156,14 +190,18 @@ class Prompt:
                 raise ConfigError(f"{self.path}: example {number} has no answer", "Add the key `answer`.")
             self._shot(example)
 
-    def _check_schema(self, text: str) -> None:
+    def _check_schema(self, head: str) -> None:
         if self.head.json_schema is None:
             return
         try:
             check_schema(self.head.json_schema)
         except ValueError as error:
-            line = next(n for n, row in enumerate(text.splitlines(), 1) if row.startswith("schema"))
+            line = _line_of(head, "(json_)?schema")
             raise ConfigError(f"{self.path}:{line}: {error}", "See json-schema.org.") from None
+
+
+def _is_template(frame: traceback.FrameSummary) -> bool:
+    return frame.filename == "<template>"  # so Jinja calls one that comes from a string
 
 
 def _head(path: Path, text: str) -> Head:
@@ -172,11 +210,36 @@ def _head(path: Path, text: str) -> Head:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 2 if error.problem_mark else 1  # the head starts on line 2
         raise ConfigError(f"{path}:{line}: not YAML: {error.problem}", "Mend the head.") from None
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 2
+        what = f"a character that YAML does not take (#x{error.character:04x})"
+        raise ConfigError(f"{path}:{line}: not YAML: {what}", "Take it out.") from None
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
-        line = next((n for n, row in enumerate(text.splitlines(), 2) if key and row.startswith(key)), 1)
-        raise ConfigError(f"{path}:{line}: {key}: {first['msg']}", f"A head has {_HEAD_KEYS}.") from None
+        line = _line_of(text, re.escape(key)) if key else 1
+        where = f"{path}:{line}: {key}: " if key else f"{path}:1: "
+        raise ConfigError(f"{where}{first['msg']}", f"A head has {_HEAD_KEYS}.") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that no calendar has, say
+        raise ConfigError(f"{path}:{_line_of_value(text)}: not YAML: {error}", "Mend the head.") from None
+
+
+def _line_of(head: str, key: str) -> int:
+    """The line of the file on which a key of the head stands, given as a pattern; 1 where it does not."""
+    opening = re.compile(rf"""["']?{key}["']?\s*:""")
+    return next((n for n, row in enumerate(head.splitlines(), 2) if opening.match(row)), 1)
+
+
+def _line_of_value(head: str) -> int:
+    """The line with a value that YAML takes for a date or number and cannot make one of; 1 where none is found."""
+    for number, row in enumerate(head.splitlines(), 2):
+        try:
+            yaml.safe_load(row)
+        except yaml.YAMLError:
+            continue
+        except (ValueError, RecursionError):
+            return number
+    return 1
 
 
 _HEAD_KEYS = ", ".join(field.alias or name for name, field in Head.model_fields.items())

@@ -34,30 +34,85 @@ def words(text: str, schema: Mapping[str, Any]) -> str:
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
-    """Raise ValueError, with the reason, for what is no JSON Schema or has no object at the top."""
+    """Raise ValueError, with the reason, for a schema that cannot be sent or that no answer could be checked by.
+
+    That is: what is not JSON, no JSON Schema, has no object at the top, or refers to what is not in it.
+    """
     from jsonschema import SchemaError
     from jsonschema.validators import validator_for
 
     try:
+        if json.loads(json.dumps(schema, allow_nan=False)) != schema:
+            raise ValueError("it has a key that is no string: put it in quotes")
+    except (TypeError, ValueError) as error:  # of YAML's dates and anchors, which JSON lacks
+        raise ValueError(f"the schema is not JSON: {error}") from None
+    except RecursionError:
+        raise ValueError("the schema is nested too deeply") from None
+    if not isinstance(schema.get("$schema", ""), str):
+        raise ValueError("no JSON Schema: its $schema is no address")
+    try:
         validator_for(schema).check_schema(schema)
+        if schema.get("type") != "object":
+            raise ValueError("the type at the top of the schema is not object")
+        _check_references(schema)
+        _error(schema, {})
     except SchemaError as error:
         raise ValueError(f"no JSON Schema: {error.message}") from None
-    if schema.get("type") != "object":
-        raise ValueError("the type at the top of the schema is not object")
+    except RecursionError:
+        raise ValueError("the schema refers to itself without end, or is nested too deeply") from None
+
+
+def _check_references(schema: Mapping[str, Any]) -> None:
+    """Raise ValueError for a reference that leads nowhere, or out of the schema: nothing is fetched."""
+    from referencing import Registry
+    from referencing.exceptions import NoSuchResource, Unresolvable
+    from referencing.jsonschema import DRAFT202012, specification_with
+
+    specification = specification_with(schema.get("$schema", ""), default=DRAFT202012)
+    root = Registry().resolver_with_root(specification.create_resource(schema))
+    within = [(schema, root)]
+    while within:
+        value, resolver = within.pop()
+        if isinstance(value, list):
+            within += ((one, resolver) for one in value)
+        if not isinstance(value, dict):
+            continue
+        if value is not schema and isinstance(value.get("$id"), str):
+            resolver = resolver.in_subresource(specification.create_resource(value))
+        for reference in (value.get("$ref"), value.get("$dynamicRef")):
+            try:
+                if isinstance(reference, str):  # a property may bear that name
+                    resolver.lookup(reference)
+            except (Unresolvable, NoSuchResource):
+                raise ValueError(f"the schema refers to {reference}, which is not in it") from None
+        within += ((one, resolver) for name, one in value.items() if name not in _DATA)
+
+
+_DATA = {"enum", "const", "default", "examples"}  # keywords whose values are no schemas
+
+
+def _error(schema: Mapping[str, Any], value: object) -> str:
+    """Why a value does not hold to a schema; empty if it does."""
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    validator = validator_for(schema)(schema, registry=Registry())  # a registry that fetches nothing
+    try:
+        error = next(validator.iter_errors(value), None)
+    except Unresolvable as nowhere:
+        return f"it refers to {nowhere.ref}, which is not in it"
+    return "" if error is None else error.message[:100]
 
 
 def _found(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """The first object in the text that holds to the schema."""
-    from jsonschema.validators import validator_for
-    from referencing import Registry
-
-    validator = validator_for(schema)(schema, registry=Registry())  # a registry that fetches nothing
     reason = "no JSON object"
     for value in _objects(text):
-        error = next(validator.iter_errors(value), None)
-        if error is None:
+        error = _error(schema, value)
+        if not error:
             return value
-        reason = f"not as its schema says: {error.message[:100]}"
+        reason = f"not as its schema says: {error}"
     raise ValueError(reason)
 
 

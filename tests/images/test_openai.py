@@ -15,6 +15,8 @@ from cotpd.images import captioner
 from cotpd.images import openai as module
 from cotpd.images.captioner import Captioner
 from cotpd.images.sight import SIDE, data_url
+from cotpd.llm import batch
+from tests.llm.batch_server import BatchApi, answered
 
 from .conftest import MakePost
 
@@ -128,3 +130,23 @@ def test_all_pictures_are_one_round_of_asking(
     assert ({one.caption for one in captions}, len(rounds)) == ({"a red square"}, 1)
     assert vision.caption([post("a", "cut.png"), post("b", None)], folder)[0].caption is None
     assert len(rounds) == 1, "without a picture that can be read nobody is asked"
+
+
+def test_batch_mode_makes_one_job_of_all_pictures(
+    folder: Path, post: MakePost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "FIRST_LOOK", 0.02)
+    api = BatchApi()
+    seen = {"messages": [{"role": "user", "content": "a square"}]}  # the server answers with what it was told
+    api.outcome = lambda row: answered({**row, "body": seen})
+    names = [f"{n}.png" for n in range(70)]
+    for n, name in enumerate(names):
+        Image.new("RGB", (9 + n, 9), "red").save(folder / name)
+    params = CaptionParams(backend="openai", model="eye", base_url=api.base_url)
+    llm = LlmParams(ledger=str(tmp_path / "b.db"), recorded=None, mode="batch", base_url=api.base_url)
+    try:
+        captions = captioner(params, llm).caption([post(name, name) for name in names], folder)
+        assert len(api.jobs) == 1
+        assert {one.caption for one in captions} == {"A SQUARE"}
+    finally:
+        api.close()

@@ -20,6 +20,9 @@ VALUES = {
 }
 
 
+HEAD = "---\nversion: 1\ndescription: d\n"  # three lines; its end is the fourth
+
+
 def fields(kind: Kind) -> dict:
     return {name: VALUES[name] for name in FIELDS[kind]}
 
@@ -100,6 +103,22 @@ def test_a_folder_of_ones_own_is_a_set(copy):
     )
 
 
+def test_a_prompt_may_begin_with_a_byte_order_mark_and_end_its_lines_as_windows_does(copy):
+    text = HEAD + "---\n\nSay: {{ text }}\n"
+    (copy / "noun.txt").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert PromptSet.load(copy).render("noun", text="x").messages == [{"role": "user", "content": "Say: x"}]
+
+
+def test_a_prompt_that_is_a_folder_or_needs_a_mention_is_refused(copy):
+    (copy / "style.txt").write_text(HEAD + "---\n{{ text }}\nKeep {{ mentions[0] }}\n")
+    with pytest.raises(ConfigError, match=r"style\.txt:6: cannot be filled in"):
+        PromptSet.load(copy)
+    (copy / "noun.txt").unlink()
+    (copy / "noun.txt").mkdir()
+    with pytest.raises(ConfigError, match=r"noun\.txt: Is a directory"):
+        PromptSet.load(copy)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
@@ -113,6 +132,23 @@ def test_a_folder_of_ones_own_is_a_set(copy):
         ("---\ndescription: d\n---\n{{ text }}\n", 1, "version: Field required"),
         ("---\nversion: 1\ndescription: d\nschema: {type: strin}\n---\n{{ text }}\n", 4, "no JSON Schema"),
         ("---\nversion: 1\ndescription: [d\n---\n{{ text }}\n", 4, "YAML"),
+        (HEAD + "---\n\n\n\nhello\n{{ txt }}\n", 9, "txt"),
+        (HEAD + "---\n\n\n\nhello\n{{ text \n", 9, "unexpected end"),
+        (HEAD + "---\n{{ text }}\n\n{{ 1 / 0 }}\n", 7, "division by zero"),
+        (HEAD + "---\n\n{{ text.foo.bar }}\n", 6, "has no attribute 'foo'"),
+        (HEAD + "---\n{{ text }}{% for i in range(10**9) %}{% endfor %}\n", 5, "Range too big"),
+        (HEAD + "---\n{{ text }}\n{% include 'x' %}\n", 6, "no loader"),
+        (HEAD + "---\n{{ text }}" + "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}\n", 5, "nested too deeply"),
+        (HEAD + "---\nhello\n", 5, "the post does not occur in it"),
+        (HEAD + "---\n", None, "the post does not occur in it"),
+        ("---\nversion: 1\ndescription: a\x07b\n---\n{{ text }}\n", 3, "#x0007"),
+        ("---\nversion: 1\ndescription: 2026-13-45\n---\n{{ text }}\n", 3, "month must be in 1..12"),
+        ("---\n- 1\n---\n{{ text }}\n", 1, "Input should be a valid dictionary"),
+        ("---\n" + "[" * 5000 + "\n---\n{{ text }}\n", None, "not YAML"),
+        (HEAD + "'schema': {type: strin}\n---\n{{ text }}\n", 4, "no JSON Schema"),
+        (HEAD + "json_schema: {type: strin}\n---\n{{ text }}\n", 4, "no JSON Schema"),
+        (HEAD + "schema: {type: object, properties: {a: {$ref: '#/nope'}}}\n---\n{{ text }}\n", 4, "#/nope"),
+        (HEAD + "schema: {type: object, properties: {a: {enum: [2026-01-01]}}}\n---\n{{ text }}\n", 4, "not JSON"),
         (
             "---\nversion: 1\ndescription: d\nexamples:\n  - text: x\n---\n{{ text }}\n",
             None,

@@ -1,6 +1,7 @@
 """Answers under a schema: mended as far as that is safe, put into words, and asked for without one if need be."""
 
 import json
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -144,3 +145,44 @@ def test_a_request_that_is_refused_either_way_fails_and_stops_no_other(server, p
     result = ask_all([question("good"), question("bad")], params, progress=False)
     assert (len(result.answers), len(result.failed)) == (1, 1)
     assert "llm.structured: false" in result.failed[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({"properties": {"a": {"$ref": "#/nope"}}}, "refers to #/nope"),
+        ({"properties": {"a": {"prefixItems": [{"$ref": "http://127.0.0.1:1/x"}]}}}, "refers to http://127"),
+        ({"properties": {"a": {"enum": [date(2026, 1, 1)]}}}, "not JSON"),
+        ({"properties": {"a": {"maximum": float("nan")}}}, "not JSON"),
+        ({"properties": {1: {}}}, "a key that is no string"),
+        ({"properties": {"a": {"pattern": "("}}}, "no JSON Schema"),
+        ({"allOf": [{"$ref": "#"}]}, "refers to itself without end"),
+        ({"$schema": 5}, "no JSON Schema"),
+    ],
+)
+def test_a_schema_that_no_answer_could_be_checked_by_is_refused_before_it_is_sent(part, said):
+    with pytest.raises(ValueError, match=said):
+        check_schema({"type": "object", **part})
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"$defs": {"x": {"type": "string"}}, "properties": {"a": {"$ref": "#/$defs/x"}}},
+        {"properties": {"child": {"$ref": "#"}}},
+        {"$defs": {"x": {"$anchor": "here"}}, "properties": {"a": {"$ref": "#here"}}},
+        {"properties": {"$ref": {"type": "string"}, "a": {"const": {"$ref": "#/nope"}}}},
+        {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "definitions": {"x": {}},
+            "items": {"$ref": "#/definitions/x"},
+        },
+    ],
+)
+def test_references_within_a_schema_are_followed(part):
+    check_schema({"type": "object", **part})
+
+
+def test_a_reference_that_leads_nowhere_makes_no_answer_and_no_traceback():
+    with pytest.raises(ValueError, match="refers to /nope"):
+        words('{"a": "x"}', {"type": "object", "properties": {"a": {"$ref": "#/nope"}}})

@@ -1,0 +1,19 @@
+"""dvc.yaml names the code that a stage runs, so that a change of it re-runs the stage."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+STAGES = yaml.safe_load((Path(__file__).parent.parent.parent / "dvc.yaml").read_text("utf-8"))["stages"]
+
+
+@pytest.mark.parametrize("of", ["deps", "params"])
+def test_what_makes_a_question_concerns_the_stage_that_asks_it_again(of: str) -> None:
+    questions = {one for one in STAGES["ask"][of] if not one.startswith("steps/")}
+    assert questions <= set(STAGES["validate"][of])
+
+
+@pytest.mark.parametrize("stage", ["ask", "validate", "augment"])
+def test_every_stage_that_asks_watches_the_prompts(stage: str) -> None:
+    assert {"cotpd/llm", "cotpd/prompts"} <= set(STAGES[stage]["deps"])
