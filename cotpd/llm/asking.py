@@ -66,16 +66,16 @@ class Round:
             LlmError: Going on makes no sense: no server, a wrong key, no quota, only failures.
         """
         with self._bar:
-            first = self._window()
-            while first == []:  # as long as the ledger has it all, nobody needs a client
+            try:
                 first = self._window()
-            if first or self._theirs:
-                try:
+                while first == []:  # as long as the ledger has it all, nobody needs a client
+                    first = self._window()
+                if first or self._theirs:
                     asyncio.run(self._ask(first))
-                except ExceptionGroup as group:
-                    raise self._explained(group) from None
-                finally:
-                    self._claims.close()
+            except ExceptionGroup as group:
+                raise self._explained(group) from None
+            finally:
+                self._claims.close()  # also of who could not draw a question: others wait for them
         return self.result
 
     def _window(self) -> list[Call] | None:
