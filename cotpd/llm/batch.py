@@ -36,10 +36,13 @@ _SUBMITTING = 3600.0  # seconds that a process of another machine may take to su
 _PAGE = 500
 _ENDED = {"completed", "failed", "expired", "cancelled"}
 _AGAIN = "Run the step again: what it submitted is collected then."
+_KEPT = "The batch is kept, and each run reads it again. To ask anew instead, delete its file {} on the server."
 
 
 class BatchRound(Round):
     """One round of asking by batches."""
+
+    _kept: set[str]  # tokens of ended jobs whose lines cannot all be read
 
     def run(self) -> Asked:
         """Collect what was submitted before, submit what is missing, and wait for it.
@@ -48,6 +51,7 @@ class BatchRound(Round):
             LlmError: The server refuses, or llm.batch_wait is over; a further run goes on.
         """
         self._address = check_address(self._params.base_url)
+        self._kept = set()
         with self._bar:
             missing = self._missing()
             first = list(islice(missing, 1))
@@ -141,30 +145,54 @@ class BatchRound(Round):
 
     def _jobs(self) -> list[tuple[str, str]]:
         sql = "SELECT token, id FROM batch_job WHERE id IS NOT NULL AND base_url = ? ORDER BY created, token"
-        return [(token, id) for token, id in self._ledger.read(sql, (self._address,))]
+        jobs = self._ledger.read(sql, (self._address,))
+        return [(token, id) for token, id in jobs if token not in self._kept]
 
     def _take(self, server: BatchServer, token: str, job: "Batch") -> None:
-        """Take in what an ended job has answered; the rest of it is free to be asked again by a later run."""
+        """Take in what an ended job has answered; the rest of it is free to be asked again by a later run.
+
+        Where lines cannot be read, the rest may have been answered and paid for: it stays in the job.
+        """
         asked = dict(self._ledger.read("SELECT key, request FROM batch_item WHERE token = ?", (token,)))
         entries: list[Entry] = []
-        for row in (
-            line for file in (job.output_file_id, job.error_file_id) if file for line in server.lines(file)
-        ):
+        failed: dict[str, UnansweredError] = {}
+        strange: dict[str, object] = {}
+        unreadable: list[object] = []
+        rows, gone = _rows(server, job)
+        for row in rows:
             key = row.get("custom_id") if isinstance(row, dict) else None
-            if not isinstance(row, dict) or key not in asked:
-                log.warning("batch %s: a line that nobody asked for: %.80s", job.id, row)
+            if not isinstance(row, dict) or not isinstance(key, str):
+                unreadable.append(row)
+            elif key not in asked:
+                strange[key] = row
             elif isinstance(said := _read(Call.parse(asked[key]), row), Entry):
                 entries.append(said)
             else:
-                self.result.failed[str(key)] = said
+                failed[key] = said
         for start in range(0, len(entries), _PAGE):
             self._ledger.put_many(entries[start : start + _PAGE])
         self.result.asked += len(entries)
-        reason = _why(job)
-        for key in asked.keys() - {entry.key for entry in entries} - self.result.failed.keys():
-            self.result.failed[key] = UnansweredError(reason, _AGAIN, passing=True)
+        left = asked.keys() - {entry.key for entry in entries} - failed.keys()
+        taken = self._ledger.get_many(strange)  # a kept job's other lines, by a run before
+        if strange := {key: row for key, row in strange.items() if key not in taken}:
+            first = next(iter(strange.values()))
+            log.warning("batch %s: %d lines that nobody asked for, first: %.80s", job.id, len(strange), first)
+        if unreadable:
+            log.warning("batch %s: %d lines cannot be read, first: %.80s", job.id, len(unreadable), unreadable[0])
+        if kept := bool(unreadable and left):
+            reason = f"{len(unreadable)} lines of batch {job.id} cannot be read, and its answer may be among them"
+            why = UnansweredError(reason, _KEPT.format(job.output_file_id), passing=False)
+        else:
+            why = UnansweredError(gone or _why(job), _AGAIN, passing=True)
+        self.result.failed |= failed | dict.fromkeys(left, why)
         self._bar.advance(len(asked))
-        self._forget(token)
+        if kept:
+            self._kept.add(token)
+            self._ledger.change(
+                *(("DELETE FROM batch_item WHERE key = ?", (key,)) for key in sorted(asked.keys() - left))
+            )
+        else:
+            self._forget(token)
 
     def _give_up(self, token: str, id: str) -> None:
         """Free the questions of a job that the server does not know, to be asked again by a later run."""
@@ -224,6 +252,19 @@ def _read(call: Call, row: dict[str, Any]) -> Entry | UnansweredError:
     if isinstance(status, int) and status >= 400 and not passes(status):
         return refusal(status, str(said))
     return UnansweredError(f"status {status}: {said}", _AGAIN, passing=True)
+
+
+def _rows(server: BatchServer, job: "Batch") -> tuple[Iterator[dict[str, Any] | str], str]:
+    """The lines of a job's result files, and what is to be said of a file that is gone."""
+    found: list[Iterator[dict[str, Any] | str]] = []
+    gone = ""
+    for file in (job.output_file_id, job.error_file_id):
+        if file and (lines := server.lines(file)) is not None:
+            found.append(lines)
+        elif file:
+            gone = f"the server does not have the results of batch {job.id} any more (file {file})"
+            log.warning("%s; what it held is free to be asked again", gone)
+    return chain.from_iterable(found), gone
 
 
 def _why(job: "Batch") -> str:

@@ -83,8 +83,10 @@ def test_a_job_that_the_server_no_longer_knows_frees_its_questions(api, params, 
     api.looks = 0
     api.faults = [(f"GET/{gone}", 404, False)]
     result = ask_all(requests("a"), params, progress=False)
-    assert len(result.failed) == 1
-    assert "batch-0" in caplog.text or gone == "files/"
+    (failed,) = result.failed
+    assert "batch-0" in failed.reason
+    assert "batch-0" in caplog.text
+    assert "free to be asked again" in caplog.text
     assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
 
 
@@ -136,13 +138,54 @@ def test_what_an_ended_job_left_unanswered_is_said_and_what_it_answered_is_kept(
     assert api.asked == ["a", "b", "b"]
 
 
-def test_lines_that_make_no_sense_are_left_out_with_a_word(api, params, caplog):
-    strange = iter(["{not json", '{"custom_id": "nobody asked", "response": "none"}', "[]"])
+def test_lines_that_nobody_asked_for_are_left_out_with_a_word(api, params, caplog):
+    strange = iter(['{"custom_id": "nobody asked", "response": "none"}', '{"custom_id": "n", "response": 1}'])
     api.outcome = lambda row: next(strange, None) or answered(row)
-    result = ask_all(requests(*"abcd"), params, progress=False)
-    assert texts(result) == ["D"]
-    assert len(result.failed) == 3
-    assert caplog.text.count("nobody asked for") == 3
+    result = ask_all(requests(*"abc"), params, progress=False)
+    assert texts(result) == ["C"]
+    assert len(result.failed) == 2
+    assert "batch-0: 2 lines that nobody asked for" in caplog.text
+    with Ledger(params.ledger) as ledger:
+        assert ledger.read("SELECT * FROM batch_job") == []
+
+
+@pytest.mark.parametrize(
+    "line", ["{not json", "[]", '{"response": null}', '{"custom_id": 1}', "\ufffd" + "[" * 10**5]
+)
+def test_what_lines_that_cannot_be_read_may_answer_stays_in_the_job(api, params, caplog, line):
+    lines = {"a": answered, "b": lambda _: line, "c": refused}
+    api.outcome = lambda row: lines[row["body"]["messages"][-1]["content"]](row)
+    result = ask_all(requests(*"abc"), params, progress=False)
+    assert (texts(result), result.asked) == (["A"], 1)
+    unreadable, _ = result.failed
+    assert "1 lines of batch batch-0 cannot be read" in unreadable.reason
+    assert "delete its file file-1 on the server" in unreadable.remedy
+    assert "batch-0: 1 lines cannot be read" in caplog.text
+    api.outcome = answered
+    again = ask_all(
+        requests(*"abcd"), params, progress=False
+    )  # what was refused and what is new is asked, b is not
+    assert (texts(again), [row.id for row in again.failed]) == (["A", "C", "D"], ["p1"])
+    assert sorted(api.asked) == list("abccd")
+    api.files["file-1"] = api.files["file-1"].replace(line, json.dumps(answered(json.loads(_lines(api)[1]))))
+    assert texts(ask_all(requests(*"abcd"), params, progress=False)) == list("ABCD")
+    assert sorted(api.asked) == list("abccd")
+    with Ledger(params.ledger) as ledger:
+        assert ledger.read("SELECT * FROM batch_job") == ledger.read("SELECT * FROM batch_item") == []
+
+
+def _lines(api: BatchApi) -> list[str]:
+    return sorted(
+        api.files["file-0"].splitlines(), key=lambda line: json.loads(line)["body"]["messages"][-1]["content"]
+    )
+
+
+def test_a_kept_job_whose_file_is_deleted_frees_its_questions(api, params):
+    api.outcome = lambda _: "{cut off"
+    ask_all(requests("a"), params, progress=False)
+    api.outcome, api.faults = answered, [("GET/files/file-1", 404, False)]
+    assert len(ask_all(requests("a"), params, progress=False).failed) == 1
+    assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
