@@ -12,7 +12,7 @@ import pytest
 from cotpd.config import LlmParams
 from cotpd.errors import LlmError
 from cotpd.llm import batch, batch_api
-from cotpd.llm.ask import ask_all
+from cotpd.llm.ask import ask, ask_all
 from cotpd.llm.ledger import Ledger
 
 from .batch_server import BatchApi, answered, refused
@@ -216,6 +216,32 @@ def test_no_more_is_submitted_than_the_budget_allows(api, params):
     assert result.answers == []
     assert all("llm.max_tokens" in row.reason for row in result.failed)
     assert api.asked == []
+
+
+def test_what_answers_came_to_is_counted_by_whoever_collects_them_and_once(api, params, tmp_path):
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("source: here\nchecked: 2026-01-01\nmodels: {fake: {input: 2, output: 4}}\n")
+    params = params.model_copy(update={"prices": str(prices)})
+
+    def line(row):
+        said = answered(row)
+        if row["body"]["messages"][-1]["content"] == "b":
+            del said["response"]["body"]["usage"]
+            return f"{json.dumps(said)}\n{json.dumps(said)}"  # told twice, paid once
+        return said if row["body"]["messages"][-1]["content"] != "c" else refused(row)
+
+    api.outcome, api.looks = line, 10**6
+    with pytest.raises(LlmError):
+        ask(requests("a", "b", "c"), params.model_copy(update={"batch_wait": 0}), progress=False)
+    api.looks = 0
+    result = ask(requests("a", "b"), params, progress=False)
+    assert result.asked == 2
+    spent = result.budget.spent
+    sent = json.loads(api.files["file-0"].splitlines()[0])["body"]
+    assert spent.completion == 3 + sent["max_tokens"]  # b is counted by the most that it can be
+    assert 11 + 100 < spent.prompt < 11 + 1000
+    assert spent.cost == pytest.approx((spent.prompt * 1 + spent.completion * 2) / 1e6)  # half of the price
+    assert ask(requests("a", "b"), params, progress=False).budget.spent.tokens == 0
 
 
 SCRIPT = """
