@@ -100,11 +100,16 @@ class BatchRound(Round):
 
     def _submit_one(self, server: BatchServer, calls: Sequence[Call]) -> None:
         token, now = asker_name(), datetime.now(UTC).isoformat(timespec="seconds")
-        items = (
-            ("INSERT INTO batch_item VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (c.key, token, c.text))
-            for c in sorted(calls, key=lambda c: c.key)
-        )
-        self._ledger.change(("INSERT INTO batch_job VALUES (?, ?, NULL, ?)", (token, self._address, now)), *items)
+        try:
+            items = (
+                ("INSERT INTO batch_item VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (c.key, token, c.text))
+                for c in sorted(self._free(calls), key=lambda c: c.key)
+            )
+            self._ledger.change(
+                ("INSERT INTO batch_job VALUES (?, ?, NULL, ?)", (token, self._address, now)), *items
+            )
+        finally:
+            self._claims.close()  # whoever asks live finds them in the job from now on
         rows = self._ledger.read("SELECT key FROM batch_item WHERE token = ?", (token,))
         ours = {key for (key,) in rows}  # another process may have been faster with some
         if not ours:
@@ -120,6 +125,14 @@ class BatchRound(Round):
                 self._forget(token)
             raise
         self._ledger.change(("UPDATE batch_job SET id = ? WHERE token = ?", (id, token)))
+
+    def _free(self, calls: Sequence[Call]) -> list[Call]:
+        """Those of the calls that no process is asking live, claimed until they are in a job."""
+        mine = self._claims.take([call.key for call in calls])
+        self._theirs |= {call.key: call for call in calls if call.key not in mine}
+        held = self._held({call.key: call for call in calls if call.key in mine})  # asked live in the meantime
+        self._bar.advance(len(held))
+        return [call for call in calls if call.key in mine and call.key not in held]
 
     def _collect(self, server: BatchServer) -> None:
         """Wait for every job of this address, and take its answers in."""
@@ -222,10 +235,18 @@ class BatchRound(Round):
         )
 
     def _explain_the_rest(self) -> None:
-        """What another process had in its jobs and gave up has no answer either."""
+        """What another process was asking, or had in its jobs and gave up, has perhaps no answer either."""
+        self._held(self._theirs)
         open_keys = self._seen - self.result.known - self.result.failed.keys()
-        for key in open_keys - self._ledger.get_many(open_keys).keys():
-            self.result.failed[key] = UnansweredError("its batch ended without an answer", _AGAIN, passing=True)
+        open_keys -= self._ledger.get_many(open_keys).keys()
+        jobs = self._in_jobs(open_keys)
+        for key in open_keys:
+            reason = "its batch ended without an answer"
+            if key in jobs:
+                reason = f"it is in {jobs[key]}"
+            elif key in self._theirs:
+                reason = "another process was asking it at that moment"
+            self.result.failed[key] = UnansweredError(reason, _AGAIN, passing=True)
 
 
 def _split(calls: Iterable[Call]) -> Iterator[list[Call]]:

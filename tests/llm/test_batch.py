@@ -13,7 +13,9 @@ from cotpd.config import LlmParams
 from cotpd.errors import LlmError
 from cotpd.llm import batch, batch_api
 from cotpd.llm.ask import ask, ask_all
+from cotpd.llm.claims import Claims
 from cotpd.llm.ledger import Ledger
+from cotpd.llm.wire import chat_call
 
 from .batch_server import BatchApi, answered, refused
 from .conftest import requests
@@ -90,13 +92,47 @@ def test_a_job_that_the_server_no_longer_knows_frees_its_questions(api, params, 
     assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
 
 
-def test_what_lies_in_a_batch_is_not_bought_live(api, params):
+def test_what_lies_in_a_batch_is_not_bought_live(api, params, caplog):
     api.looks = 10**6
     with pytest.raises(LlmError):
-        ask_all(requests("a"), params.model_copy(update={"batch_wait": 0}), progress=False)
+        ask_all(requests("a", "b"), params.model_copy(update={"batch_wait": 0}), progress=False)
+    live = params.model_copy(update={"mode": "live"})
+    result = ask_all(requests("a", "b"), live, progress=False)
+    assert [row.reason for row in result.failed] == ["it is in batch batch-0"] * 2
+    assert all("llm.mode: batch" in row.remedy for row in result.failed)
+    assert "2 questions are in batch batch-0. Run with llm.mode: batch to collect" in caplog.text
+
+
+def _key(params: LlmParams, text: str) -> str:
+    (one,) = requests(text)
+    return chat_call(params, one.messages, max_tokens=one.max_tokens).key
+
+
+def test_what_is_put_into_a_batch_while_a_live_process_claims_it_is_not_bought_live(api, params, monkeypatch):
+    api.looks = 10**6
+    real = Claims.take
+
+    def slow(self, keys):  # between the live process' look and its claim, a batch is submitted
+        monkeypatch.setattr(Claims, "take", real)
+        with pytest.raises(LlmError, match="batch-0"):
+            ask_all(requests("a"), params.model_copy(update={"batch_wait": 0}), progress=False)
+        return self.take(keys)
+
+    monkeypatch.setattr(Claims, "take", slow)
     (failed,) = ask_all(requests("a"), params.model_copy(update={"mode": "live"}), progress=False).failed
-    assert "in a batch" in failed.reason
-    assert "llm.mode: batch" in failed.remedy
+    assert failed.reason == "it is in batch batch-0"
+
+
+def test_what_a_live_process_is_asking_is_not_submitted(api, params):
+    with Ledger(params.ledger) as ledger:
+        live = Claims(ledger)
+        assert live.take([_key(params, "a")])
+        result = ask_all(requests("a", "b"), params, progress=False)
+        assert (texts(result), api.asked) == (["B"], ["b"])
+        assert [row.reason for row in result.failed] == ["another process was asking it at that moment"]
+        assert ledger.read("SELECT DISTINCT asker FROM claim") == [(live.name,)]
+        live.close()
+    assert texts(ask_all(requests("a", "b"), params, progress=False)) == ["A", "B"]
 
 
 def test_more_than_a_file_may_hold_makes_several_jobs(api, params, monkeypatch):
