@@ -36,6 +36,7 @@ _SUBMITTING = 3600.0  # seconds that a process of another machine may take to su
 _PAGE = 500
 _ENDED = {"completed", "failed", "expired", "cancelled"}
 _AGAIN = "Run the step again: what it submitted is collected then."
+_ANEW = "Run the step again: it is asked anew then."
 _KEPT = "The batch is kept, and each run reads it again. To ask anew instead, delete its file {} on the server."
 
 
@@ -199,7 +200,7 @@ class BatchRound(Round):
             reason = f"{len(unreadable)} lines of batch {job.id} cannot be read, and its answer may be among them"
             why = UnansweredError(reason, _KEPT.format(job.output_file_id), passing=False)
         else:
-            why = UnansweredError(gone or _why(job), _AGAIN, passing=True)
+            why = UnansweredError(gone or _why(job), _ANEW, passing=True)
         self.result.failed |= failed | dict.fromkeys(left, why)
         self._bar.advance(len(asked))
         if kept:
@@ -224,7 +225,7 @@ class BatchRound(Round):
         log.warning("batch %s: the server does not know it; its questions are free to be asked again", id)
         keys = [key for (key,) in self._ledger.read("SELECT key FROM batch_item WHERE token = ?", (token,))]
         for key in keys:
-            self.result.failed[key] = UnansweredError(f"the server does not know batch {id}", _AGAIN, passing=True)
+            self.result.failed[key] = UnansweredError(f"the server does not know batch {id}", _ANEW, passing=True)
         self._bar.advance(len(keys))
         self._forget(token)
 
@@ -278,13 +279,13 @@ def _read(call: Call, row: dict[str, Any]) -> Entry | UnansweredError:
         try:
             return Entry.of(call, json.dumps(body, ensure_ascii=False))
         except (ValueError, AttributeError, TypeError) as error:
-            return UnansweredError(f"an answer that is no chat completion ({error})", _AGAIN, passing=True)
+            return UnansweredError(f"an answer that is no chat completion ({error})", _ANEW, passing=True)
     error = row.get("error") or (body.get("error") if isinstance(body, dict) else None) or {}
     said = error.get("message") if isinstance(error, dict) else error
     status = response.get("status_code")
     if isinstance(status, int) and status >= 400 and not passes(status):
         return refusal(status, str(said))
-    return UnansweredError(f"status {status}: {said}", _AGAIN, passing=True)
+    return UnansweredError(f"status {status}: {said}", _ANEW, passing=True)
 
 
 def _rows(server: BatchServer, job: "Batch") -> tuple[Iterator[dict[str, Any] | str], str]:

@@ -87,6 +87,7 @@ def test_a_job_that_the_server_no_longer_knows_frees_its_questions(api, params, 
     result = ask_all(requests("a"), params, progress=False)
     (failed,) = result.failed
     assert "batch-0" in failed.reason
+    assert "asked anew" in failed.remedy
     assert "batch-0" in caplog.text
     assert "free to be asked again" in caplog.text
     assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
