@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _WINDOW = 1000  # requests
 _HOPELESS = 20  # failures in a row after which the server is given up
 _MOST_KEYS = 500  # in one statement
+COLLECT = "Run with llm.mode: batch to collect what was submitted."
 _LOOK = 0.5  # seconds between two looks at what others are asking
 
 
@@ -51,6 +52,7 @@ class Round:
         self._claims = Claims(ledger)
         self._seen: set[str] = set()
         self._theirs: dict[str, Call] = {}  # what another process is asking
+        self._in_batches: list[str] = []  # the batch of each question that lies in one
         self._failures_in_a_row = 0
         self._over = False
         self._formless = False  # the server has refused a response_format
@@ -66,16 +68,19 @@ class Round:
             LlmError: Going on makes no sense: no server, a wrong key, no quota, only failures.
         """
         with self._bar:
-            first = self._window()
-            while first == []:  # as long as the ledger has it all, nobody needs a client
+            try:
                 first = self._window()
-            if first or self._theirs:
-                try:
+                while first == []:  # as long as the ledger has it all, nobody needs a client
+                    first = self._window()
+                if first or self._theirs:
                     asyncio.run(self._ask(first))
-                except ExceptionGroup as group:
-                    raise self._explained(group) from None
-                finally:
-                    self._claims.close()
+            except ExceptionGroup as group:
+                raise self._explained(group) from None
+            finally:
+                self._claims.close()  # also of who could not draw a question: others wait for them
+        if self._in_batches:
+            jobs = ", ".join(sorted(set(self._in_batches)))
+            log.warning("%d questions are in %s. %s", len(self._in_batches), jobs, COLLECT)
         return self.result
 
     def _window(self) -> list[Call] | None:
@@ -97,33 +102,38 @@ class Round:
         return [new[key] for key in self._claimed({key: new[key] for key in missing})]
 
     def _claimed(self, calls: dict[str, Call]) -> list[str]:
-        """Those of the calls that nobody else is asking; the others are looked at again later.
-
-        What lies in a batch is not bought a second time: it fails, and says how to collect it.
-        """
-        for key in self._in_jobs(calls):
-            error = UnansweredError(
-                "it is in a batch that was submitted",
-                "Set llm.mode: batch and run again, which collects it.",
-                passing=False,
-            )
-            self._fail(calls.pop(key), error, counts=False)
-            self._bar.advance()
+        """Those of the calls that nobody else is asking; the others are looked at again later."""
+        calls = self._outside_jobs(calls)
         if not calls:
             return []
         mine = self._claims.take(list(calls))
         self._theirs |= {key: call for key, call in calls.items() if key not in mine}
-        held = self._held({key: calls[key] for key in mine})  # who gave a claim back committed before: look again
+        # who gave a claim back committed a job or an answer before, and who ended a job its answers: look again
+        calls = self._outside_jobs({key: call for key, call in calls.items() if key in mine})
+        held = self._held(calls)
         self._bar.advance(len(held))
-        return [key for key in calls if key in mine and key not in held]
+        return [key for key in calls if key not in held]
 
-    def _in_jobs(self, keys: Iterable[str]) -> set[str]:
-        """Those of the keys that wait in a job of the Batch API."""
-        found: set[str] = set()
+    def _outside_jobs(self, calls: dict[str, Call]) -> dict[str, Call]:
+        """Those of the calls that lie in no batch: what does is not bought a second time, and counts as failed."""
+        jobs = self._in_jobs(calls)
+        for key, job in jobs.items():
+            self._fail(calls[key], UnansweredError(f"it is in {job}", COLLECT, passing=False), counts=False)
+        self._in_batches += jobs.values()
+        self._bar.advance(len(jobs))
+        return {key: call for key, call in calls.items() if key not in jobs}
+
+    def _in_jobs(self, keys: Iterable[str]) -> dict[str, str]:
+        """Those of the keys that wait in a job of the Batch API, each with how to call that."""
+        found: dict[str, str] = {}
         waiting = iter(keys)
         while some := list(islice(waiting, _MOST_KEYS)):
-            sql = f"SELECT key FROM batch_item WHERE key IN ({','.join('?' * len(some))})"
-            found |= {key for (key,) in self._ledger.read(sql, some)}
+            sql = (
+                "SELECT i.key, j.id FROM batch_item i LEFT JOIN batch_job j ON j.token = i.token "
+                f"WHERE i.key IN ({','.join('?' * len(some))})"
+            )
+            rows = self._ledger.read(sql, some)
+            found |= {key: f"batch {id}" if id else "a batch that is being submitted" for key, id in rows}
         return found
 
     def _held(self, calls: Mapping[str, Call]) -> set[str]:

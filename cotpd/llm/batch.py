@@ -19,7 +19,7 @@ from cotpd.errors import LlmError
 from cotpd.llm.asked import Asked
 from cotpd.llm.asking import Round
 from cotpd.llm.batch_api import BatchServer
-from cotpd.llm.budget import RAISE
+from cotpd.llm.budget import RAISE, worst_case
 from cotpd.llm.claims import asker_name, is_dead
 from cotpd.llm.client import UnansweredError, passes, refusal
 from cotpd.llm.ledger import Entry
@@ -36,10 +36,14 @@ _SUBMITTING = 3600.0  # seconds that a process of another machine may take to su
 _PAGE = 500
 _ENDED = {"completed", "failed", "expired", "cancelled"}
 _AGAIN = "Run the step again: what it submitted is collected then."
+_ANEW = "Run the step again: it is asked anew then."
+_KEPT = "The batch is kept, and each run reads it again. To ask anew instead, delete its file {} on the server."
 
 
 class BatchRound(Round):
     """One round of asking by batches."""
+
+    _kept: set[str]  # tokens of ended jobs whose lines cannot all be read
 
     def run(self) -> Asked:
         """Collect what was submitted before, submit what is missing, and wait for it.
@@ -48,6 +52,7 @@ class BatchRound(Round):
             LlmError: The server refuses, or llm.batch_wait is over; a further run goes on.
         """
         self._address = check_address(self._params.base_url)
+        self._kept = set()
         with self._bar:
             missing = self._missing()
             first = list(islice(missing, 1))
@@ -96,11 +101,16 @@ class BatchRound(Round):
 
     def _submit_one(self, server: BatchServer, calls: Sequence[Call]) -> None:
         token, now = asker_name(), datetime.now(UTC).isoformat(timespec="seconds")
-        items = (
-            ("INSERT INTO batch_item VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (c.key, token, c.text))
-            for c in sorted(calls, key=lambda c: c.key)
-        )
-        self._ledger.change(("INSERT INTO batch_job VALUES (?, ?, NULL, ?)", (token, self._address, now)), *items)
+        try:
+            items = (
+                ("INSERT INTO batch_item VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (c.key, token, c.text))
+                for c in sorted(self._free(calls), key=lambda c: c.key)
+            )
+            self._ledger.change(
+                ("INSERT INTO batch_job VALUES (?, ?, NULL, ?)", (token, self._address, now)), *items
+            )
+        finally:
+            self._claims.close()  # whoever asks live finds them in the job from now on
         rows = self._ledger.read("SELECT key FROM batch_item WHERE token = ?", (token,))
         ours = {key for (key,) in rows}  # another process may have been faster with some
         if not ours:
@@ -116,6 +126,14 @@ class BatchRound(Round):
                 self._forget(token)
             raise
         self._ledger.change(("UPDATE batch_job SET id = ? WHERE token = ?", (id, token)))
+
+    def _free(self, calls: Sequence[Call]) -> list[Call]:
+        """Those of the calls that no process is asking live, claimed until they are in a job."""
+        mine = self._claims.take([call.key for call in calls])
+        self._theirs |= {call.key: call for call in calls if call.key not in mine}
+        held = self._held({call.key: call for call in calls if call.key in mine})  # asked live in the meantime
+        self._bar.advance(len(held))
+        return [call for call in calls if call.key in mine and call.key not in held]
 
     def _collect(self, server: BatchServer) -> None:
         """Wait for every job of this address, and take its answers in."""
@@ -141,37 +159,73 @@ class BatchRound(Round):
 
     def _jobs(self) -> list[tuple[str, str]]:
         sql = "SELECT token, id FROM batch_job WHERE id IS NOT NULL AND base_url = ? ORDER BY created, token"
-        return [(token, id) for token, id in self._ledger.read(sql, (self._address,))]
+        jobs = self._ledger.read(sql, (self._address,))
+        return [(token, id) for token, id in jobs if token not in self._kept]
 
     def _take(self, server: BatchServer, token: str, job: "Batch") -> None:
-        """Take in what an ended job has answered; the rest of it is free to be asked again by a later run."""
+        """Take in what an ended job has answered; the rest of it is free to be asked again by a later run.
+
+        Where lines cannot be read, the rest may have been answered and paid for: it stays in the job.
+        """
         asked = dict(self._ledger.read("SELECT key, request FROM batch_item WHERE token = ?", (token,)))
-        entries: list[Entry] = []
-        for row in (
-            line for file in (job.output_file_id, job.error_file_id) if file for line in server.lines(file)
-        ):
+        entries: dict[str, Entry] = {}
+        failed: dict[str, UnansweredError] = {}
+        strange: dict[str, object] = {}
+        unreadable: list[object] = []
+        rows, gone = _rows(server, job)
+        for row in rows:
             key = row.get("custom_id") if isinstance(row, dict) else None
-            if not isinstance(row, dict) or key not in asked:
-                log.warning("batch %s: a line that nobody asked for: %.80s", job.id, row)
+            if not isinstance(row, dict) or not isinstance(key, str):
+                unreadable.append(row)
+            elif key not in asked:
+                strange[key] = row
             elif isinstance(said := _read(Call.parse(asked[key]), row), Entry):
-                entries.append(said)
+                entries.setdefault(key, said)  # a line that came twice is one answer
             else:
-                self.result.failed[str(key)] = said
-        for start in range(0, len(entries), _PAGE):
-            self._ledger.put_many(entries[start : start + _PAGE])
+                failed[key] = said
+        answered = iter(entries.values())
+        while page := list(islice(answered, _PAGE)):
+            self._ledger.put_many(page)
         self.result.asked += len(entries)
-        reason = _why(job)
-        for key in asked.keys() - {entry.key for entry in entries} - self.result.failed.keys():
-            self.result.failed[key] = UnansweredError(reason, _AGAIN, passing=True)
+        for key, entry in entries.items():
+            self._spend(Call.parse(asked[key]), entry)
+        left = asked.keys() - entries.keys() - failed.keys()
+        taken = self._ledger.get_many(strange)  # a kept job's other lines, by a run before
+        if strange := {key: row for key, row in strange.items() if key not in taken}:
+            first = next(iter(strange.values()))
+            log.warning("batch %s: %d lines that nobody asked for, first: %.80s", job.id, len(strange), first)
+        if unreadable:
+            log.warning("batch %s: %d lines cannot be read, first: %.80s", job.id, len(unreadable), unreadable[0])
+        if kept := bool(unreadable and left):
+            reason = f"{len(unreadable)} lines of batch {job.id} cannot be read, and its answer may be among them"
+            why = UnansweredError(reason, _KEPT.format(job.output_file_id), passing=False)
+        else:
+            why = UnansweredError(gone or _why(job), _ANEW, passing=True)
+        self.result.failed |= failed | dict.fromkeys(left, why)
         self._bar.advance(len(asked))
-        self._forget(token)
+        if kept:
+            self._kept.add(token)
+            self._ledger.change(
+                *(("DELETE FROM batch_item WHERE key = ?", (key,)) for key in sorted(asked.keys() - left))
+            )
+        else:
+            self._forget(token)
+
+    def _spend(self, call: Call, entry: Entry) -> None:
+        """Count what an answer came to; where the server does not count, the most that it can be."""
+        budget, (sent, received) = self.result.budget, worst_case(call)
+        sent = sent if entry.prompt_tokens is None else entry.prompt_tokens
+        received = received if entry.completion_tokens is None else entry.completion_tokens
+        budget.spent.prompt += sent
+        budget.spent.completion += received
+        budget.spent.cost += budget.price.of(sent, received) if budget.price else 0.0
 
     def _give_up(self, token: str, id: str) -> None:
         """Free the questions of a job that the server does not know, to be asked again by a later run."""
         log.warning("batch %s: the server does not know it; its questions are free to be asked again", id)
         keys = [key for (key,) in self._ledger.read("SELECT key FROM batch_item WHERE token = ?", (token,))]
         for key in keys:
-            self.result.failed[key] = UnansweredError(f"the server does not know batch {id}", _AGAIN, passing=True)
+            self.result.failed[key] = UnansweredError(f"the server does not know batch {id}", _ANEW, passing=True)
         self._bar.advance(len(keys))
         self._forget(token)
 
@@ -182,10 +236,18 @@ class BatchRound(Round):
         )
 
     def _explain_the_rest(self) -> None:
-        """What another process had in its jobs and gave up has no answer either."""
+        """What another process was asking, or had in its jobs and gave up, has perhaps no answer either."""
+        self._held(self._theirs)
         open_keys = self._seen - self.result.known - self.result.failed.keys()
-        for key in open_keys - self._ledger.get_many(open_keys).keys():
-            self.result.failed[key] = UnansweredError("its batch ended without an answer", _AGAIN, passing=True)
+        open_keys -= self._ledger.get_many(open_keys).keys()
+        jobs = self._in_jobs(open_keys)
+        for key in open_keys:
+            reason = "its batch ended without an answer"
+            if key in jobs:
+                reason = f"it is in {jobs[key]}"
+            elif key in self._theirs:
+                reason = "another process was asking it at that moment"
+            self.result.failed[key] = UnansweredError(reason, _AGAIN, passing=True)
 
 
 def _split(calls: Iterable[Call]) -> Iterator[list[Call]]:
@@ -217,13 +279,26 @@ def _read(call: Call, row: dict[str, Any]) -> Entry | UnansweredError:
         try:
             return Entry.of(call, json.dumps(body, ensure_ascii=False))
         except (ValueError, AttributeError, TypeError) as error:
-            return UnansweredError(f"an answer that is no chat completion ({error})", _AGAIN, passing=True)
+            return UnansweredError(f"an answer that is no chat completion ({error})", _ANEW, passing=True)
     error = row.get("error") or (body.get("error") if isinstance(body, dict) else None) or {}
     said = error.get("message") if isinstance(error, dict) else error
     status = response.get("status_code")
     if isinstance(status, int) and status >= 400 and not passes(status):
         return refusal(status, str(said))
-    return UnansweredError(f"status {status}: {said}", _AGAIN, passing=True)
+    return UnansweredError(f"status {status}: {said}", _ANEW, passing=True)
+
+
+def _rows(server: BatchServer, job: "Batch") -> tuple[Iterator[dict[str, Any] | str], str]:
+    """The lines of a job's result files, and what is to be said of a file that is gone."""
+    found: list[Iterator[dict[str, Any] | str]] = []
+    gone = ""
+    for file in (job.output_file_id, job.error_file_id):
+        if file and (lines := server.lines(file)) is not None:
+            found.append(lines)
+        elif file:
+            gone = f"the server does not have the results of batch {job.id} any more (file {file})"
+            log.warning("%s; what it held is free to be asked again", gone)
+    return chain.from_iterable(found), gone
 
 
 def _why(job: "Batch") -> str:

@@ -77,17 +77,10 @@ class BatchServer:
         """How a job stands; None if the server does not know it (any more, or of this key)."""
         return self._known(lambda: self._api.batches.retrieve(id))
 
-    def lines(self, file: str) -> Iterator[dict[str, Any] | str]:
-        """The lines of a result file: objects, and what cannot be read as such as text; none if it is gone."""
+    def lines(self, file: str) -> Iterator[dict[str, Any] | str] | None:
+        """The lines of a result file: objects, and what cannot be read as such as text; None if it is gone."""
         found = self._known(lambda: self._api.files.content(file))
-        # other characters that Unicode counts as line breaks may stand in an answer
-        for line in found.content.split(b"\n") if found else ():
-            if line.strip():
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError):
-                    row = None
-                yield row if isinstance(row, dict) else line.decode("utf-8", "replace")
+        return None if found is None else _lines(found.content)
 
     def _known(self, call: Callable[[], T]) -> T | None:
         import openai
@@ -125,6 +118,17 @@ class BatchServer:
                 raise _DoubtfulError from None
             said = self._client.scrub(str(error.__cause__ or error))
             raise LlmError(f"{self._params.base_url}: {said}", _AGAIN) from None
+
+
+def _lines(content: bytes) -> Iterator[dict[str, Any] | str]:
+    # other characters that Unicode counts as line breaks may stand in an answer
+    for line in content.split(b"\n"):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            yield row if isinstance(row, dict) else line.decode("utf-8", "replace")
 
 
 _AGAIN = "Run again: jobs that were submitted are collected, not submitted again."

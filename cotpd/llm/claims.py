@@ -1,7 +1,8 @@
 """Who asks what right now, so that processes that share a ledger ask each question once.
 
-Trade-off: claims are taken a few hundred at a time, in one commit, and kept alive by one row a process; a process
-that died on another machine is noticed only when its sign of life is old, and what it claimed waits so long.
+Trade-off: claims are taken a few hundred at a time, in one commit, and kept alive by one row a process. On this
+machine the process itself tells whether it lives, suspended or not; one that died on another machine is noticed
+only when its sign of life is old by the database's clock, and what it claimed waits so long.
 """
 
 import os
@@ -9,11 +10,15 @@ import socket
 import time
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 
 from cotpd.llm.ledger import Ledger
 
 LAPSE = 30.0  # seconds without a sign of life after which an asker counts as dead
 _MOST_KEYS = 500  # in one statement
+# Unix time by the database's clock: those of the machines that share it may be minutes apart
+_FILE_CLOCK = "(julianday('now') - 2440587.5) * 86400.0"
+_SERVER_CLOCK = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
 
 
 class Claims:
@@ -26,17 +31,18 @@ class Claims:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.name = asker_name()
-        self._last = 0.0
+        self._clock = _SERVER_CLOCK if "://" in ledger.name else _FILE_CLOCK  # a file's name is its path
+        self._last: float | None = None
 
     def take(self, keys: Sequence[str]) -> set[str]:
         """Claim keys; returns those that are now ours. The others are being asked by somebody who is alive."""
-        now = time.time()
-        gone = [(name,) for name, seen in self._ledger.read("SELECT * FROM asker") if is_dead(name, now - seen)]
+        askers = self._ledger.read(f"SELECT name, {self._clock} - seen FROM asker")
+        gone = [(name,) for name, silent in askers if is_dead(name, silent)]
+        alive = (
+            f"INSERT INTO asker VALUES (?, {self._clock}) ON CONFLICT (name) DO UPDATE SET seen = excluded.seen"
+        )
         self._ledger.change(
-            (
-                "INSERT INTO asker VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seen = excluded.seen",
-                (self.name, now),
-            ),
+            (alive, (self.name,)),
             *(("DELETE FROM claim WHERE asker = ?", name) for name in gone),
             *(("DELETE FROM asker WHERE name = ?", name) for name in gone),
             *(
@@ -44,7 +50,7 @@ class Claims:
                 for key in sorted(keys)
             ),
         )
-        self._last = now
+        self._last = time.monotonic()
         mine: set[str] = set()
         for start in range(0, len(keys), _MOST_KEYS):
             some = keys[start : start + _MOST_KEYS]
@@ -54,26 +60,34 @@ class Claims:
 
     def keep(self) -> None:
         """Show a sign of life, if the last one is old enough to matter."""
-        if time.time() - self._last > LAPSE / 5:
-            self._last = time.time()
-            self._ledger.change(("UPDATE asker SET seen = ? WHERE name = ?", (self._last, self.name)))
+        if self._last is not None and time.monotonic() - self._last > LAPSE / 5:
+            self._last = time.monotonic()
+            self._ledger.change((f"UPDATE asker SET seen = {self._clock} WHERE name = ?", (self.name,)))
 
     def close(self) -> None:
         """Give everything back."""
-        self._ledger.change(
-            ("DELETE FROM claim WHERE asker = ?", (self.name,)), ("DELETE FROM asker WHERE name = ?", (self.name,))
-        )
+        if self._last is not None:  # somebody who claimed nothing waits for no other's commit
+            self._last = None
+            self._ledger.change(
+                ("DELETE FROM claim WHERE asker = ?", (self.name,)),
+                ("DELETE FROM asker WHERE name = ?", (self.name,)),
+            )
 
 
 def asker_name() -> str:
-    """A name for an asker of this process, as no other has."""
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    """A name for an asker of this process, as no other has: host, process, when that began, and a random end."""
+    _, began = _process(os.getpid())
+    return f"{socket.gethostname()}:{os.getpid()}:{began}-{uuid.uuid4().hex[:8]}"
 
 
 def is_dead(name: str, silent: float, lapse: float = LAPSE) -> bool:
-    """Whether an asker is: silent for too many seconds, or a process of this machine that has ended."""
-    host, pid, _ = name.rsplit(":", 2)
-    if silent > lapse or host != socket.gethostname():
+    """Whether an asker is.
+
+    Of this machine's, a process that has ended is dead and one that is there alive, however long it was suspended.
+    Of others, and of a process that may be another by the same number, whoever was silent for ``lapse`` seconds.
+    """
+    host, pid, rest = name.rsplit(":", 2)
+    if host != socket.gethostname():
         return silent > lapse
     try:
         os.kill(int(pid), 0)
@@ -81,4 +95,18 @@ def is_dead(name: str, silent: float, lapse: float = LAPSE) -> bool:
         return True
     except PermissionError:
         pass  # somebody else's, and alive
-    return False
+    state, began = _process(int(pid))
+    if state in ("Z", "X"):  # ended, and its parent has not looked yet
+        return True
+    then, known, _ = rest.partition("-")  # names of earlier versions do not say when
+    return silent > lapse and not (known and then == began)
+
+
+def _process(pid: int) -> tuple[str, str]:
+    """A process's state and when it began, in Linux' words; empty where nobody tells."""
+    try:
+        said = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return "", ""
+    values = said.rpartition(")")[2].split()  # its name, in brackets before, may hold anything
+    return values[0], values[19]

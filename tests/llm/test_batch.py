@@ -12,8 +12,10 @@ import pytest
 from cotpd.config import LlmParams
 from cotpd.errors import LlmError
 from cotpd.llm import batch, batch_api
-from cotpd.llm.ask import ask_all
+from cotpd.llm.ask import ask, ask_all
+from cotpd.llm.claims import Claims
 from cotpd.llm.ledger import Ledger
+from cotpd.llm.wire import chat_call
 
 from .batch_server import BatchApi, answered, refused
 from .conftest import requests
@@ -83,18 +85,55 @@ def test_a_job_that_the_server_no_longer_knows_frees_its_questions(api, params, 
     api.looks = 0
     api.faults = [(f"GET/{gone}", 404, False)]
     result = ask_all(requests("a"), params, progress=False)
-    assert len(result.failed) == 1
-    assert "batch-0" in caplog.text or gone == "files/"
+    (failed,) = result.failed
+    assert "batch-0" in failed.reason
+    assert "asked anew" in failed.remedy
+    assert "batch-0" in caplog.text
+    assert "free to be asked again" in caplog.text
     assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
 
 
-def test_what_lies_in_a_batch_is_not_bought_live(api, params):
+def test_what_lies_in_a_batch_is_not_bought_live(api, params, caplog):
     api.looks = 10**6
     with pytest.raises(LlmError):
-        ask_all(requests("a"), params.model_copy(update={"batch_wait": 0}), progress=False)
+        ask_all(requests("a", "b"), params.model_copy(update={"batch_wait": 0}), progress=False)
+    live = params.model_copy(update={"mode": "live"})
+    result = ask_all(requests("a", "b"), live, progress=False)
+    assert [row.reason for row in result.failed] == ["it is in batch batch-0"] * 2
+    assert all("llm.mode: batch" in row.remedy for row in result.failed)
+    assert "2 questions are in batch batch-0. Run with llm.mode: batch to collect" in caplog.text
+
+
+def _key(params: LlmParams, text: str) -> str:
+    (one,) = requests(text)
+    return chat_call(params, one.messages, max_tokens=one.max_tokens).key
+
+
+def test_what_is_put_into_a_batch_while_a_live_process_claims_it_is_not_bought_live(api, params, monkeypatch):
+    api.looks = 10**6
+    real = Claims.take
+
+    def slow(self, keys):  # between the live process' look and its claim, a batch is submitted
+        monkeypatch.setattr(Claims, "take", real)
+        with pytest.raises(LlmError, match="batch-0"):
+            ask_all(requests("a"), params.model_copy(update={"batch_wait": 0}), progress=False)
+        return self.take(keys)
+
+    monkeypatch.setattr(Claims, "take", slow)
     (failed,) = ask_all(requests("a"), params.model_copy(update={"mode": "live"}), progress=False).failed
-    assert "in a batch" in failed.reason
-    assert "llm.mode: batch" in failed.remedy
+    assert failed.reason == "it is in batch batch-0"
+
+
+def test_what_a_live_process_is_asking_is_not_submitted(api, params):
+    with Ledger(params.ledger) as ledger:
+        live = Claims(ledger)
+        assert live.take([_key(params, "a")])
+        result = ask_all(requests("a", "b"), params, progress=False)
+        assert (texts(result), api.asked) == (["B"], ["b"])
+        assert [row.reason for row in result.failed] == ["another process was asking it at that moment"]
+        assert ledger.read("SELECT DISTINCT asker FROM claim") == [(live.name,)]
+        live.close()
+    assert texts(ask_all(requests("a", "b"), params, progress=False)) == ["A", "B"]
 
 
 def test_more_than_a_file_may_hold_makes_several_jobs(api, params, monkeypatch):
@@ -136,13 +175,54 @@ def test_what_an_ended_job_left_unanswered_is_said_and_what_it_answered_is_kept(
     assert api.asked == ["a", "b", "b"]
 
 
-def test_lines_that_make_no_sense_are_left_out_with_a_word(api, params, caplog):
-    strange = iter(["{not json", '{"custom_id": "nobody asked", "response": "none"}', "[]"])
+def test_lines_that_nobody_asked_for_are_left_out_with_a_word(api, params, caplog):
+    strange = iter(['{"custom_id": "nobody asked", "response": "none"}', '{"custom_id": "n", "response": 1}'])
     api.outcome = lambda row: next(strange, None) or answered(row)
-    result = ask_all(requests(*"abcd"), params, progress=False)
-    assert texts(result) == ["D"]
-    assert len(result.failed) == 3
-    assert caplog.text.count("nobody asked for") == 3
+    result = ask_all(requests(*"abc"), params, progress=False)
+    assert texts(result) == ["C"]
+    assert len(result.failed) == 2
+    assert "batch-0: 2 lines that nobody asked for" in caplog.text
+    with Ledger(params.ledger) as ledger:
+        assert ledger.read("SELECT * FROM batch_job") == []
+
+
+@pytest.mark.parametrize(
+    "line", ["{not json", "[]", '{"response": null}', '{"custom_id": 1}', "\ufffd" + "[" * 10**5]
+)
+def test_what_lines_that_cannot_be_read_may_answer_stays_in_the_job(api, params, caplog, line):
+    lines = {"a": answered, "b": lambda _: line, "c": refused}
+    api.outcome = lambda row: lines[row["body"]["messages"][-1]["content"]](row)
+    result = ask_all(requests(*"abc"), params, progress=False)
+    assert (texts(result), result.asked) == (["A"], 1)
+    unreadable, _ = result.failed
+    assert "1 lines of batch batch-0 cannot be read" in unreadable.reason
+    assert "delete its file file-1 on the server" in unreadable.remedy
+    assert "batch-0: 1 lines cannot be read" in caplog.text
+    api.outcome = answered
+    again = ask_all(
+        requests(*"abcd"), params, progress=False
+    )  # what was refused and what is new is asked, b is not
+    assert (texts(again), [row.id for row in again.failed]) == (["A", "C", "D"], ["p1"])
+    assert sorted(api.asked) == list("abccd")
+    api.files["file-1"] = api.files["file-1"].replace(line, json.dumps(answered(json.loads(_lines(api)[1]))))
+    assert texts(ask_all(requests(*"abcd"), params, progress=False)) == list("ABCD")
+    assert sorted(api.asked) == list("abccd")
+    with Ledger(params.ledger) as ledger:
+        assert ledger.read("SELECT * FROM batch_job") == ledger.read("SELECT * FROM batch_item") == []
+
+
+def _lines(api: BatchApi) -> list[str]:
+    return sorted(
+        api.files["file-0"].splitlines(), key=lambda line: json.loads(line)["body"]["messages"][-1]["content"]
+    )
+
+
+def test_a_kept_job_whose_file_is_deleted_frees_its_questions(api, params):
+    api.outcome = lambda _: "{cut off"
+    ask_all(requests("a"), params, progress=False)
+    api.outcome, api.faults = answered, [("GET/files/file-1", 404, False)]
+    assert len(ask_all(requests("a"), params, progress=False).failed) == 1
+    assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -173,6 +253,32 @@ def test_no_more_is_submitted_than_the_budget_allows(api, params):
     assert result.answers == []
     assert all("llm.max_tokens" in row.reason for row in result.failed)
     assert api.asked == []
+
+
+def test_what_answers_came_to_is_counted_by_whoever_collects_them_and_once(api, params, tmp_path):
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("source: here\nchecked: 2026-01-01\nmodels: {fake: {input: 2, output: 4}}\n")
+    params = params.model_copy(update={"prices": str(prices)})
+
+    def line(row):
+        said = answered(row)
+        if row["body"]["messages"][-1]["content"] == "b":
+            del said["response"]["body"]["usage"]
+            return f"{json.dumps(said)}\n{json.dumps(said)}"  # told twice, paid once
+        return said if row["body"]["messages"][-1]["content"] != "c" else refused(row)
+
+    api.outcome, api.looks = line, 10**6
+    with pytest.raises(LlmError):
+        ask(requests("a", "b", "c"), params.model_copy(update={"batch_wait": 0}), progress=False)
+    api.looks = 0
+    result = ask(requests("a", "b"), params, progress=False)
+    assert result.asked == 2
+    spent = result.budget.spent
+    sent = json.loads(api.files["file-0"].splitlines()[0])["body"]
+    assert spent.completion == 3 + sent["max_tokens"]  # b is counted by the most that it can be
+    assert 11 + 100 < spent.prompt < 11 + 1000
+    assert spent.cost == pytest.approx((spent.prompt * 1 + spent.completion * 2) / 1e6)  # half of the price
+    assert ask(requests("a", "b"), params, progress=False).budget.spent.tokens == 0
 
 
 SCRIPT = """

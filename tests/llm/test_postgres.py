@@ -11,7 +11,7 @@ import pytest
 
 from cotpd.errors import ConfigError, LlmError
 from cotpd.llm import schema
-from cotpd.llm.claims import Claims
+from cotpd.llm.claims import LAPSE, Claims
 from cotpd.llm.ledger import Ledger
 from cotpd.llm.recording import export_recording, import_recording
 
@@ -86,6 +86,18 @@ def test_claims_are_taken_once(url):
         assert other.take(["b", "c"]) == {"c"}
         one.close()
         assert other.take(["b"]) == {"b"}
+
+
+def test_claims_of_another_machine_lapse_by_the_servers_clock(url, monkeypatch):
+    with Ledger(url) as ledger:
+        with monkeypatch.context() as there:
+            there.setattr("socket.gethostname", lambda: "elsewhere")
+            there.setattr("time.time", lambda: 0.0)
+            Claims(ledger).take(["a"])
+        mine = Claims(ledger)
+        assert mine.take(["a"]) == set()
+        raw(url, f"UPDATE asker SET seen = seen - {LAPSE + 1} WHERE name LIKE 'elsewhere:%'")
+        assert mine.take(["a"]) == {"a"}
 
 
 def test_processes_that_share_it_open_it_at_once_and_ask_each_question_once(url, server, params):

@@ -1,0 +1,105 @@
+"""Who asks what: by the database's clock, and by what a machine knows of its own processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cotpd.llm import claims
+from cotpd.llm.ask import ask
+from cotpd.llm.claims import LAPSE, Claims, asker_name, is_dead
+from cotpd.llm.ledger import Ledger
+from cotpd.llm.wire import chat_call
+
+from .conftest import requests
+
+
+def _elsewhere(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, ahead: float) -> Claims:
+    """An asker of another machine, whose clock is ahead, that has claimed a."""
+    real = time.time
+    with monkeypatch.context() as there:
+        there.setattr("socket.gethostname", lambda: "elsewhere")
+        there.setattr("time.time", lambda: real() + ahead)
+        other = Claims(ledger)
+        assert other.take(["a"]) == {"a"}
+        other.keep()
+    return other
+
+
+@pytest.mark.parametrize("ahead", [-1000.0, 1000.0])
+def test_a_machine_whose_clock_is_wrong_keeps_its_claims_and_loses_them_when_it_is_silent(
+    tmp_path, monkeypatch, ahead
+):
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        _elsewhere(ledger, monkeypatch, ahead)
+        mine = Claims(ledger)
+        assert mine.take(["a", "b"]) == {"b"}
+        ledger.change(("UPDATE asker SET seen = seen - ? WHERE name LIKE 'elsewhere:%'", (LAPSE + 1,)))
+        assert mine.take(["a"]) == {"a"}
+
+
+def test_a_sign_of_life_is_given_in_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "LAPSE", 0.0)
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        mine = Claims(ledger)
+        mine.keep()  # nothing is claimed yet
+        mine.take(["a"])
+        ledger.change(("UPDATE asker SET seen = seen - 1000", ()))
+        mine.keep()
+        ((silent,),) = ledger.read(f"SELECT {claims._FILE_CLOCK} - seen FROM asker")
+        assert -1 < silent < 100
+
+
+SUSPENDED = """
+import os, signal, sys
+from cotpd.llm.claims import Claims
+from cotpd.llm.ledger import Ledger
+with Ledger(sys.argv[1]) as ledger:
+    Claims(ledger).take(["a"])
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a killed process counts until its parent looks")
+def test_a_suspended_process_keeps_its_claims_until_it_ends(tmp_path):
+    path = str(tmp_path / "ledger.db")
+    other = subprocess.Popen([sys.executable, "-c", SUSPENDED, path])
+    try:
+        os.waitpid(other.pid, os.WUNTRACED)
+        with Ledger(path) as ledger:
+            ledger.change(("UPDATE asker SET seen = seen - 100000", ()))
+            mine = Claims(ledger)
+            assert mine.take(["a"]) == set()
+            os.kill(other.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is still listed
+            assert mine.take(["a"]) == {"a"}
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_number_that_another_process_has_got_since_keeps_no_claim_for_ever():
+    host, pid, rest = asker_name().rsplit(":", 2)
+    assert not is_dead(f"{host}:{pid}:{rest}", 1e9)
+    for reused in (f"{host}:{pid}:1-{rest[-8:]}", f"{host}:{pid}:0a1b2c3d"):  # the last of an earlier version
+        assert not is_dead(reused, LAPSE - 1)
+        assert is_dead(reused, LAPSE + 1)
+
+
+def test_who_cannot_draw_a_question_leaves_no_claims_behind(params, monkeypatch):
+    monkeypatch.setattr("cotpd.llm.asking._WINDOW", 1)
+
+    def broken():
+        yield from requests("a")
+        raise ValueError("no such picture")
+
+    with Ledger(params.ledger) as ledger:
+        (one,) = requests("a")
+        other = Claims(ledger)
+        other.take([chat_call(params, one.messages, max_tokens=one.max_tokens).key])
+        with pytest.raises(ValueError, match="no such picture"):
+            ask(broken(), params, progress=False)
+        assert ledger.read("SELECT name FROM asker") == [(other.name,)]
