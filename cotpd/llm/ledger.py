@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from typing import Self
 from cotpd.errors import LlmError
 from cotpd.llm.schema import check_version, migrate, row_digest
 from cotpd.llm.stores import Statement, open_store
-from cotpd.llm.wire import Call, read_completion
+from cotpd.llm.wire import Call, read_completion, storable, token_count
 
 _MOST_KEYS = 500  # in one IN (...), safely below SQLite's limit
 _MOST_QUEUED = 256  # answers in one commit
@@ -45,8 +45,8 @@ class Entry:
         said = read_completion(response)
         return cls(
             call.key,
-            call.text,
-            response,
+            storable(call.text),
+            storable(response),
             said.model,
             said.finish_reason,
             said.prompt_tokens,
@@ -112,7 +112,7 @@ class Ledger:
         found: dict[str, Entry] = {}
         for row in self._under(keys, _COLUMNS):
             if _sound(row):
-                found[row[0]] = Entry(*row[:-1])
+                found[row[0]] = _entry(row)
             else:
                 self._damaged.add(row[0])
         return found
@@ -163,7 +163,7 @@ class Ledger:
 
     def entries(self) -> Iterator[Entry]:
         """Every sound answer, sorted by key, a page at a time."""
-        return (Entry(*row[:-1]) for row in self._rows() if _sound(row))
+        return (_entry(row) for row in self._rows() if _sound(row))
 
     def stats(self) -> list[tuple[str, int, int, int]]:
         """Per reported model: answers, prompt tokens and completion tokens."""
@@ -261,6 +261,15 @@ def _row(entry: Entry) -> tuple[object, ...]:
     """An answer as it is written."""
     values = astuple(entry)
     return (*values, row_digest(*values))
+
+
+def _entry(row: tuple) -> Entry:
+    """A row as it is read; a token count that is none, which older versions kept, is left out."""
+    entry = Entry(*row[:-1])
+    counts = token_count(entry.prompt_tokens), token_count(entry.completion_tokens)
+    if counts == (entry.prompt_tokens, entry.completion_tokens):
+        return entry
+    return replace(entry, prompt_tokens=counts[0], completion_tokens=counts[1])
 
 
 def _pages(items: list[str], size: int) -> Iterator[list[str]]:

@@ -32,6 +32,11 @@ def canonical(value: object) -> str:
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
+def storable(text: str) -> str:
+    """JSON that can be written as UTF-8: half a surrogate pair, which stands in strings alone, as its escape."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def digest(text: str) -> str:
     """Sha256 of text, in hex. A lone surrogate, which a post may hold, hashes like any other character."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -150,7 +155,7 @@ def read_completion(raw: str) -> Completion:
     A refusal reads as its text with finish reason ``refusal``.
 
     Raises:
-        ValueError: It is not a chat completion: not JSON, cut off, or without ``choices``.
+        ValueError: It is not a chat completion: not JSON, cut off, or without ``choices`` that are objects.
     """
     try:
         body = json.loads(raw)
@@ -160,18 +165,20 @@ def read_completion(raw: str) -> Completion:
         raise ValueError("no chat completion: it has no choices")
     usage = body["usage"] if isinstance(body.get("usage"), dict) else {}
     choice = body["choices"][0] if body["choices"] else {"finish_reason": "empty"}
-    message = choice.get("message") or {}
+    message = (choice.get("message") or {}) if isinstance(choice, dict) else None
+    if not isinstance(message, dict):
+        raise ValueError("no chat completion: its choice holds no message")
     refusal = message.get("refusal")
     return Completion(
         text=_text(refusal or message.get("content")),
         finish_reason="refusal" if refusal else _text(str(choice.get("finish_reason") or "")),
         model=_text(str(body.get("model") or "")),
-        prompt_tokens=_tokens(usage.get("prompt_tokens")),
-        completion_tokens=_tokens(usage.get("completion_tokens")),
+        prompt_tokens=token_count(usage.get("prompt_tokens")),
+        completion_tokens=token_count(usage.get("completion_tokens")),
     )
 
 
-def _tokens(said: object) -> int | None:
+def token_count(said: object) -> int | None:
     """A number of tokens, if it is one: what some servers write there would lift a limit, or fit no column."""
     if isinstance(said, float) and said.is_integer():
         said = int(said)

@@ -1,5 +1,6 @@
 """The ledger: what is committed stays, whoever shares it and whatever happens to the file."""
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -13,7 +14,7 @@ from cotpd.config import LlmParams
 from cotpd.errors import LlmError
 from cotpd.llm import schema
 from cotpd.llm.ledger import Entry, Ledger
-from cotpd.llm.wire import chat_call, read_completion
+from cotpd.llm.wire import Call, chat_call, read_completion
 
 from .conftest import completion
 
@@ -214,6 +215,33 @@ def test_an_entry_that_cannot_be_kept_takes_no_other_with_it(path):
         for one, done in (waiting[0], waiting[2]):
             assert done.result(10).key == one.key
         assert ledger.put(entry("c")).key == entry("c").key, "and the writer lives on"
+
+
+@pytest.mark.parametrize("choice", ["null", '"x"', '{"message": "x"}', '{"message": [1]}'])
+def test_an_answer_whose_choice_is_no_object_is_no_answer(choice):
+    with pytest.raises(ValueError, match="no chat completion"):
+        read_completion(f'{{"choices": [{choice}]}}')
+
+
+def test_half_a_surrogate_pair_in_question_and_answer_is_kept(path):
+    call = chat_call(PARAMS, [{"role": "user", "content": "half \ud83d"}], max_tokens=8)
+    response = json.dumps(json.loads(completion("yes \ud83d \\ é")), ensure_ascii=False)
+    with Ledger(path) as ledger:
+        assert ledger.submit(Entry.of(call, response)).result(10).key == call.key
+        (kept,) = ledger.entries()
+        assert ledger.damaged() == []
+    assert Call.parse(kept.request).key == call.key
+    assert json.loads(kept.response) == json.loads(response), "nothing but the spelling has changed"
+
+
+@pytest.mark.parametrize("count", ["n/a", -5, 2**40, 1.5])
+def test_an_odd_count_that_an_older_version_kept_reads_as_none(path, count):
+    older = replace(entry("a"), prompt_tokens=count)
+    with Ledger(path) as ledger:
+        ledger.put_many([older])
+        assert ledger.damaged() == []
+        assert ledger.get(older.key) == replace(older, prompt_tokens=None)
+        assert list(ledger.entries()) == [replace(older, prompt_tokens=None)]
 
 
 def test_an_answer_nested_too_deeply_is_no_answer():
