@@ -18,7 +18,7 @@ from typing import Self
 
 from cotpd.errors import LlmError
 from cotpd.llm.schema import check_version, migrate, row_digest
-from cotpd.llm.stores import Statement, open_store
+from cotpd.llm.stores import RowError, Statement, open_store
 from cotpd.llm.wire import Call, read_completion, storable, token_count
 
 _MOST_KEYS = 500  # in one IN (...), safely below SQLite's limit
@@ -221,18 +221,22 @@ class Ledger:
             self._keep(waiting)
 
     def _keep(self, waiting: "list[tuple[Entry, Future[Entry]]]") -> None:
-        """Commit answers together, or each by itself: one that cannot be kept takes no other with it."""
+        """Commit answers together, or each by itself: one that cannot be kept takes no other with it.
+
+        A full disk or a locked file would meet each by itself as well, a minute's wait each: all are told at once.
+        """
         try:
             stored = self._commit([entry for entry, _ in waiting])
             for entry, done in waiting:
                 done.set_result(stored[entry.key])
         except Exception as error:
             left = [one for one in waiting if not one[1].done()]
-            if len(waiting) == 1:
-                left[0][1].set_exception(error)
+            if len(waiting) > 1 and (isinstance(error, RowError) or not isinstance(error, LlmError)):
+                for one in left:
+                    self._keep([one])
                 return
-            for one in left:
-                self._keep([one])
+            for _, done in left:
+                done.set_exception(error)
 
     def _commit(self, entries: list[Entry]) -> dict[str, Entry]:
         """Commit answers and return what the ledger now holds for their keys."""

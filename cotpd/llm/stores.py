@@ -22,6 +22,10 @@ Run = Callable[[str, Sequence[object]], object]
 Migration = Callable[[Run], None]
 
 
+class RowError(LlmError):
+    """A value that the database does not take: the row's fault, where any other fault would meet every row."""
+
+
 class Store(Protocol):
     """A database with a ledger's tables. One caller at a time."""
 
@@ -149,10 +153,14 @@ class SqliteStore:
         """Turn SQLite's faults into ones that say what to do."""
         try:
             yield
+        except _ROW_FAULTS as error:
+            raise RowError(f"{self.name}: {error}", "What else was answered is kept.") from None
         except sqlite3.DatabaseError as error:
             remedy = next((told for part, told in _REMEDIES.items() if part in str(error)), "")
             raise LlmError(f"{self.name}: {error}", remedy) from None
 
+
+_ROW_FAULTS = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError, UnicodeError, OverflowError)
 
 _REMEDIES = {
     "not a database": "It is not a ledger: set llm.ledger to another file.",
@@ -178,6 +186,7 @@ class PostgresStore:
                 "llm.ledger: PostgreSQL's driver is not installed", "pip install 'cotpd[postgres]'"
             ) from None
         self._faults = psycopg.Error
+        self._row_faults = (psycopg.DataError, UnicodeError)
         self.name = url.render_as_string(hide_password=True)
         with self._explained():
             address = url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -230,6 +239,9 @@ class PostgresStore:
     def _explained(self) -> Iterator[None]:
         try:
             yield
+        except self._row_faults as error:
+            said = " ".join(str(error).split())
+            raise RowError(f"{self.name}: {said}", "What else was answered is kept.") from None
         except self._faults as error:
             said = " ".join(str(error).split())
             raise LlmError(

@@ -171,8 +171,8 @@ def read_completion(raw: str) -> Completion:
     refusal = message.get("refusal")
     return Completion(
         text=_text(refusal or message.get("content")),
-        finish_reason="refusal" if refusal else _text(str(choice.get("finish_reason") or "")),
-        model=_text(str(body.get("model") or "")),
+        finish_reason="refusal" if refusal else _name(choice.get("finish_reason")),
+        model=_name(body.get("model")),
         prompt_tokens=token_count(usage.get("prompt_tokens")),
         completion_tokens=token_count(usage.get("completion_tokens")),
     )
@@ -183,6 +183,10 @@ def token_count(said: object) -> int | None:
     if isinstance(said, float) and said.is_integer():
         said = int(said)
     return said if isinstance(said, int) and not isinstance(said, bool) and 0 <= said < 2**31 else None
+
+
+def _name(said: object) -> str:
+    return _text(str(said or "")).replace("\0", "\ufffd")  # a column of PostgreSQL holds no NUL
 
 
 def _text(content: object) -> str:

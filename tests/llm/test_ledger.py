@@ -79,6 +79,26 @@ def test_answers_that_queue_up_share_a_commit(path, monkeypatch):
     assert len(commits) < 10
 
 
+def test_what_would_meet_every_answer_is_tried_once_a_commit(path, monkeypatch):
+    """A locked file is waited for a minute each time: once for each of 256 would be hours."""
+    with Ledger(path) as ledger:
+        tries = []
+        gate = threading.Event()
+
+        def locked(*_):
+            gate.wait()
+            tries.append(1)
+            raise LlmError("database is locked")
+
+        monkeypatch.setattr(ledger._store, "insert", locked)
+        waiting = [ledger.submit(entry(str(n))) for n in range(100)]
+        gate.set()
+        for done in waiting:
+            with pytest.raises(LlmError, match="locked"):
+                done.result(10)
+        assert len(tries) < 10
+
+
 def test_closing_commits_what_is_queued(path):
     ledger = Ledger(path)
     for n in range(50):
