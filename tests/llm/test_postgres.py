@@ -132,10 +132,20 @@ def test_a_server_that_is_away_is_named_and_a_password_in_the_address_is_refused
     with pytest.raises(ConfigError, match="PGPASSWORD") as raised:
         Ledger("postgresql+psycopg://user:geheim@127.0.0.1:1/ledger")
     assert "geheim" not in str(raised.value)
-    with pytest.raises(ConfigError, match="PGPASSWORD") as raised:
-        Ledger("postgresql+psycopg://user@127.0.0.1:1/ledger?password=geheim")
-    assert "geheim" not in str(raised.value)
-    for url in ("postgresql+psycopg://user@host:abc/ledger", "sqlite://", "sqlite:///:memory:"):
+    for name in ("password", "PASSWORD", "sslpassword"):
+        with pytest.raises(ConfigError, match="PGPASSWORD") as raised:
+            Ledger(f"postgresql+psycopg://user@127.0.0.1:1/ledger?{name}=geheim")
+        assert "geheim" not in str(raised.value)
+    nowhere = (
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:",
+        ":memory:",
+        "",
+        "a\0b",
+        "~nobody-here/l.db",
+    )
+    for url in ("postgresql+psycopg://user@host:abc/ledger", *nowhere):
         with pytest.raises(ConfigError, match=r"llm\.ledger"):
             Ledger(url)
     with pytest.raises(ConfigError, match="mysql is not supported"):
