@@ -7,8 +7,10 @@ that cannot matter, such as a local server's port, is a new question too.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from ipaddress import IPv4Address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -112,6 +114,9 @@ def chat_call(
     return Call(check_address(params.base_url), body)
 
 
+_NUMBERS = re.compile(r"\d+(\.\d+){3}")  # a host that is an IPv4 address
+
+
 @lru_cache
 def check_address(base_url: str) -> str:
     """The address without its last slash; refuses one that is no address or carries a password into the ledger."""
@@ -121,6 +126,11 @@ def check_address(base_url: str) -> str:
     try:
         parts = urlsplit(base_url)
         _ = parts.port  # read when it is asked for, and only then refused
+        host = parts.hostname or ""
+        if _NUMBERS.fullmatch(host):
+            IPv4Address(host)
+        elif ":" not in host:
+            host.encode("idna")  # an empty or overlong name between two dots
     except ValueError:
         raise wrong from None
     if (
@@ -130,7 +140,8 @@ def check_address(base_url: str) -> str:
         or " " in base_url
     ):
         raise wrong
-    if parts.username or parts.password or parts.query or parts.fragment:
+    # an empty query or fragment too: what is appended to the address would become its own
+    if "@" in parts.netloc or "?" in base_url or "#" in base_url:
         raise ConfigError(
             f"llm.base_url: the address of {parts.hostname} holds a user, password, query or fragment",
             "Secrets belong in the environment: export the key in the variable that llm.api_key_env names.",
