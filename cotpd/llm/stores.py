@@ -175,12 +175,20 @@ class SqliteStore:
             yield
         except _ROW_FAULTS as error:
             raise RowError(f"{self.name}: {error}", "What else was answered is kept.") from None
+        except UnicodeDecodeError:  # in words of SQLite's own, about a schema that is damaged
+            raise LlmError(f"{self.name}: the database is malformed", _REMEDIES["malformed"]) from None
         except sqlite3.DatabaseError as error:
             remedy = next((told for part, told in _REMEDIES.items() if part in str(error)), "")
             raise LlmError(f"{self.name}: {error}", remedy) from None
 
 
-_ROW_FAULTS = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError, UnicodeError, OverflowError)
+_ROW_FAULTS = (
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    UnicodeEncodeError,
+    OverflowError,
+)
 
 _REMEDIES = {
     "not a database": "It is not a ledger: set llm.ledger to another file.",
@@ -206,7 +214,7 @@ class PostgresStore:
                 "llm.ledger: PostgreSQL's driver is not installed", "pip install 'cotpd[postgres]'"
             ) from None
         self._faults = psycopg.Error
-        self._row_faults = (psycopg.DataError, UnicodeError)
+        self._row_faults = (psycopg.DataError, UnicodeEncodeError)
         self.name = url.render_as_string(hide_password=True)
         with self._explained():
             address = url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -226,6 +226,17 @@ def test_a_flipped_bit_in_the_file_costs_that_row_alone(path, place, bit):
         assert ledger.damaged() == []
 
 
+def test_a_flipped_bit_in_the_schema_is_told(path):
+    with Ledger(path) as ledger:
+        ledger.put(entry("a"))
+    content = bytearray(path.read_bytes())
+    content[content.index(b" TABLE answer")] ^= 128  # SQLite quotes it, and it is no UTF-8
+    path.write_bytes(content)
+    with pytest.raises(LlmError, match=r"ledger\.db: .*malformed") as caught, Ledger(path) as ledger:
+        ledger.damaged()
+    assert "restore it from a copy" in str(caught.value)
+
+
 def test_an_entry_that_cannot_be_kept_takes_no_other_with_it(path):
     with Ledger(path) as ledger:
         bad = replace(entry("bad"), model={"not": "text"})
