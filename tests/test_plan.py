@@ -1,6 +1,7 @@
 """The plan: it counts what the steps would ask, and sends nothing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,13 @@ def test_what_the_ledger_answers_is_not_asked_and_teaches_the_estimate(params):
     assert after.seconds(params) == pytest.approx(asked * 2.5 / params.llm.concurrency)
     slow = params.model_copy(update={"llm": params.llm.model_copy(update={"requests_per_minute": 1})})
     assert after.seconds(slow) == asked * 60
+
+
+def test_counts_that_are_none_teach_nothing(params):
+    first, second = (make_plan(params).kinds[kind].example for kind in (Kind.NOUN, Kind.SENTENCE))
+    with Ledger(params.llm.ledger) as ledger:
+        ledger.put_many([replace(answer(first, params), prompt_tokens="n/a"), answer(second, params)])
+        assert learn_rates(ledger, params.llm.model).answers == 1
 
 
 def test_captions_still_to_be_made_are_counted_and_said(params):

@@ -115,8 +115,10 @@ def _matches(row: "Entry", model: str | None, before: str | None) -> bool:
 def _open(place: str | None, *, new: bool = False) -> "Ledger":
     from cotpd.config import load_params
     from cotpd.llm.ledger import Ledger
+    from cotpd.llm.stores import file_of
 
     chosen = place or load_params().llm.ledger
-    if not new and "://" not in chosen and not Path(chosen).exists():
+    path = file_of(chosen)
+    if not new and path and not path.exists():
         raise LlmError(f"{chosen}: there is no ledger yet", "The first question asked, or an import, makes one.")
     return Ledger(chosen)

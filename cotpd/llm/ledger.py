@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +18,8 @@ from typing import Self
 
 from cotpd.errors import LlmError
 from cotpd.llm.schema import check_version, migrate, row_digest
-from cotpd.llm.stores import Statement, open_store
-from cotpd.llm.wire import Call, read_completion
+from cotpd.llm.stores import RowError, Statement, open_store
+from cotpd.llm.wire import Call, read_completion, storable, token_count
 
 _MOST_KEYS = 500  # in one IN (...), safely below SQLite's limit
 _MOST_QUEUED = 256  # answers in one commit
@@ -45,8 +45,8 @@ class Entry:
         said = read_completion(response)
         return cls(
             call.key,
-            call.text,
-            response,
+            storable(call.text),
+            storable(response),
             said.model,
             said.finish_reason,
             said.prompt_tokens,
@@ -112,7 +112,7 @@ class Ledger:
         found: dict[str, Entry] = {}
         for row in self._under(keys, _COLUMNS):
             if _sound(row):
-                found[row[0]] = Entry(*row[:-1])
+                found[row[0]] = _entry(row)
             else:
                 self._damaged.add(row[0])
         return found
@@ -163,7 +163,7 @@ class Ledger:
 
     def entries(self) -> Iterator[Entry]:
         """Every sound answer, sorted by key, a page at a time."""
-        return (Entry(*row[:-1]) for row in self._rows() if _sound(row))
+        return (_entry(row) for row in self._rows() if _sound(row))
 
     def stats(self) -> list[tuple[str, int, int, int]]:
         """Per reported model: answers, prompt tokens and completion tokens."""
@@ -221,18 +221,22 @@ class Ledger:
             self._keep(waiting)
 
     def _keep(self, waiting: "list[tuple[Entry, Future[Entry]]]") -> None:
-        """Commit answers together, or each by itself: one that cannot be kept takes no other with it."""
+        """Commit answers together, or each by itself: one that cannot be kept takes no other with it.
+
+        A full disk or a locked file would meet each by itself as well, a minute's wait each: all are told at once.
+        """
         try:
             stored = self._commit([entry for entry, _ in waiting])
             for entry, done in waiting:
                 done.set_result(stored[entry.key])
         except Exception as error:
             left = [one for one in waiting if not one[1].done()]
-            if len(waiting) == 1:
-                left[0][1].set_exception(error)
+            if len(waiting) > 1 and (isinstance(error, RowError) or not isinstance(error, LlmError)):
+                for one in left:
+                    self._keep([one])
                 return
-            for one in left:
-                self._keep([one])
+            for _, done in left:
+                done.set_exception(error)
 
     def _commit(self, entries: list[Entry]) -> dict[str, Entry]:
         """Commit answers and return what the ledger now holds for their keys."""
@@ -261,6 +265,15 @@ def _row(entry: Entry) -> tuple[object, ...]:
     """An answer as it is written."""
     values = astuple(entry)
     return (*values, row_digest(*values))
+
+
+def _entry(row: tuple) -> Entry:
+    """A row as it is read; a token count that is none, which older versions kept, is left out."""
+    entry = Entry(*row[:-1])
+    counts = token_count(entry.prompt_tokens), token_count(entry.completion_tokens)
+    if counts == (entry.prompt_tokens, entry.completion_tokens):
+        return entry
+    return replace(entry, prompt_tokens=counts[0], completion_tokens=counts[1])
 
 
 def _pages(items: list[str], size: int) -> Iterator[list[str]]:

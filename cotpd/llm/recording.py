@@ -13,6 +13,7 @@ import logging
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,7 @@ def _read(path: Path, report: ImportReport) -> Iterator[Entry]:
                         yield _entry(row, parts)
                     else:
                         parts[row.pop("part")] = row
-                except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
                     report.bad.append(f"{path}:{number}: {_why(error)}")
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such recording", "`cotpd ledger export` writes one.") from None
@@ -193,8 +194,8 @@ def _entry(row: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Entry:
     latency = None if row.get("latency") is None else float(row["latency"])
     if latency is not None and not math.isfinite(latency):
         raise ValueError(f"its latency is {latency}")
-    if not isinstance(row.get("created") or "", str):
-        raise ValueError("its time is no text")
+    if row.get("created"):
+        datetime.fromisoformat(row["created"])  # what is no time would outlive every `prune --before`
     entry = Entry.of(call, row["response"] if "response" in row else canonical(_body(row)), latency)
     return replace(entry, created=row["created"]) if row.get("created") else entry
 

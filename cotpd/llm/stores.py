@@ -22,6 +22,10 @@ Run = Callable[[str, Sequence[object]], object]
 Migration = Callable[[Run], None]
 
 
+class RowError(LlmError):
+    """A value that the database does not take: the row's fault, where any other fault would meet every row."""
+
+
 class Store(Protocol):
     """A database with a ledger's tables. One caller at a time."""
 
@@ -60,28 +64,48 @@ def open_store(place: str | Path) -> Store:
         ConfigError: It is a URL that cannot be used.
         LlmError: The database cannot be opened.
     """
-    if "://" not in str(place):
-        return SqliteStore(Path(place).expanduser())
+    if path := file_of(place):
+        return SqliteStore(path)
+    url = _url(str(place))
+    if url.get_backend_name() == "postgresql":
+        return PostgresStore(url)
+    raise ConfigError(f"llm.ledger: {url.get_backend_name()} is not supported", "Use sqlite or postgresql.")
+
+
+def file_of(place: str | Path) -> Path | None:
+    """The file of a path or an SQLite URL, with the home folder for ``~``; None for the URL of a server.
+
+    Raises:
+        ConfigError: It is a URL that cannot be used, or names no file.
+    """
+    name = str(place)
+    if "://" in name:
+        url = _url(name)
+        if url.get_backend_name() != "sqlite":
+            return None
+        name = url.database or ""
+    if name in ("", ".", ":memory:", "file::memory:") or "\0" in name:
+        raise ConfigError("llm.ledger: a ledger needs a file", "For example sqlite:///ledger.db")
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"llm.ledger: {name}: no such home folder", "Write the whole path.") from None
+
+
+def _url(place: str) -> "URL":
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
-        url = make_url(str(place))
+        url = make_url(place)
     except (ArgumentError, ValueError):
         raise ConfigError("llm.ledger: not an SQLAlchemy URL", "See docs/your-llm.md.") from None
-    if url.password or "password" in url.query:
+    if url.password or any("password" in name.lower() for name in url.query):  # sslpassword too
         raise ConfigError(
-            f"llm.ledger: the URL of {url.host} holds a password",
+            f"llm.ledger: the URL of {url.host or url.database} holds a password",
             "Secrets belong in the environment: export PGPASSWORD, or keep a ~/.pgpass.",
         )
-    match url.get_backend_name():
-        case "sqlite":
-            if url.database in (None, "", ":memory:"):
-                raise ConfigError("llm.ledger: a ledger needs a file", "For example sqlite:///ledger.db")
-            return SqliteStore(Path(url.database))
-        case "postgresql":
-            return PostgresStore(url)
-    raise ConfigError(f"llm.ledger: {url.get_backend_name()} is not supported", "Use sqlite or postgresql.")
+    return url
 
 
 class SqliteStore:
@@ -149,10 +173,22 @@ class SqliteStore:
         """Turn SQLite's faults into ones that say what to do."""
         try:
             yield
+        except _ROW_FAULTS as error:
+            raise RowError(f"{self.name}: {error}", "What else was answered is kept.") from None
+        except UnicodeDecodeError:  # in words of SQLite's own, about a schema that is damaged
+            raise LlmError(f"{self.name}: the database is malformed", _REMEDIES["malformed"]) from None
         except sqlite3.DatabaseError as error:
             remedy = next((told for part, told in _REMEDIES.items() if part in str(error)), "")
             raise LlmError(f"{self.name}: {error}", remedy) from None
 
+
+_ROW_FAULTS = (
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    UnicodeEncodeError,
+    OverflowError,
+)
 
 _REMEDIES = {
     "not a database": "It is not a ledger: set llm.ledger to another file.",
@@ -178,6 +214,7 @@ class PostgresStore:
                 "llm.ledger: PostgreSQL's driver is not installed", "pip install 'cotpd[postgres]'"
             ) from None
         self._faults = psycopg.Error
+        self._row_faults = (psycopg.DataError, UnicodeEncodeError)
         self.name = url.render_as_string(hide_password=True)
         with self._explained():
             address = url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -230,6 +267,9 @@ class PostgresStore:
     def _explained(self) -> Iterator[None]:
         try:
             yield
+        except self._row_faults as error:
+            said = " ".join(str(error).split())
+            raise RowError(f"{self.name}: {said}", "What else was answered is kept.") from None
         except self._faults as error:
             said = " ".join(str(error).split())
             raise LlmError(

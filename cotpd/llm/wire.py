@@ -7,8 +7,10 @@ that cannot matter, such as a local server's port, is a new question too.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from ipaddress import IPv4Address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,6 +32,11 @@ def canonical(value: object) -> str:
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def storable(text: str) -> str:
+    """JSON that can be written as UTF-8: half a surrogate pair, which stands in strings alone, as its escape."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def digest(text: str) -> str:
@@ -107,6 +114,9 @@ def chat_call(
     return Call(check_address(params.base_url), body)
 
 
+_NUMBERS = re.compile(r"\d+(\.\d+){3}")  # a host that is an IPv4 address
+
+
 @lru_cache
 def check_address(base_url: str) -> str:
     """The address without its last slash; refuses one that is no address or carries a password into the ledger."""
@@ -116,6 +126,11 @@ def check_address(base_url: str) -> str:
     try:
         parts = urlsplit(base_url)
         _ = parts.port  # read when it is asked for, and only then refused
+        host = parts.hostname or ""
+        if _NUMBERS.fullmatch(host):
+            IPv4Address(host)
+        elif ":" not in host:
+            host.encode("idna")  # an empty or overlong name between two dots
     except ValueError:
         raise wrong from None
     if (
@@ -125,7 +140,8 @@ def check_address(base_url: str) -> str:
         or " " in base_url
     ):
         raise wrong
-    if parts.username or parts.password or parts.query or parts.fragment:
+    # an empty query or fragment too: what is appended to the address would become its own
+    if "@" in parts.netloc or "?" in base_url or "#" in base_url:
         raise ConfigError(
             f"llm.base_url: the address of {parts.hostname} holds a user, password, query or fragment",
             "Secrets belong in the environment: export the key in the variable that llm.api_key_env names.",
@@ -150,7 +166,7 @@ def read_completion(raw: str) -> Completion:
     A refusal reads as its text with finish reason ``refusal``.
 
     Raises:
-        ValueError: It is not a chat completion: not JSON, cut off, or without ``choices``.
+        ValueError: It is not a chat completion: not JSON, cut off, or without ``choices`` that are objects.
     """
     try:
         body = json.loads(raw)
@@ -160,22 +176,28 @@ def read_completion(raw: str) -> Completion:
         raise ValueError("no chat completion: it has no choices")
     usage = body["usage"] if isinstance(body.get("usage"), dict) else {}
     choice = body["choices"][0] if body["choices"] else {"finish_reason": "empty"}
-    message = choice.get("message") or {}
+    message = (choice.get("message") or {}) if isinstance(choice, dict) else None
+    if not isinstance(message, dict):
+        raise ValueError("no chat completion: its choice holds no message")
     refusal = message.get("refusal")
     return Completion(
         text=_text(refusal or message.get("content")),
-        finish_reason="refusal" if refusal else _text(str(choice.get("finish_reason") or "")),
-        model=_text(str(body.get("model") or "")),
-        prompt_tokens=_tokens(usage.get("prompt_tokens")),
-        completion_tokens=_tokens(usage.get("completion_tokens")),
+        finish_reason="refusal" if refusal else _name(choice.get("finish_reason")),
+        model=_name(body.get("model")),
+        prompt_tokens=token_count(usage.get("prompt_tokens")),
+        completion_tokens=token_count(usage.get("completion_tokens")),
     )
 
 
-def _tokens(said: object) -> int | None:
+def token_count(said: object) -> int | None:
     """A number of tokens, if it is one: what some servers write there would lift a limit, or fit no column."""
     if isinstance(said, float) and said.is_integer():
         said = int(said)
     return said if isinstance(said, int) and not isinstance(said, bool) and 0 <= said < 2**31 else None
+
+
+def _name(said: object) -> str:
+    return _text(str(said or "")).replace("\0", "\ufffd")  # a column of PostgreSQL holds no NUL
 
 
 def _text(content: object) -> str:

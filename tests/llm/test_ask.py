@@ -244,6 +244,8 @@ def test_the_key_reaches_the_server_and_nothing_else(server, params, monkeypatch
     [
         "http://me:pw@host/v1", "http://host/v1?key=1", "host/v1", "", "http://host:99999/v1", "http://host:abc/v1",
         "http://[::1/v1", "http://me:pw@host:abc/v1", "http://ho st/v1", "http://ho\nst/v1", "http://host/v1#x",
+        "http://host/v1#", "http://host/v1?", "http://1.2.3.999/v1", "http://a..b/v1", f"http://{'a' * 70}/v1",
+        f"http://{'é' * 80}.de/v1",
     ],
 )  # fmt: skip
 def test_an_address_that_is_none_or_holds_a_secret_is_refused(params, address):

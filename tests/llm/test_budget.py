@@ -42,6 +42,17 @@ def test_tries_that_may_be_billed_without_an_answer_count_with_the_most_they_can
     assert failed.remedy.startswith("Raise the limit")
 
 
+@pytest.mark.parametrize("odd", ["-1000000", "true", "NaN", '"n/a"', "1e300", "{}", "null"])
+def test_a_count_that_is_none_lifts_no_limit_and_ends_no_run(server, params, odd):
+    most = sum(worst_case(chat_call(params, requests("0")[0].messages, max_tokens=64)))
+    server.always = reply(completion("yes").replace('"prompt_tokens": 11', f'"prompt_tokens": {odd}'))
+    limited = params.model_copy(update={"max_tokens": 2 * most, "concurrency": 1})
+    result = ask_all(requests(*"0123"), limited, progress=False)
+    assert result.asked == len(server.asked) == 2, "what is not counted counts as the most that it can come to"
+    assert len(result.failed) == 2
+    assert ask_all(requests(*"01"), params, progress=False).from_ledger == 2
+
+
 def test_tries_that_a_server_turned_away_cost_nothing(server, params):
     most = sum(worst_case(chat_call(params, requests("a")[0].messages, max_tokens=64)))
     server.faults = [error(429, retry_after="0"), error(500), error(502)]

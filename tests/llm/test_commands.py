@@ -87,6 +87,20 @@ def test_pruned_answers_go_into_a_file_that_brings_them_back(folder, params):
         assert list(ledger.entries()) == before
 
 
+def test_only_an_import_makes_a_ledger_and_home_is_found_by_its_sign(folder, params, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    for place in ("none.db", "sqlite:///none.db", "~/l.db", "sqlite:///~/l.db"):
+        with pytest.raises(LlmError, match="no ledger yet"):
+            run(ledger_commands.app, "stats", "--ledger", place)
+    assert not (folder / "none.db").exists()
+    ask_all(requests("a"), params, progress=False)
+    run(ledger_commands.app, "export", "a.jsonl")
+    run(ledger_commands.app, "import", "a.jsonl", "--ledger", "sqlite:///~/l.db")
+    assert (folder / "home" / "l.db").is_file()
+    assert not (folder / "~").exists()
+    assert "1 answers in" in run(ledger_commands.app, "stats", "--ledger", "~/l.db")
+
+
 def test_a_ledger_is_counted_exported_imported_and_verified(folder, params):
     with pytest.raises(LlmError, match="no ledger yet"):
         run(ledger_commands.app, "stats")

@@ -1,5 +1,6 @@
 """The ledger: what is committed stays, whoever shares it and whatever happens to the file."""
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -13,7 +14,7 @@ from cotpd.config import LlmParams
 from cotpd.errors import LlmError
 from cotpd.llm import schema
 from cotpd.llm.ledger import Entry, Ledger
-from cotpd.llm.wire import chat_call, read_completion
+from cotpd.llm.wire import Call, chat_call, read_completion
 
 from .conftest import completion
 
@@ -76,6 +77,26 @@ def test_answers_that_queue_up_share_a_commit(path, monkeypatch):
         assert {done.result().key for done in waiting} == {one.key for one in ledger.entries()}
     assert sum(commits) == 100
     assert len(commits) < 10
+
+
+def test_what_would_meet_every_answer_is_tried_once_a_commit(path, monkeypatch):
+    """A locked file is waited for a minute each time: once for each of 256 would be hours."""
+    with Ledger(path) as ledger:
+        tries = []
+        gate = threading.Event()
+
+        def locked(*_):
+            gate.wait()
+            tries.append(1)
+            raise LlmError("database is locked")
+
+        monkeypatch.setattr(ledger._store, "insert", locked)
+        waiting = [ledger.submit(entry(str(n))) for n in range(100)]
+        gate.set()
+        for done in waiting:
+            with pytest.raises(LlmError, match="locked"):
+                done.result(10)
+        assert len(tries) < 10
 
 
 def test_closing_commits_what_is_queued(path):
@@ -205,6 +226,17 @@ def test_a_flipped_bit_in_the_file_costs_that_row_alone(path, place, bit):
         assert ledger.damaged() == []
 
 
+def test_a_flipped_bit_in_the_schema_is_told(path):
+    with Ledger(path) as ledger:
+        ledger.put(entry("a"))
+    content = bytearray(path.read_bytes())
+    content[content.index(b" TABLE answer")] ^= 128  # SQLite quotes it, and it is no UTF-8
+    path.write_bytes(content)
+    with pytest.raises(LlmError, match=r"ledger\.db: .*malformed") as caught, Ledger(path) as ledger:
+        ledger.damaged()
+    assert "restore it from a copy" in str(caught.value)
+
+
 def test_an_entry_that_cannot_be_kept_takes_no_other_with_it(path):
     with Ledger(path) as ledger:
         bad = replace(entry("bad"), model={"not": "text"})
@@ -214,6 +246,33 @@ def test_an_entry_that_cannot_be_kept_takes_no_other_with_it(path):
         for one, done in (waiting[0], waiting[2]):
             assert done.result(10).key == one.key
         assert ledger.put(entry("c")).key == entry("c").key, "and the writer lives on"
+
+
+@pytest.mark.parametrize("choice", ["null", '"x"', '{"message": "x"}', '{"message": [1]}'])
+def test_an_answer_whose_choice_is_no_object_is_no_answer(choice):
+    with pytest.raises(ValueError, match="no chat completion"):
+        read_completion(f'{{"choices": [{choice}]}}')
+
+
+def test_half_a_surrogate_pair_in_question_and_answer_is_kept(path):
+    call = chat_call(PARAMS, [{"role": "user", "content": "half \ud83d"}], max_tokens=8)
+    response = json.dumps(json.loads(completion("yes \ud83d \\ é")), ensure_ascii=False)
+    with Ledger(path) as ledger:
+        assert ledger.submit(Entry.of(call, response)).result(10).key == call.key
+        (kept,) = ledger.entries()
+        assert ledger.damaged() == []
+    assert Call.parse(kept.request).key == call.key
+    assert json.loads(kept.response) == json.loads(response), "nothing but the spelling has changed"
+
+
+@pytest.mark.parametrize("count", ["n/a", -5, 2**40, 1.5])
+def test_an_odd_count_that_an_older_version_kept_reads_as_none(path, count):
+    older = replace(entry("a"), prompt_tokens=count)
+    with Ledger(path) as ledger:
+        ledger.put_many([older])
+        assert ledger.damaged() == []
+        assert ledger.get(older.key) == replace(older, prompt_tokens=None)
+        assert list(ledger.entries()) == [replace(older, prompt_tokens=None)]
 
 
 def test_an_answer_nested_too_deeply_is_no_answer():

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -12,8 +13,9 @@ import pytest
 from cotpd.errors import ConfigError, LlmError
 from cotpd.llm import schema
 from cotpd.llm.claims import LAPSE, Claims
-from cotpd.llm.ledger import Ledger
+from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.recording import export_recording, import_recording
+from cotpd.llm.wire import Call
 
 from .test_interrupted import SCRIPT
 from .test_ledger import entry
@@ -55,6 +57,18 @@ def test_answers_stay_the_first_of_each_key_and_come_back_as_they_were(url):
         assert list(ledger.entries()) == sorted([*kept, *map(entry, "de")], key=lambda row: row.key)
         assert ledger.get("nothing") is None
         assert ledger.stats() == [("fake-1", 5, 55, 15)]
+        assert ledger.damaged() == []
+
+
+def test_what_the_database_does_not_take_costs_its_own_row_alone(url):
+    named = Entry.of(Call.parse(entry("a").request), entry("a").response.replace("fake-1", "fake\\u0000"))
+    bad = replace(entry("b"), created="\0")
+    with Ledger(url) as ledger:
+        waiting = [ledger.submit(one) for one in (named, bad, entry("c"))]
+        assert waiting[0].result(10).model == "fake\ufffd"
+        with pytest.raises(LlmError, match="NUL"):
+            waiting[1].result(10)
+        assert waiting[2].result(10).key == entry("c").key
         assert ledger.damaged() == []
 
 
@@ -130,10 +144,20 @@ def test_a_server_that_is_away_is_named_and_a_password_in_the_address_is_refused
     with pytest.raises(ConfigError, match="PGPASSWORD") as raised:
         Ledger("postgresql+psycopg://user:geheim@127.0.0.1:1/ledger")
     assert "geheim" not in str(raised.value)
-    with pytest.raises(ConfigError, match="PGPASSWORD") as raised:
-        Ledger("postgresql+psycopg://user@127.0.0.1:1/ledger?password=geheim")
-    assert "geheim" not in str(raised.value)
-    for url in ("postgresql+psycopg://user@host:abc/ledger", "sqlite://", "sqlite:///:memory:"):
+    for name in ("password", "PASSWORD", "sslpassword"):
+        with pytest.raises(ConfigError, match="PGPASSWORD") as raised:
+            Ledger(f"postgresql+psycopg://user@127.0.0.1:1/ledger?{name}=geheim")
+        assert "geheim" not in str(raised.value)
+    nowhere = (
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:",
+        ":memory:",
+        "",
+        "a\0b",
+        "~nobody-here/l.db",
+    )
+    for url in ("postgresql+psycopg://user@host:abc/ledger", *nowhere):
         with pytest.raises(ConfigError, match=r"llm\.ledger"):
             Ledger(url)
     with pytest.raises(ConfigError, match="mysql is not supported"):

@@ -196,7 +196,13 @@ def test_a_recording_may_have_a_byte_order_mark_blank_lines_and_whole_seconds(pa
         assert other.damaged() == []
 
 
-@pytest.mark.parametrize("odd", ['"latency": [1]', '"latency": NaN', '"latency": 0.5, "created": [1]'])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '"latency": [1]', '"latency": NaN', '"latency": 1' + 400 * "0", '"latency": 0.5, "created": [1]',
+        '"created": "\\ud800"', '"created": "yesterday"', '"x": ' + 200_000 * "[",
+    ],
+)  # fmt: skip
 def test_a_line_with_an_odd_value_is_named_and_left_out(path, tmp_path, odd):
     with Ledger(path) as ledger:
         ledger.put(entry("a"))
@@ -212,3 +218,16 @@ def test_a_line_with_an_odd_value_is_named_and_left_out(path, tmp_path, odd):
         assert report.new == 1
         assert len(report.bad) == 1
         assert "x.jsonl:" in report.bad[0]
+        assert other.damaged() == []
+
+
+def test_half_a_surrogate_pair_in_a_line_is_kept(path, tmp_path):
+    with Ledger(path) as ledger:
+        key = ledger.put(entry("a")).key
+        export_recording(ledger, tmp_path / "x.jsonl", raw=True)
+    text = (tmp_path / "x.jsonl").read_text("utf-8")
+    (tmp_path / "x.jsonl").write_text(text.replace("yes", "yes \\ud800"), "utf-8")
+    with Ledger(tmp_path / "other.db") as other:
+        report = import_recording(other, tmp_path / "x.jsonl")
+        assert (report.new, report.bad) == (1, [])
+        assert read_completion(other.get(key).response).text == "yes \ufffd"
