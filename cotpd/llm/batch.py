@@ -19,7 +19,7 @@ from cotpd.errors import LlmError
 from cotpd.llm.asked import Asked
 from cotpd.llm.asking import Round
 from cotpd.llm.batch_api import BatchServer
-from cotpd.llm.budget import RAISE, worst_case
+from cotpd.llm.budget import RAISE
 from cotpd.llm.claims import asker_name, is_dead
 from cotpd.llm.client import UnansweredError, passes, refusal
 from cotpd.llm.ledger import Entry
@@ -188,7 +188,7 @@ class BatchRound(Round):
             self._ledger.put_many(page)
         self.result.asked += len(entries)
         for key, entry in entries.items():
-            self._spend(Call.parse(asked[key]), entry)
+            self.result.budget.spend(Call.parse(asked[key]), entry)
         left = asked.keys() - entries.keys() - failed.keys()
         taken = self._ledger.get_many(strange)  # a kept job's other lines, by a run before
         if strange := {key: row for key, row in strange.items() if key not in taken}:
@@ -210,15 +210,6 @@ class BatchRound(Round):
             )
         else:
             self._forget(token)
-
-    def _spend(self, call: Call, entry: Entry) -> None:
-        """Count what an answer came to; where the server does not count, the most that it can be."""
-        budget, (sent, received) = self.result.budget, worst_case(call)
-        sent = sent if entry.prompt_tokens is None else entry.prompt_tokens
-        received = received if entry.completion_tokens is None else entry.completion_tokens
-        budget.spent.prompt += sent
-        budget.spent.completion += received
-        budget.spent.cost += budget.price.of(sent, received) if budget.price else 0.0
 
     def _give_up(self, token: str, id: str) -> None:
         """Free the questions of a job that the server does not know, to be asked again by a later run."""

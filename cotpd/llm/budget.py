@@ -117,12 +117,15 @@ class Budget:
             self._in_flight -= 1
             self._count(self._reserved, -sent, -received)
             if entry is not None:
-                used = entry.prompt_tokens, entry.completion_tokens
-                # a server that does not count leaves the worst case standing
-                self._count(
-                    self.spent, *(sent if n is None else n for n, sent in zip(used, (sent, received), strict=True))
-                )
+                self.spend(call, entry)
             self._settled.notify_all()
+
+    def spend(self, call: Call, entry: Entry) -> None:
+        """Count what an answer came to; where the server does not say, the most that it can be."""
+        sent, received = worst_case(call)
+        sent = sent if entry.prompt_tokens is None else entry.prompt_tokens
+        received = received if entry.completion_tokens is None else entry.completion_tokens
+        self._count(self.spent, sent, received)
 
     def _count(self, into: Spent, sent: int, received: int) -> None:
         into.prompt += sent

@@ -16,9 +16,6 @@ from cotpd.llm.ledger import Ledger
 
 LAPSE = 30.0  # seconds without a sign of life after which an asker counts as dead
 _MOST_KEYS = 500  # in one statement
-# Unix time by the database's clock: those of the machines that share it may be minutes apart
-_FILE_CLOCK = "(julianday('now') - 2440587.5) * 86400.0"
-_SERVER_CLOCK = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
 
 
 class Claims:
@@ -31,15 +28,15 @@ class Claims:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.name = asker_name()
-        self._clock = _SERVER_CLOCK if "://" in ledger.name else _FILE_CLOCK  # a file's name is its path
         self._last: float | None = None
 
     def take(self, keys: Sequence[str]) -> set[str]:
         """Claim keys; returns those that are now ours. The others are being asked by somebody who is alive."""
-        askers = self._ledger.read(f"SELECT name, {self._clock} - seen FROM asker")
+        askers = self._ledger.read(f"SELECT name, {self._ledger.clock} - seen FROM asker")
         gone = [(name,) for name, silent in askers if is_dead(name, silent)]
         alive = (
-            f"INSERT INTO asker VALUES (?, {self._clock}) ON CONFLICT (name) DO UPDATE SET seen = excluded.seen"
+            f"INSERT INTO asker VALUES (?, {self._ledger.clock}) "
+            "ON CONFLICT (name) DO UPDATE SET seen = excluded.seen"
         )
         self._ledger.change(
             (alive, (self.name,)),
@@ -62,7 +59,7 @@ class Claims:
         """Show a sign of life, if the last one is old enough to matter."""
         if self._last is not None and time.monotonic() - self._last > LAPSE / 5:
             self._last = time.monotonic()
-            self._ledger.change((f"UPDATE asker SET seen = {self._clock} WHERE name = ?", (self.name,)))
+            self._ledger.change((f"UPDATE asker SET seen = {self._ledger.clock} WHERE name = ?", (self.name,)))
 
     def close(self) -> None:
         """Give everything back."""

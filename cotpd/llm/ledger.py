@@ -79,6 +79,7 @@ class Ledger:
         self._damaged: set[str] = set()  # keys of rows seen to be damaged
         self._store = open_store(place)
         self.name = self._store.name
+        self.clock = self._store.clock
         try:
             version = check_version(self._store)  # looks before it touches: what is not ours stays as it is
             self._store.settle()

@@ -32,6 +32,9 @@ class Store(Protocol):
     name: str
     """For messages; holds no password."""
 
+    clock: str
+    """SQL of the Unix time in seconds, by the one clock that all who share the database go by."""
+
     def tables(self) -> set[str]:
         """Names of the tables that there are."""
 
@@ -110,6 +113,8 @@ def _url(place: str) -> "URL":
 
 class SqliteStore:
     """One file."""
+
+    clock = "(julianday('now') - 2440587.5) * 86400.0"
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
@@ -206,6 +211,8 @@ _LOCK = 0x636F7470  # of migrations, among all advisory locks of a database: "co
 class PostgresStore:
     """A database on a server; the tables lie in the schema that its search path names first."""
 
+    clock = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
+
     def __init__(self, url: "URL") -> None:
         try:
             import psycopg
@@ -247,7 +254,8 @@ class PostgresStore:
 
     def settle(self) -> None:
         """See :class:`Store`."""
-        self._db.execute("SET synchronous_commit = on")
+        with self._explained():
+            self._db.execute("SET synchronous_commit = on")
 
     def migrate(self, apply: Migration) -> None:
         """See :class:`Store`."""

@@ -29,7 +29,7 @@ def used_prompts(params: Params) -> dict[str, str]:
     for name, kinds in wanted:
         prompts = PromptSet.load(name) if kinds else None
         for kind in kinds if prompts else ():
-            found[f"cotpd-{prompts.folder.name}-{kind}"] = prompts.prompts[kind].path.read_text("utf-8")
+            found[f"cotpd-{prompts.folder.name}-{kind}"] = prompts.prompts[kind].path.read_text("utf-8-sig")
     return found
 
 

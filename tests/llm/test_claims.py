@@ -49,7 +49,7 @@ def test_a_sign_of_life_is_given_in_time(tmp_path, monkeypatch):
         mine.take(["a"])
         ledger.change(("UPDATE asker SET seen = seen - 1000", ()))
         mine.keep()
-        ((silent,),) = ledger.read(f"SELECT {claims._FILE_CLOCK} - seen FROM asker")
+        ((silent,),) = ledger.read(f"SELECT {ledger.clock} - seen FROM asker")
         assert -1 < silent < 100
 
 
