@@ -141,7 +141,15 @@ def test_the_command_says_it_all_for_the_sample(monkeypatch, tmp_path):
         Path(name).symlink_to(ROOT / name)
     said = CliRunner().invoke(app, ["plan", "--all"])
     assert said.exit_code == 0, said.output
-    for part in (*Kind, "to ask", "duration", "limits", "[system]", "<post>"):
+    for part in (
+        *Kind,
+        "to ask",
+        "duration",
+        "limits",
+        "[system]",
+        "<post>",
+        "on this machine, which costs nothing",
+    ):
         assert part in said.output
     values = json.loads(CliRunner().invoke(app, ["plan", "--json", "--kind", "noun"]).output)
     assert values["kinds"]["noun"] == {

@@ -93,12 +93,14 @@ def _below(made: "Plan", params: "Params") -> list[str]:
 
 
 def _source(made: "Plan", llm: "LlmParams") -> str:
-    """Where the price is from; a server on this machine costs nothing and needs no source."""
+    """Where the price is from."""
     from cotpd.llm.prices import price_table
 
-    if not made.price or not (made.price.input or made.price.output):
+    if not made.price:
         return ""
-    table, halved = price_table(llm), ", halved for batch mode" if llm.mode == "batch" else ""
+    if (table := price_table(llm)).price(llm.model) is None:
+        return " (no price is known; the server is on this machine, which costs nothing)"
+    halved = ", halved for batch mode" if llm.mode == "batch" else ""
     return f" (prices of {table.checked}{halved}: {table.source})"
 
 

@@ -116,7 +116,8 @@ class Client:
                     api_key=key,
                     timeout=self._params.timeout,
                     max_retries=0,
-                    http_client=openai.DefaultAsyncHttpxClient(verify=certificates),
+                    # followed, a request would lose its body (301, 302), or take the key where nobody sent it
+                    http_client=openai.DefaultAsyncHttpxClient(verify=certificates, follow_redirects=False),
                 )
             )
         return self
@@ -201,6 +202,9 @@ class Client:
             source = self._params.api_key_env
             remedy = f"Export a valid one in {source}." if source else "Name its variable under api_key_env."
             return LlmError(f"{at} refuses the API key ({status})", remedy)
+        if 300 <= status < 400:
+            target = self.scrub(error.response.headers.get("location", "an address that it does not name"))
+            return LlmError(f"{at} redirects to {target}", "Set llm.base_url to where the requests belong.")
         if status == 402 or error.code == "insufficient_quota":
             return LlmError(
                 f"{at} says that the quota is used up", "Add credit; the answers so far are in the ledger."

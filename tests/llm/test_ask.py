@@ -128,6 +128,7 @@ def test_retry_after_holds_every_request_back(server, params):
         (error(401, "invalid_api_key"), "refuses the API key"),
         (error(403), "refuses the API key"),
         (error(404, message="no model fake"), "no model fake"),
+        (reply("", 301, location="https://elsewhere.example/v1"), "redirects to https://elsewhere.example/v1"),
         (error(429, "insufficient_quota"), "quota"),
         (error(402, message="Insufficient balance"), "quota"),
     ],
