@@ -4,9 +4,14 @@ They stand apart from cotpd.config, which gathers all sections and reads the fil
 model carries along.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _word(value: object) -> object:
+    """YAML 1.1 reads a bare on or off as a truth value."""
+    return ("on" if value else "off") if isinstance(value, bool) else value
 
 
 class Section(BaseModel):
@@ -70,7 +75,7 @@ class TrainParams(Section):
     """Stop after so many epochs without a better valid score; null never stops early."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
-    bf16: Literal["auto", "on", "off"] = "auto"
+    bf16: Annotated[Literal["auto", "on", "off"], BeforeValidator(_word)] = "auto"
     """Mixed precision; auto switches it on where the device computes in it."""
 
 

@@ -83,3 +83,9 @@ def test_a_missing_file_and_one_that_is_not_utf8_are_explained(tmp_path: Path) -
 def test_the_registered_name_follows_the_task(tmp_path: Path) -> None:
     assert load_params(write(tmp_path, "task: re\n")).registered_name == "cotpd-re"
     assert load_params(write(tmp_path, "register: {name: mine}\n")).registered_name == "mine"
+
+
+@pytest.mark.parametrize("word", ["on", "off", "auto", '"on"'])
+def test_a_bare_on_or_off_means_itself(tmp_path: Path, word: str) -> None:
+    """YAML 1.1 reads them as truth values, and nobody who copies them from the comment would quote them."""
+    assert load_params(write(tmp_path, f"train: {{bf16: {word}}}\n")).train.bf16 == word.strip('"')
