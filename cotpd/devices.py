@@ -28,9 +28,14 @@ def pick_device(name: str) -> torch.device:
 
 
 def autocast(device: torch.device, bf16: Bf16) -> torch.autocast:
-    """Mixed precision; auto means a GPU that computes in bfloat16.
+    """Mixed precision; auto switches it on where the device has units for bfloat16.
 
-    On a CPU auto leaves it off: without tile units (AMX) MiniLM trained 1.3 to 1.6 times slower in it.
+    A CPU with them (AVX512-BF16, AMX) trained MiniLM 2.5 times as fast in it; one without, up to 1.6 times slower.
     """
-    able = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.autocast(device.type, torch.bfloat16, enabled=bf16 == "on" or (bf16 == "auto" and able))
+    return torch.autocast(device.type, torch.bfloat16, enabled=bf16 == "on" or (bf16 == "auto" and _has_bf16(device)))
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and any(torch.cpu.get_capabilities().get(unit) for unit in ("avx512_bf16", "amx_bf16"))

@@ -76,7 +76,7 @@ class TrainParams(Section):
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     bf16: Annotated[Literal["auto", "on", "off"], BeforeValidator(_word)] = "auto"
-    """Mixed precision; auto switches it on where the device computes in it."""
+    """Mixed precision; auto switches it on where the device has units for bfloat16."""
 
 
 class TeachParams(TrainParams):
