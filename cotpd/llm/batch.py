@@ -21,7 +21,7 @@ from cotpd.llm.asking import Round
 from cotpd.llm.batch_api import BatchServer
 from cotpd.llm.budget import RAISE
 from cotpd.llm.claims import asker_name, is_dead
-from cotpd.llm.client import UnansweredError, passes, refusal
+from cotpd.llm.client import UnansweredError, passes, quoted, refusal
 from cotpd.llm.ledger import Entry
 from cotpd.llm.wire import Call, check_address
 
@@ -272,10 +272,10 @@ def _read(call: Call, row: dict[str, Any]) -> Entry | UnansweredError:
         except (ValueError, AttributeError, TypeError) as error:
             return UnansweredError(f"an answer that is no chat completion ({error})", _ANEW, passing=True)
     error = row.get("error") or (body.get("error") if isinstance(body, dict) else None) or {}
-    said = error.get("message") if isinstance(error, dict) else error
-    status = response.get("status_code")
+    whole = str(error.get("message") if isinstance(error, dict) else error)
+    said, status = quoted(whole), response.get("status_code")
     if isinstance(status, int) and status >= 400 and not passes(status):
-        return refusal(status, str(said))
+        return refusal(status, said, whole=whole)
     return UnansweredError(f"status {status}: {said}", _ANEW, passing=True)
 
 
@@ -294,5 +294,5 @@ def _rows(server: BatchServer, job: "Batch") -> tuple[Iterator[dict[str, Any] | 
 
 def _why(job: "Batch") -> str:
     """Why a job has no answer for a request."""
-    said = "; ".join(str(error.message) for error in (job.errors.data or [])[:3]) if job.errors else ""
+    said = "; ".join(quoted(str(error.message)) for error in (job.errors.data or [])[:3]) if job.errors else ""
     return f"its batch {job.id} is {job.status}" + (f": {said}" if said else "")

@@ -196,7 +196,8 @@ class Client:
 
     def judge(self, error: "openai.APIStatusError") -> Exception:
         """What a status means: a fault that passes, a request that is refused, or the end of the run."""
-        status, said = error.status_code, self.scrub(error.message)
+        status, whole = error.status_code, _words(error)
+        said = self.scrub(whole)
         at = f"the server at {self._address}"
         if status in (401, 403):  # its words are not quoted: they may hold pieces of the key
             source = self._params.api_key_env
@@ -217,7 +218,7 @@ class Client:
         if passes(status):
             wait = retry_after(error.response.headers)
             return _PassingError(f"status {status}: {said}", wait, billed=status in _GAVE_UP_WAITING)
-        return refusal(status, said, whole=error.message, field=error.param)
+        return refusal(status, said, whole=whole, field=error.param)
 
     async def _pause(self, attempt: int, wait: float | None) -> None:
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt) * random.uniform(0.5, 1.0)
@@ -227,9 +228,23 @@ class Client:
             await asyncio.sleep(pause)
 
     def scrub(self, text: str) -> str:
-        """A server's words without the key, and not too many of them."""
-        text = text.replace(self._key, "***") if self._key else text
-        return text if len(text) <= _MOST_QUOTED else text[:_MOST_QUOTED] + " ..."
+        """A server's words as they are quoted, without the key."""
+        return quoted(text.replace(self._key, "***") if self._key else text)
+
+
+def quoted(text: str) -> str:
+    """A server's words on one line, not too many of them, and none that could steer a terminal."""
+    text = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return text if len(text) <= _MOST_QUOTED else text[:_MOST_QUOTED] + " ..."
+
+
+def _words(error: "openai.APIStatusError") -> str:
+    """What a server says of a fault: the message where OpenAI puts one, else all that it sent.
+
+    The openai package writes the status before a message, and alone where it finds none.
+    """
+    said = error.message.removeprefix(f"Error code: {error.status_code}").removeprefix(" - ")
+    return said or error.response.text.strip() or "nothing else"
 
 
 class _PassingError(Exception):

@@ -162,6 +162,22 @@ def test_one_failing_post_does_not_stop_the_others(server, params):
     assert server.texts().count("ill") == 3
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"error": {"message": "too long"}}', "status 400: too long"),
+        ('{"error": "too long"}', 'status 400: {"error": "too long"}'),
+        ('{"detail": "too long"}', 'status 400: {"detail": "too long"}'),
+        ("<html>\n too\x1b[2J long", "status 400: <html> too [2J long"),
+        ("", "status 400: nothing else"),
+    ],
+)
+def test_a_refusal_is_told_in_the_servers_words_on_one_line(server, params, body, said):
+    server.always = reply(body, 400)
+    (row,) = ask_all(requests("a"), params, progress=False).failed
+    assert row.reason == said
+
+
 def test_a_server_that_only_fails_is_given_up(server, params):
     server.always = error(500)
     with pytest.raises(LlmError, match="in a row failed"):

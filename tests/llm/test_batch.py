@@ -161,6 +161,14 @@ def test_a_field_that_the_server_does_not_take_is_named_with_its_remedy(api, par
     assert "llm.structured: false" in failed.remedy
 
 
+def test_what_a_line_says_of_a_fault_is_quoted_on_one_line(api, params):
+    api.outcome = lambda row: refused(row, f"no\n\x1b[2J{'x' * 400}")
+    (failed,) = ask_all(requests("a"), params, progress=False).failed
+    assert failed.reason.startswith("status 400: no [2Jxxx")
+    assert failed.reason.isprintable()
+    assert len(failed.reason) < 330
+
+
 @pytest.mark.parametrize(
     ("state", "said"), [("expired", "is expired"), ("cancelled", "is cancelled"), ("failed", "not valid")]
 )

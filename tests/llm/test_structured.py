@@ -129,6 +129,14 @@ def test_a_refused_schema_is_recognised_wherever_it_is_named(server, params, sai
     assert ["response_format" in body for body in server.asked] == [True, False]
 
 
+def test_a_refused_schema_is_recognised_where_a_server_words_its_faults_in_its_own_way(server, params):
+    detail = [{"type": "extra_forbidden", "loc": ["body", "response_format"], "msg": "not permitted"}]
+    server.faults = [reply(json.dumps({"detail": detail}), 422)]
+    server.always = reply(completion(GOOD))
+    assert not ask_all([question()], params, progress=False).failed
+    assert ["response_format" in body for body in server.asked] == [True, False]
+
+
 def test_what_was_answered_without_the_schema_is_not_asked_again(server, params):
     server.faults = [REFUSED]
     server.always = reply(completion(GOOD))
