@@ -206,7 +206,7 @@ class Client:
         if 300 <= status < 400:
             target = self.scrub(error.response.headers.get("location", "an address that it does not name"))
             return LlmError(f"{at} redirects to {target}", "Set llm.base_url to where the requests belong.")
-        if status == 402 or error.code == "insufficient_quota":
+        if status == 402 or "insufficient_quota" in (error.code, error.type):
             return LlmError(
                 f"{at} says that the quota is used up", "Add credit; the answers so far are in the ledger."
             )

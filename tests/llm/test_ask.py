@@ -131,6 +131,7 @@ def test_retry_after_holds_every_request_back(server, params):
         (reply("", 301, location="https://elsewhere.example/v1"), "redirects to https://elsewhere.example/v1"),
         (error(429, "insufficient_quota"), "quota"),
         (error(402, message="Insufficient balance"), "quota"),
+        (reply('{"error": {"type": "insufficient_quota", "message": "no"}}', 429), "quota"),
     ],
 )
 def test_what_no_retry_mends_stops_at_once(server, params, fault, said):
