@@ -11,7 +11,9 @@ import hashlib
 import json
 import logging
 import math
+import os
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -40,7 +42,7 @@ class ImportReport:
 def export_recording(
     ledger: Ledger, path: Path | str, *, raw: bool = False, keys: Collection[str] | None = None
 ) -> int:
-    """Write every answer, whole file or none.
+    """Write every answer, whole file or none; it is on the disk then, so that what is exported may be removed.
 
     Args:
         ledger: Where the answers are.
@@ -64,10 +66,26 @@ def export_recording(
             for entry in _chosen(ledger, keys):
                 out.write(_line(_answer_row(entry, raw)))
                 count += 1
+            out.flush()
+            os.fsync(out.fileno())
         partial.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", "Name a file that you may write.") from None
+    finally:
+        with suppress(OSError):
+            partial.unlink()
     return count
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a new name in a folder on the disk, where the system does that."""
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _chosen(ledger: Ledger, keys: Collection[str] | None) -> Iterator[Entry]:

@@ -1,5 +1,6 @@
 """The commands llm, ledger and models as they are typed."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -85,6 +86,31 @@ def test_pruned_answers_go_into_a_file_that_brings_them_back(folder, params):
     run(ledger_commands.app, "import", "old.jsonl")
     with Ledger(params.ledger) as ledger:
         assert list(ledger.entries()) == before
+
+
+def test_what_is_pruned_is_on_the_disk_before_it_leaves_the_ledger(folder, params, monkeypatch):
+    ask_all(requests("a"), params, progress=False)
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda opened: synced.append(os.fstat(opened).st_ino))
+    removed = []
+    monkeypatch.setattr(Ledger, "remove", lambda self, keys: removed.append((list(synced), len(keys))))
+    run(ledger_commands.app, "prune", "old.jsonl", "--model", "fake", "--yes")
+    assert removed == [([Path("old.jsonl").stat().st_ino, folder.stat().st_ino], 1)]
+
+
+def test_an_export_that_cannot_be_written_leaves_nothing_behind_and_the_ledger_as_it_is(
+    folder, params, monkeypatch
+):
+    ask_all(requests("a"), params, progress=False)
+
+    def full(opened: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match=r"old\.jsonl: No space left"):
+        run(ledger_commands.app, "prune", "old.jsonl", "--model", "fake", "--yes")
+    assert not list(folder.glob("old.jsonl*"))
+    assert "1 answers in" in run(ledger_commands.app, "stats")
 
 
 def test_only_an_import_makes_a_ledger_and_home_is_found_by_its_sign(folder, params, monkeypatch):
