@@ -135,6 +135,15 @@ def test_kinds_can_be_chosen_that_the_parameters_leave_out(params):
     assert set(make_plan(quiet, [Kind.IMAGE, Kind.NOUN]).kinds) == {Kind.IMAGE, Kind.NOUN}
 
 
+def test_a_post_that_the_plan_shows_steers_no_terminal(params, monkeypatch):
+    monkeypatch.setattr("cotpd.config.load_params", lambda path: params)
+    rows = [json.loads(line) for line in Path("posts/train.jsonl").read_text().splitlines()]
+    rows[0]["text"] += " \x1b[2J"
+    Path("posts/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = CliRunner().invoke(app, ["plan", "--kind", "sentence"])
+    assert "Leeds \N{REPLACEMENT CHARACTER}[2J" in said.output
+
+
 def test_the_command_says_it_all_for_the_sample(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for name in ("sample", "params.yaml"):

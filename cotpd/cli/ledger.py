@@ -22,10 +22,12 @@ LedgerOption = Annotated[
 @app.command()
 def stats(ledger: LedgerOption = None) -> None:
     """Count answers and tokens, by model."""
+    from cotpd.cli.output import show
+
     with _open(ledger) as book:
         rows = book.stats()
         for model, answers, prompt, completion in rows:
-            typer.echo(f"{model}: {answers:,} answers, {prompt:,} tokens read, {completion:,} written")
+            show(f"{model}: {answers:,} answers, {prompt:,} tokens read, {completion:,} written")
         typer.echo(f"{sum(row[1] for row in rows):,} answers in {book.name}")
 
 

@@ -43,6 +43,7 @@ def ask(
     params: Annotated[Path, typer.Option(help="The parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Ask one question about one post, and show prompt and answer. Answers are kept in the ledger."""
+    from cotpd.cli.output import show
     from cotpd.config import load_params
     from cotpd.llm.ask import Request, ask_all
     from cotpd.llm.prompts import FIELDS, PromptSet
@@ -54,13 +55,13 @@ def ask(
     prompt = PromptSet.load(prompts or settings.ask.prompts).render(kind, **fields)
     for message in prompt.messages:
         typer.secho(f"{message['role']}: ", fg="blue", nl=False)
-        typer.echo(message["content"])
+        show(message["content"])
     most = prompt.max_tokens or settings.ask.max_tokens
     result = ask_all([Request("-", kind, prompt.messages, prompt.schema, most)], settings.llm, progress=False)
     if result.failed:
         raise LlmError(result.failed[0].reason, result.failed[0].remedy)
     answer = result.answers[0]
     typer.secho("answer: ", fg="green", nl=False)
-    typer.echo(answer.text)
+    show(answer.text)
     source = "from the ledger" if result.from_ledger else "asked"
-    typer.echo(f"({prompt.version}, {answer.model}, {answer.finish_reason}, {source}, key {answer.key[:12]})")
+    show(f"({prompt.version}, {answer.model}, {answer.finish_reason}, {source}, key {answer.key[:12]})")

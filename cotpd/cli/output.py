@@ -1,4 +1,4 @@
-"""What `cotpd predict` and `cotpd explain` print: posts are untrusted, and an output may know few characters.
+"""What commands print of posts and answers: those are untrusted, and an output may know few characters.
 
 A control character of a post never reaches the terminal as such, for it could move the cursor, rename the window
 or rewrite what stands above; and what the output's encoding cannot hold does not end the command.
@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
 
 from cotpd.errors import DataError
 
@@ -49,9 +51,19 @@ def console() -> "Console":
     """Standard output for people: what it cannot hold becomes a question mark."""
     from rich.console import Console
 
+    _be_lenient()
+    return Console(highlight=False)
+
+
+def show(text: str) -> None:
+    """Print what others wrote for people, as :func:`printable` and :func:`console` have it."""
+    _be_lenient()
+    typer.echo(printable(text))
+
+
+def _be_lenient() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    return Console(highlight=False)
 
 
 def printable(value: T) -> T:

@@ -37,6 +37,7 @@ def plan(
       cotpd plan --all --no-prompts
       cotpd plan --all --json
     """
+    from cotpd.cli.output import show
     from cotpd.config import load_params
     from cotpd.llm.backends import backends
     from cotpd.plan import make_plan
@@ -51,7 +52,7 @@ def plan(
     if prompts:
         for kind, row in made.kinds.items():
             if row.example:
-                typer.echo(f"--- {kind}\n{_prompt(row.example)}\n")
+                show(f"--- {kind}\n{_prompt(row.example)}\n")
     for line in (*_table(made), *_below(made, params)):
         typer.echo(line)
 

@@ -1,6 +1,7 @@
 """The commands llm, ledger and models as they are typed."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from cotpd.llm.ledger import Ledger
 from cotpd.llm.server import LocalServer
 from cotpd.models import cached, known
 
-from .conftest import error, requests
+from .conftest import completion, error, reply, requests
 
 
 def run(app, *arguments: str) -> str:
@@ -58,6 +59,24 @@ def test_every_kind_can_be_asked(folder, server):
     assert "Paris for London (LOC)" in server.texts()[2]
     with pytest.raises(ConfigError, match="caption"):
         run(llm_commands.app, "ask", "x", "--kind", "multimodality")
+
+
+def test_what_a_post_or_an_answer_holds_steers_no_terminal(folder, server):
+    server.always = reply(completion("\x1b]0;mine\x07 tricky").replace("fake-1", "fake\\u001b[2J"))
+    shown = run(llm_commands.app, "ask", "\x1b[2J Ada", "--kind", "noun") + run(ledger_commands.app, "stats")
+    assert "tricky" in shown
+    assert "fake" in shown
+    assert shown.replace("\n", "").isprintable()
+
+
+def test_an_output_that_knows_few_characters_ends_no_command(folder, server):
+    command = "from cotpd.cli.main import main; main()", "llm", "ask", "\u65e5\u672c", "--kind", "noun"
+    narrow = os.environ | {"PYTHONIOENCODING": "ascii"}
+    said = subprocess.run(
+        [sys.executable, "-c", *command], env=narrow, capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 0, said.stderr
+    assert "from the ledger" in said.stdout or "asked" in said.stdout
 
 
 def test_a_question_that_fails_says_why(folder, server):
