@@ -47,7 +47,11 @@ def ask(
     total, guesses = _count(guess for _, guess in all_requests(params))
     if guesses:
         raise ConfigError(f"{guesses} posts have no caption yet", "Run `dvc repro caption` first.")
-    failed = [_failed(llm, (request for request, _ in all_requests(params)), total) for llm in chosen]
+    try:
+        failed = [_failed(llm, (request for request, _ in all_requests(params)), total) for llm in chosen]
+    except KeyboardInterrupt:
+        print("interrupted; what was answered is in the ledger: run again to go on", file=sys.stderr)
+        raise typer.Exit(130) from None
     if any(failed):
         raise typer.Exit(1)
 

@@ -91,6 +91,16 @@ def test_a_model_without_a_price_does_not_stop_the_others_where_dollars_are_limi
     assert "two: 3 requests: 0 answered from the ledger, 3 asked, 0 failed" in said.output
 
 
+def test_ctrl_c_ends_it_with_a_word(folder, server, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cotpd.llm.ask.ask", interrupted)
+    said = run()
+    assert said.exit_code == 130
+    assert "interrupted; what was answered is in the ledger" in said.output
+
+
 def test_only_the_models_and_kinds_that_are_named(folder, server, second):
     said = run("--model", "two", "--kind", "sentence", "--kind", "noun")
     assert said.exit_code == 0, said.output
