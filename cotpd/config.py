@@ -5,7 +5,7 @@ Each section is the configuration of one part of the package; a field's descript
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -251,12 +251,10 @@ def load_params(path: Path | str = "params.yaml") -> Params:
         raise ConfigError(f"{path}: there is no such file", "Run from the folder that holds it.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8", "Save it as UTF-8.") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {error}", "Mend the line it names.") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that no calendar has, depth
+        raise ConfigError(f"{path}: not YAML: {error}", "Mend the line or value it names.") from None
     if not isinstance(values, dict):
-        raise ConfigError(
-            f"{path}: holds {type(values).__name__}, not sections", "See params.yaml's own comments."
-        )
+        raise ConfigError(f"{path}: holds {type(values).__name__}, not sections", "See params.yaml's comments.")
     try:
         return Params.model_validate(values)
     except ValidationError as error:
@@ -264,13 +262,15 @@ def load_params(path: Path | str = "params.yaml") -> Params:
 
 
 def _key_lines(node: yaml.Node | None, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
-    """Line number of every key, by its path."""
+    """Line number of every key and list item, by its path."""
     found: dict[tuple[str, ...], int] = {}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            path = (*prefix, str(key.value))
-            found[path] = key.start_mark.line + 1
-            found |= _key_lines(value, path)
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    if isinstance(node, yaml.SequenceNode):
+        pairs = [(yaml.ScalarNode("", str(n), one.start_mark), one) for n, one in enumerate(node.value)]
+    for key, value in pairs:
+        path = (*prefix, str(key.value))
+        found[path] = key.start_mark.line + 1
+        found |= _key_lines(value, path)
     return found
 
 
@@ -293,6 +293,8 @@ def _explain(path: Path, error: ValidationError, lines: dict[tuple[str, ...], in
 def _known(keys: tuple[str, ...]) -> list[str]:
     section: Any = Params
     for key in keys:
-        fields = {field.alias or name: field for name, field in section.model_fields.items()}
-        section = fields[key].annotation
+        if not key.isdigit():  # which item of a list it is makes no difference
+            fields = {field.alias or name: field for name, field in section.model_fields.items()}
+            section = fields[key].annotation
+            section = get_args(section)[0] if get_origin(section) is tuple else section
     return [field.alias or name for name, field in section.model_fields.items()]

@@ -56,6 +56,12 @@ def test_every_parameter_is_explained() -> None:
             "data:\n  unlabelled:\n    - path: x\n      answers_kind: style\n",
             r"data.unlabelled.0.answers_kind: .*takes noun, sentence",
         ),
+        (
+            "llm:\n  others:\n  - model: a\n    base_ulr: x\n",
+            r"params.yaml:4: llm.others.0.base_ulr: there is no such parameter; did you mean base_url\?",
+        ),
+        ("data:\n  unlabelled: [{pth: x}]\n", r"params.yaml:2: data.unlabelled.0.pth: .*did you mean path\?"),
+        ("llm:\n  model: 2026-13-45\n", "not YAML: month must be"),
         ("task: [\n", "not YAML"),
         ("- 1\n", "holds list"),
     ],
