@@ -38,7 +38,12 @@ class BatchServer:
 
         key, address = self._client.credentials()
         self._api = openai.OpenAI(
-            base_url=address, api_key=key, timeout=self._params.timeout, max_retries=self._params.retries
+            base_url=address,
+            api_key=key,
+            timeout=self._params.timeout,
+            max_retries=self._params.retries,
+            # followed, an upload would lose its questions (301, 302), or take them where nobody sent them
+            http_client=openai.DefaultHttpxClient(follow_redirects=False),
         )
         return self
 
@@ -79,7 +84,15 @@ class BatchServer:
 
     def lines(self, file: str) -> Iterator[dict[str, Any] | str] | None:
         """The lines of a result file: objects, and what cannot be read as such as text; None if it is gone."""
-        found = self._known(lambda: self._api.files.content(file))
+        import httpx2
+
+        def load() -> httpx2.Response:
+            # some servers keep results in a store of their own; the key does not go there
+            return self._api.get(
+                f"/files/{file}/content", cast_to=httpx2.Response, options={"follow_redirects": True}
+            )
+
+        found = self._known(load)
         return None if found is None else _lines(found.content)
 
     def _known(self, call: Callable[[], T]) -> T | None:

@@ -80,6 +80,8 @@ class BatchApi:
         handler.send_response(status)
         handler.send_header("Content-Type", "application/json")
         handler.send_header("Content-Length", str(len(body)))
+        if 300 <= status < 400:
+            handler.send_header("Location", self.base_url + path)
         handler.end_headers()
         handler.wfile.write(body)
 

@@ -243,6 +243,16 @@ def test_a_passing_fault_of_any_call_makes_no_second_job(api, params, call, stat
     assert len(api.jobs) == 1
 
 
+@pytest.mark.parametrize("call", ["POST/files", "POST/batches", "GET/batches/"])
+def test_a_redirect_is_told_and_followed_for_results_alone(api, params, call):
+    api.faults = [(call, 307, False)]
+    with pytest.raises(LlmError, match="redirects to http://127"):
+        ask_all(requests("a"), params, progress=False)
+    api.faults = [("GET/files/", 307, False)]
+    assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
+    assert api.asked == ["a"]
+
+
 def test_a_refused_key_ends_it_and_stays_out_of_sight(api, params, monkeypatch, caplog):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-0123456789")
     api.faults = [("POST/files", 401, False)]
