@@ -4,6 +4,7 @@ Trade-off: a prompt is registered as its whole file, head and body, which reads 
 the body alone, but a changed system message or example is a changed prompt. What has not changed gets no version.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from cotpd.llm.prompts import PromptSet
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+_FOREIGN = re.compile(r"[^A-Za-z0-9_.-]+")  # what MLflow takes in no name
 
 
 def used_prompts(params: Params) -> dict[str, str]:
@@ -29,7 +32,8 @@ def used_prompts(params: Params) -> dict[str, str]:
     for name, kinds in wanted:
         prompts = PromptSet.load(name) if kinds else None
         for kind in kinds if prompts else ():
-            found[f"cotpd-{prompts.folder.name}-{kind}"] = prompts.prompts[kind].path.read_text("utf-8-sig")
+            entry = _FOREIGN.sub("-", f"cotpd-{prompts.folder.name}-{kind}")
+            found[entry] = prompts.prompts[kind].path.read_text("utf-8-sig")
     return found
 
 

@@ -42,3 +42,10 @@ def test_a_version_is_made_by_a_change_and_by_nothing_else(client, tmp_path):
     assert changed == first | {"prompt.cotpd-own-noun": "2"}
     kept = client.load_prompt("prompts:/cotpd-own-noun@latest")
     assert kept.template == (own / "noun.txt").read_text("utf-8")
+
+
+def test_a_set_may_have_any_folder(client, tmp_path):
+    own = tmp_path / "größer: v.2"
+    shutil.copytree(DEFAULT, own)
+    params = Params.model_validate({"ask": {"kinds": ["noun"], "prompts": str(own)}, "augment": {"kinds": []}})
+    assert register_prompts(client, used_prompts(params)) == {"prompt.cotpd-gr-er-v.2-noun": "1"}
