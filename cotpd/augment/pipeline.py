@@ -115,8 +115,7 @@ class _Run:
     def take(self, answers: Sequence[Answer]) -> None:
         """Keep what holds of the answers, and note why the others do not."""
         by_id = {question.post.id: question.post for question in self.questions.values()}
-        written = [answer for answer in answers if answer.kind is not Kind.ENTITY]
-        _, bad = check(written, "augmented", by_id, step=STEP)
+        _, bad = check(answers, "augmented", by_id, step=STEP)
         reasons = {(row.id, Kind(row.row["kind"])): row.reason for row in bad}
         for answer in answers:
             key = (answer.id, answer.kind)

@@ -31,16 +31,18 @@ def caption_cells(row: Caption, post: Post) -> Cells:
 
 
 def augmented_cells(row: Answer, post: Post) -> Cells:
-    """augmented: ``style`` or ``image``, whichever the answer is, and the mentions that a rewrite has to keep."""
-    style = row.kind is Kind.STYLE
+    """augmented: ``style``, ``image`` or ``verdict``, whichever the answer is; the post, what a rewrite keeps."""
+    style, verdict = row.kind is Kind.STYLE, row.kind is Kind.ENTITY
     return {
         "id": row.id,
         "kind": row.kind.value,
         "style": rewrite_text(row) if style else None,
-        "image": None if style else tidy(row.text),
-        "post": post.text if style else None,
+        "image": tidy(row.text) if row.kind is Kind.IMAGE else None,
+        "verdict": row.text.strip() if verdict else None,
+        "post": post.text,
         "mentions": json.dumps([post.mention(entity) for entity in post.entities]) if style else None,
-        "finish_reason": row.finish_reason,
+        # a yes is whole, whatever would have followed it
+        "finish_reason": None if verdict and row.finish_reason == "length" else row.finish_reason,
     }
 
 
