@@ -186,7 +186,10 @@ class Ledger:
         with self._lock:
             said = self._store.check()
         if said:
-            raise LlmError(f"{self.name}: the database is corrupt: {said}", "Restore it from a copy or an export.")
+            remedy = (
+                "Export what can be read (`cotpd ledger export`) and import it into a new one, or restore a copy."
+            )
+            raise LlmError(f"{self.name}: the database is corrupt: {said}", remedy)
         return [row[0] for row in self._rows() if not _sound(row)]
 
     def _rows(self) -> Iterator[tuple]:

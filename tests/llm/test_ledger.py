@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from cotpd.config import LlmParams
 from cotpd.errors import LlmError
 from cotpd.llm import schema
 from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.recording import export_recording, import_recording
 from cotpd.llm.wire import Call, chat_call, read_completion
 
 from .conftest import completion
@@ -224,6 +226,28 @@ def test_a_flipped_bit_in_the_file_costs_that_row_alone(path, place, bit):
         text = "abc"[keys.index(damaged)]
         assert ledger.put(entry(text)).response == entry(text).response
         assert ledger.damaged() == []
+
+
+def test_a_flipped_bit_in_the_index_is_told_costs_one_row_and_what_is_exported_makes_a_sound_ledger(
+    path, tmp_path
+):
+    with Ledger(path) as ledger:
+        keys = [ledger.put(entry(text)).key for text in "abc"]
+    content = bytearray(path.read_bytes())
+    places = [found.start() for found in re.finditer(keys[0].encode(), content)]
+    assert len(places) == 2, "in the row and in the index"
+    for place in places:
+        content[place] ^= 1
+        path.write_bytes(content)
+        with Ledger(path) as ledger, pytest.raises(LlmError, match="is corrupt") as caught:
+            ledger.damaged()
+        assert "cotpd ledger export" in caught.value.remedy
+        with Ledger(path) as ledger, Ledger(tmp_path / f"{place}.db") as new:
+            assert export_recording(ledger, tmp_path / "a.jsonl", raw=True) >= 2
+            import_recording(new, tmp_path / "a.jsonl")
+            assert set(new.get_many(keys)) >= set(keys[1:])
+            assert new.damaged() == []
+        content[place] ^= 1
 
 
 def test_a_flipped_bit_in_the_schema_is_told(path):
