@@ -27,6 +27,7 @@ from cotpd.llm.wire import Call, Message, canonical, digest, read_completion
 log = logging.getLogger(__name__)
 
 _BATCH = 500
+_DATABASE = b"SQLite format 3\0"  # how such a file begins
 _PLAIN = {"role", "content"}  # an answer whose message holds no more than these is written as its text
 
 
@@ -52,8 +53,12 @@ def export_recording(
 
     Returns:
         The number of answers written.
+
+    Raises:
+        DataError: The file cannot be written, or is a folder or a database: a slip must not replace the ledger.
     """
     path = Path(path)
+    _check_target(path)
     partial = path.with_name(path.name + ".part")
     parts = {}
     for entry in _chosen(ledger, keys):
@@ -76,6 +81,14 @@ def export_recording(
         with suppress(OSError):
             partial.unlink()
     return count
+
+
+def _check_target(path: Path) -> None:
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder", "Name a file.")
+    with suppress(OSError), path.open("rb") as file:
+        if file.read(len(_DATABASE)) == _DATABASE:
+            raise DataError(f"{path}: is a database, perhaps the ledger itself", "Name a file for the answers.")
 
 
 def _sync_folder(folder: Path) -> None:
@@ -188,6 +201,8 @@ def _read(path: Path, report: ImportReport) -> Iterator[Entry]:
                     continue
                 try:
                     row = json.loads(line)
+                    if not isinstance(row, dict):
+                        raise ValueError("no JSON object")
                     if "key" in row:
                         yield _entry(row, parts)
                     else:

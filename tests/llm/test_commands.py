@@ -132,6 +132,14 @@ def test_an_export_that_cannot_be_written_leaves_nothing_behind_and_the_ledger_a
     assert "1 answers in" in run(ledger_commands.app, "stats")
 
 
+@pytest.mark.parametrize(("target", "said"), [("ledger.db", "is a database"), (".", "is a folder")])
+def test_a_slip_replaces_no_ledger(folder, params, target, said):
+    ask_all(requests("a"), params, progress=False)
+    with pytest.raises(DataError, match=said):
+        run(ledger_commands.app, "export", target)
+    assert "1 answers in" in run(ledger_commands.app, "stats")
+
+
 def test_only_an_import_makes_a_ledger_and_home_is_found_by_its_sign(folder, params, monkeypatch):
     monkeypatch.setenv("HOME", str(folder / "home"))
     for place in ("none.db", "sqlite:///none.db", "~/l.db", "sqlite:///~/l.db"):

@@ -221,6 +221,13 @@ def test_a_line_with_an_odd_value_is_named_and_left_out(path, tmp_path, odd):
         assert other.damaged() == []
 
 
+@pytest.mark.parametrize("line", ["7", '"x"', "[]", "null"])
+def test_a_line_that_is_no_object_is_told_so(path, tmp_path, line):
+    (tmp_path / "x.jsonl").write_text(line)
+    with Ledger(path) as ledger:
+        assert import_recording(ledger, tmp_path / "x.jsonl").bad == [f"{tmp_path / 'x.jsonl'}:1: no JSON object"]
+
+
 def test_half_a_surrogate_pair_in_a_line_is_kept(path, tmp_path):
     with Ledger(path) as ledger:
         key = ledger.put(entry("a")).key
