@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 _WINDOW = 1000  # requests
 _HOPELESS = 20  # failures in a row after which the server is given up
-_MOST_KEYS = 500  # in one statement
 COLLECT = "Run with llm.mode: batch to collect what was submitted."
 _LOOK = 0.5  # seconds between two looks at what others are asking
 
@@ -125,16 +124,9 @@ class Round:
 
     def _in_jobs(self, keys: Iterable[str]) -> dict[str, str]:
         """Those of the keys that wait in a job of the Batch API, each with how to call that."""
-        found: dict[str, str] = {}
-        waiting = iter(keys)
-        while some := list(islice(waiting, _MOST_KEYS)):
-            sql = (
-                "SELECT i.key, j.id FROM batch_item i LEFT JOIN batch_job j ON j.token = i.token "
-                f"WHERE i.key IN ({','.join('?' * len(some))})"
-            )
-            rows = self._ledger.read(sql, some)
-            found |= {key: f"batch {id}" if id else "a batch that is being submitted" for key, id in rows}
-        return found
+        sql = "SELECT i.key, j.id FROM batch_item i LEFT JOIN batch_job j ON j.token = i.token WHERE i.key"
+        rows = self._ledger.among(sql, keys)
+        return {key: f"batch {id}" if id else "a batch that is being submitted" for key, id in rows}
 
     def _held(self, calls: Mapping[str, Call]) -> set[str]:
         """Those of the calls that the ledger answers; noted as known."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from cotpd.llm.ledger import Ledger
 
 LAPSE = 30.0  # seconds without a sign of life after which an asker counts as dead
-_MOST_KEYS = 500  # in one statement
 
 
 class Claims:
@@ -48,12 +47,8 @@ class Claims:
             ),
         )
         self._last = time.monotonic()
-        mine: set[str] = set()
-        for start in range(0, len(keys), _MOST_KEYS):
-            some = keys[start : start + _MOST_KEYS]
-            sql = f"SELECT key FROM claim WHERE asker = ? AND key IN ({','.join('?' * len(some))})"
-            mine |= {key for (key,) in self._ledger.read(sql, (self.name, *some))}
-        return mine
+        mine = self._ledger.among("SELECT key FROM claim WHERE asker = ? AND key", keys, (self.name,))
+        return {key for (key,) in mine}
 
     def keep(self) -> None:
         """Show a sign of life, if the last one is old enough to matter."""

@@ -8,7 +8,7 @@ carries a digest of itself: one that was damaged counts as never answered, and g
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -111,7 +111,7 @@ class Ledger:
     def get_many(self, keys: Iterable[str]) -> dict[str, Entry]:
         """The answers there are under these keys; a damaged one is not there."""
         found: dict[str, Entry] = {}
-        for row in self._under(keys, _COLUMNS):
+        for row in self.among(f"SELECT {_COLUMNS} FROM answer WHERE key", keys):
             if _sound(row):
                 found[row[0]] = _entry(row)
             else:
@@ -120,12 +120,7 @@ class Ledger:
 
     def responses(self, keys: Iterable[str]) -> dict[str, str]:
         """The raw answers under keys that have been seen to be sound: what is damaged now is not noticed."""
-        return dict(self._under(keys, "key, response"))
-
-    def _under(self, keys: Iterable[str], columns: str) -> Iterator[tuple]:
-        for some in _pages(list(dict.fromkeys(keys)), _MOST_KEYS):
-            marks = ",".join("?" * len(some))
-            yield from self.read(f"SELECT {columns} FROM answer WHERE key IN ({marks})", some)
+        return dict(self.among("SELECT key, response FROM answer WHERE key", keys))
 
     def answer_keys(self, calls: Mapping[str, Call]) -> dict[str, str]:
         """Which calls, by key, are answered, each with the key of its answer.
@@ -219,6 +214,13 @@ class Ledger:
         with self._lock:
             return self._store.read(sql, tuple(values))
 
+    def among(self, sql: str, keys: Iterable[str], values: Sequence[object] = ()) -> Iterator[tuple]:
+        """The rows of a query that ends with the column to be one of ``keys``; ``values`` stand before."""
+        wanted = list(dict.fromkeys(keys))
+        for start in range(0, len(wanted), _MOST_KEYS):
+            some = wanted[start : start + _MOST_KEYS]
+            yield from self.read(f"{sql} IN ({','.join('?' * len(some))})", (*values, *some))
+
     def _write(self) -> None:
         """The writer thread: commit what has queued up, then tell those who wait."""
         while waiting := self._next_batch():
@@ -278,10 +280,6 @@ def _entry(row: tuple) -> Entry:
     if counts == (entry.prompt_tokens, entry.completion_tokens):
         return entry
     return replace(entry, prompt_tokens=counts[0], completion_tokens=counts[1])
-
-
-def _pages(items: list[str], size: int) -> Iterator[list[str]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _sound(row: tuple) -> bool:
