@@ -69,8 +69,10 @@ def export_recording(
         with partial.open("w", encoding="utf-8", newline="\n") as out:
             out.writelines(_line({"part": name, **parts[name]}) for name in sorted(parts))
             for entry in _chosen(ledger, keys):
-                out.write(_line(_answer_row(entry, raw)))
-                count += 1
+                row = _answer_row(entry, raw)
+                if row["part"] in parts:  # what came in meanwhile may have another
+                    out.write(_line(row))
+                    count += 1
             out.flush()
             os.fsync(out.fileno())
         partial.replace(path)

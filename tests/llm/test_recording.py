@@ -228,6 +228,22 @@ def test_a_line_that_is_no_object_is_told_so(path, tmp_path, line):
         assert import_recording(ledger, tmp_path / "x.jsonl").bad == [f"{tmp_path / 'x.jsonl'}:1: no JSON object"]
 
 
+def test_an_answer_that_comes_in_during_an_export_damages_no_line(path, tmp_path, monkeypatch):
+    with Ledger(path) as ledger, Ledger(tmp_path / "other.db") as other:
+        ledger.put(entry("a"))
+        every = Ledger.entries
+
+        def growing(self):
+            rows = list(every(self))
+            ledger.put(entry("b", seed=99))
+            return iter(rows)
+
+        monkeypatch.setattr(Ledger, "entries", growing)
+        assert export_recording(ledger, tmp_path / "x.jsonl") == 1
+        report = import_recording(other, tmp_path / "x.jsonl")
+        assert (report.new, report.bad) == (1, [])
+
+
 def test_half_a_surrogate_pair_in_a_line_is_kept(path, tmp_path):
     with Ledger(path) as ledger:
         key = ledger.put(entry("a")).key
