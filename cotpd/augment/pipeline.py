@@ -155,7 +155,8 @@ class _Run:
 
 def _refuse_silence(result: AskResult, asked: int, allowed: float) -> None:
     if len(result.failed) > allowed * asked:
+        first = result.failed[0]
         raise LlmError(
-            f"{len(result.failed)} of {asked} requests failed, first: {result.failed[0].reason}",
-            "Every answer so far is in the ledger: mend the cause and run again.",
+            f"{len(result.failed)} of {asked} requests failed, first: {first.reason}",
+            f"{first.remedy} Every answer so far is in the ledger; validate.max_failed_share may be raised.",
         )

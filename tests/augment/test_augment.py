@@ -180,3 +180,12 @@ def test_nothing_to_do_asks_nobody(params: Callable[..., Params]) -> None:
 def test_a_model_that_is_not_there_is_an_error_that_names_the_address(params: Callable[..., Params]) -> None:
     with pytest.raises(LlmError, match=r"127\.0\.0\.1:9"):
         augment(POSTS, params())
+
+
+def test_a_limit_that_stops_it_is_told_with_what_to_raise(params: Callable[..., Params]) -> None:
+    stopped = params()
+    limited = stopped.model_copy(update={"llm": stopped.llm.model_copy(update={"max_tokens": 1})})
+    with pytest.raises(LlmError, match=r"llm\.max_tokens") as caught:
+        augment(POSTS, limited)
+    assert caught.value.remedy.startswith("Raise the limit")
+    assert "validate.max_failed_share" in caught.value.remedy
