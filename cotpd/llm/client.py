@@ -175,9 +175,12 @@ class Client:
             unsent = isinstance(error.__cause__, httpx2.ConnectError)
             said = self.scrub(str(error.__cause__ or error))
             raise _PassingError(f"connection lost: {said}", billed=not unsent) from None
+        except (ValueError, LookupError, AssertionError) as error:  # a fault in an encoding that is none
+            raise _PassingError(f"an answer that cannot be read: {error!r}", billed=True) from None
         self._reached = True
         self.pace.heed(response.headers)
-        return self._checked(response.text), time.monotonic() - began
+        raw = response.content.decode("utf-8", "replace")  # as JSON is, whatever a header says
+        return self._checked(raw), time.monotonic() - began
 
     def _api(self) -> "openai.AsyncOpenAI":
         """The pools in turn."""

@@ -99,14 +99,34 @@ def test_what_cannot_change_the_answer_is_no_new_question(server, params):
         reply("<html>gateway</html>", kind="text/html"),
         reply("[1]"),
         reply('{"choices": [7]}'),
+        reply("{}", 400, kind="application/json; charset=base64"),
     ],
-    ids=["429 retry-after", "429", "500", "503", "reset", "truncated", "html", "list", "odd choice"],
+    ids=[
+        "429 retry-after",
+        "429",
+        "500",
+        "503",
+        "reset",
+        "truncated",
+        "html",
+        "list",
+        "odd choice",
+        "odd encoding",
+    ],
 )
 def test_a_passing_fault_is_tried_again(server, params, fault):
     server.faults = [fault]
     result = ask_all(requests("a", "b"), params, progress=False)
     assert [answer.text for answer in result.answers] == ["A", "B"]
     assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "utf-16", "undefined", "base64", "klingon"])
+def test_an_answer_is_read_as_utf8_whatever_its_header_says(server, params, encoding):
+    said = json.dumps(json.loads(completion("é")), ensure_ascii=False)
+    server.always = reply(said, kind=f"text/html; charset={encoding}")
+    assert [answer.text for answer in ask_all(requests("a"), params, progress=False).answers] == ["é"]
+    assert len(server.asked) == 1
 
 
 def test_a_timeout_is_tried_again(server, params):
