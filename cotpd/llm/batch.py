@@ -270,7 +270,7 @@ def _read(call: Call, row: dict[str, Any]) -> Entry | UnansweredError:
         try:
             return Entry.of(call, json.dumps(body, ensure_ascii=False))
         except (ValueError, AttributeError, TypeError) as error:
-            return UnansweredError(f"an answer that is no chat completion ({error})", _ANEW, passing=True)
+            return UnansweredError(f"an answer that cannot be read ({error})", _ANEW, passing=True)
     error = row.get("error") or (body.get("error") if isinstance(body, dict) else None) or {}
     whole = str(error.get("message") if isinstance(error, dict) else error)
     said, status = quoted(whole), response.get("status_code")

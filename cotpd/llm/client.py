@@ -192,9 +192,7 @@ class Client:
         try:
             read_completion(raw)
         except (ValueError, AttributeError, TypeError) as error:
-            raise _PassingError(
-                f"an answer that is no chat completion ({error}): {raw[:80]!r}", billed=True
-            ) from None
+            raise _PassingError(f"an answer that cannot be read ({error}): {raw[:80]!r}", billed=True) from None
         return raw
 
     def judge(self, error: "openai.APIStatusError") -> Exception:

@@ -199,6 +199,13 @@ def test_a_refusal_is_told_in_the_servers_words_on_one_line(server, params, body
     assert row.reason == said
 
 
+def test_an_answer_that_is_none_is_told_with_its_beginning(server, params):
+    server.always = reply('{"choices": null}')
+    (row,) = ask_all(requests("a"), params, progress=False).failed
+    why = "no chat completion: it has no choices"
+    assert row.reason == f"an answer that cannot be read ({why}): '{{\"choices\": null}}' (3 tries)"
+
+
 def test_a_server_that_only_fails_is_given_up(server, params):
     server.always = error(500)
     with pytest.raises(LlmError, match="in a row failed"):
