@@ -59,7 +59,8 @@ def export_recording(
     """
     path = Path(path)
     _check_target(path)
-    partial = path.with_name(path.name + ".part")
+    place = path.resolve()  # a link, /dev/stdout among them, is not what is to be replaced
+    partial = place.with_name(place.name + ".part")
     parts = {}
     for entry in _chosen(ledger, keys):
         name, part, _ = _split(Call.parse(entry.request))
@@ -75,8 +76,8 @@ def export_recording(
                     count += 1
             out.flush()
             os.fsync(out.fileno())
-        partial.replace(path)
-        _sync_folder(path.parent)
+        partial.replace(place)
+        _sync_folder(place.parent)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", "Name a file that you may write.") from None
     finally:
@@ -86,8 +87,8 @@ def export_recording(
 
 
 def _check_target(path: Path) -> None:
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder", "Name a file.")
+    if path.exists() and not path.is_file():  # a pipe, say: who reads it would wait, and it cannot be replaced
+        raise DataError(f"{path}: is a {'folder' if path.is_dir() else 'device or pipe'}", "Name a file.")
     with suppress(OSError), path.open("rb") as file:
         if file.read(len(_DATABASE)) == _DATABASE:
             raise DataError(f"{path}: is a database, perhaps the ledger itself", "Name a file for the answers.")

@@ -132,12 +132,25 @@ def test_an_export_that_cannot_be_written_leaves_nothing_behind_and_the_ledger_a
     assert "1 answers in" in run(ledger_commands.app, "stats")
 
 
-@pytest.mark.parametrize(("target", "said"), [("ledger.db", "is a database"), (".", "is a folder")])
+@pytest.mark.parametrize(
+    ("target", "said"), [("ledger.db", "is a database"), (".", "is a folder"), ("pipe", "is a device or pipe")]
+)
 def test_a_slip_replaces_no_ledger(folder, params, target, said):
+    os.mkfifo("pipe")
     ask_all(requests("a"), params, progress=False)
     with pytest.raises(DataError, match=said):
         run(ledger_commands.app, "export", target)
     assert "1 answers in" in run(ledger_commands.app, "stats")
+
+
+def test_an_export_to_a_link_goes_where_it_leads(folder, params):
+    ask_all(requests("a"), params, progress=False)
+    (folder / "deep").mkdir()
+    Path("link.jsonl").symlink_to("deep/a.jsonl")
+    for _ in range(2):
+        run(ledger_commands.app, "export", "link.jsonl")
+        assert Path("link.jsonl").is_symlink()
+    assert "1 new" in run(ledger_commands.app, "import", "deep/a.jsonl", "--ledger", "b.db")
 
 
 def test_only_an_import_makes_a_ledger_and_home_is_found_by_its_sign(folder, params, monkeypatch):
