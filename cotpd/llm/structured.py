@@ -1,5 +1,7 @@
 """Answers under a prompt's schema: found in what a model wrote, checked, and put into words.
 
+A schema is of an object, which servers can be held to, or of a string: plain text, checked here and not sent.
+
 Trade-off: a server that enforces the schema sends bare JSON; others wrap it in a fence or in prose, or leave a
 comma too many. That much is mended here, from the raw answer that the ledger keeps, and nothing else is guessed:
 what then does not hold to the schema is no answer.
@@ -8,7 +10,11 @@ what then does not hold to the schema is no answer.
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 _STRING_OR_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
 _MOST_TRIED = 50  # braces; a hostile answer may consist of them
@@ -18,25 +24,34 @@ _JOINTS = ("; ", ": ", ", ")  # between values, by depth
 def words(text: str, schema: Mapping[str, Any]) -> str:
     """The values of an answer in the order of the schema, as one line: ``Leeds: a city; Anna: a friend``.
 
-    Truth values read yes and no; null and what is empty are left out.
+    Truth values read yes and no; null and what is empty are left out. A string's schema leaves the text as it is.
 
     Args:
         text: What the model wrote.
-        schema: JSON Schema, an object at the top.
+        schema: JSON Schema, an object or a string at the top.
 
     Raises:
-        ValueError: There is no JSON object in it that holds to the schema.
+        ValueError: There is no JSON object in it that holds to the schema, or the text does not.
     """
+    if not is_object(schema):
+        if error := _error(schema, text.strip()):
+            raise ValueError(f"not as its schema says: {error}")
+        return text
     try:
         return _said(_found(text, schema), schema, 0)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
+def is_object(schema: Mapping[str, Any]) -> bool:
+    """Whether answers are objects: such a schema is sent to the server."""
+    return schema.get("type") == "object"
+
+
 def check_schema(schema: Mapping[str, Any]) -> None:
     """Raise ValueError, with the reason, for a schema that cannot be sent or that no answer could be checked by.
 
-    That is: what is not JSON, no JSON Schema, has no object at the top, or refers to what is not in it.
+    That is: what is not JSON, no JSON Schema, has no object or string at the top, or refers to what is not in it.
     """
     from jsonschema import SchemaError
     from jsonschema.validators import validator_for
@@ -52,10 +67,10 @@ def check_schema(schema: Mapping[str, Any]) -> None:
         raise ValueError("no JSON Schema: its $schema is no address")
     try:
         validator_for(schema).check_schema(schema)
-        if schema.get("type") != "object":
-            raise ValueError("the type at the top of the schema is not object")
+        if schema.get("type") not in ("object", "string"):
+            raise ValueError("the type at the top of the schema is neither object nor string")
         _check_references(schema)
-        _error(schema, {})
+        _error(schema, {} if is_object(schema) else "")
     except SchemaError as error:
         raise ValueError(f"no JSON Schema: {error.message}") from None
     except RecursionError:
@@ -93,16 +108,22 @@ _DATA = {"enum", "const", "default", "examples"}  # keywords whose values are no
 
 def _error(schema: Mapping[str, Any], value: object) -> str:
     """Why a value does not hold to a schema; empty if it does."""
-    from jsonschema.validators import validator_for
-    from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    validator = validator_for(schema)(schema, registry=Registry())  # a registry that fetches nothing
     try:
-        error = next(validator.iter_errors(value), None)
+        error = next(_validator(json.dumps(schema)).iter_errors(value), None)
     except Unresolvable as nowhere:
         return f"it refers to {nowhere.ref}, which is not in it"
     return "" if error is None else error.message[:100]
+
+
+@lru_cache(maxsize=64)  # to make one costs more than to use it, and a set has six
+def _validator(schema: str) -> "Validator":
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+
+    rules = json.loads(schema)
+    return validator_for(rules)(rules, registry=Registry())  # a registry that fetches nothing
 
 
 def _found(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:

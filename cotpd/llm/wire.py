@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from cotpd.config import LlmParams
 from cotpd.errors import ConfigError
+from cotpd.llm.structured import is_object
 
 Message = dict[
     str, Any
@@ -108,7 +109,7 @@ def chat_call(
         body["temperature"] = float(params.temperature)  # 0 and 0.0 are one temperature: one key
     if params.seed is not None:
         body["seed"] = params.seed
-    if schema is not None and params.structured:
+    if schema is not None and is_object(schema) and params.structured:
         answer = {"name": "answer", "strict": True, "schema": schema}
         body["response_format"] = {"type": "json_schema", "json_schema": answer}
     return Call(check_address(params.base_url), body)

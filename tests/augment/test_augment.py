@@ -107,7 +107,7 @@ def test_each_kind_makes_a_post_with_what_still_holds_for_it(params: Callable[..
         (Kind.ENTITY, "no", "stop", "does not say yes but 'no'"),
         (Kind.ENTITY, "It depends, yes", "stop", "does not say yes"),
         (Kind.ENTITY, "yesterday", "stop", "does not say yes"),
-        (Kind.ENTITY, "", "stop", "does not say yes"),
+        (Kind.ENTITY, "", "stop", "does not hold to its prompt"),
         (Kind.IMAGE, "As an AI I cannot imagine pictures", "stop", "not a description"),
         (Kind.IMAGE, "dog " * 40, "stop", "repeats itself"),
         (Kind.IMAGE, "a man in a", "length", "did not finish"),

@@ -42,7 +42,7 @@ def test_one_question_shows_prompt_and_answer_and_is_kept(folder, server):
     shown = run(llm_commands.app, "ask", "Ada in London", "--kind", "noun", "--prompts", "paper")
     assert "Help me explain the meaning" in shown
     assert "ADA IN LONDON" in shown
-    assert "paper/noun@1" in shown
+    assert "paper/noun@2" in shown
     assert "asked" in shown
     assert "from the ledger" in run(
         llm_commands.app, "ask", "Ada in London", "--kind", "noun", "--prompts", "paper"

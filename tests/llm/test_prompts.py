@@ -39,7 +39,8 @@ def test_every_shipped_prompt_renders_and_shows_the_post(name, kind):
     prompt = PromptSet.load(name).render(kind, **fields(kind))
     assert prompt.messages[-1]["role"] == "user"
     assert VALUES["text"] in prompt.messages[-1]["content"]
-    assert prompt.version == f"{name}/{kind}@1"
+    assert prompt.version == f"{name}/{kind}@2"
+    assert prompt.schema["type"] == "string"  # plain text: what the recorded answers were asked for stays the same
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,8 @@ def test_what_does_not_hold_to_the_schema_is_no_answer(text, reason):
         words(text, SCHEMA)
 
 
-@pytest.mark.parametrize("schema", [{"type": "strin"}, {"type": "string"}, {}])
-def test_a_schema_that_is_none_or_has_no_object_at_the_top_is_refused(schema):
+@pytest.mark.parametrize("schema", [{"type": "strin"}, {"type": "array"}, {}])
+def test_a_schema_that_is_none_or_has_neither_object_nor_string_at_the_top_is_refused(schema):
     with pytest.raises(ValueError, match="schema"):
         check_schema(schema)
 
@@ -105,6 +105,17 @@ def test_an_answer_that_is_not_as_the_schema_says_is_quarantined_and_not_paid_fo
     assert len(server.asked) == 1
     _, (bad,) = check([answer], "answers", {"p": make_post("p", "Off to Leeds")})
     assert "does not hold to its prompt's schema" in bad.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [(" Yes, it may be.", "stop"), ("Perhaps {}", INVALID), ("", INVALID)]
+)
+def test_the_schema_of_a_string_is_not_sent_and_the_text_checked_by_it(server, params, text, reason):
+    server.always = reply(completion(text))
+    asked = Request("p", Kind.NOUN, question().messages, {"type": "string", "pattern": "^(Yes|No)\\b"})
+    (answer,) = ask_all([asked], params, progress=False).answers
+    assert (answer.text, answer.finish_reason) == (text, reason)
+    assert "response_format" not in server.asked[0]
 
 
 def test_a_server_that_refuses_the_schema_is_asked_without_it_from_then_on(server, params):
