@@ -73,11 +73,12 @@ def test_a_finished_run_is_not_repeated_and_a_damaged_or_another_one_is(
     assert weights.read_bytes() != whole
 
 
+@pytest.mark.parametrize("bf16", ["off", "on"])
 def test_killed_in_an_epoch_it_goes_on_after_the_last_and_ends_the_same(
-    ner_examples, small, brief, tmp_path, monkeypatch
+    bf16, ner_examples, small, brief, tmp_path, monkeypatch
 ):
     small = small.model_copy(update={"dropout": 0.2})
-    params = brief.model_copy(update={"epochs": 3})
+    params = brief.model_copy(update={"epochs": 3, "bf16": bf16})
     whole = run(ner_examples, small, params, tmp_path / "whole")
     real, steps = training.Training.step, []
 
