@@ -20,6 +20,8 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # the meta device has shapes and no numbers
+        if device.type == "cpu" and device.index:  # torch takes any number for the only one
+            raise RuntimeError
     except (RuntimeError, AssertionError, NotImplementedError, TypeError):
         raise ConfigError(
             f"device {name!r} is not there", "Use cpu, or auto for a GPU where there is one."

@@ -27,7 +27,11 @@ def test_auto_mixes_precisions_where_a_cpu_has_units_for_it(units, on, monkeypat
             assert not wanted or torch.get_autocast_dtype("cpu") == torch.bfloat16
 
 
-@pytest.mark.parametrize("name", ["cuda:99", "tpu", "meta", ""])
+@pytest.mark.parametrize("name", ["cpu:1", "cuda:99", "tpu", "meta", ""])
 def test_a_device_that_is_not_there_is_named(name):
     with pytest.raises(ConfigError, match=f"device '{name}' is not there"):
         pick_device(name)
+
+
+def test_cpu_and_its_only_number_are_the_same():
+    assert pick_device("cpu").type == pick_device("cpu:0").type == "cpu"
