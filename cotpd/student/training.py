@@ -99,7 +99,7 @@ def train(
     if begun:
         adopt(model, begun.model)
     prepare(model, params)
-    learner = Student(model, tokenizer, student, objective.views, reads, str(processes.device), params.bf16)
+    learner = Student(model, tokenizer, student, objective.views, reads, str(processes.device))
     if processes.index:
         torch.manual_seed(seed + processes.index)  # the same weights, each its own dropout
     encoded, checkpoint = learner.tokens.encode(train), Checkpoint(Path(out), run, processes)

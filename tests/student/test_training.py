@@ -217,6 +217,24 @@ def test_bf16_trains_and_keeps_the_crf_in_single_precision(ner_examples, small, 
     assert history[-1]["loss"] < history[0]["loss"]
 
 
+@pytest.mark.parametrize("bf16", ["off", "on"])
+def test_valid_is_scored_as_the_saved_model_will_be_in_single_precision(
+    bf16, ner_examples, small, brief, tmp_path, monkeypatch
+):
+    mixed = {True: set(), False: set()}
+    real = training.Student.__init__
+
+    def watched(self, *args, **kwargs):
+        real(self, *args, **kwargs)
+        self.model.encoder.register_forward_pre_hook(
+            lambda *_: mixed[self.model.training].add(torch.is_autocast_enabled("cpu"))
+        )
+
+    monkeypatch.setattr(training.Student, "__init__", watched)
+    run(ner_examples, small, brief.model_copy(update={"bf16": bf16}), tmp_path / "m")
+    assert mixed == {True: {bf16 == "on"}, False: {False}}
+
+
 def test_every_family_trains_is_saved_and_read_again(any_encoder, re_examples, small, brief, tmp_path):
     small = small.model_copy(update={"encoder": any_encoder})
     run(re_examples, small, brief, tmp_path / "m", task="re")
