@@ -172,8 +172,28 @@ def test_a_device_that_is_not_there_is_named_before_anything_is_loaded(
 
 def test_a_loss_that_is_no_number_stops_and_names_the_posts(ner_examples, small, brief, tmp_path):
     params = brief.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30, "epochs": 5})
-    with pytest.raises(ModelError, match=r"loss is (nan|inf) on the posts .*p\d+"):
+    with pytest.raises(ModelError, match=r"(loss|gradient) is (nan|inf) on the posts .*p\d+"):
         run(ner_examples, small, params, tmp_path / "m", valid=[])
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_gradient_that_is_no_number_names_its_own_posts_and_spoils_no_weights(
+    ner_examples, small, brief, tmp_path, monkeypatch
+):
+    real = training.Training._backward
+
+    def spoilt(self, part, share):
+        found = real(self, part, share)
+        if self.done == 5:  # the last step of all: no loss comes after it
+            self.model.head.linear.bias.grad[0] = float("nan")
+            last.extend(one.id for one in part)
+        return found
+
+    last: list[str] = []
+    monkeypatch.setattr(training.Training, "_backward", spoilt)
+    with pytest.raises(ModelError, match="gradient is nan") as error:
+        run(ner_examples, small, brief, tmp_path / "m", valid=[])
+    assert f"on the posts {', '.join(last)}" in str(error.value)
     assert not (tmp_path / "m").exists()
 
 
