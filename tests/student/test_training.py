@@ -5,9 +5,11 @@ import json
 import pytest
 import torch
 
+from cotpd import devices
 from cotpd.config import DistilParams, TrainParams
 from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.student import Student, training
+from cotpd.student.checkpoint import fingerprint
 from cotpd.student.objectives import FineTuning, JointDistillation
 from cotpd.student.optimization import rate_factor
 from cotpd.student.scoring import micro_f1, score
@@ -71,6 +73,13 @@ def test_a_finished_run_is_not_repeated_and_a_damaged_or_another_one_is(
     assert weights.read_bytes() == whole
     run(ner_examples, small, brief, tmp_path / "m", seed=4)
     assert weights.read_bytes() != whole
+
+
+def test_other_code_that_says_in_which_precision_is_trained_makes_another_run(tmp_path, monkeypatch):
+    before = fingerprint([], "")
+    (tmp_path / "devices.py").write_text("# auto means something else")
+    monkeypatch.setattr(devices, "__file__", str(tmp_path / "devices.py"))
+    assert fingerprint([], "") != before
 
 
 @pytest.mark.parametrize("bf16", ["off", "on"])
