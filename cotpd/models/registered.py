@@ -46,7 +46,7 @@ def folder_of(model: str | Path, params: RegisterParams | None = None, root: Pat
     """
     name = str(model)
     if not name.startswith(("models:", "runs:")):
-        return _folder(Path(model))
+        return _folder(name)
     version, run = _VERSION.fullmatch(name), _RUN.fullmatch(name)
     if version is None and run is None:
         raise ModelError(
@@ -59,10 +59,12 @@ def folder_of(model: str | Path, params: RegisterParams | None = None, root: Pat
         return _student_in(_local(client, location), name)
 
 
-def _folder(path: Path) -> Path:
-    if not path.is_dir():
-        raise ModelError(
-            f"{path}: there is no such folder",
+def _folder(name: str) -> Path:
+    path = Path(name)
+    if not name or not path.is_dir():
+        what = "a file, and no folder" if path.is_file() else "there is no such folder"
+        raise ModelError(  # in the user's words: a path would make s3:/bucket of s3://bucket, and . of nothing
+            f"{name or repr(name)}: {what}",
             "Name a trained student, such as models/student or models:/cotpd-ner@champion.",
         )
     return path

@@ -14,6 +14,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
+from cotpd import devices
 from cotpd.errors import ModelError
 from cotpd.student.folders import part_of, remove, replace, settle
 from cotpd.student.model import StudentModel
@@ -26,12 +27,12 @@ _STATE, _TENSORS = "state.json", "state.safetensors"
 
 
 def fingerprint(parts: Iterable[BaseModel], further: str) -> str:
-    """A digest of everything that a run is made from, this package's code included.
+    """A digest of everything that a run is made from, the code of this package and of the precision included.
 
     What another run has left, be it a checkpoint or a finished model, is no use to this one.
     """
     digest = hashlib.sha256(further.encode())
-    for module in sorted(Path(__file__).parent.glob("*.py")):
+    for module in (*sorted(Path(__file__).parent.glob("*.py")), Path(devices.__file__)):
         digest.update(module.read_bytes())
     for part in parts:
         digest.update(part.model_dump_json().encode() + b"\n")

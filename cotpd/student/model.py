@@ -4,6 +4,8 @@ Trade-off: everything enters the encoder as embeddings, which any encoder family
 using special input arguments that single families have.
 """
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +17,7 @@ from cotpd.student.labels import LabelSet
 from cotpd.student.views import MARKERS, View
 
 _SUBWORDS = 16_384  # that the encoder reads at a time when it only predicts
+_SINGLE = {"deberta"}  # families whose code cannot mix: v1 fills half precision with float32's least number
 
 
 class StudentModel(nn.Module):
@@ -32,6 +35,7 @@ class StudentModel(nn.Module):
         if getattr(encoder, "pooler", None) is not None:
             encoder.pooler = None  # a sentence vector that nobody reads
         self.encoder, self.labels = encoder, labels
+        self.single = encoder.config.model_type in _SINGLE
         table = encoder.get_input_embeddings().weight
         start = table[neutral].detach()
         self.vocabulary, width = table.shape
@@ -64,7 +68,9 @@ class StudentModel(nn.Module):
         """States (N, L, d). Where nothing is learnt, few windows at a time: a long post has any number of them."""
         most = len(embedded) if torch.is_grad_enabled() else max(1, _SUBWORDS // embedded.shape[1])
         parts = zip(embedded.split(most), attention.split(most), strict=True)
-        states = [self.encoder(inputs_embeds=one, attention_mask=seen).last_hidden_state for one, seen in parts]
+        with torch.autocast(embedded.device.type, enabled=False) if self.single else nullcontext():
+            read = [self.encoder(inputs_embeds=one, attention_mask=seen) for one, seen in parts]
+        states = [one.last_hidden_state for one in read]
         return states[0] if len(states) == 1 else torch.cat(states)
 
     def attention(self, batch: Batch) -> Tensor | None:

@@ -22,7 +22,7 @@ from cotpd.student.model import StudentModel
 from cotpd.student.views import View
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 CARD, WEIGHTS = "student.json", "model.safetensors"
 ENCODER, TOKENIZER = "encoder", "tokenizer"  # folders
@@ -69,7 +69,8 @@ def build(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, "PreTr
             f"student.encoder {params.encoder}: {str(error).splitlines()[0]}",
             "Name a catalogued encoder (cotpd models list), a hub name or a folder with config.json and weights.",
         ) from None
-    return StudentModel(encoder, params, labels, _neutral(tokenizer)), tokenizer, reads(encoder.config)
+    neutral = _neutral(tokenizer, encoder, f"student.encoder {params.encoder}")
+    return StudentModel(encoder, params, labels, neutral), tokenizer, reads(encoder.config)
 
 
 def reads(config: "PretrainedConfig") -> int:
@@ -95,7 +96,14 @@ def source_of(name: str) -> str:
     return str(resolve(name))
 
 
-def _neutral(tokenizer: "PreTrainedTokenizerBase") -> int:
+def _neutral(tokenizer: "PreTrainedTokenizerBase", encoder: "PreTrainedModel", where: str) -> int:
+    """The token that prompts and markers start from, once it is sure that the two belong together."""
+    rows = len(encoder.get_input_embeddings().weight)
+    if len(tokenizer) > rows:
+        raise ModelError(
+            f"{where}: its tokenizer knows {len(tokenizer)} tokens and its weights {rows}: they are of two models",
+            "Fetch the whole folder again.",
+        )
     return tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.cls_token_id
 
 
@@ -159,9 +167,11 @@ def load(folder: Path) -> Parts:
     try:
         config = AutoConfig.from_pretrained(folder / ENCODER, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{folder}: incomplete: {str(error).splitlines()[0]}", _REMEDY) from None
-    model = StudentModel(AutoModel.from_config(config), card.student, card.labels, _neutral(tokenizer))
+    except Exception as error:  # transformers fails in any way where JSON is not what it expects
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{folder}: incomplete or damaged: {reason}", _REMEDY) from None
+    encoder = AutoModel.from_config(config)
+    model = StudentModel(encoder, card.student, card.labels, _neutral(tokenizer, encoder, str(folder)))
     _fill(model, folder / WEIGHTS)
     return Parts(model, tokenizer, card, reads(config))
 
@@ -208,11 +218,11 @@ def _verify(folder: Path) -> None:
     weights = folder / WEIGHTS
     try:
         with safe_open(weights, "pt") as opened:
-            parts = json.loads((opened.metadata() or {}).get(_PARTS, "{}"))
+            parts = dict(json.loads((opened.metadata() or {}).get(_PARTS, "{}")))
         found = _digests(folder)
     except FileNotFoundError:
         raise ModelError(f"{weights}: missing", _REMEDY) from None
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise ModelError(f"{weights}: damaged: {error}", _REMEDY) from None
     for name, digest in parts.items():
         if name not in found:

@@ -14,7 +14,6 @@ from typing import Self
 
 import torch
 
-from cotpd.devices import autocast
 from cotpd.errors import ModelError
 from cotpd.progress import Progress
 from cotpd.student.batches import collate, reading_order, sizes
@@ -145,7 +144,7 @@ def _beliefs(
     with Progress("asking a teacher", len(examples)) as bar:
         for chosen in reading_order(sizes(encoded, teacher.tokens), batch_size):
             batch = collate([encoded[i] for i in chosen], view, teacher.tokens).to(teacher.device)
-            with torch.inference_mode(), autocast(teacher.device, teacher.bf16):
+            with torch.inference_mode():
                 belief = head.belief(teacher.model(batch, view), batch.mask, temperature)
             lengths = batch.mask.sum(1).tolist() if teacher.labels.task == "ner" else [1] * len(chosen)
             for at, length in enumerate(lengths):

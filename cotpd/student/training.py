@@ -99,7 +99,7 @@ def train(
     if begun:
         adopt(model, begun.model)
     prepare(model, params)
-    learner = Student(model, tokenizer, student, objective.views, reads, str(processes.device), params.bf16)
+    learner = Student(model, tokenizer, student, objective.views, reads, str(processes.device))
     if processes.index:
         torch.manual_seed(seed + processes.index)  # the same weights, each its own dropout
     encoded, checkpoint = learner.tokens.encode(train), Checkpoint(Path(out), run, processes)
@@ -202,21 +202,18 @@ class Training:
         """One update of the weights; returns the parts of the loss.
 
         Raises:
-            ModelError: The loss is no longer a number, or memory ran out.
+            ModelError: The loss or its gradient is no longer a number, or memory ran out.
         """
         values: dict[str, float] = {}
         for part, share in self.processes.share(chosen, self.params.accumulate):
             for name, value in self._backward(part, share).items():
                 values[name] = values.get(name, 0.0) + value * share
         values = dict(zip(values, self.processes.total(list(values.values())), strict=True))
-        if not math.isfinite(values["loss"]):
-            raise ModelError(
-                f"the loss is {values['loss']} on the posts {_names(chosen)}",
-                "Lower the learning rates, or look at these posts.",
-            )
+        _require_number("loss", values["loss"], chosen)
         # which weights a loss reaches depends on the views alone, so that all processes send the same ones
         self.processes.add([w.grad for w in self.model.parameters() if w.grad is not None])
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.params.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.params.max_grad_norm)
+        _require_number("gradient", norm.item(), chosen)  # else the next posts are named, or none
         set_rates(self.optimizer, self.done, self.steps, self.params.warmup)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -279,6 +276,14 @@ def _line(row: dict[str, Any]) -> str:
     losses = [f"{name} {value:.3f}" for name, value in row.items() if isinstance(value, float)]
     scores = [f"{view} F1 {found['f1']:.2f}" for view, found in row.get("valid", {}).items()]
     return f"epoch {row['epoch']}: " + ", ".join(losses + scores)
+
+
+def _require_number(what: str, value: float, chosen: Sequence[Encoded]) -> None:
+    if not math.isfinite(value):
+        raise ModelError(
+            f"the {what} is {value} on the posts {_names(chosen)}",
+            "Lower the learning rates, or look at these posts.",
+        )
 
 
 def _names(chosen: Sequence[Encoded]) -> str:

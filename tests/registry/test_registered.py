@@ -101,6 +101,9 @@ def test_what_is_not_there_is_named_with_what_is(version):
         ("runs:/0123456789abcdef", r"0123456789abcdef.*not found"),
         (f"runs:/{version.run_id}/elsewhere", r"elsewhere is not there"),
         ("models/nowhere", r"models/nowhere: there is no such folder"),
+        ("s3://bucket/student", r"s3://bucket/student: there is no such folder"),
+        ("", r"'': there is no such folder"),
+        ("mlflow.db", r"mlflow.db: a file, and no folder"),
     ]:
         with pytest.raises(ModelError, match=message) as caught:
             folder_of(model)

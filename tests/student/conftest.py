@@ -10,6 +10,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     BertConfig,
+    DebertaConfig,
     DebertaV2Config,
     ModernBertConfig,
     MPNetConfig,
@@ -92,6 +93,7 @@ FAMILIES = {
     "roberta": (RobertaConfig, ANGLES, {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}),
     "xlm-roberta": (XLMRobertaConfig, ANGLES, {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}),
     "mpnet": (MPNetConfig, ANGLES, {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}),
+    "deberta-v1": (DebertaConfig, BRACKETS, {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}),
     "deberta": (DebertaV2Config, BRACKETS, {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}),
     "modernbert": (ModernBertConfig, BRACKETS, {"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3}),
     "albert": (AlbertConfig, BRACKETS, {"embedding_size": 16}),
@@ -166,4 +168,7 @@ def small(bert) -> StudentParams:
 
 @pytest.fixture
 def brief() -> TrainParams:
-    return TrainParams(epochs=2, batch_size=4, learning_rate=5e-3, head_learning_rate=2e-2, device="cpu")
+    # in single precision, or a CPU with units for bfloat16 would be tested for other numbers than one without
+    return TrainParams(
+        epochs=2, batch_size=4, learning_rate=5e-3, head_learning_rate=2e-2, device="cpu", bf16="off"
+    )

@@ -30,6 +30,18 @@ def test_the_joint_loss_is_the_sum_of_its_parts_and_reaches_every_weight(small, 
     assert all("token_type" in name for name in still), still
 
 
+def test_every_family_learns_in_mixed_precision_what_it_does_without(any_encoder, small, ner_examples):
+    objective, losses = JointDistillation(DistilParams()), []
+    for mixed in (False, True):
+        learner = learner_of(small.model_copy(update={"encoder": any_encoder}), objective)
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            losses.append(objective.losses(learner, learner.tokens.encode(ner_examples))["loss"])
+        losses[-1].backward()
+        assert all(w.grad.isfinite().all() for w in learner.model.parameters() if w.grad is not None)
+    assert losses[1].dtype == torch.float32
+    torch.testing.assert_close(losses[1], losses[0], rtol=0.02, atol=0)
+
+
 @pytest.mark.parametrize("task", ["ner", "re"])
 @pytest.mark.parametrize(
     "objective", [FineTuning(), FineTuning("knowledge"), JointDistillation(DistilParams())], ids=str

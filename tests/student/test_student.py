@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from cotpd.config import DistilParams, TrainParams
 from cotpd.errors import ConfigError, DataError, ModelError
@@ -147,6 +148,11 @@ def _as_folder(path):
     path.mkdir()
 
 
+def _say_of_parts(folder, said):
+    weights = folder / "model.safetensors"
+    save_file(load_file(weights), weights, metadata={"parts": said})
+
+
 def _other_labels(folder):
     labels = json.loads((folder / "student.json").read_text())["labels"]
     _edit(folder / "student.json", {"labels": labels | {"names": labels["names"][:-2]}})
@@ -170,6 +176,11 @@ def _mixed_labels(folder):
         (lambda f: (f / "tokenizer/tokenizer.json").write_text("{"), "tokenizer.json: changed"),
         (lambda f: (f / "tokenizer/tokenizer.json").unlink(), "tokenizer.json is missing"),
         (lambda f: (f / "tokenizer/tokenizer_config.json").unlink(), "tokenizer_config.json is missing"),
+        (lambda f: (f / "tokenizer/tokenizer_config.json").write_text("null"), "incomplete or damaged"),
+        (lambda f: (f / "tokenizer/tokenizer_config.json").write_bytes(b"\xff"), "incomplete or damaged"),
+        (lambda f: _edit(f / "tokenizer/tokenizer_config.json", {"mask_token": "<mask>"}), "of two models"),
+        (lambda f: _say_of_parts(f, "{"), "model.safetensors: damaged"),
+        (lambda f: _say_of_parts(f, "[1]"), "model.safetensors: damaged"),
         (lambda f: _edit(f / "encoder/config.json", {"model_type": "roberta"}), "config.json: changed"),
         (lambda f: _edit(f / "encoder/config.json", {"hidden_size": "x"}), "config.json: changed"),
         (lambda f: _edit(f / "student.json", {"format": 99}), "student.json: damaged, or of another version"),

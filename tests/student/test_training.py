@@ -5,9 +5,11 @@ import json
 import pytest
 import torch
 
+from cotpd import devices
 from cotpd.config import DistilParams, TrainParams
 from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.student import Student, training
+from cotpd.student.checkpoint import fingerprint
 from cotpd.student.objectives import FineTuning, JointDistillation
 from cotpd.student.optimization import rate_factor
 from cotpd.student.scoring import micro_f1, score
@@ -73,11 +75,19 @@ def test_a_finished_run_is_not_repeated_and_a_damaged_or_another_one_is(
     assert weights.read_bytes() != whole
 
 
+def test_other_code_that_says_in_which_precision_is_trained_makes_another_run(tmp_path, monkeypatch):
+    before = fingerprint([], "")
+    (tmp_path / "devices.py").write_text("# auto means something else")
+    monkeypatch.setattr(devices, "__file__", str(tmp_path / "devices.py"))
+    assert fingerprint([], "") != before
+
+
+@pytest.mark.parametrize("bf16", ["off", "on"])
 def test_killed_in_an_epoch_it_goes_on_after_the_last_and_ends_the_same(
-    ner_examples, small, brief, tmp_path, monkeypatch
+    bf16, ner_examples, small, brief, tmp_path, monkeypatch
 ):
     small = small.model_copy(update={"dropout": 0.2})
-    params = brief.model_copy(update={"epochs": 3})
+    params = brief.model_copy(update={"epochs": 3, "bf16": bf16})
     whole = run(ner_examples, small, params, tmp_path / "whole")
     real, steps = training.Training.step, []
 
@@ -171,8 +181,28 @@ def test_a_device_that_is_not_there_is_named_before_anything_is_loaded(
 
 def test_a_loss_that_is_no_number_stops_and_names_the_posts(ner_examples, small, brief, tmp_path):
     params = brief.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30, "epochs": 5})
-    with pytest.raises(ModelError, match=r"loss is (nan|inf) on the posts .*p\d+"):
+    with pytest.raises(ModelError, match=r"(loss|gradient) is (nan|inf) on the posts .*p\d+"):
         run(ner_examples, small, params, tmp_path / "m", valid=[])
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_gradient_that_is_no_number_names_its_own_posts_and_spoils_no_weights(
+    ner_examples, small, brief, tmp_path, monkeypatch
+):
+    real = training.Training._backward
+
+    def spoilt(self, part, share):
+        found = real(self, part, share)
+        if self.done == 5:  # the last step of all: no loss comes after it
+            self.model.head.linear.bias.grad[0] = float("nan")
+            last.extend(one.id for one in part)
+        return found
+
+    last: list[str] = []
+    monkeypatch.setattr(training.Training, "_backward", spoilt)
+    with pytest.raises(ModelError, match="gradient is nan") as error:
+        run(ner_examples, small, brief, tmp_path / "m", valid=[])
+    assert f"on the posts {', '.join(last)}" in str(error.value)
     assert not (tmp_path / "m").exists()
 
 
@@ -214,6 +244,24 @@ def test_micro_f1_counts_exact_matches():
 def test_bf16_trains_and_keeps_the_crf_in_single_precision(ner_examples, small, brief, tmp_path):
     history = run(ner_examples, small, brief.model_copy(update={"bf16": "on"}), tmp_path / "m", valid=[])
     assert history[-1]["loss"] < history[0]["loss"]
+
+
+@pytest.mark.parametrize("bf16", ["off", "on"])
+def test_valid_is_scored_as_the_saved_model_will_be_in_single_precision(
+    bf16, ner_examples, small, brief, tmp_path, monkeypatch
+):
+    mixed = {True: set(), False: set()}
+    real = training.Student.__init__
+
+    def watched(self, *args, **kwargs):
+        real(self, *args, **kwargs)
+        self.model.encoder.register_forward_pre_hook(
+            lambda *_: mixed[self.model.training].add(torch.is_autocast_enabled("cpu"))
+        )
+
+    monkeypatch.setattr(training.Student, "__init__", watched)
+    run(ner_examples, small, brief.model_copy(update={"bf16": bf16}), tmp_path / "m")
+    assert mixed == {True: {bf16 == "on"}, False: {False}}
 
 
 def test_every_family_trains_is_saved_and_read_again(any_encoder, re_examples, small, brief, tmp_path):
