@@ -32,7 +32,7 @@ def pick_device(name: str) -> torch.device:
 def autocast(device: torch.device, bf16: Bf16) -> torch.autocast:
     """Mixed precision; auto switches it on where the device has units for bfloat16.
 
-    A CPU with AVX512-BF16 trained MiniLM 1.6 to 2.5 times as fast in it, one without units up to 1.6 times slower.
+    A CPU with AVX512-BF16 trained MiniLM 1.4 to 1.6 times as fast in it, one without units up to 1.6 times slower.
     On ARM auto leaves it off, because nobody has measured it there.
     """
     enabled = bf16 == "on" or (bf16 == "auto" and _has_bf16(device))
