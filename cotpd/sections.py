@@ -4,14 +4,25 @@ They stand apart from cotpd.config, which gathers all sections and reads the fil
 model carries along.
 """
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _word(value: object) -> object:
     """YAML 1.1 reads a bare on or off as a truth value."""
     return ("on" if value else "off") if isinstance(value, bool) else value
+
+
+def _variable(name: str) -> str:
+    """A key that was pasted in its variable's place is told apart, and shown nowhere."""
+    if name and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError("not the name of an environment variable; a key itself belongs in none of these files")
+    return name
+
+
+VariableName = Annotated[str, AfterValidator(_variable)]
 
 
 class Section(BaseModel):
@@ -79,6 +90,25 @@ class TrainParams(Section):
     """Mixed precision; auto switches it on where the device has units for bfloat16."""
 
 
+class OtherTeacherParams(Section):
+    """A further teacher, of another encoder; what is not said here is as under teach."""
+
+    encoder: str
+    """A catalogued name (cotpd models list), a hub name or a folder."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Peak rate of its encoder (a larger one wants a smaller rate); null takes that of teach."""
+    epochs: int | None = Field(default=None, ge=1)
+    """Passes over the training split; null takes those of teach."""
+
+
+class Teacher(NamedTuple):
+    """One frozen teacher to be trained."""
+
+    encoder: str
+    seed: int
+    run: TrainParams
+
+
 class TeachParams(TrainParams):
     """The runs that make frozen teachers of the knowledge view (distil.way: frozen)."""
 
@@ -88,11 +118,21 @@ class TeachParams(TrainParams):
     """Of the first teacher, the next ones count on; their own, so that students of several seeds share them."""
     encoder: str | None = None
     """The teachers' encoder, larger if you like; null takes the student's."""
+    others: tuple[OtherTeacherParams, ...] = ()
+    """Further teachers of other encoders; their beliefs go into the same average, each with the same weight."""
 
-    @property
-    def each(self) -> TrainParams:
-        """How one teacher is trained: the same however many there are, so more of them keep those there are."""
-        return TrainParams(**self.model_dump(include=set(TrainParams.model_fields)))
+    def teachers(self, encoder: str) -> list[Teacher]:
+        """All that are to be trained, in order; more of them keep those before them as they are.
+
+        Args:
+            encoder: The student's, which teachers take who have none of their own.
+        """
+        run = TrainParams(**self.model_dump(include=set(TrainParams.model_fields)))
+        found = [(self.encoder or encoder, run)] * self.count
+        for other in self.others:
+            own = other.model_dump(include={"learning_rate", "epochs"}, exclude_none=True)
+            found.append((other.encoder, run.model_copy(update=own)))
+        return [Teacher(name, self.seed + number, run) for number, (name, run) in enumerate(found)]
 
 
 class DistilParams(Section):

@@ -3,12 +3,13 @@
 import shutil
 
 from cotpd.config import Params
-from cotpd.student.examples import Example
+from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import FineTuning
+from cotpd.student.persistence import build
 from cotpd.student.processes import leads
 from cotpd.student.targets import believe
 from steps.common import TARGETS, TEACHERS, main, say
-from steps.training import fit, knowledge_examples, unlabelled_examples
+from steps.training import fit, inventory, knowledge_examples, unlabelled_examples
 
 
 def run(params: Params) -> None:
@@ -16,22 +17,28 @@ def run(params: Params) -> None:
 
     A teacher that is already there, of the same examples and parameters, is not trained again.
     """
-    teachers = params.teach.count if params.distil.way == "frozen" else 0
+    teachers = params.teach.teachers(params.student.encoder) if params.distil.way == "frozen" else []
     if leads():
-        _keep(teachers)
+        _keep(len(teachers))
         TARGETS.mkdir(parents=True, exist_ok=True)
     if not teachers:
         say("teach: both views train together (distil.way: joint), so no teacher is needed")
         return
+    # An encoder that cannot be had is told now, and not after hours.
+    for encoder in {teacher.encoder for teacher in teachers}:
+        build(params.student.model_copy(update={"encoder": encoder}), LabelSet.of(params.task, inventory(params)))
     examples, valid = (knowledge_examples(split, params) for split in ("train", "valid"))
-    for number in range(teachers):
-        _train(number, examples, valid, params)
+    for number, teacher in enumerate(teachers):
+        student = params.student.model_copy(update={"encoder": teacher.encoder})
+        of_its_own = params.model_copy(update={"seed": teacher.seed, "student": student})
+        out = TEACHERS / str(number)
+        fit(examples, valid, of_its_own, teacher.run, objective=FineTuning("knowledge"), out=out)
     if not leads():
         return
     examples += unlabelled_examples(params)
-    folders = [TEACHERS / str(number) for number in range(teachers)]
+    folders = [TEACHERS / str(number) for number in range(len(teachers))]
     believe(folders, examples, params.distil.temperature, device=params.teach.device).save(TARGETS)
-    say(f"teach: {teachers} teachers, {len(examples)} examples")
+    say(f"teach: {len(teachers)} teachers, {len(examples)} examples")
 
 
 def _keep(teachers: int) -> None:
@@ -41,13 +48,6 @@ def _keep(teachers: int) -> None:
     for folder in TEACHERS.iterdir():
         if folder.name not in wanted and not (wanted and folder.name.startswith(".")):
             shutil.rmtree(folder)
-
-
-def _train(number: int, examples: list[Example], valid: list[Example], params: Params) -> None:
-    student = params.student.model_copy(update={"encoder": params.teach.encoder or params.student.encoder})
-    of_its_own = params.model_copy(update={"seed": params.teach.seed + number, "student": student})
-    objective = FineTuning("knowledge")
-    fit(examples, valid, of_its_own, params.teach.each, objective=objective, out=TEACHERS / str(number))
 
 
 if __name__ == "__main__":

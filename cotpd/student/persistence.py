@@ -66,10 +66,10 @@ def build(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, "PreTr
             raise ValueError("it is an encoder with a decoder")
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
-            f"student.encoder {params.encoder}: {str(error).splitlines()[0]}",
+            f"encoder {params.encoder}: {str(error).splitlines()[0]}",
             "Name a catalogued encoder (cotpd models list), a hub name or a folder with config.json and weights.",
         ) from None
-    neutral = _neutral(tokenizer, encoder, f"student.encoder {params.encoder}")
+    neutral = _neutral(tokenizer, encoder, f"encoder {params.encoder}")
     return StudentModel(encoder, params, labels, neutral), tokenizer, reads(encoder.config)
 
 

@@ -94,7 +94,7 @@ def test_frozen_teachers_teach_on_posts_without_labels(run: Run, checkout: Path)
     frozen = {
         "distil": {"way": "frozen", "start": "teacher"},
         "student": {"prompt_length": 0},
-        "teach": {"count": 2, "epochs": 1},
+        "teach": {"epochs": 1, "others": [{"encoder": "all-MiniLM-L6-v2", "learning_rate": 5e-5}]},
     }
     write_values(checkout / "params.yaml", {"data": {"unlabelled": unlabelled}, **frozen})
     try:
@@ -108,7 +108,7 @@ def test_frozen_teachers_teach_on_posts_without_labels(run: Run, checkout: Path)
         metrics = json.loads((checkout / "reports/metrics.json").read_text("utf-8"))
         assert {"baseline", "student", "knowledge"} <= set(metrics["test"])
         weights = (checkout / "models/teachers/0/model.safetensors").stat()
-        write_values(checkout / "params.yaml", {"distil": {"temperature": 2.0}, "teach": {"count": 1}})
+        write_values(checkout / "params.yaml", {"distil": {"temperature": 2.0}, "teach": {"others": []}})
         assert executed(run("dvc", "repro", "train")) == ["teach", "train"]
         assert (checkout / "models/teachers/0/model.safetensors").stat().st_mtime_ns == weights.st_mtime_ns
     finally:

@@ -63,3 +63,18 @@ def test_teachers_with_an_encoder_of_their_own_are_no_beginning():
     with pytest.raises(ValueError, match="needs teachers of the student"):
         Params.model_validate({"distil": {"start": "teacher"}, "teach": {"encoder": "all-mpnet-base-v2"}})
     Params.model_validate({"distil": {"start": "teacher"}, "teach": {"encoder": "all-MiniLM-L6-v2"}})
+
+
+def test_other_teachers_follow_those_of_the_students_encoder_and_say_only_what_differs():
+    other = {"encoder": "all-mpnet-base-v2", "learning_rate": 5e-5}
+    teach = {"count": 2, "seed": 7, "epochs": 4, "others": [other, other | {"learning_rate": None, "epochs": 1}]}
+    params = Params.model_validate({"distil": {"start": "teacher"}, "teach": teach})
+    found = params.teach.teachers("all-MiniLM-L6-v2")
+    said = [(one.encoder, one.seed, one.run.learning_rate, one.run.epochs) for one in found]
+    assert said == [
+        ("all-MiniLM-L6-v2", 7, 1e-4, 4),
+        ("all-MiniLM-L6-v2", 8, 1e-4, 4),
+        ("all-mpnet-base-v2", 9, 5e-5, 4),
+        ("all-mpnet-base-v2", 10, 1e-4, 1),
+    ]
+    assert params.teach.model_copy(update={"others": ()}).teachers("all-MiniLM-L6-v2") == found[:2]

@@ -222,7 +222,7 @@ def test_faults_of_the_user_are_told_before_anything_is_trained(ner_examples, sm
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"):
         content = (type(tmp_path)(small.encoder) / name).read_bytes()
         (tmp_path / "cut" / name).write_bytes(content[:200] if name.endswith("tensors") else content)
-    refused(ModelError, "student.encoder", student=small.model_copy(update={"encoder": str(tmp_path / "cut")}))
+    refused(ModelError, "encoder .*cut", student=small.model_copy(update={"encoder": str(tmp_path / "cut")}))
 
 
 def test_the_rate_rises_then_falls_to_zero():

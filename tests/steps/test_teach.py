@@ -1,0 +1,18 @@
+"""The teach step, as far as it says no; what it makes is tested with the pipeline."""
+
+import pytest
+
+from cotpd.config import Params
+from cotpd.data.tables import write_json
+from cotpd.errors import ModelError
+from steps import teach
+
+
+def test_a_teacher_that_cannot_be_had_is_told_before_any_is_trained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_json(tmp_path / "data/prepared/summary.json", {"types": ["PER", "LOC"]})
+    (tmp_path / "empty").mkdir()
+    taught = {"distil": {"way": "frozen"}, "teach": {"others": [{"encoder": "empty"}]}}
+    with pytest.raises(ModelError, match=r"encoder empty: .*\n?.*cotpd models list"):
+        teach.run(Params.model_validate(taught))
+    assert not list((tmp_path / "models/teachers").iterdir())
