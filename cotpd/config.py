@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind
 from cotpd.errors import ConfigError
-from cotpd.sections import DistilParams, Section, StudentParams, TeachParams, TrainParams
+from cotpd.sections import DistilParams, Section, StudentParams, TeachParams, TrainParams, VariableName
 
 
 def _among(kinds: tuple[Kind, ...]) -> AfterValidator:
@@ -71,7 +71,7 @@ class CaptionParams(Section):
     """transformers: a hub name or folder (Salesforce/blip2-opt-2.7b); openai: the vision model's name."""
     base_url: str | None = None
     """openai: the server's address; null takes the one under llm."""
-    api_key_env: str | None = None
+    api_key_env: VariableName | None = None
     """openai: the environment variable that holds its key; null: that of llm, or none at another address."""
     max_tokens: int = Field(default=40, ge=1)
     """Longest caption, in the captioner's tokens."""
@@ -88,7 +88,7 @@ class OtherLlmParams(Section):
     """The model's name as its server knows it."""
     base_url: str | None = None
     """Its address; null takes llm.base_url."""
-    api_key_env: str | None = None
+    api_key_env: VariableName | None = None
     """The environment variable that holds its key; null: that of llm, or none at another address."""
 
 
@@ -99,7 +99,7 @@ class LlmParams(Section):
     """An OpenAI-compatible address; `cotpd llm serve` answers at the default."""
     model: str = "qwen2.5-coder-1.5b-instruct"
     """The model's name as the server knows it."""
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: VariableName = "OPENAI_API_KEY"
     """The environment variable that holds the key; a local server needs none."""
     others: tuple[OtherLlmParams, ...] = ()
     """Further models for `cotpd ask`, to compare; the pipeline uses ``model`` alone."""
@@ -286,7 +286,7 @@ def _explain(path: Path, error: ValidationError, lines: dict[tuple[str, ...], in
                 f"{where}: there is no such parameter" + (f"; did you mean {near[0]}?" if near else "")
             )
         else:
-            problems.append(f"{where}: {one['msg']} (found {one['input']!r})")
+            problems.append(f"{where}: {one['msg']}" + f" (found {one['input']!r})" * ("api_key_env" not in keys))
     return ConfigError("\n".join(problems), "Every parameter is explained in params.yaml.")
 
 

@@ -71,6 +71,14 @@ def test_a_mistake_is_named_with_line_and_key(tmp_path: Path, text: str, expecte
         load_params(write(tmp_path, text))
 
 
+@pytest.mark.parametrize("where", ["llm: {api_key_env: %s}", "llm: {others: [{model: a, api_key_env: %s}]}"])
+def test_a_key_in_the_place_of_its_variables_name_is_refused_and_not_shown(tmp_path: Path, where: str) -> None:
+    with pytest.raises(ConfigError, match=r"params.yaml:1: llm.*api_key_env: .*environment variable") as caught:
+        load_params(write(tmp_path, where % "sk-0123-secret"))
+    assert "secret" not in str(caught.value)
+    load_params(write(tmp_path, where % '""'))
+
+
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_params(write(tmp_path, "task: x\nseed: y\n"))

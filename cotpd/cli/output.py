@@ -1,7 +1,8 @@
 """What commands print of posts and answers: those are untrusted, and an output may know few characters.
 
-A control character of a post never reaches the terminal as such, for it could move the cursor, rename the window
-or rewrite what stands above; and what the output's encoding cannot hold does not end the command.
+A control character of a post never reaches the terminal as such, for it could move the cursor, rename the window,
+rewrite what stands above or turn the direction of what follows; and what the output's encoding cannot hold does
+not end the command.
 """
 
 import io
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MARK = "\N{REPLACEMENT CHARACTER}"
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # C0 and C1 without tab and newline
-_UNESCAPED = re.compile(r"[\x7f-\x9f]")  # those that JSON may hold as they are
+# C1 and changes of direction, which JSON may hold as they are
+_UNESCAPED = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = re.compile(rf"[\x00-\x08\x0b-\x1f]|{_UNESCAPED.pattern}")  # and C0 without tab and newline
 
 
 def json_line(row: Mapping[str, Any], where: str, encoding: str | None = None) -> str:

@@ -11,7 +11,13 @@ from cotpd.errors import DataError
 
 @pytest.mark.parametrize(
     ("text", "encoding"),
-    [("Zoë", "ascii"), ("\ud83d", "utf-8"), ("\x1b\x7f\x9b", "utf-8"), ("\ud83d\x9b", "ascii")],
+    [
+        ("Zoë", "ascii"),
+        ("\ud83d", "utf-8"),
+        ("\x1b\x7f\x9b", "utf-8"),
+        ("\ud83d\x9b", "ascii"),
+        ("\u202e\u2066", "utf-8"),
+    ],
 )
 def test_what_the_output_cannot_hold_is_escaped(text, encoding):
     line = json_line({"text": text}, "row 1", encoding)
@@ -38,5 +44,5 @@ def test_control_characters_are_marked_one_by_one_wherever_they_stand():
         text: str
         size: int
 
-    assert printable("a\tb\nc\x1b\x9b\x7f\r") == "a\tb\nc����"
+    assert printable("a\tb\nc\x1b\x9b\x7f\r\u202e") == "a\tb\nc�����"
     assert printable({"a": [Word("\x00", 1)], "b\x07": None}) == {"a": [Word("�", 1)], "b�": None}
