@@ -40,6 +40,17 @@ class Posterior(NamedTuple):
         joint = (left + right + self.link + norm).exp() if self.logs else left * right * self.link * norm
         return joint.transpose(0, 1)
 
+    def onward(self, tags: Tensor) -> Tensor:
+        """p(y_{t+1} = j | y_t = tags[t]) along given sequences (batch, T), (batch, T - 1, K).
+
+        What lies behind a position has no say once its tag is known, so that no pairwise marginal is needed.
+        """
+        links, ahead = self.link[tags[:, :-1]], self.beta[1:].transpose(0, 1)
+        if self.logs:
+            return (links + ahead).softmax(-1)
+        rows = links * ahead
+        return rows / rows.sum(-1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)
+
 
 def reversal(lengths: Tensor, positions: int) -> Tensor:
     """Index that turns each chain around within its length, (T * batch,); beyond it, position 0 again."""

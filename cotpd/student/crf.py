@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cotpd.student.chain import LogPartition, forward_backward, log_marginals
+from cotpd.student.chain import LogPartition, Posterior, forward_backward, log_marginals
 from cotpd.student.decoding import n_best, viterbi
 
 FORBIDDEN = -1e4  # a score that no sum of real ones makes up for, yet finite: its gradient is zero, not NaN
@@ -77,9 +77,25 @@ class LinearChainCRF(nn.Module):
     @torch.no_grad()
     def marginals(self, emissions: Tensor, mask: Tensor, temperature: float = 1.0) -> Marginals:
         """Posterior probabilities of tags and of pairs of neighbours, every score divided by the temperature."""
-        emissions = _exact(emissions) / temperature
-        posterior = forward_backward(emissions, *(w / temperature for w in self.weights()), mask.sum(1))
+        emissions = _exact(emissions)
+        posterior = self._posterior(emissions, mask, temperature)
         return Marginals(posterior.unary.to(emissions.dtype), posterior.pairwise().to(emissions.dtype))
+
+    @torch.no_grad()
+    def along(
+        self, emissions: Tensor, tags: Tensor, mask: Tensor, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """How probable given sequences (batch, T) are, step by step, every score divided by the temperature.
+
+        Returns:
+            p(y_t = tags[t]), (batch, T), and p(y_{t+1} = j | y_t = tags[t]), (batch, T - 1, K).
+        """
+        posterior = self._posterior(_exact(emissions), mask, temperature)
+        return posterior.unary.gather(2, tags.unsqueeze(-1)).squeeze(2), posterior.onward(tags)
+
+    def _posterior(self, emissions: Tensor, mask: Tensor, temperature: float) -> Posterior:
+        weights = (w / temperature for w in self.weights())
+        return forward_backward(emissions / temperature, *weights, mask.sum(1))
 
     @torch.no_grad()
     def viterbi(self, emissions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ Trade-off: both answer to the same four calls (scores, loss, kl, decode), so tha
 nothing of the task; the classifier is handed a mask that it has no use for.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -34,12 +35,15 @@ class NerHead(nn.Module):
         dropout: Before the linear layer.
     """
 
+    continuations: Tensor
+
     def __init__(self, width: int, labels: LabelSet, constrained: bool, dropout: float) -> None:
         super().__init__()
         self.labels = labels
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(width, len(labels.names))
         self.crf = LinearChainCRF(len(labels.names), torch.tensor(labels.successors()) if constrained else None)
+        self.register_buffer("continuations", torch.tensor(labels.continuations()), persistent=False)
 
     def forward(self, states: Tensor) -> Tensor:
         """Emissions (batch, T, K) of states (batch, T, d)."""
@@ -72,23 +76,17 @@ class NerHead(nn.Module):
         The posterior of a chain is a Markov chain, so that the probability of tags a..b, and of no continuation
         after them, is a product of conditional probabilities.
         """
-        tags = self.crf.viterbi(scores, mask)[0].cpu()
-        unary, pairwise = (marginal.cpu().double() for marginal in self.crf.marginals(scores, mask, temperature))
-        here, after = tags[:, :-1, None, None], tags[:, 1:, None, None]
-        rows = pairwise.gather(2, here.expand(-1, -1, 1, pairwise.shape[-1])).squeeze(2)  # from the path's tag
-        rows = rows / rows.sum(-1, keepdim=True).clamp(min=1e-30)  # (batch, T - 1, K)
-        steps = rows.gather(2, after.squeeze(-1)).squeeze(2)
-        lists = (unary.gather(2, tags.unsqueeze(-1)).squeeze(2), steps, rows, tags)
-        begins, steps, rows, tags = (value.numpy() for value in lists)
-        found = []
-        for at, length in enumerate(mask.sum(1).tolist()):
-            spans = []
-            for start, end, kind in self.labels.spans(tags[at, :length].tolist()):
-                score = begins[at, start] * steps[at, start : end - 1].prod()
-                if end < length:
-                    score *= 1 - rows[at, end - 1, self.labels.names.index(f"I-{kind}")]
-                spans.append(Found(start, end, kind, float(score)))
-            found.append(spans)
+        path = self.crf.viterbi(scores, mask)[0]
+        here, rows = self.crf.along(scores, path, mask, temperature)
+        goes_on = rows.gather(2, self.continuations[path[:, :-1], None]).squeeze(2)
+        follows = rows.gather(2, path[:, 1:, None]).squeeze(2)
+        columns = (mask.sum(1), path, here, follows, 1 - goes_on)
+        found: list[list[Found]] = []
+        for length, tags, begins, steps, ends in zip(*(column.tolist() for column in columns), strict=True):
+            found.append([])
+            for start, end, kind in self.labels.spans(tags[:length]):
+                score = begins[start] * math.prod(steps[start : end - 1]) * (ends[end - 1] if end < length else 1)
+                found[-1].append(Found(start, end, kind, score))
         return found
 
 

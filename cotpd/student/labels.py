@@ -79,6 +79,10 @@ class LabelSet(Record):
                 found.append((at, at + 1, kind))
         return found
 
+    def continuations(self) -> list[int]:
+        """The tag that goes on with a mention, for each tag in it: I- of its type; for O, itself (NER)."""
+        return [at + name.startswith("B-") for at, name in enumerate(self.names)]
+
     def successors(self) -> list[list[bool]]:
         """What BIO allows: row i says which tags may follow tag i, the last row which may begin (NER)."""
         rows = []

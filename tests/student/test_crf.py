@@ -57,6 +57,7 @@ def test_partition_marginals_viterbi_and_n_best_agree_with_enumeration(case):
     log_z, marginals = field.log_partition(emissions, mask), field.marginals(emissions, mask)
     tags, best = field.viterbi(emissions, mask)
     several, scores = field.n_best(emissions, mask, 3)
+    there, onward = field.along(emissions, tags, mask)
     for row, length in enumerate(lengths):
         every = enumerate_all(field, emissions[row, :length])
         values = torch.stack(list(every.values()))
@@ -65,10 +66,15 @@ def test_partition_marginals_viterbi_and_n_best_agree_with_enumeration(case):
         for t, k in itertools.product(range(length), range(field.end.numel())):
             wanted = sum(v for path, v in p.items() if path[t] == k)
             assert marginals.unary[row, t, k].item() == pytest.approx(float(wanted), abs=1e-7)
+            on_path = k == tags[row, t]
+            if on_path:
+                assert there[row, t].item() == pytest.approx(float(wanted), abs=1e-7)
             for j in range(field.end.numel()):
                 pair = sum(v for path, v in p.items() if t + 1 < length and path[t : t + 2] == (k, j))
                 if t + 1 < mask.shape[1]:
                     assert marginals.pairwise[row, t, k, j].item() == pytest.approx(float(pair), abs=1e-7)
+                    if on_path and t + 1 < length:
+                        assert onward[row, t, j].item() == pytest.approx(float(pair / wanted), abs=1e-7)
         ranked = sorted(values.tolist(), reverse=True)
         assert best[row].item() == pytest.approx(ranked[0])
         assert every[tuple(tags[row, :length].tolist())].item() == pytest.approx(ranked[0])
