@@ -4,8 +4,9 @@
 
 All three read the same posts with the same encoder and threads, in turns. The bare encoder's forward pass is given
 token ids, made beforehand, in the batches that prediction makes; ours and the pipeline (batches of 32) start from
-text and end with mentions. Weights of the heads are as they come: speed does not depend on them. The memory part
-streams the posts over and over through `Student.predict`, to the number of lines, in a process of its own.
+text and end with mentions. The heads are untrained and find more mentions than trained ones, which costs ours a
+little. The memory part streams the posts over and over through `Student.predict`, to the number of lines, in a
+process of its own.
 """
 
 import argparse
