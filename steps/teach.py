@@ -37,7 +37,8 @@ def run(params: Params) -> None:
         return
     examples += unlabelled_examples(params)
     folders = [TEACHERS / str(number) for number in range(len(teachers))]
-    believe(folders, examples, params.distil.temperature, device=params.teach.device).save(TARGETS)
+    device, bf16 = params.teach.device, params.teach.bf16
+    believe(folders, examples, params.distil.temperature, device=device, bf16=bf16).save(TARGETS)
     say(f"teach: {len(teachers)} teachers, {len(examples)} examples")
 
 

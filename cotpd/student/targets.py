@@ -14,6 +14,7 @@ from typing import Self
 
 import torch
 
+from cotpd.devices import Bf16, autocast
 from cotpd.errors import ModelError
 from cotpd.progress import Progress
 from cotpd.student.batches import collate, reading_order, sizes
@@ -104,6 +105,7 @@ def believe(
     temperature: float,
     *,
     device: str = "auto",
+    bf16: Bf16 = "off",
     batch_size: int = 32,
 ) -> Targets:
     """What teachers believe of examples, averaged; gold labels in the examples are not looked at.
@@ -115,6 +117,7 @@ def believe(
         examples: With whatever the teachers' view needs; ids unique.
         temperature: Every score is divided by it.
         device: auto, cpu, cuda, cuda:1, mps.
+        bf16: Mixed precision of the encoder, as in training; marginals are computed in float32.
         batch_size: Examples at a time.
 
     Raises:
@@ -128,7 +131,7 @@ def believe(
         inventories.setdefault(teacher.labels, folder)
         if len(inventories) > 1:
             raise ModelError(f"{' and '.join(map(str, inventories.values()))} know different labels", _REMEDY)
-        for name, row in _beliefs(teacher, examples, temperature, batch_size):
+        for name, row in _beliefs(teacher, examples, temperature, bf16, batch_size):
             share = Belief(*(value / len(folders) for value in row))
             rows[name] = Belief(*map(torch.add, rows[name], share)) if name in rows else share
     (labels,) = inventories
@@ -136,7 +139,7 @@ def believe(
 
 
 def _beliefs(
-    teacher: Student, examples: Sequence[Example], temperature: float, batch_size: int
+    teacher: Student, examples: Sequence[Example], temperature: float, bf16: Bf16, batch_size: int
 ) -> Iterator[tuple[str, Belief]]:
     """What one teacher believes, by example, longest first, on the CPU."""
     view, head = teacher.views[0], teacher.model.head
@@ -144,7 +147,7 @@ def _beliefs(
     with Progress("asking a teacher", len(examples)) as bar:
         for chosen in reading_order(sizes(encoded, teacher.tokens), batch_size):
             batch = collate([encoded[i] for i in chosen], view, teacher.tokens).to(teacher.device)
-            with torch.inference_mode():
+            with torch.inference_mode(), autocast(teacher.device, bf16):
                 belief = head.belief(teacher.model(batch, view), batch.mask, temperature)
             lengths = batch.mask.sum(1).tolist() if teacher.labels.task == "ner" else [1] * len(chosen)
             for at, length in enumerate(lengths):

@@ -57,6 +57,14 @@ def test_gold_labels_are_not_looked_at(teachers, examples):
     assert same(believe(teachers, examples, 2.0), believe(teachers, hidden, 2.0))
 
 
+def test_mixed_precision_moves_beliefs_a_little_and_leaves_them_distributions(teachers, examples):
+    single, mixed = (believe(teachers, examples, 1.0, device="cpu", bf16=bf16) for bf16 in ("off", "on"))
+    assert not same(single, mixed)
+    for name, row in mixed.rows.items():
+        torch.testing.assert_close(row.unary.sum(-1), torch.ones(len(row.unary)))
+        torch.testing.assert_close(row.unary, single.rows[name].unary, atol=0.02, rtol=0)
+
+
 def test_saved_targets_come_back(teachers, examples, tmp_path):
     targets = believe(teachers, examples, 1.0)
     targets.save(tmp_path / "targets")
