@@ -2,13 +2,19 @@
 
 Trade-off: the best path is searched from both ends at once and joined in the middle, which halves the number of
 sequential steps at the price of some index arithmetic; with few tags the steps, not the sums, are the cost. For
-the same reason NumPy walks the way back on a CPU, and searches where the arrays are small: its calls cost a third
-of torch's, which is more than torch's threads gain there.
+the same reason NumPy computes on a CPU: its calls cost a third of torch's. One text serves both, in the words that
+they share; torch's threads take over where the sums of a step outweigh its calls.
 """
+
+import itertools
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+Array = Any  # np.ndarray or Tensor
 
 _SMALL = 2**15  # sums a step, below which NumPy is the faster one
 
@@ -27,101 +33,97 @@ def viterbi(
     Returns:
         Tags (batch, T), zero beyond a length, and their scores (batch,).
     """
-    batch, steps = emissions.shape[:2]
+    given = (emissions, start, transitions, end, lengths)
+    if emissions.device.type == "cpu" and not torch.compiler.is_compiling():
+        tags, scores = map(torch.from_numpy, _viterbi(np, *(one.detach().numpy() for one in given)))
+    else:
+        tags, scores = _viterbi(torch, *given)
+    return tags.T.contiguous(), scores
+
+
+def _viterbi(
+    xp: ModuleType, emissions: Array, start: Array, transitions: Array, end: Array, lengths: Array
+) -> tuple[Array, Array]:
+    """The same by NumPy or torch, with tags as (T, batch).
+
+    What is known of the searches stands in tables with a row for each tick, side and chain, in this order.
+    """
+    batch, steps, tags = emissions.shape
     device = emissions.device
     left = (lengths + 1) // 2  # positions that the forward search covers; the backward search has the rest
     right = lengths - left
     half = (steps + 1) // 2
-    columns = torch.arange(batch, device=device)
-    ticks = torch.arange(half + 1, device=device).view(-1, 1, 1)
-    ends = torch.stack([torch.zeros_like(lengths), lengths - 1])  # (2, batch): where the searches begin
-    side = torch.arange(2, device=device).view(2, 1)
-    index = (ends + ticks * (1 - 2 * side)).clamp(0, steps - 1)
-    rows = (columns * steps + index).flatten()  # one flat index costs half of an index for each dimension
-    emit = emissions.reshape(batch * steps, -1).index_select(0, rows).view(*index.shape, -1)
-    after = _search(emit, start, transitions, end)
-    met = after[(right - 1).clamp(min=0), 1, columns]  # (batch, K), the backward search at its last position
-    rest = torch.where(right.unsqueeze(1) > 0, (met.unsqueeze(1) + transitions).amax(-1), end)
-    score, middle = (after[left - 1, 0, columns] + rest).max(-1)
-    reach = (torch.stack([left, right + 1]) - 1 - ticks[1:]).clamp(min=0)  # (half, 2, batch)
-    path = _walk(after[reach, side, columns], middle, transitions)
-    at = torch.arange(steps, device=device).unsqueeze(1)  # (T, 1)
-    forwards = at < left
-    walked = torch.where(forwards, left - 1 - at, at - left + 1).clamp(0, half)
-    found = path.take((walked * 2 + (~forwards).long()) * batch + columns)
-    return torch.where(at < lengths, found, 0).T.contiguous(), score
+    columns = xp.arange(batch, device=device)
+    ticks = xp.arange(half + 1, device=device)[:, None, None]
+    side = xp.arange(2, device=device)[:, None]
+    searched = side * (lengths - 1) + ticks * (1 - 2 * side)  # (half + 1, 2, batch): positions
+    emit = _rows(xp, emissions.reshape(-1, tags), columns * steps + searched.clip(0, steps - 1))
+    after = _search(xp, emit, start, transitions, end)
+    met = _rows(xp, after, ((right - 1).clip(0) * 2 + 1) * batch + columns)  # the backward search at its last
+    onward = xp.amax(transitions.T[..., None] + met.T[:, None], 0).T  # (batch, K)
+    rest = xp.where(right[:, None] > 0, onward, end)
+    total = _rows(xp, after, (left - 1) * 2 * batch + columns) + rest  # (batch, K)
+    middle = xp.argmax(total, -1)
+    reach = (xp.stack([left, right + 1]) - 1 - ticks[1:]).clip(0)  # (half, 2, batch), from the middle outwards
+    history = _rows(xp, after, (reach * 2 + side) * batch + columns)
+    path = _walk(xp, history.reshape(half, 2 * batch, tags), middle, transitions)
+    at = xp.arange(steps, device=device)[:, None]
+    before = left - 1 - at  # (T, batch), of the middle; negative behind it
+    walked = xp.where(before < 0, 1 - 2 * before, 2 * before).clip(0, 2 * half + 1)
+    return xp.where(at < lengths, xp.take(path, walked * batch + columns), 0), xp.amax(total, -1)
 
 
-def _search(emit: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
-    """Best scores up to each position, its emission included, (steps, 2, batch, K) like the emissions.
+def _rows(xp: ModuleType, table: Array, at: Array) -> Array:
+    """Rows of a table (N, K) at (...,), as (..., K), in each library's fastest way."""
+    if xp is np:
+        return table.take(at, 0)
+    return table.index_select(0, at.flatten()).view(*at.shape, -1)
 
-    Tags come first here: a maximum over the first dimension of a tensor is many times faster than over the last.
+
+def _search(xp: ModuleType, emit: Array, start: Array, transitions: Array, end: Array) -> Array:
+    """Best scores up to each position, its emission included: a table, for emissions (ticks, 2, batch, K).
+
+    Tags come first here: a maximum over the first dimension of an array is many times faster than over the last.
     """
-    best = emit.permute(0, 3, 1, 2).contiguous()  # (steps, K, 2, batch); the emissions give way to the scores
-    links = torch.stack([transitions, transitions.T], -1).unsqueeze(-1)  # (from, to, 2, 1)
-    links = links.expand(*links.shape[:-1], best.shape[-1]).contiguous()
-    room, reached = torch.empty_like(links), torch.empty_like(best[0])
-    best[0] += torch.stack([start, end], -1).unsqueeze(-1)
-    if _on_cpu(best) and room.numel() < _SMALL:
-        _search_on_cpu(*(tensor.detach().numpy() for tensor in (best, links, room, reached)))
-    else:
-        b, sources = best.unbind(), best.unsqueeze(2).unbind()
-        for t in range(1, len(b)):
-            torch.add(sources[t - 1], links, out=room)
-            torch.amax(room, 0, out=reached)
-            b[t].add_(reached)
-    return best.permute(0, 2, 3, 1)
+    ticks, _, batch, tags = emit.shape
+    best = xp.empty_like(emit).reshape(ticks, tags, 2, batch)  # the emissions give way to the scores
+    best[...] = xp.moveaxis(emit, -1, 1)
+    best[0] += xp.stack([start, end], -1)[..., None]
+    room = xp.empty((tags, tags, 2, batch), dtype=emit.dtype, device=emit.device)
+    links, reached = xp.empty_like(room), xp.empty_like(best[0])
+    links[...] = xp.stack([transitions, transitions.T], -1)[..., None]  # (from, to, 2, 1)
+    add, largest, b = xp.add, np.maximum.reduce if xp is np else torch.amax, list(best)
+    if xp is np and room.size >= _SMALL:
+        add, largest = torch.add, torch.amax
+        room, links, reached, *b = map(torch.from_numpy, (room, links, reached, *b))  # the same memory
+    for source, target in itertools.pairwise(b):
+        add(source[:, None], links, out=room)
+        largest(room, 0, out=reached)
+        target += reached
+    emit[...] = xp.moveaxis(best, 1, -1)
+    return emit.reshape(-1, tags)
 
 
-def _search_on_cpu(best: np.ndarray, links: np.ndarray, room: np.ndarray, reached: np.ndarray) -> None:
-    """The steps of :func:`_search`, in place."""
-    for t in range(1, len(best)):
-        np.add(best[t - 1][:, None], links, out=room)
-        np.maximum.reduce(room, 0, out=reached)
-        best[t] += reached
-
-
-def _on_cpu(tensor: Tensor) -> bool:
-    """Whether NumPy may work on it."""
-    return tensor.device.type == "cpu" and not torch.compiler.is_compiling()
-
-
-def _walk(history: Tensor, middle: Tensor, transitions: Tensor) -> Tensor:
-    """From the middle to both ends along the best predecessors, (steps + 1, 2, batch).
+def _walk(xp: ModuleType, history: Array, middle: Array, transitions: Array) -> Array:
+    """From the middle to both ends along the best predecessors, (ticks + 1, 2 * batch).
 
     Args:
-        history: (steps, 2, batch, K), the scores of either search, last first.
+        xp: NumPy or torch.
+        history: (ticks, 2 * batch, K), the scores of either search, last first.
         middle: (batch,), the tag where the searches meet.
         transitions: (K, K).
     """
-    if _on_cpu(history):
-        return _walk_on_cpu(history, middle, transitions)
-    steps, _, batch, tags = history.shape
-    links = torch.cat([transitions.T, transitions])  # (2 K, K): given a tag, by predecessor
-    shift = torch.tensor([0, tags], device=history.device).repeat_interleave(batch)
-    path = torch.empty(steps + 1, 2 * batch, dtype=torch.long, device=history.device)
-    path[0] = middle.repeat(2)
-    p, h = path.unbind(), history.reshape(steps, 2 * batch, tags).unbind()
-    for k in range(steps):
-        torch.argmax(links.index_select(0, p[k] + shift).add_(h[k]), -1, out=p[k + 1])
-    return path.view(steps + 1, 2, batch)
-
-
-def _walk_on_cpu(history: Tensor, middle: Tensor, transitions: Tensor) -> Tensor:
-    """The same as :func:`_walk`."""
-    steps, _, batch, tags = history.shape
-    onward = transitions.detach().numpy()
-    links = np.concatenate([onward.T, onward])  # (2 K, K): given a tag, by predecessor
-    shift = np.repeat([0, tags], batch)
-    path = np.empty((steps + 1, 2 * batch), np.int64)
-    path[0] = np.tile(middle.numpy(), 2)
-    scores = history.detach().reshape(steps, 2 * batch, tags).numpy()
-    room = np.empty_like(scores[0])
-    for k in range(steps):
-        links.take(path[k] + shift, 0, out=room, mode="clip")  # clip: out of bounds there is nothing to check
-        room += scores[k]
-        room.argmax(-1, out=path[k + 1])
-    return torch.from_numpy(path).view(steps + 1, 2, batch)
+    ticks, chains, tags = history.shape
+    links = xp.concatenate([transitions.T, transitions])  # (2 K, K): given a tag, by predecessor
+    shift = (xp.arange(chains, device=history.device) >= chains // 2) * tags
+    path = xp.empty((ticks + 1, chains), dtype=xp.int64, device=history.device)
+    path[0] = xp.concatenate([middle, middle])
+    argmax = np.ndarray.argmax if xp is np else torch.argmax
+    for scores, (tag, before) in zip(history, itertools.pairwise(path), strict=True):
+        room = _rows(xp, links, tag + shift)
+        room += scores
+        argmax(room, -1, out=before)
+    return path
 
 
 def n_best(
