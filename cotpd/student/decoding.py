@@ -83,10 +83,11 @@ def _rows(xp: ModuleType, table: Array, at: Array) -> Array:
 def _search(xp: ModuleType, emit: Array, start: Array, transitions: Array, end: Array) -> Array:
     """Best scores up to each position, its emission included: a table, for emissions (ticks, 2, batch, K).
 
+    The table takes the memory of ``emit``, which the caller gives up.
     Tags come first here: a maximum over the first dimension of an array is many times faster than over the last.
     """
     ticks, _, batch, tags = emit.shape
-    best = xp.empty_like(emit).reshape(ticks, tags, 2, batch)  # the emissions give way to the scores
+    best = xp.empty_like(emit).reshape(ticks, tags, 2, batch)
     best[...] = xp.moveaxis(emit, -1, 1)
     best[0] += xp.stack([start, end], -1)[..., None]
     room = xp.empty((tags, tags, 2, batch), dtype=emit.dtype, device=emit.device)
