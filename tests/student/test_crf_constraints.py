@@ -1,6 +1,7 @@
 """The CRF where paths are impossible, its gradients by enumeration and by pytorch-crf, and compiled whole."""
 
 import itertools
+import shutil
 from unittest import mock
 
 import pytest
@@ -146,6 +147,23 @@ def test_compiled_whole_it_says_the_same(scale):
         torch.testing.assert_close(torch.compile(call, fullgraph=True, backend="aot_eager")(), call())
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="Inductor needs a C++ compiler")
+def test_compiled_to_machine_code_it_says_the_same():
+    torch._dynamo.reset()
+    field, mask, emissions = random_field(3, 2), mask_of([4, 1]), emissions_of([4, 1], 3, 1).requires_grad_()
+    gold, weights = torch.zeros(mask.shape, dtype=torch.long), [emissions, *field.parameters()]
+
+    def both() -> tuple[torch.Tensor, torch.Tensor]:
+        return field.nll(emissions, gold, mask), field.viterbi(emissions, mask)[0]
+
+    (loss, tags), (wanted, path) = torch.compile(both, fullgraph=True)(), both()
+    torch.testing.assert_close(loss, wanted)
+    assert torch.equal(tags, path)
+    found, gradients = (torch.autograd.grad(one.sum(), weights) for one in (loss, wanted))
+    torch.testing.assert_close(found, gradients)
+
+
 def test_a_forbidden_step_costs_more_than_any_real_score():
     field = LinearChainCRF(2, torch.tensor([[True, False], [True, True], [True, True]]))
     emissions = torch.tensor([[[100.0, 0.0], [0.0, 100.0]]])
@@ -157,13 +175,15 @@ def test_a_forbidden_step_costs_more_than_any_real_score():
 @settings(max_examples=40, deadline=None)
 @given(shapes)
 def test_every_way_of_searching_finds_the_same_path(small, shape):
-    """That of GPUs and compiled graphs, and those of a CPU for few and for many sums a step."""
+    """That of GPUs, that of compiled graphs, and those of a CPU for few and for many sums a step."""
     tags, lengths, seed = shape
     field = random_field(tags, seed).requires_grad_(False)
-    emissions, sizes = emissions_of(lengths, tags, seed), torch.tensor(lengths)
+    given = (emissions_of(lengths, tags, seed), *field.weights(), torch.tensor(lengths))
+    by_torch, scores = decoding._viterbi(torch, *given)
     with mock.patch.object(torch.compiler, "is_compiling", return_value=True):
-        wanted = viterbi(emissions, *field.weights(), sizes)
+        compiled = viterbi(*given)
     with mock.patch.object(decoding, "_SMALL", small):
-        found = viterbi(emissions, *field.weights(), sizes)
-    for ours, other in zip(found, wanted, strict=True):
-        assert torch.equal(ours, other)
+        found = viterbi(*given)
+    for other in (by_torch.T, scores), compiled:
+        assert torch.equal(found[0], other[0])
+        torch.testing.assert_close(found[1], other[1])
