@@ -54,7 +54,7 @@ class BatchServer:
 
     def submit(self, file: Path, token: str) -> str:
         """Upload requests and create a job of them; returns its id. It is created once, whatever happens."""
-        uploaded = self._explained(lambda: self._api.files.create(file=file, purpose="batch")).id
+        uploaded = self._explained(lambda: _id(self._api.files.create(file=file, purpose="batch")))
         tries = self._params.retries + 1
         for attempt in range(tries):
             try:
@@ -69,7 +69,9 @@ class BatchServer:
         """The id of the job that carries a token, if there is one."""
 
         def look() -> str | None:
-            for number, job in enumerate(self._api.batches.list(limit=100)):
+            page = self._api.batches.list(limit=100)
+            _expect(isinstance(page.data, list), page)
+            for number, job in enumerate(page):
                 if (job.metadata or {}).get(TOKEN) == token:
                     return job.id
                 if number == _MOST_LISTED:
@@ -80,7 +82,13 @@ class BatchServer:
 
     def look(self, id: str) -> "Batch | None":
         """How a job stands; None if the server does not know it (any more, or of this key)."""
-        return self._known(lambda: self._api.batches.retrieve(id))
+
+        def retrieve() -> "Batch":
+            job = self._api.batches.retrieve(id)
+            _expect(isinstance(getattr(job, "status", None), str), job)
+            return job
+
+        return self._known(retrieve)
 
     def lines(self, file: str) -> Iterator[dict[str, Any] | str] | None:
         """The lines of a result file: objects, and what cannot be read as such as text; None if it is gone."""
@@ -108,12 +116,13 @@ class BatchServer:
 
     def _create(self, file: str, token: str) -> str:
         once = self._api.with_options(max_retries=0)
-        return once.batches.create(
+        created = once.batches.create(
             input_file_id=file,
             endpoint="/v1/chat/completions",
             completion_window="24h",
             metadata={TOKEN: token},
-        ).id
+        )
+        return _id(created)
 
     def _explained(self, call: Callable[[], T], *, doubtful: bool = False) -> T:
         """Call the server; ``doubtful`` tells a fault apart after which nobody knows what was done."""
@@ -131,6 +140,23 @@ class BatchServer:
                 raise _DoubtfulError from None
             said = self._client.scrub(str(error.__cause__ or error))
             raise LlmError(f"{self._params.base_url}: {said}", _AGAIN) from None
+        except (ValueError, TypeError, AttributeError, LookupError, AssertionError) as error:
+            # a page instead of an answer, an encoding that is none: the package takes what comes for the truth
+            if doubtful:
+                raise _DoubtfulError from None
+            said = self._client.scrub(str(error) or repr(error))
+            raise LlmError(f"{self._params.base_url}: an answer that cannot be read: {said}", _ODD) from None
+
+
+def _id(answer: object) -> str:
+    id = getattr(answer, "id", None)
+    _expect(isinstance(id, str) and id != "", answer)
+    return id
+
+
+def _expect(fits: bool, answer: object) -> None:
+    if not fits:
+        raise ValueError(f"{answer!r:.80}")
 
 
 def _lines(content: bytes) -> Iterator[dict[str, Any] | str]:
@@ -144,6 +170,7 @@ def _lines(content: bytes) -> Iterator[dict[str, Any] | str]:
             yield row if isinstance(row, dict) else line.decode("utf-8", "replace")
 
 
+_ODD = "Does the server of llm.base_url have the Batch API? Run again then: what was submitted is collected."
 _AGAIN = "Run again: jobs that were submitted are collected, not submitted again."
 
 

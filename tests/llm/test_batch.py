@@ -243,6 +243,22 @@ def test_a_passing_fault_of_any_call_makes_no_second_job(api, params, call, stat
     assert len(api.jobs) == 1
 
 
+@pytest.mark.parametrize("call", ["POST/files", "GET/batches/"])
+def test_an_answer_of_another_kind_is_told_and_loses_nothing(api, params, call):
+    api.faults = [(call, 200, False)]
+    with pytest.raises(LlmError, match=r"cannot be read: .*\n.*Batch API"):
+        ask_all(requests("a"), params, progress=False)
+    assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
+    assert (api.asked, len(api.jobs)) == (["a"], 1)
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_creation_whose_answer_is_of_another_kind_makes_no_second_job(api, params, done):
+    api.faults = [("POST/batches", 200, done)]
+    assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
+    assert len(api.jobs) == 1
+
+
 @pytest.mark.parametrize("call", ["POST/files", "POST/batches", "GET/batches/"])
 def test_a_redirect_is_told_and_followed_for_results_alone(api, params, call):
     api.faults = [(call, 307, False)]
