@@ -32,10 +32,11 @@ _LEARNT_FROM = 2000  # answers at most
 
 @dataclass
 class KindPlan:
-    """One kind of question; tokens are those of the requests that the ledger does not answer.
+    """One kind of question; tokens are those of the requests that are still to be asked.
 
     Attributes:
-        requests, answered, guessed: Distinct requests, those in the ledger, those whose caption is to come.
+        requests, answered, batched: Distinct requests, those in the ledger, those in a batch that is out.
+        guessed: Those whose caption is to come.
         pictures: Shown in what is to be asked.
         prompt_tokens, expected, most: Tokens to send, and to receive, likely and at most.
         example: The first request.
@@ -43,6 +44,7 @@ class KindPlan:
 
     requests: int = 0
     answered: int = 0
+    batched: int = 0
     guessed: int = 0
     pictures: int = 0
     prompt_tokens: float = 0.0
@@ -53,7 +55,7 @@ class KindPlan:
     @property
     def asked(self) -> int:
         """Requests that would go over the wire."""
-        return self.requests - self.answered
+        return self.requests - self.answered - self.batched
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,17 @@ def make_plan(params: Params, kinds: Iterable[Kind] | None = None) -> Plan:
             calls = {(call := _call(request, params)).key: (request, call) for request, _ in some}
             guessed = {request.id for request, guess in some if guess}
             held = ledger.answer_keys({key: call for key, (_, call) in calls.items()})
+            out = ledger.in_jobs(calls.keys() - held.keys())
             for key, (request, call) in calls.items():
-                if key not in seen:
-                    _count(plan, request, call, key in held, guessed)
+                if key in seen:
+                    continue
+                row = plan.kinds.setdefault(request.kind, KindPlan())
+                row.example = row.example or request
+                row.requests += 1
+                row.answered += key in held
+                row.batched += key in out
+                if key not in held and key not in out:
+                    _price(row, plan, request, call, guessed)
             seen |= calls.keys()
     wanted = {*params.ask.kinds, *params.augment.kinds}
     plan.kinds = {kind: plan.kinds.get(kind, KindPlan()) for kind in Kind if kind in wanted}
@@ -221,13 +231,7 @@ def _call(request: Request, params: Params) -> Call:
     return chat_call(params.llm, request.messages, max_tokens=request.max_tokens, schema=request.schema)
 
 
-def _count(plan: Plan, request: Request, call: Call, answered: bool, guessed: set[str]) -> None:
-    row = plan.kinds.setdefault(request.kind, KindPlan())
-    row.example = row.example or request
-    row.requests += 1
-    row.answered += answered
-    if answered:
-        return
+def _price(row: KindPlan, plan: Plan, request: Request, call: Call, guessed: set[str]) -> None:
     row.guessed += request.kind is Kind.MULTIMODALITY and request.id in guessed
     pictures = len(call.pictures)
     row.pictures += pictures

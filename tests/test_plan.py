@@ -11,10 +11,12 @@ from typer.testing import CliRunner
 from cotpd.cli.main import app
 from cotpd.config import Params
 from cotpd.data.records import Kind
-from cotpd.llm.ask import Request
+from cotpd.errors import LlmError
+from cotpd.llm.ask import Request, ask_all
 from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.wire import chat_call
 from cotpd.plan import Plan, learn_rates, make_plan, with_kinds
+from tests.llm.batch_server import BatchApi
 
 ROOT = Path(__file__).parent.parent
 POSTS = [
@@ -70,6 +72,22 @@ def test_what_the_ledger_answers_is_not_asked_and_teaches_the_estimate(params):
     assert after.seconds(params) == pytest.approx(asked * 2.5 / params.llm.concurrency)
     slow = params.model_copy(update={"llm": params.llm.model_copy(update={"requests_per_minute": 1})})
     assert after.seconds(slow) == asked * 60
+
+
+def test_what_is_in_a_batch_is_not_asked_again(params, monkeypatch):
+    server = BatchApi()
+    server.looks = 10**6
+    llm = params.llm.model_copy(update={"base_url": server.base_url, "mode": "batch", "batch_wait": 0})
+    params = params.model_copy(update={"llm": llm})
+    before = make_plan(params)
+    with pytest.raises(LlmError, match="still being worked on"):
+        ask_all([before.kinds[Kind.SENTENCE].example], llm, progress=False)
+    after = make_plan(params)
+    assert (after.kinds[Kind.SENTENCE].batched, after.kinds[Kind.SENTENCE].asked) == (1, 2)
+    assert after.kinds[Kind.SENTENCE].most == before.kinds[Kind.SENTENCE].most * 2 / 3
+    Path("params.yaml").write_text(json.dumps(params.model_dump(mode="json", by_alias=True)))
+    assert "1 requests are in one, and are not asked" in CliRunner().invoke(app, ["plan"]).output
+    server.close()
 
 
 def test_counts_that_are_none_teach_nothing(params):
@@ -164,6 +182,7 @@ def test_the_command_says_it_all_for_the_sample(monkeypatch, tmp_path):
     assert values["kinds"]["noun"] == {
         "requests": 298,
         "in_ledger": 298,
+        "in_batches": 0,
         "to_ask": 0,
         "pictures": 0,
         "prompt_tokens": 0,

@@ -28,8 +28,8 @@ def plan(
 ) -> None:
     """Count requests, tokens, cost and time before anything is asked. Nothing is sent.
 
-    Tokens are those of requests that the ledger does not answer yet. Prices are those of llm.prices; a model
-    that is not in the table has none.
+    Tokens are those of requests that neither the ledger answers nor a batch holds. Prices are those of
+    llm.prices; a model that is not in the table has none.
 
     \b
     Example:
@@ -78,9 +78,11 @@ def _below(made: "Plan", params: "Params") -> list[str]:
     known = f"{rates.answers} answers of this model so far" if rates.answers else "no answer yet: a guess"
     guessed = sum(row.guessed for row in made.kinds.values())
     shown = sum(row.pictures for row in made.kinds.values())
+    batched = sum(row.batched for row in made.kinds.values())
     return [
         f"\nmodel     {llm.model} at {llm.base_url}",
         f"estimate  {rates.characters:.1f} characters a token, answers {rates.used:.0%} of their room ({known})",
+        *([f"batches   {batched:,} requests are in one, and are not asked again"] if batched else []),
         *([f"pictures  {shown:,} of {llm.picture_tokens:,} tokens each (llm.picture_tokens)"] if shown else []),
         *([f"captions  {guessed} are still to be made and stand in by a dozen words"] if guessed else []),
         f"cost      {_dollars(likely)}, at most {_dollars(most)}{_source(made, llm)}"
@@ -139,6 +141,7 @@ def _values(made: "Plan", params: "Params") -> dict[str, object]:
         kind.value: {
             "requests": row.requests,
             "in_ledger": row.answered,
+            "in_batches": row.batched,
             "to_ask": row.asked,
             "pictures": row.pictures,
             "prompt_tokens": round(row.prompt_tokens),

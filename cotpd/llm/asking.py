@@ -115,18 +115,12 @@ class Round:
 
     def _outside_jobs(self, calls: dict[str, Call]) -> dict[str, Call]:
         """Those of the calls that lie in no batch: what does is not bought a second time, and counts as failed."""
-        jobs = self._in_jobs(calls)
+        jobs = self._ledger.in_jobs(calls)
         for key, job in jobs.items():
             self._fail(calls[key], UnansweredError(f"it is in {job}", COLLECT, passing=False), counts=False)
         self._in_batches += jobs.values()
         self._bar.advance(len(jobs))
         return {key: call for key, call in calls.items() if key not in jobs}
-
-    def _in_jobs(self, keys: Iterable[str]) -> dict[str, str]:
-        """Those of the keys that wait in a job of the Batch API, each with how to call that."""
-        sql = "SELECT i.key, j.id FROM batch_item i LEFT JOIN batch_job j ON j.token = i.token WHERE i.key"
-        rows = self._ledger.among(sql, keys)
-        return {key: f"batch {id}" if id else "a batch that is being submitted" for key, id in rows}
 
     def _held(self, calls: Mapping[str, Call]) -> set[str]:
         """Those of the calls that the ledger answers; noted as known."""

@@ -56,7 +56,7 @@ class BatchRound(Round):
         with self._bar:
             missing = self._missing()
             first = list(islice(missing, 1))
-            if not first and not self._in_jobs(self._seen):
+            if not first and not self._ledger.in_jobs(self._seen):
                 return self.result
             with BatchServer(self._params) as server:
                 self._recover(server)
@@ -71,7 +71,7 @@ class BatchRound(Round):
 
     def _claimed(self, calls: dict[str, Call]) -> list[str]:
         """Those of the calls that no job holds."""
-        pending = self._in_jobs(calls)
+        pending = self._ledger.in_jobs(calls)
         return [key for key in calls if key not in pending]
 
     def _recover(self, server: BatchServer) -> None:
@@ -231,7 +231,7 @@ class BatchRound(Round):
         self._held(self._theirs)
         open_keys = self._seen - self.result.known - self.result.failed.keys()
         open_keys -= self._ledger.get_many(open_keys).keys()
-        jobs = self._in_jobs(open_keys)
+        jobs = self._ledger.in_jobs(open_keys)
         for key in open_keys:
             reason = "its batch ended without an answer"
             if key in jobs:

@@ -133,6 +133,13 @@ class Ledger:
         held = self.get_many(plain.values())
         return found | {key: other for key, other in plain.items() if other in held}
 
+    def in_jobs(self, keys: Iterable[str]) -> dict[str, str]:
+        """Those of the keys that wait in a job of the Batch API, each with how to call that."""
+        sql = "SELECT i.key, j.id FROM batch_item i LEFT JOIN batch_job j ON j.token = i.token WHERE i.key"
+        return {
+            key: f"batch {id}" if id else "a batch that is being submitted" for key, id in self.among(sql, keys)
+        }
+
     def put(self, entry: Entry) -> Entry:
         """Commit one answer and return what the ledger now holds for its key: the first answer stays."""
         return self.submit(entry).result()
