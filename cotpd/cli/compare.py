@@ -65,7 +65,7 @@ def _cells(found: "dict[str, Comparison]") -> list[list[str]]:
     rows = []
     for split, one in found.items():
         for name, spread in one.rows.items():
-            each = " ".join(percent(value) for value in spread.each)
+            each = "the same" if spread.shared else " ".join(percent(value) for value in spread.each)
             rows.append(
                 [split, ROWS[name], _spread(spread), each, *(_gain(one) if name == "student" else [""] * 4)]
             )

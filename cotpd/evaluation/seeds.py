@@ -26,7 +26,7 @@ PLACES = ("predictions.jsonl", "evaluation/predictions.jsonl", "reports/evaluati
 
 @dataclass(frozen=True)
 class Spread:
-    """One figure over the seeds; ``deviation`` is the sample's (n - 1), None for a single seed."""
+    """One figure over the seeds; ``deviation`` is the sample's (n - 1), None where there are no two models."""
 
     each: list[float]
 
@@ -36,9 +36,14 @@ class Spread:
         return float(np.mean(self.each))
 
     @property
+    def shared(self) -> bool:
+        """Whether all seeds have the one model, as they do teachers that were trained once."""
+        return len(set(self.each)) == 1 < len(self.each)
+
+    @property
     def deviation(self) -> float | None:
         """Of the seeds around their mean."""
-        return float(np.std(self.each, ddof=1)) if len(self.each) > 1 else None
+        return float(np.std(self.each, ddof=1)) if len(self.each) > 1 and not self.shared else None
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,17 @@ def test_means_deviations_and_the_share_recovered_are_those_of_the_single_scores
     assert found.recovered == pytest.approx(gains.mean() / there)
 
 
+def test_a_model_that_all_runs_share_has_no_deviation(tmp_path):
+    for seed, run in enumerate(runs()):
+        rows = run["test"]["student"] + run["test"]["baseline"] + runs()[0]["test"]["knowledge"]
+        write_table(tmp_path / str(seed) / "predictions.jsonl", rows)
+    found = compare_seeds(read_runs([tmp_path / str(seed) for seed in range(3)]), seed=1, resamples=100)["test"]
+    assert found.rows["knowledge"].deviation is None
+    assert [one[2:4] for one in command._cells({"test": found}) if one[1] == "knowledge view"] == [
+        ["100.00", "the same"]
+    ]
+
+
 def test_the_same_seed_gives_the_same_figures():
     assert compare_seeds(runs(), seed=1, resamples=500) == compare_seeds(runs(), seed=1, resamples=500)
 
