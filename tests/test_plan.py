@@ -74,7 +74,7 @@ def test_what_the_ledger_answers_is_not_asked_and_teaches_the_estimate(params):
     assert after.seconds(slow) == asked * 60
 
 
-def test_what_is_in_a_batch_is_not_asked_again(params, monkeypatch):
+def test_what_is_in_a_batch_is_not_asked_again(params):
     server = BatchApi()
     server.looks = 10**6
     llm = params.llm.model_copy(update={"base_url": server.base_url, "mode": "batch", "batch_wait": 0})

@@ -29,16 +29,13 @@ class Spread:
     """One figure over the seeds; ``deviation`` is the sample's (n - 1), None where there are no two models."""
 
     each: list[float]
+    shared: bool = False
+    """Whether all seeds have the one model, as they do teachers that were trained once."""
 
     @property
     def mean(self) -> float:
         """Over the seeds."""
         return float(np.mean(self.each))
-
-    @property
-    def shared(self) -> bool:
-        """Whether all seeds have the one model, as they do teachers that were trained once."""
-        return len(set(self.each)) == 1 < len(self.each)
 
     @property
     def deviation(self) -> float | None:
@@ -114,7 +111,12 @@ def compare_seeds(runs: Sequence[Run], *, seed: int, resamples: int = 10_000) ->
 def _compare(runs: Sequence[Mapping[str, list[Prediction]]], task: Task, seed: int, resamples: int) -> Comparison:
     names = [name for name in runs[0] if all(name in run for run in runs)]
     tables = {name: np.stack([_by_post(run[name], task) for run in runs], 1) for name in names}
-    rows = {name: Spread(f1(table.sum(0)).tolist()) for name, table in tables.items()}  # table: (posts, seeds, 3)
+    rows = {  # table: (posts, seeds, 3)
+        name: Spread(
+            f1(table.sum(0)).tolist(), shared=len(runs) > 1 and all(run[name] == runs[0][name] for run in runs)
+        )
+        for name, table in tables.items()
+    }
     if not {"baseline", "student"} <= rows.keys():
         return Comparison(rows, None, None, None, None, None)
     both = np.stack([tables["student"], tables["baseline"]], 1)  # (posts, 2, seeds, 3)

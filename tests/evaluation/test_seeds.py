@@ -82,6 +82,11 @@ def test_a_model_that_all_runs_share_has_no_deviation(tmp_path):
     ]
 
 
+def test_models_that_happen_to_score_alike_are_not_one():
+    twins = [grouped(rows("student", right)) for right in ((1, 0, 0, 0), (0, 1, 0, 0))]
+    assert compare_seeds(twins, seed=1)["test"].rows["student"].deviation == 0.0
+
+
 def test_the_same_seed_gives_the_same_figures():
     assert compare_seeds(runs(), seed=1, resamples=500) == compare_seeds(runs(), seed=1, resamples=500)
 
