@@ -137,18 +137,10 @@ def _text(path: Path) -> str:
 
 
 def _editor() -> Any:
-    """YAML that keeps comments, quotes and written nulls: an empty value looks like one that was forgotten."""
+    """YAML that keeps comments and quotes, and writes nulls and lists the way `dvc exp run -S` does."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.representer import RoundTripRepresenter
 
-    class WithNulls(RoundTripRepresenter):
-        """Of its own, for representers are registered with a class."""
-
-    WithNulls.add_representer(
-        type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
     yaml = YAML()
-    yaml.Representer = WithNulls
     yaml.preserve_quotes = True
     yaml.width = 1000
     return yaml
@@ -164,20 +156,6 @@ def _merge(document: dict[str, Any], values: dict[str, Any], prefix: str = "") -
         if isinstance(value, dict) and isinstance(document.get(key), dict):
             changed |= _merge(document[key], value, f"{prefix}{key}.")
         elif key not in document or document[key] != value:
-            document[key] = _in_one_line(value)
+            document[key] = value
             changed[prefix + key] = value
     return changed
-
-
-def _in_one_line(value: Any) -> Any:
-    """Lists written over several lines would take the comments behind them along when they are replaced."""
-    from ruamel.yaml.comments import CommentedMap, CommentedSeq
-
-    if isinstance(value, dict):
-        found = CommentedMap((key, _in_one_line(one)) for key, one in value.items())
-    elif isinstance(value, list | tuple):
-        found = CommentedSeq(_in_one_line(one) for one in value)
-    else:
-        return value
-    found.fa.set_flow_style()
-    return found
