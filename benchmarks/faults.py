@@ -178,9 +178,9 @@ def _server(fault: Fault, log: _Log) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
     finally:
-        asyncio.run_coroutine_threadsafe(_hang_up(), loop).result()
+        asyncio.run_coroutine_threadsafe(_hang_up(), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+        thread.join(30)
         loop.close()
 
 

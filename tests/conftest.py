@@ -2,6 +2,7 @@
 
 import os
 import string
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,19 @@ from cotpd.environment import quiet
 
 quiet()
 ROOT = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add an option under which threads change places far more often than they would by themselves."""
+    parser.addoption(
+        "--switch-interval", type=float, metavar="SECONDS", help="sys.setswitchinterval, for example 1e-6"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the interval, if one is given."""
+    if seconds := config.getoption("--switch-interval"):
+        sys.setswitchinterval(seconds)
 
 
 @pytest.fixture(scope="session")

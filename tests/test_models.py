@@ -238,7 +238,7 @@ from cotpd.models.catalogue import Model
 print(fetch(Model.model_validate_json({ON_HUB.model_dump_json()!r}), progress=False))
 """
     runs = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert {run.communicate()[0].strip() for run in runs} == {str(cache / "tiny")}
+    assert {run.communicate(timeout=120)[0].strip() for run in runs} == {str(cache / "tiny")}
     assert len(hub.log) == 2
     assert left_behind(cache) == ["tiny"]
 

@@ -23,6 +23,8 @@ from cotpd.llm.wire import Call, read_completion, storable, token_count
 
 _MOST_KEYS = 500  # in one IN (...), safely below SQLite's limit
 _MOST_QUEUED = 256  # answers in one commit
+_LONGEST_CLOSE = 300.0  # seconds; a commit waits at most one minute for another process, and few are queued up
+_STUCK = "Another process or the disk holds the ledger up: look at it, and run again; committed answers are safe."
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Ledger:
     """
 
     def __init__(self, place: str | Path) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of the database: held for a minute where another process has locked it
+        self._start = threading.Lock()  # of the writer's start alone: submit never waits for a commit
         self._queue: queue.SimpleQueue[tuple[Entry, Future[Entry]] | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._damaged: set[str] = set()  # keys of rows seen to be damaged
@@ -97,10 +100,16 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Commit what has queued up and close the file."""
+        """Commit what has queued up and close the file.
+
+        Raises:
+            LlmError: The writer has not come to an end within some minutes.
+        """
         if self._writer:
             self._queue.put(None)
-            self._writer.join()
+            self._writer.join(_LONGEST_CLOSE)
+            if self._writer.is_alive():
+                raise LlmError(f"{self.name}: the last answers are still not committed", _STUCK)
             self._writer = None
         self._store.close()
 
@@ -148,7 +157,7 @@ class Ledger:
         """Queue an answer for the next commit; the future is done once it is committed."""
         done: Future[Entry] = Future()
         done.set_running_or_notify_cancel()  # what has queued up is committed, whoever stops waiting for it
-        with self._lock:
+        with self._start:
             if self._writer is None:
                 self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
                 self._writer.start()

@@ -17,6 +17,8 @@ from cotpd.errors import ConfigError, LlmError
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+_PATIENCE = 60  # seconds that another process may hold what is to be written
+
 Statement = tuple[str, Sequence[object]]
 Run = Callable[[str, Sequence[object]], object]
 Migration = Callable[[Run], None]
@@ -123,7 +125,7 @@ class SqliteStore:
         except OSError as error:
             raise LlmError(f"{path}: {error.strerror}", "Set llm.ledger to a file you may write.") from None
         with self._explained():
-            self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         # a damaged byte is that row's digest's affair, and not the end of every query that meets it
         self._db.text_factory = partial(str, encoding="utf-8", errors="replace")
 
@@ -225,7 +227,7 @@ class PostgresStore:
         self.name = url.render_as_string(hide_password=True)
         with self._explained():
             address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-            self._db: Any = psycopg.connect(address, autocommit=True)
+            self._db: Any = psycopg.connect(address, **_limits(url), autocommit=True)
 
     def tables(self) -> set[str]:
         """See :class:`Store`."""
@@ -256,6 +258,7 @@ class PostgresStore:
         """See :class:`Store`."""
         with self._explained():
             self._db.execute("SET synchronous_commit = on")
+            self._db.execute(f"SET lock_timeout = '{_PATIENCE}s'")  # else a table that is held would be for ever
 
     def migrate(self, apply: Migration) -> None:
         """See :class:`Store`."""
@@ -283,6 +286,12 @@ class PostgresStore:
             raise LlmError(
                 f"{self.name}: {said}", "Check the server and llm.ledger; committed answers are safe."
             ) from None
+
+
+def _limits(url: "URL") -> dict[str, int]:
+    """Limits of a connection that its URL does not set: one that is dead would otherwise be waited for."""
+    limits = {"connect_timeout": 30, "tcp_user_timeout": 1000 * _PATIENCE}
+    return {name: value for name, value in limits.items() if name not in url.query}
 
 
 def _spelt(sql: str) -> str:

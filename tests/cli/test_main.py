@@ -30,7 +30,13 @@ main.main()
 def test_a_full_disk_is_one_line_of_error(command):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [*COTPD, *command], stdout=full, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd=ROOT
+            [*COTPD, *command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+            cwd=ROOT,
+            timeout=120,
         )
     assert done.returncode == 1
     assert done.stderr == "error: No space left on device\n"
@@ -40,7 +46,13 @@ def test_a_closed_pipe_ends_it_in_silence():
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [*COTPD, "preset", "list"], stdout=write, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd=ROOT
+        [*COTPD, "preset", "list"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        cwd=ROOT,
+        timeout=120,
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")

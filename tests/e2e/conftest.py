@@ -24,12 +24,13 @@ def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=root,
         capture_output=True,
         check=True,
+        timeout=60,
     ).stdout
     for name in filter(None, listed.decode().split("\0")):
         if (root / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(root / name, folder / name)
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True, timeout=60)
     short = {"data": {"limit": 40}, "baseline": {"epochs": 1}, "train": {"epochs": 1}}
     write_values(folder / "params.yaml", short)
     return folder
@@ -51,7 +52,9 @@ def run(checkout: Path) -> Run:
 
     def call(*command: str, ok: bool = True, key: str = "") -> str:
         own = environment | ({"OPENAI_API_KEY": key} if key else {})
-        done = subprocess.run(command, cwd=checkout, env=own, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=checkout, env=own, capture_output=True, text=True, check=False, timeout=800
+        )
         said = done.stdout + done.stderr
         assert (done.returncode == 0) is ok, f"{' '.join(command)} ended with {done.returncode}:\n{said[-6000:]}"
         return said

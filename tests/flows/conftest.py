@@ -12,14 +12,14 @@ DVC = [sys.executable, "-m", "dvc"]
 
 def dvc(project: Path, *arguments: str) -> str:
     """Run dvc in a project and return what it printed."""
-    done = subprocess.run([*DVC, *arguments], cwd=project, capture_output=True, text=True, check=True)
+    done = subprocess.run([*DVC, *arguments], cwd=project, capture_output=True, text=True, check=True, timeout=300)
     return done.stdout
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """first -> second, and aside; each step appends its name to log.txt, so that executions can be counted."""
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True, timeout=60)
     dvc(tmp_path, "init", "-q")
     (tmp_path / "params.yaml").write_text("first: 1\nsecond: 1\naside: 1\n")
     (tmp_path / "step.py").write_text(

@@ -264,7 +264,7 @@ asked = [Request("p", Kind.NOUN, [{{"role": "user", "content": text}}]) for text
 assert [answer.text for answer in ask_all(asked, params).answers] == ["A", "B"]
 assert not {{"openai", "httpx2"}} & set(sys.modules)
 """
-    subprocess.run([sys.executable, "-c", script], check=True)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
 def test_the_key_reaches_the_server_and_nothing_else(server, params, monkeypatch, caplog, capfd):

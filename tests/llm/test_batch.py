@@ -345,8 +345,10 @@ def test_killed_anywhere_the_next_run_collects_and_asks_nothing_twice(api, param
     api.looks = 10**6
     run = subprocess.Popen([sys.executable, "-c", SCRIPT, params.model_dump_json(), at], stderr=subprocess.PIPE)
     if at == "while waiting":
+        until = time.monotonic() + 120
         while not api.jobs or next(iter(api.jobs.values()))["looks"] < 2:
             assert run.poll() is None, run.stderr.read()
+            assert time.monotonic() < until, "it does not look"
             time.sleep(0.01)
         os.kill(run.pid, signal.SIGKILL)
     _, said = run.communicate(timeout=60)

@@ -78,7 +78,7 @@ def test_a_suspended_process_keeps_its_claims_until_it_ends(tmp_path):
             assert mine.take(["a"]) == {"a"}
     finally:
         other.kill()
-        other.wait()
+        other.wait(timeout=60)
 
 
 def test_a_number_that_another_process_has_got_since_keeps_no_claim_for_ever():

@@ -73,7 +73,7 @@ def test_an_output_that_knows_few_characters_ends_no_command(folder, server):
     command = "from cotpd.cli.main import main; main()", "llm", "ask", "\u65e5\u672c", "--kind", "noun"
     narrow = os.environ | {"PYTHONIOENCODING": "ascii"}
     said = subprocess.run(
-        [sys.executable, "-c", *command], env=narrow, capture_output=True, text=True, check=False
+        [sys.executable, "-c", *command], env=narrow, capture_output=True, text=True, check=False, timeout=120
     )
     assert said.returncode == 0, said.stderr
     assert "from the ledger" in said.stdout or "asked" in said.stdout

@@ -1,5 +1,6 @@
 """Asking that is killed, interrupted, shared with other processes, or that meets a damaged row."""
 
+import asyncio
 import os
 import random
 import re
@@ -20,7 +21,7 @@ from cotpd.llm.claims import Claims
 from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.wire import Call, chat_call
 
-from .conftest import FakeServer, completion, requests
+from .conftest import FakeServer, completion, reply, requests
 
 SCRIPT = """
 import signal, sys
@@ -38,14 +39,21 @@ def _interrupted(server: FakeServer, params: LlmParams, with_signal: int) -> tup
     """Start asking 60 questions, send a signal after some answers; returns the exit status and the seconds it took."""
     server.latency = 0.05
     run = subprocess.Popen([sys.executable, "-c", SCRIPT, params.model_dump_json()], stderr=subprocess.PIPE)
-    while len(server.asked) < 20:
-        assert run.poll() is None, run.stderr.read()
-        time.sleep(0.01)
+    _wait_for(server, 20, run)
     server.latency = 60  # what is in flight from here on answers long after the test
     began = time.monotonic()
     os.kill(run.pid, with_signal)
-    run.communicate()
+    run.communicate(timeout=120)
     return run.returncode, time.monotonic() - began
+
+
+def _wait_for(server: FakeServer, count: int, run: subprocess.Popen) -> None:
+    """Wait until the server has received so many questions; a process that ends before, or hangs, is a failure."""
+    until = time.monotonic() + 120
+    while len(server.asked) < count:
+        assert run.poll() is None, run.stderr.read()
+        assert time.monotonic() < until, "it does not ask"
+        time.sleep(0.01)
 
 
 SLOW_TO_BUILD = (
@@ -65,13 +73,11 @@ ask_all(questions(), params)
 def test_ctrl_c_does_not_wait_for_questions_that_are_still_being_built(server, params):
     params = params.model_copy(update={"concurrency": 16})
     run = subprocess.Popen([sys.executable, "-c", SLOW_TO_BUILD, params.model_dump_json()], stderr=subprocess.PIPE)
-    while len(server.asked) < 300:
-        assert run.poll() is None, run.stderr.read()
-        time.sleep(0.01)
+    _wait_for(server, 300, run)
     time.sleep(1.0)  # the queue has room for the second window: 50 s of it are ahead
     began = time.monotonic()
     os.kill(run.pid, signal.SIGINT)
-    run.communicate()
+    run.communicate(timeout=120)
     assert time.monotonic() - began < 25
 
 
@@ -103,7 +109,7 @@ def test_killed_at_twenty_random_moments_no_committed_answer_is_lost_or_asked_fo
             time.sleep(0.002)
         time.sleep(chance.uniform(0, 0.06))  # before, in or after a commit
         run.kill()
-        run.wait()
+        run.wait(timeout=60)
         with Ledger(params.ledger) as ledger:
             now = {Call.parse(entry.request).body["messages"][-1]["content"] for entry in ledger.entries()}
             assert ledger.damaged() == []
@@ -134,6 +140,36 @@ def test_processes_that_share_a_ledger_ask_each_question_once(server, params):
     assert _committed(params) == 60
 
 
+def test_asking_goes_on_while_the_database_is_locked(server, params, monkeypatch):
+    """By a clock of the event loop's own: it must not stand still for as long as another process holds the file."""
+    gaps, holder = [], sqlite3.connect(params.ledger, check_same_thread=False, isolation_level=None)
+    release = threading.Timer(3.0, lambda: holder.execute("ROLLBACK"))
+
+    async def tick(_):
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(0.01)
+            gaps.append(time.monotonic() - began)
+
+    def lock_and_answer(handler):
+        holder.execute("BEGIN IMMEDIATE")
+        release.start()
+        reply(completion("A"))(handler)
+
+    def answer_later(handler):
+        time.sleep(0.5)  # the first answer's commit has begun to wait
+        reply(completion("B"))(handler)
+
+    monkeypatch.setattr(asking.Round, "_live", tick)
+    server.by_text = {"a": lock_and_answer, "b": answer_later}
+    result = ask_all(requests("a", "b"), params.model_copy(update={"concurrency": 2}), progress=False)
+    release.join(30)
+    holder.close()
+
+    assert [answer.text for answer in result.answers] == ["A", "B"]
+    assert max(gaps) < 1.5
+
+
 def test_what_another_process_failed_to_get_is_asked_by_this_one(server, params):
     with Ledger(params.ledger) as ledger:
         other = Claims(ledger)
@@ -143,7 +179,7 @@ def test_what_another_process_failed_to_get_is_asked_by_this_one(server, params)
         closing = threading.Timer(1.0, other.close)
         closing.start()
         result = ask_all(requests("a", "b", "c"), params, progress=False)
-        closing.join()
+        closing.join(30)
     assert [answer.text for answer in result.answers] == ["A", "B", "C"]
     assert sorted(server.texts()) == ["b", "c"]
 
@@ -208,7 +244,9 @@ with Ledger(sys.argv[1]) as ledger:
 
 def test_a_full_disk_ends_it_with_a_word_and_what_was_committed_stays(tmp_path):
     path = tmp_path / "ledger.db"
-    done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True, timeout=120
+    )
     kept, said = done.stdout.split(" ", 1)
     assert int(kept) > 5
     assert "ledger.db" in said

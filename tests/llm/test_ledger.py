@@ -66,7 +66,7 @@ def test_answers_that_queue_up_share_a_commit(path, monkeypatch):
     gate = threading.Event()
 
     def slow(self, entries):
-        gate.wait()
+        assert gate.wait(30)
         entries = list(entries)
         commits.append(len(entries))
         return whole(self, entries)
@@ -76,7 +76,7 @@ def test_answers_that_queue_up_share_a_commit(path, monkeypatch):
         waiting = [ledger.submit(entry(str(n))) for n in range(100)]
         assert not any(done.done() for done in waiting)  # nothing counts before it is committed
         gate.set()
-        assert {done.result().key for done in waiting} == {one.key for one in ledger.entries()}
+        assert {done.result(30).key for done in waiting} == {one.key for one in ledger.entries()}
     assert sum(commits) == 100
     assert len(commits) < 10
 
@@ -88,7 +88,7 @@ def test_what_would_meet_every_answer_is_tried_once_a_commit(path, monkeypatch):
         gate = threading.Event()
 
         def locked(*_):
-            gate.wait()
+            assert gate.wait(30)
             tries.append(1)
             raise LlmError("database is locked")
 
@@ -99,6 +99,44 @@ def test_what_would_meet_every_answer_is_tried_once_a_commit(path, monkeypatch):
             with pytest.raises(LlmError, match="locked"):
                 done.result(10)
         assert len(tries) < 10
+
+
+def test_an_answer_is_queued_at_once_while_another_is_being_committed(path, monkeypatch):
+    with Ledger(path) as ledger:
+        whole, committing, gate = ledger._store.insert, threading.Event(), threading.Event()
+
+        def slow(*arguments):
+            committing.set()
+            assert gate.wait(30)
+            return whole(*arguments)
+
+        monkeypatch.setattr(ledger._store, "insert", slow)
+        first = ledger.submit(entry("a"))
+        assert committing.wait(30)
+        others = []
+        submitting = threading.Thread(
+            target=lambda: others.extend(ledger.submit(entry(text)) for text in "bc"), daemon=True
+        )
+        submitting.start()
+        submitting.join(10)
+        queued = len(others)
+        gate.set()
+
+        assert queued == 2
+        assert [done.result(30).key for done in (first, *others)] == [entry(text).key for text in "abc"]
+
+
+def test_a_writer_that_never_ends_is_not_waited_for_without_limit(path, monkeypatch):
+    monkeypatch.setattr("cotpd.llm.ledger._LONGEST_CLOSE", 0.1)
+    ledger = Ledger(path)
+    gate = threading.Event()
+    monkeypatch.setattr(ledger._store, "insert", lambda *_: gate.wait(30))
+    ledger.submit(entry("a"))
+
+    with pytest.raises(LlmError, match="still not committed"):
+        ledger.close()
+
+    gate.set()
 
 
 def test_closing_commits_what_is_queued(path):
@@ -135,7 +173,7 @@ with Ledger(sys.argv[1]) as ledger:
         ledger.put(Entry.of(call, '{"choices": []}'))
 """
     runs = [subprocess.Popen([sys.executable, "-c", script, str(path), str(start)]) for start in (0, 30)]
-    assert [run.wait() for run in runs] == [0, 0]
+    assert [run.wait(timeout=120) for run in runs] == [0, 0]
     with Ledger(path) as ledger:
         assert len(list(ledger.entries())) == 90
         assert ledger.damaged() == []

@@ -45,7 +45,13 @@ def elsewhere(project, folder, uri, rows):
     command = [sys.executable, "-c", ELSEWHERE, str(Path(__file__).parents[2]), f"sqlite:///{project}/mlflow.db"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
-        [*command, uri, json.dumps(rows)], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [*command, uri, json.dumps(rows)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

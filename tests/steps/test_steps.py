@@ -14,7 +14,12 @@ from steps.common import main
 
 def test_a_python_without_the_packages_says_which_environment_to_activate(root: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-S", "-m", "steps.prepare"], cwd=root, capture_output=True, text=True, check=False
+        [sys.executable, "-S", "-m", "steps.prepare"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert done.returncode == 1
     assert "source .venv/bin/activate" in done.stderr
