@@ -13,9 +13,12 @@ run: $(VENV)/.installed  ## Train, evaluate and register a student on what param
 	@dvc repro
 	@cotpd show
 
-test: $(VENV)/.installed-dev  ## Lint, then every test, the end-to-end run included
-	@ruff check . && ruff format --check .
+test: lint  ## Lint, then every test, the end-to-end run included
 	@python -m pytest
+
+lint: $(VENV)/.installed-dev  ## Check style, types and the workflow file
+	@ruff check . && ruff format --check .
+	@check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 dev: $(VENV)/.installed-dev  ## The environment for work on CoTPD itself
 
