@@ -54,7 +54,7 @@ class TransformersCaptioner(PictureCaptioner):
 
         with _explained(self._name):
             # Pillow resizes for every model alike and needs no torchvision.
-            processor = AutoProcessor.from_pretrained(self._source, backend="pil")
+            processor = AutoProcessor.from_pretrained(self._source, backend="pil", trust_remote_code=False)
         if not hasattr(processor, "image_processor") or not hasattr(processor, "batch_decode"):
             raise ModelError(
                 f"{self._name}: has no processor for both pictures and text",
@@ -69,7 +69,7 @@ class TransformersCaptioner(PictureCaptioner):
 
         with _explained(self._name):
             model = AutoModelForImageTextToText.from_pretrained(
-                self._source, dtype=_precision(self._device), use_safetensors=True
+                self._source, dtype=_precision(self._device), use_safetensors=True, trust_remote_code=False
             )
         return model.to(self._device).eval()
 

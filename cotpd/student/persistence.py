@@ -7,6 +7,8 @@ its encoder came from; it is some kilobytes larger for that.
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -15,17 +17,24 @@ from safetensors import SafetensorError, safe_open
 
 from cotpd.config import StudentParams
 from cotpd.data.records import Record
-from cotpd.errors import ModelError
+from cotpd.errors import CotpdError, ModelError
 from cotpd.student.folders import part_of, replace, settle
 from cotpd.student.labels import LabelSet
 from cotpd.student.model import StudentModel
-from cotpd.student.views import View
+from cotpd.student.views import SPECIAL_TOKENS, View
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 CARD, WEIGHTS = "student.json", "model.safetensors"
 ENCODER, TOKENIZER = "encoder", "tokenizer"  # folders
+_TOKENIZER_CONFIG = "tokenizer_config.json"
+_ORIGIN = (
+    "is_local",
+    "local_files_only",
+    "name_or_path",
+)  # where a tokenizer was read from: no part of what it does
+_ONLY_THERE = hashlib.sha256(b"").hexdigest()  # what earlier releases wrote for tokenizer_config.json
 _PARTS = "parts"  # in the head of the weights: digests of the files that they belong to
 _REMEDY = "Train it again, or fetch the whole folder again."
 
@@ -60,8 +69,8 @@ def build(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, "PreTr
 
     source = source_of(params.encoder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        encoder = AutoModel.from_pretrained(source, dtype="float32")
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        encoder = AutoModel.from_pretrained(source, dtype="float32", trust_remote_code=False)
         if encoder.config.is_encoder_decoder:
             raise ValueError("it is an encoder with a decoder")
     except (OSError, ValueError, KeyError, SafetensorError) as error:
@@ -140,17 +149,22 @@ def save(
 def _digests(folder: Path) -> dict[str, str]:
     """What weights mean nothing without, by name: inventory, architecture, encoder and tokenizer.
 
-    The encoder's name and the temperature may change afterwards; tokenizer_config.json says where it was read
-    from, so it only has to be there.
+    The encoder's name and the temperature may change afterwards, and a tokenizer's configuration also says where
+    it was read from.
     """
     card = json.loads((folder / CARD).read_text("utf-8"))
-    fixed = card | {"temperature": None, "student": card["student"] | {"encoder": None}}
-    found = {CARD: hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()}
+    digests = {CARD: _digest_of(card | {"temperature": None, "student": card["student"] | {"encoder": None}})}
     for part in (ENCODER, TOKENIZER):
         for file in sorted(path for path in (folder / part).rglob("*") if path.is_file()):
-            content = b"" if file.name == "tokenizer_config.json" else file.read_bytes()
-            found[file.relative_to(folder).as_posix()] = hashlib.sha256(content).hexdigest()
-    return found
+            name = file.relative_to(folder).as_posix()
+            digests[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+            if file.name == _TOKENIZER_CONFIG:
+                digests[name] = _digest_of(read_object(file) | dict.fromkeys(_ORIGIN))
+    return digests
+
+
+def _digest_of(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def load(folder: Path) -> Parts:
@@ -164,16 +178,41 @@ def load(folder: Path) -> Parts:
     settle(folder)
     card = _card(folder)
     _verify(folder)
-    try:
-        config = AutoConfig.from_pretrained(folder / ENCODER, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER, local_files_only=True)
-    except Exception as error:  # transformers fails in any way where JSON is not what it expects
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{folder}: incomplete or damaged: {reason}", _REMEDY) from None
-    encoder = AutoModel.from_config(config)
-    model = StudentModel(encoder, card.student, card.labels, _neutral(tokenizer, encoder, str(folder)))
+    options = {"local_files_only": True, "trust_remote_code": False}
+    with _naming(f"{folder / ENCODER / 'config.json'}"):
+        config = AutoConfig.from_pretrained(folder / ENCODER, **options)
+        encoder = AutoModel.from_config(config, trust_remote_code=False)
+    where = f"{folder / TOKENIZER / _TOKENIZER_CONFIG} or tokenizer.json"
+    with _naming(where):
+        tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER, **options)
+        _try_out(tokenizer)
+    with _naming(f"{folder / CARD}"):
+        model = StudentModel(encoder, card.student, card.labels, _neutral(tokenizer, encoder, where))
     _fill(model, folder / WEIGHTS)
     return Parts(model, tokenizer, card, reads(config))
+
+
+@contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """Name the files where transformers fails, in any way, because JSON is not what it expects."""
+    try:
+        yield
+    except CotpdError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if "trust_remote_code" in str(error):
+            reason = "it names code of its own (auto_map), which is never run"
+        raise ModelError(f"{where}: incomplete or damaged: {reason}", _REMEDY) from None
+
+
+def _try_out(tokenizer: "PreTrainedTokenizerBase") -> None:
+    """Fail where a tokenizer is read, not at the first post: a wrong value may show only in use."""
+    ids = {name: getattr(tokenizer, f"{name}_token_id") for name in (*SPECIAL_TOKENS, "mask", "unk")}
+    missing = [name for name in SPECIAL_TOKENS if ids[name] is None]
+    if missing:
+        raise ValueError(f"there is no {' and no '.join(missing)} token")
+    tokenizer(["a"], add_special_tokens=False, split_special_tokens=True)
 
 
 def digest(model: StudentModel) -> str:
@@ -213,9 +252,27 @@ def _card(folder: Path) -> Card:
         raise ModelError(f"{folder / CARD}: damaged, or of another version: {what}", _REMEDY) from None
 
 
+def read_object(file: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        ModelError: It is not UTF-8, not JSON or no object; the message names the file.
+    """
+    try:
+        value = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{file}: incomplete or damaged: not JSON: {reason}", _REMEDY) from None
+    if not isinstance(value, dict):
+        raise ModelError(f"{file}: incomplete or damaged: no JSON object", _REMEDY)
+    return value
+
+
 def _verify(folder: Path) -> None:
     """Compare the parts with those that the weights were written with, where they name any."""
     weights = folder / WEIGHTS
+    for file in (file for part in (ENCODER, TOKENIZER) for file in sorted((folder / part).rglob("*.json"))):
+        read_object(file)
     try:
         with safe_open(weights, "pt") as opened:
             parts = dict(json.loads((opened.metadata() or {}).get(_PARTS, "{}")))
@@ -227,7 +284,7 @@ def _verify(folder: Path) -> None:
     for name, digest in parts.items():
         if name not in found:
             raise ModelError(f"{folder}: incomplete: {name} is missing", _REMEDY)
-        if found[name] != digest:
+        if found[name] != digest and not (name.endswith(_TOKENIZER_CONFIG) and digest == _ONLY_THERE):
             raise ModelError(
                 f"{folder / name}: changed since training, or of another model than {WEIGHTS}", _REMEDY
             )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 View = Literal["text", "prompt", "knowledge"]
+SPECIAL_TOKENS = ("cls", "sep", "pad")
 MARKERS = 4  # [E1] [/E1] [E2] [/E2]: ids just above the vocabulary, embedded by the model itself
 _LONGEST_WORD = 24  # sub-words of one word that are read: the rest of a long address says nothing more
 _MOST_WORDS = 200_000  # whose sub-words are kept at hand
@@ -85,7 +86,7 @@ class Tokenization:
                 f" {params.prompt_length} prompt vectors",
                 "Raise it, or lower student.prompt_length.",
             )
-        self.cls, self.sep, self.pad = (self._special(name) for name in ("cls", "sep", "pad"))
+        self.cls, self.sep, self.pad = (self._special(name) for name in SPECIAL_TOKENS)
         self.unk = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else self._special("mask")
         self._words: dict[str, list[int]] = {}
 

@@ -1,5 +1,8 @@
 """BLIP-2 from end to end, on a checkpoint of a few thousand weights that is made and saved here."""
 
+import json
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -160,3 +163,20 @@ def test_damaged_weights_are_an_error_with_a_remedy(blip2: Path, tmp_path: Path,
 def test_a_device_that_is_not_there_is_refused_at_once(blip2: Path) -> None:
     with pytest.raises(ConfigError, match="cuda:77"):
         TransformersCaptioner(params(blip2).model_copy(update={"device": "cuda:77"}))
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json", "processor_config.json"])
+def test_code_that_a_captioner_names_is_never_run_nor_asked_about(blip2, tmp_path, monkeypatch, file):
+    folder = tmp_path / "captioner"
+    shutil.copytree(blip2, folder)
+    (folder / "custom.py").write_text("from pathlib import Path\nPath(__file__ + '.ran').touch()\n")
+    names = ("AutoConfig", "AutoProcessor", "AutoTokenizer", "AutoModelForImageTextToText")
+    values = json.loads((folder / file).read_text()) | {"auto_map": dict.fromkeys(names, "custom.Custom")}
+    (folder / file).write_text(json.dumps(values))
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("somebody was asked"))
+    captioner = TransformersCaptioner(CaptionParams(backend="transformers", model=str(folder), device="cpu"))
+
+    with suppress(ModelError):
+        captioner.describe([Picture("a.png", Image.new("RGB", (8, 8)))])
+
+    assert not list(folder.rglob("*.ran"))
