@@ -43,6 +43,8 @@ class SourceParams(Section):
     """LLM answers that the data set brings along, a file or folder below path."""
     answers_kind: KnowledgeKind = Kind.SENTENCE
     """The kind of knowledge that those answers are."""
+    offsets: Literal["characters", "utf16", "bytes"] = "characters"
+    """What start and end count: characters; UTF-16 code units (JavaScript, Java); or UTF-8 bytes."""
     limit: int | None = Field(default=None, ge=1)
     """Use only the first so many posts of each split, for trying things out."""
 

@@ -12,6 +12,7 @@ from statistics import median
 
 from cotpd.augment.pipeline import questions
 from cotpd.config import Params
+from cotpd.data.integrity import require_task_labels
 from cotpd.data.load import load_dataset
 from cotpd.data.records import Caption, Kind, Post
 from cotpd.data.tables import read_table
@@ -196,10 +197,11 @@ def all_requests(params: Params) -> Iterator[tuple[Request, bool]]:
     """Every request of the ask and augment steps, and whether it holds a guess instead of a caption.
 
     Raises:
-        DataError: The data set cannot be read.
+        DataError: The data set cannot be read, or is not annotated for the task.
         ConfigError: A prompt cannot be used.
     """
     dataset = load_dataset(params.data)
+    require_task_labels(dataset.posts, params.task, params.data.path)
     unlabelled = load_unlabelled(params.data, dataset.posts).posts
     posts = [post for rows in dataset.posts.values() for post in rows] + list(unlabelled)
     captions, guessed = _captions(posts, params)

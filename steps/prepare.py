@@ -1,26 +1,22 @@
 """prepare: read the data set in its own format and write it as checked records, a table per split."""
 
 from cotpd.config import Params
+from cotpd.data.integrity import require_task_labels
 from cotpd.data.load import load_dataset
 from cotpd.data.tables import write_json, write_table
 from cotpd.data.unlabelled import load_unlabelled
-from cotpd.errors import DataError
 from steps.common import PREPARED, UNLABELLED, main, say
 
 
 def run(params: Params) -> None:
     """Read ``params.data`` and write data/prepared: Post records per split, quarantined rows and a summary."""
     dataset = load_dataset(params.data)
+    require_task_labels(dataset.posts, params.task, params.data.path)
     unlabelled = load_unlabelled(params.data, dataset.posts)
     for table in PREPARED.glob("*.jsonl"):  # run by hand, the step would leave another data set's splits behind
         table.unlink()
     for split, posts in {**dataset.posts, UNLABELLED: unlabelled.posts}.items():
         usable = [post for post in posts if post.relations] if params.task == "re" else posts
-        if split == "train" and not usable:
-            raise DataError(
-                f"{params.data.path}: no training post is annotated for task {params.task}",
-                "Set task to ner or re, whichever the data is annotated for.",
-            )
         count = write_table(PREPARED / f"{split}.jsonl", usable)
         say(f"prepare: {split}: {count} posts")
     quarantine = [*dataset.quarantine, *unlabelled.quarantine]

@@ -16,6 +16,9 @@ def check(
     format_: Annotated[str, typer.Option("--format", help="A format's name, or auto.")] = "auto",
     captions: Annotated[str | None, typer.Option(help="File or pattern of captions, below the folder.")] = None,
     answers: Annotated[str | None, typer.Option(help="File or folder of LLM answers, below the folder.")] = None,
+    offsets: Annotated[
+        str | None, typer.Option(help="What start and end count: characters, utf16 or bytes.")
+    ] = None,
     show_all: Annotated[bool, typer.Option("--all", help=f"Every problem, not the first {SHOWN}.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
@@ -26,7 +29,11 @@ def check(
     from cotpd.data.check import report
     from cotpd.data.load import load_dataset
 
-    dataset = load_dataset(_params(path, format_, captions, answers), Path(), require_train=False)
+    dataset = load_dataset(
+        _params(path, format=format_, captions=captions, answers=answers, offsets=offsets),
+        Path(),
+        require_train=False,
+    )
     if as_json:
         typer.echo(json.dumps(report(dataset), indent=2, ensure_ascii=False))
     else:
@@ -45,7 +52,7 @@ def formats() -> None:
         typer.echo("\n".join("    " + line for line in form.example.splitlines()) + "\n")
 
 
-def _params(path: str | None, format_: str, captions: str | None, answers: str | None) -> Any:
+def _params(path: str | None, **options: str | None) -> Any:
     """The data section: that of params.yaml where no path is given, with the options over it."""
     from pydantic import ValidationError
 
@@ -53,13 +60,16 @@ def _params(path: str | None, format_: str, captions: str | None, answers: str |
     from cotpd.errors import ConfigError
 
     base = load_params().data.model_dump() if path is None else {"path": path}
-    given = {"captions": captions, "answers": answers, "format": None if format_ == "auto" else format_}
+    given = {key: value for key, value in options.items() if value is not None}
+    if given.get("format") == "auto":
+        del given["format"]  # which leaves that of params.yaml
     try:
-        return DataParams.model_validate(base | {key: value for key, value in given.items() if value is not None})
+        return DataParams.model_validate(base | given)
     except ValidationError as error:
-        raise ConfigError(
-            f"--format {format_}: {error.errors()[0]['msg']}", "`cotpd data formats` shows each."
-        ) from None
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        where = "the path" if name == "path" else f"--{name} {given.get(name)}"
+        raise ConfigError(f"{where}: {first['msg']}", "`cotpd data formats` shows each format.") from None
 
 
 def _print(dataset: Any, at_most: int | None) -> None:

@@ -7,7 +7,7 @@ warned of. In data of one's own (jsonl) a training post whose text stands in val
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from cotpd.data.readers.base import STEP, Format
 from cotpd.data.records import NO_RELATION, Post, Quarantined
@@ -15,6 +15,7 @@ from cotpd.data.statistics import text_key
 from cotpd.errors import DataError
 
 Splits = dict[str, list[Post]]
+Task = Literal["ner", "re"]
 
 
 class Inventory(NamedTuple):
@@ -114,6 +115,33 @@ def unseen_in_train(posts: Splits) -> list[str]:
         known = set(_occurring({"train": posts.get("train", [])}, names))
         found += [name for name in _occurring(posts, names) if name not in known]
     return found if "train" in posts else []
+
+
+def has_task_labels(posts: Splits, task: Task) -> bool:
+    """Whether any training post is annotated for a task."""
+    names = types_of if task == "ner" else labels_of
+    return any(name for post in posts.get("train", []) for name in names(post))
+
+
+def require_task_labels(posts: Splits, task: Task, shown: str) -> None:
+    """Refuse a data set whose training posts are not annotated for the task, before anything is paid for.
+
+    Args:
+        posts: Posts by split.
+        task: The task.
+        shown: How messages call the data set.
+
+    Raises:
+        DataError: Not one of them is; the message names the key that was expected.
+    """
+    if has_task_labels(posts, task):
+        return
+    other = "re" if task == "ner" else "ner"
+    expected = 'an entity\'s "type"' if task == "ner" else '"relations" with a "label"'
+    remedy = (
+        f"Set task: {other}, for which it is annotated." if has_task_labels(posts, other) else "Annotate it first."
+    )
+    raise DataError(f"{shown}: no training post is annotated for task {task}: {expected} is nowhere", remedy)
 
 
 def types_of(post: Post) -> Iterable[str]:

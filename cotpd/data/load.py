@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from cotpd.config import DataParams
-from cotpd.data.integrity import Splits, take_inventory, unique_ids, unseen_in_train, without_leaks
+from cotpd.data.integrity import Splits, take_inventory, unique_ids, without_leaks
+from cotpd.data.oddities import list_oddities
 from cotpd.data.pictures import Pictures
-from cotpd.data.readers import find
+from cotpd.data.readers import find, folder_of
 from cotpd.data.readers.answers import Answers, read_answers
-from cotpd.data.readers.base import Format, Source, name_of
-from cotpd.data.readers.captions import lookup, read_captions
+from cotpd.data.readers.base import Format, Source, name_of, refuse
+from cotpd.data.readers.captions import expand, lookup, read_captions
 from cotpd.data.readers.mnre import inventory
 from cotpd.data.records import Post, Quarantined
 from cotpd.data.statistics import overlaps, split_statistics
@@ -53,9 +54,9 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
             ``params.types`` names nothing that occurs.
     """
     path = root / params.path
-    form, files = find(path, params.path, params.format)
-    folder = path if path.is_dir() else path.parent
-    posts, quarantine, noticed = _read_splits(form, files, root)
+    folder = folder_of(path, params.path)
+    form, files, unread = find(path, params.path, params.format, _list_companions(params, folder))
+    posts, quarantine, noticed = _read_splits(form, files, root, params)
     posts, repeated = unique_ids(posts, form)
     posts, leaked = without_leaks(posts, form)
     published = inventory(folder) if form.name == "mnre" else None
@@ -64,24 +65,34 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
     if require_train:
         _need_train(posts, params.path, files, quarantine)
     stats: dict[str, Any] = {"format": form.name}
-    posts = _add_companions(posts, params, folder, root, quarantine, stats)
+    posts = _add_companions(posts, params, folder, root, files, quarantine, stats)
     pictures = Pictures(folder)
     posts = {split: [pictures.place(post) for post in rows[: params.limit]] for split, rows in posts.items()}
     stats["splits"] = {split: split_statistics(rows, noticed[split], pictures) for split, rows in posts.items()}
     stats["overlaps"] = overlaps(posts)
-    stats["warnings"] = _warnings(posts, stats)
+    stats["warnings"] = list_oddities(posts, stats, unread)
     return Dataset(posts, quarantine, names.types, names.labels, stats)
 
 
+def _list_companions(params: DataParams, folder: Path) -> list[Path]:
+    """Files of captions and answers: captions_test.jsonl is no test split."""
+    patterns = {"captions": params.captions, "answers": params.answers}
+    return [
+        path for name, pattern in patterns.items() if pattern is not None for path in expand(folder, pattern, name)
+    ]
+
+
 def _read_splits(
-    form: Format, files: dict[str, Path], root: Path
+    form: Format, files: dict[str, Path], root: Path, params: DataParams
 ) -> tuple[Splits, list[Quarantined], dict[str, Counter[str]]]:
     posts: Splits = {}
     quarantine: list[Quarantined] = []
     noticed: dict[str, Counter[str]] = {}
     for split, file in files.items():
-        source = Source(file, name_of(file, root), split)
+        source = Source(file, name_of(file, root), split, params.offsets)
         rows = list(form.read(source))
+        if not rows:
+            rows.append(refuse(source, 1, "", "the file holds no post", "Fill it, or remove it."))
         posts[split] = [row for row in rows if isinstance(row, Post)]
         quarantine += [row for row in rows if isinstance(row, Quarantined)]
         noticed[split] = source.counts
@@ -105,6 +116,7 @@ def _add_companions(
     params: DataParams,
     folder: Path,
     root: Path,
+    files: dict[str, Path],
     quarantine: list[Quarantined],
     stats: dict[str, Any],
 ) -> Splits:
@@ -112,12 +124,14 @@ def _add_companions(
     captions: dict[str, str] = {}
     answers: Answers = {}
     if params.captions is not None:
-        captions, refused, counts = read_captions(folder, params.captions, root)
+        captions, refused, counts = read_captions(folder, params.captions, root, files.values())
         matched = sum(lookup(captions, post) is not None for rows in posts.values() for post in rows)
         stats["captions"] = {**counts, "posts_with": matched, "posts_without": _total(posts) - matched}
         quarantine += refused
     if params.answers is not None:
-        answers, refused, counts = read_answers(folder, params.answers, root, params.answers_kind, posts)
+        answers, refused, counts = read_answers(
+            folder, params.answers, root, params.answers_kind, posts, files.values()
+        )
         stats["answers"] = {**counts, "posts_with": len(answers), "posts_without": _total(posts) - len(answers)}
         quarantine += refused
     return {split: [_fill(post, captions, answers) for post in rows] for split, rows in posts.items()}
@@ -133,21 +147,3 @@ def _fill(post: Post, captions: dict[str, str], answers: Answers) -> Post:
 
 def _total(posts: Splits) -> int:
     return sum(map(len, posts.values()))
-
-
-def _warnings(posts: Splits, stats: dict[str, Any]) -> list[str]:
-    """What is odd but was kept."""
-    warnings = [
-        f"{pair.replace('/', ' and ')} share {count} texts; both are used as they are"
-        for pair, count in stats["overlaps"].items()
-    ]
-    unseen = unseen_in_train(posts)
-    if unseen:
-        warnings.append(f"train holds no {', '.join(unseen)}: these can never be predicted, and count as missed")
-    for split, counts in stats["splits"].items():
-        if counts["orphan_tags"]:
-            warnings.append(f"{split}: {counts['orphan_tags']} entities open with I-; read as conlleval does")
-        ignored = [name.split(":", 1)[1] for name in counts["noticed"] if name.startswith("ignored_key:")]
-        if ignored:
-            warnings.append(f"{split}: keys that are not read: {', '.join(ignored)}")
-    return warnings

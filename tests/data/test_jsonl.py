@@ -62,7 +62,11 @@ def test_offsets_hold_with_emoji_right_to_left_and_odd_separators(load, write, t
 BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"id": ...}, "missing: id", "id of its own"),
     ({"id": "  "}, "missing: id", "id of its own"),
-    ({"id": True}, "missing: id", "id of its own"),
+    ({"id": None}, "missing: id", "id of its own"),
+    ({"id": True}, "the id True is no name", "a whole number"),
+    ({"id": 1.7e18}, "the id 1.7e+18 is a float", "floats lose digits"),
+    ({"id": 1.0}, "the id 1.0 is a float", "as a string"),
+    ({"id": ["b"]}, "the id ['b'] is no name", "a whole number"),
     ({"text": ...}, "missing: text", "text"),
     ({"text": " \n", "entities": [], "relations": []}, "empty", "Remove"),
     ({"tokens": [], "text": ...}, "empty", "Remove"),

@@ -206,7 +206,20 @@ def test_captions_are_matched_by_id_or_picture(load, write, row) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["no caption line", '{"caption": "of whom?"}', "{'id': ", '{"id": "1", "caption": 4}']
+    "line",
+    [
+        "no caption line",
+        '{"caption": "of whom?"}',
+        "{'id': ",
+        '{"id": "1", "caption": 4}',
+        "{1}",
+        "{}",
+        '{"id": true, "caption": "x"}',
+        '{"id": 1.0, "caption": "x"}',
+        '{"id": ' + "9" * 5000 + ', "caption": "x"}',
+        "{'id': 0x" + "f" * 5000 + ", 'caption': 'x'}",
+        "{" * 100_000,
+    ],
 )
 def test_a_bad_caption_line_is_set_aside(load, write, good, line: str) -> None:
     write("captions.jsonl", '{"id": "1", "caption": "a cat"}\n' + line + "\n")
@@ -258,6 +271,11 @@ def test_answers_are_matched_by_id_and_kind(load, write, row) -> None:
         '{"id": "1", "text": "x", "kind": "gossip"}',
         "[1]",
         '{"id": "1", "text": "x", "kind": "style"}',
+        '{"id": true, "text": "x"}',
+        '{"id": 2.0, "text": "x"}',
+        '{"id": "2", "text": "x", "kind": ["noun"]}',
+        '{"id": "2", "text": "x", "kind": null}',
+        '{"id": ' + "9" * 5000 + ', "text": "x"}',
     ],
 )
 def test_a_bad_answer_line_is_set_aside(load, write, good, line: str) -> None:
@@ -272,6 +290,30 @@ def test_a_companion_that_is_not_there_is_refused(load, good, key: str) -> None:
     for pattern in ("gone.jsonl", "gone_*.jsonl", "gone_{split}.jsonl"):
         with pytest.raises(DataError, match=rf"{key} 'gone.*nothing of that name"):
             load(**{key: pattern})
+
+
+@pytest.mark.parametrize("key", ["captions", "answers"])
+@pytest.mark.parametrize("pattern", ["**.jsonl", "a\0b", "a\0*", "x" * 300, "x" * 300 + "*"])
+def test_what_is_no_pattern_of_file_names_is_refused(load, good, key: str, pattern: str) -> None:
+    with pytest.raises(DataError, match=rf"{key} '") as caught:
+        load(**{key: pattern})
+
+    assert f"data.{key}" in caught.value.remedy
+
+
+@pytest.mark.parametrize("key", ["captions", "answers"])
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [("", "is blank"), (" ", "is blank"), (".", "posts themselves"), ("train.jsonl", "posts themselves")],
+)
+def test_posts_are_never_their_own_companions(load, good, key: str, pattern: str, problem: str) -> None:
+    with pytest.raises(DataError, match=problem):
+        load(**{key: pattern})
+
+
+def test_a_path_that_is_too_long_is_refused(load) -> None:
+    with pytest.raises(DataError, match="File name too long"):
+        load(path="x" * 300)
 
 
 def test_a_companion_that_is_not_utf8_is_refused(load, write, good) -> None:

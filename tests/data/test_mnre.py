@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from cotpd.errors import DataError
+
 TOKENS = ["Ada", "FC", "beat", "Bob", "in", "York"]
 
 
@@ -51,6 +53,13 @@ def test_the_release_lists_its_labels_and_a_pair_outside_them_is_set_aside(load,
         (pair(h=...), "missing: h"),
         (pair(token=[]), "not a list of words"),
         (pair(relation=3), "not a string"),
+        (pair(relation=" "), "not a string"),
+        (pair(image="  "), "names no picture"),
+        (pair(image=" .jpg"), "names no picture"),
+        (pair(image="/"), "names no picture"),
+        (pair(h={"name": "Ada FC", "pos": [0.9, 2]}), "pos is 0.9, not a whole number"),
+        (pair(h={"name": "Ada FC", "pos": [False, 2]}), "pos is False, not a whole number"),
+        (pair(h={"name": "Ada FC", "pos": [0, 2, 3]}), "no pos"),
         (pair(h={"name": "Ada"}), "no pos"),
         (pair(h={"name": "Ada", "pos": [0, 9]}), "does not fit 6 words"),
         (pair(h={"name": "Eve", "pos": [0, 1]}), "'Ada', not 'Eve'"),
@@ -71,3 +80,17 @@ def test_a_post_that_contradicts_itself_is_set_aside(load, write, second: str) -
     dataset = load()
     assert [post.id for post in dataset.posts["train"]] == ["0"]
     assert [row.id for row in dataset.quarantine] == ["1"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[5]", "[" * 100_000, '{"a": 1} {}', '{"a": "1"}', '{"a": null}', "{}", '{"a": 1, "a": 2}', "9" * 5000],
+)
+def test_an_inventory_that_is_no_map_of_labels_is_refused(load, write, content: str) -> None:
+    write("mnre_train.txt", pair())
+    write("relations.json", content)
+
+    with pytest.raises(DataError, match=r"relations\.json: ") as caught:
+        load()
+
+    assert "None" in caught.value.remedy

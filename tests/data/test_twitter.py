@@ -32,6 +32,14 @@ def test_line_ends_may_be_mixed_and_blank_lines_doubled_or_missing(load, write) 
     assert not dataset.quarantine
 
 
+@pytest.mark.parametrize("blank", [" ", "\t", " \t ", "\r"])
+def test_a_line_of_blanks_or_tabs_ends_a_post(load, write, blank: str) -> None:
+    write("train.txt", f"IMGID:1\nAda\tB-PER\n{blank}\nIMGID:2\nBob\tO\t\n{blank}\n{blank}\n")
+    dataset = load()
+    assert [(post.id, post.tokens) for post in dataset.posts["train"]] == [("1", ("Ada",)), ("2", ("Bob",))]
+    assert not dataset.quarantine
+
+
 TOKEN = st.text(st.characters(blacklist_characters="\t\n\r", blacklist_categories=("Cs",)), min_size=1, max_size=6)
 
 
@@ -64,6 +72,8 @@ def test_orphans_are_entities_and_are_counted(load, write) -> None:
         ("IMGID:\nAda\tB-PER\n", "no IMGID"),
         ("IMGID:2\nAda\tPERSON\n", "'PERSON' is not a BIO tag"),
         ("IMGID:2\nAda\n", "not a token and a tag"),
+        ("IMGID:2\nAda\tNNP\tB-PER\n", "line 5 has 3 columns where token and tag are read: 'Ada', 'NNP', 'B-PER'"),
+        ("IMGID:2\nAda NNP B-NP B-PER\n", "line 5 has 4 columns"),
     ],
 )
 def test_a_bad_post_is_set_aside_and_the_next_is_read(load, write, block: str, reason: str) -> None:

@@ -5,15 +5,16 @@ meant to be in the order of the annotations; here an answer goes to the next pos
 tokens, so that one lost or added block costs one answer instead of shifting all that follow.
 """
 
-import json
 from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from cotpd.data.readers import split_of
-from cotpd.data.readers.base import RowError, Source, name_of, numbered_lines, refuse, writable
+from cotpd.data.readers.base import Source, name_of, refuse
 from cotpd.data.readers.captions import expand
+from cotpd.data.readers.split_files import split_of
+from cotpd.data.readers.text_files import numbered_lines
 from cotpd.data.readers.twitter import Block, blocks, token_and_tag
+from cotpd.data.readers.values import RowError, parse_json, read_id, show_value, writable
 from cotpd.data.records import AUGMENT_KINDS, Kind, Post, Quarantined
 from cotpd.errors import DataError
 
@@ -22,7 +23,14 @@ Answers = dict[str, dict[Kind, str]]
 Found = tuple[Answers, list[Quarantined], Counter[str]]
 
 
-def read_answers(folder: Path, pattern: str, root: Path, kind: Kind, posts: dict[str, list[Post]]) -> Found:
+def read_answers(
+    folder: Path,
+    pattern: str,
+    root: Path,
+    kind: Kind,
+    posts: dict[str, list[Post]],
+    splits: Iterable[Path] = (),
+) -> Found:
     """Answers by post id and kind; refused lines; counts of answers read, matched, unmatched and empty.
 
     Args:
@@ -31,6 +39,7 @@ def read_answers(folder: Path, pattern: str, root: Path, kind: Kind, posts: dict
         root: What messages name files from.
         kind: What an answer is where its line does not say.
         posts: Every post by split.
+        splits: The files of the posts themselves.
 
     Raises:
         DataError: There is no such file, or it is not UTF-8.
@@ -38,8 +47,8 @@ def read_answers(folder: Path, pattern: str, root: Path, kind: Kind, posts: dict
     found: Answers = defaultdict(dict)
     refused: list[Quarantined] = []
     counts: Counter[str] = Counter()
-    for path in _files(expand(folder, pattern, "answers")):
-        source = Source(path, name_of(path, root), split_of(path) or "", counts)
+    for path in _files(expand(folder, pattern, "answers", splits)):
+        source = Source(path, name_of(path, root), split_of(path) or "", counts=counts)
         if path.suffix == ".txt":
             refused += _read_blocks(source, kind, posts, found)
         else:
@@ -109,19 +118,15 @@ def _read_lines(source: Source, kind: Kind, posts: dict[str, list[Post]], found:
 
 
 def _line(line: str, kind: Kind) -> tuple[str, Kind, str]:
-    try:
-        row: Any = json.loads(line)
-        post_id, text = row["id"], row["text"]
-        its_kind = Kind(row.get("kind", kind))
-    except (ValueError, RecursionError):
-        raise RowError("not JSON, or of an unknown kind", f"Kinds: {', '.join(_kinds())}.") from None
-    except (KeyError, TypeError, AttributeError):
-        raise RowError("an answer without id or text", 'Write {"id": "...", "text": "..."}.') from None
-    if not isinstance(post_id, str | int) or not isinstance(text, str):
-        raise RowError("id or text is not a string", "Quote both.")
-    if its_kind in AUGMENT_KINDS:
-        raise RowError(f"{its_kind} is not a kind of knowledge", f"Kinds: {', '.join(_kinds())}.")
-    return str(post_id), its_kind, text
+    row = parse_json(line)
+    if not isinstance(row, dict) or row.get("id") is None or row.get("text") is None:
+        raise RowError("an answer without id or text", 'Write {"id": "...", "text": "..."}.')
+    post_id, text, name = read_id(row["id"]), row["text"], row.get("kind", kind)
+    if not isinstance(text, str):
+        raise RowError("an answer's text is not a string", "Quote it.")
+    if name not in _kinds():
+        raise RowError(f"{show_value(name)} is not a kind of knowledge", f"Kinds: {', '.join(_kinds())}.")
+    return post_id, Kind(name), text
 
 
 def _kinds() -> list[str]:

@@ -1,4 +1,4 @@
-"""What the readers share: a format's description, reading lines safely, and setting one bad row aside.
+"""What the readers share: a format's description, and setting one bad row aside.
 
 A reader is a generator of posts and quarantined rows. A row that makes no sense costs that row, never the file;
 only a file that cannot be read at all raises.
@@ -13,32 +13,32 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cotpd.data.readers.offsets import Unit
+from cotpd.data.readers.values import RowError, show_value, writable
 from cotpd.data.records import Entity, Post, Quarantined
-from cotpd.errors import DataError
 
 STEP = "prepare"
 ROW_SHOWN = 300  # characters of a refused row that are kept for the message
 Rows = Iterator[Post | Quarantined]
 
 
-class RowError(ValueError):
-    """One row cannot be read: why, and what would mend it."""
-
-    def __init__(self, reason: str, remedy: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.remedy = remedy
-
-
 @dataclass(frozen=True)
 class Source:
-    """One file of a data set. ``name`` is how messages call it, ``split`` what it holds."""
+    """One file of a data set.
+
+    Attributes:
+        path: The file.
+        name: How messages call it.
+        split: The split it holds.
+        unit: What the offsets in it count.
+        counts: What the reader noticed without refusing it: orphan tags, ignored keys, fine types.
+    """
 
     path: Path
     name: str
     split: str
+    unit: Unit = "characters"
     counts: Counter[str] = field(default_factory=Counter)
-    """What the reader noticed without refusing it: orphan tags, ignored keys, fine types."""
 
 
 @dataclass(frozen=True)
@@ -68,36 +68,8 @@ class Format:
 
 def name_of(path: Path, root: Path) -> str:
     """How messages call a file: as the user would from ``root``, or by its whole path where it lies elsewhere."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
-
-
-def read_text(path: Path, name: str) -> str:
-    """A whole text file, without its byte order mark.
-
-    Raises:
-        DataError: It cannot be opened or is not UTF-8; the message names the line and the byte.
-    """
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{name}:{line}: not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}",
-            "Save the file as UTF-8, e.g. iconv -f latin1 -t utf-8.",
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"{name}: cannot be read: {error.strerror}", "Check the path and its permissions."
-        ) from None
-
-
-def numbered_lines(path: Path, name: str) -> list[tuple[int, str]]:
-    """The file's lines with their numbers, without line ends; only \\n and \\r\\n end a line.
-
-    str.splitlines would also break at U+2028 or U+0085, which do stand inside posts.
-    """
-    lines = read_text(path, name).split("\n")
-    return [(number, line.removesuffix("\r")) for number, line in enumerate(lines, 1)]
+    shown = path.relative_to(root) if path.is_relative_to(root) else path
+    return writable(shown.as_posix())  # a file system may hold names that are no UTF-8, a table cannot
 
 
 def attempt(
@@ -109,6 +81,8 @@ def attempt(
         _refuse_surrogates(post)
         return post
     except RowError as bad:
+        if bad.notice:
+            source.counts[bad.notice] += 1
         return refuse(source, line, row, bad.reason, bad.remedy, post_id)
     except ValidationError as error:
         first = error.errors()[0]
@@ -119,21 +93,16 @@ def attempt(
 
 def refuse(source: Source, line: int, row: Any, reason: str, remedy: str = "", post_id: str = "") -> Quarantined:
     """The record of a row that was set aside."""
-    shown = row if isinstance(row, str) else repr(row)
+    shown = row if isinstance(row, str) else show_value(row, ROW_SHOWN)
     return Quarantined(
         id=writable(post_id),
         step=STEP,
         reason=writable(reason),
-        remedy=remedy,
+        remedy=writable(remedy),
         file=source.name,
         line=line,
         row=writable(shown[:ROW_SHOWN]),
     )
-
-
-def writable(text: str) -> str:
-    """The text with lone surrogates, which JSON can spell but no file can hold, turned into question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _refuse_surrogates(post: Post) -> None:

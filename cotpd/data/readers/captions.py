@@ -5,15 +5,15 @@ a caption (or text), and the `<id>.jpg :<caption>` of Twitter-2015/2017. Caption
 then by picture, with and without its folder and ending.
 """
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cotpd.data.readers.base import RowError, Source, name_of, numbered_lines, refuse, writable
-from cotpd.data.readers.mnre import literal
+from cotpd.data.readers.base import Source, name_of, refuse
+from cotpd.data.readers.text_files import numbered_lines
+from cotpd.data.readers.values import RowError, parse_json, parse_literal, read_id, writable
 from cotpd.data.records import Post, Quarantined
 from cotpd.errors import DataError
 
@@ -22,35 +22,45 @@ FALLBACK_LEAST = 50
 _COLON_LINE = re.compile(r"(?P<image>\S+?)\.(?:jpe?g|png|gif|webp)\s*:(?P<caption>.*)", re.IGNORECASE)
 
 
-def expand(folder: Path, pattern: str, what: str) -> list[Path]:
-    """Files that a name, a glob or a pattern with ``{split}`` stands for, below the data set's folder.
+def expand(folder: Path, pattern: str, companion: str, splits: Iterable[Path] = ()) -> list[Path]:
+    """Find the files that a name, a glob or a pattern with ``{split}`` stands for, below the data set's folder.
 
-    ``{split}`` becomes train, valid, val, dev and test; an absolute path stands for itself.
+    Args:
+        folder: The data set's folder.
+        pattern: ``{split}`` in it becomes train, valid, val, dev and test; an absolute path stands for itself.
+        companion: The parameter that names the pattern: captions or answers.
+        splits: The files of the posts themselves, which are never their own companions.
 
     Raises:
-        DataError: None of them exists.
+        DataError: None of them exists, or one of them is a split: its texts would come back as what an LLM said.
     """
+    remedy = f"Mend data.{companion}, or set it to null."
+    if not pattern.strip():
+        raise DataError(f"data.{companion} is blank", remedy)
     names = ("train", "valid", "val", "dev", "test")
     patterns = [pattern.replace("{split}", name) for name in names] if "{split}" in pattern else [pattern]
-    files: list[Path] = []
-    for one in patterns:
-        base = Path(one)
-        if any(sign in one for sign in "*?["):
-            anchor, rest = (
-                (Path(base.anchor), str(base.relative_to(base.anchor))) if base.anchor else (folder, one)
-            )
-            files += sorted(path for path in anchor.glob(rest) if path.is_file())
-        elif (folder / base).exists():
-            files.append(folder / base)
+    try:
+        files = dict.fromkeys(path for one in patterns for path in _expand(folder, one))
+    except (ValueError, NotImplementedError, OSError) as error:  # **.jsonl, a NUL, a name of 300 characters
+        raise DataError(f"{companion} {pattern!r}: is no pattern of file names: {error}", remedy) from None
     if not files:
-        raise DataError(
-            f"{what} {pattern!r}: nothing of that name in {folder}", f"Mend data.{what}, or set it to null."
-        )
-    return list(dict.fromkeys(files))
+        raise DataError(f"{companion} {pattern!r}: nothing of that name in {folder}", remedy)
+    inside = [path for path in splits for file in files if path == file or path.parent == file]
+    if inside:
+        raise DataError(f"{companion} {pattern!r}: {inside[0].name} holds the posts themselves", remedy)
+    return list(files)
+
+
+def _expand(folder: Path, pattern: str) -> list[Path]:
+    path = Path(pattern)
+    if not any(sign in pattern for sign in "*?["):
+        return [folder / path] if (folder / path).exists() else []
+    anchor, names = (Path(path.anchor), path.relative_to(path.anchor)) if path.anchor else (folder, path)
+    return sorted(file for file in anchor.glob(str(names)) if file.is_file())
 
 
 def read_captions(
-    folder: Path, pattern: str, root: Path
+    folder: Path, pattern: str, root: Path, splits: Iterable[Path] = ()
 ) -> tuple[dict[str, str], list[Quarantined], Counter[str]]:
     """Captions by post id or picture; refused lines; counts of what was read, empty, and a fallback picture's.
 
@@ -58,6 +68,7 @@ def read_captions(
         folder: The data set's folder.
         pattern: A file, a glob or a name with ``{split}``; see :func:`expand`.
         root: What messages name files from.
+        splits: The files of the posts themselves.
 
     Raises:
         DataError: There is no such file, or it is not UTF-8.
@@ -65,7 +76,7 @@ def read_captions(
     captions: dict[str, str] = {}
     refused: list[Quarantined] = []
     counts: Counter[str] = Counter()
-    for path in expand(folder, pattern, "captions"):
+    for path in expand(folder, pattern, "captions", splits):
         source = Source(path, name_of(path, root), "")
         for number, line in numbered_lines(path, source.name):
             try:
@@ -107,16 +118,28 @@ def _entry(line: str) -> tuple[tuple[str, ...], str]:
 
 
 def _from_object(line: str) -> tuple[tuple[str, ...], str]:
-    try:
-        row: Any = json.loads(line)
-    except (ValueError, RecursionError):
-        row = literal(line)
-    key = next((str(row[name]) for name in ("id", "image", "img_id") if row.get(name)), "")
-    caption = row.get("caption", row.get("text"))
-    if not key or not isinstance(caption, str | None):
+    row = _parse(line)
+    name = next((name for name in ("id", "image", "img_id") if row.get(name) not in (None, "")), None)
+    if name is None:
         raise RowError("a caption without an id or image", 'Write {"id": "...", "caption": "..."}.')
-    keys = (key,) if row.get("id") else (key, PurePosixPath(key).stem)
-    return keys, _clean(caption or "")
+    key, caption = writable(read_id(row[name], name)), row.get("caption", row.get("text"))
+    if not isinstance(caption, str | None):
+        raise RowError("a caption is not a string", 'Write {"id": "...", "caption": "..."}.')
+    return (key,) if name == "id" else (key, PurePosixPath(key).stem), _clean(caption or "")
+
+
+def _parse(line: str) -> dict[str, Any]:
+    """Parse a JSON object or, if it is none, the Python literal of a dict."""
+    try:
+        row = parse_json(line)
+    except RowError as bad:
+        try:
+            row = parse_literal(line)
+        except RowError:
+            raise bad from None
+    if not isinstance(row, dict):
+        raise RowError("the line holds no object", 'Write {"id": "...", "caption": "..."}.')
+    return row
 
 
 def _clean(caption: str) -> str:

@@ -1,29 +1,28 @@
 """Our own format: one JSON object a line, entities by character offset in the text, or by token in given tokens.
 
-Keys that the format does not know are counted and ignored, but one that looks like a misspelt known key is
-refused: "entites" would otherwise silently cost the row its annotation.
+Keys of a row that the format does not know are counted and ignored, but one that looks like a misspelt known key
+or like annotation is refused: "entites" or "ner_tags" would otherwise silently cost the row its annotation.
 """
 
-import difflib
-import json
-from collections.abc import Sequence
+import re
 from pathlib import PurePosixPath
 from typing import Any
 
-from cotpd.data.readers.base import (
-    Format,
-    RowError,
-    Rows,
-    Source,
-    attempt,
-    numbered_lines,
-    refuse,
-    refuse_overlaps,
+from cotpd.data.readers.base import Format, Rows, Source, attempt, refuse, refuse_overlaps
+from cotpd.data.readers.key_names import (
+    ENTITY_KEYS,
+    RELATION_KEYS,
+    list_ignored_keys,
+    refuse_unknown_keys,
 )
+from cotpd.data.readers.offsets import find_tokens
+from cotpd.data.readers.text_files import numbered_lines
+from cotpd.data.readers.values import RowError, is_whole, parse_json, read_id, read_whole, show_value, writable
 from cotpd.data.records import AUGMENT_KINDS, Entity, Kind, Post, Relation
 from cotpd.data.text import Token, join_tokens, tokenize
 
-KEYS = ("id", "text", "tokens", "image", "entities", "relations", "caption", "knowledge")
+ENTITY_REMEDY = 'Write {"start": 0, "end": 3, "type": "PER"}.'
+RELATION_REMEDY = 'Write {"head": 0, "tail": 1, "label": "..."}.'
 EXAMPLE = """\
 {"id": "1", "text": "Ada visits London", "image": "images/1234.jpg",
  "entities": [{"start": 0, "end": 3, "type": "PER"}, {"start": 11, "end": 17, "type": "LOC"}],
@@ -39,47 +38,24 @@ def read(source: Source) -> Rows:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            yield refuse(source, number, line, f"not JSON: {error.msg} at column {error.colno}", "Mend the line.")
+            row = parse_json(line)
+        except RowError as bad:
+            yield refuse(source, number, line, bad.reason, bad.remedy)
             continue
-        except (ValueError, RecursionError) as error:
-            yield refuse(source, number, line, f"not JSON: {type(error).__name__}", "Mend the line.")
-            continue
-        post_id = str(row.get("id", "")) if isinstance(row, dict) else ""
+        value = row.get("id", "") if isinstance(row, dict) else ""
+        post_id = value if isinstance(value, str) else show_value(value)
         yield attempt(source, number, line, lambda row=row, number=number: _post(source, row, number), post_id)
-
-
-def to_token_span(tokens: Sequence[Token], start: int, end: int) -> tuple[int, int]:
-    """Tokens that a character span covers exactly.
-
-    Raises:
-        RowError: A border lies inside a token or between two; the remedy names the nearest borders.
-    """
-    starts = {token.start: number for number, token in enumerate(tokens)}
-    ends = {token.end: number + 1 for number, token in enumerate(tokens)}
-    if start in starts and end in ends and starts[start] < ends[end]:
-        return starts[start], ends[end]
-    touched = [token for token in tokens if token.start < end and token.end > start]
-    near = (
-        f"The words it touches are {touched[0].start}:{touched[-1].end}; mark those"
-        if touched
-        else "There is no word; mark one"
-    )
-    raise RowError(
-        f"entity {start}:{end} does not begin and end with a word", f"{near}, or give tokens of your own."
-    )
 
 
 def _post(source: Source, row: Any, line: int) -> Post:
     if not isinstance(row, dict):
         raise RowError("the line holds no object", 'Write {"id": ..., "text": ..., "entities": [...]}.')
-    ignored = _unknown_keys(row)
+    ignored = list_ignored_keys(row)
     text, tokens, by_token = _tokens(row)
-    entities = [_entity(row_entity, tokens, by_token) for row_entity in _list(row, "entities")]
+    entities = [_entity(one, text, tokens, source, by_token) for one in _list(row, "entities")]
     refuse_overlaps(entities, lambda entity: text[tokens[entity.start].start : tokens[entity.end - 1].end])
     post = Post(
-        id=_id(row),
+        id=read_id(row.get("id")),
         text=text,
         tokens=tuple(token.text for token in tokens),
         offsets=tuple((token.start, token.end) for token in tokens),
@@ -91,24 +67,8 @@ def _post(source: Source, row: Any, line: int) -> Post:
         file=source.name,
         line=line,
     )
-    source.counts.update(f"ignored_key:{key}" for key in ignored)
+    source.counts.update(f"ignored_key:{writable(key)}" for key in ignored)
     return post
-
-
-def _unknown_keys(row: dict[str, Any]) -> list[str]:
-    unknown = [key for key in row if key not in KEYS]
-    for key in unknown:
-        near = [known for known in difflib.get_close_matches(key, KEYS, 1, 0.8) if known not in row]
-        if near:
-            raise RowError(f"unknown key {key!r}; did you mean {near[0]!r}?", f"Rename it to {near[0]!r}.")
-    return unknown
-
-
-def _id(row: dict[str, Any]) -> str:
-    value = row.get("id")
-    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-        raise RowError("missing: id", "Give each post an id of its own: every table is keyed by it.")
-    return str(value)
 
 
 def _tokens(row: dict[str, Any]) -> tuple[str, list[Token], bool]:
@@ -143,34 +103,51 @@ def _align(text: str, words: list[str]) -> list[Token]:
     return found
 
 
-def _entity(row: Any, tokens: list[Token], by_token: bool) -> Entity:
-    if not isinstance(row, dict) or not _is_int(row.get("start")) or not _is_int(row.get("end")):
-        raise RowError("an entity has no start and end", 'Write {"start": 0, "end": 3, "type": "PER"}.')
-    kind = row.get("type")
+def _entity(row: Any, text: str, tokens: list[Token], source: Source, by_token: bool) -> Entity:
+    if not isinstance(row, dict):
+        raise RowError(f"the entity {show_value(row)} is no object", ENTITY_REMEDY)
+    refuse_unknown_keys(row, ENTITY_KEYS, "an entity")
+    kind, surface = row.get("type"), row.get("text")
     if kind is not None and (not isinstance(kind, str) or not kind.strip()):
         raise RowError("an entity's type is not a word", "Leave it out where only relations matter.")
-    start, end = row["start"], row["end"]
+    if surface is not None and not isinstance(surface, str):
+        raise RowError("an entity's text is not a string", "Quote it, or leave it out.")
+    if row.get("start") is None or row.get("end") is None:
+        raise RowError("an entity has no start and end", ENTITY_REMEDY)
+    start, end = read_whole(row["start"], "start"), read_whole(row["end"], "end")
     if not by_token:
-        start, end = to_token_span(tokens, start, end)
+        start, end = find_tokens(text, tokens, (start, end), surface, source.unit)
     elif not 0 <= start < end <= len(tokens):
         raise RowError(
             f"entity {start}:{end} does not fit {len(tokens)} tokens", "With tokens, spans count tokens."
         )
+    elif surface is not None:
+        _check_words(text, tokens[start:end], surface)
     return Entity(start=start, end=end, type=kind)
+
+
+def _check_words(text: str, marked: list[Token], surface: str) -> None:
+    mention = text[marked[0].start : marked[-1].end]
+    if "".join(mention.split()) != "".join(surface.split()):
+        raise RowError(
+            f"an entity marks the words {mention!r}, not {surface!r}", "With tokens, spans count tokens."
+        )
 
 
 def _relations(rows: list[Any], entities: int) -> tuple[Relation, ...]:
     labels: dict[tuple[int, int], str] = {}
     for row in rows:
-        if not isinstance(row, dict) or not _is_int(row.get("head")) or not _is_int(row.get("tail")):
-            raise RowError("a relation has no head and tail", 'Write {"head": 0, "tail": 1, "label": "..."}.')
+        if not isinstance(row, dict):
+            raise RowError(f"the relation {show_value(row)} is no object", RELATION_REMEDY)
+        refuse_unknown_keys(row, RELATION_KEYS, "a relation")
+        if not is_whole(row.get("head")) or not is_whole(row.get("tail")):
+            raise RowError("a relation has no head and tail", RELATION_REMEDY)
         ends, label = (row["head"], row["tail"]), row.get("label")
         if not isinstance(label, str) or not label.strip():
             raise RowError("a relation has no label", 'Unrelated pairs are labelled "None".')
         if not all(0 <= end < entities for end in ends) or ends[0] == ends[1]:
-            raise RowError(
-                f"relation {ends[0]} to {ends[1]} does not join two of {entities} entities", "Count from 0."
-            )
+            shown = " to ".join(map(show_value, ends))
+            raise RowError(f"relation {shown} does not join two of {entities} entities", "Count from 0.")
         if labels.setdefault(ends, label) != label:
             raise RowError(f"one pair is labelled {labels[ends]} and {label}", "Keep one of the two.")
     return tuple(Relation(head=head, tail=tail, label=label) for (head, tail), label in labels.items())
@@ -211,14 +188,9 @@ def _list(row: dict[str, Any], key: str) -> list[Any]:
     return value or []
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def looks_like(head: list[str]) -> bool:
-    """The first line that is not blank opens a JSON object."""
-    first = next((line.strip() for line in head if line.strip()), "")
-    return first.startswith("{") and not first.startswith("{'")
+    """Whether one of the first lines opens a JSON object; the very first may be damaged."""
+    return any(re.match(r'\s*\{\s*("|\}|$)', line) for line in head)
 
 
 FORMAT = Format(

@@ -5,13 +5,20 @@ once for each post: 8,287 posts for the 13,871 pairs of train and val. Mentions 
 city does in the name of its team.
 """
 
-import ast
-import json
-import warnings
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cotpd.data.readers.base import Format, RowError, Rows, Source, attempt, numbered_lines, read_text, refuse
+from cotpd.data.readers.base import Format, Rows, Source, attempt, refuse
+from cotpd.data.readers.text_files import numbered_lines, read_text
+from cotpd.data.readers.values import (
+    RowError,
+    is_whole,
+    parse_json,
+    parse_literal,
+    read_whole,
+    show_value,
+    writable,
+)
 from cotpd.data.records import NO_RELATION, Entity, Post, Quarantined, Relation
 from cotpd.data.text import join_tokens
 from cotpd.errors import DataError
@@ -21,22 +28,8 @@ EXAMPLE = """\
 {'token': ['Ada', 'visits', 'London'], 'h': {'name': 'Ada', 'pos': [0, 1]}, \
 't': {'name': 'London', 'pos': [2, 3]}, 'img_id': '1234.jpg', 'relation': '/per/loc/place_of_residence'}
                       <- one pair a line; relations.json beside it lists the labels"""
+_INVENTORY_REMEDY = 'Write {"None": 0, "/per/per/peer": 1, ...}, or remove it.'
 Pair = tuple[tuple[int, int], tuple[int, int], str]
-
-
-def literal(line: str) -> Any:
-    """The value that a line writes as a Python literal; no code in it is ever run.
-
-    Raises:
-        RowError: It is something else.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # an odd escape in a tweet is no news
-            return ast.literal_eval(line)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError) as error:
-        detail = error.msg if isinstance(error, SyntaxError) else type(error).__name__
-        raise RowError(f"not a Python literal: {detail}", "Each line is one dict, as Python prints it.") from None
 
 
 def inventory(folder: Path) -> tuple[str, ...] | None:
@@ -49,13 +42,14 @@ def inventory(folder: Path) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        labels = json.loads(read_text(path, path.name))
-        return tuple(sorted(labels, key=lambda label: (label != NO_RELATION, labels[label])))
-    except (ValueError, TypeError, KeyError):
-        raise DataError(
-            f"{path}: not a map of relation labels to numbers",
-            'Write {"None": 0, "/per/per/peer": 1, ...}, or remove it.',
-        ) from None
+        labels = parse_json(read_text(path, path.name))
+    except RowError as bad:
+        raise DataError(f"{path}: {bad.reason}", _INVENTORY_REMEDY) from None
+    if not isinstance(labels, dict) or not labels or not all(map(is_whole, labels.values())):
+        raise DataError(f"{path}: not a map of relation labels to numbers", _INVENTORY_REMEDY)
+    if any(not label.strip() or label != writable(label) for label in labels):
+        raise DataError(f"{path}: a label is blank or half a character", _INVENTORY_REMEDY)
+    return tuple(sorted(labels, key=lambda label: (label != NO_RELATION, labels[label])))
 
 
 def read(source: Source) -> Rows:
@@ -66,7 +60,7 @@ def read(source: Source) -> Rows:
         if not line.strip():
             continue
         try:
-            tokens, image, pair = _pair(literal(line), allowed)
+            tokens, image, pair = _pair(parse_literal(line), allowed)
         except RowError as bad:
             yield refuse(source, number, line, bad.reason, bad.remedy)
             continue
@@ -91,8 +85,10 @@ def _pair(row: Any, allowed: tuple[str, ...] | None) -> tuple[tuple[str, ...], s
     tokens, image, label = row["token"], row["img_id"], row["relation"]
     if not isinstance(tokens, list) or not tokens or not all(isinstance(t, str) and t for t in tokens):
         raise RowError("token is not a list of words", "The post needs at least one word.")
-    if not isinstance(image, str) or not image or not isinstance(label, str):
+    if not isinstance(image, str) or not isinstance(label, str) or not label.strip():
         raise RowError("img_id or relation is not a string", "Quote both.")
+    if not PurePosixPath(image).stem.strip(" ."):
+        raise RowError(f"img_id {image!r} names no picture", "The post is named by it, e.g. 1234.jpg.")
     if allowed is not None and label not in allowed:
         raise RowError(f"relation {label!r} is outside the inventory", "Mend it, or add it to relations.json.")
     return tuple(tokens), image, (_position(row["h"], tokens), _position(row["t"], tokens), label)
@@ -100,16 +96,17 @@ def _pair(row: Any, allowed: tuple[str, ...] | None) -> tuple[tuple[str, ...], s
 
 def _position(end: Any, tokens: list[str]) -> tuple[int, int]:
     """Word positions of one end of the pair, checked against the mention that the row spells out."""
-    try:
-        start, stop = (int(number) for number in end["pos"])
-    except (TypeError, KeyError, ValueError, OverflowError):
-        raise RowError("h or t has no pos [first word, word after the last]", "Add it.") from None
+    position = end.get("pos") if isinstance(end, dict) else None
+    if not isinstance(position, list | tuple) or len(position) != 2:
+        raise RowError("h or t has no pos [first word, word after the last]", "Add it.")
+    start, stop = (read_whole(number, "pos") for number in position)
     if not 0 <= start < stop <= len(tokens):
         raise RowError(f"pos [{start}, {stop}] does not fit {len(tokens)} words", "Mend pos.")
     name = end.get("name")
     if name is not None and name != " ".join(tokens[start:stop]):
         raise RowError(
-            f"pos [{start}, {stop}] is {' '.join(tokens[start:stop])!r}, not {name!r}", "Mend pos or name."
+            f"pos [{start}, {stop}] is {' '.join(tokens[start:stop])!r}, not {show_value(name)}",
+            "Mend pos or name.",
         )
     return start, stop
 
@@ -138,9 +135,9 @@ def _post(source: Source, line: int, tokens: tuple[str, ...], image: str, pairs:
 
 
 def looks_like(head: list[str]) -> bool:
-    """The first line that is not blank is a dict with Python's quotes that holds words and two mentions."""
-    first = next((line for line in head if line.strip()), "")
-    return first.startswith("{'") and all(f"'{key}':" in first for key in ("token", "h", "t", "relation"))
+    """Whether one of the first lines is a dict with Python's quotes that holds words and two mentions."""
+    dicts = (line for line in head if line.startswith("{'"))
+    return any(all(f"'{key}':" in line for key in ("token", "h", "t", "relation")) for line in dicts)
 
 
 FORMAT = Format(

@@ -4,10 +4,13 @@ Tokens are joined by single spaces, because the release does not say what stood 
 so nothing is lost by it. CRLF and LF line ends both occur in the published files and are read alike.
 """
 
+import re
 from collections.abc import Iterator
 
 from cotpd.data.bio import read_tags
-from cotpd.data.readers.base import Format, RowError, Rows, Source, attempt, numbered_lines
+from cotpd.data.readers.base import Format, Rows, Source, attempt
+from cotpd.data.readers.text_files import numbered_lines
+from cotpd.data.readers.values import RowError
 from cotpd.data.records import Entity, Post
 from cotpd.data.text import join_tokens
 
@@ -24,24 +27,43 @@ London\tB-LOC
 
 
 def blocks(lines: list[tuple[int, str]]) -> Iterator[Block]:
-    """Runs of lines between blank ones; an IMGID line opens a new run even where the blank line is missing."""
+    """Runs of lines between blank ones; an IMGID line opens a new run even where the blank line is missing.
+
+    A line of blanks or tabs is a blank one: some editors and exports leave the columns' separators there.
+    """
     block: Block = []
     for number, line in lines:
-        if block and (not line or line.startswith(IMAGE_LINE)):
+        if block and (not line.strip() or line.startswith(IMAGE_LINE)):
             yield block
             block = []
-        if line:
+        if line.strip():
             block.append((number, line))
     if block:
         yield block
 
 
 def token_and_tag(number: int, line: str) -> tuple[str, str]:
-    """The two columns of a line, separated by a tab or, in some copies, by the last blank."""
-    parts = line.rsplit("\t", 1) if "\t" in line else line.rsplit(None, 1)
-    if len(parts) != 2 or not parts[0]:
+    """Split a line into its two columns, at a tab or, in some copies, at the last blank.
+
+    Raises:
+        RowError: There are fewer columns, or more: what stands between would become part of the token.
+    """
+    columns = line.rstrip(" \t\r").split("\t") if "\t" in line else _split_at_blanks(line)
+    if len(columns) < 2 or not columns[0] or not columns[-1]:
         raise RowError(f"line {number} is not a token and a tag: {line[:60]!r}", "Write token<TAB>tag.")
-    return parts[0], parts[1].strip()
+    if len(columns) > 2:
+        shown = ", ".join(repr(column[:30]) for column in columns[:6])
+        at = r"-F'\t' " if "\t" in line else ""
+        raise RowError(
+            f"line {number} has {len(columns)} columns where token and tag are read: {shown}",
+            f"Leave the first and the last: awk {at}-v OFS='\\t' 'NF>1 {{print $1, $NF; next}} 1'",
+        )
+    return columns[0], columns[1].strip()
+
+
+def _split_at_blanks(line: str) -> list[str]:
+    """Split at plain blanks alone: a no-break space may stand in a token."""
+    return re.split(" +", line.strip(" \r"))
 
 
 def read(source: Source) -> Rows:
@@ -83,8 +105,8 @@ def _post(source: Source, block: Block, image: str) -> Post:
 
 
 def looks_like(head: list[str]) -> bool:
-    """The first line that is not blank names a picture."""
-    return next((line.startswith(IMAGE_LINE) for line in head if line.strip()), False)
+    """Whether one of the first lines names a picture; the very first may be damaged."""
+    return any(line.startswith(IMAGE_LINE) for line in head)
 
 
 FORMAT = Format(

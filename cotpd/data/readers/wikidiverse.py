@@ -7,13 +7,24 @@ MISC can be seen. Sentences are not tokenized in the release; cotpd.data.text do
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from cotpd.data.readers.base import Format, RowError, Rows, Source, attempt, read_text, refuse, refuse_overlaps
-from cotpd.data.readers.jsonl import to_token_span
+from cotpd.data.readers.base import Format, Rows, Source, attempt, refuse, refuse_overlaps
+from cotpd.data.readers.offsets import Unit, find_tokens
+from cotpd.data.readers.text_files import read_text
+from cotpd.data.readers.values import (
+    RowError,
+    build_object,
+    explain_json_error,
+    parse_json,
+    read_whole,
+    show_value,
+    writable,
+)
 from cotpd.data.records import Entity, Post
-from cotpd.data.text import tokenize
+from cotpd.data.text import Token, tokenize
 from cotpd.errors import DataError
 
 COARSE = {
@@ -49,39 +60,58 @@ def _rows(source: Source) -> Iterator[tuple[int, Any, str]]:
     """Line, value and problem of every row. In one big list nothing after a syntax error can be read.
 
     Raises:
-        DataError: Such an error.
+        DataError: Such an error, or something stands behind the list.
     """
     text = read_text(source.path, source.name)
     at = _skip(text, 0)
     one_list = text[at : at + 1] == "[" and text[_skip(text, at + 1) : _skip(text, at + 1) + 1] in ("[", "]")
-    if not one_list:
+    if one_list:
+        yield from _list_rows(source.name, text, _skip(text, at + 1))
+    else:
         yield from _lines(text)
-        return
-    at, line, counted = _skip(text, at + 1), 1, 0
-    decoder = json.JSONDecoder()
+
+
+def _list_rows(name: str, text: str, at: int) -> Iterator[tuple[int, Any, str]]:
+    line, counted = 1, 0
+    decoder = json.JSONDecoder(object_pairs_hook=build_object)
     while text[at : at + 1] != "]":
         line, counted = line + text.count("\n", counted, at), at
         try:
             row, at = decoder.raw_decode(text, at)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             where = error.lineno if isinstance(error, json.JSONDecodeError) else line
-            raise DataError(f"{source.name}:{where}: not JSON: {error}", "Mend the list there.") from None
+            detail = error.reason if isinstance(error, RowError) else explain_json_error(error)
+            raise DataError(f"{name}:{where}: not JSON: {detail}", "Mend the list there.") from None
         yield line, row, ""
         at = _skip(text, at)
-        if text[at : at + 1] not in (",", "]"):
-            where = text.count("\n", 0, at) + 1
-            raise DataError(f"{source.name}:{where}: the list of rows breaks off", "Is the file complete?")
+        if text[at : at + 1] not in (",", "]") or not text[at:]:
+            raise DataError(f"{name}:{_line_at(text, at)}: the list of rows breaks off", "Is the file complete?")
         if text[at] == ",":
             at = _skip(text, at + 1)
+    _refuse_rest(name, text, _skip(text, at + 1))
+
+
+def _refuse_rest(name: str, text: str, at: int) -> None:
+    """Refuse what stands behind the list: two files put together would lose the second."""
+    if text[at:]:
+        second = "a second list begins" if text[at] == "[" else f"{text[at : at + 20]!r} stands"
+        raise DataError(
+            f"{name}:{_line_at(text, at)}: {second} behind the end of the list",
+            "Write one list: put a comma in place of the brackets between the two.",
+        )
+
+
+def _line_at(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
 
 
 def _lines(text: str) -> Iterator[tuple[int, Any, str]]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
-                yield number, json.loads(line), ""
-            except (ValueError, RecursionError) as error:
-                yield number, line, f"not JSON: {error}"
+                yield number, parse_json(line), ""
+            except RowError as bad:
+                yield number, line, bad.reason
 
 
 def _skip(text: str, at: int) -> int:
@@ -101,7 +131,7 @@ def _post(source: Source, row: Any, line: int, post_id: str) -> Post:
         raise RowError("the sentence is empty", "Remove the row.")
     tokens = tokenize(sentence)
     fine: list[str] = []
-    entities = [_entity(sentence, tokens, mention, fine) for mention in row[3]]
+    entities = [_entity(sentence, tokens, mention, source.unit, fine) for mention in row[3]]
     refuse_overlaps(entities, lambda entity: sentence[tokens[entity.start].start : tokens[entity.end - 1].end])
     post = Post(
         id=post_id,
@@ -113,29 +143,26 @@ def _post(source: Source, row: Any, line: int, post_id: str) -> Post:
         file=source.name,
         line=line,
     )
-    source.counts.update(f"fine_type:{name}" for name in fine)
+    source.counts.update(f"fine_type:{writable(name)}" for name in fine)
     return post
 
 
-def _entity(sentence: str, tokens: list[Any], mention: Any, fine: list[str]) -> Entity:
-    try:
-        surface, kind, start, end = mention[:4]
-        start, end = int(start), int(end)
-    except (TypeError, ValueError, KeyError, OverflowError):
-        raise RowError("a mention is not [text, type, start, end, link]", "Mend the mention.") from None
-    if not isinstance(kind, str) or not kind:
-        raise RowError(f"mention {surface!r} has no type", "Add it.")
-    if sentence[max(start, 0) : max(end, 0)] != surface:
-        raise RowError(f"characters {start}:{end} are not the mention {surface!r}", "Mend start and end.")
-    first, last = to_token_span(tokens, start, end)
+def _entity(sentence: str, tokens: list[Token], mention: Any, unit: Unit, fine: list[str]) -> Entity:
+    if not isinstance(mention, list) or len(mention) < 4 or not isinstance(mention[0], str):
+        raise RowError("a mention is not [text, type, start, end, link]", "Mend the mention.")
+    surface, kind = mention[:2]
+    start, end = read_whole(mention[2], "start"), read_whole(mention[3], "end")
+    if not isinstance(kind, str) or not kind.strip():
+        raise RowError(f"mention {show_value(surface)} has no type", "Add it.")
+    first, last = find_tokens(sentence, tokens, (start, end), surface, unit)
     fine.append(kind)
     return Entity(start=first, end=last, type=COARSE.get(kind.strip().lower(), "MISC"))
 
 
 def looks_like(head: list[str]) -> bool:
-    """The first characters open a list whose first row is a list that begins with a sentence."""
+    """Whether one of the first lines opens a list that begins with a sentence; the very first may be damaged."""
     compact = "".join("".join(head).split())
-    return compact.startswith(('[["', '["'))
+    return compact.startswith(('[["', '["')) or any(re.match(r'\s*\[?\s*\["', line) for line in head)
 
 
 FORMAT = Format(

@@ -1,0 +1,94 @@
+"""Keys that a row may hold, and what other tools call them: an unread key never costs an annotation."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+
+from cotpd.data.readers.values import RowError
+
+ROW_KEYS = ("id", "text", "tokens", "image", "entities", "relations", "caption", "knowledge")
+ENTITY_KEYS = ("start", "end", "type", "text")
+RELATION_KEYS = ("head", "tail", "label")
+
+# What other tools call a key, in lower case and without signs.
+_ENTITY_ALIASES = {
+    "start": "begin from b s startoffset startchar startidx startindex startpos beginoffset offsetstart charstart",
+    "end": "stop to e endoffset endchar endidx endindex endpos stopoffset offsetend charend finish",
+    "type": "label labels labelname tag tags nertag ner class category kind entity entitygroup entitytype "
+    "entitylabel netype annotation",
+    "text": "word mention surface surfaceform phrase value name string substring span token",
+}
+_RELATION_ALIASES = {
+    "head": "h from fromid source sourceid src subject subj arg1 e1 headid headspan entity1 left parent start",
+    "tail": "t to toid target targetid dst object obj arg2 e2 tailid tailspan entity2 right child end",
+    "label": "type relation rel relationtype reltype predicate class category tag kind name property",
+}
+# Words in the keys under which other tools keep annotation; weak ones count where the value is a list or object.
+_STRONG = """
+label labels labeled labelled tag tags ner nertags bio iob iob2 bioes bilou annotation annotations entity entities
+ent ents span spans mention mentions chunk chunks relation relations rel rels triple triples triplet triplets
+spo gold golden
+"""
+_WEAK = """
+class classes category categories type types target targets output outputs prediction predictions completion
+completions result results h t head tail subject object subj obj ne nes evidence annotated sentences
+"""
+_INNOCENT = "hash hashtags user usermentions annotator annotators count number lang language"
+
+
+def refuse_unknown_keys(row: Mapping[str, object], keys: tuple[str, ...], owner: str) -> None:
+    """Refuse a key of an entity or a relation that is not read: it may be where the annotation is.
+
+    Raises:
+        RowError: There is one; it names the key that was probably meant.
+    """
+    aliases = _ENTITY_ALIASES if keys is ENTITY_KEYS else _RELATION_ALIASES
+    for key in row:
+        if key not in keys:
+            meant = _find_alias(key, aliases) or _find_similar(key, keys, 0.6)
+            if meant is None or meant in row:
+                raise RowError(f"unknown key {key!r} in {owner}", f"It has {', '.join(keys)}; leave {key!r} out.")
+            raise RowError(f"unknown key {key!r} in {owner}; did you mean {meant!r}?", f"Rename it to {meant!r}.")
+
+
+def list_ignored_keys(row: Mapping[str, object]) -> list[str]:
+    """List the keys of a row that are not read, such as its language or author.
+
+    Raises:
+        RowError: One of them looks like a misspelt key or like annotation.
+    """
+    ignored = [key for key in row if key not in ROW_KEYS]
+    for key in ignored:
+        meant = _find_similar(key, ROW_KEYS, 0.8)
+        if meant is not None and meant not in row:
+            raise RowError(f"unknown key {key!r}; did you mean {meant!r}?", f"Rename it to {meant!r}.")
+        if _looks_like_annotation(key, row[key]):
+            raise RowError(
+                f"unknown key {key!r}, which looks like annotation",
+                'Write "entities": [{"start": 0, "end": 3, "type": "PER"}] or "relations", or leave it out.',
+            )
+    return ignored
+
+
+def _looks_like_annotation(key: str, value: object) -> bool:
+    words = _split_words(key)
+    if words & set(_INNOCENT.split()):
+        return False
+    if words & set(_STRONG.split()):
+        return len(words) == 1 or not isinstance(value, bool | int | float)
+    return bool(words & set(_WEAK.split())) and isinstance(value, list | dict)
+
+
+def _split_words(key: str) -> set[str]:
+    """Split ner_tags, nerTags and NER-tags into their words."""
+    return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+\d?|\d+", key)}
+
+
+def _find_alias(key: str, aliases: Mapping[str, str]) -> str | None:
+    plain = re.sub(r"[^a-z0-9]", "", key.lower())
+    return next((name for name, others in aliases.items() if plain in others.split()), None)
+
+
+def _find_similar(key: str, keys: Iterable[str], cutoff: float) -> str | None:
+    near = difflib.get_close_matches(key.strip().lower(), list(keys), 1, cutoff)
+    return near[0] if near else None

@@ -1,0 +1,128 @@
+"""Text files as they come: UTF-8 is read; another encoding or a packed file is named, with what converts it.
+
+UTF-16 without its mark is often valid UTF-8 full of NUL bytes, so the encoding is looked at before anything is
+decoded.
+"""
+
+import codecs
+from itertools import pairwise
+from pathlib import Path
+
+from cotpd.errors import DataError
+
+HEAD_BYTES = 65536
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_MARKS = (  # UTF-32's mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+_LEAST_NULS = 0.1  # of a file's bytes, in UTF-16 whose letters are not Latin but whose signs and line ends are
+_SIGNATURES = (
+    (b"\x1f\x8b", "packed with gzip", "gunzip"),
+    (b"BZh", "packed with bzip2", "bunzip2"),
+    (b"\xfd7zXZ\x00", "packed with xz", "unxz"),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd", "unzstd"),
+    (b"PK\x03\x04", "a zip archive (or a spreadsheet)", "unzip"),
+    (b"PAR1", "a Parquet file", ""),
+    (b"SQLite format 3", "a database", ""),
+)
+
+
+def read_text(path: Path, name: str) -> str:
+    """Read a whole text file, without its byte order mark.
+
+    Raises:
+        DataError: It cannot be opened or is not UTF-8; the message names the encoding, or the line and the byte.
+    """
+    content = _read_bytes(path, name)
+    _refuse_packed(content, path, name)
+    wide = name_wide_encoding(content)
+    if wide is not None:
+        raise DataError(f"{name}: the text is {wide.upper()}, not UTF-8", _conversion(wide, path))
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        where = f"byte 0x{content[error.start]:02x} at offset {error.start}"
+        guess, remedy = _guess_encoding(content, path)
+        raise DataError(f"{name}:{line}: not UTF-8: {where}{guess}", remedy) from None
+
+
+def numbered_lines(path: Path, name: str) -> list[tuple[int, str]]:
+    """Read the file's lines with their numbers, without line ends; only \\n and \\r\\n end a line.
+
+    str.splitlines would also break at U+2028 or U+0085, which do stand inside posts.
+    """
+    lines = read_text(path, name).split("\n")
+    return [(number, line.removesuffix("\r")) for number, line in enumerate(lines, 1)]
+
+
+def read_head(path: Path, name: str) -> list[str]:
+    """Read the first lines, in whichever Unicode encoding; the last one may be cut.
+
+    Faulty bytes and encodings are refused when the file is read, once its format is clear.
+
+    Raises:
+        DataError: The file cannot be opened.
+    """
+    content = _read_bytes(path, name, HEAD_BYTES)
+    encoding = name_wide_encoding(content) or "utf-8-sig"
+    return content.decode(encoding, "replace").split("\n")
+
+
+def name_wide_encoding(content: bytes) -> str | None:
+    """Name the encoding of UTF-16 and UTF-32, with or without a mark; None for anything else."""
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            return encoding
+    start = content[: HEAD_BYTES // 16]
+    if start.count(0) < max(1, _LEAST_NULS * len(start)):
+        return None
+    likeliest = max(_WIDE, key=lambda encoding: _count_plain(start, encoding))
+    return likeliest if _count_plain(start, likeliest) >= _LEAST_NULS * len(start) / 4 else None
+
+
+def _count_plain(start: bytes, encoding: str) -> int:
+    """Count the ASCII characters that bytes hold in an encoding: in the right one there are most."""
+    return sum("\t" <= character <= "~" for character in start.decode(encoding, "replace"))
+
+
+def _read_bytes(path: Path, name: str, at_most: int = -1) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(at_most)
+    except OSError as error:
+        raise DataError(
+            f"{name}: cannot be read: {error.strerror}", "Check the path and its permissions."
+        ) from None
+
+
+def _refuse_packed(content: bytes, path: Path, name: str) -> None:
+    for signature, kind, command in _SIGNATURES:
+        if content.startswith(signature):
+            remedy = f"Unpack it: {command} {path.name}" if command else "Export it as text."
+            raise DataError(f"{name}: is {kind}, not text", remedy)
+
+
+def _guess_encoding(content: bytes, path: Path) -> tuple[str, str]:
+    """Guess what text that is not UTF-8 is: what the message adds, and the remedy."""
+    replaced = content.decode("utf-8", "replace")
+    faults = replaced.count("\ufffd")
+    if sum(character > "\x7f" for character in replaced) > 2 * faults:
+        return "; the rest is UTF-8", "Mend the line: it was cut inside a character, or comes from another file."
+    pairs = sum(left > 0x7F and right > 0x7F for left, right in pairwise(content))
+    single = sum(byte > 0x7F for byte in content)
+    if 2 * pairs < single:  # accents stand alone between ASCII letters
+        return "; it looks like latin-1 (windows-1252)", _conversion("windows-1252", path)
+    remedy = (
+        "Convert it from the encoding it was saved in, e.g. iconv -f gb18030 (windows-1251, shift-jis) -t utf-8."
+    )
+    return "; it looks like an older encoding", remedy
+
+
+def _conversion(encoding: str, path: Path) -> str:
+    name = path.name
+    return f"Convert it: iconv -f {encoding} -t utf-8 {name} > converted && mv converted {name}"
