@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind
 from cotpd.errors import ConfigError
+from cotpd.outputs import find_path_in_outputs
 from cotpd.sections import DistilParams, Section, StudentParams, TeachParams, TrainParams, VariableName
 
 
@@ -242,7 +243,8 @@ def load_params(path: Path | str = "params.yaml") -> Params:
 
     Raises:
         ConfigError: It is missing, is not YAML, or holds a key or value that is not understood; the message
-            names the file, the line and the key, and the key that was probably meant.
+            names the file, the line and the key, and the key that was probably meant. Or it puts the user's files
+            where the pipeline deletes its own.
     """
     path = Path(path)
     try:
@@ -258,9 +260,14 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: holds {type(values).__name__}, not sections", "See params.yaml's comments.")
     try:
-        return Params.model_validate(values)
+        params = Params.model_validate(values)
     except ValidationError as error:
         raise _explain(path, error, lines) from None
+    if misplaced := find_path_in_outputs(params, path.parent):
+        key, problem = misplaced
+        line = lines.get(tuple(key.split(".")), 0)
+        raise ConfigError(f"{path}:{line}: {key}: {problem}", "Move it to a folder of its own, and name that.")
+    return params
 
 
 def _key_lines(node: yaml.Node | None, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:

@@ -28,6 +28,7 @@ TARGETS = Path("data/targets")  # what the teachers believe of each example that
 CHECKS = Path("reports/checks")  # Great Expectations' Data Docs
 METRICS = Path("reports/metrics.json")
 EVALUATION = Path("reports/evaluation")
+SCORES = EVALUATION / "scores.json"  # every figure; reports/metrics.json has those that `dvc metrics` compares
 REGISTERED = Path("reports/registered.json")
 
 console = Console(stderr=True, highlight=False)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cotpd.config import Params
 from cotpd.data.records import SPLITS, Post, Prediction, Quarantined
 from cotpd.data.tables import read_table, write_json, write_table
-from cotpd.evaluation.compare import Metrics, compare
+from cotpd.evaluation.compare import Metrics, compare, select_headlines
 from cotpd.evaluation.plots import read_history, write_plots
 from cotpd.evaluation.predictions import predictions as as_rows
 from cotpd.evaluation.report import Material, write_report
@@ -22,6 +22,7 @@ from steps.common import (
     EVALUATION,
     METRICS,
     PREPARED,
+    SCORES,
     STUDENT,
     TEACHERS,
     VALIDATED,
@@ -47,7 +48,7 @@ class System(NamedTuple):
 
 
 def run(params: Params) -> None:
-    """Write reports/metrics.json and reports/evaluation: predictions, plots with their data, report.html."""
+    """Write reports/metrics.json and reports/evaluation: scores, predictions, plots and their data, report.html."""
     rows = systems(params.evaluate.device)
     predictions = list(_predictions(rows, params))
     metrics = compare(predictions, params.task, seed=params.seed)
@@ -56,7 +57,8 @@ def run(params: Params) -> None:
     student = next(system.model for system in rows if system.row == "student")
     explained = _explained(params, student, predictions)
     write_report(_material(params, metrics, predictions, plots, explained), EVALUATION / "report.html")
-    write_json(METRICS, metrics)
+    write_json(SCORES, metrics)
+    write_json(METRICS, select_headlines(metrics))
     for split, found in metrics.items():
         shown = ", ".join(f"{name} {row['f1']:.1%}" for name, row in found.items() if "f1" in row)
         say(f"evaluate: {split} F1: {shown}")

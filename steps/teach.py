@@ -3,6 +3,7 @@
 import shutil
 
 from cotpd.config import Params
+from cotpd.data.tables import write_json
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import FineTuning
 from cotpd.student.persistence import build
@@ -13,14 +14,15 @@ from steps.training import fit, inventory, knowledge_examples, unlabelled_exampl
 
 
 def run(params: Params) -> None:
-    """Write models/teachers, a folder each, and data/targets; both stay empty where training is joint.
+    """Write models/teachers, a folder each, and data/targets; both are without any where training is joint.
 
     A teacher that is already there, of the same examples and parameters, is not trained again.
     """
     teachers = params.teach.teachers(params.student.encoder) if params.distil.way == "frozen" else []
     if leads():
         _keep(len(teachers))
-        TARGETS.mkdir(parents=True, exist_ok=True)
+        for folder in (TEACHERS, TARGETS):  # DVC warns of an empty folder, a dozen times a run
+            write_json(folder / "teachers.json", {"teachers": len(teachers)})
     if not teachers:
         say("teach: both views train together (distil.way: joint), so no teacher is needed")
         return
@@ -47,7 +49,7 @@ def _keep(teachers: int) -> None:
     TEACHERS.mkdir(parents=True, exist_ok=True)
     wanted = {str(number) for number in range(teachers)}
     for folder in TEACHERS.iterdir():
-        if folder.name not in wanted and not (wanted and folder.name.startswith(".")):
+        if folder.is_dir() and folder.name not in wanted and not (wanted and folder.name.startswith(".")):
             shutil.rmtree(folder)
 
 

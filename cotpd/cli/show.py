@@ -8,7 +8,7 @@ from rich.console import Console
 
 from cotpd.errors import DataError
 
-METRICS = Path("reports/metrics.json")
+SCORES = Path("reports/evaluation/scores.json")
 REGISTERED = Path("reports/registered.json")
 REPORT = Path("reports/evaluation/report.html")
 STUDENT = Path("models/student/student.json")
@@ -23,7 +23,7 @@ def show() -> None:
 
     console = Console()
     console.width = max(console.width, 110)  # a wrapped table of figures cannot be read
-    console.print(rich_table(_read(METRICS)))
+    console.print(rich_table(_read(SCORES)))
     registered = _read(REGISTERED)
     console.print(f"report      {REPORT}", highlight=False)
     console.print(f"registered  {registered['uri']} (version {registered['version']})", highlight=False)

@@ -70,6 +70,11 @@ def _reliability(row: Sequence[Prediction], task: Task) -> dict[str, float]:
     return {"calibration_error": round(found.error, DIGITS)} if found else {}
 
 
+def select_headlines(metrics: Metrics) -> Metrics:
+    """Select F1 of each row and the gain on each split, few enough to be read in `dvc metrics diff`."""
+    return {split: {name: {"f1": row["f1"]} for name, row in rows.items()} for split, rows in metrics.items()}
+
+
 def rich_table(metrics: Metrics) -> Table:
     """The comparison for the terminal, in percent."""
     plain = (Column(name, justify="right", no_wrap=True) for name in HEADINGS)
@@ -89,7 +94,7 @@ def markdown_table(metrics: Metrics) -> str:
 
 def _cells(metrics: Metrics) -> list[list[str]]:
     rows = []
-    for split in sorted(metrics, key=SPLITS.index):  # metrics.json has its keys sorted
+    for split in sorted(metrics, key=SPLITS.index):  # scores.json has its keys sorted
         found = metrics[split]
         for name in ROWS:
             if name in found:

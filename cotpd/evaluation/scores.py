@@ -17,7 +17,7 @@ from cotpd.errors import DataError
 
 Task = Literal["ner", "re"]
 Span = tuple[int, int, str]
-DIGITS = 6  # of what is written to metrics.json; more would only make diffs noisy
+DIGITS = 6  # of what is written to scores.json; more would only make diffs noisy
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Scores:
     per_type: dict[str, TypeScore] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain rounded numbers, as metrics.json holds them."""
+        """Plain rounded numbers, as scores.json holds them."""
         return _rounded(asdict(self))
 
 

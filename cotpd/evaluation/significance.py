@@ -28,7 +28,7 @@ class Difference:
     resamples: int
 
     def as_dict(self) -> dict[str, float]:
-        """Plain rounded numbers, as metrics.json holds them."""
+        """Plain rounded numbers, as scores.json holds them."""
         return {key: round(value, DIGITS) for key, value in asdict(self).items()}
 
 

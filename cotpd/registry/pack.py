@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cotpd.config import Params
 from cotpd.errors import ModelError
 from cotpd.models.store import connect, current, explained
+from cotpd.outputs import read_outputs
 from cotpd.registry.aliases import set_alias
 from cotpd.registry.prompts import register_prompts, used_prompts
 from cotpd.student.curves import adopt_runs, experiment_id
@@ -58,6 +59,7 @@ def register(
     evaluation: Path | None = None,
     tables: Sequence[Path] = (),
     trained: Sequence[Path] = (),
+    extra_tags: Mapping[str, str] | None = None,
     root: Path = Path(),
 ) -> Registered:
     """Log a run, register the student as a new version, and give it ``params.register.alias``.
@@ -69,6 +71,7 @@ def register(
         evaluation: Folder with report and plots; logged as artifacts.
         tables: Prepared tables whose sha256 is kept with the run and the version.
         trained: Folders of models whose training runs are put below this run and named in its tags.
+        extra_tags: Further tags of the run and the version.
         root: The project's folder, where a SQLite store lies.
 
     Raises:
@@ -82,7 +85,7 @@ def register(
     name = params.registered_name
     with explained(f"registering {name}", "See the message; the tracking server must be reachable and writable."):
         experiment = experiment_id(client, params.register_.experiment)
-        tags = {f"sha256.{path.name}": digest(path) for path in tables} | _commit(root)
+        tags = {f"sha256.{path.name}": digest(path) for path in tables} | _commit(root) | dict(extra_tags or {})
         with (
             current(client),
             mlflow.start_run(experiment_id=experiment, run_name=name) as run,
@@ -154,10 +157,15 @@ def _version(client: "MlflowClient", name: str, source: str, run_id: str, tags: 
 
 
 def _commit(root: Path) -> dict[str, str]:
-    """The checkout's commit and whether it had changes, as tags; none outside a git checkout."""
+    """The checkout's commit and whether it had changes, as tags; none outside a git checkout.
+
+    What the run itself writes is no change: dvc.lock and the outputs.
+    """
+    written = [f":(exclude){path}" for path in ("dvc.lock", *read_outputs(root))]
     try:
         commit = _git(root, "rev-parse", "HEAD")
-        return {"git.commit": commit, "git.dirty": str(bool(_git(root, "status", "--porcelain"))).lower()}
+        changes = _git(root, "status", "--porcelain", "--", ".", *written)
+        return {"git.commit": commit, "git.dirty": str(bool(changes)).lower()}
     except (OSError, subprocess.CalledProcessError):
         return {}
 

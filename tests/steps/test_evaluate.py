@@ -12,7 +12,7 @@ from cotpd.student import Student
 from cotpd.student.labels import LabelSet
 from cotpd.student.persistence import build
 from cotpd.student.views import View
-from steps.common import AUGMENTED, BASELINE, EVALUATION, METRICS, PREPARED, STUDENT, TEACHERS, VALIDATED
+from steps.common import AUGMENTED, BASELINE, EVALUATION, METRICS, PREPARED, SCORES, STUDENT, TEACHERS, VALIDATED
 from steps.evaluate import run, systems
 from tests.student.conftest import make_posts
 
@@ -87,6 +87,10 @@ def test_the_step_scores_what_is_there_and_explains_some_predictions(save, table
     metrics = json.loads(METRICS.read_text("utf-8"))
     assert list(metrics) == ["test"]  # there is no valid split
     assert ("knowledge" in metrics["test"]) == teacher
+    assert {key for row in metrics["test"].values() for key in row} == {"f1"}  # what `dvc metrics diff` shows
+    scores = json.loads(SCORES.read_text("utf-8"))
+    assert scores["test"]["student"]["f1"] == metrics["test"]["student"]["f1"]
+    assert {"precision", "recall", "per_type"} <= set(scores["test"]["student"])
     page = (EVALUATION / "report.html").read_text("utf-8")
     assert "What stands behind a prediction" in page
     assert "&lt;b&gt;acme&lt;/b&gt; is a firm" in page

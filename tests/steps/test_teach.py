@@ -15,4 +15,14 @@ def test_a_teacher_that_cannot_be_had_is_told_before_any_is_trained(tmp_path, mo
     taught = {"distil": {"way": "frozen"}, "teach": {"others": [{"encoder": "empty"}]}}
     with pytest.raises(ModelError, match=r"encoder empty: .*\n?.*cotpd models list"):
         teach.run(Params.model_validate(taught))
-    assert not list((tmp_path / "models/teachers").iterdir())
+    assert not list((tmp_path / "models/teachers").glob("*/"))
+
+
+def test_without_a_teacher_no_folder_is_empty_so_that_dvc_has_nothing_to_warn_of(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models/teachers/0").mkdir(parents=True)
+
+    teach.run(Params())
+
+    assert [path.name for path in (tmp_path / "models/teachers").iterdir()] == ["teachers.json"]
+    assert [path.name for path in (tmp_path / "data/targets").iterdir()] == ["teachers.json"]

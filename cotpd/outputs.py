@@ -1,0 +1,61 @@
+"""What the pipeline writes, by dvc.yaml. DVC and the steps delete it unasked, so nothing else may lie there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from cotpd.config import Params
+
+_SQLITE = "sqlite:///"
+
+
+def read_outputs(root: Path) -> list[Path]:
+    """Read the outputs and metrics of every stage, relative to the folder of dvc.yaml; none without such a file."""
+    try:
+        stages = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))["stages"]
+        return [
+            Path(entry if isinstance(entry, str) else next(iter(entry)))
+            for stage in stages.values()
+            for entry in (*stage.get("outs", ()), *stage.get("metrics", ()))
+        ]
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return []  # DVC names what is wrong with its file
+
+
+def find_path_in_outputs(params: "Params", root: Path) -> tuple[str, str] | None:
+    """Find a parameter that puts posts, the ledger or the registry where the pipeline deletes files.
+
+    Returns:
+        Its key and what is wrong; None where there is no such parameter.
+    """
+    outputs = {output: _resolve(root / output) for output in read_outputs(root)}
+    for key, value, is_read_whole in _iterate_paths(params):
+        path = _resolve(root / value)
+        for output, place in outputs.items():
+            if path.is_relative_to(place):
+                return key, f"{value} lies within {output}, which the pipeline writes and deletes"
+            if is_read_whole and place.is_relative_to(path):
+                return key, f"{value} contains {output}, which the pipeline writes and deletes"
+    return None
+
+
+def _resolve(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, ValueError):  # no path at all, which whatever reads it says better
+        return path
+
+
+def _iterate_paths(params: "Params") -> Iterator[tuple[str, str, bool]]:
+    """Key and value of each parameter that is a path, and whether the pipeline reads all that lies below it."""
+    yield "data.path", params.data.path, True
+    for number, further in enumerate(params.data.unlabelled):
+        yield f"data.unlabelled.{number}.path", str(Path(params.data.path) / further.path), True
+    stores = {"llm.ledger": params.llm.ledger, "register.tracking_uri": params.register_.tracking_uri}
+    for key, value in stores.items():
+        place = value.removeprefix(_SQLITE)
+        if "://" not in place:
+            yield key, place, False

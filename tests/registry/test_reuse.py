@@ -1,0 +1,85 @@
+"""Outputs that come back from DVC's cache: the alias goes back to the version that was made of them."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from cotpd.config import RegisterParams
+from cotpd.data.tables import write_json, write_table
+from cotpd.models.store import connect
+from cotpd.models.versions import find, versions
+from steps import register
+from steps.common import EVALUATION, PREPARED, REGISTERED, SCORES, STUDENT
+
+NAME = "cotpd-ner"
+
+
+@pytest.fixture
+def outputs(project, students):
+    """What the steps before register leave behind."""
+    shutil.copytree(students["ner"], project / STUDENT)
+    write_json(project / SCORES, {"test": {"student": {"f1": 0.5}}})
+    write_table(project / PREPARED / "train.jsonl", [])
+    return project
+
+
+def registered() -> int:
+    return json.loads(REGISTERED.read_text("utf-8"))["version"]
+
+
+def challenger(project) -> int:
+    return find(connect(RegisterParams(), project), NAME, "challenger").number
+
+
+def test_outputs_that_come_back_are_the_version_that_they_were(outputs, params):
+    register.run(params["ner"])
+    write_json(SCORES, {"test": {"student": {"f1": 0.25}}})
+    register.run(params["ner"])
+    assert (registered(), challenger(outputs)) == (2, 2)
+
+    write_json(SCORES, {"test": {"student": {"f1": 0.5}}})
+    register.run(params["ner"])
+
+    assert (registered(), challenger(outputs)) == (1, 1)
+    assert len(versions(connect(RegisterParams(), outputs), NAME)) == 2
+
+
+def test_a_version_whose_files_are_gone_is_registered_anew(outputs, params):
+    register.run(params["ner"])
+    shutil.rmtree(outputs / "mlruns")
+
+    register.run(params["ner"])
+
+    assert (registered(), challenger(outputs)) == (2, 2)
+
+
+def test_another_alias_and_other_weights_make_a_version_of_their_own(outputs, params):
+    register.run(params["ner"])
+    candidate = params["ner"].model_copy(update={"register_": RegisterParams(alias="candidate")})
+    register.run(candidate)
+    assert registered() == 2
+
+    (STUDENT / "history.jsonl").write_text("{}\n")
+    register.run(params["ner"])
+
+    assert registered() == 3
+
+
+def test_what_the_pipeline_writes_is_no_change_of_the_commit(outputs, params, root):
+    shutil.copy(root / "dvc.yaml", outputs)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    (outputs / ".gitignore").write_text("mlflow.db*\nmlruns\n")
+    (outputs / "params.yaml").write_text("seed: 1\n")
+    for command in (["init", "-q"], ["add", ".gitignore", "dvc.yaml", "params.yaml"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], cwd=outputs, check=True)
+    (outputs / "dvc.lock").write_text("schema: '2.0'\n")
+
+    register.run(params["ner"])
+    (outputs / "params.yaml").write_text("seed: 2\n")
+    write_table(EVALUATION / "predictions.jsonl", [])
+    register.run(params["ner"])
+
+    found = versions(connect(RegisterParams(), outputs), NAME)
+    assert [version.tags["git.dirty"] for version in found] == ["false", "true"]

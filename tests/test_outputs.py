@@ -1,0 +1,107 @@
+"""Nothing of the user's may lie where the pipeline deletes its own files."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cotpd.config import load_params
+from cotpd.errors import ConfigError
+from cotpd.outputs import read_outputs
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    return tmp_path
+
+
+def write_params(project: Path, values: dict) -> Path:
+    path = project / "params.yaml"
+    path.write_text(yaml.safe_dump(values), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["data/prepared", "data/prepared/posts.jsonl", "./data/../models/student", "reports/checks", "data", ".", "reports"],
+)
+def test_posts_within_an_output_or_around_one_are_refused_with_their_line(place: str, project: Path) -> None:
+    path = write_params(project, {"data": {"path": place}})
+
+    with pytest.raises(ConfigError, match=rf"params\.yaml:2: data\.path: {re.escape(place)} (lies|contains)") as caught:
+        load_params(path)
+
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("place", ["data/my-posts", "my-posts", "../posts", "reports/notes", "sample", "models"[:3]])
+def test_posts_beside_the_outputs_are_fine(place: str, project: Path) -> None:
+    assert load_params(write_params(project, {"data": {"path": place}})).data.path == place
+
+
+def test_an_absolute_path_and_a_link_into_an_output_are_refused_too(project: Path) -> None:
+    (project / "data/prepared").mkdir(parents=True)
+    (project / "posts").symlink_to(project / "data/prepared")
+
+    for place in (project / "data/prepared", "posts"):
+        with pytest.raises(ConfigError, match="lies within data/prepared"):
+            load_params(write_params(project, {"data": {"path": str(place)}}))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"llm": {"ledger": "data/validated/ledger.db"}},
+        {"register": {"tracking_uri": "sqlite:///reports/evaluation/mlflow.db"}},
+        {"data": {"path": "posts", "unlabelled": [{"path": "../data/augmented"}]}},
+    ],
+)
+def test_the_ledger_the_registry_and_unlabelled_posts_are_refused_there_too(values: dict, project: Path) -> None:
+    with pytest.raises(ConfigError, match="which the pipeline writes and deletes"):
+        load_params(write_params(project, values))
+
+
+def test_make_clean_removes_the_outputs_by_name_and_a_users_posts_stay(project: Path) -> None:
+    (project / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
+    outputs = read_outputs(project)
+    kept = ["data/my-posts/train.jsonl", "models/mine/student.json", "reports/notes.txt", "ledger.db", "params.yaml"]
+    leftovers = ["models/.student.resume/state.json", "models/.baseline.part/x", "data/captions.jsonl.part"]
+    for name in [*(f"{output}/x" for output in outputs if not output.suffix), *kept, *leftovers, "dvc.lock"]:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("mine")
+
+    subprocess.run(["make", "clean"], cwd=project, check=True, capture_output=True)
+
+    files = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
+    assert files == {*kept, "Makefile", "dvc.yaml"}
+
+
+def test_make_clean_names_every_output() -> None:
+    text = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", " ")
+    named = re.search(r"^OUTPUTS := (.*)$", text, re.MULTILINE)
+    assert named
+    assert {Path(name) for name in named[1].split()} >= set(read_outputs(ROOT))
+
+
+def test_make_run_without_git_says_so_before_anything_is_installed(project: Path) -> None:
+    (project / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
+    (project / "pyproject.toml").write_text("")
+
+    done = subprocess.run(
+        ["make", "run"],
+        cwd=project,
+        env={"PATH": "/usr/bin:/bin", "GIT_CEILING_DIRECTORIES": str(project.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode != 0
+    assert "git init" in done.stdout + done.stderr
+    assert not (project / ".venv").exists()
