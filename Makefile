@@ -8,8 +8,14 @@ INSTALL ?= $(VENV)/bin/python -m pip install $(PIP_FLAGS)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: run test lint dev clean help
-run: $(VENV)/.installed  ## Train, evaluate and register a student on what params.yaml names
+# dvc.yaml's outputs, by name: data/, models/ and reports/ may hold files of yours as well.
+OUTPUTS := data/prepared data/captions.jsonl data/answers.jsonl data/validated data/augmented data/targets \
+	models/baseline models/teachers models/student \
+	reports/checks reports/evaluation reports/metrics.json reports/registered.json
+
+.PHONY: run test lint dev clean help project
+run: project $(VENV)/.installed  ## Train, evaluate and register a student on what params.yaml names
+	@python -m steps
 	@dvc repro
 	@cotpd show
 
@@ -22,7 +28,12 @@ lint: $(VENV)/.installed-dev  ## Check style, types and the workflow file
 
 dev: $(VENV)/.installed-dev  ## The environment for work on CoTPD itself
 
-$(VENV)/bin/python:
+project:
+	@git rev-parse --git-dir >/dev/null || { echo "DVC needs a git repository here (an unpacked archive has none). Run: git init"; exit 1; }
+	@if [ -f $(VENV)/pyvenv.cfg ] && ! grep -qsF "$(abspath $(VENV))" $(VENV)/bin/activate; then \
+		echo "$(VENV) was built in another folder, whose code it would run: building it again"; rm -rf $(VENV); fi
+
+$(VENV)/bin/python: | project
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed; name one: make run PYTHON=python3.12")'
 	@echo "Building $(VENV): a few minutes, about 2.5 GB"
 	@$(PYTHON) -m venv $(VENV)
@@ -36,7 +47,8 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/.installed
 
 clean:  ## Remove what the pipeline made; the ledger, the registry and the DVC cache stay
-	rm -rf data models reports dvc.lock
+	rm -rf $(OUTPUTS) $(addsuffix .part,$(OUTPUTS)) models/.baseline.* models/.student.* dvc.lock
+	@rmdir data models reports 2>/dev/null || true
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'

@@ -13,7 +13,7 @@ _SQLITE = "sqlite:///"
 
 
 def read_outputs(root: Path) -> list[Path]:
-    """Read the outputs and metrics of every stage, relative to the folder of dvc.yaml; none without such a file."""
+    """Read the outputs and metrics of every stage, relative to the folder of dvc.yaml; none without the file."""
     try:
         stages = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))["stages"]
         return [

@@ -48,7 +48,7 @@ class System(NamedTuple):
 
 
 def run(params: Params) -> None:
-    """Write reports/metrics.json and reports/evaluation: scores, predictions, plots and their data, report.html."""
+    """Write reports/metrics.json and reports/evaluation: scores, predictions, plots, report.html."""
     rows = systems(params.evaluate.device)
     predictions = list(_predictions(rows, params))
     metrics = compare(predictions, params.task, seed=params.seed)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import networkx
-from dvc.exceptions import DvcException
+from dvc.exceptions import CyclicGraphError, DvcException
 from dvc.repo import Repo
 
+from cotpd.config import load_params
 from cotpd.errors import ConfigError
 
 
@@ -43,7 +44,16 @@ def read_graph(root: Path | str = ".") -> list[Step]:
                 for stage in order
             ]
     except DvcException as error:
-        raise ConfigError(f"dvc.yaml: {error}", "`dvc status` shows the same; mend the file it names.") from error
+        raise _explain(error, Path(root)) from error
+
+
+def _explain(error: DvcException, root: Path) -> ConfigError:
+    """Say what DVC cannot go on without; raises instead where params.yaml names the reason."""
+    if "is not a git repository" in str(error):
+        return ConfigError(f"{root.resolve()} is no git repository, which DVC needs", "Run there: git init")
+    if isinstance(error, CyclicGraphError):
+        load_params(root / "params.yaml")  # data.path within an output
+    return ConfigError(f"dvc.yaml: {error}", "`dvc status` shows the same; mend the file it names.")
 
 
 def is_up_to_date(name: str, root: Path | str = ".") -> bool:

@@ -28,18 +28,30 @@ def write_params(project: Path, values: dict) -> Path:
 
 @pytest.mark.parametrize(
     "place",
-    ["data/prepared", "data/prepared/posts.jsonl", "./data/../models/student", "reports/checks", "data", ".", "reports"],
+    [
+        "data/prepared",
+        "data/prepared/posts.jsonl",
+        "./data/../models/student",
+        "reports/checks",
+        "data",
+        ".",
+        "reports",
+    ],
 )
 def test_posts_within_an_output_or_around_one_are_refused_with_their_line(place: str, project: Path) -> None:
     path = write_params(project, {"data": {"path": place}})
 
-    with pytest.raises(ConfigError, match=rf"params\.yaml:2: data\.path: {re.escape(place)} (lies|contains)") as caught:
+    with pytest.raises(
+        ConfigError, match=rf"params\.yaml:2: data\.path: {re.escape(place)} (lies|contains)"
+    ) as caught:
         load_params(path)
 
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("place", ["data/my-posts", "my-posts", "../posts", "reports/notes", "sample", "models"[:3]])
+@pytest.mark.parametrize(
+    "place", ["data/my-posts", "my-posts", "../posts", "reports/notes", "sample", "models"[:3]]
+)
 def test_posts_beside_the_outputs_are_fine(place: str, project: Path) -> None:
     assert load_params(write_params(project, {"data": {"path": place}})).data.path == place
 
@@ -69,7 +81,13 @@ def test_the_ledger_the_registry_and_unlabelled_posts_are_refused_there_too(valu
 def test_make_clean_removes_the_outputs_by_name_and_a_users_posts_stay(project: Path) -> None:
     (project / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
     outputs = read_outputs(project)
-    kept = ["data/my-posts/train.jsonl", "models/mine/student.json", "reports/notes.txt", "ledger.db", "params.yaml"]
+    kept = [
+        "data/my-posts/train.jsonl",
+        "models/mine/student.json",
+        "reports/notes.txt",
+        "ledger.db",
+        "params.yaml",
+    ]
     leftovers = ["models/.student.resume/state.json", "models/.baseline.part/x", "data/captions.jsonl.part"]
     for name in [*(f"{output}/x" for output in outputs if not output.suffix), *kept, *leftovers, "dvc.lock"]:
         (project / name).parent.mkdir(parents=True, exist_ok=True)
@@ -105,3 +123,17 @@ def test_make_run_without_git_says_so_before_anything_is_installed(project: Path
     assert done.returncode != 0
     assert "git init" in done.stdout + done.stderr
     assert not (project / ".venv").exists()
+
+
+def test_an_environment_that_was_copied_along_is_built_again(project: Path) -> None:
+    (project / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    for folder, built_in in (("copied", "/elsewhere/.venv"), ("own", str(project / "own"))):
+        (project / folder / "bin").mkdir(parents=True)
+        (project / folder / "pyvenv.cfg").write_text("")
+        (project / folder / "bin/activate").write_text(f"VIRTUAL_ENV={built_in}\n")
+
+        subprocess.run(["make", "project", f"VENV={folder}"], cwd=project, check=True, capture_output=True)
+
+    assert not (project / "copied").exists()
+    assert (project / "own").exists()

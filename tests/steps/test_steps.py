@@ -1,5 +1,6 @@
 """What the steps share: how a mistake of the user's ends, and what a missing environment says."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from cotpd.config import Params, load_params
-from cotpd.errors import DataError
+from cotpd.errors import ConfigError, DataError
 from steps import prepare
 from steps.common import main
+from steps.graph import read_graph
 
 
 def test_a_python_without_the_packages_says_which_environment_to_activate(root: Path) -> None:
@@ -59,3 +61,23 @@ def test_prepare_leaves_no_split_of_another_data_set_behind(
     prepare.run(params.model_copy(update={"data": params.data.model_copy(update={"path": str(root / "sample")})}))
     assert not stale.exists()
     assert {"train.jsonl", "valid.jsonl", "test.jsonl"} <= {path.name for path in stale.parent.iterdir()}
+
+
+def test_without_git_the_flow_says_what_to_run(root: Path, tmp_path: Path) -> None:
+    for name in (".dvc/config", "dvc.yaml", "params.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(root / name, tmp_path / name)
+
+    with pytest.raises(ConfigError, match=r"is no git repository.*\n.*git init"):
+        read_graph(tmp_path)
+
+
+def test_posts_within_an_output_are_named_by_the_flow_too(root: Path, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    for name in (".dvc/config", "dvc.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(root / name, tmp_path / name)
+    (tmp_path / "params.yaml").write_text("data: {path: data/prepared}\n")
+
+    with pytest.raises(ConfigError, match=r"params\.yaml:1: data\.path: data/prepared lies within"):
+        read_graph(tmp_path)
