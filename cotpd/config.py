@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind
 from cotpd.errors import ConfigError
+from cotpd.llm_sections import ExtraBody, HeaderVariables, LlmParams
 from cotpd.outputs import find_path_in_outputs
 from cotpd.sections import DistilParams, Section, StudentParams, TeachParams, TrainParams, VariableName
 
@@ -27,6 +28,7 @@ def _among(kinds: tuple[Kind, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
+_SECRET_KEYS = {"api_key_env", "headers_env"}  # where a key may have been pasted instead of its variable's name
 KnowledgeKind = Annotated[Kind, _among(KNOWLEDGE_KINDS)]
 AugmentKind = Annotated[Kind, _among(AUGMENT_KINDS)]
 
@@ -76,72 +78,16 @@ class CaptionParams(Section):
     """openai: the server's address; null takes the one under llm."""
     api_key_env: VariableName | None = None
     """openai: the environment variable that holds its key; null: that of llm, or none at another address."""
+    headers_env: HeaderVariables | None = None
+    """openai: as llm.headers_env; null: that of llm, or none at another address."""
+    extra_body: ExtraBody | None = None
+    """openai: as llm.extra_body; null: that of llm, or nothing at another address."""
     max_tokens: int = Field(default=40, ge=1)
     """Longest caption, in the captioner's tokens."""
     batch_size: int = Field(default=4, ge=1)
     """Pictures at a time (transformers)."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
-
-
-class OtherLlmParams(Section):
-    """A further model that `cotpd ask` asks the same questions."""
-
-    model: str
-    """The model's name as its server knows it."""
-    base_url: str | None = None
-    """Its address; null takes llm.base_url."""
-    api_key_env: VariableName | None = None
-    """The environment variable that holds its key; null: that of llm, or none at another address."""
-
-
-class LlmParams(Section):
-    """The language model and the ledger of its answers. The API key stays in the environment."""
-
-    base_url: str = "http://127.0.0.1:8993/v1"
-    """An OpenAI-compatible address; `cotpd llm serve` answers at the default."""
-    model: str = "qwen2.5-coder-1.5b-instruct"
-    """The model's name as the server knows it."""
-    api_key_env: VariableName = "OPENAI_API_KEY"
-    """The environment variable that holds the key; a local server needs none."""
-    others: tuple[OtherLlmParams, ...] = ()
-    """Further models for `cotpd ask`, to compare; the pipeline uses ``model`` alone."""
-    temperature: float | None = Field(default=0.0, ge=0, le=2)
-    """Sampling temperature; null sends none, for models that refuse one."""
-    seed: int | None = 13
-    """Sampling seed sent with every request; null sends none."""
-    length_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """What the server calls the length of an answer: OpenAI's reasoning models want max_completion_tokens."""
-    vision: bool = False
-    """Show the model the picture itself in the multimodality question; false shows it the caption."""
-    picture_tokens: int = Field(default=765, ge=0)
-    """Tokens that the model counts for a picture, for `cotpd plan`; the default is gpt-4o's at 768 pixels."""
-    structured: bool = True
-    """Send a prompt's schema as response_format; false never does. Without it, answers are read leniently."""
-    concurrency: int = Field(default=8, ge=1)
-    """Requests in flight at once."""
-    timeout: float = Field(default=120.0, gt=0)
-    """Seconds before a request is given up."""
-    retries: int = Field(default=4, ge=0)
-    """Further tries after a passing fault, with growing pauses."""
-    prices: str | None = None
-    """A price file of your own (YAML); null takes the one that comes along, cotpd/llm/prices.yaml."""
-    mode: Literal["live", "batch"] = "live"
-    """live: ask one by one. batch: OpenAI's Batch API, half the price and answered within a day."""
-    batch_wait: float | None = Field(default=None, ge=0)
-    """batch: seconds to wait before the step ends, to be run again; null waits for the answers."""
-    requests_per_minute: float | None = Field(default=None, gt=0)
-    """At most so many requests are sent a minute; null leaves it to the server's own headers."""
-    tokens_per_minute: float | None = Field(default=None, gt=0)
-    """At most so many tokens a minute, sent and allowed to come back; null leaves it to the server's headers."""
-    max_cost: float | None = Field(default=None, ge=0)
-    """Dollars that one step may spend: a request whose answer could go beyond is not sent. Needs a known price."""
-    max_tokens: int | None = Field(default=None, ge=0)
-    """Tokens, sent and received, that one step may use: a request that could go beyond is not sent."""
-    ledger: str = "ledger.db"
-    """Keeps every answer: an SQLite file, or an SQLAlchemy URL (postgresql+psycopg://user@host/database)."""
-    recorded: str | None = "sample/ledger.jsonl"
-    """Recorded answers to import into the ledger on first use; null imports none."""
 
 
 class AskParams(Section):
@@ -175,8 +121,16 @@ class AugmentParams(Section):
     """The share of training posts for which each kind is tried."""
     max_tokens: int = Field(default=64, ge=1)
     """Longest answer, in the model's tokens."""
+    fact_check_max_tokens: int = Field(default=4, ge=1)
+    """Longest answer of a fact check (entity), which is yes or no; a reasoning model needs hundreds."""
     prompts: str = "default"
     """Prompt set."""
+
+    def limit_of(self, kind: Kind) -> tuple[int, str]:
+        """The longest answer of a kind, and the name of the parameter that says so."""
+        if kind is Kind.ENTITY:
+            return self.fact_check_max_tokens, "augment.fact_check_max_tokens"
+        return self.max_tokens, "augment.max_tokens"
 
 
 class EvaluateParams(Section):
@@ -295,7 +249,9 @@ def _explain(path: Path, error: ValidationError, lines: dict[tuple[str, ...], in
                 f"{where}: there is no such parameter" + (f"; did you mean {near[0]}?" if near else "")
             )
         else:
-            problems.append(f"{where}: {one['msg']}" + f" (found {one['input']!r})" * ("api_key_env" not in keys))
+            problems.append(
+                f"{where}: {one['msg']}" + f" (found {one['input']!r})" * (not _SECRET_KEYS & set(keys))
+            )
     return ConfigError("\n".join(problems), "Every parameter is explained in params.yaml.")
 
 

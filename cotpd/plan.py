@@ -209,7 +209,7 @@ def all_requests(params: Params) -> Iterator[tuple[Request, bool]]:
         worded = request.kind is Kind.MULTIMODALITY and isinstance(request.messages[-1]["content"], str)
         yield request, worded and request.id in guessed
     for question in questions(dataset.posts.get("train", []), params):
-        yield question.request(params.augment.max_tokens), False
+        yield question.request(params.augment), False
 
 
 def _captions(posts: list[Post], params: Params) -> tuple[Mapping[str, str | None], set[str]]:

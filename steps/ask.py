@@ -3,11 +3,11 @@
 from itertools import chain
 
 from cotpd.config import Params
-from cotpd.data.records import Answer, Caption
+from cotpd.data.records import Caption
 from cotpd.data.tables import read_table, write_table
 from cotpd.errors import LlmError
 from cotpd.images.sight import sight
-from cotpd.llm.ask import answers, ask
+from cotpd.llm.ask import answers, ask, take_answer
 from cotpd.llm.questions import knowledge_requests, knowledge_wanted
 from steps.common import ANSWERS, CAPTIONS, all_posts, main, say
 
@@ -20,11 +20,7 @@ def run(params: Params) -> None:
     """
     posts, see = all_posts(), sight(params)
     captions = {row.id: row.caption for row in read_table(CAPTIONS, Caption)}
-    brought = [
-        Answer(id=post.id, kind=kind, text=text, source="dataset")
-        for post in posts
-        for kind, text in post.knowledge.items()
-    ]
+    brought = [take_answer(post.id, kind, text) for post in posts for kind, text in post.knowledge.items()]
     total = sum(1 for _ in knowledge_wanted(posts, captions, params.ask, see))
     asked = ask(knowledge_requests(posts, captions, params.ask, see), params.llm, total=total)
     write_table(ANSWERS, chain(brought, answers(asked, params.llm)))

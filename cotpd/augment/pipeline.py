@@ -103,7 +103,7 @@ class _Run:
         """Ask everything; raises LlmError if too much of it stays unanswered."""
         if not self.questions:
             return []
-        requests = [question.request(self.params.augment.max_tokens) for question in self.questions.values()]
+        requests = [question.request(self.params.augment) for question in self.questions.values()]
         result = ask_all(requests, self.params.llm, progress=progress, step=STEP)
         _refuse_silence(result, len(requests), self.params.validate_.max_failed_share)
         for row in result.failed:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from cotpd.config import AugmentParams
 from cotpd.data.records import Answer, Augmented, Kind, Post, Quarantined
 from cotpd.llm.ask import Request
 from cotpd.llm.prompts import Rendered
@@ -23,11 +24,10 @@ class Question:
     made: Post | None = None
     about: dict[str, str] = field(default_factory=dict)
 
-    def request(self, max_tokens: int) -> Request:
-        """As it is asked; ``max_tokens`` holds unless the prompt sets its own."""
-        rendered = self.rendered
-        length = rendered.max_tokens or max_tokens
-        return Request(self.post.id, self.kind, rendered.messages, rendered.schema, length)
+    def request(self, params: AugmentParams) -> Request:
+        """The question as it is asked; the length under ``augment`` holds unless the prompt sets its own."""
+        length, limit = self.rendered.limit(*params.limit_of(self.kind))
+        return Request(self.post.id, self.kind, self.rendered.messages, self.rendered.schema, length, limit)
 
     def augmented(
         self, post: Post, answer: Answer, keep_knowledge: tuple[Kind, ...] = (), caption: str | None = None

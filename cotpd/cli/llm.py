@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cotpd.data.records import Kind
+from cotpd.data.records import AUGMENT_KINDS, Kind
 from cotpd.errors import LlmError
 
 DEFAULT_MODEL = "qwen2.5-coder-1.5b-instruct"
@@ -56,12 +56,16 @@ def ask(
     for message in prompt.messages:
         typer.secho(f"{message['role']}: ", fg="blue", nl=False)
         show(message["content"])
-    most = prompt.max_tokens or settings.ask.max_tokens
-    result = ask_all([Request("-", kind, prompt.messages, prompt.schema, most)], settings.llm, progress=False)
+    if kind in AUGMENT_KINDS:
+        most, limit = prompt.limit(*settings.augment.limit_of(kind))
+    else:
+        most, limit = prompt.limit(settings.ask.max_tokens, "ask.max_tokens")
+    question = Request("-", kind, prompt.messages, prompt.schema, most, limit)
+    result = ask_all([question], settings.llm, progress=False)
     if result.failed:
         raise LlmError(result.failed[0].reason, result.failed[0].remedy)
     answer = result.answers[0]
     typer.secho("answer: ", fg="green", nl=False)
-    show(answer.text)
+    show(answer.text or f"none: {answer.problem}")
     source = "from the ledger" if result.from_ledger else "asked"
     show(f"({prompt.version}, {answer.model}, {answer.finish_reason}, {source}, key {answer.key[:12]})")

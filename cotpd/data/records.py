@@ -120,7 +120,11 @@ class Caption(Record):
 
 
 class Answer(Record):
-    """One raw LLM answer, before any check. ``key`` is its ledger key, empty for imported answers."""
+    """One LLM answer, before any check, without reasoning and control tokens; the ledger holds it raw.
+
+    ``key`` is its ledger key, empty for imported answers. ``problem``: why there is no answer in what the model
+    wrote, empty where there is one.
+    """
 
     id: str
     kind: Kind
@@ -129,6 +133,7 @@ class Answer(Record):
     model: str = ""
     key: str = ""
     finish_reason: str = ""
+    problem: str = ""
 
 
 class Knowledge(Record):

@@ -17,6 +17,7 @@ from great_expectations.expectations.metrics.map_metric_provider import (
     column_pair_condition_partial,
 )
 
+from cotpd.completions import holds_control_tokens
 from cotpd.expectations.obedience import is_foreign, obeys
 from cotpd.expectations.wording import copies, count_words, missing, repeats_itself
 
@@ -39,6 +40,23 @@ class ExpectColumnValuesToHaveWordsBetween(ColumnMapExpectation):
     success_keys = ("min_words", "max_words", "mostly")
     min_words: int = 1
     max_words: int
+
+
+class ControlTokens(ColumnMapMetricProvider):
+    """Whether no control token of a model stands in the text."""
+
+    condition_metric_name = "column_values.cotpd_no_control_tokens"
+
+    @column_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column: pd.Series, **_: Any) -> pd.Series:  # noqa: N805
+        return column.map(lambda text: not holds_control_tokens(text)).astype(bool)
+
+
+class ExpectColumnValuesToHoldNoControlTokens(ColumnMapExpectation):
+    """Text holds no mark of turn, end or padding; :mod:`cotpd.completions.control_tokens` has the list of them."""
+
+    map_metric = "column_values.cotpd_no_control_tokens"
+    success_keys = ("mostly",)
 
 
 class Loop(ColumnMapMetricProvider):

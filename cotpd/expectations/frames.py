@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cotpd.completions import Stop, breaks_off, classify_stop, ends_as_sentence
 from cotpd.data.records import Answer, Caption, Kind, Post
 from cotpd.expectations.wording import tidy
 
@@ -14,14 +15,14 @@ Cells = Mapping[str, str | None]
 
 
 def answer_cells(row: Answer, post: Post) -> Cells:
-    """answers: the raw text, what will be used of it, the post, and how the model stopped."""
+    """answers: the text, what will be used of it, the post, and how the model stopped."""
     return {
         "id": row.id,
         "kind": row.kind.value,
         "text": row.text.strip(),
         "knowledge": knowledge_text(row),
         "post": post.text,
-        "finish_reason": row.finish_reason,
+        "finish_reason": _judge_end(row),
     }
 
 
@@ -33,6 +34,9 @@ def caption_cells(row: Caption, post: Post) -> Cells:
 def augmented_cells(row: Answer, post: Post) -> Cells:
     """augmented: ``style``, ``image`` or ``verdict``, whichever the answer is; the post, what a rewrite keeps."""
     style, verdict = row.kind is Kind.STYLE, row.kind is Kind.ENTITY
+    end = _judge_end(row)
+    if row.kind is Kind.IMAGE and end == "stop" and breaks_off(row.text):
+        end = "length"
     return {
         "id": row.id,
         "kind": row.kind.value,
@@ -42,13 +46,29 @@ def augmented_cells(row: Answer, post: Post) -> Cells:
         "post": post.text,
         "mentions": json.dumps([post.mention(entity) for entity in post.entities]) if style else None,
         # a yes is whole, whatever would have followed it
-        "finish_reason": None if verdict and row.finish_reason == "length" else row.finish_reason,
+        "finish_reason": None if verdict and end == "length" else end,
     }
 
 
 def knowledge_text(row: Answer) -> str:
     """What is used of an answer: one tidy line, cut at its last whole sentence if the model was stopped."""
-    return tidy(row.text, cut_off=row.finish_reason == "length")
+    return tidy(row.text, cut_off=_judge_end(row) == "length" or breaks_off(row.text))
+
+
+def _judge_end(row: Answer) -> str:
+    """How the model stopped, in the words of the suites, whatever its server calls it.
+
+    Where a server does not say, an answer is whole that ends like a sentence.
+    """
+    if row.source == "dataset" or row.finish_reason == "invalid":
+        return row.finish_reason
+    stop = classify_stop(row.finish_reason)
+    if stop is Stop.UNKNOWN:
+        stop = Stop.WHOLE if ends_as_sentence(row.text) else Stop.CUT
+    return _ENDS[stop]
+
+
+_ENDS = {Stop.WHOLE: "stop", Stop.CUT: "length", Stop.WITHHELD: "content_filter", Stop.FAILED: "error"}
 
 
 def rewrite_text(row: Answer) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cotpd.data.records import Post, Quarantined, Record
+from cotpd.data.records import Answer, Post, Quarantined, Record
 from cotpd.errors import ConfigError, ValidationError
 from cotpd.expectations.docs import NO_TIME, RUN, make_context
 from cotpd.expectations.frames import FRAMES
@@ -37,7 +37,7 @@ def check(
     Args:
         rows: Records of the suite's type, each with the id of a post.
         suite: answers, captions or augmented: the name of a file in expectations/.
-        posts: Posts by id; a row whose post is not among them fails.
+        posts: Posts by id; a row whose post is not among them fails, and so does an answer that is none.
         step: Named in the quarantined rows.
         max_failed_share: Largest share of failing rows that is put up with.
         folder: Where the suites are.
@@ -52,12 +52,13 @@ def check(
     """
     if not rows:
         return [], []
-    known = [row for row in rows if row.id in posts]
     reasons = {id(row): ["there is no post of this id"] for row in rows if row.id not in posts}
-    if known:
+    reasons |= {id(row): [row.problem] for row in rows if isinstance(row, Answer) and row.problem}
+    checkable = [row for row in rows if id(row) not in reasons]
+    if checkable:
         loaded = load_suite(suite, folder)
-        failed = _failures(known, loaded, posts, FRAMES[suite], context or make_context())
-        reasons |= {id(known[number]): why for number, why in failed.items()}
+        failed = _failures(checkable, loaded, posts, FRAMES[suite], context or make_context())
+        reasons |= {id(checkable[number]): why for number, why in failed.items()}
     passed = [row for row in rows if id(row) not in reasons]
     quarantined = [
         _quarantine(row, reasons[id(row)], posts.get(row.id), step) for row in rows if id(row) in reasons

@@ -7,12 +7,11 @@ bulk: loops, echoes, fragments, and mentions that got lost.
 import re
 from collections.abc import Sequence
 
+from cotpd.completions import cut_at_last_sentence
 from cotpd.data.text import tokenize
 
 _BULLET = re.compile(r"^\s*[-*•]\s+")
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
-_SENTENCE_END = re.compile(r"[.!?…](?=[\"'”’)\]]*(?:\s|$))[\"'”’)\]]*")
-_CLAUSE_END = re.compile(r"[;,](?=\s)")
 _LONG = 12  # words from which a text is examined for loops
 _PATTERN = 3  # words in a row that are compared
 
@@ -29,15 +28,7 @@ def tidy(text: str, *, cut_off: bool = False) -> str:
         bullet = bool(_BULLET.match(part)) and bool(line) and line[-1] not in ".;:!?,"
         line += ("; " if bullet else " ") + _BULLET.sub("", part).strip()
     plain = " ".join(_BOLD.sub(r"\2", line).split())
-    return _whole(plain) if cut_off else plain
-
-
-def _whole(text: str) -> str:
-    for border, keep in ((_SENTENCE_END, True), (_CLAUSE_END, False)):
-        ends = [match.end() if keep else match.start() for match in border.finditer(text)]
-        if ends:
-            return text[: ends[-1]]
-    return ""
+    return cut_at_last_sentence(plain) if cut_off else plain
 
 
 def count_words(text: str) -> int:

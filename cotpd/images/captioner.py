@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from cotpd.completions import clean_answer
 from cotpd.data.records import Caption, Post
 from cotpd.images.pictures import Picture, UnreadableError, read_picture
 from cotpd.progress import Progress
@@ -36,6 +37,15 @@ class Captioner(Protocol):
         ...
 
 
+def tidy_caption(text: str) -> tuple[str | None, str]:
+    """A caption on one line, without reasoning and control tokens around it; None, and why, if nothing is left."""
+    cleaned = clean_answer(text)
+    caption = " ".join(cleaned.text.split())
+    if caption or not text.strip():
+        return caption or None, ""
+    return None, "the captioner wrote down reasoning or control tokens alone"
+
+
 class PictureCaptioner(ABC):
     """A captioner that looks at pictures; a backend says what it sees in a batch of them."""
 
@@ -52,10 +62,14 @@ class PictureCaptioner(ABC):
         return [self._record(post, said) for post in posts]
 
     def _record(self, post: Post, said: dict[str, Said]) -> Caption:
-        found = said[post.image] if post.image else Said(None)
-        caption = " ".join(found.caption.split()) if found.caption else None
+        described = said[post.image] if post.image else Said(None)
+        caption, problem = tidy_caption(described.caption or "")
         return Caption(
-            id=post.id, image=post.image, caption=caption or None, backend=self.backend, problem=found.problem
+            id=post.id,
+            image=post.image,
+            caption=caption,
+            backend=self.backend,
+            problem=described.problem or (problem and f"{post.image}: {problem}"),
         )
 
     def _describe_all(self, names: list[str], folder: Path) -> dict[str, Said]:

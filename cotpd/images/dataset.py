@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cotpd.data.records import Caption, Post
+from cotpd.images.captioner import tidy_caption
 
 
 class DatasetCaptioner:
@@ -13,10 +14,13 @@ class DatasetCaptioner:
 
     def caption(self, posts: Sequence[Post], folder: Path) -> list[Caption]:
         """One record a post; that a post brought no caption is no problem."""
-        return [
-            Caption(id=post.id, image=post.image, caption=post.caption or None, backend=self.backend)
-            for post in posts
-        ]
+        return [self._record(post) for post in posts]
+
+    def _record(self, post: Post) -> Caption:
+        caption, problem = tidy_caption(post.caption or "")
+        if problem:
+            problem = f"{post.id}: {problem}"
+        return Caption(id=post.id, image=post.image, caption=caption, backend=self.backend, problem=problem)
 
 
 class NoCaptioner:

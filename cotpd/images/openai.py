@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
+from cotpd.completions import Stop, breaks_off, classify_stop, cut_at_last_sentence
 from cotpd.config import CaptionParams, LlmParams
-from cotpd.data.records import Kind
+from cotpd.data.records import Answer, Kind
 from cotpd.errors import ConfigError
 from cotpd.images.captioner import PictureCaptioner, Said
 from cotpd.images.pictures import Picture, UnreadableError, read_picture
@@ -39,9 +40,13 @@ class OpenAICaptioner(PictureCaptioner):
         if not params.model:
             raise ConfigError("caption.model: the openai backend needs a model", "Name one that sees pictures.")
         at = params.base_url or llm.base_url
-        key = llm.api_key_env if at.rstrip("/") == llm.base_url.rstrip("/") else ""  # no server gets another's key
-        key = params.api_key_env or key
-        self._llm = llm.model_copy(update={"model": params.model, "base_url": at, "api_key_env": key})
+        same = at.rstrip("/") == llm.base_url.rstrip("/")
+        key = llm.api_key_env if same else ""  # no server gets another's key
+        own = {"model": params.model, "base_url": at, "api_key_env": params.api_key_env or key}
+        for name in ("headers_env", "extra_body"):
+            given = getattr(params, name)
+            own[name] = given if given is not None else getattr(llm, name) if same else {}
+        self._llm = llm.model_copy(update=own)
         self._max_tokens = params.max_tokens
 
     def describe(self, pictures: Sequence[Picture]) -> list[Said]:
@@ -70,7 +75,7 @@ class OpenAICaptioner(PictureCaptioner):
 
     def _ask(self, requests: Iterator[Request], total: int) -> dict[str, Said]:
         asked = ask(requests, self._llm, total=total)
-        said = {one.id: _said(one.id, one.text, one.finish_reason) for one in answers(asked, self._llm)}
+        said = {answer.id: _read_caption(answer) for answer in answers(asked, self._llm)}
         failed = {row.id: Said(None, f"{row.id}: {row.reason}: {row.remedy}") for row in asked.failures("caption")}
         return said | failed
 
@@ -80,10 +85,19 @@ class OpenAICaptioner(PictureCaptioner):
             {"type": "image_url", "image_url": {"url": data_url(picture.image)}},
         ]
         # A request must have a kind; of the six, this is the one about what a picture shows.
-        return Request(picture.name, Kind.IMAGE, [{"role": "user", "content": content}], None, self._max_tokens)
+        messages = [{"role": "user", "content": content}]
+        return Request(picture.name, Kind.IMAGE, messages, None, self._max_tokens, "caption.max_tokens")
 
 
-def _said(name: str, text: str, finish_reason: str) -> Said:
-    if finish_reason in ("refusal", "content_filter", "empty") or not text.strip():
-        return Said(None, f"{name}: the model would not describe it ({finish_reason or 'empty answer'})")
-    return Said(text)
+def _read_caption(answer: Answer) -> Said:
+    """The caption in an answer: of one that was cut off, what is whole of it."""
+    stop = classify_stop(answer.finish_reason)
+    if stop is Stop.WITHHELD:
+        return Said(None, f"{answer.id}: the model would not describe it ({answer.finish_reason})")
+    if answer.problem:
+        return Said(None, f"{answer.id}: {answer.problem}")
+    if stop is Stop.WHOLE and not breaks_off(answer.text):
+        return Said(answer.text)
+    if whole := cut_at_last_sentence(" ".join(answer.text.split())):
+        return Said(whole)
+    return Said(None, f"{answer.id}: cut before its first sentence was whole: raise caption.max_tokens")

@@ -7,8 +7,9 @@ number of them in flat memory; :func:`ask_all` makes lists, for callers with few
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from cotpd.completions import Stop, classify_stop, clean_answer, holds_control_tokens, strip_control_tokens
 from cotpd.config import LlmParams
-from cotpd.data.records import Answer, Quarantined
+from cotpd.data.records import Answer, Kind, Quarantined
 from cotpd.errors import LlmError
 from cotpd.llm.asked import Asked, Request, Row
 from cotpd.llm.asking import Round
@@ -16,12 +17,11 @@ from cotpd.llm.batch import BatchRound
 from cotpd.llm.ledger import Ledger
 from cotpd.llm.recording import import_recorded
 from cotpd.llm.structured import words
-from cotpd.llm.wire import read_completion
+from cotpd.llm.wire import Completion, read_completion
 
-__all__ = ["AskResult", "Asked", "Request", "answers", "ask", "ask_all"]
+__all__ = ["AskResult", "Asked", "Request", "answers", "ask", "ask_all", "take_answer"]
 
 INVALID = "invalid"  # finish reason of an answer that does not hold to its prompt's schema; its text stays raw
-_NO_ANSWER = {"refusal", "content_filter", "empty"}
 _PAGE = 500
 
 
@@ -89,12 +89,21 @@ def ask_all(
     return AskResult(list(answers(asked, params)), asked.from_ledger, asked.asked, asked.failures(step))
 
 
+def take_answer(id: str, kind: Kind, written: str) -> Answer:
+    """The answer that came with a data set, made of what some model wrote."""
+    cleaned = clean_answer(written)
+    problem = "" if cleaned.finished else "the model's reasoning does not end"
+    return Answer(id=id, kind=kind, text=cleaned.text, source="dataset", problem=problem)
+
+
 def _answer(row: Row, key: str, response: str) -> Answer:
-    said = read_completion(response)
-    text, finish_reason = said.text, said.finish_reason
-    if row.schema and finish_reason not in _NO_ANSWER:
+    completion = read_completion(response)
+    text, problem = _answer_text(completion, row)
+    finish_reason = completion.finish_reason
+    if row.schema and not problem and classify_stop(finish_reason) is not Stop.WITHHELD:
         try:
             text = words(text, row.schema)
+            text = strip_control_tokens(text) if holds_control_tokens(text) else text
         except ValueError:
             finish_reason = INVALID
     return Answer(
@@ -102,7 +111,24 @@ def _answer(row: Row, key: str, response: str) -> Answer:
         kind=row.kind,
         text=text,
         source="llm",
-        model=said.model,
+        model=completion.model,
         key=key,
         finish_reason=finish_reason,
+        problem=problem,
     )
+
+
+def _answer_text(completion: Completion, row: Row) -> tuple[str, str]:
+    """The answer in what a model wrote, and why there is none; an empty one is left to the checks."""
+    cleaned = clean_answer(completion.text)
+    stop = classify_stop(completion.finish_reason)
+    if not cleaned.finished:
+        end = f"was cut off before the answer: raise {row.limit}" if stop is Stop.CUT else "does not end"
+        return "", f"the model's reasoning {end}"
+    if cleaned.text.strip() or stop is Stop.WITHHELD:
+        return cleaned.text, ""
+    if stop is Stop.CUT:
+        return "", f"cut before its first word: raise {row.limit}"
+    if cleaned.reasoned or completion.reasoned:
+        return "", "the model reasoned and gave no answer"
+    return cleaned.text, ""

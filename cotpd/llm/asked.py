@@ -11,13 +11,17 @@ from cotpd.llm.wire import Message
 
 @dataclass(frozen=True)
 class Request:
-    """One question about one post. Pictures travel as content parts of a message (data URLs)."""
+    """One question about one post. Pictures travel as content parts of a message (data URLs).
+
+    ``limit`` names the parameter that ``max_tokens`` comes from, for an answer that needs more.
+    """
 
     id: str
     kind: Kind
     messages: list[Message]
     schema: dict[str, Any] | None = None
     max_tokens: int = 64
+    limit: str = "ask.max_tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Row:
     kind: Kind
     key: str
     schema: dict[str, Any] | None = None
+    limit: str = "ask.max_tokens"
 
 
 @dataclass

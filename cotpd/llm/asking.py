@@ -91,7 +91,9 @@ class Round:
             calls.append((request, _call(request, self._params)))
         if not calls:
             return None
-        self.result.rows += (Row(request.id, request.kind, call.key, request.schema) for request, call in calls)
+        self.result.rows += (
+            Row(request.id, request.kind, call.key, request.schema, request.limit) for request, call in calls
+        )
         new = {call.key: call for _, call in calls if call.key not in self._seen}
         self._seen |= new.keys()
         held = self._held(new)

@@ -76,6 +76,11 @@ class Rendered:
     max_tokens: int | None
     version: str
 
+    def limit(self, max_tokens: int, parameter: str) -> tuple[int, str]:
+        """The longest answer, and what says so: the step's parameter, unless the prompt has its own length."""
+        own = f"max_tokens in the prompt {self.version}"
+        return (self.max_tokens, own) if self.max_tokens else (max_tokens, parameter)
+
 
 @dataclass(frozen=True)
 class Prompt:

@@ -51,12 +51,14 @@ def knowledge_requests(
                 continue
             fields["caption"] = caption
         prompt = prompts.render(kind, **fields)
+        length, limit = prompt.limit(params.max_tokens, "ask.max_tokens")
         yield Request(
             id=post.id,
             kind=kind,
             messages=attach(prompt.messages, picture) if picture else prompt.messages,
             schema=prompt.schema,
-            max_tokens=prompt.max_tokens or params.max_tokens,
+            max_tokens=length,
+            limit=limit,
         )
 
 

@@ -112,6 +112,7 @@ def chat_call(
     if schema is not None and is_object(schema) and params.structured:
         answer = {"name": "answer", "strict": True, "schema": schema}
         body["response_format"] = {"type": "json_schema", "json_schema": answer}
+    body |= params.extra_body
     return Call(check_address(params.base_url), body)
 
 
@@ -152,19 +153,25 @@ def check_address(base_url: str) -> str:
 
 @dataclass(frozen=True)
 class Completion:
-    """What a raw answer says, read leniently: the ledger holds answers of many servers."""
+    """What a raw answer says, read leniently: the ledger holds answers of many servers.
+
+    ``text`` is as the model wrote it; :func:`cotpd.completions.clean_answer` makes an answer of it. ``reasoned``:
+    the server sent the model's reasoning in a field of its own, which is kept raw and not read.
+    """
 
     text: str
     finish_reason: str
     model: str
     prompt_tokens: int | None
     completion_tokens: int | None
+    reasoned: bool = False
 
 
 def read_completion(raw: str) -> Completion:
     """Read a raw chat completion. An answer without a choice reads as empty text with finish reason ``empty``.
 
-    A refusal reads as its text with finish reason ``refusal``.
+    A refusal reads as its text with finish reason ``refusal``; a server's error beside a piece of an answer as
+    finish reason ``error``.
 
     Raises:
         ValueError: It is not a chat completion: not JSON, cut off, or without ``choices`` that are objects.
@@ -181,12 +188,16 @@ def read_completion(raw: str) -> Completion:
     if not isinstance(message, dict):
         raise ValueError("no chat completion: its choice holds no message")
     refusal = message.get("refusal")
+    finish_reason = "refusal" if refusal else _name(choice.get("finish_reason"))
+    if body.get("error") or choice.get("error"):
+        finish_reason = "error"
     return Completion(
         text=_text(refusal or message.get("content")),
-        finish_reason="refusal" if refusal else _name(choice.get("finish_reason")),
+        finish_reason=finish_reason,
         model=_name(body.get("model")),
         prompt_tokens=token_count(usage.get("prompt_tokens")),
         completion_tokens=token_count(usage.get("completion_tokens")),
+        reasoned=bool(message.get("reasoning_content") or message.get("reasoning")),
     )
 
 
@@ -201,9 +212,14 @@ def _name(said: object) -> str:
     return _text(str(said or "")).replace("\0", "\ufffd")  # a column of PostgreSQL holds no NUL
 
 
+def _is_spoken(part: dict[str, Any]) -> bool:
+    """Whether a content part is the answer's text; some servers send reasoning as parts of another type."""
+    return part.get("type", "text") in ("text", "output_text")
+
+
 def _text(content: object) -> str:
     if isinstance(content, list):  # some servers answer in content parts
-        texts = (part.get("text") for part in content if isinstance(part, dict))
+        texts = (part.get("text") for part in content if isinstance(part, dict) and _is_spoken(part))
         content = "".join(text for text in texts if isinstance(text, str))
     if not isinstance(content, str):
         return ""

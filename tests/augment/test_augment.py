@@ -56,7 +56,7 @@ def fill(posts: Sequence[Post], params: Params, answerer: Answerer) -> None:
     run.prepare(posts)
     with Ledger(params.llm.ledger) as ledger:
         for question in run.questions.values():
-            request = question.request(params.augment.max_tokens)
+            request = question.request(params.augment)
             call = chat_call(params.llm, request.messages, max_tokens=request.max_tokens, schema=request.schema)
             text, stop = answerer(question.kind, question.post)
             message = {"role": "assistant", "content": text}
@@ -92,6 +92,59 @@ def test_each_kind_makes_a_post_with_what_still_holds_for_it(params: Callable[..
 
 
 @pytest.mark.parametrize(
+    ("kind", "raw", "stop", "said"),
+    [
+        (Kind.STYLE, "<think>Let me see.</think>guess what: Ada and Rome!", "stop", "guess what: Ada and Rome!"),
+        (Kind.STYLE, "guess what: Ada and Rome!<end_of_turn>", "stop", "guess what: Ada and Rome!"),
+        (Kind.ENTITY, "<think></think>yes", "stop", "yes"),
+        (Kind.ENTITY, "<think>Rome is a city</think>\n\nYes</s>", None, "Yes"),
+        (Kind.IMAGE, "A street.\n</think>\na dog in a street<|eot_id|>", "stop", "a dog in a street"),
+    ],
+)
+def test_reasoning_and_control_tokens_never_reach_a_training_post(
+    params: Callable[..., Params], kind: Kind, raw: str, stop: str, said: str
+) -> None:
+    fill(
+        POSTS, params(), lambda asked, post: (raw, stop) if (asked, post.id) == (kind, "a") else good(asked, post)
+    )
+
+    made, quarantined, _ = augment(POSTS, params())
+
+    (post,) = [one for one in made if one.post.id == f"a+{kind}"]
+    assert quarantined == []
+    assert post.evidence.endswith(f": {said}")
+    assert said in (post.evidence, post.post.text, post.caption) or kind is Kind.ENTITY
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit"),
+    [
+        (Kind.STYLE, "augment.max_tokens"),
+        (Kind.ENTITY, "augment.fact_check_max_tokens"),
+        (Kind.IMAGE, "augment.max_tokens"),
+    ],
+)
+def test_reasoning_that_used_up_its_limit_names_the_parameter(
+    params: Callable[..., Params], kind: Kind, limit: str
+) -> None:
+    cut = ("<think>Let me see", "length")
+    fill(POSTS, params(), lambda asked, post: cut if (asked, post.id) == (kind, "a") else good(asked, post))
+
+    _, (row,), _ = augment(POSTS, params())
+
+    assert row.reason == f"the model's reasoning was cut off before the answer: raise {limit}"
+
+
+def test_a_fact_check_may_be_as_long_as_its_parameter_says(params: Callable[..., Params]) -> None:
+    run = _Run(params(fact_check_max_tokens=512), Mentions.of(POSTS))
+    run.prepare(POSTS)
+
+    asked = {key[1]: question.request(run.params.augment).max_tokens for key, question in run.questions.items()}
+
+    assert asked == {Kind.STYLE: 64, Kind.ENTITY: 512, Kind.IMAGE: 64}
+
+
+@pytest.mark.parametrize(
     ("kind", "answer", "stop", "reason"),
     [
         (Kind.STYLE, "guess what: she lives in Rome", "stop", "loses a mention"),
@@ -102,6 +155,10 @@ def test_each_kind_makes_a_post_with_what_still_holds_for_it(params: Callable[..
         (Kind.STYLE, "Rome has Ada\nand more", "stop", "several lines"),
         (Kind.STYLE, "Rome has Ada and", "length", "did not finish"),
         (Kind.STYLE, "", "stop", "less than two"),
+        (Kind.STYLE, "guess what: Ada</s> and Rome", "stop", "control tokens"),
+        (Kind.STYLE, "guess what: Ada and Rome are", "", "did not finish"),
+        (Kind.IMAGE, "a man standing next to a", "stop", "did not finish"),
+        (Kind.IMAGE, "a man with a dog <|im_start|>user", "stop", "control tokens"),
         (Kind.STYLE, "Rome has Ada, Rome has it all", "stop", "'Rome' 2 times"),
         (Kind.STYLE, "Ada chose Rome over Oslo", "stop", "brings in 'Oslo'"),
         (Kind.ENTITY, "no", "stop", "does not say yes but 'no'"),

@@ -285,6 +285,19 @@ def test_a_bad_answer_line_is_set_aside(load, write, good, line: str) -> None:
     assert [(row.file, row.line) for row in dataset.quarantine] == [("answers.jsonl", 1)]
 
 
+def test_reasoning_in_answers_that_came_with_the_data_is_removed_or_refused(load, write, row) -> None:
+    write("train.jsonl", [row("1"), row("2")])
+    whole = {"id": "1", "text": "<think>Who?\n</think>\nAda: a mathematician</s>"}
+    cut = {"id": "2", "text": "<think>Who is Ada?"}
+    write("answers.jsonl", json.dumps(whole) + "\n" + json.dumps(cut) + "\n")
+
+    dataset = load(answers="answers.jsonl")
+
+    assert [post.knowledge for post in dataset.posts["train"]] == [{Kind.SENTENCE: "Ada: a mathematician"}, {}]
+    assert [(bad.file, bad.line) for bad in dataset.quarantine] == [("answers.jsonl", 2)]
+    assert "reasoning" in dataset.quarantine[0].reason
+
+
 @pytest.mark.parametrize("key", ["captions", "answers"])
 def test_a_companion_that_is_not_there_is_refused(load, good, key: str) -> None:
     for pattern in ("gone.jsonl", "gone_*.jsonl", "gone_{split}.jsonl"):

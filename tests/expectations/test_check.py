@@ -53,7 +53,7 @@ def answer(text: str, finish_reason: str = "stop", name: str = "0", kind: Kind =
         ("It is", "content_filter", "did not answer"),
         ("Explain the sentence to me with necessary background.", "stop", "repeats its prompt"),
         (f"<post> {TEXT} </post> means a lot", "stop", "repeats its prompt"),
-        ("Ada is here<|im_end|>", "stop", "repeats its prompt"),
+        ("Ada is here<|im_end|>", "stop", "holds control tokens"),
         (TEXT, "stop", "copies the post"),
         ("ada lovelace LANDS in Rome!", "stop", "copies the post"),
         ("Ada is a name. " * 12, "stop", "repeats itself"),

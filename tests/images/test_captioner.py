@@ -52,6 +52,17 @@ def test_a_bad_picture_is_named_and_the_others_go_on(folder: Path, post: MakePos
     assert (without.caption, without.problem) == (None, "")
 
 
+def test_a_caption_that_came_with_the_data_is_cleaned_too(folder: Path, post: MakePost) -> None:
+    given = ["<think>A dog?</think>a dog</s>", "<think>A dog, or", "a cat"]
+    posts = [post(str(n), "red.png", caption=caption) for n, caption in enumerate(given)]
+
+    whole, cut, plain = captioner(CaptionParams(backend="dataset"), LlmParams()).caption(posts, folder)
+
+    assert (whole.caption, plain.caption) == ("a dog", "a cat")
+    assert cut.caption is None
+    assert "reasoning" in cut.problem
+
+
 def test_without_a_readable_picture_no_model_is_asked(folder: Path, post: MakePost) -> None:
     counting = Counting()
     counting.caption([post("a", "no.png"), post("b", None)], folder)

@@ -60,6 +60,43 @@ def test_a_refusal_is_a_problem_and_not_a_caption(vision: Captioner, folder: Pat
     assert "blue.png" in caption.problem
 
 
+@pytest.mark.parametrize(
+    ("said", "finish_reason", "caption", "problem"),
+    [
+        ("<think>A square.</think>a red square</s>", "stop", "a red square", ""),
+        (
+            "<think>A square, or",
+            "length",
+            None,
+            "reasoning was cut off before the answer: raise caption.max_tokens",
+        ),
+        ("", "length", None, "cut before its first word: raise caption.max_tokens"),
+        ("A red square. It stands on a", "length", "A red square.", ""),
+        ("a red square that", "stop", None, "raise caption.max_tokens"),
+        ("a red squ", None, None, "raise caption.max_tokens"),
+    ],
+)
+def test_a_caption_is_neither_reasoning_nor_half_a_sentence(
+    httpserver: HTTPServer,
+    folder: Path,
+    post: MakePost,
+    tmp_path: Path,
+    said: str,
+    finish_reason: str | None,
+    caption: str | None,
+    problem: str,
+) -> None:
+    choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": said}}
+    httpserver.expect_request("/v1/chat/completions").respond_with_json({"model": "eye", "choices": [choice]})
+    params = CaptionParams(backend="openai", model="eye", base_url=httpserver.url_for("/v1"))
+    looking = captioner(params, LlmParams(ledger=str(tmp_path / "ledger.db"), recorded=None, retries=0))
+
+    (row,) = looking.caption([post("a", "red.png")], folder)
+
+    assert row.caption == caption
+    assert problem in row.problem
+
+
 def test_a_picture_travels_small_and_always_as_the_same_bytes() -> None:
     image = Image.effect_noise((2000, 500), 50).convert("RGB")
     head, data = data_url(image).split(",", 1)

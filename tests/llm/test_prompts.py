@@ -69,7 +69,7 @@ def test_all_but_the_last_message_is_the_same_for_every_post():
 
 def test_the_fact_check_is_kept_to_a_word_and_the_rewrite_names_what_to_keep():
     prompts = PromptSet.load("default")
-    assert prompts.render("entity", **fields(Kind.ENTITY)).max_tokens == 4
+    assert prompts.render("entity", **fields(Kind.ENTITY)).max_tokens is None  # augment.fact_check_max_tokens
     assert "Keep: Ada; London" in prompts.render("style", **fields(Kind.STYLE)).messages[-1]["content"]
     assert "Keep: nothing" in prompts.render("style", text="x", mentions=[]).messages[-1]["content"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cotpd.config import LlmParams
+from cotpd.config import AskParams, AugmentParams, LlmParams
 from cotpd.data.records import Kind
 from cotpd.llm.prompts import PromptSet
 from cotpd.llm.questions import attach
@@ -57,7 +57,7 @@ PARAMS = [
 @pytest.mark.parametrize(("name", "kind"), SHIPPED)
 def test_a_shipped_prompt_asks_under_the_key_that_it_always_had(name, kind):
     rendered = PromptSet.load(name).render(kind, text=POST, **FIELDS.get(kind, {}))
-    most = rendered.max_tokens or 64
+    most = AugmentParams().fact_check_max_tokens if kind is Kind.ENTITY else AskParams().max_tokens
 
     call = chat_call(LlmParams(), rendered.messages, max_tokens=most, schema=rendered.schema)
 

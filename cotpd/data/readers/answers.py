@@ -9,6 +9,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from pathlib import Path
 
+from cotpd.completions import clean_answer
 from cotpd.data.readers.base import Source, name_of, refuse
 from cotpd.data.readers.captions import expand
 from cotpd.data.readers.split_files import split_of
@@ -75,7 +76,8 @@ def _read_blocks(source: Source, kind: Kind, posts: dict[str, list[Post]], found
     for block in blocks(numbered_lines(source.path, source.name)):
         source.counts["read"] += 1
         try:
-            tokens, answer = _block(block)
+            tokens, written = _block(block)
+            answer = read_answer(written)
             if not waiting.get(tokens):
                 raise RowError(
                     f"the answer's words are those of no post of {source.split} that waits for one",
@@ -105,7 +107,8 @@ def _read_lines(source: Source, kind: Kind, posts: dict[str, list[Post]], found:
             continue
         source.counts["read"] += 1
         try:
-            post_id, its_kind, text = _line(line, kind)
+            post_id, its_kind, written = _line(line, kind)
+            text = read_answer(written)
         except RowError as bad:
             source.counts["unmatched"] += 1
             refused.append(refuse(source, number, line, bad.reason, bad.remedy))
@@ -127,6 +130,14 @@ def _line(line: str, kind: Kind) -> tuple[str, Kind, str]:
     if name not in _kinds():
         raise RowError(f"{show_value(name)} is not a kind of knowledge", f"Kinds: {', '.join(_kinds())}.")
     return post_id, Kind(name), text
+
+
+def read_answer(written: str) -> str:
+    """The answer in what a model wrote; raises RowError where there is only reasoning that does not end."""
+    cleaned = clean_answer(written)
+    if not cleaned.finished:
+        raise RowError("the model's reasoning does not end: there is no answer in it", "Ask for longer answers.")
+    return cleaned.text
 
 
 def _kinds() -> list[str]:

@@ -1,0 +1,58 @@
+"""Why a model stopped: the words of many servers for the same four ends.
+
+The server's own word stays in the ledger and in the tables; here it is only judged.
+"""
+
+import re
+from enum import StrEnum
+
+_WHOLE = {
+    "stop",
+    "stop_sequence",
+    "stop_token",
+    "end",
+    "end_turn",
+    "eos",
+    "eos_token",
+    "complete",
+    "completed",
+} | {
+    "finish",
+    "finished",
+    "done",
+    "success",
+}
+_CUT = re.compile(r"length|max_\w*tokens?|token_limit|context_window|context_limit|truncat|incomplete")
+_WITHHELD = re.compile(
+    r"refus|content_filter|filtered|safety|sensitive|recitation|blocklist|prohibited|spii|moderat|guardrail"
+    r"|tool_|function_call|\Aempty\Z"
+)
+_FAILED = re.compile(
+    r"error|abort|cancel|time_?d?_?out|fail|interrupt|preempt|insufficient_system|overload|shutdown|disconnect|unavailable"
+)
+
+
+class Stop(StrEnum):
+    """How an answer ended.
+
+    UNKNOWN: the server does not say, or says a word of its own. FAILED: the server broke off, and another try may
+    bring an answer.
+    """
+
+    WHOLE = "whole"
+    CUT = "cut"
+    WITHHELD = "withheld"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+def classify_stop(finish_reason: str) -> Stop:
+    """The end that a server's ``finish_reason`` stands for."""
+    word = re.sub(r"[\s.-]+", "_", finish_reason.strip().lower()).removeprefix("finish_reason_")
+    word = word.removeprefix("finishreason_")
+    if word in _WHOLE:
+        return Stop.WHOLE
+    for pattern, stop in ((_WITHHELD, Stop.WITHHELD), (_CUT, Stop.CUT), (_FAILED, Stop.FAILED)):
+        if pattern.search(word):
+            return stop
+    return Stop.UNKNOWN
