@@ -97,6 +97,8 @@ class LlmParams(Section):
     """Requests in flight at once."""
     timeout: float = Field(default=120.0, gt=0)
     """Seconds before a request is given up."""
+    max_answer_bytes: int = Field(default=2_000_000, ge=1000)
+    """Bytes, unpacked, that a server's answer may have; a longer one is not read on, and counts as failed."""
     retries: int = Field(default=4, ge=0)
     """Further tries after a passing fault, with growing pauses."""
     prices: str | None = None

@@ -14,6 +14,7 @@ from cotpd.data.checked import read_captions, read_knowledge
 from cotpd.data.records import SPLITS, Kind, Post
 from cotpd.data.tables import read_table
 from cotpd.errors import CotpdError
+from cotpd.interrupts import interrupted_by_sigterm
 
 PREPARED = Path("data/prepared")
 CAPTIONS = Path("data/captions.jsonl")
@@ -37,10 +38,11 @@ console = Console(stderr=True, highlight=False)
 def main(step: Callable[[Params], None]) -> None:
     """Run a step on params.yaml; a problem the user can mend is printed, not traced.
 
-    Exit status 1 after such a problem, 130 after Ctrl-C.
+    Exit status 1 after such a problem, 130 after Ctrl-C or SIGTERM.
     """
     try:
-        step(load_params())
+        with interrupted_by_sigterm():
+            step(load_params())
     except CotpdError as error:
         console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)

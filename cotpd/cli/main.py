@@ -8,6 +8,7 @@ import typer
 
 from cotpd.cli import ask, compare, data, explain, ledger, llm, models, plan, predict, preset, registry, show
 from cotpd.errors import CotpdError
+from cotpd.interrupts import interrupted_by_sigterm
 
 app = typer.Typer(
     name="cotpd",
@@ -35,7 +36,8 @@ def main() -> None:
     """Run the command line; a problem the user can mend is printed without a traceback, with exit status 1."""
     try:
         try:
-            app()
+            with interrupted_by_sigterm():
+                app()
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()  # here, where a full disk is still an error like any other

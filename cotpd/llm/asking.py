@@ -9,12 +9,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from itertools import islice
 
 from cotpd.config import LlmParams
 from cotpd.errors import LlmError
+from cotpd.interrupts import cancelled_by_sigterm
 from cotpd.llm.asked import Asked, Request, Row
 from cotpd.llm.budget import RAISE, Budget, worst_case
 from cotpd.llm.claims import Claims
@@ -73,6 +75,8 @@ class Round:
                     first = self._window()
                 if first or self._theirs:
                     asyncio.run(self._ask(first))
+            except asyncio.CancelledError:  # by SIGTERM; after Ctrl-C, asyncio raises this by itself
+                raise KeyboardInterrupt from None
             except ExceptionGroup as group:
                 raise self._explained(group) from None
             finally:
@@ -133,17 +137,18 @@ class Round:
 
     async def _ask(self, first: list[Call] | None) -> None:
         waiting: asyncio.Queue[Call | None] = asyncio.Queue(_WINDOW)
+        life = asyncio.create_task(self._live())  # as long as anything is under way
         try:
-            async with Client(self._params) as client, asyncio.TaskGroup() as group:
-                life = group.create_task(self._live())
-                workers = [group.create_task(self._work(client, waiting)) for _ in range(self._params.concurrency)]
-                await self._feed(first, waiting)
-                for _ in workers:
-                    await waiting.put(None)
-                await asyncio.wait(workers)
-                life.cancel()
+            with cancelled_by_sigterm():
+                async with Client(self._params) as client, asyncio.TaskGroup() as group:
+                    tasks = (self._work(client, waiting) for _ in range(self._params.concurrency))
+                    workers = [group.create_task(task) for task in tasks]
+                    await self._feed(first, waiting)
+                    for _ in workers:
+                        await waiting.put(None)
         finally:
             self._over = True
+            life.cancel()
 
     async def _feed(self, calls: list[Call] | None, waiting: "asyncio.Queue[Call | None]") -> None:
         """Put into the queue what is to be asked: window by window, then what others have left."""
@@ -164,9 +169,11 @@ class Round:
         return [theirs[key] for key in self._claimed({k: call for k, call in theirs.items() if k not in held})]
 
     async def _live(self) -> None:
+        """Show a sign of life now and then; what keeps the database from taking it meets the next commit too."""
         while True:
             await asyncio.sleep(1.0)
-            await asyncio.to_thread(self._claims.keep)
+            with suppress(LlmError):
+                await asyncio.to_thread(self._claims.keep)
 
     async def _work(self, client: Client, waiting: "asyncio.Queue[Call | None]") -> None:
         while call := await waiting.get():
@@ -180,27 +187,29 @@ class Round:
             return
         entry = None
         try:
-            sent, raw, latency = await self._complete(client, call, partial(budget.lose, call))
-            # Nothing is awaited between an answer's arrival and its place in the queue: no cancel loses it.
-            kept = self._ledger.submit(Entry.of(sent, raw, latency))
-            entry = await asyncio.wrap_future(kept)
+            entry = await self._complete(client, call, partial(budget.lose, call))
             used = (entry.prompt_tokens, entry.completion_tokens)
             client.pace.correct(  # of what the server does not count, the worst case stands
                 sum(most - one for most, one in zip(worst_case(call), used, strict=True) if one is not None)
             )
-            self.result.asked += 1
             self._failures_in_a_row = 0
         except UnansweredError as error:
             self._fail(call, error)
         finally:
             await budget.settle(call, entry)
 
-    async def _complete(self, client: Client, call: Call, lost: Callable[[], str]) -> tuple[Call, str, float]:
-        """What was sent, the raw answer and its seconds; without the schema if the server refuses it."""
+    async def _keep(self, call: Call, raw: str, latency: float) -> Entry:
+        """Commit an answer; also called for one that arrives after the run was stopped."""
+        entry = await asyncio.wrap_future(self._ledger.submit(Entry.of(call, raw, latency)))
+        self.result.asked += 1
+        return entry
+
+    async def _complete(self, client: Client, call: Call, lost: Callable[[], str]) -> Entry:
+        """The committed answer; asked without the schema if the server refuses it."""
         most = sum(worst_case(call))
         if not (self._formless and call.plain):
             try:
-                return call, *await client.complete(call.body, most, lost)
+                return await client.complete(call.body, partial(self._keep, call), most, lost)
             except UnansweredError as error:
                 if error.refused != "response_format" or not call.plain:
                     raise
@@ -208,7 +217,7 @@ class Round:
                     log.warning("asked again without the prompt's schema: %s", error.reason)
                 self._formless = True
         self.result.instead[call.key] = call.plain.key
-        return call.plain, *await client.complete(call.plain.body, most, lost)
+        return await client.complete(call.plain.body, partial(self._keep, call.plain), most, lost)
 
     def _fail(self, call: Call, error: UnansweredError, *, counts: bool = True) -> None:
         self.result.failed[call.key] = error

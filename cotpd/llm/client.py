@@ -10,18 +10,23 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from cotpd.config import LlmParams
 from cotpd.errors import LlmError
+from cotpd.llm.bodies import ENCODINGS, OversizedError, bounded
 from cotpd.llm.budget import RAISE
+from cotpd.llm.in_flight import InFlight, finish_within
 from cotpd.llm.limits import Pace, retry_after
 from cotpd.llm.wire import check_address, read_completion
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
+
+T = TypeVar("T")
 
 _FIRST_PAUSE = 0.5  # seconds; doubles with every try
 _LONGEST_PAUSE = 30.0
@@ -32,6 +37,7 @@ _MOST_QUOTED = 300  # characters of a server's own words in a message
 
 
 _LOOK = "The server does not take this request: look at the post, the prompt and the parameters."
+_LONGER = "Look at what answers at llm.base_url; llm.max_answer_bytes allows longer answers."
 _REMEDIES = {  # the first that a server's words name
     "response_format": "Set llm.structured: false, and the prompt's schema is not sent.",
     "max_completion_tokens": "Set llm.length_key: max_completion_tokens.",
@@ -90,6 +96,7 @@ class Client:
         self._apis: list[openai.AsyncOpenAI] = []
         self._next = 0
         self._reached = False
+        self._in_flight = InFlight()
         self.pace = Pace(params.requests_per_minute, params.tokens_per_minute)
 
     def credentials(self) -> tuple[str, str]:
@@ -117,7 +124,12 @@ class Client:
                     timeout=self._params.timeout,
                     max_retries=0,
                     # followed, a request would lose its body (301, 302), or take the key where nobody sent it
-                    http_client=openai.DefaultAsyncHttpxClient(verify=certificates, follow_redirects=False),
+                    http_client=openai.DefaultAsyncHttpxClient(
+                        verify=certificates,
+                        follow_redirects=False,
+                        headers={"Accept-Encoding": ENCODINGS},
+                        event_hooks={"response": [bounded(self._params.max_answer_bytes)]},
+                    ),
                 )
             )
         return self
@@ -125,16 +137,27 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for api in self._apis:
-            await api.close()
+        try:
+            await self._in_flight.drain(interrupted=kind is not None and not issubclass(kind, Exception))
+        finally:
+            for api in self._apis:
+                await api.close()
 
     async def complete(
-        self, body: dict[str, Any], tokens: float = 0.0, lost: Callable[[], str] = str
-    ) -> tuple[str, float]:
-        """Ask for a chat completion of about so many tokens; returns the raw answer and the seconds that it took.
+        self,
+        body: dict[str, Any],
+        keep: Callable[[str, float], Awaitable[T]],
+        tokens: float = 0.0,
+        lost: Callable[[], str] = str,
+    ) -> T:
+        """Ask for a chat completion and return what ``keep`` makes of it.
 
-        ``lost`` is called after each try that was sent and may be billed, but brought no answer; it returns why
-        there must be no other, or nothing.
+        Args:
+            body: The request.
+            keep: Takes the raw answer and its seconds, also after the caller was cancelled.
+            tokens: What request and answer come to, for the pace.
+            lost: Called after each try that was sent and may be billed, but brought no answer; returns why there
+                must be no other, or nothing.
 
         Raises:
             UnansweredError: This request cannot be answered.
@@ -144,7 +167,10 @@ class Client:
         for attempt in range(self._params.retries + 1):
             await self.pace.turn(tokens)
             try:
-                return await self._once(body)
+                return await self._in_flight.wait_for(self._exchange(body, keep))
+            except OversizedError as error:
+                lost()
+                raise UnansweredError(str(error), _LONGER, passing=False) from None
             except _PassingError as fault:
                 last = fault
             if last.billed and (reason := lost()):
@@ -154,15 +180,18 @@ class Client:
         tries = f"{self._params.retries + 1} tries"
         raise UnansweredError(f"{last} ({tries})", "Run again: what was answered is kept.", passing=True)
 
-    async def _once(self, body: dict[str, Any]) -> tuple[str, float]:
+    async def _exchange(self, body: dict[str, Any], keep: Callable[[str, float], Awaitable[T]]) -> T:
+        """One try, and the keeping of its answer."""
+        began = time.monotonic()
+        raw = await self._try_once(body)
+        return await keep(raw, time.monotonic() - began)
+
+    async def _try_once(self, body: dict[str, Any]) -> str:
         import httpx2
         import openai
 
-        began = time.monotonic()
         try:
-            # the package's own limit is one between two bytes: an answer that drips would outlast it
-            async with asyncio.timeout(self._params.timeout):
-                response = await self._api().post("/chat/completions", body=body, cast_to=httpx2.Response)
+            response = await self._post(body)
         except openai.APIStatusError as error:
             self._reached = True
             self.pace.heed(error.response.headers)
@@ -180,7 +209,14 @@ class Client:
         self._reached = True
         self.pace.heed(response.headers)
         raw = response.content.decode("utf-8", "replace")  # as JSON is, whatever a header says
-        return self._checked(raw), time.monotonic() - began
+        return self._checked(raw)
+
+    async def _post(self, body: dict[str, Any]) -> "httpx2.Response":
+        import httpx2
+
+        # the package's own limit is one between two bytes: an answer that drips would outlast it
+        post = self._api().post("/chat/completions", body=body, cast_to=httpx2.Response)
+        return await finish_within(self._params.timeout, post)
 
     def _api(self) -> "openai.AsyncOpenAI":
         """The pools in turn."""

@@ -18,10 +18,11 @@ from typing import Self
 
 from cotpd.errors import LlmError
 from cotpd.llm.schema import check_version, migrate, row_digest
-from cotpd.llm.stores import RowError, Statement, open_store
+from cotpd.llm.stores import DiskFullError, RowError, Statement, open_store
 from cotpd.llm.wire import Call, read_completion, storable, token_count
 
 _MOST_KEYS = 500  # in one IN (...), safely below SQLite's limit
+_BY_ITSELF = RowError, DiskFullError  # faults that one of several answers may not meet
 _MOST_QUEUED = 256  # answers in one commit
 _LONGEST_CLOSE = 300.0  # seconds; a commit waits at most one minute for another process, and few are queued up
 _STUCK = "Another process or the disk holds the ledger up: look at it, and run again; committed answers are safe."
@@ -245,7 +246,7 @@ class Ledger:
     def _keep(self, waiting: "list[tuple[Entry, Future[Entry]]]") -> None:
         """Commit answers together, or each by itself: one that cannot be kept takes no other with it.
 
-        A full disk or a locked file would meet each by itself as well, a minute's wait each: all are told at once.
+        A locked file would meet each by itself as well, a minute's wait each: all are told at once.
         """
         try:
             stored = self._commit([entry for entry, _ in waiting])
@@ -253,7 +254,7 @@ class Ledger:
                 done.set_result(stored[entry.key])
         except Exception as error:
             left = [one for one in waiting if not one[1].done()]
-            if len(waiting) > 1 and (isinstance(error, RowError) or not isinstance(error, LlmError)):
+            if len(waiting) > 1 and (isinstance(error, _BY_ITSELF) or not isinstance(error, LlmError)):
                 for one in left:
                     self._keep([one])
                 return

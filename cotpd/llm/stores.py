@@ -28,6 +28,10 @@ class RowError(LlmError):
     """A value that the database does not take: the row's fault, where any other fault would meet every row."""
 
 
+class DiskFullError(LlmError):
+    """There is no room for what was to be written; something smaller may still fit."""
+
+
 class Store(Protocol):
     """A database with a ledger's tables. One caller at a time."""
 
@@ -185,8 +189,9 @@ class SqliteStore:
         except UnicodeDecodeError:  # in words of SQLite's own, about a schema that is damaged
             raise LlmError(f"{self.name}: the database is malformed", _REMEDIES["malformed"]) from None
         except sqlite3.DatabaseError as error:
-            remedy = next((told for part, told in _REMEDIES.items() if part in str(error)), "")
-            raise LlmError(f"{self.name}: {error}", remedy) from None
+            part = next((part for part in _REMEDIES if part in str(error)), "")
+            kind = DiskFullError if part in ("full", "disk I/O") else LlmError
+            raise kind(f"{self.name}: {error}", _REMEDIES.get(part, "")) from None
 
 
 _ROW_FAULTS = (

@@ -1,0 +1,194 @@
+"""Runs that are stopped, by the server or by a signal: what arrives is committed before they end."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from cotpd.errors import LlmError
+from cotpd.llm.ask import ask_all
+from cotpd.llm.ledger import Ledger
+from cotpd.llm.wire import Call
+
+from .conftest import FakeServer, completion, error, reply, requests
+from .test_interrupted import SCRIPT
+
+
+def committed(params) -> set[str]:
+    with Ledger(params.ledger) as ledger:
+        return {Call.parse(entry.request).body["messages"][-1]["content"] for entry in ledger.entries()}
+
+
+def after_all(fault, server: FakeServer, count: int):
+    """Send a fault once so many requests have arrived."""
+
+    def send(handler) -> None:
+        until = time.monotonic() + 30
+        while len(server.asked) < count and time.monotonic() < until:
+            time.sleep(0.01)
+        fault(handler)
+
+    return send
+
+
+def slowly(text: str):
+    """Send an answer a while after the others."""
+
+    def send(handler) -> None:
+        time.sleep(0.7)
+        reply(completion(text))(handler)
+
+    return send
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        error(429, "insufficient_quota"),
+        error(401, "invalid_api_key"),
+        error(403),
+        error(402, "insufficient_balance"),
+        error(404, message="no such model"),
+        reply("", 301, location="http://elsewhere.example/v1"),
+    ],
+    ids=["quota", "401", "403", "402", "404", "redirect"],
+)
+def test_answers_under_way_when_the_server_stops_a_run_are_committed_and_not_bought_again(server, params, fault):
+    texts = [str(n) for n in range(8)]
+    server.by_text = {text: slowly(text) for text in texts} | {"stop": after_all(fault, server, 9)}
+
+    with pytest.raises(LlmError):
+        ask_all(requests("stop", *texts), params.model_copy(update={"concurrency": 9}), progress=False)
+
+    assert committed(params) == set(texts)
+    server.by_text = {}
+    ask_all(requests("stop", *texts), params, progress=False)
+    assert sorted(server.texts()) == sorted(["stop", "stop", *texts])
+
+
+def test_answers_under_way_when_the_server_is_given_up_are_committed(server, params, monkeypatch):
+    monkeypatch.setattr("cotpd.llm.asking._HOPELESS", 1)
+    impatient = params.model_copy(update={"concurrency": 2, "retries": 0})
+    server.by_text = {"slow": slowly("SLOW")}
+    server.always = after_all(error(500), server, 2)
+
+    with pytest.raises(LlmError, match="in a row failed"):
+        ask_all(requests("slow", *"abcdefgh"), impatient, progress=False)
+
+    assert committed(params) == {"slow"}
+
+
+def test_where_the_disk_is_full_the_answers_that_still_fit_are_committed(server, params, tmp_path):
+    """By a trigger that refuses long rows: of answers that share a commit, each is tried by itself."""
+    texts = [str(n) for n in range(6)]
+    Ledger(params.ledger).close()
+    with sqlite3.connect(params.ledger) as db:
+        db.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON answer WHEN length(new.response) > 1000 "
+            "BEGIN SELECT raise(ABORT, 'database or disk is full'); END"
+        )
+    db.close()
+    server.by_text = {text: slowly(text) for text in texts} | {
+        "long": after_all(reply(completion("x" * 2000)), server, 7)
+    }
+
+    with pytest.raises(LlmError, match="Free some space"):
+        ask_all(requests("long", *texts), params.model_copy(update={"concurrency": 7}), progress=False)
+
+    assert committed(params) == set(texts)
+
+
+def start(params, *, ignoring_ctrl_c: bool = False) -> subprocess.Popen:
+    script = SCRIPT.replace("signal.default_int_handler", "signal.SIG_IGN") if ignoring_ctrl_c else SCRIPT
+    return subprocess.Popen(
+        [sys.executable, "-c", script, params.model_dump_json()], stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "ignoring_ctrl_c"), [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)]
+)
+def test_a_signal_lets_the_answers_under_way_arrive(server, params, number, ignoring_ctrl_c):
+    server.latency = 0.5
+    run = start(params.model_copy(update={"concurrency": 4}), ignoring_ctrl_c=ignoring_ctrl_c)
+    until = time.monotonic() + 120
+    while len(server.asked) < 8:
+        assert run.poll() is None
+        assert time.monotonic() < until, "it does not ask"
+        time.sleep(0.01)
+
+    run.send_signal(number)
+    _, said = run.communicate(timeout=60)
+
+    assert run.returncode != 0
+    assert "KeyboardInterrupt" in said
+    assert "answers under way" in said
+    assert committed(params) == set(server.texts())
+    assert len(server.asked) < 30
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once(server, params, number):
+    gate = threading.Event()
+    server.always = lambda _: gate.wait(60)
+    run = start(params)
+    until = time.monotonic() + 120
+    while len(server.asked) < 8 and time.monotonic() < until:
+        time.sleep(0.01)
+
+    began = time.monotonic()
+    run.send_signal(number)
+    assert any("answers under way" in line for line in iter(run.stderr.readline, ""))
+    run.send_signal(number)
+    run.communicate(timeout=60)
+    gate.set()
+
+    assert run.returncode != 0
+    assert time.monotonic() - began < 4.5, "the grace of five seconds was waited for"
+
+
+STEP = """
+import signal, sys, time
+signal.signal(signal.SIGINT, getattr(signal, sys.argv[1]))
+from steps.common import main
+def step(params):
+    print("runs", flush=True)
+    time.sleep(60)
+main(step)
+"""
+COMMAND = """
+import signal, sys, time
+signal.signal(signal.SIGINT, getattr(signal, sys.argv[1]))
+from cotpd.cli import main
+@main.app.command("rest")
+def rest():
+    print("runs", flush=True)
+    time.sleep(60)
+sys.argv[1:] = ["rest"]
+main.main()
+"""
+
+
+@pytest.mark.parametrize("ctrl_c", ["default_int_handler", "SIG_IGN"])
+@pytest.mark.parametrize("script", [STEP, COMMAND], ids=["step", "command"])
+def test_sigterm_ends_a_step_and_a_command_as_ctrl_c_does(tmp_path, script, ctrl_c):
+    (tmp_path / "params.yaml").write_text("{}\n")
+    run = subprocess.Popen(
+        [sys.executable, "-c", script, ctrl_c],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout.readline() == "runs\n"
+
+    run.terminate()
+    _, said = run.communicate(timeout=60)
+
+    assert run.returncode == 130
+    assert "Traceback" not in said
+    assert "run again to go on" in said or script is COMMAND
