@@ -7,7 +7,6 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind
@@ -15,6 +14,9 @@ from cotpd.errors import ConfigError
 from cotpd.llm_sections import ExtraBody, HeaderVariables, LlmParams
 from cotpd.outputs import find_path_in_outputs
 from cotpd.sections import DistilParams, Section, StudentParams, TeachParams, TrainParams, VariableName
+from cotpd.yaml_files import KeyPath, read_yaml
+
+SHOWN = 200  # characters of a value that is refused
 
 
 def _among(kinds: tuple[Kind, ...]) -> AfterValidator:
@@ -201,16 +203,8 @@ def load_params(path: Path | str = "params.yaml") -> Params:
             where the pipeline deletes its own.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        values = yaml.safe_load(text) or {}
-        lines = _key_lines(yaml.compose(text, Loader=yaml.SafeLoader))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file", "Run from the folder that holds it.") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8", "Save it as UTF-8.") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that no calendar has, depth
-        raise ConfigError(f"{path}: not YAML: {error}", "Mend the line or value it names.") from None
+    value, lines = read_yaml(path)
+    values = {} if value is None else value
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: holds {type(values).__name__}, not sections", "See params.yaml's comments.")
     try:
@@ -224,20 +218,7 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     return params
 
 
-def _key_lines(node: yaml.Node | None, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
-    """Line number of every key and list item, by its path."""
-    found: dict[tuple[str, ...], int] = {}
-    pairs = node.value if isinstance(node, yaml.MappingNode) else []
-    if isinstance(node, yaml.SequenceNode):
-        pairs = [(yaml.ScalarNode("", str(n), one.start_mark), one) for n, one in enumerate(node.value)]
-    for key, value in pairs:
-        path = (*prefix, str(key.value))
-        found[path] = key.start_mark.line + 1
-        found |= _key_lines(value, path)
-    return found
-
-
-def _explain(path: Path, error: ValidationError, lines: dict[tuple[str, ...], int]) -> ConfigError:
+def _explain(path: Path, error: ValidationError, lines: dict[KeyPath, int]) -> ConfigError:
     problems = []
     for one in error.errors():
         keys = tuple(str(part) for part in one["loc"])
@@ -250,7 +231,8 @@ def _explain(path: Path, error: ValidationError, lines: dict[tuple[str, ...], in
             )
         else:
             problems.append(
-                f"{where}: {one['msg']}" + f" (found {one['input']!r})" * (not _SECRET_KEYS & set(keys))
+                f"{where}: {one['msg']}"
+                + f" (found {repr(one['input'])[:SHOWN]})" * (not _SECRET_KEYS & set(keys))
             )
     return ConfigError("\n".join(problems), "Every parameter is explained in params.yaml.")
 

@@ -10,9 +10,9 @@ class CotpdError(Exception):
     """
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        super().__init__(f"{problem}\n  {remedy}" if remedy else problem)
-        self.problem = problem
-        self.remedy = remedy
+        # A file's name or a JSON escape may hold half a character, which no output could print.
+        self.problem, self.remedy = (text.encode("utf-8", "replace").decode() for text in (problem, remedy))
+        super().__init__(f"{self.problem}\n  {self.remedy}" if remedy else self.problem)
 
 
 class ConfigError(CotpdError):

@@ -1,11 +1,9 @@
 """What every step shares: its paths, its parameters, and how it ends."""
 
-import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -46,6 +44,10 @@ def main(step: Callable[[Params], None]) -> None:
     except CotpdError as error:
         console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
+    except OSError as error:  # a full disk, a path too long: as the command line has it
+        where = "" if error.filename is None else f"{error.filename}: "
+        console.print(f"error: {where}{error.strerror or error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         console.print("interrupted; run again to go on")
         sys.exit(130)
@@ -76,8 +78,3 @@ def checked_captions() -> dict[str, str]:
 def checked_knowledge() -> dict[str, dict[Kind, str]]:
     """Knowledge that passed its checks, by post id and kind, in the order of the kinds."""
     return read_knowledge(VALIDATED)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object that another step wrote."""
-    return json.loads(path.read_text("utf-8"))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cotpd.config import Params
 from cotpd.data.records import SPLITS, Post, Prediction, Quarantined
-from cotpd.data.tables import read_table, write_json, write_table
+from cotpd.data.tables import read_json, read_table, write_json, write_table
 from cotpd.evaluation.compare import Metrics, compare, select_headlines
 from cotpd.evaluation.plots import read_history, write_plots
 from cotpd.evaluation.predictions import predictions as as_rows
@@ -30,7 +30,6 @@ from steps.common import (
     checked_knowledge,
     main,
     prepared,
-    read_json,
     say,
 )
 from steps.training import knowledge_examples, text_examples

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from cotpd.config import Params
 from cotpd.data.records import SPLITS
 from cotpd.data.tables import write_json
+from cotpd.evaluation.compare import read_metrics
 from cotpd.registry.pack import register
 from cotpd.registry.reuse import MADE_FROM, digest_inputs, reuse_version
 from steps.common import (
@@ -18,7 +19,6 @@ from steps.common import (
     TEACHERS,
     VALIDATED,
     main,
-    read_json,
     say,
 )
 
@@ -40,7 +40,7 @@ def run(params: Params) -> None:
     registered = reuse_version(params, made_from) or register(
         params,
         STUDENT,
-        read_json(SCORES),
+        read_metrics(SCORES),
         evaluation=EVALUATION,
         trained=[STUDENT, BASELINE, *sorted(TEACHERS.glob("[0-9]*"))],
         tables=tables,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from cotpd.config import Params, TrainParams
 from cotpd.data.records import Augmented
-from cotpd.data.tables import read_table
+from cotpd.data.tables import read_json, read_table
+from cotpd.errors import DataError
 from cotpd.student.curves import Curves
 from cotpd.student.examples import Example, augmented_examples, build_examples, without_labels
 from cotpd.student.objectives import Objective
@@ -16,15 +17,17 @@ from steps.common import (
     checked_captions,
     checked_knowledge,
     prepared,
-    read_json,
     say,
 )
 
 
 def inventory(params: Params) -> tuple[str, ...]:
     """Entity types (ner) or relation labels (re), as the prepare step found or was told them."""
-    summary = read_json(PREPARED / "summary.json")
-    return tuple(summary["types" if params.task == "ner" else "labels"])
+    path, key = PREPARED / "summary.json", "types" if params.task == "ner" else "labels"
+    names = read_json(path, key)[key]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise DataError(f"{path}: {key} is no list of names", "Write it again: dvc repro --force prepare")
+    return tuple(names)
 
 
 def fit(

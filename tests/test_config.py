@@ -61,7 +61,22 @@ def test_every_parameter_is_explained() -> None:
             r"params.yaml:4: llm.others.0.base_ulr: there is no such parameter; did you mean base_url\?",
         ),
         ("data:\n  unlabelled: [{pth: x}]\n", r"params.yaml:2: data.unlabelled.0.pth: .*did you mean path\?"),
-        ("llm:\n  model: 2026-13-45\n", "not YAML: month must be"),
+        ("llm:\n  model: 2026-13-45\n", r"not YAML: '2026-13-45' is no timestamp: month must be[^$]*line 2"),
+        ("llm:\n  model: !!timestamp x\n", r"not YAML: 'x' is no timestamp[^$]*line 2"),
+        ("llm: {model: !!bool x}\n", r"not YAML: 'x' is no bool[^$]*line 1"),
+        ("llm: {model: !!int x}\n", r"not YAML: 'x' is no int[^$]*line 1"),
+        ("llm: {model: !!python/name:os.system x}\n", "not YAML"),
+        ("seed: " + "9" * 5000, r"not YAML: '9+' is no int[^$]*line 1"),
+        ("task: ner\nseed: 0x" + "f" * 5000, "not YAML: a number too large for any parameter[^$]*line 2"),
+        ("task: ner\nseed: 1\ntask: re\n", r"the key 'task' is given twice, first in line 1[^$]*line 3"),
+        ("train:\n  epochs: 3\n  epochs: 4\n", r"the key 'epochs' is given twice, first in line 2[^$]*line 3"),
+        ("? [a]\n: b\n", "a key that is no word"),
+        ("data: &a [*a]\n", "a value that holds itself"),
+        ("data: &a {path: *a}\n", "a value that holds itself"),
+        ("[" * 5000, "nested too deeply"),
+        ("1: x\n", r"params.yaml:1: 1: .*string"),
+        ("null: x\n", "params.yaml"),
+        ("task: ner\n---\ntask: re\n", "not YAML"),
         ("task: [\n", "not YAML"),
         ("- 1\n", "holds list"),
     ],
@@ -103,3 +118,36 @@ def test_the_registered_name_follows_the_task(tmp_path: Path) -> None:
 def test_a_bare_on_or_off_means_itself(tmp_path: Path, word: str) -> None:
     """YAML 1.1 reads them as truth values, and nobody who copies them from the comment would quote them."""
     assert load_params(write(tmp_path, f"train: {{bf16: {word}}}\n")).train.bf16 == word.strip('"')
+
+
+def bomb(levels: int, first: str, level: str) -> str:
+    """Each level holds the one before it ten times."""
+    lines = [f"a0: &a0 {first}"]
+    for number in range(1, levels):
+        aliases = ", ".join([f"*a{number - 1}"] * 10)
+        lines.append(f"a{number}: &a{number} {level % aliases}")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [bomb(9, "[x]", "[%s]"), bomb(60, "[x]", "[%s]"), bomb(9, "{x: 1}", "{<<: [%s]}")],
+    ids=["nine levels", "sixty levels", "merged"],
+)
+@pytest.mark.timeout(20)
+def test_aliases_that_multiply_are_refused_at_once(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="more than 100,000 values, counting aliases"):
+        load_params(write(tmp_path, text))
+
+
+def test_an_ordinary_alias_is_read(tmp_path: Path) -> None:
+    params = load_params(write(tmp_path, "baseline: &b {epochs: 3}\ntrain: {<<: *b, batch_size: 4}\n"))
+
+    assert (params.train.epochs, params.train.batch_size) == (3, 4)
+
+
+def test_a_folder_in_the_files_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").mkdir()
+
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_params(tmp_path / "params.yaml")

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -60,6 +60,35 @@ def iterate_table(path: Path | str, record: type[R]) -> Iterator[R]:
                     f"{path}:{number}: not a {record.__name__}: {where}: {first['msg']}",
                     "The table was edited or is of another version: run the step that writes it again.",
                 ) from None
+
+
+def read_json(path: Path | str, *keys: str) -> dict[str, Any]:
+    """Read a JSON object that a step wrote.
+
+    Args:
+        path: The file.
+        keys: Keys that it has, ``a.b`` for b inside a.
+
+    Raises:
+        DataError: It is missing, was edited to something else, or lacks a key.
+    """
+    path = Path(path)
+    remedy = "It was edited, or is of another version: run the step that writes it again (dvc repro)."
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file", "Run the step that writes it: dvc repro") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON: {error}", remedy) from None
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: holds no JSON object", remedy)
+    for key in keys:
+        inner: Any = value
+        for name in key.split("."):
+            inner = inner.get(name) if isinstance(inner, dict) else None
+        if inner is None:
+            raise DataError(f"{path}: has no {key}", remedy)
+    return value
 
 
 def write_json(path: Path | str, value: object) -> None:

@@ -5,11 +5,13 @@ a competitor. The student is compared with the baseline, with which it shares en
 """
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.table import Column, Table
 
 from cotpd.data.records import SPLITS, Prediction
+from cotpd.data.tables import read_json
 from cotpd.errors import DataError
 from cotpd.evaluation.calibration import calibration
 from cotpd.evaluation.scores import DIGITS, Task, score
@@ -73,6 +75,22 @@ def _reliability(row: Sequence[Prediction], task: Task) -> dict[str, float]:
 def select_headlines(metrics: Metrics) -> Metrics:
     """Select F1 of each row and the gain on each split, few enough to be read in `dvc metrics diff`."""
     return {split: {name: {"f1": row["f1"]} for name, row in rows.items()} for split, rows in metrics.items()}
+
+
+def read_metrics(path: Path) -> Metrics:
+    """Read the scores that the evaluate step wrote.
+
+    Raises:
+        DataError: There are none, or the file was edited to something else.
+    """
+    metrics = read_json(path)
+    try:
+        _cells(metrics)
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise DataError(
+            f"{path}: not the scores that evaluate writes", "Write them again: dvc repro --force evaluate"
+        ) from None
+    return metrics
 
 
 def rich_table(metrics: Metrics) -> Table:

@@ -1,64 +1,305 @@
-"""Damaged files of any format end in posts, quarantined rows or a DataError: never in another exception."""
+"""Damaged data sets of every format end in posts, quarantined rows or a CotpdError: never in another exception.
 
+A seed damages a small data set in one to four ways: bytes and lines of a file, values of a row, names of files,
+parameters. A few seeds run with every `make test`, many with `make stress`.
+"""
+
+import json
+import os
+import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from cotpd.config import DataParams
+from cotpd.config import Params, load_params
+from cotpd.data.check import report
 from cotpd.data.load import load_dataset
-from cotpd.data.readers import FORMATS
-from cotpd.errors import DataError
+from cotpd.data.tables import write_json, write_table
+from cotpd.data.unlabelled import load_unlabelled
+from cotpd.errors import CotpdError
 
-CUTS = st.lists(
-    st.tuples(
-        st.floats(0, 1),
-        st.integers(0, 6),
-        st.sampled_from(
-            [
-                b"",
-                b"\n",
-                b"\t",
-                b"[",
-                b"{",
-                b'"',
-                b"null",
-                b"-1",
-                b"1e9",
-                b"\xff",
-                b"NaN",
-                b"true",
-                b"1e999",
-                b"'",
-                b",",
-            ]
-        ),
-    ),
-    min_size=1,
-    max_size=4,
-)
+SEEDS = int(os.environ.get("COTPD_STRESS", "60"))  # of each format
+DEEP = "[" * 3000
+HUGE = int("9" * 4000)
+VALUES: list[Any] = [
+    *[None, True, False, 0, -1, 0.9, 1.7e18, 1e999, float("nan"), 10**30, HUGE, "", " ", "x", "0", "\ud83d", "\0"],
+    *[
+        "🎉",
+        "x" * 5000,
+        "../../etc/passwd",
+        "[/]",
+        "None",
+        [],
+        [[]],
+        {},
+        {"": ""},
+        {"a": {"b": []}},
+        [0, 1],
+        "{split}",
+    ],
+]
+PIECES = [
+    *[
+        b"",
+        b"\n",
+        b"\t",
+        b" ",
+        b"\r",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b'"',
+        b"'",
+        b",",
+        b":",
+        b"null",
+        b"-1",
+        b"1e9",
+        b"NaN",
+    ],
+    *[
+        b"\xff",
+        b"\x00",
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b"\xc3",
+        b"true",
+        b"0x" + b"f" * 5000,
+        b"9" * 5000,
+        b"\\ud83d",
+    ],
+    *[DEEP.encode(), b"IMGID:", b"O", b"*", b"\\u0000", "\u2028".encode(), "🎉".encode()],
+]
+PATTERNS = [
+    "",
+    " ",
+    ".",
+    "*",
+    "**",
+    "**.jsonl",
+    "captions.jsonl",
+    "[",
+    "x" * 300,
+    "a\0b",
+    "{split}",
+    "/",
+    "~",
+    "[!",
+]
 
 
-def small(name: str) -> bytes:
-    text = FORMATS[name].example.split("\n                      <-")[0].replace(", ...]", "]")
-    return (text.replace("\n", "") if name == "jsonl" else text).encode() + b"\n"
+def entity(start: int, end: int) -> dict[str, Any]:
+    return {"start": start, "end": end, "type": "PER"}
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
-@given(cuts=CUTS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_damage_is_reported(tmp_path: Path, name: str, cuts: list[tuple[float, int, bytes]]) -> None:
-    content = small(name)
-    for where, removed, put in cuts:
-        at = int(where * len(content))
-        content = content[:at] + put + content[at + removed :]
-    (tmp_path / f"train{FORMATS[name].suffix}").write_bytes(content)
+def jsonl_rows(split: str) -> list[Any]:
+    marks = {"entities": [entity(0, 3), entity(10, 13)], "relations": [{"head": 0, "tail": 1, "label": "None"}]}
+    return [{"id": f"{split}{n}", "text": f"Ada met {n} Bob 🎉", "image": f"{n}.jpg", **marks} for n in range(3)]
+
+
+def wikidiverse_rows(split: str) -> list[Any]:
+    return [
+        [f"Ada {n} {split}", f"https://x.org/{n}.jpg", "news", [["Ada", "Person", 0, 3, ""]]] for n in range(3)
+    ]
+
+
+def mnre_rows(split: str) -> list[Any]:
+    ends = {"h": {"name": "Ada", "pos": [0, 1]}, "t": {"name": "Bob", "pos": [2, 3]}}
+    words = ["Ada", "met", "Bob", split]
+    return [{"token": words, **ends, "img_id": f"{split}{n}.jpg", "relation": "/a"} for n in range(3)]
+
+
+def twitter_rows(split: str) -> list[Any]:
+    return [f"IMGID:{split}{n}\nAda\tB-PER\nFC\tI-PER\nwaves\tO\n" for n in range(3)]
+
+
+def as_lines(rows: list[Any]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def as_literals(rows: list[Any]) -> str:
+    return "".join(show(row) + "\n" for row in rows)
+
+
+def show(row: Any) -> str:
+    return repr(row).replace("nan", "None").replace("inf", "1e999")
+
+
+FORMATS: dict[str, tuple[str, Callable[[str], list[Any]], Callable[[list[Any]], str]]] = {
+    "jsonl": ("{}.jsonl", jsonl_rows, as_lines),
+    "twitter": ("{}.txt", twitter_rows, lambda rows: "\n".join(map(str, rows))),
+    "wikidiverse": ("{}.json", wikidiverse_rows, lambda rows: json.dumps(rows, indent=0)),
+    "mnre": ("mnre_{}.txt", mnre_rows, as_literals),
+}
+
+
+def build(folder: Path, name: str, rng: random.Random) -> list[Path]:
+    """Write a data set with captions and answers; about half of them have a damaged row."""
+    pattern, make, write = FORMATS[name]
+    files = {}
+    for split in ("train", "val", "test"):
+        rows = make(split)
+        if rng.random() < 0.5:
+            rows[rng.randrange(len(rows))] = replace_inside(rng.choice(rows), rng)
+        files[pattern.format(split)] = write(rows)
+    files["captions.jsonl"] = as_lines([{"id": "train0", "caption": "a cat"}, {"image": "1.jpg", "caption": "b"}])
+    files["answers.jsonl"] = as_lines([replace_inside({"id": "train0", "text": "x", "kind": "noun"}, rng)])
+    files["relations.json"] = json.dumps(replace_inside({"None": 0, "/a": 1}, rng))
+    for file, text in files.items():
+        (folder / file).write_bytes(text.encode("utf-8", "surrogatepass"))
+    return [folder / file for file in files]
+
+
+def replace_inside(value: Any, rng: random.Random) -> Any:
+    """Replace, add, rename or drop something somewhere inside a row."""
+    if rng.random() < 0.25 or not isinstance(value, list | dict) or not value:
+        return rng.choice(VALUES)
+    if isinstance(value, list):
+        at = rng.randrange(len(value))
+        return [*value[:at], *([] if rng.random() < 0.1 else [replace_inside(value[at], rng)]), *value[at + 1 :]]
+    key = rng.choice(list(value))
+    changed = {**value, key: replace_inside(value[key], rng)}
+    if rng.random() < 0.3:
+        name = rng.choice(["label", "Text", "", "\ud83d", "[red]", key + "s", "start"])
+        changed = {**{k: v for k, v in value.items() if k != key}, name: value[key]}
+    return changed
+
+
+def damage_bytes(path: Path, rng: random.Random) -> None:
+    content = path.read_bytes()
+    at = rng.randrange(len(content) + 1)
+    path.write_bytes(content[:at] + rng.choice(PIECES) + content[at + rng.choice([0, 0, 1, 3, 50]) :])
+
+
+def damage_lines(path: Path, rng: random.Random) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    at = rng.randrange(len(lines) + 1)
+    ways = [lines[:at], lines[at:], lines * 2, [rng.choice(PIECES) + b"\n", *lines], lines[:at] + lines[at + 1 :]]
+    path.write_bytes(b"".join(rng.choice(ways)))
+
+
+def damage_encoding(path: Path, rng: random.Random) -> None:
+    text = path.read_bytes().decode("utf-8", "replace")
+    encoding = rng.choice(["utf-16", "utf-16-le", "utf-32", "latin-1", "cp1252", "utf-8-sig", "gb18030"])
+    path.write_bytes(text.encode(encoding, "replace"))
+
+
+def damage_name(path: Path, rng: random.Random) -> None:
+    stem, suffix = path.stem, path.suffix
+    names = [
+        stem.upper() + suffix,
+        path.name + ".gz",
+        stem + ".csv",
+        stem,
+        f"{stem}-dev{suffix}",
+        "[red]" + path.name,
+    ]
+    path.rename(path.with_name(rng.choice(names)))
+
+
+def damage_kind(path: Path, rng: random.Random) -> None:
+    path.unlink()
+    way = rng.choice(["empty", "folder", "link", "gone", "loop"])
+    if way == "empty":
+        path.touch()
+    elif way == "folder":
+        path.mkdir()
+    elif way != "gone":
+        path.symlink_to(path if way == "loop" else path.with_name("nowhere"))
+
+
+WAYS = [
+    damage_bytes,
+    damage_bytes,
+    damage_bytes,
+    damage_lines,
+    damage_lines,
+    damage_encoding,
+    damage_name,
+    damage_kind,
+]
+
+
+def choose_params(name: str, rng: random.Random) -> dict[str, Any]:
+    return {
+        "path": rng.choice([".", ".", ".", FORMATS[name][0].format("train"), "x" * 300, "a\0b"]),
+        "format": rng.choice(["auto", "auto", name, rng.choice(list(FORMATS))]),
+        "captions": rng.choice([None, "captions.jsonl", rng.choice(PATTERNS)]),
+        "answers": rng.choice([None, "answers.jsonl", rng.choice(PATTERNS)]),
+        "offsets": rng.choice(["characters", "characters", "utf16", "bytes"]),
+        "types": rng.choice([None, None, ("PER",), ("\ud83d",), ()]),
+        "unlabelled": rng.choice([(), (), ({"path": FORMATS[name][0].format("test")},)]),
+    }
+
+
+def read_and_write(folder: Path, data: dict[str, Any]) -> None:
+    """What `cotpd data check` and the prepare step do with a data set."""
     try:
-        dataset = load_dataset(DataParams(path=".", format=name), tmp_path, require_train=False)
-    except DataError:
+        params = Params.model_validate({"data": data}).data
+    except ValueError:
         return
+    dataset = load_dataset(params, folder, require_train=False)
+    unlabelled = load_unlabelled(params, dataset.posts, folder)
+    json.dumps(report(dataset), ensure_ascii=False).encode()
+    for split, posts in dataset.posts.items():
+        write_table(folder / "out" / f"{split}.jsonl", posts)
+    write_table(folder / "out/quarantine.jsonl", [*dataset.quarantine, *unlabelled.quarantine])
+    write_json(folder / "out/summary.json", dataset.stats | {"unlabelled": unlabelled.stats})
     for row in dataset.quarantine:
         assert row.reason
         assert row.line > 0
-        assert row.model_dump_json()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_damaged_data_set_is_read_refused_or_explained(tmp_path: Path, name: str) -> None:
+    for seed in range(SEEDS):
+        rng = random.Random(f"{name} {seed}")
+        folder = tmp_path / f"{seed}"
+        folder.mkdir()
+        files = build(folder, name, rng)
+        for path in rng.sample(files, rng.randint(0, 3)):
+            rng.choice(WAYS)(path, rng)
+        data = choose_params(name, rng)
+
+        try:
+            read_and_write(folder, data)
+        except CotpdError as error:
+            str(error).encode()
+        except Exception as error:
+            pytest.fail(f"seed {seed} of {name}: {type(error).__name__}: {error}")
+
+
+@pytest.mark.timeout(900)
+def test_a_damaged_parameter_file_is_read_or_explained(tmp_path: Path, root: Path) -> None:
+    original = (root / "params.yaml").read_bytes()
+    pieces = [
+        *PIECES,
+        b"!!timestamp x",
+        b"!!int x",
+        b"!!binary x",
+        b"&a ",
+        b"*a",
+        b"<<: *a",
+        b"? ",
+        b"- ",
+        b"---\n",
+        b"%",
+    ]
+    path = tmp_path / "params.yaml"
+    for seed in range(SEEDS):
+        rng = random.Random(seed)
+        content = original
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(len(content))
+            content = content[:at] + rng.choice(pieces) + content[at + rng.choice([0, 1, 5]) :]
+        path.write_bytes(content)
+
+        try:
+            load_params(path)
+        except CotpdError as error:
+            str(error).encode()
+        except Exception as error:
+            pytest.fail(f"seed {seed}: {type(error).__name__}: {error}")

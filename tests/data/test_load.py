@@ -324,6 +324,17 @@ def test_posts_are_never_their_own_companions(load, good, key: str, pattern: str
         load(**{key: pattern})
 
 
+def test_a_file_whose_name_is_no_utf8_is_read_and_named(load, write, row, tmp_path) -> None:
+    with open(bytes(tmp_path) + b"/caf\xe9_train.jsonl", "wb") as file:  # noqa: PTH123
+        file.write(json.dumps(row(1)).encode() + b"\noops\n")
+    write("\N{SNOWMAN}_test.jsonl", [row(2)])
+
+    dataset = load()
+
+    assert [post.file for post in dataset.posts["train"]] == ["caf?_train.jsonl"]
+    assert [refused.model_dump_json() for refused in dataset.quarantine]
+
+
 def test_a_path_that_is_too_long_is_refused(load) -> None:
     with pytest.raises(DataError, match="File name too long"):
         load(path="x" * 300)

@@ -30,7 +30,13 @@ def test_a_python_without_the_packages_says_which_environment_to_activate(root: 
 
 @pytest.mark.parametrize(
     ("raised", "status", "says"),
-    [(DataError("bad row", "Mend it."), 1, "Mend it."), (KeyboardInterrupt(), 130, "run again to go on")],
+    [
+        (DataError("bad row", "Mend it."), 1, "Mend it."),
+        (DataError("bad row \ud83d", "Mend it."), 1, "bad row ?"),
+        (OSError(36, "File name too long", "x" * 9), 1, "error: xxxxxxxxx: File name too long"),
+        (OSError("no file at all"), 1, "error: no file at all"),
+        (KeyboardInterrupt(), 130, "run again to go on"),
+    ],
 )
 def test_a_step_ends_without_a_traceback(
     raised: BaseException,
@@ -81,3 +87,19 @@ def test_posts_within_an_output_are_named_by_the_flow_too(root: Path, tmp_path: 
 
     with pytest.raises(ConfigError, match=r"params\.yaml:1: data\.path: data/prepared lies within"):
         read_graph(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"types": 3}', '{"types": [1]}', '{"types": []}', "\xff", "[" * 99_999]
+)
+def test_an_edited_summary_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    from steps.training import inventory
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/prepared").mkdir(parents=True)
+    (tmp_path / "data/prepared/summary.json").write_text(content, "latin-1")
+
+    with pytest.raises(DataError, match=r"data/prepared/summary\.json: ") as caught:
+        inventory(Params())
+
+    assert "dvc repro" in caught.value.remedy

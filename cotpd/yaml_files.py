@@ -1,0 +1,115 @@
+"""YAML files of the user's, read strictly: what PyYAML stumbles over, loses or never ends on gets its line.
+
+Of two equal keys PyYAML keeps the last, ``!!timestamp x`` ends in an AttributeError, and nine levels of ten
+aliases each make a billion values, so a file is measured before it is built.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from cotpd.errors import ConfigError
+
+MOST_VALUES = 100_000  # with every alias written out; params.yaml has about 100
+_LARGEST = 2**63  # what comes of a larger number fails deep inside, in a seed or a batch size
+_BAD_VALUE = (ValueError, LookupError, AttributeError, TypeError, OverflowError)  # of PyYAML's own constructors
+KeyPath = tuple[str, ...]
+
+
+class YamlFile(NamedTuple):
+    """A file's value, and the line of every key and list item by its path."""
+
+    value: Any
+    lines: dict[KeyPath, int]
+
+
+def read_yaml(path: Path) -> YamlFile:
+    """Read one YAML document.
+
+    Raises:
+        ConfigError: It is missing, is not UTF-8 or not YAML, gives a key twice, or is too large with its aliases.
+    """
+    remedy = "Mend the line or value it names."
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        loader = _StrictLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return YamlFile(None, {})
+        _measure(node, {})
+        return YamlFile(loader.construct_document(node), _find_lines(node))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file", "Run from the folder that holds it.") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}", "Check the path.") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8", "Save it as UTF-8.") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {error}", remedy) from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not YAML: nested too deeply", remedy) from None
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """PyYAML's safe loader, whose complaints all name a line."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            value = super().construct_object(node, deep)
+        except _BAD_VALUE as error:
+            kind = node.tag.rpartition(":")[2]
+            detail = f": {error}" if isinstance(error, ValueError) else ""
+            raise _complain(node, f"{str(node.value)[:60]!r} is no {kind}{detail}") from None
+        if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
+            raise _complain(node, "a number too large for any parameter")
+        return value
+
+
+def _measure(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """Count the values below a node with every alias written out; 0 marks a node that is still being counted."""
+    if id(node) in sizes:
+        if not sizes[id(node)]:
+            raise _complain(node, "a value that holds itself")
+        return sizes[id(node)]
+    sizes[id(node)] = 0
+    size = 1
+    if isinstance(node, yaml.MappingNode):
+        _check_keys(node)
+        size += sum(_measure(part, sizes) for pair in node.value for part in pair)
+    elif isinstance(node, yaml.SequenceNode):
+        size += sum(_measure(part, sizes) for part in node.value)
+    if size > MOST_VALUES:
+        raise _complain(node, f"more than {MOST_VALUES:,} values, counting aliases")
+    sizes[id(node)] = size
+    return size
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    seen: dict[tuple[str, str], yaml.Node] = {}
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _complain(key, "a key that is no word")
+        if seen.setdefault((key.tag, key.value), key) is not key:
+            first = seen[key.tag, key.value].start_mark.line + 1
+            raise _complain(key, f"the key {key.value[:60]!r} is given twice, first in line {first}")
+
+
+def _complain(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(None, None, problem, node.start_mark)
+
+
+def _find_lines(node: yaml.Node, prefix: KeyPath = ()) -> dict[KeyPath, int]:
+    """Find the line of every key and list item, by its path."""
+    lines: dict[KeyPath, int] = {}
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    if isinstance(node, yaml.SequenceNode):
+        pairs = [
+            (yaml.ScalarNode("", str(number), item.start_mark), item) for number, item in enumerate(node.value)
+        ]
+    for key, value in pairs:
+        path = (*prefix, str(key.value))
+        lines[path] = key.start_mark.line + 1
+        lines |= _find_lines(value, path)
+    return lines
