@@ -13,7 +13,7 @@ OUTPUTS := data/prepared data/captions.jsonl data/answers.jsonl data/validated d
 	models/baseline models/teachers models/student \
 	reports/checks reports/evaluation reports/metrics.json reports/registered.json
 
-.PHONY: run test lint dev clean help project
+.PHONY: run test stress lint dev clean help project
 run: project $(VENV)/.installed  ## Train, evaluate and register a student on what params.yaml names
 	@python -m steps
 	@dvc repro
@@ -21,6 +21,9 @@ run: project $(VENV)/.installed  ## Train, evaluate and register a student on wh
 
 test: lint  ## Lint, then every test, the end-to-end run included
 	@python -m pytest
+
+stress: $(VENV)/.installed-dev  ## Damage data sets and parameter files in 10,000 ways: each is read or explained
+	@COTPD_STRESS=2000 python -m pytest tests/data/test_damage.py --timeout 3600
 
 lint: $(VENV)/.installed-dev  ## Check style, types and the workflow file
 	@ruff check . && ruff format --check .

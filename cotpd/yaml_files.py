@@ -25,20 +25,14 @@ class YamlFile(NamedTuple):
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read one YAML document.
+    """Read a file of one YAML document.
 
     Raises:
         ConfigError: It is missing, is not UTF-8 or not YAML, gives a key twice, or is too large with its aliases.
     """
     remedy = "Mend the line or value it names."
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        loader = _StrictLoader(text)
-        node = loader.get_single_node()
-        if node is None:
-            return YamlFile(None, {})
-        _measure(node, {})
-        return YamlFile(loader.construct_document(node), _find_lines(node))
+        return parse_yaml(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file", "Run from the folder that holds it.") from None
     except OSError as error:
@@ -46,10 +40,29 @@ def read_yaml(path: Path) -> YamlFile:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}:{line}: not UTF-8", "Save it as UTF-8.") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}" if mark else f"{path}"
+        raise ConfigError(f"{where}: not YAML: {error.problem or error.context}", remedy) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {error}", remedy) from None
+
+
+def parse_yaml(text: str) -> YamlFile:
+    """Parse one YAML document.
+
+    Raises:
+        yaml.YAMLError: It is none; unlike PyYAML's safe_load, this raises nothing else, whatever the text.
+    """
+    try:
+        loader = _StrictLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return YamlFile(None, {})
+        _measure(node, {})
+        return YamlFile(loader.construct_document(node), _find_lines(node))
     except RecursionError:
-        raise ConfigError(f"{path}: not YAML: nested too deeply", remedy) from None
+        raise yaml.YAMLError("nested too deeply") from None
 
 
 class _StrictLoader(yaml.SafeLoader):

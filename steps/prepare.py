@@ -22,6 +22,8 @@ def run(params: Params) -> None:
     quarantine = [*dataset.quarantine, *unlabelled.quarantine]
     write_table(PREPARED / "quarantine.jsonl", quarantine)
     stats = {**dataset.stats, UNLABELLED: unlabelled.stats}
+    for note in dataset.stats["warnings"]:
+        say(f"prepare: note: {note}")
     write_json(PREPARED / "summary.json", {"types": dataset.types, "labels": dataset.labels, "stats": stats})
     if quarantine:
         say(f"prepare: {len(quarantine)} rows set aside, see {PREPARED / 'quarantine.jsonl'}")

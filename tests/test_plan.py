@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from cotpd.cli.main import app
 from cotpd.config import Params
 from cotpd.data.records import Kind
-from cotpd.errors import LlmError
+from cotpd.errors import DataError, LlmError
 from cotpd.llm.ask import Request, ask_all
 from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.wire import chat_call
@@ -45,6 +45,11 @@ def answer(request: Request, params: Params) -> Entry:
     said = {"message": {"role": "assistant", "content": "Leeds: a city."}, "finish_reason": "stop"}
     body = {"model": params.llm.model, "choices": [said], "usage": {"prompt_tokens": 100, "completion_tokens": 16}}
     return Entry.of(call, json.dumps(body), latency=2.5)
+
+
+def test_nothing_is_planned_for_a_task_that_the_data_is_not_annotated_for(params):
+    with pytest.raises(DataError, match=r"posts: no training post is annotated for task re.*\n.*Set task: ner"):
+        make_plan(params.model_copy(update={"task": "re"}))
 
 
 def test_it_counts_by_kind_what_is_not_brought_along_or_lacks_a_caption(params):

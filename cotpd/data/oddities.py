@@ -26,6 +26,7 @@ def list_oddities(posts: Splits, stats: Counts, unread: Iterable[str]) -> list[s
         notes.append(f"train holds no {', '.join(unseen)}: these can never be predicted, and count as missed")
     if posts.get("train") and not any(has_task_labels(posts, task) for task in ("ner", "re")):
         notes.append("train holds no entity with a type and no relation: there is nothing to learn")
+    notes += [f"{split}: not one of its rows can be used" for split, rows in posts.items() if not rows]
     for split, counts in stats["splits"].items():
         notes += [f"{split}: {note}" for note in _list_of_split(counts)]
     left = list(unread)

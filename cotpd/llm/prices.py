@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cotpd.config import LlmParams
 from cotpd.errors import ConfigError
 from cotpd.llm.wire import check_address
+from cotpd.yaml_files import parse_yaml
 
 SHIPPED = Path(__file__).with_name("prices.yaml")
 _RELEASE = re.compile(r"-\d{4}-\d{2}-\d{2}$")
@@ -52,7 +53,7 @@ class PriceTable(BaseModel):
             ConfigError: It is missing, or holds what is not understood; names file and key.
         """
         try:
-            values = yaml.safe_load(path.read_text("utf-8-sig"))
+            values = parse_yaml(path.read_text("utf-8-sig")).value
             if not isinstance(values, dict):
                 held = "nothing" if values is None else type(values).__name__
                 raise ConfigError(f"{path}: holds {held}, not source, checked and models", f"See {SHIPPED}.")
@@ -65,7 +66,7 @@ class PriceTable(BaseModel):
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             raise ConfigError(f"{path}: {key}: {first['msg']}", f"See {SHIPPED}.") from None
-        except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that no calendar has, bytes, depth
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: not YAML: {error}", f"See {SHIPPED}.") from None
 
     def price(self, model: str) -> Price | None:

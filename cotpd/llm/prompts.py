@@ -24,6 +24,7 @@ from cotpd.data.records import Kind
 from cotpd.errors import ConfigError
 from cotpd.llm.structured import check_schema
 from cotpd.llm.wire import Message
+from cotpd.yaml_files import parse_yaml
 
 FIELDS: dict[Kind, tuple[str, ...]] = {
     Kind.NOUN: ("text",),
@@ -211,7 +212,7 @@ def _is_template(frame: traceback.FrameSummary) -> bool:
 
 def _head(path: Path, text: str) -> Head:
     try:
-        return Head.model_validate(yaml.safe_load(text))
+        return Head.model_validate(parse_yaml(text).value)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 2 if error.problem_mark else 1  # the head starts on line 2
         raise ConfigError(f"{path}:{line}: not YAML: {error.problem}", "Mend the head.") from None
@@ -225,26 +226,14 @@ def _head(path: Path, text: str) -> Head:
         line = _line_of(text, re.escape(key)) if key else 1
         where = f"{path}:{line}: {key}: " if key else f"{path}:1: "
         raise ConfigError(f"{where}{first['msg']}", f"A head has {_HEAD_KEYS}.") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that no calendar has, say
-        raise ConfigError(f"{path}:{_line_of_value(text)}: not YAML: {error}", "Mend the head.") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}:1: not YAML: {error}", "Mend the head.") from None
 
 
 def _line_of(head: str, key: str) -> int:
     """The line of the file on which a key of the head stands, given as a pattern; 1 where it does not."""
     opening = re.compile(rf"""["']?{key}["']?\s*:""")
     return next((n for n, row in enumerate(head.splitlines(), 2) if opening.match(row)), 1)
-
-
-def _line_of_value(head: str) -> int:
-    """The line with a value that YAML takes for a date or number and cannot make one of; 1 where none is found."""
-    for number, row in enumerate(head.splitlines(), 2):
-        try:
-            yaml.safe_load(row)
-        except yaml.YAMLError:
-            continue
-        except (ValueError, RecursionError):
-            return number
-    return 1
 
 
 _HEAD_KEYS = ", ".join(field.alias or name for name, field in Head.model_fields.items())

@@ -144,3 +144,20 @@ def test_prepare_stops_where_the_labels_of_the_task_are_missing(
 
     with pytest.raises(DataError, match=expected):
         run(Params.model_validate({"task": task, "data": {"path": "posts"}}))
+
+
+@pytest.mark.parametrize(
+    ("row", "remedy"),
+    [
+        ({"id": "1", "content": "Ada"}, "Rename 'content' to 'text'."),
+        ({"id": "1", "Sentence": "Ada"}, "Rename 'Sentence' to 'text'."),
+        ({"id": "1", "words": ["Ada"]}, "Rename 'words' to 'tokens'."),
+        ({"id": "1"}, "Give the post's text, or its tokens."),
+    ],
+)
+def test_a_text_under_another_key_is_named(load, write, row: dict, remedy: str) -> None:
+    write("train.jsonl", [row])
+
+    [refused] = load(require_train=False).quarantine
+
+    assert (refused.reason, refused.remedy) == ("missing: text", remedy)

@@ -127,3 +127,28 @@ def test_what_was_seen_is_named_where_nothing_is_recognised(load, write) -> None
 
     with pytest.raises(DataError, match=r"test\.txt: its first lines are of no format.*train\.txt: it is empty"):
         load()
+
+
+def test_a_split_of_which_nothing_can_be_used_is_noted(load, write, row) -> None:
+    write("train.jsonl", [row(1)])
+    write("valid.jsonl", [row(2, label=[[0, 3, "PER"]])])
+
+    dataset = load()
+
+    assert len(dataset.quarantine) == 1
+    assert "valid: not one of its rows can be used" in dataset.stats["warnings"]
+
+
+def test_answers_whose_split_is_not_named_are_refused(load, write) -> None:
+    write("train.txt", TWITTER)
+    write("answers/knowledge.txt", "Ada\tB-PER\n<EOS>\tX\nname\tX\n")
+
+    with pytest.raises(DataError, match=r"knowledge\.txt: its name does not say which split it answers"):
+        load(answers="answers")
+
+
+def test_answers_are_found_whatever_the_case_of_their_ending(load, write) -> None:
+    write("train.txt", TWITTER)
+    write("answers/Train.TXT", "Ada\tB-PER\n<EOS>\tX\nname\tX\n")
+
+    assert load(answers="answers").stats["answers"]["matched"] == 1

@@ -50,9 +50,10 @@ def test_a_gateway_on_this_machine_costs_what_the_file_says_and_is_stopped(tmp_p
         ("source: x\nchecked: 2026-01-31\nmodels:\n  ours: {input: -1, output: 2}\n", "models.ours.input"),
         ("source: x\nchecked: 2026-01-31\nmodels:\n  ours: {input: 1}\n", "models.ours.output"),
         ("source: x\nmodels: {}\n", "checked"),
-        ("source: x\nchecked: 2026-13-45\nmodels: {}\n", "not YAML: month must be in 1..12"),
+        ("source: x\nchecked: 2026-13-45\nmodels: {}\n", "not YAML: '2026-13-45' is no timestamp: month must be"),
         ("# nothing yet\n", "holds nothing, not source, checked and models"),
         ("- 1\n", "holds list, not source"),
+        ("checked: !!timestamp x\n", "not YAML: 'x' is no timestamp"),
         ("[" * 5000, "not YAML"),
     ],
 )

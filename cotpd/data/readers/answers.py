@@ -50,7 +50,7 @@ def read_answers(
     counts: Counter[str] = Counter()
     for path in _files(expand(folder, pattern, "answers", splits)):
         source = Source(path, name_of(path, root), split_of(path) or "", counts=counts)
-        if path.suffix == ".txt":
+        if path.suffix.lower() == ".txt":
             refused += _read_blocks(source, kind, posts, found)
         else:
             refused += _read_lines(source, kind, posts, found)
@@ -60,9 +60,13 @@ def read_answers(
 def _files(paths: list[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
-        files += sorted(p for p in path.iterdir() if p.suffix in (".txt", ".jsonl")) if path.is_dir() else [path]
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        files += [file for file in inside if not path.is_dir() or file.suffix.lower() in (".txt", ".jsonl")]
     if not files:
         raise DataError(f"{paths[0]}: a folder without .txt or .jsonl files", "Mend data.answers.")
+    unnamed = next((file for file in files if file.suffix.lower() == ".txt" and split_of(file) is None), None)
+    if unnamed is not None:
+        raise DataError(f"{unnamed}: its name does not say which split it answers", "Name it e.g. train.txt.")
     return files
 
 

@@ -12,6 +12,7 @@ from cotpd.data.readers.base import Format, Rows, Source, attempt, refuse, refus
 from cotpd.data.readers.key_names import (
     ENTITY_KEYS,
     RELATION_KEYS,
+    explain_missing_text,
     list_ignored_keys,
     refuse_unknown_keys,
 )
@@ -76,7 +77,7 @@ def _tokens(row: dict[str, Any]) -> tuple[str, list[Token], bool]:
     text, own = row.get("text"), row.get("tokens")
     if own is None:
         if not isinstance(text, str):
-            raise RowError("missing: text", "Give the post's text, or its tokens.")
+            raise RowError("missing: text", explain_missing_text(row))
         if not text.strip():
             raise RowError("the post is empty", "Remove it.")
         return text, tokenize(text), False

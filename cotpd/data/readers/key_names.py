@@ -23,6 +23,7 @@ _RELATION_ALIASES = {
     "tail": "t to toid target targetid dst object obj arg2 e2 tailid tailspan entity2 right child end",
     "label": "type relation rel relationtype reltype predicate class category tag kind name property",
 }
+_TEXT_ALIASES = "content sentence sent body tweet post message caption_text full_text words data document doc"
 # Words in the keys under which other tools keep annotation; weak ones count where the value is a list or object.
 _STRONG = """
 label labels labeled labelled tag tags ner nertags bio iob iob2 bioes bilou annotation annotations entity entities
@@ -49,6 +50,14 @@ def refuse_unknown_keys(row: Mapping[str, object], keys: tuple[str, ...], owner:
             if meant is None or meant in row:
                 raise RowError(f"unknown key {key!r} in {owner}", f"It has {', '.join(keys)}; leave {key!r} out.")
             raise RowError(f"unknown key {key!r} in {owner}; did you mean {meant!r}?", f"Rename it to {meant!r}.")
+
+
+def explain_missing_text(row: Mapping[str, object]) -> str:
+    """Say how to give a post's text: by another name for the key that probably holds it, where there is one."""
+    other = next((key for key in row if key.lower() in _TEXT_ALIASES.split()), None)
+    if other is None:
+        return "Give the post's text, or its tokens."
+    return f"Rename {other!r} to {'tokens' if isinstance(row[other], list) else 'text'!r}."
 
 
 def list_ignored_keys(row: Mapping[str, object]) -> list[str]:
