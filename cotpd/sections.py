@@ -28,7 +28,7 @@ VariableName = Annotated[str, AfterValidator(_variable)]
 class Section(BaseModel):
     """Base of every section: immutable, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class StudentParams(Section):

@@ -28,8 +28,8 @@ class Price(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
+    input: float = Field(ge=0, allow_inf_nan=False, strict=True)
+    output: float = Field(ge=0, allow_inf_nan=False, strict=True)
 
     def of(self, prompt_tokens: float, completion_tokens: float) -> float:
         """Dollars for so many tokens read and written."""

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SQLITE = "sqlite:///"
-
-
+WRITABLE = "See that its database can be reached and written, and that its disk has room."
 REACHABLE = "Set MLFLOW_TRACKING_URI, or register.tracking_uri in params.yaml, to a store that answers."
 
 
@@ -76,6 +75,7 @@ def connect(params: RegisterParams, root: Path, *, create: bool = False) -> "Mlf
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # its import sets INFO
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # logs with SQL what it raises as well
     with explained(f"the registry {uri}", REACHABLE):
         return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
@@ -109,12 +109,16 @@ def explained(what: str, remedy: str) -> Iterator[None]:
     """
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
     except MlflowException as error:
         if isinstance(error.__context__, RequestException):
             raise ModelError(f"{what}: the tracking server does not answer", REACHABLE) from None
-        raise ModelError(f"{what}: {error.message}", remedy) from None
+        problem, sql, _ = error.message.partition("\n[SQL: ")
+        raise ModelError(f"{what}: {problem}", WRITABLE if sql else remedy) from None
+    except SQLAlchemyError as error:
+        raise ModelError(f"{what}: {str(error).partition(chr(10))[0]}", WRITABLE) from None
     except ModuleNotFoundError as error:  # the driver of a database
         raise ModelError(f"{what}: {error}", f"Install it: pip install {error.name}.") from None

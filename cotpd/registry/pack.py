@@ -86,19 +86,17 @@ def register(
     with explained(f"registering {name}", "See the message; the tracking server must be reachable and writable."):
         experiment = experiment_id(client, params.register_.experiment)
         tags = {f"sha256.{path.name}": digest(path) for path in tables} | _commit(root) | dict(extra_tags or {})
-        with (
-            current(client),
-            mlflow.start_run(experiment_id=experiment, run_name=name) as run,
-        ):
-            tags |= adopt_runs(client, experiment, run.info.run_id, trained)
-            tags |= register_prompts(client, used_prompts(params))
-            mlflow.set_tags(tags)
-            mlflow.log_params(_flat(params.model_dump(mode="json", by_alias=True)))
-            mlflow.log_metrics(_figures(metrics))
-            if evaluation is not None:
-                mlflow.log_artifacts(str(evaluation), "evaluation")
-            source = _log_model(params.task, student)
-        number = _version(client, name, source, run.info.run_id, tags | _headlines(metrics))
+        with current(client):
+            with mlflow.start_run(experiment_id=experiment, run_name=name) as run:
+                tags |= adopt_runs(client, experiment, run.info.run_id, trained)
+                tags |= register_prompts(client, used_prompts(params))
+                mlflow.set_tags(tags)
+                mlflow.log_params(_flat(params.model_dump(mode="json", by_alias=True)))
+                mlflow.log_metrics(_figures(metrics))
+                if evaluation is not None:
+                    mlflow.log_artifacts(str(evaluation), "evaluation")
+                source = _log_model(params.task, student)
+            number = _version(client, name, source, run.info.run_id, tags | _headlines(metrics))
     set_alias(client, name, params.register_.alias, number)
     uri = f"models:/{name}@{params.register_.alias}"
     return Registered(name, number, params.register_.alias, uri, run.info.run_id)
@@ -111,19 +109,16 @@ def digest(path: Path) -> str:
 
 
 def signature(task: str) -> "ModelSignature":
-    """Columns in, and what comes out for each row: the `predict` of cotpd.registry.serving."""
+    """What comes out for each row: the `predict` of cotpd.registry.serving, which checks what goes in itself."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Array, Object, Property
 
-    columns = Schema([ColSpec(DataType.string, name) for name in EXAMPLES[task]])
     if task == "re":
-        return ModelSignature(
-            columns, Schema([ColSpec(DataType.string, "label"), ColSpec(DataType.double, "score")])
-        )
+        return ModelSignature(None, Schema([ColSpec(DataType.string, "label"), ColSpec(DataType.double, "score")]))
     kinds = {"start": "long", "end": "long", "type": "string", "text": "string", "score": "double"}
     entity = Object([Property(name, DataType[kind]) for name, kind in kinds.items()])
-    return ModelSignature(columns, Schema([ColSpec(Array(entity), "entities")]))
+    return ModelSignature(None, Schema([ColSpec(Array(entity), "entities")]))
 
 
 def _log_model(task: str, student: Path) -> str:

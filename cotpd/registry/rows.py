@@ -25,6 +25,35 @@ class Asked(NamedTuple):
     tail: Span | None = None
 
 
+def rows_of(model_input: Any) -> list[Any]:
+    """The rows of a request in whatever form MLflow hands it on, each value as the client wrote it.
+
+    A data frame stays one, `inputs` become lists of objects whose values are NumPy arrays, and `instances` become
+    columns, in which MLflow has turned numbers among texts into text.
+
+    Raises:
+        DataError: There are no rows in it; what is in a row is for :func:`read_row` to say.
+    """
+    if hasattr(model_input, "to_dict"):  # a data frame without a single column still has its rows
+        return [_plain(row) for row in model_input.to_dict("records")] or [{}] * len(model_input)
+    rows = _plain(model_input)
+    if isinstance(rows, Mapping) and isinstance(rows.get("text"), list):
+        columns = {name: values if isinstance(values, list) else [values] for name, values in rows.items()}
+        if len(lengths := {len(values) for values in columns.values()}) > 1:
+            raise DataError(f"columns of {sorted(lengths)} rows", "Give each row as an object.")
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return rows if isinstance(rows, list) else [rows]
+
+
+def _plain(value: Any) -> Any:
+    """The same without NumPy."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
 def predict_rows(
     student: "Student", rows: Sequence[Row], *, first: int = 1, batch_size: int = 32
 ) -> list[dict[str, Any]]:
@@ -65,8 +94,11 @@ def read_row(task: str, row: Row, where: str) -> Asked:
     """Check a row; where head and tail read the same, the tail is the next occurrence.
 
     Raises:
-        DataError: It lacks a column, or a mention does not stand in its text; the message names ``where``.
+        DataError: It is no object, lacks a column, or a mention does not stand in its text; the message names
+            ``where``.
     """
+    if not isinstance(row, Mapping):
+        raise DataError(f"{where} {_problem(row)}", 'Give each row as an object: {"text": "..."}.')
     text = _text(row, where)
     if task == "ner":
         return Asked(text)
@@ -123,7 +155,9 @@ def _text(row: Row, where: str) -> str:
 
 
 def _problem(value: object) -> str:
-    return "is missing" if value is None else f"is {type(value).__name__}, not text"
+    if value is None or value != value:  # pandas writes NaN where there is nothing
+        return "is missing"
+    return f"is {type(value).__name__}, not text"
 
 
 def _rounded(found: dict[str, Any]) -> dict[str, Any]:

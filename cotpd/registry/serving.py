@@ -25,12 +25,16 @@ class Served(mlflow.pyfunc.PythonModel):
         self.student = Student.from_pretrained(context.artifacts["student"])
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> list[dict]:
-        """Predict each row; a row that cannot be read is refused with its number (HTTP 400)."""
+        """Predict each row; a row that cannot be read is refused with its number (HTTP 400).
+
+        The model's signature names no inputs, or MLflow would turn null, numbers and objects into text before they
+        come here; without one it hands on whatever form the request had.
+        """
         from cotpd.errors import CotpdError
-        from cotpd.registry.rows import predict_rows
+        from cotpd.registry.rows import predict_rows, rows_of
 
         try:
-            return predict_rows(self.student, model_input.to_dict("records"))
+            return predict_rows(self.student, rows_of(model_input))
         except CotpdError as error:
             raise mlflow.exceptions.MlflowException.invalid_parameter_value(str(error)) from None
 

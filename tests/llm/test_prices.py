@@ -49,6 +49,13 @@ def test_a_gateway_on_this_machine_costs_what_the_file_says_and_is_stopped(tmp_p
         ("models: [", "not YAML"),
         ("source: x\nchecked: 2026-01-31\nmodels:\n  ours: {input: -1, output: 2}\n", "models.ours.input"),
         ("source: x\nchecked: 2026-01-31\nmodels:\n  ours: {input: 1}\n", "models.ours.output"),
+        *(
+            (
+                f"source: x\nchecked: 2026-01-31\nmodels:\n  ours: {{input: 1, output: {price}}}\n",
+                "models.ours.output",
+            )
+            for price in (".inf", "-.inf", ".nan", "1e999", "-1", "true", "'2'", "null", "[1]")
+        ),
         ("source: x\nmodels: {}\n", "checked"),
         ("source: x\nchecked: 2026-13-45\nmodels: {}\n", "not YAML: '2026-13-45' is no timestamp: month must be"),
         ("# nothing yet\n", "holds nothing, not source, checked and models"),

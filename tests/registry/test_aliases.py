@@ -1,6 +1,7 @@
 """Champion, previous and challenger: who is what after each move."""
 
 import pytest
+from sqlalchemy import Engine, event
 
 from cotpd.config import RegisterParams
 from cotpd.errors import ModelError
@@ -85,3 +86,18 @@ def test_versions_are_found_by_number_and_by_alias_and_nothing_else(client):
     for which in ("4", "champion", "", "latest"):
         with pytest.raises(ModelError, match="It has: challenger, 1, 2, 3"):
             find(client, NAME, which)
+
+
+def test_a_store_that_cannot_be_written_is_named_without_sql(client, capfd):
+    def refuse_writes(connection):
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+
+    event.listen(Engine, "begin", refuse_writes)
+    try:
+        with pytest.raises(ModelError, match="attempt to write a readonly database") as caught:
+            promote(client, NAME, "1")
+    finally:
+        event.remove(Engine, "begin", refuse_writes)
+
+    assert "can be reached and written" in caught.value.remedy
+    assert "INSERT" not in str(caught.value) + capfd.readouterr().err
