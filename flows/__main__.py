@@ -1,6 +1,12 @@
-"""`python -m flows`: offer the flow as the deployment cotpd/full and run what is asked of it, until Ctrl-C."""
+"""`python -m flows`: offer the flow as a deployment and run what is asked of it, until Ctrl-C."""
 
-from flows.full import full
+import sys
+
+from cotpd.errors import CotpdError
+from flows.serving import serve
 
 if __name__ == "__main__":
-    full.serve(name="full", description="The whole pipeline of dvc.yaml", tags=["cotpd"])
+    try:
+        sys.exit(serve())
+    except CotpdError as error:
+        sys.exit(f"error: {error}")

@@ -4,37 +4,57 @@ import subprocess
 from pathlib import Path
 
 from prefect import flow, get_run_logger, task
+from prefect.runtime import flow_run
 from prefect.states import Completed, State
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from steps.graph import Step, is_up_to_date, read_graph, run_step
+from flows.states import close_task_runs, end_with_server, watched
+from steps.graph import RunningStep, Step, is_up_to_date, read_graph
+from steps.guard import GRACE
 
 ROOT = Path(__file__).resolve().parent.parent
+_SHOWN = 15  # last lines of a failed step in its task's state
 
 
 @task(task_run_name="{step.name}")
 def run(step: Step) -> State:
     """Bring one stage up to date; the state is named Cached where there was nothing to do."""
-    logger = get_run_logger()
     if is_up_to_date(step.name, ROOT):
         return Completed(name="Cached", message=f"{step.name}: nothing has changed since dvc.lock was written")
-    said: list[str] = []
+    printed: list[str] = []
     try:
-        for line in run_step(step.name, ROOT):
-            said.append(line)
-            logger.info(line)
+        with RunningStep(step.name, ROOT) as running:
+            relay(running, step.name, printed)
     except subprocess.CalledProcessError:
-        raise RuntimeError(f"{step.name} failed:\n" + "\n".join(said[-15:])) from None
+        raise RuntimeError(f"{step.name} failed:\n" + "\n".join(printed[-_SHOWN:])) from None
     return Completed(message=step.description)
 
 
-@flow(name="cotpd", task_runner=ThreadPoolTaskRunner(max_workers=1))
+def relay(running: RunningStep, name: str, printed: list[str]) -> None:
+    """Log what a step prints, and what it has to say when it is stopped (SIGTERM, Ctrl-C)."""
+    logger = get_run_logger()
+    try:
+        for line in running:
+            printed.append(line)
+            logger.info(line)
+    except BaseException:
+        logger.warning(f"{name}: stopping; it has {GRACE:.0f} seconds to write what it has, then it is killed")
+        running.end()
+        for line in running:
+            logger.info(line)
+        raise
+
+
+@flow(name="cotpd", on_cancellation=[close_task_runs], on_crashed=[close_task_runs])
 def full() -> None:
-    """Caption, ask, validate, augment, train, evaluate and register; parameters are those of params.yaml."""
-    running = {}
-    for step in read_graph(ROOT):
-        running[step.name] = run.with_options(name=step.name).submit(
-            step, wait_for=[running[name] for name in step.after]
-        )
-    for future in running.values():
-        future.result()
+    """Caption, ask, validate, augment, train, evaluate and register; parameters are those of params.yaml.
+
+    Steps run one after another in the main thread, the only one that a signal reaches.
+    """
+    end_with_server()
+    states: dict[str, State] = {}
+    with watched(flow_run.id, ROOT):
+        for step in read_graph(ROOT):
+            upstream = [states[name] for name in step.after]
+            states[step.name] = run.with_options(name=step.name)(step, wait_for=upstream, return_state=True)
+    for state in states.values():
+        state.result()

@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import networkx
 from dvc.exceptions import CyclicGraphError, DvcException
@@ -18,6 +20,7 @@ from dvc.repo import Repo
 
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
+from steps import guard
 
 
 @dataclass(frozen=True)
@@ -64,30 +67,62 @@ def is_up_to_date(name: str, root: Path | str = ".") -> bool:
         return not stage.status(check_updates=True)
 
 
-def run_step(name: str, root: Path | str = ".") -> Iterator[str]:
-    """Run one step through DVC and yield what it prints, line by line.
+class RunningStep:
+    """One step that runs through DVC, under a guard that ends all its processes; iterate over what it prints.
 
-    The step gets its own process group, so that an interrupted flow leaves nothing running.
+    A context manager. Leaving it early, by whatever exception, asks the step's process group to end (SIGTERM), and
+    kills what is left of it after ``GRACE`` seconds; so does the death of this process, kill -9 included.
+
+    Args:
+        name: The step's name in dvc.yaml.
+        root: The project's folder.
 
     Raises:
-        subprocess.CalledProcessError: The step failed; what it printed has been yielded.
+        subprocess.CalledProcessError: On leaving: the step failed.
     """
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    with subprocess.Popen(
-        command,
-        cwd=root,
-        env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
+
+    def __init__(self, name: str, root: Path | str = ".") -> None:
+        self.command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
+        self.root = root
+
+    def __enter__(self) -> Self:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        self.guard = subprocess.Popen(
+            [sys.executable, guard.__file__, *self.command],
+            cwd=self.root,
+            env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C in a terminal reaches the flow, which ends the step in its own way
+        )
+        self.group = int(self.guard.stdout.readline() or 0)
+        return self
+
+    def __iter__(self) -> Iterator[str]:
+        return (line.rstrip() for line in self.guard.stdout)
+
+    def end(self) -> None:
+        """Ask the step's processes to end; what they still print can be read until they have."""
+        with suppress(OSError):
+            self.guard.stdin.close()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.end()
+        self.guard.stdout.close()
+        status = self._wait()
+        if kind is None and status:
+            raise subprocess.CalledProcessError(status, self.command)
+
+    def _wait(self) -> int:
+        """Wait for the guard; if it was killed, end its group in its place."""
         try:
-            yield from (line.rstrip() for line in process.stdout or ())
-        except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
-            raise
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
+            self.guard.wait(guard.GRACE + 5)
+        except subprocess.TimeoutExpired:
+            self.guard.kill()
+            self.guard.wait()
+        if self.guard.returncode < 0 and self.group:
+            with suppress(ProcessLookupError):
+                os.killpg(self.group, signal.SIGKILL)
+        return self.guard.returncode

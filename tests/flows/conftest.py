@@ -1,13 +1,30 @@
 """A small DVC project in the shape of ours, and one Prefect server for all tests of the flow."""
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 DVC = [sys.executable, "-m", "dvc"]
+LIMIT = 90.0  # seconds for anything that is waited for, on a busy machine
+# A step that writes its process id, and on SIGTERM what it has.
+SLEEPER = """
+import os, pathlib, signal, sys, time
+def stop(*_):
+    pathlib.Path("saved").write_text("checkpoint")
+    sys.exit(143)
+signal.signal(signal.SIGTERM, stop)
+pathlib.Path("part").write_text(str(os.getpid()))
+pathlib.Path("part").rename("pid")
+time.sleep(600)
+"""
 
 
 def dvc(project: Path, *arguments: str) -> str:
@@ -47,3 +64,51 @@ def prefect_server() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=120):
         yield
+
+
+@pytest.fixture
+def checkout(project: Path, prefect_server: None) -> Path:
+    """The small project with the flow's own code in it, and a stage that sleeps until it is stopped."""
+    for package in ("flows", "steps"):
+        shutil.copytree(Path(__file__).parents[2] / package, project / package)
+    (project / "step.py").write_text(SLEEPER)
+    (project / "dvc.yaml").write_text("stages:\n  slow:\n    cmd: python step.py\n    outs: [slow.txt]\n")
+    return project
+
+
+@pytest.fixture
+def start(checkout: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a Python program in the checkout, its output in log.txt; whatever is left of it is killed."""
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    environment = os.environ | settings | {"PYTHONPATH": f"{checkout}{os.pathsep}{Path(__file__).parents[2]}"}
+    programs = []
+
+    def run(*arguments: str, **changes: str) -> subprocess.Popen[str]:
+        with (checkout / "log.txt").open("a") as log:
+            programs.append(
+                subprocess.Popen(
+                    [sys.executable, *arguments],
+                    cwd=checkout,
+                    env=environment | changes,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            )
+        return programs[-1]
+
+    yield run
+    for program in programs:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+        program.wait(LIMIT)
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Wait for a condition, for a limited time."""
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, f"waited too long: {what}"
+        time.sleep(0.1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import flows.full
-from steps.graph import is_up_to_date, read_graph, run_step
+from steps.graph import RunningStep, is_up_to_date, read_graph
 
 from .conftest import dvc
 
@@ -110,4 +110,6 @@ def test_a_failing_step_fails_the_flow_with_its_own_words_and_keeps_what_was_don
 
 
 def test_what_a_step_prints_reaches_the_caller(project: Path) -> None:
-    assert any("Running stage 'first'" in line for line in run_step("first", project))
+    with RunningStep("first", project) as running:
+        printed = list(running)
+    assert any("Running stage 'first'" in line for line in printed)

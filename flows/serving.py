@@ -1,0 +1,125 @@
+"""Serve the flow from this machine: a deployment without a work pool, whose runs are processes of this program.
+
+Trade-off: `Flow.serve` does the same in one line, but on its way out pauses a deployment that others may use,
+and says nothing after Ctrl-C until the last run has ended by itself.
+"""
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from typing import Any
+
+import psutil
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound
+from prefect.runner import Runner
+from prefect.settings import PREFECT_API_URL
+from rich.console import Console
+
+from cotpd.errors import ConfigError
+from flows.full import full
+from flows.states import SERVER
+from steps.guard import GRACE
+
+_NAMES = ("full", "local")  # of the deployment; the second one where a work pool has the first
+_LAST_WORDS = 10.0  # seconds after a second Ctrl-C for writing down what became of the runs
+
+console = Console(stderr=True, highlight=False)
+
+
+def serve() -> int:
+    """Serve until Ctrl-C or SIGTERM; returns the exit status.
+
+    Raises:
+        ConfigError: No Prefect server answers.
+    """
+    deployment = build_deployment()
+    os.environ[SERVER] = str(os.getpid())
+    server = Server(name="cotpd", pause_on_shutdown=False, limit=1)  # two runs would write the same files
+    server.add_deployment(deployment)
+    return asyncio.run(server.serve(deployment.full_name))
+
+
+def build_deployment() -> RunnerDeployment:
+    """The deployment to serve; what others have set on it (schedules, a pause) stays as it is.
+
+    Raises:
+        ConfigError: No Prefect server is named, none answers, or work pools have both names.
+    """
+    url = PREFECT_API_URL.value()
+    if not url:
+        remedy = "Run in the folder of prefect.toml, or set PREFECT_API_URL, such as http://127.0.0.1:4200/api."
+        raise ConfigError("no Prefect server is named", remedy)
+    with get_client(sync_client=True) as client:
+        if client.api_healthcheck():
+            raise ConfigError(
+                f"no Prefect server answers at {url}", "Start one in another terminal: prefect server start"
+            )
+        name, exists = choose_name(client)
+    deployment = RunnerDeployment.from_flow(
+        full, name=name, description="The whole pipeline of dvc.yaml, on one machine", tags=["cotpd"]
+    )
+    if exists:  # an unset field is not sent, while an empty list would delete the schedules
+        deployment.model_fields_set.difference_update({"schedules", "paused"})
+    return deployment
+
+
+def choose_name(client: SyncPrefectClient) -> tuple[str, bool]:
+    """The first name that no work pool has, and whether there is a deployment of that name."""
+    for name in _NAMES:
+        try:
+            deployment = client.read_deployment_by_name(f"{full.name}/{name}")
+        except ObjectNotFound:
+            return name, False
+        if deployment.work_pool_name is None:
+            return name, True
+        console.print(f"{full.name}/{name} belongs to work pool {deployment.work_pool_name}.", markup=False)
+    names = " and ".join(f"{full.name}/{name}" for name in _NAMES)
+    raise ConfigError(f"work pools have {names}", "Rename one of them in prefect.yaml, or start a worker instead.")
+
+
+class Server(Runner):
+    """Prefect's runner, which says what it waits for when it is stopped, and waits for a bounded time."""
+
+    async def serve(self, deployment: str) -> int:
+        """Run until a signal comes; returns the status that a shell expects after it."""
+        self._status, self._main = 0, asyncio.current_task()
+        self._serving_loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            self._serving_loop.add_signal_handler(number, self.stop_on_signal, number)
+        console.print(f"Serving {deployment} until Ctrl-C. Run it with:", markup=False)
+        console.print(f"  prefect deployment run {deployment} --watch", markup=False, soft_wrap=True)
+        with suppress(asyncio.CancelledError):
+            await self.start()
+        return self._status
+
+    def handle_sigterm(self, *_: Any) -> None:
+        """Stop after SIGTERM, for which the runner installs this method."""
+        self._serving_loop.call_soon_threadsafe(self.stop_on_signal, signal.SIGTERM)
+
+    def stop_on_signal(self, number: int) -> None:
+        """Cancel the runs in progress; after a second signal kill them."""
+        if self._status:
+            console.print("Killing the runs in progress.")
+            kill_children()
+            self._serving_loop.call_later(_LAST_WORDS, os._exit, self._status)
+            return
+        self._status = 128 + number
+        console.print(
+            f"Stopping: runs in progress are cancelled, with {GRACE:.0f} seconds to write what their steps have; "
+            "Ctrl-C again kills them.",
+            soft_wrap=True,
+        )
+        if self.started:
+            self._stopping_task = asyncio.ensure_future(self.astop())
+        else:
+            self._main.cancel()
+
+
+def kill_children() -> None:
+    """Kill this program's own processes, the runs; the guard of each step ends it then."""
+    for process in psutil.Process().children():
+        with suppress(psutil.Error):
+            process.kill()

@@ -1,0 +1,87 @@
+"""`python -m flows` beside what others have made on the server: a work pool's deployment, schedules, a pause."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import LIMIT, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def client(prefect_server):
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        yield client
+        for deployment in client.read_deployments():
+            client.delete_deployment(deployment.id)
+
+
+def serve_for_a_moment(checkout, start, name):
+    log = checkout / "log.txt"
+    log.unlink(missing_ok=True)
+    server = start("-m", "flows")
+    wait_until(lambda: f"Serving cotpd/{name}" in log.read_text(), "the deployment is served")
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(LIMIT) == 143
+
+
+def schedules(client, name="cotpd/full"):
+    return [(row.schedule.cron, row.active) for row in client.read_deployment_by_name(name).schedules]
+
+
+def prefect(*arguments):
+    subprocess.run([sys.executable, "-m", "prefect", *arguments], check=True, timeout=LIMIT, capture_output=True)
+
+
+def test_schedules_and_a_pause_outlive_a_restart(checkout, start, client):
+    serve_for_a_moment(checkout, start, "full")
+    assert not client.read_deployment_by_name("cotpd/full").paused
+    prefect("deployment", "schedule", "create", "cotpd/full", "--cron", "0 3 * * *")
+    client.pause_deployment(client.read_deployment_by_name("cotpd/full").id)
+
+    serve_for_a_moment(checkout, start, "full")
+
+    assert schedules(client) == [("0 3 * * *", True)]
+    assert client.read_deployment_by_name("cotpd/full").paused
+
+
+def test_the_deployment_of_a_work_pool_is_left_alone_and_another_name_served(checkout, start, client):
+    from prefect.client.schemas.actions import WorkPoolCreate
+
+    client.create_work_pool(WorkPoolCreate(name="cotpd", type="process"))
+    flow = client.create_flow_from_name("cotpd")
+    client.create_deployment(flow, "full", work_pool_name="cotpd", entrypoint="flows/full.py:full")
+    prefect("deployment", "schedule", "create", "cotpd/full", "--cron", "0 3 * * *")
+    before = client.read_deployment_by_name("cotpd/full")
+
+    serve_for_a_moment(checkout, start, "local")
+
+    after = client.read_deployment_by_name("cotpd/full")
+    assert (after.work_pool_name, after.paused, after.updated) == ("cotpd", False, before.updated)
+    assert schedules(client) == [("0 3 * * *", True)]
+    assert client.read_deployment_by_name("cotpd/local").work_pool_name is None
+
+
+def test_without_a_server_one_sentence_names_the_remedy(tmp_path: Path):
+    nobody = "http://127.0.0.1:9/api"
+    done = subprocess.run(
+        [sys.executable, "-c", "import runpy; runpy.run_module('flows', run_name='__main__')"],
+        cwd=Path(__file__).parents[2],
+        env={"PATH": "/usr/bin:/bin", "PREFECT_API_URL": nobody, "PREFECT_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"error: no Prefect server answers at {nobody}",
+        "  Start one in another terminal: prefect server start",
+    ]

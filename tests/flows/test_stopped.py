@@ -1,0 +1,119 @@
+"""A flow that is stopped, in whichever way, leaves no process behind, and its states tell the truth."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from .conftest import LIMIT, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+BY_HAND = ("-c", "from flows.full import full; full()")
+
+
+@pytest.fixture
+def client(prefect_server):
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+def latest_run(client):
+    return max(client.read_flow_runs(), key=lambda run: run.created)
+
+
+def request_run(client, checkout):
+    """Ask the served deployment for a run."""
+    log = checkout / "log.txt"
+    wait_until(lambda: log.exists() and "Serving cotpd/full" in log.read_text(), "the deployment is served")
+    return client.create_flow_run_from_deployment(client.read_deployment_by_name("cotpd/full").id).id
+
+
+def step_of(checkout):
+    wait_until((checkout / "pid").exists, "the step runs")
+    return psutil.Process(int((checkout / "pid").read_text()))
+
+
+def is_gone(process):
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def states(client, run):
+    """Names of the states of a flow run and of its task runs, once the flow's is final."""
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    wait_until(lambda: client.read_flow_run(run).state.is_final(), "the flow's state is final")
+    only = FlowRunFilter(id=FlowRunFilterId(any_=[run]))
+
+    def tasks():
+        return client.read_task_runs(flow_run_filter=only)
+
+    wait_until(lambda: all(task.state.is_final() for task in tasks()), "the tasks' states are final")
+    return client.read_flow_run(run).state.name, [task.state.name for task in tasks()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_flow_run_by_hand_takes_its_step_along(checkout, start, client, number):
+    flow = start(*BY_HAND)
+    step = step_of(checkout)
+
+    flow.send_signal(number)
+
+    flow.wait(LIMIT)
+    wait_until(lambda: is_gone(step), "the step ends")
+    assert (checkout / "saved").read_text() == "checkpoint"
+    assert states(client, latest_run(client).id) == ("Crashed", ["Crashed"])
+
+
+def test_a_cancelled_run_ends_its_step_and_is_called_cancelled(checkout, start, client):
+    start("-m", "flows")
+    run = request_run(client, checkout)
+    step = step_of(checkout)
+
+    subprocess.run([sys.executable, "-m", "prefect", "flow-run", "cancel", str(run)], check=True, timeout=LIMIT)
+
+    wait_until(lambda: is_gone(step), "the step ends")
+    assert (checkout / "saved").read_text() == "checkpoint"
+    assert states(client, run) == ("Cancelled", ["Crashed"])
+
+
+def test_a_flow_killed_under_the_server_takes_its_step_along(checkout, start, client):
+    start("-m", "flows")
+    run = request_run(client, checkout)
+    step = step_of(checkout)
+    flow = next(
+        parent for parent in step.parents() if "prefect.engine" in parent.cmdline() or "full" in parent.name()
+    )
+
+    flow.kill()
+
+    wait_until(lambda: is_gone(step), "the step ends")
+    assert states(client, run) == ("Crashed", ["Crashed"])
+
+
+def test_the_first_ctrl_c_says_what_happens_and_ends_everything(checkout, start, client):
+    server = start("-m", "flows")
+    run = request_run(client, checkout)
+    step = step_of(checkout)
+
+    os.killpg(server.pid, signal.SIGINT)  # as a terminal does
+
+    assert server.wait(LIMIT) == 130
+    assert "Stopping: runs in progress are cancelled" in (checkout / "log.txt").read_text()
+    assert is_gone(step)
+    assert states(client, run)[1] == ["Crashed"]
+
+
+def test_a_killed_server_takes_its_runs_along(checkout, start, client):
+    server = start("-m", "flows")
+    run = request_run(client, checkout)
+    step = step_of(checkout)
+
+    server.kill()
+
+    wait_until(lambda: is_gone(step), "the step ends")
+    assert states(client, run) == ("Crashed", ["Crashed"])
