@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotpd.errors import LlmError
+from cotpd.liveness import is_dead, name_process
 from cotpd.llm.asked import Asked
 from cotpd.llm.asking import Round
 from cotpd.llm.batch_api import BatchServer
 from cotpd.llm.budget import RAISE
-from cotpd.llm.claims import asker_name, is_dead
 from cotpd.llm.client import UnansweredError, passes, quoted, refusal
 from cotpd.llm.ledger import Entry
 from cotpd.llm.wire import Call, check_address
@@ -100,7 +100,7 @@ class BatchRound(Round):
         return False
 
     def _submit_one(self, server: BatchServer, calls: Sequence[Call]) -> None:
-        token, now = asker_name(), datetime.now(UTC).isoformat(timespec="seconds")
+        token, now = name_process(), datetime.now(UTC).isoformat(timespec="seconds")
         try:
             items = (
                 ("INSERT INTO batch_item VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (c.key, token, c.text))

@@ -5,16 +5,11 @@ machine the process itself tells whether it lives, suspended or not; one that di
 only when its sign of life is old by the database's clock, and what it claimed waits so long.
 """
 
-import os
-import socket
 import time
-import uuid
 from collections.abc import Sequence
-from pathlib import Path
 
+from cotpd.liveness import LAPSE, is_dead, name_process
 from cotpd.llm.ledger import Ledger
-
-LAPSE = 30.0  # seconds without a sign of life after which an asker counts as dead
 
 
 class Claims:
@@ -26,7 +21,7 @@ class Claims:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self.name = asker_name()
+        self.name = name_process()
         self._last: float | None = None
 
     def take(self, keys: Sequence[str]) -> set[str]:
@@ -64,41 +59,3 @@ class Claims:
                 ("DELETE FROM claim WHERE asker = ?", (self.name,)),
                 ("DELETE FROM asker WHERE name = ?", (self.name,)),
             )
-
-
-def asker_name() -> str:
-    """A name for an asker of this process, as no other has: host, process, when that began, and a random end."""
-    _, began = _process(os.getpid())
-    return f"{socket.gethostname()}:{os.getpid()}:{began}-{uuid.uuid4().hex[:8]}"
-
-
-def is_dead(name: str, silent: float, lapse: float = LAPSE) -> bool:
-    """Whether an asker is.
-
-    Of this machine's, a process that has ended is dead and one that is there alive, however long it was suspended.
-    Of others, and of a process that may be another by the same number, whoever was silent for ``lapse`` seconds.
-    """
-    host, pid, rest = name.rsplit(":", 2)
-    if host != socket.gethostname():
-        return silent > lapse
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass  # somebody else's, and alive
-    state, began = _process(int(pid))
-    if state in ("Z", "X"):  # ended, and its parent has not looked yet
-        return True
-    then, known, _ = rest.partition("-")  # names of earlier versions do not say when
-    return silent > lapse and not (known and then == began)
-
-
-def _process(pid: int) -> tuple[str, str]:
-    """A process's state and when it began, in Linux' words; empty where nobody tells."""
-    try:
-        said = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return "", ""
-    values = said.rpartition(")")[2].split()  # its name, in brackets before, may hold anything
-    return values[0], values[19]

@@ -51,6 +51,11 @@ def finished(out: Path, run: str) -> History | None:
     return rows
 
 
+def checkpoint_folder(out: Path) -> Path:
+    """Where the checkpoint of a model's folder lies: beside it."""
+    return out.with_name(f".{out.name}.resume")
+
+
 class Checkpoint:
     """A folder beside the model's that holds the last finished epoch, and goes when training is over.
 
@@ -61,7 +66,7 @@ class Checkpoint:
     """
 
     def __init__(self, out: Path, run: str, processes: Processes) -> None:
-        self.folder, self.run, self.processes = out.with_name(f".{out.name}.resume"), run, processes
+        self.folder, self.run, self.processes = checkpoint_folder(out), run, processes
 
     def write(
         self, model: StudentModel, best: dict[str, Tensor], optimizer: torch.optim.Optimizer, state: dict[str, Any]

@@ -2,14 +2,16 @@
 
 Trade-off: a run is known by the training's fingerprint and not by a file of its own, so that the stage writes
 nothing that DVC would have to know. Steps between the last checkpoint and a kill are drawn twice, at the same
-places. Whatever is wrong with the store, the training goes on without curves, after a warning.
+places. A run that a killed training has left RUNNING is closed by the next one. Whatever is wrong with the store,
+the training goes on without curves, after a warning.
 """
 
 import hashlib
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from filelock import FileLock
 
 from cotpd.config import RegisterParams, Section
 from cotpd.models.store import connect, database, tracking_uri
+from cotpd.models.unfinished import SEEN, SIGN_OF_LIFE, find_dead_runs, status_after, tags_of_process
 from cotpd.student.checkpoint import RUN
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ class Curves:
     ) -> None:
         self.store, self.name, self.settings, self.root = store, name, settings, root
         self._client: MlflowClient | None = None
-        self._run = ""
+        self._run, self._seen = "", 0.0
 
     def begin(self, fingerprint: str) -> None:
         """Go on with the run of that training, or make one."""
@@ -60,20 +63,38 @@ class Curves:
         if self._client:
             self._safely(lambda: self._log(figures, row["epoch"]))
 
-    def end(self) -> None:
-        """The training is over."""
+    def end(self, status: str = "FINISHED") -> None:
+        """Say in MLflow that the training is over."""
         if client := self._client:
-            self._safely(lambda: client.set_terminated(self._run))
+            self._safely(lambda: client.set_terminated(self._run, status))
 
-    def _begin(self, fingerprint: str) -> None:
+    def close(self, fingerprint: str) -> None:
+        """End the run of a training that was killed after its model had been saved."""
+        self._safely(lambda: self._close(fingerprint))
+
+    def _close(self, fingerprint: str) -> None:
+        client, experiment = self._connect()
+        for run in trainings(client, experiment, fingerprint):
+            if client.get_run(run).info.status == "RUNNING":
+                client.set_terminated(run)
+
+    def _connect(self) -> "tuple[MlflowClient, str]":
         with _alone(tracking_uri(self.store, self.root)):
             client = connect(self.store, self.root, create=True)
-            experiment = experiment_id(client, self.store.experiment)
+            return client, experiment_id(client, self.store.experiment)
+
+    def _begin(self, fingerprint: str) -> None:
+        client, experiment = self._connect()
+        for run in find_dead_runs(client, experiment):
+            if FINGERPRINT in run.data.tags:
+                client.set_terminated(run.info.run_id, "KILLED")
         found = trainings(client, experiment, fingerprint)
         if found:
             client.update_run(found[0], "RUNNING")
+            for key, value in tags_of_process().items():
+                client.set_tag(found[0], key, value)
         else:
-            tags = {FINGERPRINT: fingerprint, "mlflow.runName": self.name}
+            tags = {FINGERPRINT: fingerprint, "mlflow.runName": self.name} | tags_of_process()
             run = client.create_run(experiment, run_name=self.name, tags=tags)
             for section, values in self.settings.items():
                 for name, value in values.model_dump(mode="json").items():
@@ -88,6 +109,9 @@ class Curves:
         metrics = [Metric(name, value, now, step) for name, value in figures.items()]
         if self._client:
             self._client.log_batch(self._run, metrics=metrics)
+            if time.time() - self._seen > SIGN_OF_LIFE:
+                self._seen = time.time()
+                self._client.set_tag(self._run, SEEN, str(int(self._seen)))
 
     def _safely(self, act: Callable[[], None]) -> None:
         try:
@@ -96,6 +120,21 @@ class Curves:
             self._client = None
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             print(f"warning: {self.name} goes on without curves in MLflow: {reason}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def drawn(curves: Curves | None, fingerprint: str) -> Iterator[None]:
+    """Draw a training while it goes on; its run ends as the training does."""
+    if curves is None:
+        yield
+        return
+    curves.begin(fingerprint)
+    try:
+        yield
+    except BaseException as error:
+        curves.end(status_after(error))
+        raise
+    curves.end()
 
 
 def trainings(client: "MlflowClient", experiment: str, fingerprint: str) -> list[str]:

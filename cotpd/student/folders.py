@@ -10,7 +10,7 @@ from pathlib import Path
 
 def part_of(folder: Path) -> Path:
     """An empty folder beside one, to write what shall replace it."""
-    partial = folder.with_name(f".{folder.name.lstrip('.')}.part")
+    partial = _part(folder)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     return partial
@@ -35,8 +35,12 @@ def settle(folder: Path) -> None:
 
 def remove(folder: Path) -> None:
     """Remove a folder and what a kill may have left beside it."""
-    for one in (folder, _old(folder)):
+    for one in (folder, _old(folder), _part(folder)):
         shutil.rmtree(one, ignore_errors=True)
+
+
+def _part(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name.lstrip('.')}.part")
 
 
 def _old(folder: Path) -> Path:

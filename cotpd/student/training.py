@@ -25,14 +25,15 @@ from cotpd.progress import Progress
 from cotpd.student.allocator import keep_memory
 from cotpd.student.batches import sizes, training_order
 from cotpd.student.calibration import fit_temperature
-from cotpd.student.checkpoint import HISTORY, RUN, Checkpoint, History, fingerprint, finished
-from cotpd.student.curves import Curves
+from cotpd.student.checkpoint import HISTORY, RUN, Checkpoint, History, checkpoint_folder, fingerprint, finished
+from cotpd.student.curves import Curves, drawn
 from cotpd.student.examples import Example, Task
+from cotpd.student.folders import remove
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import Objective
 from cotpd.student.optimization import make_optimizer, prepare, set_rates
 from cotpd.student.persistence import adopt, build, digest, load
-from cotpd.student.processes import Processes
+from cotpd.student.processes import Processes, leads
 from cotpd.student.scoring import gold, score
 from cotpd.student.student import Student
 from cotpd.student.views import Encoded
@@ -90,6 +91,8 @@ def train(
     further = f"{seed} {objective.fingerprint} {digest(begun.model) if begun else ''}"
     run = fingerprint([labels, student, params, *train, *valid], further)
     if (history := finished(Path(out), run)) is not None:
+        if leads():
+            clear_after_kill(Path(out), run, curves)
         print(f"{out}: trained before, from the same examples and parameters", file=sys.stderr)
         return history
     keep_memory()
@@ -103,18 +106,22 @@ def train(
     if processes.index:
         torch.manual_seed(seed + processes.index)  # the same weights, each its own dropout
     encoded, checkpoint = learner.tokens.encode(train), Checkpoint(Path(out), run, processes)
-    curves = curves if curves is not None and processes.main else None
-    if curves:
-        curves.begin(run)
-    history = Training(learner, encoded, objective, params, seed, checkpoint, processes, curves).fit(valid)
-    if processes.main:
-        learner.temperature = fit_temperature(learner, valid)
-        learner.save(out, {HISTORY: "".join(json.dumps(row) + "\n" for row in history), RUN: run + "\n"})
-        checkpoint.clear()
-    if curves:
-        curves.end()
+    curves = curves if processes.main else None
+    with drawn(curves, run):
+        history = Training(learner, encoded, objective, params, seed, checkpoint, processes, curves).fit(valid)
+        if processes.main:
+            learner.temperature = fit_temperature(learner, valid)
+            learner.save(out, {HISTORY: "".join(json.dumps(row) + "\n" for row in history), RUN: run + "\n"})
+            checkpoint.clear()
     processes.wait()
     return history
+
+
+def clear_after_kill(out: Path, run: str, curves: Curves | None) -> None:
+    """Finish what a training has left that was killed between its saved model and its end."""
+    remove(checkpoint_folder(out))
+    if curves:
+        curves.close(run)
 
 
 def seed_everything(seed: int) -> None:

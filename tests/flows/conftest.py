@@ -77,21 +77,37 @@ def checkout(project: Path, prefect_server: None) -> Path:
 
 
 @pytest.fixture
-def start(checkout: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start a Python program in the checkout, its output in log.txt; whatever is left of it is killed."""
+def environment(checkout: Path) -> dict[str, str]:
+    """The environment of a program that works in the checkout with the tests' server."""
     from prefect.settings import get_current_settings
 
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
-    environment = os.environ | settings | {"PYTHONPATH": f"{checkout}{os.pathsep}{Path(__file__).parents[2]}"}
+    return os.environ | settings | {"PYTHONPATH": f"{checkout}{os.pathsep}{Path(__file__).parents[2]}"}
+
+
+@pytest.fixture
+def prefect(environment: dict[str, str], checkout: Path) -> Callable[..., object]:
+    """Prefect's command line in the checkout."""
+
+    def run(*arguments: str) -> None:
+        command = [sys.executable, "-m", "prefect", *arguments]
+        subprocess.run(command, cwd=checkout, env=environment, check=True, timeout=LIMIT, capture_output=True)
+
+    return run
+
+
+@pytest.fixture
+def start(checkout: Path, environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a Python program in the checkout, its output in log.txt; whatever is left of it is killed."""
     programs = []
 
-    def run(*arguments: str, **changes: str) -> subprocess.Popen[str]:
+    def run(*arguments: str) -> subprocess.Popen[str]:
         with (checkout / "log.txt").open("a") as log:
             programs.append(
                 subprocess.Popen(
                     [sys.executable, *arguments],
                     cwd=checkout,
-                    env=environment | changes,
+                    env=environment,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,

@@ -35,11 +35,7 @@ def schedules(client, name="cotpd/full"):
     return [(row.schedule.cron, row.active) for row in client.read_deployment_by_name(name).schedules]
 
 
-def prefect(*arguments):
-    subprocess.run([sys.executable, "-m", "prefect", *arguments], check=True, timeout=LIMIT, capture_output=True)
-
-
-def test_schedules_and_a_pause_outlive_a_restart(checkout, start, client):
+def test_schedules_and_a_pause_outlive_a_restart(checkout, start, client, prefect):
     serve_for_a_moment(checkout, start, "full")
     assert not client.read_deployment_by_name("cotpd/full").paused
     prefect("deployment", "schedule", "create", "cotpd/full", "--cron", "0 3 * * *")
@@ -51,7 +47,7 @@ def test_schedules_and_a_pause_outlive_a_restart(checkout, start, client):
     assert client.read_deployment_by_name("cotpd/full").paused
 
 
-def test_the_deployment_of_a_work_pool_is_left_alone_and_another_name_served(checkout, start, client):
+def test_the_deployment_of_a_work_pool_is_left_alone_and_another_name_served(checkout, start, client, prefect):
     from prefect.client.schemas.actions import WorkPoolCreate
 
     client.create_work_pool(WorkPoolCreate(name="cotpd", type="process"))

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 
 import psutil
 import pytest
@@ -69,12 +67,12 @@ def test_a_flow_run_by_hand_takes_its_step_along(checkout, start, client, number
     assert states(client, latest_run(client).id) == ("Crashed", ["Crashed"])
 
 
-def test_a_cancelled_run_ends_its_step_and_is_called_cancelled(checkout, start, client):
+def test_a_cancelled_run_ends_its_step_and_is_called_cancelled(checkout, start, client, prefect):
     start("-m", "flows")
     run = request_run(client, checkout)
     step = step_of(checkout)
 
-    subprocess.run([sys.executable, "-m", "prefect", "flow-run", "cancel", str(run)], check=True, timeout=LIMIT)
+    prefect("flow-run", "cancel", str(run))
 
     wait_until(lambda: is_gone(step), "the step ends")
     assert (checkout / "saved").read_text() == "checkpoint"

@@ -8,9 +8,10 @@ import time
 
 import pytest
 
+from cotpd.liveness import LAPSE, is_dead, name_process
 from cotpd.llm import claims
 from cotpd.llm.ask import ask
-from cotpd.llm.claims import LAPSE, Claims, asker_name, is_dead
+from cotpd.llm.claims import Claims
 from cotpd.llm.ledger import Ledger
 from cotpd.llm.wire import chat_call
 
@@ -82,7 +83,7 @@ def test_a_suspended_process_keeps_its_claims_until_it_ends(tmp_path):
 
 
 def test_a_number_that_another_process_has_got_since_keeps_no_claim_for_ever():
-    host, pid, rest = asker_name().rsplit(":", 2)
+    host, pid, rest = name_process().rsplit(":", 2)
     assert not is_dead(f"{host}:{pid}:{rest}", 1e9)
     for reused in (f"{host}:{pid}:1-{rest[-8:]}", f"{host}:{pid}:0a1b2c3d"):  # the last of an earlier version
         assert not is_dead(reused, LAPSE - 1)

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from cotpd.errors import ConfigError, LlmError
+from cotpd.liveness import LAPSE
 from cotpd.llm import schema
-from cotpd.llm.claims import LAPSE, Claims
+from cotpd.llm.claims import Claims
 from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.recording import export_recording, import_recording
 from cotpd.llm.wire import Call

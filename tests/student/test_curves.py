@@ -1,16 +1,24 @@
 """Curves in MLflow: drawn while training, taken up again after a kill, and never in a training's way."""
 
 import shutil
+import subprocess
+import sys
+import time
 
 import pytest
 from mlflow import MlflowClient
 
 from cotpd.config import DistilParams, RegisterParams
+from cotpd.liveness import name_process
 from cotpd.models.store import connect
+from cotpd.models.unfinished import PROCESS, SEEN
 from cotpd.student import Student
-from cotpd.student.curves import Curves, adopt_runs
+from cotpd.student.checkpoint import Checkpoint
+from cotpd.student.curves import FINGERPRINT, Curves, adopt_runs, experiment_id
 from cotpd.student.objectives import JointDistillation
 from cotpd.student.training import train
+
+NAME = "from cotpd.liveness import name_process; print(name_process())"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +63,7 @@ def test_a_killed_training_goes_on_in_its_run_and_the_registered_one_adopts_it(
         fit(project, ner_examples, small, params)
     client = connect(RegisterParams(), project)
     (killed,) = runs(client)
-    assert killed.info.status == "RUNNING"
+    assert killed.info.status == "KILLED"
     monkeypatch.undo()
     history = fit(project, ner_examples, small, params)
     (found,) = runs(client)
@@ -71,6 +79,55 @@ def test_a_killed_training_goes_on_in_its_run_and_the_registered_one_adopts_it(
     tags = adopt_runs(client, found.info.experiment_id, parent, folders)
     assert tags == {"training.student": found.info.run_id}
     assert client.get_run(found.info.run_id).data.tags["mlflow.parentRunId"] == parent
+
+
+@pytest.mark.parametrize(("error", "status"), [(OSError("disk full"), "FAILED"), (SystemExit(143), "KILLED")])
+def test_a_run_ends_as_its_training_does(project, ner_examples, small, brief, monkeypatch, error, status):
+    monkeypatch.setattr(Student, "save", lambda *a, **k: (_ for _ in ()).throw(error))
+
+    with pytest.raises(type(error)):
+        fit(project, ner_examples, small, brief)
+
+    (run,) = runs(connect(RegisterParams(), project))
+    assert run.info.status == status
+
+
+def test_the_next_training_closes_a_run_whose_process_was_killed_and_no_other(project, ner_examples, small, brief):
+    client = connect(RegisterParams(), project)
+    experiment = experiment_id(client, "cotpd")
+    ended = subprocess.run([sys.executable, "-c", NAME], capture_output=True, text=True, check=True, timeout=60)
+    dead = client.create_run(experiment, tags={FINGERPRINT: "0", PROCESS: ended.stdout.strip()})
+    alive = client.create_run(experiment, tags={FINGERPRINT: "1", PROCESS: name_process()})
+    foreign = client.create_run(experiment, tags={FINGERPRINT: "2"})
+    elsewhere = {PROCESS: "elsewhere:1:2-3"}
+    silent = client.create_run(
+        experiment, tags={FINGERPRINT: "3", **elsewhere, SEEN: str(int(time.time()) - 7200)}
+    )
+    seen = client.create_run(experiment, tags={FINGERPRINT: "4", **elsewhere, SEEN: str(int(time.time()) - 60)})
+
+    fit(project, ner_examples, small, brief)
+
+    status = {run.info.run_id: run.info.status for run in runs(client)}
+    assert [status[run.info.run_id] for run in (dead, silent)] == ["KILLED", "KILLED"]
+    assert [status[run.info.run_id] for run in (alive, foreign, seen)] == ["RUNNING"] * 3
+
+
+def test_a_kill_between_the_saved_model_and_the_end_leaves_neither_run_nor_checkpoint(
+    project, ner_examples, small, brief, monkeypatch
+):
+    with monkeypatch.context() as killed:
+        killed.setattr(Checkpoint, "clear", lambda self: None)
+        killed.setattr(Curves, "end", lambda self, status="": None)
+        fit(project, ner_examples, small, brief)
+    (project / ".student.resume.part").mkdir()
+    assert (project / ".student.resume").is_dir()
+
+    history = fit(project, ner_examples, small, brief)
+
+    assert len(history) == brief.epochs
+    assert not list(project.glob(".student.*"))
+    (run,) = runs(connect(RegisterParams(), project))
+    assert run.info.status == "FINISHED"
 
 
 def test_a_store_that_is_broken_costs_the_curves_and_not_the_training(project, ner_examples, small, brief, capsys):

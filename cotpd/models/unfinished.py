@@ -1,0 +1,41 @@
+"""MLflow runs whose process is gone: a killed program leaves them RUNNING, and the next one closes them.
+
+Trade-off: only runs that bear the name of their process are touched. Should one be closed while its process is
+merely cut off from the store, it goes on drawing and says FINISHED in the end.
+"""
+
+import time
+from typing import TYPE_CHECKING
+
+from cotpd.liveness import is_dead, name_process
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PROCESS = "cotpd.process"  # the tag that names the process of a run
+SEEN = "cotpd.seen"  # the tag that holds its last sign of life, in seconds since 1970
+SIGN_OF_LIFE = 60.0  # seconds between two
+_LAPSE = 3600.0  # seconds of silence after which a process on another machine counts as dead
+_MOST = 1000  # runs that MLflow returns at once
+
+
+def tags_of_process() -> dict[str, str]:
+    """The tags by which another process can tell whether this one still works at a run."""
+    return {PROCESS: name_process(), SEEN: str(int(time.time()))}
+
+
+def find_dead_runs(client: "MlflowClient", experiment: str) -> "list[Run]":
+    """Runs of an experiment that are called RUNNING, though the process that made them has ended."""
+    running = client.search_runs([experiment], "attributes.status = 'RUNNING'", max_results=_MOST)
+    return [run for run in running if PROCESS in run.data.tags and _is_dead(run)]
+
+
+def status_after(error: BaseException) -> str:
+    """How MLflow calls a run that ended by an error: FAILED, or KILLED after Ctrl-C, SIGTERM or an exit."""
+    return "FAILED" if isinstance(error, Exception) else "KILLED"
+
+
+def _is_dead(run: "Run") -> bool:
+    silent = time.time() - float(run.data.tags.get(SEEN, 0))
+    return is_dead(run.data.tags[PROCESS], silent, _LAPSE)
