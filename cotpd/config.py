@@ -7,7 +7,7 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind
 from cotpd.errors import ConfigError
@@ -51,7 +51,8 @@ class SourceParams(Section):
     offsets: Literal["characters", "utf16", "bytes"] = "characters"
     """What start and end count: characters; UTF-16 code units (JavaScript, Java); or UTF-8 bytes."""
     limit: int | None = Field(default=None, ge=1)
-    """Use only the first so many posts of each split, for trying things out."""
+    """Use only the first so many posts of each split, for trying things out. Types, labels and the names that
+    augment swaps in are still those of all posts, so that a limit changes no question."""
 
 
 class UnlabelledParams(SourceParams):
@@ -63,10 +64,19 @@ class DataParams(SourceParams):
 
     path: str = "sample"
     """Folder (or file) of the data set."""
+    pictures: str = "."
+    """A folder of pictures, from path. It alone may be a link to elsewhere (images) or outside (../pictures)."""
     types: tuple[str, ...] | None = None
     """Entity types or relation labels allowed; null takes those found, train's first."""
     unlabelled: tuple[UnlabelledParams, ...] = ()
     """Posts without labels, on which frozen teachers teach the student (distil.way: frozen)."""
+
+    @field_validator("pictures")
+    @classmethod
+    def _relative(cls, pictures: str) -> str:
+        if not pictures or Path(pictures).is_absolute():
+            raise ValueError("must be a path relative to data.path; . is that folder itself")
+        return pictures
 
 
 class CaptionParams(Section):

@@ -208,7 +208,7 @@ def all_requests(params: Params) -> Iterator[tuple[Request, bool]]:
     for request in knowledge_requests(posts, captions, params.ask, sight(params)):
         worded = request.kind is Kind.MULTIMODALITY and isinstance(request.messages[-1]["content"], str)
         yield request, worded and request.id in guessed
-    for question in questions(dataset.posts.get("train", []), params):
+    for question in questions(dataset.posts.get("train", []), params, dataset.beyond_limit):
         yield question.request(params.augment), False
 
 

@@ -3,19 +3,27 @@
 from pathlib import Path
 
 from cotpd.config import Params
+from cotpd.data.picture_files import PictureFolder
 from cotpd.data.tables import write_table
 from cotpd.images import captioner
 from steps.common import CAPTIONS, all_posts, main, say
 
+SHOWN = 5  # problems that are printed
+
 
 def run(params: Params) -> None:
     """Write data/captions.jsonl: one Caption record per post, in the order of the splits."""
-    captions = captioner(params.caption, params.llm).caption(all_posts(), Path(params.data.path))
+    folder = PictureFolder(Path(params.data.path), params.data.pictures)
+    captions = captioner(params.caption, params.llm).caption(all_posts(), folder)
     write_table(CAPTIONS, captions)
-    said = sum(1 for caption in captions if caption.caption)
-    say(f"caption: {said} of {len(captions)} posts have a caption ({params.caption.backend})")
-    for problem in sorted({caption.problem for caption in captions if caption.problem})[:5]:
+    described = sum(1 for caption in captions if caption.caption)
+    say(f"caption: {described} of {len(captions)} posts have a caption ({params.caption.backend})")
+
+    problems = sorted({caption.problem for caption in captions if caption.problem})
+    for problem in problems[:SHOWN]:
         say(f"caption: {problem}")
+    if len(problems) > SHOWN:
+        say(f"caption: and {len(problems) - SHOWN} more of {len(problems)} problems: see problem in {CAPTIONS}")
 
 
 if __name__ == "__main__":

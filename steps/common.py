@@ -17,6 +17,7 @@ from cotpd.interrupts import interrupted_by_sigterm
 PREPARED = Path("data/prepared")
 CAPTIONS = Path("data/captions.jsonl")
 ANSWERS = Path("data/answers.jsonl")
+BEYOND_LIMIT = "beyond_limit"  # training posts that data.limit leaves out
 UNLABELLED = "unlabelled"  # beside the splits: posts whose labels nobody reads
 VALIDATED = Path("data/validated")
 AUGMENTED = Path("data/augmented")

@@ -33,5 +33,5 @@ def take(question: Question, answer: Answer) -> Augmented:
     if not _YES.match(answer.text):
         said = " ".join(answer.text.split())[:200]
         raise Rejected(f"the fact check does not say yes but {said!r}")
-    post = question.made.model_copy(update={"image": None, "caption": None, "knowledge": {}})
+    post = question.made.model_copy(update={"image": None, "image_digest": None, "caption": None, "knowledge": {}})
     return question.augmented(post, answer)

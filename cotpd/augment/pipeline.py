@@ -1,7 +1,8 @@
 """From training posts to further ones: ask for all of them at once, check the answers, keep what holds.
 
 Every draw is seeded by the parameters and the post's id, so that a post more changes no draw for the others, as
-long as it brings no new mention. That makes the questions, and with them the paid answers, stay the same.
+long as it brings no new mention. Names are drawn from all training posts, whatever ``data.limit``. That makes the
+questions, and with them the paid answers, stay the same.
 """
 
 import random
@@ -24,7 +25,7 @@ Counts = dict[str, dict[str, int]]
 
 
 def augment(
-    posts: Sequence[Post], params: Params, *, progress: bool = True
+    posts: Sequence[Post], params: Params, beyond: Sequence[Post] = (), *, progress: bool = True
 ) -> tuple[list[Augmented], list[Quarantined], Counts]:
     """Augment training posts in the ways that ``params.augment.kinds`` names.
 
@@ -32,6 +33,7 @@ def augment(
         posts: Posts of the training split and of no other, which cannot be checked here: replacements are drawn
             from their mentions, and what comes out is trained on.
         params: Seed, augment and llm; of validate, the share of requests that may go unanswered.
+        beyond: Training posts that ``data.limit`` left out: their mentions may be swapped in, as without a limit.
         progress: Show how far the asking has come.
 
     Returns:
@@ -42,20 +44,20 @@ def augment(
         ConfigError: A prompt or the suite cannot be used.
         LlmError: The model does not answer, or leaves more than the allowed share unanswered.
     """
-    run = _Run(params, Mentions.of(posts))
+    run = _Run(params, Mentions.of([*posts, *beyond]))
     if run.kinds:
         run.prepare(posts)
     run.take(run.ask(progress))
     return run.kept_rows(), run.rejected_rows(), run.counts()
 
 
-def questions(posts: Sequence[Post], params: Params) -> list[Question]:
+def questions(posts: Sequence[Post], params: Params, beyond: Sequence[Post] = ()) -> list[Question]:
     """What :func:`augment` would ask about these training posts, in its order, without asking it.
 
     Raises:
         ConfigError: A prompt cannot be used.
     """
-    run = _Run(params, Mentions.of(posts))
+    run = _Run(params, Mentions.of([*posts, *beyond]))
     if run.kinds:
         run.prepare(posts)
     return list(run.questions.values())

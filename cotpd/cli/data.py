@@ -86,4 +86,10 @@ def _print(dataset: Any, at_most: int | None) -> None:
         console.print(problem_line(row), markup=False, soft_wrap=True, style="red")
     if at_most is not None and len(problems) > at_most:
         console.print(f"... and {len(problems) - at_most} more; --all shows them", markup=False)
-    console.print(f"{len(problems)} rows refused" if problems else "no problems", markup=False)
+    console.print(_verdict(len(problems), dataset.stats["pictures"]["missing"]), markup=False)
+
+
+def _verdict(refused: int, missing: int) -> str:
+    if not refused and not missing:
+        return "no problems"
+    return f"{refused} rows refused" + (f", {missing} pictures are not at hand" if missing else "")

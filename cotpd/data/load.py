@@ -31,7 +31,9 @@ class Dataset:
         quarantine: Rows that were set aside, with reason, remedy, file and line.
         types: Entity types: ``data.types``, or those of train and then those that only other splits hold.
         labels: Relation labels likewise, None first where it occurs.
-        stats: Counts, a JSON value: format, splits, overlaps, captions, answers, warnings.
+        stats: Counts, a JSON value: format, splits, overlaps, pictures, captions, answers, warnings.
+        beyond_limit: Training posts that ``data.limit`` leaves out. Nothing is trained on them; the names in them
+            may be swapped in by augment, so that a limit changes no question.
     """
 
     posts: Splits
@@ -39,6 +41,7 @@ class Dataset:
     types: tuple[str, ...]
     labels: tuple[str, ...]
     stats: dict[str, Any] = field(default_factory=dict)
+    beyond_limit: list[Post] = field(default_factory=list)
 
 
 def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool = True) -> Dataset:
@@ -66,12 +69,14 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
         _need_train(posts, params.path, files, quarantine)
     stats: dict[str, Any] = {"format": form.name}
     posts = _add_companions(posts, params, folder, root, files, quarantine, stats)
-    pictures = Pictures(folder)
+    pictures = Pictures(folder, params.pictures)
+    beyond = posts.get("train", [])[params.limit :] if params.limit else []
     posts = {split: [pictures.place(post) for post in rows[: params.limit]] for split, rows in posts.items()}
     stats["splits"] = {split: split_statistics(rows, noticed[split], pictures) for split, rows in posts.items()}
     stats["overlaps"] = overlaps(posts)
+    stats["pictures"] = pictures.count_missing(post.image for rows in posts.values() for post in rows)
     stats["warnings"] = list_oddities(posts, stats, unread)
-    return Dataset(posts, quarantine, names.types, names.labels, stats)
+    return Dataset(posts, quarantine, names.types, names.labels, stats, beyond)
 
 
 def _list_companions(params: DataParams, folder: Path) -> list[Path]:

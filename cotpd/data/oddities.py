@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cotpd.data.integrity import Splits, has_task_labels, unseen_in_train
+from cotpd.data.pictures import missing_line
 from cotpd.data.readers.offsets import UNITS
 
 Counts = dict[str, Any]
@@ -21,6 +22,9 @@ def list_oddities(posts: Splits, stats: Counts, unread: Iterable[str]) -> list[s
         f"{pair.replace('/', ' and ')} share {count} texts; both are used as they are"
         for pair, count in stats["overlaps"].items()
     ]
+    missing = missing_line(stats["pictures"])
+    if missing:
+        notes.append(missing)
     unseen = unseen_in_train(posts)
     if unseen:
         notes.append(f"train holds no {', '.join(unseen)}: these can never be predicted, and count as missed")

@@ -60,7 +60,8 @@ class Post(Record):
     """One post with its annotation and whatever knowledge its data set brought along.
 
     ``file`` and ``line`` say where it was read, for messages. ``image`` is a path relative to the data set's
-    folder, or a bare id where the pictures are not at hand.
+    folder, or a bare id where the pictures are not at hand. ``image_digest`` is the SHA-256 of that file: it names
+    the picture's content, whatever it is called, so that captions can be kept by it.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Post(Record):
     tokens: tuple[str, ...]
     offsets: tuple[tuple[int, int], ...]
     image: str | None = None
+    image_digest: str | None = None
     entities: tuple[Entity, ...] = ()
     relations: tuple[Relation, ...] = ()
     caption: str | None = None

@@ -2,23 +2,30 @@
 
 A picture that several posts show is read and described once. Descriptions are made a batch at a time, so that
 memory holds one batch of decoded pictures whatever the size of the data set.
+
+A picture that ends in any error costs its own caption and no other's: its batch is described again one by one.
+Only if a plain grey picture fails as well is the captioner itself at fault, and the step ends.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Protocol
 
+from PIL import Image
+
 from cotpd.completions import clean_answer
+from cotpd.data.picture_files import PictureFolder, UnreadableError
 from cotpd.data.records import Caption, Post
-from cotpd.images.pictures import Picture, UnreadableError, read_picture
+from cotpd.errors import CotpdError, ModelError
+from cotpd.images.pictures import Picture, read_picture
 from cotpd.progress import Progress
 
 
 @dataclass(frozen=True)
-class Said:
-    """A description, or why there is none."""
+class Description:
+    """A picture in words, or why there are none."""
 
     caption: str | None
     problem: str = ""
@@ -29,10 +36,10 @@ class Captioner(Protocol):
 
     backend: str
 
-    def caption(self, posts: Sequence[Post], folder: Path) -> list[Caption]:
+    def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:
         """One record a post, in their order; ``folder`` is where the posts' pictures lie.
 
-        A picture that cannot be read gives a record without a caption, whose ``problem`` says why.
+        A picture that cannot be read or described gives a record without a caption, whose ``problem`` says why.
         """
         ...
 
@@ -47,49 +54,83 @@ def tidy_caption(text: str) -> tuple[str | None, str]:
 
 
 class PictureCaptioner(ABC):
-    """A captioner that looks at pictures; a backend says what it sees in a batch of them."""
+    """A captioner that looks at pictures; a backend describes a batch of them."""
 
     backend: str
     batch_size: int = 1
 
     @abstractmethod
-    def describe(self, pictures: Sequence[Picture]) -> list[Said]:
-        """What is on each picture, in their order. At most ``batch_size`` pictures at a time."""
+    def describe(self, pictures: Sequence[Picture]) -> list[Description]:
+        """Describe each picture, in their order. At most ``batch_size`` pictures at a time."""
 
-    def caption(self, posts: Sequence[Post], folder: Path) -> list[Caption]:
+    def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:
         """See :class:`Captioner`."""
-        said = self._describe_all(list(dict.fromkeys(post.image for post in posts if post.image)), folder)
-        return [self._record(post, said) for post in posts]
+        names = list(dict.fromkeys(post.image for post in posts if post.image))
+        descriptions = self._describe_all(names, folder)
+        return [self._record(post, descriptions) for post in posts]
 
-    def _record(self, post: Post, said: dict[str, Said]) -> Caption:
-        described = said[post.image] if post.image else Said(None)
-        caption, problem = tidy_caption(described.caption or "")
+    def _record(self, post: Post, descriptions: dict[str, Description]) -> Caption:
+        description = descriptions[post.image] if post.image else Description(None)
+        caption, problem = tidy_caption(description.caption or "")
         return Caption(
             id=post.id,
             image=post.image,
             caption=caption,
             backend=self.backend,
-            problem=described.problem or (problem and f"{post.image}: {problem}"),
+            problem=description.problem or (problem and f"{post.image}: {problem}"),
         )
 
-    def _describe_all(self, names: list[str], folder: Path) -> dict[str, Said]:
-        said: dict[str, Said] = {}
+    def _describe_all(self, names: list[str], folder: PictureFolder) -> dict[str, Description]:
+        descriptions: dict[str, Description] = {}
         with Progress("pictures", len(names)) as bar:
             for start in range(0, len(names), self.batch_size):
                 batch = names[start : start + self.batch_size]
-                said |= self._describe_batch(batch, folder)
+                descriptions |= self._read_and_describe(batch, folder)
                 bar.advance(len(batch))
-        return said
+        return descriptions
 
-    def _describe_batch(self, names: list[str], folder: Path) -> dict[str, Said]:
+    def _read_and_describe(self, names: list[str], folder: PictureFolder) -> dict[str, Description]:
         pictures: list[Picture] = []
-        said: dict[str, Said] = {}
+        descriptions: dict[str, Description] = {}
         for name in names:
             try:
                 pictures.append(read_picture(folder, name))
-            except UnreadableError as unreadable:
-                said[name] = Said(None, str(unreadable))
+            except UnreadableError as error:
+                descriptions[name] = Description(None, str(error))
         if pictures:  # a data set without pictures at hand never loads a model
-            described = self.describe(pictures)
-            said |= {picture.name: one for picture, one in zip(pictures, described, strict=True)}
-        return said
+            described = self._describe_batch(pictures)
+            descriptions |= {picture.name: one for picture, one in zip(pictures, described, strict=True)}
+        return descriptions
+
+    def _describe_batch(self, pictures: list[Picture]) -> list[Description]:
+        """Describe a batch, and one by one where one of its pictures makes it fail.
+
+        Raises:
+            CotpdError: The captioner fails on any picture.
+        """
+        try:
+            return self.describe(pictures)
+        except Exception as error:  # networks meet odd pictures, and a lack of memory, with whatever comes to hand
+            if len(pictures) > 1:
+                return [self._describe_batch([picture])[0] for picture in pictures]
+            if self._fault is not None:
+                raise self._fault from error
+            return [Description(None, f"{pictures[0].name}: {explain_failure(error)}")]
+
+    @cached_property
+    def _fault(self) -> CotpdError | None:
+        """Why the captioner cannot describe even a plain picture; None if it can."""
+        try:
+            self.describe([Picture("a plain grey picture", Image.new("RGB", (224, 224), "grey"))])
+        except CotpdError as error:
+            return error
+        except Exception as error:
+            problem = f"caption.backend {self.backend} fails on every picture: {explain_failure(error)}"
+            return ModelError(problem, "Choose another backend, or install its packages anew.")
+        return None
+
+
+def explain_failure(error: Exception) -> str:
+    """The first line of what a captioner raised about a picture, and a remedy."""
+    problem = error.problem if isinstance(error, CotpdError) else str(error) or type(error).__name__
+    return f"cannot be described ({problem.strip().splitlines()[0]}): replace the picture"

@@ -1,8 +1,8 @@
 """Captions without looking at a picture: those that came with the posts, or none."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
+from cotpd.data.picture_files import PictureFolder
 from cotpd.data.records import Caption, Post
 from cotpd.images.captioner import tidy_caption
 
@@ -12,7 +12,7 @@ class DatasetCaptioner:
 
     backend = "dataset"
 
-    def caption(self, posts: Sequence[Post], folder: Path) -> list[Caption]:
+    def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:
         """One record a post; that a post brought no caption is no problem."""
         return [self._record(post) for post in posts]
 
@@ -28,6 +28,6 @@ class NoCaptioner:
 
     backend = "none"
 
-    def caption(self, posts: Sequence[Post], folder: Path) -> list[Caption]:
+    def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:
         """One record a post, without a caption."""
         return [Caption(id=post.id, image=post.image, caption=None, backend=self.backend) for post in posts]

@@ -2,8 +2,13 @@
 
 Signs and captions often name what a post is about. Lines that the reader is unsure of are left out: it sees
 letters in fences and feathers.
+
+rapidocr scales the shorter side of a picture up to 736 pixels, whatever becomes of the longer one, and a side down
+to nothing: a strip of 20 by 6000 pixels takes it 10 GB, or an exception. So a picture is fitted to it first:
+whatever its size, the detector sees at most MOST_PIXELS, which takes less than 700 MB together with the models.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +19,10 @@ from cotpd.errors import ModelError
 CONFIDENCE = 0.8  # lines read with less are noise more often than not
 LEAST_LETTERS = 2  # letters or digits in a line
 MOST_CHARACTERS = 120  # in all: a screenshot of a page is not a caption
+LONGEST = 2000  # pixels; rapidocr itself reduces longer sides to that
+SHORTEST = 32  # pixels; the detector's grid
+NARROWEST = 4  # longer by shorter side
+MOST_PIXELS = 736 * 736 * NARROWEST
 
 
 class Lettering:
@@ -26,6 +35,8 @@ class Lettering:
     def __init__(self) -> None:
         import rapidocr
 
+        from cotpd.images.bounded_ocr import BoundedOcr
+
         models = Path(rapidocr.__file__).parent / "models"
         files = {"Det.model_path": "PP-OCRv6_det_small.onnx", "Rec.model_path": "PP-OCRv6_rec_small.onnx"}
         for name in files.values():
@@ -34,19 +45,33 @@ class Lettering:
                     f"{models / name}: rapidocr's model is missing", "Reinstall: pip install rapidocr==3.10.0"
                 )
         settings = {"Global.log_level": "critical", "Global.use_cls": False}
-        self._reader = rapidocr.RapidOCR(
-            params=settings | {key: str(models / name) for key, name in files.items()}
-        )
+        self._reader = BoundedOcr(params=settings | {key: str(models / name) for key, name in files.items()})
 
     def lines(self, image: Image.Image) -> list[str]:
         """The lines that were read with confidence, top to bottom, MOST_CHARACTERS at most together."""
-        read = self._reader(np.ascontiguousarray(np.asarray(image)[:, :, ::-1]))  # it expects BGR
-        kept: list[str] = []
-        for text, confidence in zip(read.txts or (), read.scores or (), strict=True):
+        pixels = np.asarray(fit_to_detector(image))
+        result = self._reader(np.ascontiguousarray(pixels[:, :, ::-1]))  # it expects BGR
+        lines: list[str] = []
+        for text, confidence in zip(result.txts or (), result.scores or (), strict=True):
             line = " ".join(text.split())
             letters = sum(character.isalnum() for character in line)
-            if confidence >= CONFIDENCE and letters >= LEAST_LETTERS and line not in kept:
-                if sum(map(len, kept)) + len(line) > MOST_CHARACTERS:
+            if confidence >= CONFIDENCE and letters >= LEAST_LETTERS and line not in lines:
+                if sum(map(len, lines)) + len(line) > MOST_CHARACTERS:
                     break
-                kept.append(line)
-        return kept
+                lines.append(line)
+        return lines
+
+
+def fit_to_detector(image: Image.Image) -> Image.Image:
+    """Reduce a picture that is too large for the detector, and put a narrow one on a wider white ground."""
+    scale = min(1.0, LONGEST / max(image.size), math.sqrt(MOST_PIXELS / (image.width * image.height)))
+    if scale < 1:
+        size = (max(1, int(image.width * scale)), max(1, int(image.height * scale)))
+        image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2)
+
+    least = max(SHORTEST, math.ceil(max(image.size) / NARROWEST))
+    if min(image.size) >= least:
+        return image
+    ground = Image.new("RGB", (max(image.width, least), max(image.height, least)), "white")
+    ground.paste(image, ((ground.width - image.width) // 2, (ground.height - image.height) // 2))
+    return ground

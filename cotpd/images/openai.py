@@ -6,14 +6,14 @@ which draws them as it needs them: limits count for the whole step, and batch mo
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 
 from cotpd.completions import Stop, breaks_off, classify_stop, cut_at_last_sentence
 from cotpd.config import CaptionParams, LlmParams
+from cotpd.data.picture_files import PictureFolder, UnreadableError
 from cotpd.data.records import Answer, Kind
 from cotpd.errors import ConfigError
-from cotpd.images.captioner import PictureCaptioner, Said
-from cotpd.images.pictures import Picture, UnreadableError, read_picture
+from cotpd.images.captioner import Description, PictureCaptioner, explain_failure
+from cotpd.images.pictures import Picture, read_picture
 from cotpd.images.sight import data_url
 from cotpd.llm.ask import Request, answers, ask
 
@@ -49,35 +49,41 @@ class OpenAICaptioner(PictureCaptioner):
         self._llm = llm.model_copy(update=own)
         self._max_tokens = params.max_tokens
 
-    def describe(self, pictures: Sequence[Picture]) -> list[Said]:
+    def describe(self, pictures: Sequence[Picture]) -> list[Description]:
         """See :class:`PictureCaptioner`.
 
         Raises:
             LlmError: Nothing answers, or the server refuses key, quota or model.
         """
-        said = self._ask(map(self._request, pictures), len(pictures))
-        return [said[picture.name] for picture in pictures]
+        descriptions = self._ask(map(self._request, pictures), len(pictures))
+        return [descriptions[picture.name] for picture in pictures]
 
-    def _describe_all(self, names: list[str], folder: Path) -> dict[str, Said]:
-        unreadable: dict[str, Said] = {}
+    def _describe_all(self, names: list[str], folder: PictureFolder) -> dict[str, Description]:
+        unreadable: dict[str, Description] = {}
         requests = self._requests(names, folder, unreadable)
         first = next(requests, None)  # a data set without pictures at hand needs neither ledger nor price
-        asked = self._ask(chain([first], requests), len(names)) if first else {}
-        return asked | unreadable
+        described = self._ask(chain([first], requests), len(names)) if first else {}
+        return described | unreadable
 
-    def _requests(self, names: list[str], folder: Path, unreadable: dict[str, Said]) -> Iterator[Request]:
-        """A request a picture; why one cannot be read goes into ``unreadable``."""
+    def _requests(
+        self, names: list[str], folder: PictureFolder, unreadable: dict[str, Description]
+    ) -> Iterator[Request]:
+        """A request a picture; why one cannot be read or sent goes into ``unreadable``."""
         for name in names:
             try:
-                yield self._request(read_picture(folder, name))
+                request = self._request(read_picture(folder, name))
             except UnreadableError as error:
-                unreadable[name] = Said(None, str(error))
+                unreadable[name] = Description(None, str(error))
+            except Exception as error:  # an encoder's, or a lack of memory: costs this picture its caption
+                unreadable[name] = Description(None, f"{name}: {explain_failure(error)}")
+            else:
+                yield request
 
-    def _ask(self, requests: Iterator[Request], total: int) -> dict[str, Said]:
+    def _ask(self, requests: Iterator[Request], total: int) -> dict[str, Description]:
         asked = ask(requests, self._llm, total=total)
-        said = {answer.id: _read_caption(answer) for answer in answers(asked, self._llm)}
-        failed = {row.id: Said(None, f"{row.id}: {row.reason}: {row.remedy}") for row in asked.failures("caption")}
-        return said | failed
+        described = {answer.id: _read_caption(answer) for answer in answers(asked, self._llm)}
+        failures = asked.failures("caption")
+        return described | {row.id: Description(None, f"{row.id}: {row.reason}: {row.remedy}") for row in failures}
 
     def _request(self, picture: Picture) -> Request:
         content = [
@@ -89,15 +95,15 @@ class OpenAICaptioner(PictureCaptioner):
         return Request(picture.name, Kind.IMAGE, messages, None, self._max_tokens, "caption.max_tokens")
 
 
-def _read_caption(answer: Answer) -> Said:
+def _read_caption(answer: Answer) -> Description:
     """The caption in an answer: of one that was cut off, what is whole of it."""
     stop = classify_stop(answer.finish_reason)
     if stop is Stop.WITHHELD:
-        return Said(None, f"{answer.id}: the model would not describe it ({answer.finish_reason})")
+        return Description(None, f"{answer.id}: the model would not describe it ({answer.finish_reason})")
     if answer.problem:
-        return Said(None, f"{answer.id}: {answer.problem}")
+        return Description(None, f"{answer.id}: {answer.problem}")
     if stop is Stop.WHOLE and not breaks_off(answer.text):
-        return Said(answer.text)
+        return Description(answer.text)
     if whole := cut_at_last_sentence(" ".join(answer.text.split())):
-        return Said(whole)
-    return Said(None, f"{answer.id}: cut before its first sentence was whole: raise caption.max_tokens")
+        return Description(whole)
+    return Description(None, f"{answer.id}: cut before its first sentence was whole: raise caption.max_tokens")

@@ -11,8 +11,9 @@ from pathlib import Path
 from PIL import Image
 
 from cotpd.config import Params
+from cotpd.data.picture_files import PictureFolder, UnreadableError
 from cotpd.data.records import Post
-from cotpd.images.pictures import UnreadableError, read_picture
+from cotpd.images.pictures import read_picture
 
 SIDE = 768  # pixels
 
@@ -24,7 +25,7 @@ class Sight:
         folder: Where the posts' pictures lie.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: PictureFolder) -> None:
         self._folder = folder
 
     def __call__(self, post: Post) -> str | None:
@@ -39,7 +40,7 @@ class Sight:
 
 def sight(params: Params) -> Sight | None:
     """What looks at pictures for the questions; None where the model is not to be shown any (llm.vision)."""
-    return Sight(Path(params.data.path)) if params.llm.vision else None
+    return Sight(PictureFolder(Path(params.data.path), params.data.pictures)) if params.llm.vision else None
 
 
 def data_url(image: Image.Image) -> str:

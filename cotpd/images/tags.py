@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cotpd.config import CaptionParams
-from cotpd.images.captioner import PictureCaptioner, Said
+from cotpd.images.captioner import Description, PictureCaptioner
 from cotpd.images.lettering import Lettering
 from cotpd.images.pictures import Picture
 from cotpd.images.tagger import Tagger
@@ -42,13 +42,14 @@ class TagCaptioner(PictureCaptioner):
         """Loaded with the first picture."""
         return Lettering()
 
-    def describe(self, pictures: Sequence[Picture]) -> list[Said]:
+    def describe(self, pictures: Sequence[Picture]) -> list[Description]:
         """See :class:`PictureCaptioner`."""
         return [self._describe(picture) for picture in pictures]
 
-    def _describe(self, picture: Picture) -> Said:
-        said = sentence(likely(self.tagger.tags(picture.image)), self.lettering.lines(picture.image))
-        return Said(said, "" if said else f"{picture.name}: nothing was recognised: a larger model may see more")
+    def _describe(self, picture: Picture) -> Description:
+        caption = sentence(likely(self.tagger.tags(picture.image)), self.lettering.lines(picture.image))
+        problem = "" if caption else f"{picture.name}: nothing was recognised: a larger model may see more"
+        return Description(caption, problem)
 
 
 def likely(tags: Mapping[str, float]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cotpd.config import CaptionParams
 from cotpd.errors import ConfigError, ModelError
-from cotpd.images.captioner import PictureCaptioner, Said
+from cotpd.images.captioner import Description, PictureCaptioner
 from cotpd.images.pictures import Picture
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class TransformersCaptioner(PictureCaptioner):
 
         return str(resolve(self._name))
 
-    def describe(self, pictures: Sequence[Picture]) -> list[Said]:
+    def describe(self, pictures: Sequence[Picture]) -> list[Description]:
         """See :class:`PictureCaptioner`.
 
         Raises:
@@ -94,7 +94,7 @@ class TransformersCaptioner(PictureCaptioner):
             asked = inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
             # Models that chat repeat the question before their answer. shape: (pictures, length)
             texts = processor.batch_decode(tokens[:, asked:], skip_special_tokens=True)
-        return [_said(picture, text) for picture, text in zip(pictures, texts, strict=True)]
+        return [_describe_text(picture, text) for picture, text in zip(pictures, texts, strict=True)]
 
     def _inputs(self, pictures: Sequence[Picture]) -> Any:
         images = [picture.image for picture in pictures]
@@ -113,9 +113,9 @@ class TransformersCaptioner(PictureCaptioner):
         )
 
 
-def _said(picture: Picture, text: str) -> Said:
+def _describe_text(picture: Picture, text: str) -> Description:
     words = text.strip()
-    return Said(words or None, "" if words else f"{picture.name}: the model said nothing: try another one")
+    return Description(words or None, "" if words else f"{picture.name}: the model said nothing: try another one")
 
 
 def _precision(device: "torch.device") -> "torch.dtype":

@@ -103,3 +103,24 @@ def test_the_examples_shown_are_read_by_their_readers(tmp_path: Path) -> None:
         assert form.looks_like(text.splitlines()), form.name
         [post] = list(form.read(Source(path, path.name, "train")))
         assert post.entities, form.name
+
+
+def test_missing_pictures_are_no_refused_rows_but_a_problem_that_is_named(run, write, row) -> None:
+    write("set/train.jsonl", [row(n, image=f"images/{n}.jpg") for n in range(20)])
+    write("set/images/other.jpg", "x")
+
+    result = run("check", "set")
+
+    assert "no problems" not in result.output
+    assert "20 of 20 pictures are not at hand" in result.output
+    assert "set/images" in result.output
+    assert "images/0.jpg: there is no such picture" in result.output
+    assert "0 rows refused, 20 pictures are not at hand" in result.output
+    assert result.exit_code == 0
+
+
+def test_pictures_whose_names_differ_in_case_alone_are_at_hand(run, write, row) -> None:
+    write("set/train.jsonl", [row(n, image=f"images/{n}.jpg") for n in range(5)])
+    for n in range(5):
+        write(f"set/images/{n}.JPG", "x")
+    assert "no problems" in run("check", "set").output

@@ -164,7 +164,7 @@ def test_an_inventory_that_fits_nothing_is_refused(load, good) -> None:
 
 def test_a_missing_picture_is_counted_and_keeps_its_name(load, write, row) -> None:
     write("train.jsonl", [row(1, image="images/a.jpg"), row(2, image="images/gone.jpg"), row(3, image=...)])
-    write("images/a.jpg", b"")
+    write("images/a.jpg", b"a picture")
     dataset = load()
     assert [post.image for post in dataset.posts["train"]] == ["images/a.jpg", "images/gone.jpg", None]
     counts = dataset.stats["splits"]["train"]

@@ -11,6 +11,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from cotpd.config import CaptionParams, LlmParams
+from cotpd.data.picture_files import PictureFolder
 from cotpd.images import captioner
 from cotpd.images import openai as module
 from cotpd.images.captioner import Captioner
@@ -46,16 +47,16 @@ def test_each_picture_is_asked_once_ever(
     vision: Captioner, httpserver: HTTPServer, folder: Path, post: MakePost
 ) -> None:
     posts = [post("a", "red.png"), post("b", "green.png"), post("c", "red.png"), post("d", "cut.png")]
-    captions = vision.caption(posts, folder)
+    captions = vision.caption(posts, PictureFolder(folder))
     assert [one.caption for one in captions] == ["a red square", "a green square", "a red square", None]
     assert len(httpserver.log) == 2
-    assert vision.caption(posts, folder) == captions
+    assert vision.caption(posts, PictureFolder(folder)) == captions
     assert len(httpserver.log) == 2, "the second time every answer is in the ledger"
 
 
 def test_a_refusal_is_a_problem_and_not_a_caption(vision: Captioner, folder: Path, post: MakePost) -> None:
     Image.new("RGB", (9, 9), "blue").save(folder / "blue.png")
-    caption = vision.caption([post("a", "blue.png")], folder)[0]
+    caption = vision.caption([post("a", "blue.png")], PictureFolder(folder))[0]
     assert caption.caption is None
     assert "blue.png" in caption.problem
 
@@ -134,7 +135,7 @@ def test_the_key_of_one_server_is_never_sent_to_another(
         base_url=base_url or f"{here}/", api_key_env="LLM_KEY", ledger=str(tmp_path / "k.db"), recorded=None
     )
     params = CaptionParams(backend="openai", model="eye", base_url=here, api_key_env=named)
-    captioner(params, llm).caption([post("a", "red.png")], folder)
+    captioner(params, llm).caption([post("a", "red.png")], PictureFolder(folder))
     assert [request.headers["Authorization"] for request, _ in httpserver.log] == [sent]
 
 
@@ -147,7 +148,9 @@ def test_a_limit_holds_for_the_whole_step(
         Image.new("RGB", (9 + n, 9), "red").save(folder / name)
     params = CaptionParams(backend="openai", model="eye", base_url=httpserver.url_for("/v1"))
     llm = LlmParams(ledger=str(tmp_path / "m.db"), recorded=None, concurrency=1, max_tokens=60_500)
-    captions = captioner(params, llm).caption([post(name, name) for name in [*names, "cut.png"]], folder)
+    captions = captioner(params, llm).caption(
+        [post(name, name) for name in [*names, "cut.png"]], PictureFolder(folder)
+    )
     assert len(httpserver.log) == 11
     assert [one.caption for one in captions] == ["a red square"] * 11 + [None] * 140
     assert "llm.max_tokens (60,500)" in captions[-2].problem
@@ -163,9 +166,9 @@ def test_all_pictures_are_one_round_of_asking(
     names = [f"{n}.png" for n in range(70)]
     for n, name in enumerate(names):
         Image.new("RGB", (9 + n, 9), "red").save(folder / name)
-    captions = vision.caption([post(name, name) for name in names], folder)
+    captions = vision.caption([post(name, name) for name in names], PictureFolder(folder))
     assert ({one.caption for one in captions}, len(rounds)) == ({"a red square"}, 1)
-    assert vision.caption([post("a", "cut.png"), post("b", None)], folder)[0].caption is None
+    assert vision.caption([post("a", "cut.png"), post("b", None)], PictureFolder(folder))[0].caption is None
     assert len(rounds) == 1, "without a picture that can be read nobody is asked"
 
 
@@ -182,7 +185,7 @@ def test_batch_mode_makes_one_job_of_all_pictures(
     params = CaptionParams(backend="openai", model="eye", base_url=api.base_url)
     llm = LlmParams(ledger=str(tmp_path / "b.db"), recorded=None, mode="batch", base_url=api.base_url)
     try:
-        captions = captioner(params, llm).caption([post(name, name) for name in names], folder)
+        captions = captioner(params, llm).caption([post(name, name) for name in names], PictureFolder(folder))
         assert len(api.jobs) == 1
         assert {one.caption for one in captions} == {"A SQUARE"}
     finally:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from cotpd.config import CaptionParams
+from cotpd.data.picture_files import PictureFolder
 from cotpd.errors import ModelError
 from cotpd.images.lettering import Lettering
 from cotpd.images.pictures import read_picture
@@ -68,7 +69,10 @@ def test_real_weights_recognise_the_sample_and_say_the_same_twice(root: Path) ->
     weights = cached(known("efficientnet-lite2"))
     if weights is None:
         pytest.skip("efficientnet-lite2 is not in the cache: cotpd models fetch efficientnet-lite2")
-    pictures = [read_picture(root / "sample", f"images/{name}.jpg") for name in ("giant-panda", "grace-hopper")]
+    pictures = [
+        read_picture(PictureFolder(root / "sample"), f"images/{name}.jpg")
+        for name in ("giant-panda", "grace-hopper")
+    ]
     said = [one.caption for one in TagCaptioner(CaptionParams()).describe(pictures)]
     assert said[0] == "a picture of a giant panda"
     assert said[1].endswith("text in it: COMO HOPPER")

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from cotpd.config import AskParams
+from cotpd.data.picture_files import PictureFolder
 from cotpd.data.records import Kind
 from cotpd.images.sight import SIDE, Sight
 from cotpd.llm.ask import ask_all
@@ -35,7 +36,7 @@ def parts(request) -> list[dict]:
 
 
 def test_the_picture_itself_is_sent_and_the_caption_is_not(folder):
-    shown, captions = Sight(folder), {"a": "two portraits"}
+    shown, captions = Sight(PictureFolder(folder)), {"a": "two portraits"}
     (request,) = knowledge_requests([post("a", "large.png")], captions, MULTIMODALITY, shown)
     words, picture = parts(request)
     assert "Ada lands in Rome" in words["text"]
@@ -43,21 +44,21 @@ def test_the_picture_itself_is_sent_and_the_caption_is_not(folder):
     head, data = picture["image_url"]["url"].split(",", 1)
     assert head == "data:image/jpeg;base64"
     assert Image.open(io.BytesIO(base64.b64decode(data))).size == (SIDE, SIDE // 2)
-    (again,) = knowledge_requests([post("a", "large.png")], captions, MULTIMODALITY, Sight(folder))
+    (again,) = knowledge_requests([post("a", "large.png")], captions, MULTIMODALITY, Sight(PictureFolder(folder)))
     assert again == request
 
 
 def test_a_picture_that_cannot_be_shown_gives_way_to_the_caption_or_to_no_question(folder):
     posts = [post("a", "broken.png"), post("b", "gone.png"), post("c"), post("d")]
     captions = {"a": "two portraits", "c": "a city"}
-    asked = list(knowledge_requests(posts, captions, MULTIMODALITY, Sight(folder)))
+    asked = list(knowledge_requests(posts, captions, MULTIMODALITY, Sight(PictureFolder(folder))))
     assert [request.id for request in asked] == ["a", "c"]
     assert asked == list(knowledge_requests(posts, captions, MULTIMODALITY))
 
 
 def test_a_picture_needs_no_caption_and_changes_no_other_question(folder):
     posts, kinds = [post("a", "large.png")], AskParams(kinds=(Kind.MULTIMODALITY, Kind.NOUN))
-    see = Sight(folder)
+    see = Sight(PictureFolder(folder))
     assert [kind for _, kind in knowledge_wanted(posts, {}, kinds)] == [Kind.NOUN]
     assert [kind for _, kind in knowledge_wanted(posts, {}, kinds, see)] == list(kinds.kinds)
     shown = {request.kind: request for request in knowledge_requests(posts, {}, kinds, see)}
@@ -69,7 +70,9 @@ def test_a_picture_needs_no_caption_and_changes_no_other_question(folder):
 def test_what_is_sent_is_answered_from_the_ledger_and_another_picture_is_another_question(folder, server, params):
     def asked():
         return ask_all(
-            knowledge_requests([post("a", "large.png")], {}, MULTIMODALITY, Sight(folder)), params, progress=False
+            knowledge_requests([post("a", "large.png")], {}, MULTIMODALITY, Sight(PictureFolder(folder))),
+            params,
+            progress=False,
         )
 
     assert (asked().asked, asked().from_ledger) == (1, 1)
@@ -84,7 +87,7 @@ def test_questions_of_one_kind_begin_alike_on_the_wire(kind, see, folder, params
     """What a server can reuse: all of the first messages, up to the words of the post."""
     posts = [make_post(id, text) for id, text in (("a", "Ada lands in Rome"), ("b", "Bob is off to Oslo"))]
     posts = [one.model_copy(update={"image": "large.png"}) for one in posts]
-    shown = Sight(folder) if see else None
+    shown = Sight(PictureFolder(folder)) if see else None
     asked = knowledge_requests(posts, {"a": "x", "b": "y"}, AskParams(kinds=(kind,)), shown)
     bodies = [chat_call(params, one.messages, max_tokens=one.max_tokens).body["messages"] for one in asked]
     one, other = (canonical(messages) for messages in bodies)
@@ -96,7 +99,7 @@ def test_questions_of_one_kind_begin_alike_on_the_wire(kind, see, folder, params
 def test_a_limit_holds_for_a_picture_of_few_bytes_and_does_not_count_the_bytes_of_a_large_one(folder, params):
     Image.new("RGB", (10, 10)).save(folder / "small.png")
     posts = [post("a", "small.png"), post("b", "large.png")]
-    asked = knowledge_requests(posts, {}, MULTIMODALITY, Sight(folder))
+    asked = knowledge_requests(posts, {}, MULTIMODALITY, Sight(PictureFolder(folder)))
     small, large = (worst_case(chat_call(params, one.messages, max_tokens=64))[0] for one in asked)
     assert small == large
     assert 50_000 < small < 55_000

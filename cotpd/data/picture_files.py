@@ -1,0 +1,85 @@
+"""Which file a picture's name may lead to, and the digest that tells its content apart from another's.
+
+A post's picture is untrusted: only regular files that resolve to somewhere below the data set's folder are opened.
+Behind a link in it could lie anything on the machine, and a vision model would be sent it. One linked folder is
+allowed by name (``data.pictures``), and dvc.yaml watches it, because DVC does not look behind links by itself.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+MISSING = "there is no such picture"
+
+
+class UnreadableError(Exception):
+    """A picture cannot be used; the message names the file, the reason and the remedy."""
+
+
+@dataclass(frozen=True)
+class PictureFolder:
+    """The folder of a data set's pictures.
+
+    Attributes:
+        folder: The data set's folder, or a file in it.
+        linked: ``data.pictures``, a path from that folder which may lead out of it.
+    """
+
+    folder: Path
+    linked: str = "."
+
+    @cached_property
+    def root(self) -> Path:
+        """The folder that names of pictures are relative to."""
+        return self.folder.parent if self.folder.is_file() else self.folder
+
+    @cached_property
+    def _allowed(self) -> tuple[Path, ...]:
+        return self.root.resolve(), (self.root / self.linked).resolve()
+
+    def locate(self, name: str) -> Path:
+        """Find the file of a picture.
+
+        Raises:
+            UnreadableError: It is no regular file, empty, lies outside the allowed folders, or has an impossible
+                name.
+        """
+        if "://" in name:
+            raise UnreadableError(f"{name}: pictures are not fetched: put the file beside the posts and name it")
+        try:
+            path = self.root / name
+            if "\\" in name and not path.is_file():
+                path = self.root / name.replace("\\", "/")
+            self._refuse_links(name, path)
+            _refuse_unusable(name, path)
+        except (OSError, ValueError, RuntimeError) as error:  # no access, a NUL in the name, a circle of links
+            raise UnreadableError(f"{name}: cannot be read ({error}): mend its name or permissions") from None
+        return path
+
+    def compute_digest(self, name: str) -> str | None:
+        """SHA-256 of a picture's bytes, in hex; None where there is nothing that may be read."""
+        try:
+            with self.locate(name).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except (UnreadableError, OSError):
+            return None
+
+    def _refuse_links(self, name: str, path: Path) -> None:
+        below = [part for part in path.parents if part.is_relative_to(self.root)]
+        for part in (*reversed(below), path):
+            if part.is_symlink() and not part.exists():
+                link = f"{part} is a link to {part.readlink()}, which is not there"
+                raise UnreadableError(f"{name}: {link}: mend or remove the link")
+        target = path.resolve()
+        if not any(target.is_relative_to(root) for root in self._allowed):
+            remedy = "copy it there, or name the folder that is a link in data.pictures"
+            raise UnreadableError(f"{name}: leads to {target}, outside the data set's folder: {remedy}")
+
+
+def _refuse_unusable(name: str, path: Path) -> None:
+    if not path.is_file():  # also keeps clear of pipes and devices, which would block
+        remedy = "put it there, or use captions that came with the data (caption.backend: dataset)"
+        raise UnreadableError(f"{name}: {MISSING}: {remedy}")
+    if path.stat().st_size == 0:
+        raise UnreadableError(f"{name}: the file is empty: replace it")
