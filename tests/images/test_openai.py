@@ -92,7 +92,7 @@ def test_a_caption_is_neither_reasoning_nor_half_a_sentence(
     params = CaptionParams(backend="openai", model="eye", base_url=httpserver.url_for("/v1"))
     looking = captioner(params, LlmParams(ledger=str(tmp_path / "ledger.db"), recorded=None, retries=0))
 
-    (row,) = looking.caption([post("a", "red.png")], folder)
+    (row,) = looking.caption([post("a", "red.png")], PictureFolder(folder))
 
     assert row.caption == caption
     assert problem in row.problem
