@@ -1,22 +1,29 @@
 """What a step may spend: a hard stop in dollars and in tokens, kept by never sending what could go beyond it.
 
 Trade-off: until its answer is there a request counts with the most that it can come to, a byte a token sent and
-the whole length allowed to come back. Near the end fewer requests are therefore in flight; the limit holds.
+the whole length allowed to come back. Near the end fewer requests are therefore in flight; the limit holds. A
+server that does not keep to the length is found out by its first answer, which a run with a limit waits for; from
+then on requests count with the largest answer seen.
 """
 
 import asyncio
+import logging
+from collections import Counter
 from dataclasses import dataclass, field
 
 from cotpd.config import LlmParams
 from cotpd.errors import ConfigError
 from cotpd.llm.ledger import Entry
 from cotpd.llm.prices import Price, price_of
-from cotpd.llm.wire import Call
+from cotpd.llm.wire import Call, read_completion
+
+log = logging.getLogger(__name__)
 
 _A_REQUEST, _A_MESSAGE = 16, 16  # tokens that a chat template adds, at most
 _A_PICTURE = (
     50_000  # tokens; twice of what gpt-4o-mini bills for a square of 768 pixels, and others bill far fewer
 )
+_LONGEST_TOKEN, _USUAL_TOKEN = 8, 3  # bytes of text a token, on average at most and as a rule
 RAISE = "Raise the limit, or run again: each run of a step has its own."
 
 
@@ -63,7 +70,11 @@ class Budget:
     spent: Spent = field(default_factory=Spent)
     lost: Spent = field(default_factory=Spent)
     over: str = ""
-    _reserved: Spent = field(default_factory=Spent)
+    _sent: int = 0  # tokens of the requests that are reserved
+    _allowed: Counter[int] = field(default_factory=Counter)  # how many of them may be answered at what length
+    _largest: int = 0  # tokens of the largest answer that was longer than allowed
+    _added: int = 0  # tokens of a prompt beyond its worst case: what a server puts before it
+    _measured: bool = False  # an answer has shown what this server's answers come to
     _in_flight: int = 0
     _settled: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -84,66 +95,105 @@ class Budget:
 
     async def admit(self, call: Call) -> bool:
         """Reserve the most that a request can come to; waits for others where that could make room."""
-        sent, received = worst_case(call)
         async with self._settled:
-            while not self.over and (reason := self._exceeded(sent, received)):
+            while not self.over and (self._must_measure() or self._exceeded(call)):
                 if not self._in_flight:
-                    self.over = reason
+                    self.over = self._exceeded(call)
                     self._settled.notify_all()
                 else:
                     await self._settled.wait()
             if not self.over:
-                self._count(self._reserved, sent, received)
+                self._hold(call, 1)
                 self._in_flight += 1
             return not self.over
 
     def reserve(self, call: Call) -> bool:
-        """Like :meth:`admit`, for who waits for nobody."""
-        sent, received = worst_case(call)
-        self.over = self.over or self._exceeded(sent, received)
+        """Reserve without waiting (batch mode); return False if the limit would be exceeded."""
+        self.over = self.over or self._exceeded(call)
         if not self.over:
-            self._count(self._reserved, sent, received)
+            self._hold(call, 1)
         return not self.over
 
     def lose(self, call: Call) -> str:
         """Count a try that was sent and brought no answer; returns why there must be no other, or nothing."""
-        self._count(self.lost, *worst_case(call))
-        return self._exceeded(0, 0)  # the reservation, which stands, is now the next try's
+        self._measured = True  # others do not wait for its next try
+        sent, received = worst_case(call)
+        self._count(self.lost, sent + self._added, max(received, self._largest))
+        return self._exceeded()  # the reservation, which stands, is now the next try's
 
     async def settle(self, call: Call, entry: Entry | None) -> None:
         """Replace a reservation by what the answer came to; None for a request that got none."""
-        sent, received = worst_case(call)
         async with self._settled:
             self._in_flight -= 1
-            self._count(self._reserved, -sent, -received)
+            self._hold(call, -1)
             if entry is not None:
                 self.spend(call, entry)
             self._settled.notify_all()
 
     def spend(self, call: Call, entry: Entry) -> None:
         """Count what an answer came to; where the server does not say, the most that it can be."""
+        sent, allowed = worst_case(call)
+        prompt = sent if entry.prompt_tokens is None else entry.prompt_tokens
+        received = _estimate(entry, allowed) if entry.completion_tokens is None else entry.completion_tokens
+        self._count(self.spent, prompt, received)
+        self._added = max(self._added, prompt - sent)
+        self._measured = True
+        if received > max(allowed, self._largest):
+            if not self._largest and allowed:
+                log.warning(
+                    "the server does not keep to the length of an answer: %d tokens were allowed and %d came; "
+                    "from here on requests count with the largest answer seen",
+                    allowed,
+                    received,
+                )
+            self._largest = received
+
+    def _must_measure(self) -> bool:
+        """Whether the first answer has to show what this server's answers come to."""
+        limited = self.max_cost is not None or self.max_tokens is not None
+        return limited and not self._measured and self._in_flight > 0
+
+    def _hold(self, call: Call, times: int) -> None:
         sent, received = worst_case(call)
-        sent = sent if entry.prompt_tokens is None else entry.prompt_tokens
-        received = received if entry.completion_tokens is None else entry.completion_tokens
-        self._count(self.spent, sent, received)
+        self._sent += times * sent
+        self._allowed[received] += times
+
+    def _reserved(self, call: Call | None) -> Spent:
+        """What is in flight can come to, a further call included, by what answers have come to so far."""
+        sent, allowed = self._sent, Counter(self._allowed)
+        if call is not None:
+            more, received = worst_case(call)
+            sent, allowed[received] = sent + more, allowed[received] + 1
+        reserved = Spent()
+        prompt = sent + self._added * allowed.total()
+        self._count(reserved, prompt, sum(max(most, self._largest) * times for most, times in allowed.items()))
+        return reserved
 
     def _count(self, into: Spent, sent: int, received: int) -> None:
         into.prompt += sent
         into.completion += received
         into.cost += self.price.of(sent, received) if self.price else 0.0
 
-    def _exceeded(self, sent: int, received: int) -> str:
-        tokens = self.spent.tokens + self.lost.tokens + self._reserved.tokens + sent + received
+    def _exceeded(self, call: Call | None = None) -> str:
+        """Why a limit could be exceeded by what is in flight, with a further call; empty if it could not."""
+        reserved = self._reserved(call)
+        tokens = self.spent.tokens + self.lost.tokens + reserved.tokens
         if self.max_tokens is not None and tokens > self.max_tokens:
             lost = f" and at most {self.lost.tokens:,} of tries without an answer" if self.lost.tokens else ""
             return (
                 f"llm.max_tokens ({self.max_tokens:,}) could be exceeded after {self.spent.tokens:,} tokens{lost}"
             )
         if self.max_cost is not None and self.price:
-            cost = self.spent.cost + self.lost.cost + self._reserved.cost + self.price.of(sent, received)
+            cost = self.spent.cost + self.lost.cost + reserved.cost
             if cost > self.max_cost + 1e-12:
                 lost = f" and at most ${self.lost.cost:,.4f} of tries without an answer" if self.lost.cost else ""
                 return (
                     f"llm.max_cost (${self.max_cost:,.4g}) could be exceeded after ${self.spent.cost:,.4f}{lost}"
                 )
         return ""
+
+
+def _estimate(entry: Entry, allowed: int) -> int:
+    """Tokens of an answer that the server does not count: what was allowed, unless its text is longer."""
+    length = len(read_completion(entry.response).text.encode("utf-8", "replace"))
+    return allowed if length <= _LONGEST_TOKEN * allowed else length // _USUAL_TOKEN

@@ -1,11 +1,13 @@
 """Hard stops: nothing is sent that could go beyond them, and what was answered is kept."""
 
 import asyncio
+import itertools
+import json
 
 import pytest
 
 from cotpd.errors import ConfigError
-from cotpd.llm.ask import ask_all
+from cotpd.llm.ask import ask, ask_all
 from cotpd.llm.budget import Budget, worst_case
 from cotpd.llm.ledger import Entry
 from cotpd.llm.wire import chat_call
@@ -85,3 +87,71 @@ def test_dollars_are_counted_by_the_price_and_no_price_is_no_limit(server, param
     far = params.model_copy(update={"base_url": "http://far.invalid/v1", "max_cost": 1.0})
     with pytest.raises(ConfigError, match="no price is known for fake"):
         ask_all(requests("a"), far, progress=False)
+
+
+def verbose(tokens: int, prompt: int = 11, *, counted: bool = True):
+    """An answer of so many tokens, whatever the request allows."""
+    body = json.loads(completion("word " * tokens))
+    body["usage"] = {"prompt_tokens": prompt, "completion_tokens": tokens} if counted else None
+    return reply(json.dumps(body))
+
+
+@pytest.mark.parametrize(
+    ("fault", "tokens"),
+    [
+        (verbose(1000), 1011),
+        (verbose(3, prompt=2000), 2003),
+        (verbose(1000, counted=False), 1000),
+    ],
+    ids=["long answers", "a prompt of the server's own", "long answers that are not counted"],
+)
+def test_a_limit_holds_where_the_server_does_not_keep_to_the_length_of_an_answer(
+    server, params, fault, tokens, caplog
+):
+    server.always = fault
+    limited = params.model_copy(update={"max_tokens": 10_000, "concurrency": 16})
+
+    result = ask_all(requests(*(str(n) for n in range(60))), limited, progress=False)
+
+    assert 1 <= result.asked <= 10_000 // tokens
+    assert len(result.failed) == 60 - result.asked
+    assert all("llm.max_tokens (10,000) could be exceeded" in row.reason for row in result.failed)
+    warnings = [record.message for record in caplog.records if "does not keep to the length" in record.message]
+    assert len(warnings) == (0 if tokens == 2003 else 1)
+
+
+def test_a_limit_in_dollars_holds_too(server, params, tmp_path):
+    own = tmp_path / "prices.yaml"
+    own.write_text("source: x\nchecked: 2026-01-31\nmodels:\n  fake: {input: 1, output: 100}\n")
+    server.always = verbose(1000)
+    limited = params.model_copy(update={"prices": str(own), "max_cost": 0.5, "concurrency": 16})
+
+    asked = ask(requests(*(str(n) for n in range(60))), limited, progress=False)
+
+    assert asked.asked == 4
+    assert asked.budget.spent.cost == pytest.approx(4 * (11 + 100 * 1000) / 1e6)
+
+
+def test_answers_that_grow_go_beyond_the_limit_by_no_more_than_what_was_in_flight(server, params):
+    sizes = itertools.count(100, 10)
+
+    def growing(handler) -> None:
+        verbose(next(sizes))(handler)
+
+    server.always = growing
+    limited = params.model_copy(update={"max_tokens": 10_000, "concurrency": 4})
+
+    asked = ask(requests(*(str(n) for n in range(200))), limited, progress=False)
+
+    assert asked.budget.spent.tokens <= 10_000 + 4 * 4 * 10
+
+
+def test_the_first_answer_is_waited_for_where_there_is_a_limit_and_a_lost_try_ends_the_waiting(server, params):
+    server.latency = 0.3
+    server.faults = [reset]
+    texts = [str(n) for n in range(8)]
+    limited = params.model_copy(update={"max_tokens": 10**6, "concurrency": 8})
+
+    assert ask_all(requests(*texts), limited, progress=False).asked == 8
+    assert ask_all(requests("x", "y"), params, progress=False).asked == 2
+    assert len(server.asked) == 11
