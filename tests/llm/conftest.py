@@ -100,7 +100,7 @@ class FakeServer:
         self.base_url = f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def _handle(self, handler: BaseHTTPRequestHandler, body: dict) -> None:
-        text = body["messages"][-1]["content"]
+        text = handler.question = body["messages"][-1]["content"]
         with self._lock:
             self.asked.append(body)
             self.headers.append({name.lower(): value for name, value in handler.headers.items()})

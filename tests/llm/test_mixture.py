@@ -1,0 +1,155 @@
+"""A heavy mix of faults: in the end everything is answered, and nothing that was sent whole is asked again."""
+
+import json
+import random
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from cotpd.data.records import Kind
+from cotpd.errors import LlmError
+from cotpd.llm import client
+from cotpd.llm.ask import Request, ask
+from cotpd.llm.ledger import Ledger
+from cotpd.llm.wire import Call
+
+from .conftest import completion, error, reply, reset
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+
+
+class Server:
+    """Meets most tries with a fault, and remembers which questions it has answered whole, and when."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.asked: Counter[str] = Counter()
+        self.sound: set[str] = set()
+        self.again: list[tuple[str, str]] = []
+        self.how: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def answer(self, handler) -> None:
+        text = handler.question
+        with self._lock:
+            if text in self.sound:
+                self.again.append((text, self.how[text]))
+            self.asked[text] += 1
+            kind = self.chance.choice(KINDS) if self.asked[text] < 4 else "sound"
+        fault = getattr(self, f"_{kind}")
+        if fault(handler, completion(text.upper()).encode()):
+            with self._lock:
+                self.sound.add(text)
+                self.how.setdefault(text, kind)
+
+    def _sound(self, handler, body: bytes) -> bool:
+        return _send(handler, body)
+
+    def _slow(self, handler, body: bytes) -> bool:
+        time.sleep(0.1)
+        return _send(handler, body)
+
+    def _closed(self, handler, body: bytes) -> bool:
+        handler.close_connection = True
+        return _send(handler, body)
+
+    def _reset_after(self, handler, body: bytes) -> bool:
+        _send(handler, body)
+        handler.wfile.flush()
+        reset(handler)
+        return True
+
+    def _longer(self, handler, body: bytes) -> bool:
+        handler.close_connection = True
+        return _send(handler, body, length=len(body) + 7)
+
+    def _twice(self, handler, body: bytes) -> bool:
+        return _send(handler, body, times=2)
+
+    def _unended(self, handler, body: bytes) -> bool:
+        _send(handler, body, length=len(body) + 1)
+        time.sleep(1.2)
+        handler.close_connection = True
+        return True
+
+    def _truncated(self, handler, body: bytes) -> bool:
+        _send(handler, body[:-20])
+        return False
+
+    def _reset_amid(self, handler, body: bytes) -> bool:
+        _send(handler, body[:30], length=len(body))
+        reset(handler)
+        return False
+
+    def _silent(self, handler, body: bytes) -> bool:
+        time.sleep(1.2)
+        handler.close_connection = True
+        return False
+
+    def _busy(self, handler, body: bytes) -> bool:
+        error(429, retry_after="0.05")(handler)
+        return False
+
+    def _broken(self, handler, body: bytes) -> bool:
+        error(500)(handler)
+        return False
+
+    def _page(self, handler, body: bytes) -> bool:
+        reply("<html>busy</html>", kind="text/html")(handler)
+        return False
+
+    def _formless(self, handler, body: bytes) -> bool:
+        error(400, message="response_format is not supported")(handler)
+        return False
+
+
+KINDS = [name[1:] for name in vars(Server) if name.startswith("_") and not name.startswith("__")]
+
+
+def _send(handler, body: bytes, length: int | None = None, times: int = 1) -> bool:
+    head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
+    handler.wfile.write((head.format(len(body) if length is None else length).encode() + body) * times)
+    return True
+
+
+def run(server, params, count: int, seed: int) -> Server:
+    """Ask until everything is answered, with a fresh run after each that was ended."""
+    mixture = Server(random.Random(seed))
+
+    def answer(handler) -> None:
+        mixture.answer(handler)
+
+    server.always = answer
+    requests = [
+        Request(str(n), Kind.NOUN, [{"role": "user", "content": f"q{n}"}], SCHEMA if n % 3 else None)
+        for n in range(count)
+    ]
+    for _ in range(20):
+        try:
+            asked = ask(requests, params, progress=False)
+        except LlmError:
+            continue
+        if not asked.failed:
+            return mixture
+    raise AssertionError("not everything is answered")
+
+
+@pytest.mark.parametrize(
+    ("count", "seed"),
+    [(120, 1), pytest.param(1050, 2, marks=pytest.mark.slow), pytest.param(1050, 3, marks=pytest.mark.slow)],
+)
+def test_nothing_that_was_sent_whole_is_asked_again(server, params, monkeypatch, count, seed):
+    monkeypatch.setattr(client, "_LONGEST_PAUSE", 0.02)
+
+    mixture = run(server, params.model_copy(update={"concurrency": 16, "timeout": 1.0, "retries": 3}), count, seed)
+
+    assert mixture.again == []
+    with Ledger(params.ledger) as ledger:
+        texts = {
+            Call.parse(entry.request).body["messages"][-1]["content"]: json.loads(entry.response)["choices"][0]
+            for entry in ledger.entries()
+        }
+    assert len(texts) == count
+    assert all(choice["message"]["content"] == text.upper() for text, choice in texts.items())
