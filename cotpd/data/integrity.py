@@ -136,7 +136,7 @@ def require_task_labels(posts: Splits, task: Task, shown: str) -> None:
     """
     if has_task_labels(posts, task):
         return
-    other = "re" if task == "ner" else "ner"
+    second_task: Task = "re" if task == "ner" else "ner"
     expected = 'an entity\'s "type"' if task == "ner" else '"relations" with a "label"'
     remedy = (
         f"Set task: {other}, for which it is annotated." if has_task_labels(posts, other) else "Annotate it first."

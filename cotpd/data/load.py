@@ -12,7 +12,7 @@ from cotpd.config import DataParams
 from cotpd.data.integrity import Splits, take_inventory, unique_ids, without_leaks
 from cotpd.data.oddities import list_oddities
 from cotpd.data.pictures import Pictures
-from cotpd.data.readers import find, folder_of
+from cotpd.data.readers import find, find_folder
 from cotpd.data.readers.answers import Answers, read_answers
 from cotpd.data.readers.base import Format, Source, name_of, refuse
 from cotpd.data.readers.captions import expand, lookup, read_captions
@@ -57,7 +57,7 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
             ``params.types`` names nothing that occurs.
     """
     path = root / params.path
-    folder = folder_of(path, params.path)
+    folder = find_folder(path, params.path)
     form, files, unread = find(path, params.path, params.format, _list_companions(params, folder))
     posts, quarantine, noticed = _read_splits(form, files, root, params)
     posts, repeated = unique_ids(posts, form)

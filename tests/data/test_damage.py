@@ -7,6 +7,7 @@ parameters. A few seeds run with every `make test`, many with `make stress`.
 import json
 import os
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import pytest
 
 from cotpd.config import Params, load_params
 from cotpd.data.check import report
-from cotpd.data.load import load_dataset
+from cotpd.data.load import Dataset, load_dataset
+from cotpd.data.readers.split_files import split_of
 from cotpd.data.tables import write_json, write_table
 from cotpd.data.unlabelled import load_unlabelled
 from cotpd.errors import CotpdError
@@ -146,8 +148,9 @@ def build(folder: Path, name: str, rng: random.Random) -> list[Path]:
             rows[rng.randrange(len(rows))] = replace_inside(rng.choice(rows), rng)
         files[pattern.format(split)] = write(rows)
     files["captions.jsonl"] = as_lines([{"id": "train0", "caption": "a cat"}, {"image": "1.jpg", "caption": "b"}])
-    files["answers.jsonl"] = as_lines([replace_inside({"id": "train0", "text": "x", "kind": "noun"}, rng)])
-    files["relations.json"] = json.dumps(replace_inside({"None": 0, "/a": 1}, rng))
+    answer, labels = {"id": "train0", "text": "x", "kind": "noun"}, {"None": 0, "/a": 1}
+    files["answers.jsonl"] = as_lines([answer, replace_inside(answer, rng)])
+    files["relations.json"] = json.dumps(replace_inside(labels, rng) if rng.random() < 0.1 else labels)
     for file, text in files.items():
         (folder / file).write_bytes(text.encode("utf-8", "surrogatepass"))
     return [folder / file for file in files]
@@ -224,15 +227,36 @@ WAYS = [
 
 
 def choose_params(name: str, rng: random.Random) -> dict[str, Any]:
-    return {
-        "path": rng.choice([".", ".", ".", FORMATS[name][0].format("train"), "x" * 300, "a\0b"]),
-        "format": rng.choice(["auto", "auto", name, rng.choice(list(FORMATS))]),
-        "captions": rng.choice([None, "captions.jsonl", rng.choice(PATTERNS)]),
-        "answers": rng.choice([None, "answers.jsonl", rng.choice(PATTERNS)]),
+    """Mostly those that fit, so that most damage reaches a reader."""
+    odd = rng.choice([*[""] * 9, "path", "format", "captions", "answers", "types"])
+    usual = {
+        "path": ".",
+        "format": rng.choice(["auto", name]),
+        "captions": rng.choice([None, "captions.jsonl"]),
+        "answers": rng.choice([None, "answers.jsonl"]),
         "offsets": rng.choice(["characters", "characters", "utf16", "bytes"]),
-        "types": rng.choice([None, None, ("PER",), ("\ud83d",), ()]),
+        "types": None,
         "unlabelled": rng.choice([(), (), ({"path": FORMATS[name][0].format("test")},)]),
     }
+    others = {
+        "path": [FORMATS[name][0].format("train"), "x" * 300, "a\0b", "", "..", "captions.jsonl"],
+        "format": list(FORMATS),
+        "captions": PATTERNS,
+        "answers": PATTERNS,
+        "types": [("PER",), ("\ud83d",), (), ("/a", "None")],
+    }
+    return usual | ({odd: rng.choice(others[odd])} if odd else {})
+
+
+def check_that_no_row_is_lost(folder: Path, dataset: Dataset) -> None:
+    """Every line that is not blank became a post or a refused row, where a line is a row."""
+    rows = [*(post for posts in dataset.posts.values() for post in posts), *dataset.quarantine]
+    counts = Counter(row.file for row in rows if dataset.stats["format"] == "jsonl")
+    unread = " ".join(dataset.stats["warnings"])
+    for file in folder.glob("*.jsonl") if counts else ():
+        if split_of(file) and file.is_file() and file.name not in unread:
+            lines = [line for line in file.read_bytes().decode("utf-8-sig").split("\n") if line.strip()]
+            assert counts[file.name] == max(1, len(lines)), file.name
 
 
 def read_and_write(folder: Path, data: dict[str, Any]) -> None:
@@ -242,6 +266,8 @@ def read_and_write(folder: Path, data: dict[str, Any]) -> None:
     except ValueError:
         return
     dataset = load_dataset(params, folder, require_train=False)
+    if data["path"] == ".":
+        check_that_no_row_is_lost(folder, dataset)
     unlabelled = load_unlabelled(params, dataset.posts, folder)
     json.dumps(report(dataset), ensure_ascii=False).encode()
     for split, posts in dataset.posts.items():

@@ -47,6 +47,9 @@ def test_a_damaged_file_is_read_as_its_siblings_are(load, write, name, first, se
         ("my_valid.ndjson", b'{"id": "2", "text": "Bob"}\n', r"it ends in \.ndjson"),
         ("valid/posts.jsonl", b'{"id": "2", "text": "Bob"}\n', "it is a folder"),
         ("valid.jsonl/posts", b"", "it is a folder"),
+        ("valid.jsonl.txt", b'{"id": "2", "text": "Bob"}\n', r"it ends in \.txt, not in \.jsonl"),
+        ("valid.dat", b'{"id": "2", "text": "Bob"}\n', r"it ends in \.dat, not in \.jsonl"),
+        ("my_valid.jsonl.bak", b'{"id": "2", "text": "Bob"}\n', r"it ends in \.bak, not in \.jsonl"),
     ],
 )
 def test_a_split_that_cannot_be_read_is_refused(load, write, row, name: str, content: bytes, reason: str) -> None:
@@ -85,7 +88,15 @@ def test_an_empty_split_is_a_problem(load, write, row, content: bytes) -> None:
 
 def test_what_stands_beside_the_splits_is_left_alone_and_named(load, write, row) -> None:
     write("train.jsonl", [row(1)])
-    for name in ("train_old.jsonl", "train.csv", "train.jpg", "test.md", "test/a.jpg", "test_train.jsonl"):
+    for name in (
+        "train_old.jsonl",
+        "train.csv",
+        "train.jpg",
+        "test.md",
+        "test.py",
+        "test/a.jpg",
+        "test_train.jsonl",
+    ):
         write(name, b"x")
 
     dataset = load()

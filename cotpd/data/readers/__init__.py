@@ -36,7 +36,7 @@ class Recognised(NamedTuple):
     unread: tuple[str, ...] = ()
 
 
-def folder_of(path: Path, shown: str) -> Path:
+def find_folder(path: Path, shown: str) -> Path:
     """Find the folder of a data set, which may be one file.
 
     Raises:

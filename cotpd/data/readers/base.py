@@ -30,8 +30,8 @@ class Source:
         path: The file.
         name: How messages call it.
         split: The split it holds.
-        unit: What the offsets in it count.
-        counts: What the reader noticed without refusing it: orphan tags, ignored keys, fine types.
+        unit: The unit of its offsets.
+        counts: Oddities that the reader met without refusing them: orphan tags, ignored keys, fine types.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Keys that a row may hold, and what other tools call them: an unread key never costs an annotation."""
+"""Keys that a row may hold, and other tools' names for them: an unread key never costs an annotation."""
 
 import difflib
 import re
@@ -10,7 +10,7 @@ ROW_KEYS = ("id", "text", "tokens", "image", "entities", "relations", "caption",
 ENTITY_KEYS = ("start", "end", "type", "text")
 RELATION_KEYS = ("head", "tail", "label")
 
-# What other tools call a key, in lower case and without signs.
+# Other tools' names for a key, in lower case and without signs.
 _ENTITY_ALIASES = {
     "start": "begin from b s startoffset startchar startidx startindex startpos beginoffset offsetstart charstart",
     "end": "stop to e endoffset endchar endidx endindex endpos stopoffset offsetend charend finish",
@@ -54,10 +54,10 @@ def refuse_unknown_keys(row: Mapping[str, object], keys: tuple[str, ...], owner:
 
 def explain_missing_text(row: Mapping[str, object]) -> str:
     """Say how to give a post's text: by another name for the key that probably holds it, where there is one."""
-    other = next((key for key in row if key.lower() in _TEXT_ALIASES.split()), None)
-    if other is None:
+    alias = next((key for key in row if key.lower() in _TEXT_ALIASES.split()), None)
+    if alias is None:
         return "Give the post's text, or its tokens."
-    return f"Rename {other!r} to {'tokens' if isinstance(row[other], list) else 'text'!r}."
+    return f"Rename {alias!r} to {'tokens' if isinstance(row[alias], list) else 'text'!r}."
 
 
 def list_ignored_keys(row: Mapping[str, object]) -> list[str]:

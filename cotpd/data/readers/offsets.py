@@ -30,8 +30,8 @@ def find_tokens(
         text: The post.
         tokens: Its tokens.
         span: Start and end, counted in ``unit``.
-        surface: The mention as the data set spells it out, to check the span against; None where it does not.
-        unit: What the span counts.
+        surface: The mention as the data set spells it, to check the span against; None where it does not.
+        unit: The unit that the span is counted in.
 
     Raises:
         RowError: The span does not begin and end with a word, or marks something else than ``surface``; the
@@ -96,10 +96,10 @@ def _cover(tokens: Sequence[Token], start: int, end: int) -> tuple[int, int]:
     )
 
 
-def _fits(text: str, tokens: Sequence[Token], span: CharacterSpan, unit: Unit, other: Unit) -> bool:
+def _fits(text: str, tokens: Sequence[Token], span: CharacterSpan, unit: Unit, candidate: Unit) -> bool:
     """Whether a span would mark whole words, and other ones, if it were counted in another unit."""
     try:
-        counted = to_characters(text, *span, other)
+        counted = to_characters(text, *span, candidate)
         _cover(tokens, *counted)
     except RowError:
         return False

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cotpd.data.pictures import ENDINGS
 from cotpd.data.readers.base import Format
 from cotpd.data.readers.text_files import PACKED_SUFFIXES, read_head
 from cotpd.data.readers.values import writable
@@ -67,7 +68,7 @@ def split_of(path: Path) -> str | None:
 
 
 def list_named_files(folder: Path) -> list[NamedFile]:
-    """List the entries of a folder whose names speak of splits and that may hold posts, by name.
+    """List the entries of a folder, pictures aside, whose names speak of splits, by name.
 
     Raises:
         DataError: The folder cannot be read.
@@ -77,7 +78,7 @@ def list_named_files(folder: Path) -> list[NamedFile]:
     except OSError as error:
         raise DataError(f"{folder}: cannot be read: {error.strerror}", "Check the path.") from None
     named = [describe_file(entry) for entry in entries if not entry.name.startswith(".")]
-    return [file for file in named if file.suffix in _DATA_SUFFIXES and file.family]
+    return [file for file in named if file.family and file.suffix not in ENDINGS]
 
 
 def _split_in(name: str) -> str | None:
@@ -95,6 +96,8 @@ def describe_file(path: Path) -> NamedFile:
     inner = Path(path.stem) if packed else path
     suffix = inner.suffix.lower()
     stem = inner.name[: len(inner.name) - len(suffix)]
+    while Path(stem).suffix.lower() in _DATA_SUFFIXES - {""}:  # train.jsonl.txt, as some editors save it
+        stem = Path(stem).stem
     speaks = any(word in ALIASES for word in _words(stem))
     family = _WORDS.sub(lambda word: "*" if word.group().lower() in ALIASES else word.group(), stem)
     return NamedFile(path, _split_in(stem), (family + suffix) * speaks, suffix, packed)
@@ -141,7 +144,7 @@ def list_unread(
     """
     named = list(named)
     companions = {file.family for file in named if file.split in files and file.path not in files.values()}
-    unread = [file for file in named if file.path not in files.values() and _holds_data(file)]
+    unread = [file for file in named if file.path not in files.values() and _holds_data(file, form)]
     for file in unread:
         if file.split not in (None, *files) and _is_meant(file, form, companions, asked_for):
             raise DataError(
@@ -154,21 +157,20 @@ def list_unread(
 
 def _is_meant(file: NamedFile, form: Format, companions: set[str], asked_for: bool) -> bool:
     """Whether a file that was not chosen is meant to be its split: no companion, and of no other format."""
-    of_form = file.suffix == form.suffix or (not asked_for and _is_kin(file.suffix, form.suffix))
+    is_kin = any(file.suffix in kin and form.suffix in kin for kin in _KIN) or file.suffix not in _DATA_SUFFIXES
+    of_form = file.suffix == form.suffix or (is_kin and not asked_for)
     if file.is_plain:
         return of_form or not asked_for
     return of_form and file.suffix != "" and file.family not in companions
 
 
-def _is_kin(suffix: str, other: str) -> bool:
-    return any(suffix in kin and other in kin for kin in _KIN)
-
-
-def _holds_data(file: NamedFile) -> bool:
-    """Whether a file, or a folder's files, may hold posts; a folder of pictures does not."""
-    if not file.path.is_dir() or file.path.suffix:
+def _holds_data(file: NamedFile, form: Format) -> bool:
+    """Whether a file, or a folder's files, may hold posts: programs and notes do not, nor a folder of pictures."""
+    if file.path.is_dir() and not file.path.suffix:
+        return any(Path(inner.name).suffix.lower() in _DATA_SUFFIXES - {""} for inner in file.path.iterdir())
+    if file.suffix in _DATA_SUFFIXES:
         return True
-    return any(Path(inner.name).suffix.lower() in _DATA_SUFFIXES - {""} for inner in file.path.iterdir())
+    return file.path.is_file() and form.looks_like(read_head(file.path, file.path.name))
 
 
 def explain_unread(file: NamedFile, suffix: str = "") -> str:
