@@ -84,6 +84,7 @@ class Ledger:
         self._store = open_store(place)
         self.name = self._store.name
         self.clock = self._store.clock
+        self.read_only = self._store.read_only
         try:
             version = check_version(self._store)  # looks before it touches: what is not ours stays as it is
             self._store.settle()
@@ -101,11 +102,7 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Commit what has queued up and close the file.
-
-        Raises:
-            LlmError: The writer has not come to an end within some minutes.
-        """
+        """Commit what has queued up and close the file; raises LlmError if that takes some minutes."""
         if self._writer:
             self._queue.put(None)
             self._writer.join(_LONGEST_CLOSE)

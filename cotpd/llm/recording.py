@@ -137,7 +137,7 @@ def import_once(ledger: Ledger, path: Path | str) -> ImportReport | None:
 
 def import_recorded(ledger: Ledger, params: LlmParams) -> None:
     """Import the recording that the parameters name, once; what cannot be imported is warned of."""
-    if params.recorded is None:
+    if params.recorded is None or ledger.read_only:
         return
     if not Path(params.recorded).is_file():
         log.warning("llm.recorded: %s is not there; nothing imported", params.recorded)

@@ -5,19 +5,20 @@ driver is used as it is: no layer stands between an answer and its commit. The d
 every commit either way (SQLite: WAL, synchronous FULL; PostgreSQL: its default, synchronous_commit on).
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cotpd.errors import ConfigError, LlmError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-_PATIENCE = 60  # seconds that another process may hold what is to be written
+PATIENCE = 60  # seconds that another process may hold what is to be written
 
 Statement = tuple[str, Sequence[object]]
 Run = Callable[[str, Sequence[object]], object]
@@ -37,6 +38,9 @@ class Store(Protocol):
 
     name: str
     """For messages; holds no password."""
+
+    read_only: bool
+    """Whether nothing can be written: what is there can be read all the same."""
 
     clock: str
     """SQL of the Unix time in seconds, by the one clock that all who share the database go by."""
@@ -77,6 +81,8 @@ def open_store(place: str | Path) -> Store:
         return SqliteStore(path)
     url = _url(str(place))
     if url.get_backend_name() == "postgresql":
+        from cotpd.llm.postgres import PostgresStore
+
         return PostgresStore(url)
     raise ConfigError(f"llm.ledger: {url.get_backend_name()} is not supported", "Use sqlite or postgresql.")
 
@@ -128,10 +134,23 @@ class SqliteStore:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LlmError(f"{path}: {error.strerror}", "Set llm.ledger to a file you may write.") from None
+        self.read_only = path.exists() and not all(os.access(place, os.W_OK) for place in (path, path.parent))
         with self._explained():
-            self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+            self._db = self._open_to_read(path) if self.read_only else _connect(str(path))
         # a damaged byte is that row's digest's affair, and not the end of every query that meets it
         self._db.text_factory = partial(str, encoding="utf-8", errors="replace")
+
+    def _open_to_read(self, path: Path) -> sqlite3.Connection:
+        """Open a file that cannot be written, if need be without the files that SQLite would put beside it."""
+        address = f"{path.resolve().as_uri()}?mode=ro"
+        db = _connect(address)
+        if _can_be_read(db):
+            return db
+        db.close()
+        log = Path(f"{path}-wal")
+        if log.exists() and log.stat().st_size:  # passed over, they would be bought again
+            raise LlmError(f"{path}: read-only, and {log.name} holds answers that cannot be read so", _COPY)
+        return _connect(f"{address}&immutable=1")
 
     def tables(self) -> set[str]:
         """See :class:`Store`."""
@@ -161,6 +180,8 @@ class SqliteStore:
 
     def settle(self) -> None:
         """See :class:`Store`."""
+        if self.read_only:
+            return
         self.read("PRAGMA journal_mode = WAL")
         self.read("PRAGMA synchronous = FULL")
 
@@ -194,6 +215,20 @@ class SqliteStore:
             raise kind(f"{self.name}: {error}", _REMEDIES.get(part, "")) from None
 
 
+def _connect(address: str) -> sqlite3.Connection:
+    uri = address.startswith("file:")
+    return sqlite3.connect(address, timeout=PATIENCE, isolation_level=None, check_same_thread=False, uri=uri)
+
+
+def _can_be_read(db: sqlite3.Connection) -> bool:
+    try:
+        db.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+
+_COPY = "Copy both files to a folder that you may write to, and set llm.ledger to the copy."
 _ROW_FAULTS = (
     sqlite3.InterfaceError,
     sqlite3.ProgrammingError,
@@ -206,99 +241,9 @@ _REMEDIES = {
     "not a database": "It is not a ledger: set llm.ledger to another file.",
     "malformed": "The file is damaged: restore it from a copy, or import an export into a new one.",
     "unable to open": "Set llm.ledger to a file in a folder you may write to.",
-    "readonly": "The ledger must be writable: check the permissions of the file and its folder.",
+    "readonly": "An answer is missing, and the ledger cannot be written: copy it to where you may write, and set "
+    "llm.ledger to the copy.",
     "disk I/O": "Look whether there is space left on the disk; every answer that was reported as kept is safe.",
     "full": "Free some space; every answer that was reported as kept is safe.",
     "locked": "Another process has held the ledger for a minute: end it, or use another ledger.",
 }
-
-_LOCK = 0x636F7470  # of migrations, among all advisory locks of a database: "cotp"
-
-
-class PostgresStore:
-    """A database on a server; the tables lie in the schema that its search path names first."""
-
-    clock = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
-
-    def __init__(self, url: "URL") -> None:
-        try:
-            import psycopg
-        except ImportError:
-            raise ConfigError(
-                "llm.ledger: PostgreSQL's driver is not installed", "pip install 'cotpd[postgres]'"
-            ) from None
-        self._faults = psycopg.Error
-        self._row_faults = (psycopg.DataError, UnicodeEncodeError)
-        self.name = url.render_as_string(hide_password=True)
-        with self._explained():
-            address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-            self._db: Any = psycopg.connect(address, **_limits(url), autocommit=True)
-
-    def tables(self) -> set[str]:
-        """See :class:`Store`."""
-        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
-        return {name for (name,) in self.read(sql)}
-
-    def read(self, sql: str, values: Sequence[object] = ()) -> list[tuple]:
-        """See :class:`Store`."""
-        with self._explained():
-            return self._db.execute(_spelt(sql), tuple(values)).fetchall()
-
-    def change(self, statements: Sequence[Statement]) -> None:
-        """See :class:`Store`."""
-        with self._explained(), self._db.transaction():
-            for sql, values in statements:
-                self._db.execute(_spelt(sql), tuple(values))
-
-    def insert(self, before: Sequence[Statement], sql: str, rows: Sequence[Sequence[object]]) -> int:
-        """See :class:`Store`."""
-        with self._explained(), self._db.transaction(), self._db.cursor() as cursor:
-            for statement, values in before:
-                cursor.execute(_spelt(statement), tuple(values))
-            # in one order everywhere, or two processes could wait for each other
-            cursor.executemany(_spelt(sql), sorted(rows, key=lambda row: str(row[0])))
-            return max(0, int(cursor.rowcount))
-
-    def settle(self) -> None:
-        """See :class:`Store`."""
-        with self._explained():
-            self._db.execute("SET synchronous_commit = on")
-            self._db.execute(f"SET lock_timeout = '{_PATIENCE}s'")  # else a table that is held would be for ever
-
-    def migrate(self, apply: Migration) -> None:
-        """See :class:`Store`."""
-        with self._explained(), self._db.transaction():
-            self._db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            apply(lambda sql, values: self._db.execute(_spelt(sql), tuple(values)))
-
-    def check(self) -> str:
-        """Nothing: a server looks after its own pages; rows are checked by their digests."""
-        return ""
-
-    def close(self) -> None:
-        """See :class:`Store`."""
-        self._db.close()
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except self._row_faults as error:
-            said = " ".join(str(error).split())
-            raise RowError(f"{self.name}: {said}", "What else was answered is kept.") from None
-        except self._faults as error:
-            said = " ".join(str(error).split())
-            raise LlmError(
-                f"{self.name}: {said}", "Check the server and llm.ledger; committed answers are safe."
-            ) from None
-
-
-def _limits(url: "URL") -> dict[str, int]:
-    """Limits of a connection that its URL does not set: one that is dead would otherwise be waited for."""
-    limits = {"connect_timeout": 30, "tcp_user_timeout": 1000 * _PATIENCE}
-    return {name: value for name, value in limits.items() if name not in url.query}
-
-
-def _spelt(sql: str) -> str:
-    """A statement in PostgreSQL's spelling."""
-    return sql.replace("?", "%s").replace(" REAL", " DOUBLE PRECISION").replace(") WITHOUT ROWID", ")")
