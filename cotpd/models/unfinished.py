@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PROCESS = "cotpd.process"  # the tag that names the process of a run
 SEEN = "cotpd.seen"  # the tag that holds its last sign of life, in seconds since 1970
 SIGN_OF_LIFE = 60.0  # seconds between two
-_LAPSE = 3600.0  # seconds of silence after which a process on another machine counts as dead
+LAPSE = 3600.0  # seconds of silence after which a process on another machine counts as dead
 _MOST = 1000  # runs that MLflow returns at once
 
 
@@ -28,7 +28,7 @@ def tags_of_process() -> dict[str, str]:
 def find_dead_runs(client: "MlflowClient", experiment: str) -> "list[Run]":
     """Runs of an experiment that are called RUNNING, though the process that made them has ended."""
     running = client.search_runs([experiment], "attributes.status = 'RUNNING'", max_results=_MOST)
-    return [run for run in running if PROCESS in run.data.tags and _is_dead(run)]
+    return [run for run in running if is_run_dead(run)]
 
 
 def status_after(error: BaseException) -> str:
@@ -36,6 +36,9 @@ def status_after(error: BaseException) -> str:
     return "FAILED" if isinstance(error, Exception) else "KILLED"
 
 
-def _is_dead(run: "Run") -> bool:
+def is_run_dead(run: "Run") -> bool:
+    """Whether the process of a run has ended; False where the run does not name it."""
+    if PROCESS not in run.data.tags:
+        return False
     silent = time.time() - float(run.data.tags.get(SEEN, 0))
-    return is_dead(run.data.tags[PROCESS], silent, _LAPSE)
+    return is_dead(run.data.tags[PROCESS], silent, LAPSE)

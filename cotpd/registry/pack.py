@@ -20,6 +20,7 @@ from cotpd.errors import ModelError
 from cotpd.models.store import connect, current, explained
 from cotpd.outputs import read_outputs
 from cotpd.registry.aliases import set_alias
+from cotpd.registry.leftovers import clear_leftovers, registering
 from cotpd.registry.prompts import register_prompts, used_prompts
 from cotpd.student.curves import adopt_runs, experiment_id
 
@@ -86,16 +87,17 @@ def register(
     with explained(f"registering {name}", "See the message; the tracking server must be reachable and writable."):
         experiment = experiment_id(client, params.register_.experiment)
         tags = {f"sha256.{path.name}": digest(path) for path in tables} | _commit(root) | dict(extra_tags or {})
-        with current(client):
-            with mlflow.start_run(experiment_id=experiment, run_name=name) as run:
-                tags |= adopt_runs(client, experiment, run.info.run_id, trained)
-                tags |= register_prompts(client, used_prompts(params))
-                mlflow.set_tags(tags)
-                mlflow.log_params(_flat(params.model_dump(mode="json", by_alias=True)))
-                mlflow.log_metrics(_figures(metrics))
-                if evaluation is not None:
-                    mlflow.log_artifacts(str(evaluation), "evaluation")
-                source = _log_model(params.task, student)
+        clear_leftovers(client, experiment)
+        with current(client), registering(client, experiment, name) as run:
+            tags |= adopt_runs(client, experiment, run.info.run_id, trained)
+            tags |= register_prompts(client, used_prompts(params))
+            mlflow.set_tags(tags)
+            mlflow.log_params(_flat(params.model_dump(mode="json", by_alias=True)))
+            mlflow.log_metrics(_figures(metrics))
+            if evaluation is not None:
+                mlflow.log_artifacts(str(evaluation), "evaluation")
+            source = _log_model(params.task, student)
+            # Within the run: killed before, it is a run without a version, which the next registration clears.
             number = _version(client, name, source, run.info.run_id, tags | _headlines(metrics))
     set_alias(client, name, params.register_.alias, number)
     uri = f"models:/{name}@{params.register_.alias}"
