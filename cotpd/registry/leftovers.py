@@ -57,7 +57,7 @@ def clear_leftovers(client: "MlflowClient", experiment: str) -> None:
 
 
 def _clear(client: "MlflowClient", run: "Run") -> None:
-    """Remove a run's models unless one became a version; the tag goes last, so that a kill here is made good too."""
+    """Remove a run's models unless one became a version; the tag goes last, so that a kill here does no harm."""
     number = run.info.run_id
     has_version = bool(client.search_model_versions(f"run_id = '{number}'"))
     if not has_version:
@@ -85,11 +85,9 @@ def _remove_files(client: "MlflowClient", location: str) -> None:
 
 @contextmanager
 def _temporary_files() -> Iterator[None]:
-    """Let MLflow's temporary files, a copy of the weights among them, lie where a later registration finds them."""
-    before, folder = (
-        tempfile.tempdir,
-        Path(tempfile.gettempdir()) / f"{_TEMPORARY}{name_process().replace(':', '+')}",
-    )
+    """Let MLflow's temporary files, a copy of the weights too, lie where a later registration finds them."""
+    before = tempfile.tempdir
+    folder = Path(tempfile.gettempdir()) / f"{_TEMPORARY}{name_process().replace(':', '+')}"
     folder.mkdir()
     tempfile.tempdir = str(folder)
     try:
