@@ -15,6 +15,7 @@ from cotpd.llm.asked import Asked, Request, Row
 from cotpd.llm.asking import Round
 from cotpd.llm.batch import BatchRound
 from cotpd.llm.ledger import Ledger
+from cotpd.llm.masking import SecretMask
 from cotpd.llm.recording import import_recorded
 from cotpd.llm.structured import words
 from cotpd.llm.wire import Completion, read_completion
@@ -70,6 +71,7 @@ def answers(asked: Asked, params: LlmParams) -> Iterator[Answer]:
     Raises:
         LlmError: The ledger has lost an answer since.
     """
+    mask = SecretMask.of(params)  # older versions let some spellings of a key into the ledger
     with Ledger(params.ledger) as ledger:
         for start in range(0, len(asked.rows), _PAGE):
             rows = [row for row in asked.rows[start : start + _PAGE] if row.key not in asked.failed]
@@ -78,7 +80,7 @@ def answers(asked: Asked, params: LlmParams) -> Iterator[Answer]:
             for row, key in zip(rows, keys, strict=True):
                 if key not in held:
                     raise LlmError(f"{params.ledger}: the answer {key} is gone", "Run again: it is asked again.")
-                yield _answer(row, key, held[key])
+                yield _answer(row, key, mask.mask_body(held[key]))
 
 
 def ask_all(

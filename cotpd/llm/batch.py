@@ -15,13 +15,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cotpd.completions import Stop, classify_stop
 from cotpd.errors import LlmError
 from cotpd.liveness import is_dead, name_process
 from cotpd.llm.asked import Asked
 from cotpd.llm.asking import Round
 from cotpd.llm.batch_api import BatchServer
 from cotpd.llm.budget import RAISE
-from cotpd.llm.client import UnansweredError, passes, quoted, refusal
+from cotpd.llm.client import UnansweredError, broken_off, passes, quoted, refusal
 from cotpd.llm.ledger import Entry
 from cotpd.llm.wire import Call, check_address
 
@@ -200,7 +201,7 @@ class BatchRound(Round):
             reason = f"{len(unreadable)} lines of batch {job.id} cannot be read, and its answer may be among them"
             why = UnansweredError(reason, _KEPT.format(job.output_file_id), passing=False)
         else:
-            why = UnansweredError(gone or _why(job), _ANEW, passing=True)
+            why = UnansweredError(gone or server.scrub(_why(job)), _ANEW, passing=True)
         self.result.failed |= failed | dict.fromkeys(left, why)
         self._bar.advance(len(asked))
         if kept:
@@ -268,7 +269,10 @@ def _read(call: Call, row: dict[str, Any]) -> Entry | UnansweredError:
     body = response.get("body")
     if response.get("status_code") == 200 and isinstance(body, dict):
         try:
-            return Entry.of(call, json.dumps(body, ensure_ascii=False))
+            entry = Entry.of(call, json.dumps(body, ensure_ascii=False))
+            if classify_stop(entry.finish_reason) is not Stop.FAILED:
+                return entry
+            return UnansweredError(broken_off(entry.finish_reason), _ANEW, passing=True)
         except (ValueError, AttributeError, TypeError) as error:
             return UnansweredError(f"an answer that cannot be read ({error})", _ANEW, passing=True)
     error = row.get("error") or (body.get("error") if isinstance(body, dict) else None) or {}

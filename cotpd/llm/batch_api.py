@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from cotpd.config import LlmParams
 from cotpd.errors import LlmError
 from cotpd.llm.client import Client
+from cotpd.llm.connection import Connection
 
 if TYPE_CHECKING:
     import openai
@@ -31,26 +32,25 @@ class BatchServer:
     def __init__(self, params: LlmParams) -> None:
         self._params = params
         self._client = Client(params)
+        self._connection: Connection
         self._api: openai.OpenAI
+        self._once: openai.OpenAI  # for what must not be repeated unseen
 
     def __enter__(self) -> Self:
-        import openai
-
-        key, address = self._client.credentials()
-        self._api = openai.OpenAI(
-            base_url=address,
-            api_key=key,
-            timeout=self._params.timeout,
-            max_retries=self._params.retries,
-            # followed, an upload would lose its questions (301, 302), or take them where nobody sent them
-            http_client=openai.DefaultHttpxClient(follow_redirects=False),
-        )
+        self._connection = self._client.connect()
+        self._api = self._connection.open_sync(self._params.retries)
+        self._once = self._connection.open_sync(0)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._api.close()
+        self._once.close()
+
+    def scrub(self, text: str) -> str:
+        """The server's words as they are quoted, without the key."""
+        return self._client.scrub(text)
 
     def submit(self, file: Path, token: str) -> str:
         """Upload requests and create a job of them; returns its id. It is created once, whatever happens."""
@@ -101,7 +101,7 @@ class BatchServer:
             )
 
         found = self._known(load)
-        return None if found is None else _lines(found.content)
+        return None if found is None else _lines(found.content, self._client.mask)
 
     def _known(self, call: Callable[[], T]) -> T | None:
         import openai
@@ -115,8 +115,7 @@ class BatchServer:
         return self._explained(known)
 
     def _create(self, file: str, token: str) -> str:
-        once = self._api.with_options(max_retries=0)
-        created = once.batches.create(
+        created = self._once.batches.create(
             input_file_id=file,
             endpoint="/v1/chat/completions",
             completion_window="24h",
@@ -136,6 +135,8 @@ class BatchServer:
             judged = self._client.judge(error)
             raise judged if isinstance(judged, LlmError) else LlmError(f"batch: {judged}", _AGAIN) from None
         except openai.APIConnectionError as error:
+            if end := self._connection.explain(error.__cause__):
+                raise LlmError(self._client.scrub(end.problem), end.remedy) from None
             if doubtful:
                 raise _DoubtfulError from None
             said = self._client.scrub(str(error.__cause__ or error))
@@ -156,18 +157,19 @@ def _id(answer: object) -> str:
 
 def _expect(fits: bool, answer: object) -> None:
     if not fits:
-        raise ValueError(f"{answer!r:.80}")
+        raise ValueError(repr(answer))
 
 
-def _lines(content: bytes) -> Iterator[dict[str, Any] | str]:
+def _lines(content: bytes, mask: Callable[[str], str]) -> Iterator[dict[str, Any] | str]:
     # other characters that Unicode counts as line breaks may stand in an answer
     for line in content.split(b"\n"):
         if line.strip():
+            text = mask(line.decode("utf-8", "replace"))
             try:
-                row = json.loads(line)
+                row = json.loads(text)
             except (ValueError, RecursionError):
                 row = None
-            yield row if isinstance(row, dict) else line.decode("utf-8", "replace")
+            yield row if isinstance(row, dict) else text
 
 
 _ODD = "Does the server of llm.base_url have the Batch API? Run again then: what was submitted is collected."

@@ -7,19 +7,21 @@ key, an unknown model) ends the run at once instead of once a post.
 
 import asyncio
 import math
-import os
 import random
 import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from cotpd.completions import Stop, classify_stop
 from cotpd.config import LlmParams
 from cotpd.errors import LlmError
 from cotpd.llm.bodies import ENCODINGS, OversizedError, bounded
 from cotpd.llm.budget import RAISE
+from cotpd.llm.connection import Connection
 from cotpd.llm.in_flight import InFlight, finish_within
 from cotpd.llm.limits import Pace, retry_after
+from cotpd.llm.masking import SecretMask
 from cotpd.llm.wire import check_address, read_completion
 
 if TYPE_CHECKING:
@@ -92,46 +94,25 @@ class Client:
     def __init__(self, params: LlmParams) -> None:
         self._params = params
         self._address = check_address(params.base_url)
-        self._key = os.environ.get(params.api_key_env, "").strip()
+        self._connection: Connection | None = None
+        self._mask = SecretMask.of(params)
         self._apis: list[openai.AsyncOpenAI] = []
         self._next = 0
         self._reached = False
         self._in_flight = InFlight()
         self.pace = Pace(params.requests_per_minute, params.tokens_per_minute)
 
-    def credentials(self) -> tuple[str, str]:
-        """Key and address for a client of the openai package, which wants a key even for a local server.
-
-        Raises:
-            LlmError: The key cannot be sent.
-        """
-        if not self._key.isascii() or not self._key.isprintable():
-            what = "other than ASCII" if not self._key.isascii() else "a line break or another control character"
-            raise LlmError(f"the key in {self._params.api_key_env} holds {what}", "Copy it once more.")
-        return self._key or "none", self._address
+    def connect(self) -> Connection:
+        """Check how the server is reached; see :class:`Connection` for what it raises."""
+        self._connection = Connection(self._params)
+        return self._connection
 
     async def __aenter__(self) -> Self:
-        import httpx2
-        import openai
-
-        key, address = self.credentials()
-        certificates = httpx2.create_ssl_context()  # dear to make: shared
+        connection = self.connect()
         for _ in range(math.ceil(self._params.concurrency / _POOL)):
-            self._apis.append(
-                openai.AsyncOpenAI(
-                    base_url=address,
-                    api_key=key,
-                    timeout=self._params.timeout,
-                    max_retries=0,
-                    # followed, a request would lose its body (301, 302), or take the key where nobody sent it
-                    http_client=openai.DefaultAsyncHttpxClient(
-                        verify=certificates,
-                        follow_redirects=False,
-                        headers={"Accept-Encoding": ENCODINGS},
-                        event_hooks={"response": [bounded(self._params.max_answer_bytes)]},
-                    ),
-                )
-            )
+            hook = bounded(self._params.max_answer_bytes)
+            api = connection.open_async(headers={"Accept-Encoding": ENCODINGS}, event_hooks={"response": [hook]})
+            self._apis.append(api)
         return self
 
     async def __aexit__(
@@ -199,13 +180,16 @@ class Client:
         except (openai.APITimeoutError, TimeoutError):
             raise _PassingError(f"no answer within {self._params.timeout:g} s", billed=True) from None
         except openai.APIConnectionError as error:
+            if self._connection and (end := self._connection.explain(error.__cause__)) and not self._reached:
+                raise LlmError(self.scrub(end.problem), end.remedy) from None
             if isinstance(error.__cause__, httpx2.ConnectError) and not self._reached:
                 raise NoServerError(self.scrub(str(error.__cause__))) from None
             unsent = isinstance(error.__cause__, httpx2.ConnectError)
             said = self.scrub(str(error.__cause__ or error))
             raise _PassingError(f"connection lost: {said}", billed=not unsent) from None
         except (ValueError, LookupError, AssertionError) as error:  # a fault in an encoding that is none
-            raise _PassingError(f"an answer that cannot be read: {error!r}", billed=True) from None
+            said = self.scrub(repr(error))
+            raise _PassingError(f"an answer that cannot be read: {said}", billed=True) from None
         self._reached = True
         self.pace.heed(response.headers)
         raw = response.content.decode("utf-8", "replace")  # as JSON is, whatever a header says
@@ -224,11 +208,13 @@ class Client:
         return self._apis[self._next]
 
     def _checked(self, raw: str) -> str:
-        raw = raw.replace(self._key, "***") if len(self._key) > 7 else raw  # a server may echo what it was sent
+        raw = self.mask(raw)
         try:
-            read_completion(raw)
+            completion = read_completion(raw)
         except (ValueError, AttributeError, TypeError) as error:
             raise _PassingError(f"an answer that cannot be read ({error}): {raw[:80]!r}", billed=True) from None
+        if classify_stop(completion.finish_reason) is Stop.FAILED:
+            raise _PassingError(broken_off(completion.finish_reason), billed=True)
         return raw
 
     def judge(self, error: "openai.APIStatusError") -> Exception:
@@ -236,6 +222,13 @@ class Client:
         status, whole = error.status_code, _words(error)
         said = self.scrub(whole)
         at = f"the server at {self._address}"
+        connection = self._connection
+        if connection and connection.is_from_proxy(error.response):
+            if passes(status):
+                return _PassingError(f"status {status} of {connection.proxy}: {said}")
+            return connection.explain_proxy(str(status))
+        if connection and (end := connection.explain_mismatch(error)):
+            return end
         if status in (401, 403):  # its words are not quoted: they may hold pieces of the key
             source = self._params.api_key_env
             remedy = f"Export a valid one in {source}." if source else "Name its variable under api_key_env."
@@ -266,7 +259,16 @@ class Client:
 
     def scrub(self, text: str) -> str:
         """A server's words as they are quoted, without the key."""
-        return quoted(text.replace(self._key, "***") if self._key else text)
+        return quoted(self._mask.scrub(text))
+
+    def mask(self, raw: str) -> str:
+        """A body without the key: a server may echo what it was sent."""
+        return self._mask.mask_body(raw)
+
+
+def broken_off(finish_reason: str) -> str:
+    """What is said of an answer that its server gave up in the middle."""
+    return f"the server broke off its answer (finish_reason {quoted(finish_reason)})"
 
 
 def quoted(text: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cotpd.completions import Stop, classify_stop
 from cotpd.errors import LlmError
 from cotpd.llm.schema import check_version, migrate, row_digest
 from cotpd.llm.stores import DiskFullError, RowError, Statement, open_store
@@ -60,6 +61,7 @@ class Entry:
 
 
 _NAMES = (*(field.name for field in fields(Entry)), "sha256")
+_STOP = _NAMES.index("finish_reason")
 _COLUMNS = ", ".join(_NAMES)
 _INSERT = f"INSERT INTO answer ({_COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))}) ON CONFLICT (key) DO NOTHING"
 
@@ -116,10 +118,11 @@ class Ledger:
         return self.get_many([key]).get(key)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Entry]:
-        """The answers there are under these keys; a damaged one is not there."""
+        """The answers under these keys; a damaged one is not there, nor one that its server broke off."""
         found: dict[str, Entry] = {}
         for row in self.among(f"SELECT {_COLUMNS} FROM answer WHERE key", keys):
-            if _sound(row):
+            # an answer that its server broke off, which older versions kept, is asked again
+            if _sound(row) and classify_stop(row[_STOP]) is not Stop.FAILED:
                 found[row[0]] = _entry(row)
             else:
                 self._damaged.add(row[0])

@@ -7,7 +7,6 @@ zero; on this machine it costs nothing, unless the table has it: a gateway may b
 
 import re
 from datetime import date
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cotpd.config import LlmParams
 from cotpd.errors import ConfigError
+from cotpd.llm.proxies import is_loopback
 from cotpd.llm.wire import check_address
 from cotpd.yaml_files import parse_yaml
 
@@ -83,7 +83,7 @@ def price_of(params: LlmParams) -> Price | None:
         ConfigError: The price file cannot be used.
     """
     price = price_table(params).price(params.model)
-    if price is None and _is_here(params.base_url):
+    if price is None and is_loopback(urlsplit(check_address(params.base_url)).hostname or ""):
         return Price(input=0, output=0)
     if price and params.mode == "batch":
         return Price(input=price.input / 2, output=price.output / 2)
@@ -93,11 +93,3 @@ def price_of(params: LlmParams) -> Price | None:
 def price_table(params: LlmParams) -> PriceTable:
     """The configured price file; raises ConfigError where it cannot be used."""
     return PriceTable.read(Path(params.prices) if params.prices else SHIPPED)
-
-
-def _is_here(base_url: str) -> bool:
-    host = urlsplit(check_address(base_url)).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

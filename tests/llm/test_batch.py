@@ -18,7 +18,7 @@ from cotpd.llm.ledger import Ledger
 from cotpd.llm.wire import chat_call
 
 from .batch_server import BatchApi, answered, refused
-from .conftest import requests
+from .conftest import completion, requests
 
 
 @pytest.fixture
@@ -39,6 +39,30 @@ def params(api, tmp_path, monkeypatch) -> LlmParams:
 
 def texts(result) -> list[str]:
     return [answer.text for answer in result.answers]
+
+
+def test_an_answer_that_its_server_broke_off_is_asked_again_and_never_kept(api, params):
+    broken = completion("HALF AN ANS", "error")
+    api.outcome = lambda row: {**answered(row), "response": {"status_code": 200, "body": json.loads(broken)}}
+    (failed,) = ask_all(requests("a"), params, progress=False).failed
+
+    api.outcome = answered
+    again = ask_all(requests("a"), params, progress=False)
+
+    assert "broke off its answer (finish_reason error)" in failed.reason
+    assert [answer.text for answer in again.answers] == ["A"]
+
+
+def test_a_key_in_a_results_file_is_masked(api, params, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very/secret-0123456789")
+    echo = completion("you sent ECHO")
+    api.outcome = lambda row: json.dumps(
+        {**answered(row), "response": {"status_code": 200, "body": json.loads(echo)}}
+    ).replace("ECHO", "sk-very\\/secret-0123456789")
+
+    (answer,) = ask_all(requests("a"), params, progress=False).answers
+
+    assert answer.text == "you sent ***"
 
 
 def test_answers_come_in_order_and_serve_live_asking_too(api, params):

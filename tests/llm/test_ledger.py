@@ -34,6 +34,18 @@ def path(tmp_path):
     return tmp_path / "deep" / "ledger.db"
 
 
+def test_an_answer_that_its_server_broke_off_and_an_older_version_kept_is_asked_again(tmp_path):
+    call = Call("http://x/v1", {"model": "m", "messages": []})
+    broken = Entry.of(call, completion("half an ans", "error"))
+    whole = Entry.of(call, completion("whole"))
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        ledger.put_many([broken])
+
+        assert ledger.answer_keys({call.key: call}) == {}
+        assert ledger.put(whole) == whole
+        assert ledger.get(call.key) == whole
+
+
 def test_what_is_put_is_there_after_reopening(path):
     with Ledger(path) as ledger:
         one = ledger.put(entry("a"))

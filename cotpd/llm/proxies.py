@@ -1,0 +1,181 @@
+"""Proxies and certificates, as the environment names them; what cannot be used is refused by its variable's name.
+
+Trade-off: httpx reads these variables by itself, every one for every address, and a wrong one ends in a traceback.
+Here only those are read that concern the address asked, and none for a server on this machine.
+"""
+
+import os
+import re
+import ssl
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from cotpd.errors import LlmError
+
+if TYPE_CHECKING:
+    import httpx2
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")  # how OpenSSL looks for a certificate in a folder
+
+
+@dataclass(frozen=True)
+class ProxySetting:
+    """A proxy and where it is named; ``shown`` is its host and port, without user and password."""
+
+    variable: str
+    proxy: "httpx2.Proxy"
+    shown: str
+
+    def __str__(self) -> str:
+        return f"the proxy {self.shown}, which {self.variable} names"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine."""
+    name = host.rstrip(".").lower()
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address.is_loopback or address.is_unspecified or bool(mapped and mapped.is_loopback)
+
+
+def find_proxy(address: str) -> ProxySetting | None:
+    """The proxy for an address; None for this machine, and for what NO_PROXY leaves out.
+
+    Raises:
+        LlmError: The proxy that is named cannot be used.
+    """
+    parts = urlsplit(address)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    if is_loopback(host):
+        return None
+    setting = _read_variable(f"{parts.scheme}_proxy") or _read_variable("all_proxy") or _read_system(parts.scheme)
+    if setting is None or _is_exempt(host, port):
+        return None
+    return _check_proxy(*setting)
+
+
+def make_certificates() -> ssl.SSLContext:
+    """The certificates to trust: those that SSL_CERT_FILE or SSL_CERT_DIR name, or the system's.
+
+    Raises:
+        LlmError: What a variable names is not there, or holds no certificate.
+    """
+    import httpx2
+
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if file:
+        _check_certificate_file(Path(file))
+    elif folder and not any(_has_certificates(Path(part)) for part in folder.split(os.pathsep)):
+        raise LlmError(
+            f"SSL_CERT_DIR names {folder}, which is no folder with certificates",
+            "Unset it, or name a folder whose certificates lie there under their hashes (openssl rehash).",
+        )
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as error:
+        name = "SSLKEYLOGFILE" if os.environ.get("SSLKEYLOGFILE") else "the certificates"
+        raise LlmError(
+            f"{name}: cannot be used: {error}", "Unset it, or name a file that can be written."
+        ) from None
+
+
+def _check_certificate_file(file: Path) -> None:
+    remedy = "Unset it, or name a file of certificates (PEM)."
+    try:
+        file.read_bytes()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except ssl.SSLError:  # an OSError too
+        raise LlmError(f"SSL_CERT_FILE names {file}, which holds no certificate", remedy) from None
+    except OSError as error:
+        raise LlmError(f"SSL_CERT_FILE names {file}: {error.strerror}", remedy) from None
+
+
+def _has_certificates(folder: Path) -> bool:
+    try:
+        return any(_HASHED.fullmatch(file.name) for file in folder.iterdir())
+    except OSError:
+        return False
+
+
+def _read_variable(name: str) -> tuple[str, str] | None:
+    """A variable in either case, and its value; its name in small letters counts before, even where empty."""
+    for spelling in (name, *(other for other in os.environ if other.lower() == name)):
+        if spelling in os.environ:
+            value = os.environ[spelling].strip()
+            return (spelling, value) if value else None
+    return None
+
+
+def _read_system(scheme: str) -> tuple[str, str] | None:
+    """What macOS or Windows have in their settings."""
+    url = getproxies().get(scheme) if sys.platform in ("darwin", "win32") else None
+    return ("the system's settings", url) if url else None
+
+
+def _check_proxy(variable: str, value: str) -> ProxySetting:
+    import httpx2
+
+    url = value if "://" in value else f"http://{value}"
+    try:
+        parts = urlsplit(url)
+        shown = f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
+        if not parts.hostname or not url.isprintable() or " " in url:
+            raise ValueError
+        proxy = httpx2.Proxy(url)
+    except (ValueError, TypeError, httpx2.InvalidURL):  # not quoted: it may hold a password
+        raise LlmError(
+            f"{variable} names a proxy that is no address",
+            "Write http://host:port (or https, socks5, socks5h), or unset it.",
+        ) from None
+    if parts.scheme.startswith("socks") and find_spec("socksio") is None:
+        raise LlmError(
+            f"{variable} names a SOCKS proxy ({shown}), for which a package is missing",
+            "pip install socksio, or unset the variable, or name the server in NO_PROXY.",
+        )
+    return ProxySetting(variable, proxy, shown)
+
+
+def _is_exempt(host: str, port: int) -> bool:
+    """Whether NO_PROXY names a host: ``*``, an address, a network, or a domain with all that is below it."""
+    variable, value = _read_variable("no_proxy") or ("NO_PROXY", "")
+    for entry in filter(None, re.split(r"[,\s]+", value.lower())):
+        try:
+            if _matches(entry.split("://")[-1], host.lower(), port):
+                return True
+        except ValueError:
+            raise LlmError(
+                f"{variable}: {entry!r} is no host, address or network", "Mend or remove that entry."
+            ) from None
+    return False
+
+
+def _matches(entry: str, host: str, port: int) -> bool:
+    if entry == "*":
+        return True
+    if "/" in entry:
+        network = ip_network(entry.replace("[", "").replace("]", ""), strict=False)
+        return _is_address(host) and ip_address(host) in network
+    if entry.count(":") > 1 and not entry.startswith("["):  # IPv6 without brackets has no port
+        return _is_address(host) and ip_address(entry) == ip_address(host)
+    parts = urlsplit(f"//{entry}")
+    if parts.port is not None and parts.port != port:
+        return False
+    name = (parts.hostname or "").lstrip("*").lstrip(".")
+    return bool(name) and (host == name or (host.endswith(f".{name}") and not _is_address(host)))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
