@@ -129,10 +129,8 @@ class Connection:
             return None
         names = [name for header, name in self._params.headers_env.items() if header.lower().startswith("openai-")]
         remedy = f"Mend {' and '.join(names)}, which llm.headers_env names." if names else _NO_HEADER
-        return LlmError(
-            f"the server at {self.address} says that the key is not of the organization or project named ({codes[0]})",
-            remedy,
-        )
+        problem = f"says that the key is not of the organization or project named ({codes[0]})"
+        return LlmError(f"the server at {self.address} {problem}", remedy)
 
     def is_from_proxy(self, response: "httpx2.Response") -> bool:
         """Whether an answer is the proxy's own: it has no body of an API, and no tunnel hides the request."""
