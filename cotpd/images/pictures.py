@@ -13,6 +13,8 @@ from cotpd.data.picture_files import PictureFolder, UnreadableError
 from cotpd.images.conversion import convert_picture
 
 MOST_PIXELS = 100_000_000
+MOST_PIXELS_OF = {"AVIF": 40_000_000, "WEBP": 40_000_000}  # their decoders hold a picture up to four times
+MOST_SIDE = 65_535  # JPEG's limit; Pillow spends 20 bytes on each row, so that a line of a pixel's width takes 2 GB
 # Formats of the web and of cameras. Pillow would try PostScript as well, and start Ghostscript on it.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
@@ -40,11 +42,20 @@ def read_picture(folder: PictureFolder, name: str) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata; the size is checked below
             with Image.open(path, formats=FORMATS) as opened:
-                if opened.width * opened.height > MOST_PIXELS:
-                    raise Image.DecompressionBombError
+                _refuse_large(name, opened)
                 return Picture(name, convert_picture(opened))
+    except UnreadableError:
+        raise
     except Exception as error:  # decoders meet damage with whatever exception comes to hand
         raise UnreadableError(f"{name}: {_explain(error)}") from None
+
+
+def _refuse_large(name: str, opened: Image.Image) -> None:
+    most = MOST_PIXELS_OF.get(opened.format or "", MOST_PIXELS)
+    if opened.width * opened.height > most:
+        raise UnreadableError(f"{name}: more than {most // 10**6} million pixels: make it smaller")
+    if max(opened.size) > MOST_SIDE:
+        raise UnreadableError(f"{name}: a side of more than {MOST_SIDE:,} pixels: cut it into pieces")
 
 
 def _explain(error: Exception) -> str:

@@ -98,3 +98,16 @@ def test_a_format_that_starts_other_programs_is_not_tried(folder: Path) -> None:
 def test_every_format_that_is_named_is_read(folder: Path, name: str) -> None:
     Image.new("RGB", (30, 20), "red").save(folder / name)
     assert read_picture(PictureFolder(folder), name).image.size == (30, 20)
+
+
+def test_a_picture_with_a_side_of_millions_of_pixels_is_not_decoded(folder: Path) -> None:
+    Image.new("1", (1, 70_000)).save(folder / "line.png")
+    with pytest.raises(UnreadableError, match="side of more than 65,535 pixels"):
+        read_picture(PictureFolder(folder), "line.png")
+
+
+@pytest.mark.slow
+def test_a_format_whose_decoder_takes_much_memory_has_a_limit_of_its_own(folder: Path) -> None:
+    Image.new("RGB", (6_400, 6_400)).save(folder / "large.webp", lossless=True, method=0)
+    with pytest.raises(UnreadableError, match="more than 40 million pixels"):
+        read_picture(PictureFolder(folder), "large.webp")
