@@ -60,11 +60,19 @@ def _explain(error: DvcException, root: Path) -> ConfigError:
 
 
 def is_up_to_date(name: str, root: Path | str = ".") -> bool:
-    """Whether dvc.lock, the inputs, the parameters and the outputs of a step all agree."""
+    """Whether dvc.lock, the inputs, the parameters and the outputs of a step all agree.
+
+    Raises:
+        ConfigError: An input cannot be read.
+    """
     # What --wait-for-lock does on the command line: somebody may be using the other door right now.
-    with Repo(str(root), _wait_for_lock=True) as repo, repo.lock:
-        stage = next(stage for stage in repo.index.stages if stage.name == name)
-        return not stage.status(check_updates=True)
+    try:
+        with Repo(str(root), _wait_for_lock=True) as repo, repo.lock:
+            stage = next(stage for stage in repo.index.stages if stage.name == name)
+            return not stage.status(check_updates=True)
+    except OSError as error:  # DVC reads every input; a link that leads nowhere cannot be
+        problem = f"{error.filename}: {error.strerror}: an input of step {name} cannot be read"
+        raise ConfigError(problem, "Mend it, or remove the link if it is one that leads nowhere.") from error
 
 
 class RunningStep:

@@ -71,6 +71,7 @@ def test_an_absolute_path_and_a_link_into_an_output_are_refused_too(project: Pat
         {"llm": {"ledger": "data/validated/ledger.db"}},
         {"register": {"tracking_uri": "sqlite:///reports/evaluation/mlflow.db"}},
         {"data": {"path": "posts", "unlabelled": [{"path": "../data/augmented"}]}},
+        {"data": {"path": "posts", "pictures": "../data/prepared"}},
     ],
 )
 def test_the_ledger_the_registry_and_unlabelled_posts_are_refused_there_too(values: dict, project: Path) -> None:

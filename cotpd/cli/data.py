@@ -16,6 +16,9 @@ def check(
     format_: Annotated[str, typer.Option("--format", help="A format's name, or auto.")] = "auto",
     captions: Annotated[str | None, typer.Option(help="File or pattern of captions, below the folder.")] = None,
     answers: Annotated[str | None, typer.Option(help="File or folder of LLM answers, below the folder.")] = None,
+    pictures: Annotated[
+        str | None, typer.Option(help="Folder of pictures, from the folder; it may be a link to elsewhere.")
+    ] = None,
     offsets: Annotated[
         str | None, typer.Option(help="What start and end count: characters, utf16 or bytes.")
     ] = None,
@@ -30,7 +33,7 @@ def check(
     from cotpd.data.load import load_dataset
 
     dataset = load_dataset(
-        _params(path, format=format_, captions=captions, answers=answers, offsets=offsets),
+        _params(path, format=format_, captions=captions, answers=answers, pictures=pictures, offsets=offsets),
         Path(),
         require_train=False,
     )

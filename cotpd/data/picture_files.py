@@ -6,9 +6,12 @@ allowed by name (``data.pictures``), and dvc.yaml watches it, because DVC does n
 """
 
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from cotpd.errors import DataError
 
 MISSING = "there is no such picture"
 
@@ -75,6 +78,24 @@ class PictureFolder:
         if not any(target.is_relative_to(root) for root in self._allowed):
             remedy = "copy it there, or name the folder that is a link in data.pictures"
             raise UnreadableError(f"{name}: leads to {target}, outside the data set's folder: {remedy}")
+
+
+def refuse_broken_links(folder: PictureFolder) -> None:
+    """Check what DVC stumbles over without saying why: a folder or the target of a link that is not there.
+
+    Raises:
+        DataError: One is missing.
+    """
+    linked = folder.root / folder.linked
+    if not linked.is_dir():
+        remedy = "Name a folder relative to data.path, or . for that folder itself."
+        raise DataError(f"data.pictures: {linked}: there is no such folder", remedy)
+    for top in {folder.root, linked}:
+        for path, folders, files in os.walk(top):
+            for file in (Path(path, name) for name in (*folders, *files)):
+                if file.is_symlink() and not file.exists():
+                    remedy = "Mend or remove the link: DVC cannot tell whether such a data set has changed."
+                    raise DataError(f"{file} is a link to {file.readlink()}, which is not there", remedy)
 
 
 def _refuse_unusable(name: str, path: Path) -> None:

@@ -14,7 +14,7 @@ from cotpd.images.conversion import convert_picture
 
 MOST_PIXELS = 100_000_000
 MOST_PIXELS_OF = {"AVIF": 40_000_000, "WEBP": 40_000_000}  # their decoders hold a picture up to four times
-MOST_SIDE = 65_535  # JPEG's limit; Pillow spends 20 bytes on each row, so that a line of a pixel's width takes 2 GB
+MOST_SIDE = 65_535  # JPEG's limit; Pillow spends memory on each row, and a line of one pixel's width took 2 GB
 # Formats of the web and of cameras. Pillow would try PostScript as well, and start Ghostscript on it.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cotpd.data.picture_files import PictureFolder, UnreadableError
+from cotpd.data.picture_files import PictureFolder, UnreadableError, refuse_broken_links
 from cotpd.data.pictures import Pictures
+from cotpd.errors import DataError
 
 
 @pytest.fixture
@@ -139,3 +140,12 @@ def test_the_digest_follows_the_content_and_not_the_name(folder: Path) -> None:
 
     assert files.compute_digest("images/a.JPG") != before
     assert files.compute_digest("images/gone.jpg") is None
+
+
+def test_a_link_that_dvc_would_stumble_over_is_named_before(folder: Path) -> None:
+    refuse_broken_links(PictureFolder(folder))
+    (folder / "images/Sub/gone.jpg").symlink_to("nowhere.jpg")
+    with pytest.raises(DataError, match=r"gone\.jpg is a link to nowhere\.jpg, which is not there"):
+        refuse_broken_links(PictureFolder(folder))
+    with pytest.raises(DataError, match=r"data\.pictures: .*photos: there is no such folder"):
+        refuse_broken_links(PictureFolder(folder, "photos"))

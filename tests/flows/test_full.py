@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import flows.full
+from cotpd.errors import ConfigError
 from steps.graph import RunningStep, is_up_to_date, read_graph
 
 from .conftest import dvc
@@ -43,6 +44,17 @@ def test_the_graph_is_dvc_yamls_own_in_an_order_that_can_be_run(project: Path) -
     assert names.index("first") < names.index("second")
     assert {step.name: step.after for step in steps} == {"first": (), "second": ("first",), "aside": ()}
     assert next(step for step in steps if step.name == "first").description == "Make a"
+
+
+def test_a_link_that_leads_nowhere_is_a_sentence(project: Path) -> None:
+    (project / "inputs").mkdir()
+    (project / "inputs/gone.jpg").symlink_to("nowhere.jpg")
+    graph = (project / "dvc.yaml").read_text().replace("deps: [a.txt]", "deps: [a.txt, inputs]")
+    (project / "dvc.yaml").write_text(graph)
+    (project / "a.txt").write_text("made")
+
+    with pytest.raises(ConfigError, match=r"gone\.jpg: No such file.*step second cannot be read"):
+        is_up_to_date("second", project)
 
 
 def test_after_dvc_a_flow_run_executes_nothing(project: Path, run_flow) -> None:
