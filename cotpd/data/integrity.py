@@ -138,9 +138,8 @@ def require_task_labels(posts: Splits, task: Task, shown: str) -> None:
         return
     second_task: Task = "re" if task == "ner" else "ner"
     expected = 'an entity\'s "type"' if task == "ner" else '"relations" with a "label"'
-    remedy = (
-        f"Set task: {other}, for which it is annotated." if has_task_labels(posts, other) else "Annotate it first."
-    )
+    fits_second = has_task_labels(posts, second_task)
+    remedy = f"Set task: {second_task}, for which it is annotated." if fits_second else "Annotate it first."
     raise DataError(f"{shown}: no training post is annotated for task {task}: {expected} is nowhere", remedy)
 
 

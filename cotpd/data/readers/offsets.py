@@ -4,7 +4,7 @@ They agree until the first character that takes more than one unit, an emoji or 
 is shifted. A span's own text tells, where it is given; otherwise borders inside words do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from cotpd.data.readers.values import RowError
@@ -42,9 +42,7 @@ def find_tokens(
     try:
         return _cover(tokens, *to_characters(text, *span, unit))
     except RowError as bad:
-        fitting = next(
-            (other for other in UNITS if other != unit and _fits(text, tokens, span, unit, other)), None
-        )
+        fitting = _find_unit(unit, lambda candidate: _fits(text, tokens, span, unit, candidate))
         if fitting is None or surface is not None:
             raise
         raise RowError(
@@ -96,6 +94,11 @@ def _cover(tokens: Sequence[Token], start: int, end: int) -> tuple[int, int]:
     )
 
 
+def _find_unit(unit: Unit, fits: Callable[[Unit], bool]) -> Unit | None:
+    """Find another unit in which a span would fit."""
+    return next((candidate for candidate in UNITS if candidate != unit and fits(candidate)), None)
+
+
 def _fits(text: str, tokens: Sequence[Token], span: CharacterSpan, unit: Unit, candidate: Unit) -> bool:
     """Whether a span would mark whole words, and other ones, if it were counted in another unit."""
     try:
@@ -117,9 +120,7 @@ def _check_surface(text: str, span: CharacterSpan, surface: str, unit: Unit) -> 
         return
     shown = "nothing" if marked is None else repr(marked)
     reason = f"entity {span[0]}:{span[1]} marks {shown}, not {surface!r}"
-    fitting = next(
-        (other for other in UNITS if other != unit and _is_same(_mark(text, span, other), surface)), None
-    )
+    fitting = _find_unit(unit, lambda candidate: _is_same(_mark(text, span, candidate), surface))
     if fitting is not None:
         raise RowError(f"{reason}: {_QUESTIONS[fitting]}", _remedy(fitting), f"fits_in:{fitting}")
     raise RowError(*_explain_border(text, span, surface, unit, reason))
