@@ -1,5 +1,8 @@
 """The errors a user is meant to read: each names what is wrong, where, and what to do about it."""
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class CotpdError(Exception):
     """An error with a remedy; the command line prints it without a traceback and exits with 1.
@@ -31,5 +34,18 @@ class LlmError(CotpdError):
     """The language model could not be asked, or answered too little."""
 
 
+class StorageError(CotpdError):
+    """A file could not be written: the disk or its quota is full."""
+
+
 class ValidationError(CotpdError):
-    """More rows failed their checks than the configuration allows."""
+    """More rows failed their checks than the configuration allows.
+
+    Args:
+        problem, remedy: As ever.
+        rows: The failing rows, for whoever keeps them in quarantine.
+    """
+
+    def __init__(self, problem: str, remedy: str = "", rows: Sequence[Any] = ()) -> None:
+        super().__init__(problem, remedy)
+        self.rows = rows

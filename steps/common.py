@@ -13,6 +13,7 @@ from cotpd.data.records import SPLITS, Kind, Post
 from cotpd.data.tables import read_table
 from cotpd.errors import CotpdError
 from cotpd.interrupts import interrupted_by_sigterm
+from cotpd.storage import explain_full_disk
 
 PREPARED = Path("data/prepared")
 CAPTIONS = Path("data/captions.jsonl")
@@ -45,13 +46,20 @@ def main(step: Callable[[Params], None]) -> None:
     except CotpdError as error:
         console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
-    except OSError as error:  # a full disk, a path too long: as the command line has it
-        where = "" if error.filename is None else f"{error.filename}: "
-        console.print(f"error: {where}{error.strerror or error}", style="red", markup=False, soft_wrap=True)
+    except Exception as error:
+        if (full := explain_full_disk(error)) is None and not isinstance(error, OSError):
+            raise
+        console.print(f"error: {full or _describe(error)}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         console.print("interrupted; run again to go on")
         sys.exit(130)
+
+
+def _describe(error: BaseException) -> str:
+    """An error of the operating system, such as a path that is too long, as the command line has it."""
+    where = getattr(error, "filename", None)
+    return f"{'' if where is None else f'{where}: '}{getattr(error, 'strerror', None) or error}"
 
 
 def say(message: str) -> None:

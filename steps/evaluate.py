@@ -12,6 +12,7 @@ from cotpd.evaluation.plots import read_history, write_plots
 from cotpd.evaluation.predictions import predictions as as_rows
 from cotpd.evaluation.report import Material, write_report
 from cotpd.evaluation.showcase import Explained, choose, explain_picks
+from cotpd.storage import writing
 from cotpd.student import Student
 from cotpd.student.examples import Example, build_examples
 from cotpd.student.neighbours import Neighbours
@@ -52,10 +53,12 @@ def run(params: Params) -> None:
     predictions = list(_predictions(rows, params))
     metrics = compare(predictions, params.task, seed=params.seed)
     write_table(EVALUATION / "predictions.jsonl", predictions)
-    plots = write_plots(EVALUATION / "plots", metrics, predictions, _histories(), params.task)
+    with writing(EVALUATION / "plots"):
+        plots = write_plots(EVALUATION / "plots", metrics, predictions, _histories(), params.task)
     student = next(system.model for system in rows if system.row == "student")
     explained = _explained(params, student, predictions)
-    write_report(_material(params, metrics, predictions, plots, explained), EVALUATION / "report.html")
+    with writing(EVALUATION / "report.html"):
+        write_report(_material(params, metrics, predictions, plots, explained), EVALUATION / "report.html")
     write_json(SCORES, metrics)
     write_json(METRICS, select_headlines(metrics))
     for split, found in metrics.items():

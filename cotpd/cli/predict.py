@@ -65,10 +65,14 @@ def predict(
 
 
 def chosen(model: str | None) -> str:
-    """The model asked for, or the challenger of params.yaml."""
+    """The model asked for, or the challenger of params.yaml, with a warning if it is not of the outputs here."""
     if model is not None:
         return model
+    from cotpd.models.outputs import find_disagreement
+
     params = load_params()
+    if disagreement := find_disagreement(params.registered_name, params.register_):
+        typer.echo(f"warning: {disagreement}", err=True)
     return f"models:/{params.registered_name}@{params.register_.alias}"
 
 

@@ -42,7 +42,7 @@ def promote_version(
     """
     from cotpd.registry.aliases import promote
 
-    client, name = _open(name)
+    client, name = _open(name, writes=True)
     champion, former = promote(client, name, version)
     after = f", after version {former.number}" if former else ""
     typer.echo(f"models:/{name}@champion is version {champion.number}{after}")
@@ -56,14 +56,18 @@ def rollback_version(name: Name = None) -> None:
     """
     from cotpd.registry.aliases import rollback
 
-    client, name = _open(name)
+    client, name = _open(name, writes=True)
     champion, former = rollback(client, name)
     typer.echo(f"models:/{name}@champion is version {champion.number} again, instead of {former.number}")
 
 
-def _open(name: str | None) -> tuple[Any, str]:
+def _open(name: str | None, *, writes: bool = False) -> tuple[Any, str]:
     from cotpd.config import load_params
-    from cotpd.models.store import connect
+    from cotpd.models.relocation import repair_paths
+    from cotpd.models.store import connect, database
 
     params = load_params()
-    return connect(params.register_, Path()), name or params.registered_name
+    client = connect(params.register_, Path())
+    if writes:
+        repair_paths(database(client.tracking_uri))  # a promoted version may be served by MLflow alone
+    return client, name or params.registered_name

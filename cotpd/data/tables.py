@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from cotpd.errors import DataError
+from cotpd.storage import writing
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -23,7 +24,7 @@ def write_table(path: Path | str, rows: Iterable[BaseModel]) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     count = 0
-    with partial.open("w", encoding="utf-8", newline="\n") as out:
+    with writing(path, partial), partial.open("w", encoding="utf-8", newline="\n") as out:
         for row in rows:
             out.write(row.model_dump_json(exclude_defaults=True) + "\n")
             count += 1
@@ -96,5 +97,6 @@ def write_json(path: Path | str, value: object) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
+    with writing(path, partial):
+        partial.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
     partial.replace(path)

@@ -136,4 +136,5 @@ def _too_many(suite: str, total: int, failed: Sequence[Quarantined], allowed: fl
         f"{len(failed)} of {total} {suite} failed their checks, more than the {allowed:.0%} allowed: "
         + "; ".join(top),
         "Mend what wrote them (prompts, model, captioner), or raise validate.max_failed_share.",
+        failed,
     )

@@ -16,7 +16,8 @@ from urllib.request import url2pathname
 from cotpd.config import RegisterParams
 from cotpd.errors import ModelError
 from cotpd.models.catalogue import cache_folder
-from cotpd.models.store import connect, explained, store_params
+from cotpd.models.relocation import find_artifacts
+from cotpd.models.store import connect, database, explained, store_params
 from cotpd.models.versions import find
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def _of_run(client: "MlflowClient", parts: re.Match[str]) -> str:
 
 
 def _local(client: "MlflowClient", location: str) -> Path:
-    """The artifacts at a location as a local folder."""
+    """The artifacts at a location as a local folder; those of a copied or moved store lie below its own."""
+    location = find_artifacts(location, database(client.tracking_uri))
     address = urlparse(location)
     if address.scheme in ("file", ""):
         return Path(url2pathname(address.path))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cotpd.config import RegisterParams, load_params
 from cotpd.errors import ModelError
+from cotpd.storage import writing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -112,7 +113,8 @@ def explained(what: str, remedy: str) -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        yield
+        with writing(what):
+            yield
     except MlflowException as error:
         if isinstance(error.__context__, RequestException):
             raise ModelError(f"{what}: the tracking server does not answer", REACHABLE) from None

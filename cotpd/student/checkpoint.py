@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cotpd import devices
 from cotpd.errors import ModelError
+from cotpd.storage import writing
 from cotpd.student.folders import part_of, remove, replace, settle
 from cotpd.student.model import StudentModel
 from cotpd.student.persistence import load
@@ -99,8 +100,9 @@ class Checkpoint:
         for at, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{at}.{name}": value for name, value in moments.items()}
         partial = part_of(self.folder)
-        save_file({name: value.detach().cpu().clone() for name, value in tensors.items()}, partial / _TENSORS)
-        (partial / _STATE).write_text(json.dumps({"run": self.run, **state}), "utf-8")
+        with writing(self.folder, partial):
+            save_file({name: value.detach().cpu().clone() for name, value in tensors.items()}, partial / _TENSORS)
+            (partial / _STATE).write_text(json.dumps({"run": self.run, **state}), "utf-8")
         replace(partial, self.folder)
 
     def read(

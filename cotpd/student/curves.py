@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from cotpd.config import RegisterParams, Section
+from cotpd.models.relocation import repair_paths
 from cotpd.models.store import connect, database, tracking_uri
 from cotpd.models.unfinished import SEEN, SIGN_OF_LIFE, find_dead_runs, status_after, tags_of_process
 from cotpd.student.checkpoint import RUN
@@ -159,9 +160,10 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
 
     MLflow would put artifacts into the current folder; they belong beside the database.
     """
+    path = database(client.tracking_uri)
+    repair_paths(path)
     if found := client.get_experiment_by_name(name):
         return found.experiment_id
-    path = database(client.tracking_uri)
     place = None if path is None else (path.parent / "mlruns").as_uri()
     return client.create_experiment(name, artifact_location=place)
 

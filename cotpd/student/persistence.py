@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from cotpd.config import StudentParams
 from cotpd.data.records import Record
 from cotpd.errors import CotpdError, ModelError
+from cotpd.storage import writing
 from cotpd.student.folders import part_of, replace, settle
 from cotpd.student.labels import LabelSet
 from cotpd.student.model import StudentModel
@@ -132,18 +133,23 @@ def save(
         card: How to build the model again.
         extra: Further text files, content by name.
     """
+    partial = part_of(folder)
+    with writing(folder, partial):
+        _write(partial, model, tokenizer, card)
+        for name, content in (extra or {}).items():
+            (partial / name).write_text(content, "utf-8")
+    replace(partial, folder)
+
+
+def _write(partial: Path, model: StudentModel, tokenizer: "PreTrainedTokenizerBase", card: Card) -> None:
     from safetensors.torch import save_file
 
-    partial = part_of(folder)
     (partial / CARD).write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
     model.encoder.config.save_pretrained(partial / ENCODER)
     tokenizer.save_pretrained(partial / TOKENIZER)
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     save_file(tensors, partial / WEIGHTS, metadata={_PARTS: json.dumps(_digests(partial))})
     shutil.copymode(partial / CARD, partial / WEIGHTS)  # safetensors writes for its owner's eyes alone
-    for name, content in (extra or {}).items():
-        (partial / name).write_text(content, "utf-8")
-    replace(partial, folder)
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ import torch
 from cotpd.devices import Bf16, autocast
 from cotpd.errors import ModelError
 from cotpd.progress import Progress
+from cotpd.storage import writing
 from cotpd.student.batches import collate, reading_order, sizes
 from cotpd.student.crf import Belief
 from cotpd.student.examples import Example, without_labels
@@ -62,7 +63,8 @@ class Targets:
             tensors["unary"] = torch.cat([row.unary for row in rows])
             tensors["transitions"] = torch.stack([row.transitions for row in rows])
             tensors["entropy"] = torch.stack([row.entropy for row in rows])
-        save_file(tensors, folder / TENSORS)
+        with writing(folder):
+            save_file(tensors, folder / TENSORS)
         said = {"labels": self.labels.model_dump(mode="json"), "examples": list(self.rows)}
         (folder / NAMES).write_text(json.dumps(said, indent=0) + "\n", "utf-8")
         shutil.copymode(folder / NAMES, folder / TENSORS)  # safetensors writes for its owner's eyes alone

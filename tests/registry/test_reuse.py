@@ -5,11 +5,16 @@ import shutil
 import subprocess
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from cotpd.cli.predict import chosen
+from cotpd.cli.show import show as show_command
 from cotpd.config import RegisterParams
 from cotpd.data.tables import write_json, write_table
 from cotpd.models.store import connect
 from cotpd.models.versions import find, versions
+from cotpd.registry.aliases import set_alias
 from steps import register
 from steps.common import EVALUATION, PREPARED, REGISTERED, SCORES, STUDENT
 
@@ -83,3 +88,45 @@ def test_what_the_pipeline_writes_is_no_change_of_the_commit(outputs, params, ro
 
     found = versions(connect(RegisterParams(), outputs), NAME)
     assert [version.tags["git.dirty"] for version in found] == ["false", "true"]
+
+
+def show() -> str:
+    application = typer.Typer()
+    application.command()(show_command)
+    return CliRunner().invoke(application, [], catch_exceptions=False, env={"COLUMNS": "300"}).stdout
+
+
+def test_show_says_what_the_registry_says_and_names_a_disagreement(outputs, params, root, capsys):
+    scores = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": 0.5}
+    shutil.copy(root / "params.yaml", outputs)
+    for number in (0.5, 0.25):
+        write_json(SCORES, {"test": {"student": scores | {"f1": number}}})
+        register.run(params["ner"])
+    client = connect(RegisterParams(), outputs)
+    set_alias(client, NAME, "champion", 1)
+    assert "registered  models:/cotpd-ner@challenger (version 2)" in show()
+    assert "aliases     champion is version 1, challenger is version 2" in show()
+
+    set_alias(client, NAME, "challenger", 1)
+
+    assert "models:/cotpd-ner@challenger is version 1, and the outputs here are version 2" in show()
+    assert chosen(None) == "models:/cotpd-ner@challenger"
+    assert (
+        "the outputs here are version 2; if that is not meant: dvc repro -f -s register" in capsys.readouterr().err
+    )
+    register.run(params["ner"])
+    assert "(version 2)" in show()
+
+
+def test_show_still_shows_the_scores_where_the_registry_is_gone(outputs, params, root):
+    scores = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": 0.5}
+    shutil.copy(root / "params.yaml", outputs)
+    write_json(SCORES, {"test": {"student": scores}})
+    register.run(params["ner"])
+    (outputs / "mlflow.db").unlink()
+
+    shown = show()
+
+    assert "50.00" in shown
+    assert "registered  version 1, but: " in shown
+    assert "there is no registry here" in shown
