@@ -21,11 +21,16 @@ from steps.common import EVALUATION, PREPARED, REGISTERED, SCORES, STUDENT
 NAME = "cotpd-ner"
 
 
+def write_scores(f1: float) -> None:
+    scores = {"precision": 0.5, "recall": 0.5, "f1": f1, "macro_f1": 0.5}
+    write_json(SCORES, {"test": {"student": scores}})
+
+
 @pytest.fixture
 def outputs(project, students):
     """What the steps before register leave behind."""
     shutil.copytree(students["ner"], project / STUDENT)
-    write_json(project / SCORES, {"test": {"student": {"f1": 0.5}}})
+    write_scores(0.5)
     write_table(project / PREPARED / "train.jsonl", [])
     return project
 
@@ -40,11 +45,11 @@ def challenger(project) -> int:
 
 def test_outputs_that_come_back_are_the_version_that_they_were(outputs, params):
     register.run(params["ner"])
-    write_json(SCORES, {"test": {"student": {"f1": 0.25}}})
+    write_scores(0.25)
     register.run(params["ner"])
     assert (registered(), challenger(outputs)) == (2, 2)
 
-    write_json(SCORES, {"test": {"student": {"f1": 0.5}}})
+    write_scores(0.5)
     register.run(params["ner"])
 
     assert (registered(), challenger(outputs)) == (1, 1)
@@ -97,10 +102,9 @@ def show() -> str:
 
 
 def test_show_says_what_the_registry_says_and_names_a_disagreement(outputs, params, root, capsys):
-    scores = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": 0.5}
     shutil.copy(root / "params.yaml", outputs)
     for number in (0.5, 0.25):
-        write_json(SCORES, {"test": {"student": scores | {"f1": number}}})
+        write_scores(number)
         register.run(params["ner"])
     client = connect(RegisterParams(), outputs)
     set_alias(client, NAME, "champion", 1)
@@ -119,9 +123,8 @@ def test_show_says_what_the_registry_says_and_names_a_disagreement(outputs, para
 
 
 def test_show_still_shows_the_scores_where_the_registry_is_gone(outputs, params, root):
-    scores = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": 0.5}
     shutil.copy(root / "params.yaml", outputs)
-    write_json(SCORES, {"test": {"student": scores}})
+    write_scores(0.5)
     register.run(params["ner"])
     (outputs / "mlflow.db").unlink()
 

@@ -10,6 +10,8 @@ from steps import validate
 from steps.common import ANSWERS, CAPTIONS, CHECKS, PREPARED, VALIDATED
 from tests.student.conftest import make_posts
 
+GOOD = "Acme, a firm that builds rockets, is based in Rome, the capital of Italy."
+
 
 @pytest.fixture
 def tables(root, tmp_path, monkeypatch):
@@ -21,9 +23,9 @@ def tables(root, tmp_path, monkeypatch):
     write_table(
         CAPTIONS, [Caption(id=post.id, image="a.jpg", caption="a tower", backend="tags") for post in posts]
     )
-    texts = ["acme is a firm" if number % 2 else "" for number in range(len(posts))]
+    texts = [GOOD if number % 2 else "" for number in range(len(posts))]
     answers = [
-        Answer(id=post.id, kind=Kind.NOUN, text=text, source="llm")
+        Answer(id=post.id, kind=Kind.NOUN, text=text, source="llm", finish_reason="stop")
         for post, text in zip(posts, texts, strict=True)
     ]
     write_table(ANSWERS, answers)
