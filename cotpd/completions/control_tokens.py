@@ -13,14 +13,15 @@ CONTROL_TOKEN = re.compile(
       <[|\uff5c] [^<>\n]{1,60} [|\uff5c]>                  # <|im_end|>, <|eot_id|>, DeepSeek's full-width marks
     | <\|\w{1,40}> | <\w{1,40}\|>                          # Gemma's <|turn> and <turn|>
     | </?s> | </?(?:bos|eos|pad|unk|mask|cls|sep|eod|eot|eom|eop|sop|sos|gmask|nl)>
-    | <(?:start|begin|end)_?of_?\w{1,30}> | <im_(?:start|end)> | <endoftext>
+    | </?(?:start|begin|end)_?of_?\w{1,30}>
+    | <\w{1,20}_token> | </?assistant> | <(?:end|eof)> | <im_(?:start|end)> | <endoftext>
     | <(?:unused|reserved_?|extra_id_|special_?|ctrl)_?\d{1,6}> | <0x[0-9A-F]{2}> | <SPECIAL_\d{1,6}>
     | </?(?:image|img|image_soft_token|fake_token_around_image|global-img|row_\d+_col_\d+)>
     | </?(?:tool_calls?|tool_response|function_calls?)> | <seed:\w{1,30}>
     | \[/?inst\] | <</?sys>>
     | \[/?(?-i:SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\]
     | \[(?-i:IMG|IMG_BREAK|IMG_END|PREFIX|SUFFIX)\]
-    | \[(?-i:BOS|EOS|PAD|UNK|MASK|CLS|SEP|EOT|EOD|EOM|gMASK|sMASK)\] | \[end\ of\ text\]
+    | \[(?-i:BOS|EOS|PAD|UNK|MASK|CLS|SEP|EOT|EOD|EOM|gMASK|sMASK)\] | \[end\ of\ text\] | \[(?-i:DONE|END)\]
     """,
     re.IGNORECASE | re.VERBOSE,
 )

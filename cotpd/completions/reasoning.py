@@ -8,8 +8,10 @@ A model that thinks aloud without any mark is not noticed here.
 import re
 
 _NAME = (
-    r"(?:ant[_-]?)?think(?:ing|s)?|thoughts?|reason(?:s|ing)?(?:_content)?|reflect(?:ions?)?|scratch_?pad|analysis"
-    r"|deliberation|(?:inner_?)?monologue|chain_of_thoughts?|cot"
+    r"(?:(?:ant|inner|internal|hidden)[_-]?)?"
+    r"(?:think(?:ing|s)?|thoughts?|reason(?:s|ing)?|reflect(?:ions?)?|scratch_?pad|analysis|deliberation|rationale"
+    r"|monologue|chain[_-]of[_-]thoughts?|cot)"
+    r"(?:[_-](?:process|content|steps?|block|trace))?"
 )
 _TAG = re.compile(
     rf"""

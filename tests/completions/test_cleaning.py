@@ -30,6 +30,8 @@ FINISHED = {
     "another spelling closes": f"<think>{MONOLOGUE}</thinking>{ANSWER}",
     "after a greeting": f"<think>{MONOLOGUE}</think><think>more</think>{ANSWER}",
     "before a token": f"<s><think>{MONOLOGUE}</think>{ANSWER}</s>",
+    "inner monologue": f"<inner_monologue>{MONOLOGUE}</inner_monologue>{ANSWER}",
+    "thought process": f"<thought_process>{MONOLOGUE}</thought_process>{ANSWER}",
     "Magistral": f"[THINK]{MONOLOGUE}[/THINK]{ANSWER}",
     "Kimi": f"\u25c1think\u25b7{MONOLOGUE}\u25c1/think\u25b7{ANSWER}",
     "Seed": f"<seed:think>{MONOLOGUE}</seed:think>{ANSWER}<seed:eos>",
@@ -76,7 +78,7 @@ TOKENS = [
     "</s>", "<s>", "<eos>", "<bos>", "<pad>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<end_of_turn>",
     "<start_of_turn>", "[/INST]", "[INST]", "<<SYS>>", "<\uff5cend\u2581of\u2581sentence\uff5c>", "<\uff5cAssistant\uff5c>",
     "<|assistant|>", "<end_of_utterance>", "<unused42>", "<extra_id_0>", "<0x0A>", "[EOS]", "[PAD]", "[end of text]",
-    "<turn|>", "<im_end>", "<|START_OF_TURN_TOKEN|>", "<endoftext>", "<tool_call>", "<seed:eos>",
+    "<turn|>", "<im_end>", "</assistant>", "<EOS_TOKEN>", "<end>", "[DONE]", "<|START_OF_TURN_TOKEN|>", "<endoftext>", "<tool_call>", "<seed:eos>",
 ]  # fmt: skip
 
 
