@@ -228,6 +228,18 @@ def test_a_bad_caption_line_is_set_aside(load, write, good, line: str) -> None:
     assert [(row.file, row.line) for row in dataset.quarantine] == [("captions.jsonl", 2)]
 
 
+@pytest.mark.parametrize("key", ["captions", "answers"])
+def test_of_two_captions_or_answers_the_second_is_set_aside(load, write, good, key: str) -> None:
+    rows = [{"id": "1", "text": text} for text in ("a cat", "a cat", "a dog")]
+    write("more.jsonl", rows)
+
+    dataset = load(**{key: "more.jsonl"})
+
+    post = dataset.posts["train"][0]
+    assert (post.caption or post.knowledge[Kind.SENTENCE]) == "a cat"
+    assert [(row.file, row.line) for row in dataset.quarantine] == [("more.jsonl", 3)]
+
+
 @pytest.mark.parametrize("pattern", ["c_{split}.jsonl", "c_*.jsonl"])
 def test_companions_may_be_a_pattern(load, write, good, pattern: str) -> None:
     write("c_train.jsonl", [{"id": "1", "caption": "one"}])

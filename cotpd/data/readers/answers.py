@@ -112,7 +112,9 @@ def _read_lines(source: Source, kind: Kind, posts: dict[str, list[Post]], found:
         source.counts["read"] += 1
         try:
             post_id, its_kind, written = _line(line, kind)
-            text = read_answer(written)
+            text = writable(read_answer(written).strip())
+            if found.get(post_id, {}).get(its_kind, text) != text:
+                raise RowError(f"a second answer of kind {its_kind} for {post_id!r}", "Keep one of the two.")
         except RowError as bad:
             source.counts["unmatched"] += 1
             refused.append(refuse(source, number, line, bad.reason, bad.remedy))

@@ -81,6 +81,7 @@ def read_captions(
         for number, line in numbered_lines(path, source.name):
             try:
                 keys, caption = _entry(line)
+                _refuse_second(captions, keys, caption)
             except RowError as bad:
                 refused.append(refuse(source, number, line, bad.reason, bad.remedy))
                 continue
@@ -90,6 +91,12 @@ def read_captions(
     fallback = _fallback(captions)
     counts["fallback_picture"] = sum(caption == fallback for caption in captions.values()) if fallback else 0
     return {key: text for key, text in captions.items() if text and text != fallback}, refused, counts
+
+
+def _refuse_second(captions: dict[str, str], keys: tuple[str, ...], caption: str) -> None:
+    """Refuse another caption of the same post or picture: one of the two would be lost."""
+    if keys and captions.get(keys[0], caption) != caption:
+        raise RowError(f"a second caption of {keys[0]!r}, other than the first", "Keep one of the two.")
 
 
 def lookup(captions: dict[str, str], post: Post) -> str | None:
