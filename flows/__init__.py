@@ -1,5 +1,10 @@
 """Prefect flows: the same pipeline as `dvc repro`, scheduled, observed and spread over workers."""
 
-from cotpd.environment import quiet
+import sys
 
+from cotpd.environment import quiet
+from cotpd.startup import end_quietly_on_signals
+
+if sys.argv[0] == "-m":  # what Python puts there while it imports this package for `python -m flows`
+    end_quietly_on_signals()
 quiet()

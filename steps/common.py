@@ -13,6 +13,7 @@ from cotpd.data.records import SPLITS, Kind, Post
 from cotpd.data.tables import read_table
 from cotpd.errors import CotpdError
 from cotpd.interrupts import interrupted_by_sigterm
+from cotpd.startup import restore_signals
 from cotpd.storage import explain_full_disk
 
 PREPARED = Path("data/prepared")
@@ -41,6 +42,7 @@ def main(step: Callable[[Params], None]) -> None:
     Exit status 1 after such a problem, 130 after Ctrl-C or SIGTERM.
     """
     try:
+        restore_signals()
         with interrupted_by_sigterm():
             step(load_params())
     except CotpdError as error:

@@ -1,5 +1,11 @@
 """The command line. Each command imports what it needs when it runs, so that `--help` stays quick."""
 
-from cotpd.environment import quiet
+import sys
+from pathlib import Path
 
+from cotpd.environment import quiet
+from cotpd.startup import end_quietly_on_signals
+
+if Path(sys.argv[0]).stem == "cotpd":  # and not a program or a test that imports a command
+    end_quietly_on_signals()
 quiet()

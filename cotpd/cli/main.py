@@ -9,6 +9,7 @@ import typer
 from cotpd.cli import ask, compare, data, explain, ledger, llm, models, plan, predict, preset, registry, show
 from cotpd.errors import CotpdError
 from cotpd.interrupts import interrupted_by_sigterm
+from cotpd.startup import restore_signals
 
 app = typer.Typer(
     name="cotpd",
@@ -36,6 +37,7 @@ def main() -> None:
     """Run the command line; a problem the user can mend is printed without a traceback, with exit status 1."""
     try:
         try:
+            restore_signals()
             with interrupted_by_sigterm():
                 app()
         finally:
