@@ -6,7 +6,7 @@ from cotpd.config import Params
 from cotpd.data.integrity import require_task_labels
 from cotpd.data.load import load_dataset
 from cotpd.data.picture_files import PictureFolder
-from cotpd.data.pictures import add_digests, missing_line
+from cotpd.data.pictures import add_digests
 from cotpd.data.records import Post
 from cotpd.data.tables import write_json, write_table
 from cotpd.data.unlabelled import load_unlabelled
@@ -31,9 +31,6 @@ def run(params: Params) -> None:
     for note in dataset.stats["warnings"]:
         say(f"prepare: note: {note}")
     write_json(PREPARED / "summary.json", {"types": dataset.types, "labels": dataset.labels, "stats": stats})
-    missing = missing_line(dataset.stats["pictures"])
-    if missing:
-        say(f"prepare: {missing}")
     if quarantine:
         say(f"prepare: {len(quarantine)} rows set aside, see {PREPARED / 'quarantine.jsonl'}")
 

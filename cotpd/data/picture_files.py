@@ -54,7 +54,7 @@ class PictureFolder:
             path = self.root / name
             if "\\" in name and not path.is_file():
                 path = self.root / name.replace("\\", "/")
-            self._refuse_links(name, path)
+            self._refuse_outside(name, self._follow_links(name, path))
             _refuse_unusable(name, path)
         except (OSError, ValueError, RuntimeError) as error:  # no access, a NUL in the name, a circle of links
             raise UnreadableError(f"{name}: cannot be read ({error}): mend its name or permissions") from None
@@ -68,13 +68,18 @@ class PictureFolder:
         except (UnreadableError, OSError):
             return None
 
-    def _refuse_links(self, name: str, path: Path) -> None:
-        below = [part for part in path.parents if part.is_relative_to(self.root)]
-        for part in (*reversed(below), path):
-            if part.is_symlink() and not part.exists():
-                link = f"{part} is a link to {part.readlink()}, which is not there"
-                raise UnreadableError(f"{name}: {link}: mend or remove the link")
-        target = path.resolve()
+    def _follow_links(self, name: str, path: Path) -> Path:
+        try:
+            return path.resolve(strict=True)
+        except FileNotFoundError:
+            below = [part for part in path.parents if part.is_relative_to(self.root)]
+            for part in (*reversed(below), path):
+                if part.is_symlink() and not part.exists():
+                    link = f"{part} is a link to {part.readlink()}, which is not there"
+                    raise UnreadableError(f"{name}: {link}: mend or remove the link") from None
+            return path.resolve()
+
+    def _refuse_outside(self, name: str, target: Path) -> None:
         if not any(target.is_relative_to(root) for root in self._allowed):
             remedy = "copy it there, or name the folder that is a link in data.pictures"
             raise UnreadableError(f"{name}: leads to {target}, outside the data set's folder: {remedy}")

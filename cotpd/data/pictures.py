@@ -10,6 +10,7 @@ Names that were written on another system are matched where exactly one file fit
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -32,9 +33,13 @@ class Pictures:
 
     def __init__(self, folder: Path, linked: str = ".") -> None:
         self._files = PictureFolder(folder, linked)
-        self._listings: dict[PurePosixPath, Mapping[str, list[str]]] = {}
+        self._listings: dict[str, Mapping[str, list[str]]] = {}
+        self._match = cache(self._match_uncached)
+        self._explain = cache(self._explain_uncached)
         places = ("", "images", "img", f"{folder.resolve().name}_images", "wikinewsImgs", linked)
-        self._places = [place for place in dict.fromkeys(map(PurePosixPath, places)) if (folder / place).is_dir()]
+        self._places = [
+            place for place in dict.fromkeys(map(str, map(PurePosixPath, places))) if (folder / place).is_dir()
+        ]
 
     def place(self, post: Post) -> Post:
         """The post with its picture's path below the folder, where there is such a file."""
@@ -60,7 +65,7 @@ class Pictures:
             "looked_in": [str(self._files.root / place) for place in self._places],
         }
 
-    def _explain(self, path: str) -> str | None:
+    def _explain_uncached(self, path: str) -> str | None:
         """Why a picture cannot be read; None where it can."""
         try:
             self._files.locate(path)
@@ -68,7 +73,7 @@ class Pictures:
             return str(error)
         return None
 
-    def _match(self, image: str) -> str | None:
+    def _match_uncached(self, image: str) -> str | None:
         if "://" in image:
             return self._match_in_places(_names_of_address(image))
         slashes = image.replace("\\", "/")
@@ -83,32 +88,32 @@ class Pictures:
         path = PurePosixPath(image)
         if path.is_absolute() or ".." in path.parts:
             return image if self._explain(image) is None else None
-        folder = PurePosixPath()
+        folder = "."
         for part in path.parts[:-1]:
             name = self._match_name(folder, part)
             if name is None:
                 return None
-            folder /= name
+            folder = _join(folder, name)
         names = (self._match_name(folder, name) for name in _names_of_file(path.name))
-        paths = (folder / name for name in names if name is not None)
-        return next((str(path) for path in paths if not (self._files.root / path).is_dir()), None)
+        paths = (_join(folder, name) for name in names if name is not None)
+        return next((path for path in paths if not (self._files.root / path).is_dir()), None)
 
     def _match_in_places(self, names: list[str]) -> str | None:
         for place in self._places:
             for name in names:
                 match = self._match_name(place, name)
-                if match is not None and PurePosixPath(match).suffix.lower() in ENDINGS:
-                    return str(place / match)
+                if match is not None and match.lower().endswith(ENDINGS):
+                    return _join(place, match)
         return None
 
-    def _match_name(self, folder: PurePosixPath, name: str) -> str | None:
+    def _match_name(self, folder: str, name: str) -> str | None:
         """The entry of a folder with that name, or the only one whose name differs in case alone."""
         names = self._list(folder).get(_key(name), [])
         if name in names:
             return name
         return names[0] if len(names) == 1 else None
 
-    def _list(self, folder: PurePosixPath) -> Mapping[str, list[str]]:
+    def _list(self, folder: str) -> Mapping[str, list[str]]:
         """The entries of a folder by the form in which names are compared."""
         if folder not in self._listings:
             entries: dict[str, list[str]] = {}
@@ -134,6 +139,10 @@ def missing_line(pictures: Mapping[str, Any]) -> str | None:
         return None
     counts = f"{pictures['missing']:,} of {pictures['named']:,} pictures are not at hand"
     return f"{counts}; looked in {', '.join(pictures['looked_in'])}; the first: {'; '.join(pictures['first'])}"
+
+
+def _join(folder: str, name: str) -> str:
+    return name if folder == "." else f"{folder}/{name}"
 
 
 def _key(name: str) -> str:
