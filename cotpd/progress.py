@@ -1,12 +1,11 @@
 """How far long work has come: a bar on a terminal, a table below it if wanted; elsewhere a line now and then."""
 
-import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -18,6 +17,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 from rich.table import Table
+
+from cotpd.escaping import SafeConsole, warn
 
 _EVERY = 30.0  # seconds between two lines where there is no terminal
 
@@ -48,10 +49,17 @@ class Progress:
         self._facts = facts
         self._last = time.monotonic()
         counts: ProgressColumn = DownloadColumn() if in_bytes else MofNCompleteColumn()
-        columns = TextColumn(title), BarColumn(), counts, TimeRemainingColumn(), TextColumn("{task.description}")
+        title_column = TextColumn(title.replace("{", "{{").replace("}", "}}"), markup=False)
+        columns = (
+            title_column,
+            BarColumn(),
+            counts,
+            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
+        )
         self._bar = RichProgress(*columns)
         self._task = self._bar.add_task("", total=total, completed=done)
-        console = Console(stderr=True)
+        console = SafeConsole(stderr=True)
         self._live = (
             Live(get_renderable=self._drawn, console=console, transient=True)
             if show and console.is_terminal
@@ -77,7 +85,8 @@ class Progress:
         elif self._show and time.monotonic() - self._last >= _EVERY:
             self._last = time.monotonic()
             said = [f"{name} {value}" for name, value in self._facts().items()] + [note] * bool(note)
-            print(f"{self._title}: {self._share()}. {', '.join(said)}".rstrip(), file=sys.stderr, flush=True)
+            line = f"{self._title}: {self._share()}. {', '.join(said)}".rstrip()
+            warn(line)
 
     @property
     def left(self) -> int | None:

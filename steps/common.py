@@ -5,13 +5,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
-
 from cotpd.config import Params, load_params
 from cotpd.data.checked import read_captions, read_knowledge
 from cotpd.data.records import SPLITS, Kind, Post
 from cotpd.data.tables import read_table
 from cotpd.errors import CotpdError
+from cotpd.escaping import SafeConsole, mark_logs
 from cotpd.interrupts import interrupted_by_sigterm
 from cotpd.startup import restore_signals
 from cotpd.storage import explain_full_disk
@@ -33,7 +32,7 @@ EVALUATION = Path("reports/evaluation")
 SCORES = EVALUATION / "scores.json"  # every figure; reports/metrics.json has those that `dvc metrics` compares
 REGISTERED = Path("reports/registered.json")
 
-console = Console(stderr=True, highlight=False)
+console = SafeConsole(stderr=True)
 
 
 def main(step: Callable[[Params], None]) -> None:
@@ -41,17 +40,18 @@ def main(step: Callable[[Params], None]) -> None:
 
     Exit status 1 after such a problem, 130 after Ctrl-C or SIGTERM.
     """
+    mark_logs()
     try:
         restore_signals()
         with interrupted_by_sigterm():
             step(load_params())
     except CotpdError as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        console.print(f"error: {error}", style="red", soft_wrap=True)
         sys.exit(1)
     except Exception as error:
         if (full := explain_full_disk(error)) is None and not isinstance(error, OSError):
             raise
-        console.print(f"error: {full or _describe(error)}", style="red", markup=False, soft_wrap=True)
+        console.print(f"error: {full or _describe(error)}", style="red", soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         console.print("interrupted; run again to go on")
@@ -67,7 +67,7 @@ def _describe(error: BaseException) -> str:
 def say(message: str) -> None:
     """One line on what the step did; of several processes (torchrun) the first one says it."""
     if os.environ.get("RANK", "0") == "0":
-        console.print(message, markup=False, soft_wrap=True)
+        console.print(message, soft_wrap=True)
 
 
 def prepared(split: str) -> list[Post]:

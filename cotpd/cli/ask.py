@@ -1,12 +1,12 @@
 """`cotpd ask`: put the pipeline's questions to one or several models, so that the ledger holds their answers."""
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cotpd.cli.output import show, warn
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError, CotpdError
 
@@ -50,7 +50,7 @@ def ask(
     try:
         failed = [_failed(llm, (request for request, _ in all_requests(params)), total) for llm in chosen]
     except KeyboardInterrupt:
-        print("interrupted; what was answered is in the ledger: run again to go on", file=sys.stderr)
+        warn("interrupted; what was answered is in the ledger: run again to go on")
         raise typer.Exit(130) from None
     if any(failed):
         raise typer.Exit(1)
@@ -69,11 +69,11 @@ def _failed(llm: "LlmParams", requests: "Iterable[Request]", total: int) -> bool
     try:
         asked = ask_model(requests, llm, total=total)
     except CotpdError as error:  # a price or an address that is missing is this model's own, too
-        print(f"{llm.model}: {error}", file=sys.stderr)
+        warn(f"{llm.model}: {error}")
         return True
     unanswered = asked.failures("ask")
     first = f", first: {unanswered[0].reason}" if unanswered else ""
-    typer.echo(
+    show(
         f"{llm.model}: {len(asked.rows)} requests: {asked.from_ledger} answered from the ledger, "
         f"{asked.asked} asked, {len(unanswered)} failed{first}"
     )

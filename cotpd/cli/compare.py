@@ -1,11 +1,12 @@
 """`cotpd compare`: several runs of the pipeline that differ in the seed, as one result."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from cotpd.cli.output import console, json_text, show
 
 if TYPE_CHECKING:
     from cotpd.evaluation.seeds import Comparison, Spread
@@ -37,16 +38,15 @@ def compare(
 
     found = compare_seeds(read_runs(runs), seed=seed, resamples=resamples)
     if as_json:
-        typer.echo(json.dumps({split: _as_dict(one) for split, one in found.items()}, indent=2))
+        show(json_text({split: _as_dict(one) for split, one in found.items()}, indent=2))
     elif markdown:
         lines = [HEADINGS, ["---", "---", *["---:"] * (len(HEADINGS) - 2)], *_cells(found)]
-        typer.echo("\n".join("| " + " | ".join(line) + " |" for line in lines))
+        show("\n".join("| " + " | ".join(line) + " |" for line in lines))
     else:
         _print(found)
 
 
 def _print(found: "dict[str, Comparison]") -> None:
-    from rich.console import Console
     from rich.table import Column, Table
 
     table = Table(
@@ -54,9 +54,7 @@ def _print(found: "dict[str, Comparison]") -> None:
     )
     for cells in _cells(found):
         table.add_row(*cells)
-    console = Console()
-    console.width = max(console.width, 140)  # a wrapped table of figures cannot be read
-    console.print(table)
+    console(width=140).print(table)
 
 
 def _cells(found: "dict[str, Comparison]") -> list[list[str]]:

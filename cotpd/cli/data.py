@@ -1,10 +1,12 @@
 """`cotpd data`: look at a data set before money or hours are spent on it."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from cotpd.cli.output import console, json_text, show
+from cotpd.escaping import printable_line
 
 app = typer.Typer(help="Check a data set; show the formats that are read.", no_args_is_help=True)
 SHOWN = 20
@@ -38,7 +40,7 @@ def check(
         require_train=False,
     )
     if as_json:
-        typer.echo(json.dumps(report(dataset), indent=2, ensure_ascii=False))
+        show(json_text(report(dataset), indent=2))
     else:
         _print(dataset, None if show_all else SHOWN)
     if dataset.quarantine:
@@ -51,8 +53,8 @@ def formats() -> None:
     from cotpd.data.readers import FORMATS
 
     for form in FORMATS.values():
-        typer.secho(form.title, bold=True)
-        typer.echo("\n".join("    " + line for line in form.example.splitlines()) + "\n")
+        show(form.title, bold=True)
+        show("\n".join("    " + line for line in form.example.splitlines()) + "\n")
 
 
 def _params(path: str | None, **options: str | None) -> Any:
@@ -76,20 +78,18 @@ def _params(path: str | None, **options: str | None) -> Any:
 
 
 def _print(dataset: Any, at_most: int | None) -> None:
-    from rich.console import Console
-
     from cotpd.data.check import companion_lines, problem_line, summary_table
 
-    console = Console(highlight=False)
-    console.print(summary_table(dataset))
+    out = console()
+    out.print(summary_table(dataset))
     for line in [*companion_lines(dataset), *(f"note: {warning}" for warning in dataset.stats["warnings"])]:
-        console.print(line, markup=False, soft_wrap=True)
+        out.print(printable_line(line), soft_wrap=True)
     problems = dataset.quarantine
     for row in problems[:at_most]:
-        console.print(problem_line(row), markup=False, soft_wrap=True, style="red")
+        out.print(printable_line(problem_line(row)), soft_wrap=True, style="red")
     if at_most is not None and len(problems) > at_most:
-        console.print(f"... and {len(problems) - at_most} more; --all shows them", markup=False)
-    console.print(_verdict(len(problems), dataset.stats["pictures"]["missing"]), markup=False)
+        out.print(f"... and {len(problems) - at_most} more; --all shows them")
+    out.print(_verdict(len(problems), dataset.stats["pictures"]["missing"]))
 
 
 def _verdict(refused: int, missing: int) -> str:

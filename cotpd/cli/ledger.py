@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cotpd.cli.output import show
 from cotpd.errors import DataError, LlmError
 
 if TYPE_CHECKING:
@@ -22,13 +23,12 @@ LedgerOption = Annotated[
 @app.command()
 def stats(ledger: LedgerOption = None) -> None:
     """Count answers and tokens, by model."""
-    from cotpd.cli.output import show
 
     with _open(ledger) as book:
         rows = book.stats()
         for model, answers, prompt, completion in rows:
             show(f"{model}: {answers:,} answers, {prompt:,} tokens read, {completion:,} written")
-        typer.echo(f"{sum(row[1] for row in rows):,} answers in {book.name}")
+        show(f"{sum(row[1] for row in rows):,} answers in {book.name}")
 
 
 @app.command("export")
@@ -41,7 +41,7 @@ def export_answers(
     from cotpd.llm.recording import export_recording
 
     with _open(ledger) as book:
-        typer.echo(f"{export_recording(book, file, raw=raw):,} answers written to {file}")
+        show(f"{export_recording(book, file, raw=raw):,} answers written to {file}")
 
 
 @app.command("import")
@@ -53,7 +53,7 @@ def import_answers(
 
     with _open(ledger, new=True) as book:
         report = import_recording(book, file)
-    typer.echo(f"{report.new:,} new, {report.known:,} known, {len(report.bad):,} bad")
+    show(f"{report.new:,} new, {report.known:,} known, {len(report.bad):,} bad")
     if report.bad:
         raise DataError("lines left out:\n" + "\n".join(report.bad), "The others are in the ledger.")
 
@@ -67,7 +67,7 @@ def verify(ledger: LedgerOption = None) -> None:
                 f"{book.name}: {len(damaged)} answers are not as they were written: {', '.join(damaged[:5])}",
                 "They count as never answered: the next run asks them again, or import an export.",
             )
-        typer.echo(f"{book.name}: sound")
+        show(f"{book.name}: sound")
 
 
 @app.command()
@@ -99,11 +99,11 @@ def prune(
         day = None if before is None else f"{before:%Y-%m-%d}"
         chosen = {row.key for row in book.entries() if _matches(row, model, day)}
         if not yes:
-            typer.echo(f"{len(chosen):,} answers would go from {book.name} to {file}; say --yes to do it")
+            show(f"{len(chosen):,} answers would go from {book.name} to {file}; say --yes to do it")
             return
         export_recording(book, file, raw=True, keys=chosen)
         book.remove(chosen)
-    typer.echo(f"{len(chosen):,} answers moved to {file}")
+    show(f"{len(chosen):,} answers moved to {file}")
 
 
 def _matches(row: "Entry", model: str | None, before: str | None) -> bool:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cotpd.cli.output import show
 from cotpd.data.records import AUGMENT_KINDS, Kind
 from cotpd.errors import LlmError
 
@@ -26,7 +27,7 @@ def serve(
     from cotpd.llm.server import LocalServer
 
     server = LocalServer(model, port=port, parallel=parallel, threads=threads)
-    typer.echo(f"{server.name} answers at {server.base_url}  (Ctrl-C stops it)")
+    show(f"{server.name} answers at {server.base_url}  (Ctrl-C stops it)")
     server.serve_forever()
 
 
@@ -43,7 +44,6 @@ def ask(
     params: Annotated[Path, typer.Option(help="The parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Ask one question about one post, and show prompt and answer. Answers are kept in the ledger."""
-    from cotpd.cli.output import show
     from cotpd.config import load_params
     from cotpd.llm.ask import Request, ask_all
     from cotpd.llm.prompts import FIELDS, PromptSet
@@ -54,7 +54,7 @@ def ask(
     fields = {name: given[name] for name in FIELDS[kind]}
     prompt = PromptSet.load(prompts or settings.ask.prompts).render(kind, **fields)
     for message in prompt.messages:
-        typer.secho(f"{message['role']}: ", fg="blue", nl=False)
+        show(f"{message['role']}: ", fg="blue", end="")
         show(message["content"])
     if kind in AUGMENT_KINDS:
         most, limit = prompt.limit(*settings.augment.limit_of(kind))
@@ -65,7 +65,7 @@ def ask(
     if result.failed:
         raise LlmError(result.failed[0].reason, result.failed[0].remedy)
     answer = result.answers[0]
-    typer.secho("answer: ", fg="green", nl=False)
+    show("answer: ", fg="green", end="")
     show(answer.text or f"none: {answer.problem}")
     source = "from the ledger" if result.from_ledger else "asked"
     show(f"({prompt.version}, {answer.model}, {answer.finish_reason}, {source}, key {answer.key[:12]})")

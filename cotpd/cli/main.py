@@ -7,7 +7,9 @@ from contextlib import suppress
 import typer
 
 from cotpd.cli import ask, compare, data, explain, ledger, llm, models, plan, predict, preset, registry, show
+from cotpd.cli.output import warn
 from cotpd.errors import CotpdError
+from cotpd.escaping import mark_logs
 from cotpd.interrupts import interrupted_by_sigterm
 from cotpd.startup import restore_signals
 
@@ -35,6 +37,7 @@ app.add_typer(registry.app, name="registry")
 
 def main() -> None:
     """Run the command line; a problem the user can mend is printed without a traceback, with exit status 1."""
+    mark_logs()
     try:
         try:
             restore_signals()
@@ -44,14 +47,14 @@ def main() -> None:
             if sys.stdout is not None:
                 sys.stdout.flush()  # here, where a full disk is still an error like any other
     except CotpdError as error:
-        print(f"error: {error}", file=sys.stderr)
+        warn(f"error: {error}")
         sys.exit(1)
     except BrokenPipeError:  # whoever read it has read enough
         _discard_output()
         sys.exit(1)
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        warn(f"error: {where}{error.strerror or error}")
         _discard_output()
         sys.exit(1)
 

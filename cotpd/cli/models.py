@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
+from cotpd.cli.output import console, show
+
 app = typer.Typer(help="Weights by name: what is catalogued, and fetching it.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_models() -> None:
     """Show the catalogued models and which of them are in the cache."""
-    from rich.console import Console
     from rich.table import Table
 
     from cotpd.models import cache_folder, cached, catalogue
@@ -20,8 +21,8 @@ def list_models() -> None:
     for model in catalogue().values():
         here = "yes" if cached(model) else "no"
         table.add_row(model.name, model.about, f"{model.size / 1e6:,.0f}", model.licence, here)
-    Console().print(table)
-    typer.echo(f"cache: {cache_folder()}")
+    console().print(table)
+    show(f"cache: {cache_folder()}")
 
 
 @app.command("fetch")
@@ -30,4 +31,4 @@ def fetch_models(names: Annotated[list[str], typer.Argument(help="Catalogued nam
     from cotpd.models import fetch, known
 
     for model in [known(name) for name in names]:
-        typer.echo(f"{model.name}: {fetch(model)}")
+        show(f"{model.name}: {fetch(model)}")

@@ -7,24 +7,16 @@ not end the command.
 
 import io
 import json
-import re
 import sys
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import typer
 
 from cotpd.errors import DataError
+from cotpd.escaping import UNESCAPED, SafeConsole, printable, warn
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-T = TypeVar("T")
-MARK = "\N{REPLACEMENT CHARACTER}"
-# C1 and changes of direction, which JSON may hold as they are
-_UNESCAPED = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_CONTROLS = re.compile(rf"[\x00-\x08\x0b-\x1f]|{_UNESCAPED.pattern}")  # and C0 without tab and newline
+__all__ = ["console", "json_line", "json_text", "printable", "show", "warn"]
 
 
 def json_line(row: Mapping[str, Any], where: str, encoding: str | None = None) -> str:
@@ -39,47 +31,39 @@ def json_line(row: Mapping[str, Any], where: str, encoding: str | None = None) -
         DataError: It is nested too deeply to be written.
     """
     try:
-        line = json.dumps(row, ensure_ascii=False)
-        try:
-            line.encode(encoding or sys.stdout.encoding or "utf-8")
-        except UnicodeEncodeError:
-            line = json.dumps(row)
+        return json_text(row, encoding=encoding)
     except RecursionError:
         raise DataError(f"{where}: brackets nested too deeply", "Leave out what is not needed.") from None
-    return _UNESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", line)
 
 
-def console() -> "Console":
-    """Standard output for people: what it cannot hold becomes a question mark."""
-    from rich.console import Console
+def json_text(value: Any, *, encoding: str | None = None, indent: int | None = None) -> str:
+    """A value as JSON without a character that a terminal obeys, in ASCII where the output needs it."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    try:
+        text.encode(encoding or sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=indent)
+    return UNESCAPED.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
+
+def console(width: int = 0) -> SafeConsole:
+    """Standard output for people: what it cannot hold becomes a question mark.
+
+    Args:
+        width: At least so many columns, for tables of figures, which cannot be read when they are wrapped.
+    """
     _be_lenient()
-    return Console(highlight=False)
+    out = SafeConsole()
+    out.width = max(out.width, width)
+    return out
 
 
-def show(text: str) -> None:
-    """Print what others wrote for people, as :func:`printable` and :func:`console` have it."""
+def show(text: str, *, end: str = "\n", **style: Any) -> None:
+    """Print for people, as :func:`printable` and :func:`console` have it; styles are those of typer.secho."""
     _be_lenient()
-    typer.echo(printable(text))
+    typer.secho(printable(text) + end, nl=False, **style)
 
 
 def _be_lenient() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-
-
-def printable(value: T) -> T:
-    """The same with a mark for each control character in its strings, dataclasses included; offsets still hold."""
-    return _printable(value)
-
-
-def _printable(value: Any) -> Any:
-    if isinstance(value, str):
-        return _CONTROLS.sub(MARK, value)
-    if isinstance(value, list):
-        return [_printable(one) for one in value]
-    if isinstance(value, dict):
-        return {_printable(key): _printable(one) for key, one in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: _printable(getattr(value, field.name)) for field in fields(value)})
-    return value

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cotpd.cli.output import json_text, show
 from cotpd.data.records import Kind
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ def plan(
       cotpd plan --all --no-prompts
       cotpd plan --all --json
     """
-    from cotpd.cli.output import show
     from cotpd.config import load_params
     from cotpd.llm.backends import backends
     from cotpd.plan import make_plan
@@ -47,14 +47,14 @@ def plan(
         params = params.model_copy(update={"llm": backends(params.llm, [model])[0]})
     made = make_plan(params, list(Kind) if everything else kinds)
     if as_json:
-        typer.echo(json.dumps(_values(made, params)))
+        show(json_text(_values(made, params)))
         return
     if prompts:
         for kind, row in made.kinds.items():
             if row.example:
                 show(f"--- {kind}\n{_prompt(row.example)}\n")
     for line in (*_table(made), *_below(made, params)):
-        typer.echo(line)
+        show(line)
 
 
 def _table(made: "Plan") -> list[str]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from cotpd.cli.options import Device, File, Head, IsJson, ModelName, Tail, Texts
-from cotpd.cli.output import console, json_line, printable
+from cotpd.cli.output import console, json_line, printable, warn
 from cotpd.cli.posts import Row, read_posts
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
+from cotpd.escaping import printable_line
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -72,7 +73,7 @@ def chosen(model: str | None) -> str:
 
     params = load_params()
     if disagreement := find_disagreement(params.registered_name, params.register_):
-        typer.echo(f"warning: {disagreement}", err=True)
+        warn(f"warning: {disagreement}")
     return f"models:/{params.registered_name}@{params.register_.alias}"
 
 
@@ -130,10 +131,10 @@ def marked(asked: "Asked", found: Row) -> "Text":
         line.append(text[at : one["start"]])
         style = COLOURS[sum(map(ord, one["type"])) % len(COLOURS)]  # the same colour in every run
         mention = text[one["start"] : one["end"]]
-        line.append(f"[{mention} {one['type']} {one['score']:.2f}]", style=f"bold {style}")
+        line.append(f"[{mention} {printable_line(one['type'])} {one['score']:.2f}]", style=f"bold {style}")
         at = one["end"]
     line.append(text[at:])
     if asked.head and asked.tail:
         head, tail = text[slice(*asked.head)], text[slice(*asked.tail)]
-        line.append(f"  {head} → {tail}: {found['label']} {found['score']:.2f}", style="bold cyan")
+        line.append(f"  {head} → {tail}: {printable_line(found['label'])} {found['score']:.2f}", style="bold cyan")
     return line

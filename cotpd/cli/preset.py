@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cotpd.cli.output import show
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 
@@ -21,7 +22,7 @@ def list_presets() -> None:
     width = max(len(path.stem) for path in presets) + 2
     for path in presets:
         purpose = _text(path).partition("\n")[0].lstrip("# ")
-        typer.echo(f"{path.stem:{width}}{purpose}")
+        show(f"{path.stem:{width}}{purpose}")
 
 
 @app.command("apply")
@@ -38,7 +39,7 @@ def apply(
     if data is not None:
         values["data"] = (values.get("data") or {}) | {"path": data}
     changed = write_values(params, values)
-    typer.echo("\n".join(f"{key}: {_shown(value)}" for key, value in changed.items()) or "nothing to change")
+    show("\n".join(f"{key}: {_shown(value)}" for key, value in changed.items()) or "nothing to change")
 
 
 def write_values(path: Path, values: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cotpd.cli.output import console, show
+
 app = typer.Typer(help="List, promote and roll back registered students.", no_args_is_help=True)
 Name = Annotated[str | None, typer.Option(help="Registered name; null takes the one of params.yaml.")]
 
@@ -15,7 +17,6 @@ def list_versions(name: Name = None) -> None:
 
     Example: cotpd registry list
     """
-    from rich.console import Console
     from rich.table import Table
 
     from cotpd.models.versions import versions
@@ -28,7 +29,7 @@ def list_versions(name: Name = None) -> None:
         commit = version.tags.get("git.commit", "")[:10] + "+" * (version.tags.get("git.dirty") == "true")
         figures = (version.tags.get(score, "") for score in scores)
         table.add_row(str(version.number), ", ".join(version.aliases), *figures, commit)
-    Console().print(table)
+    console().print(table)
 
 
 @app.command("promote")
@@ -45,7 +46,7 @@ def promote_version(
     client, name = _open(name, writes=True)
     champion, former = promote(client, name, version)
     after = f", after version {former.number}" if former else ""
-    typer.echo(f"models:/{name}@champion is version {champion.number}{after}")
+    show(f"models:/{name}@champion is version {champion.number}{after}")
 
 
 @app.command("rollback")
@@ -58,7 +59,7 @@ def rollback_version(name: Name = None) -> None:
 
     client, name = _open(name, writes=True)
     champion, former = rollback(client, name)
-    typer.echo(f"models:/{name}@champion is version {champion.number} again, instead of {former.number}")
+    show(f"models:/{name}@champion is version {champion.number} again, instead of {former.number}")
 
 
 def _open(name: str | None, *, writes: bool = False) -> tuple[Any, str]:

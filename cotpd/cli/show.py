@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-from rich.console import Console
-
+from cotpd.cli.output import console
 from cotpd.config import load_params
 from cotpd.data.tables import read_json
 from cotpd.errors import ModelError
+from cotpd.escaping import SafeConsole
 
 if TYPE_CHECKING:
     from cotpd.models.outputs import RegisteredOutputs
@@ -26,28 +25,27 @@ def show() -> None:
     from cotpd.evaluation.compare import read_metrics, rich_table
     from cotpd.models.outputs import RegisteredOutputs
 
-    console = Console()
-    console.width = max(console.width, 110)  # a wrapped table of figures cannot be read
-    console.print(rich_table(read_metrics(SCORES)))
+    out = console(width=110)
+    out.print(rich_table(read_metrics(SCORES)))
     outputs = RegisteredOutputs.read()
-    console.print(f"report      {REPORT}", highlight=False)
-    _print_registry(console, outputs)
     task = read_json(STUDENT, "labels.task")["labels"]["task"]
+    out.print(f"report      {REPORT}")
+    _print_registry(out, outputs)
     pair = '--head "Eileen Collins" --tail NASA ' if task == "re" else ""
-    typer.echo(f'ask it      cotpd predict {pair}"Eileen Collins left NASA for Florida"')
+    out.print(f'ask it      cotpd predict {pair}"Eileen Collins left NASA for Florida"', soft_wrap=True)
 
 
-def _print_registry(console: Console, outputs: "RegisteredOutputs") -> None:
+def _print_registry(out: SafeConsole, outputs: "RegisteredOutputs") -> None:
     """Say which version the outputs are, which versions the aliases are on, and whether the two disagree."""
     try:
         registry = outputs.read_versions(load_params().register_)
     except ModelError as error:
-        console.print(f"registered  version {outputs.version}, but: {error}", highlight=False, markup=False)
+        out.print(f"registered  version {outputs.version}, but: {error}")
         return
     address = f"models:/{outputs.name}@{outputs.alias}"
     if disagreement := outputs.compare(registry):
-        console.print(f"registered  {disagreement}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"registered  {disagreement}", style="yellow", soft_wrap=True)
     else:
-        console.print(f"registered  {address} (version {outputs.version})", highlight=False, markup=False)
+        out.print(f"registered  {address} (version {outputs.version})")
     aliases = [f"{alias} is version {version.number}" for version in registry for alias in version.aliases]
-    console.print(f"aliases     {', '.join(aliases) or 'none'}", highlight=False, markup=False)
+    out.print(f"aliases     {', '.join(aliases) or 'none'}")

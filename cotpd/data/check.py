@@ -6,6 +6,7 @@ from rich.table import Table
 
 from cotpd.data.load import Dataset
 from cotpd.data.records import Quarantined
+from cotpd.escaping import printable_line
 
 ROWS = (
     ("posts", "posts"),
@@ -50,7 +51,11 @@ def summary_table(dataset: Dataset) -> Table:
 
 def _add_names(table: Table, splits: dict[str, Any], key: str, names: tuple[str, ...]) -> None:
     for name in names:
-        table.add_row(f"  {name}", *(f"{counts[key].get(name, 0):,}" for counts in splits.values()), style="dim")
+        table.add_row(
+            f"  {printable_line(name)}",
+            *(f"{counts[key].get(name, 0):,}" for counts in splits.values()),
+            style="dim",
+        )
 
 
 def companion_lines(dataset: Dataset) -> list[str]:

@@ -3,7 +3,6 @@
 The PNGs are for people and the report; the CSVs are what `dvc plots` draws and compares between revisions.
 """
 
-import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, fields
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cotpd.data.records import Prediction
 from cotpd.errors import DataError
+from cotpd.escaping import printable_line, write_csv
 from cotpd.evaluation.calibration import Bin, Calibration, reliabilities
 from cotpd.evaluation.compare import ROWS, Metrics, grouped
 from cotpd.evaluation.mistakes import CAUSES, causes, pairs
@@ -45,17 +45,17 @@ def write_plots(
         The PNG files, in the order in which a report shows them.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _write_csv(
+    write_csv(
         out / "f1_per_type.csv", ("split", "row", "type", "precision", "recall", "f1", "support"), _types(metrics)
     )
-    _write_csv(out / "curves.csv", ("model", "epoch", "measure", "value"), _curves(histories))
+    write_csv(out / "curves.csv", ("model", "epoch", "measure", "value"), _curves(histories))
     for split, rows in grouped(predictions).items():
         confusions = [(name, *pair) for name, row in rows.items() for pair in pairs(row, task)]
-        _write_csv(out / f"confusion_{split}.csv", ("row", "actual", "predicted"), confusions)
+        write_csv(out / f"confusion_{split}.csv", ("row", "actual", "predicted"), confusions)
     if task == "ner":
-        _write_csv(out / "mistakes.csv", ("split", "row", "type", *CAUSES), _mistakes(predictions))
+        write_csv(out / "mistakes.csv", ("split", "row", "type", *CAUSES), _mistakes(predictions))
     reliability = {split: reliabilities(rows, task) for split, rows in grouped(predictions).items()}
-    _write_csv(out / "calibration.csv", ("split", "row", *(one.name for one in fields(Bin))), _bins(reliability))
+    write_csv(out / "calibration.csv", ("split", "row", *(one.name for one in fields(Bin))), _bins(reliability))
     drawn = [_save(_draw_types(split, rows), out / f"f1_per_type_{split}.png") for split, rows in metrics.items()]
     further = {"calibration": _draw_reliability(reliability), "curves": _draw_curves(histories)}
     return drawn + [_save(figure, out / f"{name}.png") for name, figure in further.items() if figure]
@@ -114,13 +114,6 @@ def _mistakes(predictions: Sequence[Prediction]) -> Iterable[tuple[Any, ...]]:
                 yield split, name, kind, *(found[cause] for cause in CAUSES)
 
 
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-
-
 def _figure(columns: int, height: float) -> "tuple[Figure, list[Axes]]":
     # A Figure without pyplot: no display is looked for and nothing lives on after the step.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -149,7 +142,7 @@ def _draw_types(split: str, rows: Mapping[str, Any]) -> "Figure":
         at = [row + 0.26 * (place - (len(names) - 1) / 2) for row in range(len(scores))]
         bars = axis.barh(at, [100 * one for one in scores], 0.23, color=COLOURS[name], label=ROWS[name])
         axis.bar_label(bars, fmt="%.1f", padding=3, fontsize=8, color="#475569")
-    axis.set_yticks(range(len(kinds) + 1), ["all (micro)", *kinds], parse_math=False)
+    axis.set_yticks(range(len(kinds) + 1), ["all (micro)", *map(printable_line, kinds)], parse_math=False)
     axis.invert_yaxis()
     axis.set_xlim(0, 105)
     axis.set_xlabel("F1, percent")

@@ -14,6 +14,7 @@ from typing import Any
 
 from cotpd.config import Params
 from cotpd.data.records import Kind, Post, Prediction, Quarantined
+from cotpd.escaping import printable
 from cotpd.evaluation.calibration import reliabilities
 from cotpd.evaluation.cases import Case, cases
 from cotpd.evaluation.compare import ROWS, Metrics, gain_cells, grouped, percent
@@ -74,6 +75,7 @@ def render(material: Material) -> str:
     environment = Environment(
         loader=PackageLoader("cotpd.evaluation", "."),
         autoescape=True,
+        finalize=printable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cotpd.environment import quiet
+from cotpd.escaping import escape_html
 
 if TYPE_CHECKING:
     from great_expectations.data_context import EphemeralDataContext
@@ -48,10 +49,22 @@ def build_docs(context: "EphemeralDataContext", folder: Path) -> Path:
     context.add_data_docs_site(
         "checks", {"class_name": "SiteBuilder", "store_backend": store, "site_index_builder": index}
     )
+    _escape_results(context)
     context.build_data_docs()
     for page in sorted(folder.rglob("*.html")):
         page.write_text(_settled(page.read_text("utf-8"), len(page.relative_to(folder).parents) - 1), "utf-8")
     return folder / "index.html"
+
+
+def _escape_results(context: "EphemeralDataContext") -> None:
+    """Great Expectations writes values into its pages as they are, where an answer could be a script."""
+    store = context.validation_results_store
+    for key in store.list_keys():
+        checked = store.get(key)
+        for result in checked.results:
+            result.result = escape_html(result.result)
+            result.exception_info = escape_html(result.exception_info)
+        store.set(key, checked)
 
 
 def _settled(text: str, depth: int) -> str:

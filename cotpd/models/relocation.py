@@ -6,13 +6,13 @@ database says is mended, since MLflow itself would go on writing into the old fo
 """
 
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from cotpd.errors import ModelError
+from cotpd.escaping import warn
 from cotpd.storage import writing
 
 ARTIFACTS = "mlruns"  # beside the database
@@ -58,7 +58,7 @@ def repair_paths(database: Path | None) -> None:
             f"{database}: it was copied or moved, and its paths of artifacts cannot be mended: {error}",
             "Make the file writable, and try again.",
         ) from None
-    print(f"{database}: copied or moved here; its paths now lead to {ARTIFACTS} beside it", file=sys.stderr)
+    warn(f"{database}: copied or moved here; its paths now lead to {ARTIFACTS} beside it")
 
 
 def _list_changes(connection: sqlite3.Connection, database: Path) -> list[tuple[str, str, str, str]]:

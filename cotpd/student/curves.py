@@ -7,7 +7,6 @@ the training goes on without curves, after a warning.
 """
 
 import hashlib
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from cotpd.config import RegisterParams, Section
+from cotpd.escaping import warn
 from cotpd.models.relocation import repair_paths
 from cotpd.models.store import connect, database, tracking_uri
 from cotpd.models.unfinished import SEEN, SIGN_OF_LIFE, find_dead_runs, status_after, tags_of_process
@@ -120,7 +120,7 @@ class Curves:
         except Exception as error:  # of MLflow, its database or its server: none is worth a training
             self._client = None
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            print(f"warning: {self.name} goes on without curves in MLflow: {reason}", file=sys.stderr, flush=True)
+            warn(f"warning: {self.name} goes on without curves in MLflow: {reason}")
 
 
 @contextmanager

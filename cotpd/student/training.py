@@ -21,6 +21,7 @@ from torch import Tensor
 from cotpd.config import StudentParams, TrainParams
 from cotpd.devices import autocast
 from cotpd.errors import DataError, ModelError
+from cotpd.escaping import warn
 from cotpd.progress import Progress
 from cotpd.student.allocator import keep_memory
 from cotpd.student.batches import sizes, training_order
@@ -93,7 +94,7 @@ def train(
     if (history := finished(Path(out), run)) is not None:
         if leads():
             clear_after_kill(Path(out), run, curves)
-        print(f"{out}: trained before, from the same examples and parameters", file=sys.stderr)
+        warn(f"{out}: trained before, from the same examples and parameters")
         return history
     keep_memory()
     processes = Processes(params.device)

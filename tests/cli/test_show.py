@@ -12,7 +12,12 @@ from cotpd.errors import DataError
 SCORES = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": 0.5}
 FILES = {
     "reports/evaluation/scores.json": {"test": {"baseline": SCORES, "student": SCORES}},
-    "reports/registered.json": {"uri": "models:/cotpd-ner/1", "version": 1},
+    "reports/registered.json": {
+        "name": "cotpd-ner",
+        "alias": "challenger",
+        "uri": "models:/cotpd-ner/1",
+        "version": 1,
+    },
     "models/student/student.json": {"labels": {"task": "ner"}},
 }
 

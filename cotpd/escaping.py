@@ -1,0 +1,109 @@
+"""Untrusted text, made harmless for each place that it goes to: a terminal, a page of HTML, a spreadsheet.
+
+What data, a model or a server wrote goes through here where it is written out, not where it is read: a new command
+that prints with :class:`SafeConsole` or :func:`cotpd.cli.output.show` cannot forget it.
+"""
+
+import csv
+import html
+import logging
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+T = TypeVar("T")
+MARK = "\N{REPLACEMENT CHARACTER}"
+# DEL, C1, line separators and changes of direction: JSON may hold them as they are, and a terminal obeys them
+UNESCAPED = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]")
+_CONTROLS = re.compile(rf"[\x00-\x08\x0b-\x1f]|{UNESCAPED.pattern}")  # and C0 without tab and newline
+_COMPUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")  # a spreadsheet takes such a cell for a formula
+_SPACE = " \t\r\n\u00a0\u3000\ufeff"  # what spreadsheets pass over before they look
+
+
+class SafeConsole(Console):
+    """A console that prints text as it stands: no markup, no emoji codes, no control characters."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**({"highlight": False} | options | {"markup": False, "emoji": False}))
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Mark the control characters before anything is measured, or a table would cut off as many others."""
+        return super().render_str(printable(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Mark the control characters in everything that is printed; rich's own codes are set later, as styles."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+def printable(value: T) -> T:
+    """The same with a mark for each control character in its strings, dataclasses included; offsets still hold."""
+    return _printable(value)
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _CONTROLS.sub(MARK, value)
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    if isinstance(value, dict):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: _printable(getattr(value, field.name)) for field in fields(value)})
+    return value
+
+
+def warn(text: str) -> None:
+    """Print to standard error, as :func:`printable` has it."""
+    sys.stderr.write(printable(text) + "\n")
+    sys.stderr.flush()
+
+
+def printable_line(text: str) -> str:
+    """The same on one line, so that a name cannot pass for a line of its own."""
+    return printable(text.replace("\n", MARK).replace("\t", MARK))
+
+
+class _SafeFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def mark_logs() -> None:
+    """Have what Python prints of warnings, where no handler is set up, go through :func:`printable` too."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_SafeFormatter())
+
+
+def escape_html(value: Any) -> Any:
+    """A JSON value whose strings, keys included, are text in HTML, in an attribute and in a `$` template."""
+    if isinstance(value, str):
+        return html.escape(printable(value)).replace("$", "&#36;").replace("`", "&#96;")
+    if isinstance(value, dict):
+        return {escape_html(key): escape_html(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [escape_html(item) for item in value]
+    return value
+
+
+def escape_cell(value: Any) -> Any:
+    """A cell that no spreadsheet computes: what looks like a formula gets an apostrophe, numbers stay numbers."""
+    if not isinstance(value, str):
+        return value
+    text = _CONTROLS.sub(MARK, value)
+    return f"'{text}" if value.startswith(_COMPUTED) or text.lstrip(_SPACE).startswith(_COMPUTED) else text
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table, every cell as :func:`escape_cell` has it."""
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([escape_cell(cell) for cell in row] for row in rows)
