@@ -72,6 +72,7 @@ def test_a_key_that_fits_nothing_is_refused_with_those_that_do(load, write, row)
         ("entity_mentions", [ENTITY]),
         ("Entities", [ENTITY]),
         ("predictions", [ENTITY]),
+        ("user_labels", [[0, 3, "PER"]]),
         ("relation", "/a"),
     ],
 )
@@ -93,6 +94,8 @@ def test_other_keys_of_a_row_are_left_alone_and_named(load, write, row) -> None:
         "user_mentions": ["@y"],
         "category": "news",
         "label_count": 3,
+        "labelled": True,
+        "lang_tag": "en",
         "annotator": "z",
     }
     write("train.jsonl", [row(1, **extras)])

@@ -72,6 +72,7 @@ def test_orphans_are_entities_and_are_counted(load, write) -> None:
         ("IMGID:\nAda\tB-PER\n", "no IMGID"),
         ("IMGID:2\nAda\tPERSON\n", "'PERSON' is not a BIO tag"),
         ("IMGID:2\nAda\n", "not a token and a tag"),
+        ("IMGID:2\nAda\tB-PERIMGID:4\nEve\tO\n", "line 5 holds IMGID: behind a tag"),
         ("IMGID:2\nAda\tNNP\tB-PER\n", "line 5 has 3 columns where token and tag are read: 'Ada', 'NNP', 'B-PER'"),
         ("IMGID:2\nAda NNP B-NP B-PER\n", "line 5 has 4 columns"),
     ],

@@ -34,7 +34,7 @@ _WEAK = """
 class classes category categories type types target targets output outputs prediction predictions completion
 completions result results h t head tail subject object subj obj ne nes evidence annotated sentences
 """
-_INNOCENT = "hash hashtags user usermentions annotator annotators count number lang language"
+_INNOCENT = ({"hash", "tags"}, {"user", "mentions"}, {"lang", "tag"}, {"language", "tag"})
 
 
 def refuse_unknown_keys(row: Mapping[str, object], keys: tuple[str, ...], owner: str) -> None:
@@ -81,10 +81,10 @@ def list_ignored_keys(row: Mapping[str, object]) -> list[str]:
 
 def _looks_like_annotation(key: str, value: object) -> bool:
     words = _split_words(key)
-    if words & set(_INNOCENT.split()):
+    if isinstance(value, bool) or words in _INNOCENT:
         return False
     if words & set(_STRONG.split()):
-        return len(words) == 1 or not isinstance(value, bool | int | float)
+        return len(words) == 1 or not isinstance(value, int | float)
     return bool(words & set(_WEAK.split())) and isinstance(value, list | dict)
 
 

@@ -49,6 +49,11 @@ def token_and_tag(number: int, line: str) -> tuple[str, str]:
         RowError: There are fewer columns, or more: what stands between would become part of the token.
     """
     columns = line.rstrip(" \t\r").split("\t") if "\t" in line else _split_at_blanks(line)
+    if IMAGE_LINE in columns[-1]:
+        raise RowError(
+            f"line {number} holds {IMAGE_LINE} behind a tag: {line[:60]!r}",
+            "Two files were put together without a line end between them: begin a new line there.",
+        )
     if len(columns) < 2 or not columns[0] or not columns[-1]:
         raise RowError(f"line {number} is not a token and a tag: {line[:60]!r}", "Write token<TAB>tag.")
     if len(columns) > 2:
