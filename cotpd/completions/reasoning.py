@@ -15,7 +15,8 @@ _NAME = (
 )
 _TAG = re.compile(
     rf"""
-      (?:<|&lt;|\uff1c)\s?(?P<close1>/?)\s?(?:\w{{1,20}}:)?(?P<name1>{_NAME})(?:\s[^<>\n=]{{1,40}}=[^<>\n]{{0,200}})?\s?(?:>|&gt;|\uff1e)
+      (?:<|&lt;|\uff1c)\s?(?P<close1>/?)\s?(?:\w{{1,20}}:)?(?P<name1>{_NAME})
+      (?:\s[^<>\n=]{{1,40}}=[^<>\n]{{0,200}})?\s?(?:>|&gt;|\uff1e)
     | \[(?P<close2>/?)(?P<name2>think(?:ing)?|thoughts?|reasoning)\]
     | \u25c1(?P<close3>/?)(?P<name3>{_NAME})\u25b7                       # Kimi
     | <[|\uff5c](?:(?P<end4>end)|begin|start)?_?(?:of_)?(?P<close4>/?)(?P<name4>{_NAME})
@@ -30,12 +31,11 @@ _TAG = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
-_PLAIN_ENDS = {"close8", "close9"}  # what may stand in any text: an end only where the beginning stands before it
+_PAIRS = {"6", "7", "8", "9", "10"}  # groups of marks that close only what the same pair opened
 _EMPTY = re.compile(rf"<\s?(?:{_NAME})\s?/>", re.IGNORECASE)
 _QUOTES = tuple("\"'“‘”’`(")
-_MARKS = r"""["'”’`,;:)!?]|\.(?!\s*\n)"""
 _SPOKEN_OF = re.compile(
-    rf"\s?(?:{_MARKS})|\s(?:and|or|&|/)\s[\"'“‘`]?(?:<|\[|&lt;)"
+    r"[,;:)!?]|\.(?!\s*\n)|\s(?:and|or|&|/)\s[\"'“‘`]?(?:<|\[|&lt;)"
     r"|\s(?:html |xml |ai )?(?:tag|token|block|section|marker|element|bracket)s?\b",
     re.IGNORECASE,
 )
@@ -90,8 +90,8 @@ def _remove_blocks(text: str) -> tuple[str, bool]:
         if not open_names and _is_mention(text, tag, after_mention=mentioned and closes):
             mentioned = True
             continue
-        if closes and not open_names and tag.lastgroup in _PLAIN_ENDS:
-            continue
+        if closes and name in _PAIRS and name not in open_names:
+            continue  # plain words, such as "here is my response:", which may stand in any text
         if not open_names:
             pieces = [] if closes else [*pieces, text[at : tag.start()]]
         if not closes:
@@ -108,8 +108,10 @@ def _read_tag(tag: re.Match[str]) -> tuple[str, bool]:
     """A mark's name, one for all its spellings, and whether it closes."""
     groups = {group: value for group, value in tag.groupdict().items() if value}
     closes = any(group.startswith(("close", "end")) for group in groups)
-    name = next((value for group, value in groups.items() if group.startswith("name")), "")
-    return name.lower()[:5], closes
+    pair = (tag.lastgroup or "").lstrip("closenamd")
+    if pair in _PAIRS:
+        return pair, closes
+    return next(value for group, value in groups.items() if group.startswith("name")).lower()[:5], closes
 
 
 def _is_mention(text: str, tag: re.Match[str], *, after_mention: bool) -> bool:
@@ -122,7 +124,7 @@ def _is_mention(text: str, tag: re.Match[str], *, after_mention: bool) -> bool:
     if before[-1:] in _QUOTES and after[:1] in _QUOTES and before and after:
         return True
     if not before.strip():  # at the beginning of a line, where only "<think>: a tag that ..." is a mention
-        return bool(re.match(r"\s?[:,]\s?\w|\stags?\b", after))
+        return bool(re.match(r" ?[:,] ?\w| tags?\b", after))
     if after_mention and after.strip() and not after.startswith("\n"):
         return True
     return (before[-1].isspace() or before[-1] in _QUOTES) and bool(_SPOKEN_OF.match(after))

@@ -28,6 +28,8 @@ FINISHED = {
     "two closing tags": f"a </think> b\n</think>\n{ANSWER}",
     "an unclosed one within": f"<think>I write <think> first.\n</think>{ANSWER}",
     "another spelling closes": f"<think>{MONOLOGUE}</thinking>{ANSWER}",
+    "before a quotation": f'{MONOLOGUE}. </think> "{ANSWER}"',
+    "its own words within": f"<think>a. Here is my response: b</think>{ANSWER}",
     "after a greeting": f"<think>{MONOLOGUE}</think><think>more</think>{ANSWER}",
     "before a token": f"<s><think>{MONOLOGUE}</think>{ANSWER}</s>",
     "inner monologue": f"<inner_monologue>{MONOLOGUE}</inner_monologue>{ANSWER}",
@@ -38,6 +40,8 @@ FINISHED = {
     "Command": f"<|START_THINKING|>{MONOLOGUE}<|END_THINKING|><|START_RESPONSE|>{ANSWER}<|END_RESPONSE|>",
     "Sky": f"<|begin_of_thought|>{MONOLOGUE}<|end_of_thought|>\n<|begin_of_solution|>{ANSWER}<|end_of_solution|>",
     "DeepSeek": f"<\uff5cbegin\u2581of\u2581sentence\uff5c><think>{MONOLOGUE}</think>{ANSWER}<\uff5cend\u2581of\u2581sentence\uff5c>",
+    "begin and end behind the name": f"<|thinking_start|>{MONOLOGUE}<|thinking_end|>{ANSWER}",
+    "Apertus": f"<|inner_prefix|>{MONOLOGUE}<|inner_suffix|>{ANSWER}",
     "escaped": f"&lt;think&gt;{MONOLOGUE}&lt;/think&gt;{ANSWER}",
     "Granite": f"Here is my thought process: {MONOLOGUE}. Here is my response: {ANSWER}",
     "Ollama": f"Thinking...\n{MONOLOGUE}\n...done thinking.\n\n{ANSWER}",
@@ -57,6 +61,8 @@ UNFINISHED = {
     "after a part of the answer": f"Eileen Collins: astronaut.\n<think>{MONOLOGUE}",
     "the second one": f"<think>a</think>\n<think>{MONOLOGUE}",
     "within, the outer one is cut": "<thinking>a <reflection>b</reflection> and so",
+    "with the words of an answer": f"<think>{MONOLOGUE}. Here's my response: Eileen",
+    "with another pair's end": f"<think>{MONOLOGUE}</details> and",
     "Magistral": f"[THINK]{MONOLOGUE}",
     "Kimi": f"\u25c1think\u25b7{MONOLOGUE}",
     "gpt-oss": f"<|channel|>analysis<|message|>{MONOLOGUE}",
@@ -86,7 +92,7 @@ TOKENS = [
 def test_finished_reasoning_is_removed_and_the_answer_stays(name):
     cleaned = clean_answer(FINISHED[name])
 
-    assert cleaned.text == ANSWER
+    assert cleaned.text.strip('"') == ANSWER
     assert cleaned.finished
 
 
