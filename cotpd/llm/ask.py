@@ -107,6 +107,8 @@ def _answer(row: Row, key: str, response: str) -> Answer:
             text = words(text, row.schema)
             text = strip_control_tokens(text) if holds_control_tokens(text) else text
         except ValueError:
+            if classify_stop(finish_reason) is Stop.CUT:
+                problem = f"the answer was cut off and does not hold to its prompt's schema: raise {row.limit}"
             finish_reason = INVALID
     return Answer(
         id=row.id,

@@ -72,6 +72,13 @@ def test_a_limit_that_reasoning_used_up_is_named_and_the_finish_reason_kept(serv
         assert json.loads(ledger.get(answer.key).response)["choices"][0]["message"][field]
 
 
+def test_json_that_was_cut_off_names_the_limit(server, params):
+    answer = ask_one(server, params, completion('{"ada": "a mathem', "length"), schema=OBJECT)
+
+    _, (row,) = validate(answer)
+    assert row.reason == "the answer was cut off and does not hold to its prompt's schema: raise ask.max_tokens"
+
+
 def test_the_parameter_that_ruled_the_request_is_named(server, params):
     answer = ask_one(server, params, completion("", "length"), limit="caption.max_tokens")
 
