@@ -105,6 +105,8 @@ class LlmParams(Section):
     """A price file of your own (YAML); null takes the one that comes along, cotpd/llm/prices.yaml."""
     mode: Literal["live", "batch"] = "live"
     """live: ask one by one. batch: OpenAI's Batch API, half the price and answered within a day."""
+    batch_requests: int = Field(default=50_000, ge=1, le=50_000)
+    """batch: requests in one job. A server whose queue takes fewer tokens is sent smaller ones after a refusal."""
     batch_wait: float | None = Field(default=None, ge=0)
     """batch: seconds to wait before the step ends, to be run again; null waits for the answers."""
     requests_per_minute: float | None = Field(default=None, gt=0)

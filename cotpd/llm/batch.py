@@ -5,7 +5,6 @@ server. A run that was killed anywhere finds it again, at the price of a second 
 answer is there. Keys are those of live asking: answers of either mode serve the other.
 """
 
-import json
 import logging
 import tempfile
 import time
@@ -15,14 +14,15 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cotpd.completions import Stop, classify_stop
 from cotpd.errors import LlmError
 from cotpd.liveness import is_dead, name_process
 from cotpd.llm.asked import Asked
 from cotpd.llm.asking import Round
-from cotpd.llm.batch_api import BatchServer
+from cotpd.llm.batch_api import BatchServer, QueueFullError
+from cotpd.llm.batch_lines import ANEW, line, read_answer, split
+from cotpd.llm.batch_queue import ALONE, Queue
 from cotpd.llm.budget import RAISE
-from cotpd.llm.client import UnansweredError, broken_off, passes, quoted, refusal
+from cotpd.llm.client import UnansweredError, quoted
 from cotpd.llm.ledger import Entry
 from cotpd.llm.wire import Call, check_address
 
@@ -31,13 +31,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_REQUESTS, MOST_BYTES = 50_000, 190_000_000  # in one job; the API's own limits are 50,000 and 200 MB
 FIRST_LOOK, LAST_LOOK = 2.0, 60.0  # seconds between two looks at a job, growing
 _SUBMITTING = 3600.0  # seconds that a process of another machine may take to submit a job
 _PAGE = 500
 _ENDED = {"completed", "failed", "expired", "cancelled"}
 _AGAIN = "Run the step again: what it submitted is collected then."
-_ANEW = "Run the step again: it is asked anew then."
 _KEPT = "The batch is kept, and each run reads it again. To ask anew instead, delete its file {} on the server."
 
 
@@ -45,6 +43,8 @@ class BatchRound(Round):
     """One round of asking by batches."""
 
     _kept: set[str]  # tokens of ended jobs whose lines cannot all be read
+    _reserved: set[str]  # keys of the questions that the budget counts
+    _queue: Queue  # how much the server works on at a time
 
     def run(self) -> Asked:
         """Collect what was submitted before, submit what is missing, and wait for it.
@@ -53,7 +53,8 @@ class BatchRound(Round):
             LlmError: The server refuses, or llm.batch_wait is over; a further run goes on.
         """
         self._address = check_address(self._params.base_url)
-        self._kept = set()
+        self._kept, self._reserved = set(), set()
+        self._queue = Queue(self._params.batch_requests)
         with self._bar:
             missing = self._missing()
             first = list(islice(missing, 1))
@@ -90,11 +91,15 @@ class BatchRound(Round):
             self._submit(server, [Call.parse(text) for (text,) in rows])
 
     def _submit(self, server: BatchServer, calls: Iterable[Call]) -> None:
-        for some in _split(call for call in calls if self._affordable(call)):
-            self._submit_one(server, some)
+        for part in split((call for call in calls if self._affordable(call)), self._queue.most):
+            if self._queue.is_full(len(self._jobs())):
+                self._queue.put_off(part)
+            else:
+                self._submit_one(server, part)
 
     def _affordable(self, call: Call) -> bool:
-        if self.result.budget.reserve(call):
+        if call.key in self._reserved or self.result.budget.reserve(call):
+            self._reserved.add(call.key)
             return True
         reason = f"not asked: {self.result.budget.over}"
         self.result.failed[call.key] = UnansweredError(reason, RAISE, passing=False)
@@ -120,8 +125,14 @@ class BatchRound(Round):
         try:
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "requests.jsonl"
-                file.write_text("".join(_line(call) for call in calls if call.key in ours), "utf-8")
+                file.write_text("".join(line(call) for call in calls if call.key in ours), "utf-8")
                 id = server.submit(file, token)
+        except QueueFullError as error:
+            self._forget(token)
+            if not self._queue.shrink(calls, error.problem, len(self._jobs())):
+                raise
+            self._queue.put_off(calls)
+            return
         except LlmError:
             if server.find(token) is None:
                 self._forget(token)
@@ -140,7 +151,7 @@ class BatchRound(Round):
         """Wait for every job of this address, and take its answers in."""
         until = time.monotonic() + self._params.batch_wait if self._params.batch_wait is not None else float("inf")
         pause = FIRST_LOOK
-        while jobs := self._jobs():
+        while (jobs := self._jobs()) or self._queue.waiting:
             for token, id in jobs:
                 job = server.look(id)
                 if job is None:
@@ -150,10 +161,13 @@ class BatchRound(Round):
                 elif job.request_counts:
                     done = job.request_counts.completed + job.request_counts.failed
                     self._bar.advance(0, f"{job.id} {job.status}: {done:,} of {job.request_counts.total:,}")
-            if not (waiting := self._jobs()):
+            if self._queue.waiting and not self._queue.is_full(len(self._jobs())):
+                self._submit(server, self._queue.take())
+            waiting = self._jobs()
+            if not waiting and not self._queue.waiting:
                 return
             if time.monotonic() + pause > until:
-                names = ", ".join(id for _, id in waiting)
+                names = ", ".join(id for _, id in waiting) + self._queue.describe()
                 raise LlmError(f"{len(waiting)} batches are still being worked on: {names}", _AGAIN)
             time.sleep(pause)
             pause = min(LAST_LOOK, pause * 1.5)
@@ -169,6 +183,8 @@ class BatchRound(Round):
         Where lines cannot be read, the rest may have been answered and paid for: it stays in the job.
         """
         asked = dict(self._ledger.read("SELECT key, request FROM batch_item WHERE token = ?", (token,)))
+        if self._queue.refuses(job) and self._put_off(token, job, asked):
+            return
         entries: dict[str, Entry] = {}
         failed: dict[str, UnansweredError] = {}
         strange: dict[str, object] = {}
@@ -180,7 +196,7 @@ class BatchRound(Round):
                 unreadable.append(row)
             elif key not in asked:
                 strange[key] = row
-            elif isinstance(said := _read(Call.parse(asked[key]), row), Entry):
+            elif isinstance(said := read_answer(Call.parse(asked[key]), row), Entry):
                 entries.setdefault(key, said)  # a line that came twice is one answer
             else:
                 failed[key] = said
@@ -201,7 +217,8 @@ class BatchRound(Round):
             reason = f"{len(unreadable)} lines of batch {job.id} cannot be read, and its answer may be among them"
             why = UnansweredError(reason, _KEPT.format(job.output_file_id), passing=False)
         else:
-            why = UnansweredError(gone or server.scrub(_why(job)), _ANEW, passing=True)
+            remedy = ALONE if self._queue.refuses(job) else ANEW
+            why = UnansweredError(gone or server.scrub(_why(job)), remedy, passing=True)
         self.result.failed |= failed | dict.fromkeys(left, why)
         self._bar.advance(len(asked))
         if kept:
@@ -212,12 +229,22 @@ class BatchRound(Round):
         else:
             self._forget(token)
 
+    def _put_off(self, token: str, job: "Batch", asked: dict[str, str]) -> bool:
+        """Have questions that the server's queue had no room for submitted later, in smaller parts."""
+        calls = [Call.parse(text) for text in asked.values()]
+        others = len(self._jobs()) - 1
+        if not self._queue.shrink(calls, _why(job), others):
+            return False
+        self._forget(token)
+        self._queue.put_off(calls)
+        return True
+
     def _give_up(self, token: str, id: str) -> None:
         """Free the questions of a job that the server does not know, to be asked again by a later run."""
         log.warning("batch %s: the server does not know it; its questions are free to be asked again", id)
         keys = [key for (key,) in self._ledger.read("SELECT key FROM batch_item WHERE token = ?", (token,))]
         for key in keys:
-            self.result.failed[key] = UnansweredError(f"the server does not know batch {id}", _ANEW, passing=True)
+            self.result.failed[key] = UnansweredError(f"the server does not know batch {id}", ANEW, passing=True)
         self._bar.advance(len(keys))
         self._forget(token)
 
@@ -240,47 +267,6 @@ class BatchRound(Round):
             elif key in self._theirs:
                 reason = "another process was asking it at that moment"
             self.result.failed[key] = UnansweredError(reason, _AGAIN, passing=True)
-
-
-def _split(calls: Iterable[Call]) -> Iterator[list[Call]]:
-    """Parts that the API takes as one file."""
-    some: list[Call] = []
-    size = 0
-    for call in calls:
-        length = len(_line(call).encode("utf-8", "surrogatepass"))
-        if some and (len(some) == MOST_REQUESTS or size + length > MOST_BYTES):
-            yield some
-            some, size = [], 0
-        some.append(call)
-        size += length
-    if some:
-        yield some
-
-
-def _line(call: Call) -> str:
-    row = {"custom_id": call.key, "method": "POST", "url": "/v1/chat/completions", "body": call.body}
-    return json.dumps(row) + "\n"
-
-
-def _read(call: Call, row: dict[str, Any]) -> Entry | UnansweredError:
-    """The answer in a line, or why there is none."""
-    response = row.get("response")
-    response = response if isinstance(response, dict) else {}
-    body = response.get("body")
-    if response.get("status_code") == 200 and isinstance(body, dict):
-        try:
-            entry = Entry.of(call, json.dumps(body, ensure_ascii=False))
-            if classify_stop(entry.finish_reason) is not Stop.FAILED:
-                return entry
-            return UnansweredError(broken_off(entry.finish_reason), _ANEW, passing=True)
-        except (ValueError, AttributeError, TypeError) as error:
-            return UnansweredError(f"an answer that cannot be read ({error})", _ANEW, passing=True)
-    error = row.get("error") or (body.get("error") if isinstance(body, dict) else None) or {}
-    whole = str(error.get("message") if isinstance(error, dict) else error)
-    said, status = quoted(whole), response.get("status_code")
-    if isinstance(status, int) and status >= 400 and not passes(status):
-        return refusal(status, said, whole=whole)
-    return UnansweredError(f"status {status}: {said}", _ANEW, passing=True)
 
 
 def _rows(server: BatchServer, job: "Batch") -> tuple[Iterator[dict[str, Any] | str], str]:

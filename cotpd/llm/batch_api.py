@@ -4,15 +4,17 @@ Trade-off: the openai package's own retries serve whatever can be repeated; crea
 end the server's list is looked through for our token before it is tried again.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from cotpd.config import LlmParams
 from cotpd.errors import LlmError
+from cotpd.llm.batch_lines import read_lines, save_results
+from cotpd.llm.batch_queue import is_about_room
+from cotpd.llm.bodies import ENCODINGS, OversizedError, bounded_in_turn
 from cotpd.llm.client import Client
 from cotpd.llm.connection import Connection
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 TOKEN = "cotpd"  # the metadata's name for our token
 _PAUSE = 1.0  # seconds before a doubtful creation is looked into
+_MOST_BYTES = 10_000_000  # of an answer; a list of a hundred jobs has some 100 kB
 _MOST_LISTED = 1000
 
 
@@ -35,11 +38,14 @@ class BatchServer:
         self._connection: Connection
         self._api: openai.OpenAI
         self._once: openai.OpenAI  # for what must not be repeated unseen
+        self._streaming = False  # a result file is being fetched
 
     def __enter__(self) -> Self:
         self._connection = self._client.connect()
-        self._api = self._connection.open_sync(self._params.retries)
-        self._once = self._connection.open_sync(0)
+        hooks = {"response": [bounded_in_turn(_MOST_BYTES, lambda: self._streaming)]}
+        http = {"headers": {"Accept-Encoding": ENCODINGS}, "event_hooks": hooks}
+        self._api = self._connection.open_sync(self._params.retries, **http)
+        self._once = self._connection.open_sync(0, **http)
         return self
 
     def __exit__(
@@ -93,15 +99,25 @@ class BatchServer:
     def lines(self, file: str) -> Iterator[dict[str, Any] | str] | None:
         """The lines of a result file: objects, and what cannot be read as such as text; None if it is gone."""
         import httpx2
+        import openai
 
-        def load() -> httpx2.Response:
-            # some servers keep results in a store of their own; the key does not go there
-            return self._api.get(
-                f"/files/{file}/content", cast_to=httpx2.Response, options={"follow_redirects": True}
+        def load() -> IO[bytes]:
+            response: Any = self._api.get(
+                f"/files/{file}/content",
+                cast_to=httpx2.Response,
+                # some servers keep results in a store of their own; the key does not go there
+                options={"follow_redirects": True},
+                stream=True,
+                stream_cls=openai.Stream[object],
             )
+            return save_results(response)
 
-        found = self._known(load)
-        return None if found is None else _lines(found.content, self._client.mask)
+        self._streaming = True
+        try:
+            results = self._known(load)
+        finally:
+            self._streaming = False
+        return None if results is None else read_lines(results, self._params.max_answer_bytes, self._client.mask)
 
     def _known(self, call: Callable[[], T]) -> T | None:
         import openai
@@ -125,11 +141,18 @@ class BatchServer:
 
     def _explained(self, call: Callable[[], T], *, doubtful: bool = False) -> T:
         """Call the server; ``doubtful`` tells a fault apart after which nobody knows what was done."""
+        import httpx2
         import openai
 
         try:
             return call()
+        except httpx2.TransportError as error:  # while a result file is read
+            raise LlmError(
+                f"{self._params.base_url}: {self._client.scrub(str(error) or repr(error))}", _AGAIN
+            ) from None
         except openai.APIStatusError as error:
+            if is_about_room(error.code, error.message):
+                raise QueueFullError(self._client.scrub(error.message), _ROOM) from None
             if doubtful and (error.status_code >= 500 or error.status_code in (408, 429)):
                 raise _DoubtfulError from None
             judged = self._client.judge(error)
@@ -141,7 +164,7 @@ class BatchServer:
                 raise _DoubtfulError from None
             said = self._client.scrub(str(error.__cause__ or error))
             raise LlmError(f"{self._params.base_url}: {said}", _AGAIN) from None
-        except (ValueError, TypeError, AttributeError, LookupError, AssertionError) as error:
+        except (OversizedError, ValueError, TypeError, AttributeError, LookupError, AssertionError) as error:
             # a page instead of an answer, an encoding that is none: the package takes what comes for the truth
             if doubtful:
                 raise _DoubtfulError from None
@@ -160,20 +183,15 @@ def _expect(fits: bool, answer: object) -> None:
         raise ValueError(repr(answer))
 
 
-def _lines(content: bytes, mask: Callable[[str], str]) -> Iterator[dict[str, Any] | str]:
-    # other characters that Unicode counts as line breaks may stand in an answer
-    for line in content.split(b"\n"):
-        if line.strip():
-            text = mask(line.decode("utf-8", "replace"))
-            try:
-                row = json.loads(text)
-            except (ValueError, RecursionError):
-                row = None
-            yield row if isinstance(row, dict) else text
-
-
 _ODD = "Does the server of llm.base_url have the Batch API? Run again then: what was submitted is collected."
 _AGAIN = "Run again: jobs that were submitted are collected, not submitted again."
+
+
+_ROOM = "Wait until the server's other batches have ended, or raise its limit there."
+
+
+class QueueFullError(LlmError):
+    """The server's queue has no room for a job."""
 
 
 class _DoubtfulError(Exception):

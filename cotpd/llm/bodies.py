@@ -93,11 +93,11 @@ def bounded(limit: int) -> "Callable[[httpx2.Response], Awaitable[None]]":
     return read
 
 
-def bounded_in_turn(limit: int, streamed: Callable[[str], bool]) -> "Callable[[httpx2.Response], None]":
-    """The same for a synchronous client; a body whose path is ``streamed`` is left to the caller."""
+def bounded_in_turn(limit: int, is_streamed: Callable[[], bool]) -> "Callable[[httpx2.Response], None]":
+    """The same for a synchronous client; what is streamed is left to the caller."""
 
     def read(response: "httpx2.Response") -> None:
-        if response.is_success and streamed(response.request.url.path):
+        if response.is_success and is_streamed():
             return
         stream = response.stream
         try:

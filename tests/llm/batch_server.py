@@ -42,6 +42,10 @@ class BatchApi:
         self.outcome: Callable[[dict], Line] = answered
         self.ends = "completed"
         self.looks = 1  # before a job ends
+        self.room = 10**9  # requests that may be enqueued
+        self.refusal = "Enqueued token limit reached for fake. Please try again once some batches have completed."
+        self.at_creation = False  # whether a job that is too large is refused at once
+        self.sizes: list[int] = []  # of the jobs that were taken
         self.faults: list[
             tuple[str, int, bool]
         ] = []  # (path's beginning, status, whether it is done all the same)
@@ -75,7 +79,7 @@ class BatchApi:
         if fault:
             said, status = json.dumps({"error": {"message": "no", "code": None}}), fault[1]
         else:
-            status = 200
+            status = 429 if isinstance(said, dict) and "error" in said else 200
         body = (said if isinstance(said, str) else json.dumps(said)).encode()
         handler.send_response(status)
         handler.send_header("Content-Type", "application/json")
@@ -108,7 +112,13 @@ class BatchApi:
         assert wanted["endpoint"] == "/v1/chat/completions"
         assert wanted["completion_window"] == "24h"
         rows = [json.loads(line) for line in self.files[wanted["input_file_id"]].splitlines()]
-        self.asked += [row["body"]["messages"][-1]["content"] for row in rows]
+        enqueued = sum(job["request_counts"]["total"] for job in self.jobs.values() if "ended" not in job)
+        refused = enqueued + len(rows) > self.room
+        if not refused:
+            self.sizes.append(len(rows))
+            self.asked += [row["body"]["messages"][-1]["content"] for row in rows]
+        elif self.at_creation:
+            return self._error()
         counts = {"total": len(rows), "completed": 0, "failed": 0}
         job = {
             "id": f"batch-{len(self.jobs)}",
@@ -116,6 +126,7 @@ class BatchApi:
             "status": STATES[0],
             "created_at": 1,
             "looks": 0,
+            "refused": refused,
         }
         self.jobs[job["id"]] = {**job, **wanted, "request_counts": counts}
         return self.jobs[job["id"]]
@@ -123,7 +134,10 @@ class BatchApi:
     def _looked(self, job: dict) -> dict:
         job["looks"] += 1
         job["status"] = STATES[min(job["looks"], 2)]
-        if job["looks"] > self.looks and "ended" not in job:
+        if job["refused"]:
+            data = [{"code": "token_limit_exceeded", "message": self.refusal}]
+            job |= {"ended": True, "status": "failed", "errors": {"object": "list", "data": data}}
+        elif job["looks"] > self.looks and "ended" not in job:
             job |= {"ended": True, "status": self.ends}
             rows = [json.loads(line) for line in self.files[job["input_file_id"]].splitlines()]
             lines = [line for row in rows if (line := self.outcome(row)) is not None]
@@ -134,6 +148,9 @@ class BatchApi:
         elif "ended" in job:
             job["status"] = self.ends
         return job
+
+    def _error(self) -> dict:
+        return {"error": {"message": self.refusal, "code": "token_limit_exceeded"}}
 
     def close(self) -> None:
         self._server.shutdown()

@@ -11,7 +11,7 @@ import pytest
 
 from cotpd.config import LlmParams
 from cotpd.errors import LlmError
-from cotpd.llm import batch, batch_api
+from cotpd.llm import batch, batch_api, batch_lines
 from cotpd.llm.ask import ask, ask_all
 from cotpd.llm.claims import Claims
 from cotpd.llm.ledger import Ledger
@@ -161,12 +161,77 @@ def test_what_a_live_process_is_asking_is_not_submitted(api, params):
 
 
 def test_more_than_a_file_may_hold_makes_several_jobs(api, params, monkeypatch):
-    monkeypatch.setattr(batch, "MOST_REQUESTS", 2)
-    assert texts(ask_all(requests(*"abcde"), params, progress=False)) == list("ABCDE")
+    few = params.model_copy(update={"batch_requests": 2})
+    assert texts(ask_all(requests(*"abcde"), few, progress=False)) == list("ABCDE")
     assert len(api.jobs) == 3
-    monkeypatch.setattr(batch, "MOST_BYTES", 10)
+    monkeypatch.setattr(batch_lines, "MOST_BYTES", 10)
     ask_all(requests(*"fg"), params, progress=False)
     assert len(api.jobs) == 5
+
+
+@pytest.mark.parametrize("at_creation", [False, True])
+@pytest.mark.parametrize("limit", ["", " Limit: 1,000 enqueued tokens."])
+def test_a_job_that_the_servers_queue_has_no_room_for_is_split_until_it_fits(
+    api, params, limit, at_creation, caplog, monkeypatch
+):
+    monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_, **__: 0.01)
+    api.room, api.refusal, api.at_creation = 3, api.refusal + limit, at_creation
+
+    result = ask_all(requests(*"abcdefghij"), params, progress=False)
+
+    assert texts(result) == list("ABCDEFGHIJ")
+    assert sorted(api.asked) == list("abcdefghij")
+    assert max(api.sizes) <= 3
+    assert "llm.batch_requests" in caplog.text
+    with Ledger(params.ledger) as ledger:
+        assert ledger.read("SELECT * FROM batch_job") == ledger.read("SELECT * FROM batch_item") == []
+
+
+def test_a_job_waits_for_the_others_in_the_queue_as_it_is(api, params):
+    api.room, api.looks = 4, 3
+    few = params.model_copy(update={"batch_requests": 4})
+
+    assert texts(ask_all(requests(*"abcdefgh"), few, progress=False)) == list("ABCDEFGH")
+
+    assert api.sizes == [4, 4]
+
+
+def test_a_question_that_alone_has_no_room_fails_with_a_sentence(api, params):
+    api.room = 0
+
+    (failed,) = ask_all(requests("a"), params, progress=False).failed
+
+    assert "Enqueued token limit reached" in failed.reason
+    assert "llm.mode: live" in failed.remedy
+
+
+def test_who_does_not_wait_hears_of_the_questions_that_wait_for_room_and_goes_on_later(api, params):
+    api.room = 2
+    impatient = params.model_copy(update={"batch_wait": 0.1})
+    result, messages = None, []
+    for _ in range(10):
+        try:
+            result = ask_all(requests(*"abcde"), impatient, progress=False)
+            break
+        except LlmError as error:
+            messages.append(str(error))
+
+    assert all("still being worked on" in message for message in messages)
+    assert texts(result) == list("ABCDE")
+    assert sorted(api.asked) == list("abcde")
+
+
+def test_a_result_file_is_read_a_line_at_a_time_and_a_line_that_is_too_long_stays_in_the_job(api, params):
+    api.outcome = lambda row: (
+        answered(row) | {"more": "x" * (5000 if row["custom_id"] == _key(params, "b") else 1)}
+    )
+
+    result = ask_all(requests(*"abc"), params.model_copy(update={"max_answer_bytes": 2000}), progress=False)
+
+    assert texts(result) == ["A", "C"]
+    assert "1 lines of batch batch-0 cannot be read" in result.failed[0].reason
+    assert texts(ask_all(requests(*"abc"), params, progress=False)) == ["A", "B", "C"]
+    assert sorted(api.asked) == ["a", "b", "c"]
 
 
 def test_single_failures_stop_nobody_and_are_asked_again_by_the_next_run(api, params):
@@ -343,7 +408,7 @@ SCRIPT = """
 import os, signal, sys
 from cotpd.config import LlmParams
 from cotpd.data.records import Kind
-from cotpd.llm import batch, batch_api
+from cotpd.llm import batch, batch_api, batch_lines
 from cotpd.llm.ask import Request, ask_all
 batch.FIRST_LOOK = 0.05
 at = sys.argv[2]
