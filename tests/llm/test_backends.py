@@ -16,7 +16,8 @@ from cotpd.plan import all_requests
 
 from .conftest import FakeServer, error
 
-POSTS = [{"id": f"p{n}", "text": f"Anna {n} saw Leeds", "entities": []} for n in range(3)]
+ANNA = {"start": 0, "end": 4, "type": "PER"}
+POSTS = [{"id": f"p{n}", "text": f"Anna {n} saw Leeds", "entities": [ANNA]} for n in range(3)]
 
 
 @pytest.fixture
