@@ -12,6 +12,7 @@ from cotpd.errors import CotpdError
 from cotpd.escaping import mark_logs
 from cotpd.interrupts import interrupted_by_sigterm
 from cotpd.startup import restore_signals
+from cotpd.storage import explain_full_disk
 
 app = typer.Typer(
     name="cotpd",
@@ -56,6 +57,11 @@ def main() -> None:
         where = "" if error.filename is None else f"{error.filename}: "
         warn(f"error: {where}{error.strerror or error}")
         _discard_output()
+        sys.exit(1)
+    except Exception as error:
+        if (full := explain_full_disk(error)) is None:  # SQLite and safetensors have errors of their own
+            raise
+        warn(f"error: {full}")
         sys.exit(1)
 
 

@@ -10,6 +10,7 @@ from cotpd.errors import ModelError
 from cotpd.models.catalogue import File, Model, cache_folder
 from cotpd.models.sources import SourceError, from_hub, from_mirror
 from cotpd.progress import Progress
+from cotpd.storage import writing
 
 _BLOCK = 1 << 20
 _SOURCES = {"the hub": from_hub, "its mirror": from_mirror}
@@ -92,7 +93,8 @@ def _convert(model: Model, folder: Path) -> None:
 
     source = folder / model.files[0].name
     weights = torch.load(source, map_location="cpu", weights_only=True)
-    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / model.convert)
+    with writing(folder / model.convert):
+        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / model.convert)
     source.unlink()
 
 

@@ -165,10 +165,14 @@ def _read(path: Path) -> np.ndarray | None:
 
 
 def _write(path: Path, states: np.ndarray) -> None:
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     partial = path.with_suffix(f".{os.getpid()}.part")
-    with suppress(OSError):  # a cache that cannot be written costs time and nothing else
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({"states": states}, partial)
         partial.replace(path)
+    except (OSError, SafetensorError):  # a cache that cannot be written costs time and nothing else
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)

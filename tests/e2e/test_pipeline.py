@@ -87,6 +87,32 @@ def test_a_changed_parameter_re_runs_its_dependants_alone(run: Run, checkout: Pa
     assert executed(run("dvc", "repro")) == ["register"]
 
 
+def test_parameters_that_go_back_bring_their_version_back(run: Run, checkout: Path) -> None:
+    registered = checkout / "reports/registered.json"
+
+    def version_after(epochs: int) -> int:
+        write_values(checkout / "params.yaml", {"baseline": {"epochs": epochs}})
+        run("dvc", "repro")
+        return json.loads(registered.read_text("utf-8"))["version"]
+
+    first = version_after(1)
+    second = version_after(2)
+
+    assert second > first
+    assert version_after(1) == first
+    shown = run("cotpd", "show")
+    assert f"models:/cotpd-ner@candidate (version {first})" in shown
+    assert f"candidate is version {first}" in shown
+
+
+def test_dvc_shows_few_metrics_and_draws_curves_and_scores(run: Run, reproduced: str) -> None:
+    plots = run("dvc", "plots", "show", "--json")
+    assert '"learning curves"' in plots
+    assert '"F1 per type"' in plots
+    assert run("dvc", "metrics", "show", "--json").count('"f1":') == 8
+    assert "is empty" not in reproduced
+
+
 def test_frozen_teachers_teach_on_posts_without_labels(run: Run, checkout: Path) -> None:
     """The sample's posts beyond the limit stand for unlabelled ones: their answers are recorded too."""
     before = (checkout / "params.yaml").read_text("utf-8")

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from cotpd.config import Params, TrainParams
@@ -9,6 +10,7 @@ from cotpd.errors import StorageError
 from cotpd.registry.pack import register
 from cotpd.student import Student
 from cotpd.student.checkpoint import Checkpoint
+from cotpd.student.neighbours import _write as write_index
 from cotpd.student.optimization import make_optimizer
 from cotpd.student.processes import Processes
 
@@ -70,3 +72,14 @@ def test_a_registration_says_what_it_was_doing_and_goes_through_next_time(
     ballast.unlink()
     again = register(Params(), students["ner"], {"test": {"student": {"f1": 0.5}}}, root=place)
     assert again.version == 1
+
+
+def test_an_index_that_cannot_be_kept_costs_time_and_no_error(disk, students):
+    place, make_room = disk
+
+    write_index(place / "index.safetensors", np.zeros((1000, 100)))
+
+    assert not list(place.iterdir())
+    make_room()
+    write_index(place / "index.safetensors", np.zeros((1000, 100)))
+    assert [path.name for path in place.iterdir()] == ["index.safetensors"]
