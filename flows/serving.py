@@ -74,6 +74,10 @@ def choose_name(client: SyncPrefectClient) -> tuple[str, bool]:
         except ObjectNotFound:
             return name, False
         if deployment.work_pool_name is None:
+            if deployment.paused:
+                console.print(
+                    f"{full.name}/{name} is paused: its schedules rest until it is resumed.", markup=False
+                )
             return name, True
         console.print(f"{full.name}/{name} belongs to work pool {deployment.work_pool_name}.", markup=False)
     names = " and ".join(f"{full.name}/{name}" for name in _NAMES)

@@ -89,19 +89,22 @@ class Curves:
         for run in find_dead_runs(client, experiment):
             if FINGERPRINT in run.data.tags:
                 client.set_terminated(run.info.run_id, "KILLED")
-        found = trainings(client, experiment, fingerprint)
-        if found:
-            client.update_run(found[0], "RUNNING")
+        earlier = trainings(client, experiment, fingerprint)
+        if earlier:
+            self._client, self._run = client, earlier[0]
+            client.update_run(self._run, "RUNNING")
             for key, value in tags_of_process().items():
-                client.set_tag(found[0], key, value)
+                client.set_tag(self._run, key, value)
         else:
-            tags = {FINGERPRINT: fingerprint, "mlflow.runName": self.name} | tags_of_process()
-            run = client.create_run(experiment, run_name=self.name, tags=tags)
-            for section, values in self.settings.items():
-                for name, value in values.model_dump(mode="json").items():
-                    client.log_param(run.info.run_id, f"{section}.{name}", value)
-            found = [run.info.run_id]
-        self._client, self._run = client, found[0]
+            self._create(client, experiment, fingerprint)
+
+    def _create(self, client: "MlflowClient", experiment: str, fingerprint: str) -> None:
+        tags = {FINGERPRINT: fingerprint, "mlflow.runName": self.name} | tags_of_process()
+        run = client.create_run(experiment, run_name=self.name, tags=tags)
+        self._client, self._run = client, run.info.run_id  # at once: an interrupted training ends its run
+        for section, values in self.settings.items():
+            for name, value in values.model_dump(mode="json").items():
+                client.log_param(self._run, f"{section}.{name}", value)
 
     def _log(self, figures: Mapping[str, float], step: int) -> None:
         from mlflow.entities import Metric
@@ -129,8 +132,8 @@ def drawn(curves: Curves | None, fingerprint: str) -> Iterator[None]:
     if curves is None:
         yield
         return
-    curves.begin(fingerprint)
     try:
+        curves.begin(fingerprint)
         yield
     except BaseException as error:
         curves.end(status_after(error))

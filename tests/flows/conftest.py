@@ -20,7 +20,7 @@ import os, pathlib, signal, sys, time
 def stop(*_):
     pathlib.Path("saved").write_text("checkpoint")
     sys.exit(143)
-signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGTERM, signal.SIG_IGN if os.path.exists("stubborn") else stop)
 pathlib.Path("part").write_text(str(os.getpid()))
 pathlib.Path("part").rename("pid")
 time.sleep(600)
