@@ -21,8 +21,8 @@ LEAST_LETTERS = 2  # letters or digits in a line
 MOST_CHARACTERS = 120  # in all: a screenshot of a page is not a caption
 LONGEST = 2000  # pixels; rapidocr itself reduces longer sides to that
 SHORTEST = 32  # pixels; the detector's grid
-NARROWEST = 4  # longer by shorter side
-MOST_PIXELS = 736 * 736 * NARROWEST
+NARROWEST = 3  # longer by shorter side
+MOST_PIXELS = 2_000_000
 
 
 class Lettering:
@@ -44,7 +44,8 @@ class Lettering:
                 raise ModelError(
                     f"{models / name}: rapidocr's model is missing", "Reinstall: pip install rapidocr==3.10.0"
                 )
-        settings = {"Global.log_level": "critical", "Global.use_cls": False}
+        # One line at a time: rapidocr pads all lines of a batch to the longest.
+        settings = {"Global.log_level": "critical", "Global.use_cls": False, "Rec.rec_batch_num": 1}
         self._reader = BoundedOcr(params=settings | {key: str(models / name) for key, name in files.items()})
 
     def lines(self, image: Image.Image) -> list[str]:

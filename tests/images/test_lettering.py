@@ -21,7 +21,7 @@ def test_the_detector_sees_a_bounded_picture_of_bounded_proportions(size: tuple[
     assert shorter * longer <= MOST_PIXELS
 
 
-@pytest.mark.parametrize("size", [(640, 480), (32, 32), (1500, 500), (500, 2000)])
+@pytest.mark.parametrize("size", [(640, 480), (32, 32), (1500, 500), (600, 1800)])
 def test_a_picture_of_usual_size_is_read_as_it_is(size: tuple[int, int]) -> None:
     image = Image.new("RGB", size)
     assert fit_to_detector(image) is image
@@ -30,7 +30,7 @@ def test_a_picture_of_usual_size_is_read_as_it_is(size: tuple[int, int]) -> None
 def test_a_narrow_picture_stands_whole_on_white() -> None:
     fitted = np.asarray(fit_to_detector(Image.new("RGB", (400, 10), "black")))
     assert (fitted == 0).all(axis=2).sum() == 400 * 10
-    assert (fitted == 255).all(axis=2).sum() == 400 * 90
+    assert (fitted == 255).all(axis=2).sum() == 400 * 124
 
 
 @pytest.mark.parametrize("size", [(20, 6000), (3000, 20), (2, 1000), (10, 300), (1, 1)])
