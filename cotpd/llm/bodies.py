@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import httpx2
 
 _MOST_REFUSAL = 64_000  # bytes of an answer with an error status
+_PACKED = "gzip", "x-gzip", "deflate"
 ENCODINGS = "gzip, deflate"  # what servers are told that they may send
 
 
@@ -37,9 +38,7 @@ class BodyReader:
         self.content = bytearray()
         self._limit = limit
         self._encoding = encoding.strip().lower()
-        if self._encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
-            raise ValueError(f"its encoding is {encoding!r}")
-        self._decoder = zlib.decompressobj(wbits=47) if self._encoding not in ("", "identity") else None
+        self._decoder = zlib.decompressobj(wbits=47) if self._encoding in _PACKED else None
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes from the wire.
@@ -48,6 +47,8 @@ class BodyReader:
             OversizedError: They make more than is allowed.
             ValueError: They are not in the encoding that the header names.
         """
+        if self._decoder is None and self._encoding not in ("", "identity"):
+            raise ValueError(f"its encoding is {self._encoding!r}")
         if self._decoder:
             try:
                 chunk = self._decoder.decompress(chunk, self._limit - len(self.content) + 1)
@@ -81,7 +82,7 @@ def bounded(limit: int) -> "Callable[[httpx2.Response], Awaitable[None]]":
             except (httpx2.TransportError, asyncio.CancelledError):
                 if not (response.is_success and body.is_whole()):
                     raise
-            except OversizedError:
+            except (OversizedError, ValueError):
                 if response.is_success:  # of a refusal the status says enough
                     raise
             if _has_unread_bytes(stream):  # they would be read as the answer to the connection's next question
@@ -104,7 +105,7 @@ def bounded_in_turn(limit: int, is_streamed: Callable[[], bool]) -> "Callable[[h
             body = _reader(response, limit)
             for chunk in stream:  # type: ignore[union-attr]
                 body.feed(chunk)
-        except OversizedError:
+        except (OversizedError, ValueError):
             if response.is_success:
                 raise
         finally:

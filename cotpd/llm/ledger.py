@@ -244,10 +244,7 @@ class Ledger:
             self._keep(waiting)
 
     def _keep(self, waiting: "list[tuple[Entry, Future[Entry]]]") -> None:
-        """Commit answers together, or each by itself: one that cannot be kept takes no other with it.
-
-        A locked file would meet each by itself as well, a minute's wait each: all are told at once.
-        """
+        """Commit answers together, or each by itself, unless each would wait a minute for a locked file."""
         try:
             stored = self._commit([entry for entry, _ in waiting])
             for entry, done in waiting:

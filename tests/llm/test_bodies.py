@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 
+from cotpd.errors import LlmError
 from cotpd.llm.ask import ask_all
 from cotpd.llm.bodies import BodyReader, OversizedError
 from cotpd.llm.ledger import Ledger
@@ -153,6 +154,13 @@ def test_a_long_refusal_is_judged_by_its_status(server, params):
 
     assert [answer.text for answer in result.answers] == ["A"]
     assert result.failed[0].reason.startswith("status 400: yyy")
+
+
+def test_a_refusal_in_an_encoding_that_cannot_be_read_is_judged_by_its_status(server, params):
+    server.always = send(b"{}", encoding="br", status=401)
+
+    with pytest.raises(LlmError, match="refuses the API key"):
+        ask_all(requests("a"), params, progress=False)
 
 
 def test_no_step_of_unpacking_goes_beyond_the_limit():
