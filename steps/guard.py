@@ -62,7 +62,8 @@ class Guard:
         kill_processes(outsiders)  # of other groups, such as the workers of torchrun
         self._wait(_DEATH)
 
-        while self._relay(0):
+        deadline = time.monotonic() + _DEATH  # a process that left the group may print for ever
+        while self._relay(0) and time.monotonic() < deadline:
             pass
         return 1 if self._status is None else self._status
 
