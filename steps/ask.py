@@ -7,8 +7,8 @@ from cotpd.data.records import Caption
 from cotpd.data.tables import read_table, write_table
 from cotpd.errors import LlmError
 from cotpd.images.sight import sight
+from cotpd.knowledge.questions import knowledge_requests, knowledge_wanted
 from cotpd.llm.ask import answers, ask, take_answer
-from cotpd.llm.questions import knowledge_requests, knowledge_wanted
 from steps.common import ANSWERS, CAPTIONS, all_posts, main, say
 
 

@@ -6,7 +6,7 @@ from cotpd.data.tables import read_table, write_table
 from cotpd.errors import ValidationError
 from cotpd.expectations import validate_captions
 from cotpd.expectations.docs import build_docs, make_context
-from cotpd.reask import believed
+from cotpd.knowledge.retry import believed
 from cotpd.storage import writing
 from steps.common import ANSWERS, CAPTIONS, CHECKS, VALIDATED, all_posts, main, say
 

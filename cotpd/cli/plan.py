@@ -12,8 +12,8 @@ from cotpd.data.records import Kind
 
 if TYPE_CHECKING:
     from cotpd.config import LlmParams, Params
+    from cotpd.knowledge.plan import Plan
     from cotpd.llm.ask import Request
-    from cotpd.plan import Plan
 
 
 def plan(
@@ -39,8 +39,8 @@ def plan(
       cotpd plan --all --json
     """
     from cotpd.config import load_params
+    from cotpd.knowledge.plan import make_plan
     from cotpd.llm.backends import backends
-    from cotpd.plan import make_plan
 
     params = load_params(params_file)
     if model is not None:

@@ -4,8 +4,8 @@ import pytest
 
 from cotpd.config import AskParams, AugmentParams, LlmParams
 from cotpd.data.records import Kind
+from cotpd.knowledge.questions import attach
 from cotpd.llm.prompts import PromptSet
-from cotpd.llm.questions import attach
 from cotpd.llm.wire import chat_call
 
 PICTURE = "data:image/jpeg;base64,/9j/4AAQSkZJRg=="

@@ -7,11 +7,11 @@ import pytest
 from cotpd.config import Params
 from cotpd.data.records import Kind
 from cotpd.errors import ValidationError
+from cotpd.knowledge.questions import knowledge_requests
+from cotpd.knowledge.retry import TEMPERATURE, believed, varied
 from cotpd.llm.ask import ask_all
 from cotpd.llm.asking import _call
 from cotpd.llm.budget import worst_case
-from cotpd.llm.questions import knowledge_requests
-from cotpd.reask import TEMPERATURE, believed, varied
 from tests.expectations.test_check import make_post
 from tests.llm.conftest import FakeServer, completion, error, reply
 

@@ -14,10 +14,10 @@ from cotpd.data.records import Answer, Kind, Knowledge, Post, Quarantined
 from cotpd.errors import LlmError
 from cotpd.expectations import validate_answers
 from cotpd.images.sight import sight
+from cotpd.knowledge.questions import knowledge_requests
 from cotpd.llm.ask import Request, ask
 from cotpd.llm.ask import answers as answers_of
 from cotpd.llm.budget import Budget
-from cotpd.llm.questions import knowledge_requests
 
 if TYPE_CHECKING:
     from great_expectations.data_context import EphemeralDataContext

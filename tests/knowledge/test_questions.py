@@ -11,9 +11,9 @@ from cotpd.config import AskParams
 from cotpd.data.picture_files import PictureFolder
 from cotpd.data.records import Kind
 from cotpd.images.sight import SIDE, Sight
+from cotpd.knowledge.questions import knowledge_requests, knowledge_wanted
 from cotpd.llm.ask import ask_all
 from cotpd.llm.budget import worst_case
-from cotpd.llm.questions import knowledge_requests, knowledge_wanted
 from cotpd.llm.wire import canonical, chat_call
 from tests.expectations.test_check import make_post
 

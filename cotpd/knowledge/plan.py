@@ -18,10 +18,10 @@ from cotpd.data.records import Caption, Kind, Post
 from cotpd.data.tables import read_table
 from cotpd.data.unlabelled import load_unlabelled
 from cotpd.images.sight import sight
+from cotpd.knowledge.questions import knowledge_requests
 from cotpd.llm.ask import Request
 from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.prices import Price, price_of
-from cotpd.llm.questions import knowledge_requests
 from cotpd.llm.recording import import_recorded
 from cotpd.llm.wire import Call, chat_call
 

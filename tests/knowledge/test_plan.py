@@ -12,13 +12,13 @@ from cotpd.cli.main import app
 from cotpd.config import Params
 from cotpd.data.records import Kind
 from cotpd.errors import DataError, LlmError
+from cotpd.knowledge.plan import Plan, learn_rates, make_plan, with_kinds
 from cotpd.llm.ask import Request, ask_all
 from cotpd.llm.ledger import Entry, Ledger
 from cotpd.llm.wire import chat_call
-from cotpd.plan import Plan, learn_rates, make_plan, with_kinds
 from tests.llm.batch_server import BatchApi
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 POSTS = [
     {"id": f"p{n}", "text": f"Anna {n} saw Leeds", "entities": [{"start": 0, "end": 4, "type": "PER"}], **extra}
     for n, extra in enumerate([{"caption": "a city"}, {}, {"knowledge": {"noun": "Leeds: a city."}}])
