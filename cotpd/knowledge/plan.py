@@ -121,7 +121,7 @@ def make_plan(params: Params, kinds: Iterable[Kind] | None = None) -> Plan:
         rates, price = learn_rates(ledger, params.llm.model), price_of(params.llm)
         plan = Plan(rates=rates, price=price, picture_tokens=params.llm.picture_tokens)
         seen: set[str] = set()
-        requests = all_requests(params)
+        requests = all_requests(params, require_labels=True)
         while some := list(islice(requests, 500)):
             calls = {(call := _call(request, params)).key: (request, call) for request, _ in some}
             guessed = {request.id for request, guess in some if guess}
@@ -193,15 +193,20 @@ def _characters(call: Call) -> int:
     return total
 
 
-def all_requests(params: Params) -> Iterator[tuple[Request, bool]]:
+def all_requests(params: Params, *, require_labels: bool = False) -> Iterator[tuple[Request, bool]]:
     """Every request of the ask and augment steps, and whether it holds a guess instead of a caption.
+
+    Args:
+        params: All parameters.
+        require_labels: Refuse posts that no model can learn the task from; models are compared on any.
 
     Raises:
         DataError: The data set cannot be read, or is not annotated for the task.
         ConfigError: A prompt cannot be used.
     """
     dataset = load_dataset(params.data)
-    require_task_labels(dataset.posts, params.task, params.data.path)
+    if require_labels:
+        require_task_labels(dataset.posts, params.task, params.data.path)
     unlabelled = load_unlabelled(params.data, dataset.posts).posts
     posts = [post for rows in dataset.posts.values() for post in rows] + list(unlabelled)
     captions, guessed = _captions(posts, params)
