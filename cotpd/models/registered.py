@@ -15,10 +15,12 @@ from urllib.request import url2pathname
 
 from cotpd.config import RegisterParams
 from cotpd.errors import ModelError
+from cotpd.escaping import warn
 from cotpd.models.catalogue import cache_folder
+from cotpd.models.digests import FILES, verify_files
 from cotpd.models.relocation import find_artifacts
-from cotpd.models.store import connect, database, explained, store_params
-from cotpd.models.versions import find
+from cotpd.models.store import REACHABLE, connect, database, explained, store_params
+from cotpd.models.versions import Version, find
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -57,7 +59,42 @@ def folder_of(model: str | Path, params: RegisterParams | None = None, root: Pat
     client = connect(params or store_params(root), root)
     location = _of_version(client, version) if version else _of_run(client, run)
     with explained(name, _GONE):
-        return _student_in(_local(client, location), name)
+        folder = _local(client, location)
+    _verify(client, name, folder)
+    return _student_in(folder, name)
+
+
+def require_unchanged(client: "MlflowClient", version: Version) -> None:
+    """Refuse a version whose files are not those that were registered; one without digests is let pass.
+
+    Raises:
+        ModelError: A file was changed, added or removed, or all are gone; the message names it.
+    """
+    if listed := version.tags.get(FILES):
+        name = f"models:/{version.name}/{version.number}"
+        with explained(name, _GONE):
+            location = client.get_model_version_download_uri(version.name, str(version.number))
+            verify_files(_local(client, location), listed, name)
+
+
+def _verify(client: "MlflowClient", name: str, folder: Path) -> None:
+    """Compare a packed model with the digests of its version, before any of its files is read."""
+    if not (folder / "MLmodel").is_file() and not name.startswith("models:"):
+        return  # logged by hand
+    listed = _listed(client, name)
+    if listed and folder.is_dir():
+        verify_files(folder, listed, name)
+    elif folder.is_dir():
+        warn(f"warning: {name} was registered without the digests of its files, so they are not checked")
+
+
+def _listed(client: "MlflowClient", name: str) -> str | None:
+    """The digests that belong to a model's name; None for a version of an earlier release."""
+    if version := _VERSION.fullmatch(name):
+        return find(client, version["name"], version["alias"] or version["number"]).tags.get(FILES)
+    with explained(name, REACHABLE):
+        versions = client.search_model_versions(f"run_id = '{_RUN.fullmatch(name)['run']}'")
+    return next((version.tags[FILES] for version in versions if FILES in version.tags), None)
 
 
 def _folder(name: str) -> Path:

@@ -6,6 +6,7 @@ neither. Moving the champion takes two writes; the first keeps the way back.
 
 from typing import TYPE_CHECKING
 
+from cotpd.models.registered import require_unchanged
 from cotpd.models.store import explained
 from cotpd.models.versions import Version, find, versions
 
@@ -30,9 +31,10 @@ def promote(client: "MlflowClient", name: str, which: str = CHALLENGER) -> tuple
         The new champion, and the former one: None if there was none or it is the same.
 
     Raises:
-        ModelError: There is no such model, version or alias.
+        ModelError: There is no such model, version or alias, or its files are not those that were registered.
     """
     version = find(client, name, which)
+    require_unchanged(client, version)
     former = next((one for one in versions(client, name) if CHAMPION in one.aliases), None)
     if former is not None and former.number == version.number:
         return version, None
@@ -52,6 +54,7 @@ def rollback(client: "MlflowClient", name: str) -> tuple[Version, Version]:
         ModelError: There is no champion, or nothing to go back to.
     """
     former, back = find(client, name, CHAMPION), find(client, name, PREVIOUS)
+    require_unchanged(client, back)
     set_alias(client, name, CHAMPION, back.number)
     set_alias(client, name, PREVIOUS, former.number)
     return find(client, name, CHAMPION), former

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from cotpd.config import Params
 from cotpd.errors import ModelError
+from cotpd.models.digests import FILES, list_digests
 from cotpd.models.store import connect, current, explained
 from cotpd.outputs import read_outputs
 from cotpd.registry.aliases import set_alias
@@ -98,7 +101,8 @@ def register(
                 mlflow.log_artifacts(str(evaluation), "evaluation")
             source = _log_model(params.task, student)
             # Within the run: killed before, it is a run without a version, which the next registration clears.
-            number = _version(client, name, source, run.info.run_id, tags | _headlines(metrics))
+            tags |= _headlines(metrics) | {FILES: _list_files(client, source)}
+            number = _version(client, name, source, run.info.run_id, tags)
     set_alias(client, name, params.register_.alias, number)
     uri = f"models:/{name}@{params.register_.alias}"
     return Registered(name, number, params.register_.alias, uri, run.info.run_id)
@@ -140,6 +144,18 @@ def _log_model(task: str, student: Path) -> str:
             pip_requirements=[f"{name}=={installed(name).partition('+')[0]}" for name in REQUIREMENTS],
         )
     return model.model_uri
+
+
+def _list_files(client: "MlflowClient", source: str) -> str:
+    """List the digests of a logged model's files as the store holds them."""
+    import mlflow
+
+    location = client.get_logged_model(source.rpartition("/")[2]).artifact_location
+    with tempfile.TemporaryDirectory() as scratch:
+        address = urlparse(location)
+        if address.scheme in ("file", ""):
+            return list_digests(Path(url2pathname(address.path)))
+        return list_digests(Path(mlflow.artifacts.download_artifacts(location, dst_path=scratch)))
 
 
 def _version(client: "MlflowClient", name: str, source: str, run_id: str, tags: dict[str, str]) -> int:

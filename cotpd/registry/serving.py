@@ -4,10 +4,47 @@ It is executed on its own, with the package that was packed beside the weights o
 but that package, and late, after MLflow has put it there.
 """
 
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
+import yaml
+
+HERE = Path(__file__).parent
+IGNORED = "registered_model_meta"  # of MLflow
+
+
+def require_registered_files() -> None:
+    """Compare the version's files with the digests in the registry, before any of its package is imported.
+
+    It repeats cotpd.models.digests, which is one of the files that are not believed yet.
+    """
+    run = yaml.safe_load((HERE / "MLmodel").read_text("utf-8")).get("run_id")
+    versions = mlflow.MlflowClient().search_model_versions(f"run_id = '{run}'") if run else []
+    listed = next((version.tags["sha256.files"] for version in versions if "sha256.files" in version.tags), None)
+    if listed is None:
+        return  # it is being registered, or of another registry
+    files = {path.relative_to(HERE).as_posix(): path for path in HERE.rglob("*") if path.is_file()}
+    present = {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in files.items()
+        if "__pycache__" not in Path(name).parts and name != IGNORED
+    }
+    changed = sorted(dict(json.loads(listed).items() ^ present.items()))
+    if changed:
+        raise mlflow.exceptions.MlflowException(f"{HERE / changed[0]} is not as it was registered")
+
+
+if (HERE / "MLmodel").is_file():
+    # Python's caches beside the code are neither read nor written, for they are no part of the version.
+    sys.dont_write_bytecode, sys.pycache_prefix = True, str(HERE / "no-caches")
+    if os.environ.get("MLFLOW_TRACKING_URI"):  # else MLflow would make a store in the current folder
+        require_registered_files()
 
 
 class Served(mlflow.pyfunc.PythonModel):

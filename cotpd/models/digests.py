@@ -1,0 +1,48 @@
+"""The digests of a registered version's files, and the comparison with them before anything is read or imported.
+
+They lie as a tag of the version in the registry's database, not beside the files: whoever changes files cannot
+change what they are compared with. Python's caches are left out; nothing that loads a version reads them.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from cotpd.errors import ModelError
+
+FILES = "sha256.files"  # the tag: a JSON object of sha256 by path
+_REMEDY = "Somebody has changed it: restore its files, or register the student again: dvc repro -f -s register."
+_WRITTEN_BY_MLFLOW = "registered_model_meta"  # name and version, noted when it loads a folder
+
+
+def list_digests(folder: Path) -> str:
+    """List the sha256 of every file below a folder, links included, as the tag holds it."""
+    return json.dumps(_digests(folder), separators=(",", ":"))
+
+
+def verify_files(folder: Path, listed: str, name: str) -> None:
+    """Compare a version's folder with the digests that were listed when it was registered.
+
+    Raises:
+        ModelError: A file was changed, added or removed; the message names it.
+    """
+    registered, present = json.loads(listed), _digests(folder)
+    for file in sorted(registered.keys() | present.keys()):
+        if registered.get(file) == present.get(file):
+            continue
+        change = "added" if file not in registered else "changed" if file in present else "removed"
+        raise ModelError(f"{name}: {folder / file} was {change} since it was registered", _REMEDY)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    digests = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if "__pycache__" in name.parts or str(name) == _WRITTEN_BY_MLFLOW:
+            continue
+        if path.is_file():
+            with path.open("rb") as file:
+                digests[name.as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+        elif path.is_symlink():
+            digests[name.as_posix()] = f"link to {path.readlink()}"
+    return digests

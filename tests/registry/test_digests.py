@@ -1,0 +1,122 @@
+"""A version is what was registered: whatever changes in its folder is noticed before any of it is read or run."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cotpd.errors import ModelError
+from cotpd.models import folder_of
+from cotpd.models.store import connect, current
+from cotpd.registry.aliases import promote
+from cotpd.registry.mlflow_plugin import VerifiedModels
+from cotpd.registry.pack import register
+from tests.registry.conftest import TEXT
+
+NAME = "models:/cotpd-ner/1"
+
+
+@pytest.fixture
+def version(project, params, students):
+    (project / "params.yaml").write_text("register: {tracking_uri: 'sqlite:///mlflow.db'}\n")
+    register(params["ner"], students["ner"], {"test": {"student": {"f1": 0.5}}}, root=project)
+    return folder_of(NAME).parents[1]
+
+
+def append(path, text="\n"):
+    path.write_bytes(path.read_bytes() + text.encode())
+
+
+HARMS = {
+    "artifacts/student/tokenizer/tokenizer_config.json": append,
+    "artifacts/student/tokenizer/special_tokens_map.json": lambda path: path.write_text("{}"),
+    "artifacts/student/tokenizer/added_tokens.json": lambda path: path.write_text("{}"),
+    "artifacts/student/student.json": lambda path: path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"temperature": 9.0})
+    ),
+    "artifacts/student/model.safetensors": append,
+    "artifacts/student/encoder/config.json": append,
+    "code/cotpd/registry/rows.py": append,
+    "code/cotpd/sitecustomize.py": lambda path: path.write_text("raise SystemExit"),
+    "code/cotpd/models/digests.py": lambda path: path.unlink(),
+    "serving.py": append,
+    "MLmodel": append,
+    "requirements.txt": append,
+    "conda.yaml": append,
+}
+
+
+def test_every_file_that_is_changed_added_or_removed_is_noticed_and_named(version, project):
+    client = connect(params_of(project), project)
+    for name, harm in HARMS.items():
+        path = version / name
+        before = path.read_bytes() if path.exists() else None
+        harm(path)
+
+        with pytest.raises(ModelError, match=rf"{path.name} was (changed|added|removed) since") as caught:
+            folder_of(NAME)
+        with pytest.raises(ModelError, match=path.name):
+            promote(client, "cotpd-ner", "1")
+
+        assert caught.value.remedy
+        path.unlink(missing_ok=True)
+        if before is not None:
+            path.write_bytes(before)
+    assert folder_of(NAME).is_dir()
+    assert promote(client, "cotpd-ner", "1")[0].number == 1
+
+
+def test_a_run_is_checked_as_its_version_is(version, project):
+    run = connect(params_of(project), project).get_model_version("cotpd-ner", "1").run_id
+    append(version / "artifacts/student/student.json", " ")
+    with pytest.raises(ModelError, match=r"student\.json was changed"):
+        folder_of(f"runs:/{run}")
+
+
+def test_what_mlflow_fetches_is_checked_before_it_is_read(version, project):
+    from mlflow.exceptions import MlflowException
+
+    client = connect(params_of(project), project)
+    (version / "__pycache__").mkdir(exist_ok=True)
+    (version / "__pycache__" / "serving.pyc").write_bytes(b"planted")
+    with current(client):
+        assert VerifiedModels(NAME).download_artifacts("")
+        assert not (version / "__pycache__").exists()
+        append(version / "serving.py")
+        with pytest.raises(MlflowException, match=r"serving\.py was changed"):
+            VerifiedModels(NAME).download_artifacts("")
+
+
+def test_mlflow_alone_loads_what_was_registered_and_nothing_else(version, project):
+    script = (
+        "import mlflow, pandas, sys\n"
+        f"model = mlflow.pyfunc.load_model({str(version)!r})\n"
+        f"print(len(model.predict(pandas.DataFrame([{{'text': {TEXT!r}}}]))))\n"
+    )
+
+    def load():
+        environment = {"MLFLOW_TRACKING_URI": f"sqlite:///{project}/mlflow.db", "PATH": "/usr/bin:/bin"}
+        command = [sys.executable, "-c", script]
+        return subprocess.run(command, env=environment, cwd=project, capture_output=True, text=True, timeout=200)
+
+    assert load().stdout.endswith("1\n")
+    assert folder_of(NAME).is_dir()  # loading has left nothing that counts as added
+    append(version / "code/cotpd/registry/rows.py", "\nprint('it ran')\n")
+
+    refused = load()
+
+    assert "rows.py is not as it was registered" in refused.stderr
+    assert "it ran" not in refused.stdout
+
+
+def test_a_version_of_an_earlier_release_is_read_with_a_warning(version, project, capsys):
+    connect(params_of(project), project).delete_model_version_tag("cotpd-ner", "1", "sha256.files")
+    assert folder_of(NAME).is_dir()
+    assert f"{NAME} was registered without the digests of its files" in capsys.readouterr().err
+
+
+def params_of(project):
+    from cotpd.config import load_params
+
+    return load_params(project / "params.yaml").register_
