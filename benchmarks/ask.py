@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import ROOT, Ratio, last_line
+from benchmarks.common import ROOT, Ratio, format_result
 from cotpd.config import LlmParams
 from cotpd.data.records import Kind
 from cotpd.data.tables import write_table
@@ -142,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         ratios = _ratios(given, Path(folder))
-    print(last_line("ask", ratios))
+    print(format_result("ask", ratios))
 
 
 def _ratios(given: argparse.Namespace, folder: Path) -> dict[str, Ratio]:

@@ -1,7 +1,7 @@
-"""What the benchmarks share: two sides timed in turns, and the one line of JSON that each ends with.
+"""Parts of every benchmark: two sides timed in turns, and the line of JSON that each benchmark ends with.
 
-Trade-off: on a shared machine no time means much, a ratio of two that were taken one after the other does; what is
-reported is the median of such ratios, never a time.
+Trade-off: on a shared machine a single time means little; a ratio of two times, taken one after the other, means
+more. A benchmark reports the median of such ratios, never a time.
 """
 
 import json
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Ratio:
-    """A median ratio, what it should be, and whether it is; ``best`` says which side of the target is good."""
+    """A median ratio and its target; ``best`` says which side of the target is good."""
 
     value: float
     target: float
@@ -36,22 +36,23 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Pair:
-    """Medians of both sides in milliseconds, and the median of peer over ours."""
+    """Median times of both sides in milliseconds, and the median of peer over CoTPD."""
 
-    ours: float
+    cotpd: float
     peer: float
     ratio: float
 
 
-def in_turns(ours: Callable[[], object], peer: Callable[[], object], rounds: int) -> Pair:
-    """Time two calls, one after the other, so that a busy moment of the machine hits both."""
-    times = [(_seconds(ours), _seconds(peer)) for _ in range(rounds + WARM_UP)][WARM_UP:]
-    own, other = zip(*times, strict=True)
-    ratio = statistics.median(b / a for a, b in times)
-    return Pair(1000 * statistics.median(own), 1000 * statistics.median(other), ratio)
+def time_in_turns(cotpd: Callable[[], object], peer: Callable[[], object], rounds: int) -> Pair:
+    """Time two calls, one after the other, so that a busy moment of the machine slows both."""
+    times = [(_time(cotpd), _time(peer)) for _ in range(rounds + WARM_UP)][WARM_UP:]
+    cotpd_times, peer_times = zip(*times, strict=True)
+    ratio = statistics.median(peer_time / cotpd_time for cotpd_time, peer_time in times)
+    return Pair(1000 * statistics.median(cotpd_times), 1000 * statistics.median(peer_times), ratio)
 
 
-def _seconds(call: Callable[[], object]) -> float:
+def _time(call: Callable[[], object]) -> float:
+    """Return the seconds that a call takes, work that it left to a GPU included."""
     began = time.perf_counter()
     call()
     if torch.cuda.is_available():
@@ -59,20 +60,22 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def last_line(name: str, ratios: Mapping[str, Ratio]) -> str:
-    """The result as one line of JSON: each ratio with its target, the hardware, the commit."""
-    found = {key: {**asdict(one), "value": round(one.value, 3), "met": one.met} for key, one in ratios.items()}
-    return json.dumps({"name": name, "ratios": found, "hardware": hardware(), "commit": commit()})
+def format_result(name: str, ratios: Mapping[str, Ratio]) -> str:
+    """Return the result as one line of JSON: each ratio with its target, the hardware, the commit."""
+    rows = {
+        key: {**asdict(ratio), "value": round(ratio.value, 3), "met": ratio.met} for key, ratio in ratios.items()
+    }
+    return json.dumps({"name": name, "ratios": rows, "hardware": describe_hardware(), "commit": describe_commit()})
 
 
-def hardware() -> dict[str, Any]:
-    """Processor, torch's threads, GPU and torch's version."""
+def describe_hardware() -> dict[str, Any]:
+    """Return processor, torch's threads, GPU and torch's version."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    processor = f"{_model_name() or platform.processor()} {platform.machine()}".strip()
+    processor = f"{_read_processor_name() or platform.processor()} {platform.machine()}".strip()
     return {"cpu": processor, "threads": torch.get_num_threads(), "gpu": gpu, "torch": torch.__version__}
 
 
-def _model_name() -> str:
+def _read_processor_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
@@ -80,11 +83,11 @@ def _model_name() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
 
 
-def commit() -> str:
-    """The checkout's revision, "-dirty" behind it where files differ; empty outside a repository."""
+def describe_commit() -> str:
+    """Return the checkout's revision, "-dirty" behind it if files differ; empty outside a repository."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     except OSError:
         return ""
-    return done.stdout.strip()
+    return process.stdout.strip()

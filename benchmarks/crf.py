@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torchcrf import CRF
 
-from benchmarks.common import Ratio, in_turns, last_line
+from benchmarks.common import Ratio, format_result, time_in_turns
 from cotpd.student.crf import LinearChainCRF
 
 SHAPES = ((32, 64, 9), (64, 128, 25))  # batch, positions, tags
@@ -19,8 +19,8 @@ TARGETS = {"forward+backward": 3.0, "viterbi": 5.0}
 Sides = tuple[Callable[[], object], Callable[[], object]]
 
 
-def contenders(batch: int, steps: int, tags: int, device: str) -> dict[str, Sides]:
-    """What is timed: by name, our call and the peer's.
+def build_contenders(batch: int, steps: int, tags: int, device: str) -> dict[str, Sides]:
+    """Return the calls to time: by operation, CoTPD's and the peer's.
 
     Raises:
         SystemExit: The two do not agree, so that a comparison would mean nothing.
@@ -31,24 +31,24 @@ def contenders(batch: int, steps: int, tags: int, device: str) -> dict[str, Side
     lengths = torch.randint(steps // 2, steps + 1, (batch,), device=device)
     lengths[0] = steps
     mask = torch.arange(steps, device=device) < lengths.unsqueeze(1)
-    ours, peer = LinearChainCRF(tags).to(device), CRF(tags, batch_first=True).to(device)
+    crf, peer = LinearChainCRF(tags).to(device), CRF(tags, batch_first=True).to(device)
     with torch.no_grad():
-        for own, other in ((ours.transitions, peer.transitions), (ours.start, peer.start_transitions)):
-            own.copy_(other)
-        ours.end.copy_(peer.end_transitions)
+        crf.transitions.copy_(peer.transitions)
+        crf.start.copy_(peer.start_transitions)
+        crf.end.copy_(peer.end_transitions)
 
-    def lists() -> list[list[int]]:
-        found, _ = ours.viterbi(emissions, mask)
-        return [row[:n] for row, n in zip(found.tolist(), lengths.tolist(), strict=True)]
+    def decode() -> list[list[int]]:
+        paths, _ = crf.decode_viterbi(emissions, mask)
+        return [path[:length] for path, length in zip(paths.tolist(), lengths.tolist(), strict=True)]
 
-    if lists() != peer.decode(emissions, mask):
+    if decode() != peer.decode(emissions, mask):
         raise SystemExit("the two decode different paths")
     return {
         "forward+backward": (
-            lambda: ours.nll(emissions, gold, mask).sum().backward(),
+            lambda: crf.compute_nll(emissions, gold, mask).sum().backward(),
             lambda: (-peer(emissions, gold, mask)).backward(),
         ),
-        "viterbi": (lists, lambda: peer.decode(emissions, mask)),
+        "viterbi": (decode, lambda: peer.decode(emissions, mask)),
     }
 
 
@@ -63,11 +63,11 @@ def main(arguments: list[str] | None = None) -> None:
     print("| batch, positions, tags | operation | here, ms | pytorch-crf, ms | faster |\n|---|---|---|---|---|")
     ratios = {}
     for shape in SHAPES:
-        for name, sides in contenders(*shape, options.device).items():
-            pair = in_turns(*sides, options.rounds)
+        for name, sides in build_contenders(*shape, options.device).items():
+            pair = time_in_turns(*sides, options.rounds)
             ratios[f"{name} {shape}"] = Ratio(pair.ratio, TARGETS[name], "high")
-            print(f"| {shape} | {name} | {pair.ours:.2f} | {pair.peer:.2f} | {pair.ratio:.1f}x |")
-    print(last_line("crf", ratios))
+            print(f"| {shape} | {name} | {pair.cotpd:.2f} | {pair.peer:.2f} | {pair.ratio:.1f}x |")
+    print(format_result("crf", ratios))
 
 
 if __name__ == "__main__":

@@ -2,84 +2,91 @@
 
     python -m benchmarks.step [--encoder all-MiniLM-L6-v2] [--batch 16] [--threads 2] [--rounds 20]
 
-Our side: batches of both views are made, embedded, encoded, scored, and the loss (two CRF likelihoods and their
-exact KL) is taken back through everything. The other side: the bare encoder reads the ids of the same two batches,
-prompt places included, and the sum of its states is taken back. Clipping and the optimiser's step cost the same
-on both and are in neither. Posts are the sample's; other posts stand for knowledge, about as long as it.
+CoTPD's side: batches of both views are made, embedded, encoded, scored, and the loss (two CRF likelihoods and
+their exact KL) is taken back through everything. The other side: the bare encoder reads the ids of the same two
+batches, prompt positions included, and the sum of its states is taken back. Clipping and the optimiser's step cost
+the same on both and are in neither. Posts are the sample's; other posts stand for knowledge, about as long as it.
 """
 
 import argparse
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from transformers import logging
 
-from benchmarks.common import Ratio, in_turns, last_line
+from benchmarks.common import Ratio, format_result, time_in_turns
 from cotpd.config import DataParams, DistilParams, StudentParams
 from cotpd.data.load import load_dataset
 from cotpd.data.records import KNOWLEDGE_KINDS, Post
 from cotpd.student.examples import Example, build_examples
 from cotpd.student.labels import LabelSet
-from cotpd.student.objectives import JointDistillation, batch_of
-from cotpd.student.persistence import build
+from cotpd.student.objectives import JointDistillation, make_batch
+from cotpd.student.persistence import build_model
 from cotpd.student.student import Student
+from cotpd.student.views import Encoded
 
 TARGET = 1.10
 
 
-def examples() -> tuple[list[Example], tuple[str, ...]]:
-    """The sample's training posts, two others' text for each answer, and the entity types."""
+def read_examples() -> tuple[list[Example], tuple[str, ...]]:
+    """Return the sample's training posts, each answer the text of two posts, and the entity types."""
     dataset = load_dataset(DataParams())
     posts = dataset.posts["train"]
     texts = itertools.cycle(post.text for post in posts)
     knowledge = {post.id: {kind: f"{next(texts)}. {next(texts)}" for kind in KNOWLEDGE_KINDS} for post in posts}
-    captions = {post.id: "a picture of " + _words(post, 4) for post in posts}
+    captions = {post.id: "a picture of " + _take_words(post, 4) for post in posts}
     return build_examples(posts, "ner", captions, knowledge), dataset.types
 
 
-def _words(post: Post, count: int) -> str:
+def _take_words(post: Post, count: int) -> str:
     return " ".join(post.tokens[:count])
 
 
-def sides(encoder: str, batch_size: int) -> tuple[Callable[[], object], Callable[[], object]]:
-    """One step of each side; both go through the same batches in the same order."""
-    rows, types = examples()
+def build_sides(encoder: str, batch_size: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Return a step of CoTPD and one of the bare encoder; both go through the same batches in the same order."""
+    examples, types = read_examples()
     torch.manual_seed(0)
     params = StudentParams(encoder=encoder)
     objective = JointDistillation(DistilParams())
-    model, tokenizer, reads = build(params, LabelSet.of("ner", types))
+    model, tokenizer, reads = build_model(params, LabelSet.build("ner", types))
     learner = Student(model, tokenizer, params, objective.views, reads)
     model.train()
-    encoded = sorted(learner.tokens.encode(rows), key=lambda one: one.size)
-    batches = [encoded[at : at + batch_size] for at in range(0, len(encoded) - batch_size + 1, batch_size)]
-    ours, theirs = itertools.cycle(batches), _bare(learner, batches)
+    encoded = sorted(learner.example_encoder.encode(examples), key=lambda example: example.size)
+    starts = range(0, len(encoded) - batch_size + 1, batch_size)
+    batches = [encoded[start : start + batch_size] for start in starts]
+    examples_of_step, inputs_of_step = itertools.cycle(batches), _iterate_bare_inputs(learner, batches)
 
-    def step() -> None:
-        objective.losses(learner, next(ours))["loss"].backward()
+    def run_step() -> None:
+        objective.compute_losses(learner, next(examples_of_step))["loss"].backward()
         model.zero_grad(set_to_none=True)
 
-    def bare() -> None:
-        total = sum(
-            model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state.sum() for ids, mask in next(theirs)
-        )
+    def run_bare_encoder() -> None:
+        total = torch.zeros((), device=learner.device)
+        for ids, mask in next(inputs_of_step):
+            total = total + model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state.sum()
         total.backward()
         model.zero_grad(set_to_none=True)
 
-    return step, bare
+    return run_step, run_bare_encoder
 
 
-def _bare(learner: Student, batches: list) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
-    """Ids and attention of both views of each batch, over and over; a prompt's places hold the mask token."""
-    places = learner.params.prompt_length
-    made = []
-    for chosen in batches:
-        knowledge, prompt = (batch_of(learner, chosen, view) for view in ("knowledge", "prompt"))
-        more = prompt.ids.new_full((len(prompt.ids), places), learner.tokenizer.mask_token_id)
-        seen = torch.cat([torch.ones_like(more).bool(), prompt.attention], 1)
-        both = [(knowledge.ids, knowledge.attention.long()), (torch.cat([more, prompt.ids], 1), seen.long())]
-        made.append(both)
-    return itertools.cycle(made)
+def _iterate_bare_inputs(
+    learner: Student, batches: Sequence[Sequence[Encoded]]
+) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
+    """Yield ids and attention of both views of each batch, endlessly; mask tokens stand for prompt vectors."""
+    inputs = []
+    for examples in batches:
+        knowledge, prompt = make_batch(learner, examples, "knowledge"), make_batch(learner, examples, "prompt")
+        size = (len(prompt.ids), learner.params.prompt_length)
+        prompt_ids = prompt.ids.new_full(size, learner.tokenizer.mask_token_id)
+        attention = torch.cat([torch.ones_like(prompt_ids).bool(), prompt.attention], 1)
+        views = [
+            (knowledge.ids, knowledge.attention.long()),
+            (torch.cat([prompt_ids, prompt.ids], 1), attention.long()),
+        ]
+        inputs.append(views)
+    return itertools.cycle(inputs)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -92,11 +99,11 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     logging.disable_progress_bar()
-    pair = in_turns(*sides(options.encoder, options.batch), options.rounds)
+    pair = time_in_turns(*build_sides(options.encoder, options.batch), options.rounds)
     cost = 1 / pair.ratio
     print("| encoder | step, ms | bare encoder, ms | costs |\n|---|---|---|---|")
-    print(f"| {options.encoder} | {pair.ours:.1f} | {pair.peer:.1f} | {cost:.3f}x |")
-    print(last_line("step", {f"step over bare {options.encoder}": Ratio(cost, TARGET, "low")}))
+    print(f"| {options.encoder} | {pair.cotpd:.1f} | {pair.peer:.1f} | {cost:.3f}x |")
+    print(format_result("step", {f"step over bare {options.encoder}": Ratio(cost, TARGET, "low")}))
 
 
 if __name__ == "__main__":

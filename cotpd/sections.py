@@ -10,19 +10,19 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
-def _word(value: object) -> object:
-    """YAML 1.1 reads a bare on or off as a truth value."""
+def _read_switch(value: object) -> object:
+    """Return "on" or "off" for a truth value: YAML 1.1 reads a bare on or off as one."""
     return ("on" if value else "off") if isinstance(value, bool) else value
 
 
-def _variable(name: str) -> str:
-    """A key that was pasted in its variable's place is told apart, and shown nowhere."""
+def _check_variable_name(name: str) -> str:
+    """Refuse a value that is no variable's name, without showing it: it may be a secret key pasted by mistake."""
     if name and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError("not the name of an environment variable; a key itself belongs in none of these files")
     return name
 
 
-VariableName = Annotated[str, AfterValidator(_variable)]
+VariableName = Annotated[str, AfterValidator(_check_variable_name)]
 
 
 class Section(BaseModel):
@@ -86,12 +86,12 @@ class TrainParams(Section):
     """Stop after so many epochs without a better valid score; null never stops early."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
-    bf16: Annotated[Literal["auto", "on", "off"], BeforeValidator(_word)] = "auto"
+    bf16: Annotated[Literal["auto", "on", "off"], BeforeValidator(_read_switch)] = "auto"
     """Mixed precision; auto switches it on where the device has units for bfloat16."""
 
 
 class OtherTeacherParams(Section):
-    """A further teacher, of another encoder; what is not said here is as under teach."""
+    """A further teacher, of another encoder; what is not set here is as under teach."""
 
     encoder: str
     """A catalogued name (cotpd models list), a hub name or a folder."""
@@ -113,26 +113,26 @@ class TeachParams(TrainParams):
     """The runs that make frozen teachers of the knowledge view (distil.way: frozen)."""
 
     count: int = Field(default=1, ge=1)
-    """Teachers, which differ in their seed alone; what they believe is averaged."""
+    """Teachers, which differ in their seed alone; their soft targets are averaged."""
     seed: int = 13
     """Of the first teacher, the next ones count on; their own, so that students of several seeds share them."""
     encoder: str | None = None
     """The teachers' encoder, larger if you like; null takes the student's."""
     others: tuple[OtherTeacherParams, ...] = ()
-    """Further teachers of other encoders; their beliefs go into the same average, each with the same weight."""
+    """Further teachers of other encoders; their soft targets go into the same average, equally weighted."""
 
-    def teachers(self, encoder: str) -> list[Teacher]:
-        """All that are to be trained, in order; more of them keep those before them as they are.
+    def list_teachers(self, encoder: str) -> list[Teacher]:
+        """Return the teachers to train, in order; adding one does not change the earlier ones.
 
         Args:
-            encoder: The student's, which teachers take who have none of their own.
+            encoder: The student's, for teachers that name no encoder.
         """
         run = TrainParams(**self.model_dump(include=set(TrainParams.model_fields)))
-        found = [(self.encoder or encoder, run)] * self.count
-        for other in self.others:
-            own = other.model_dump(include={"learning_rate", "epochs"}, exclude_none=True)
-            found.append((other.encoder, run.model_copy(update=own)))
-        return [Teacher(name, self.seed + number, run) for number, (name, run) in enumerate(found)]
+        runs = [(self.encoder or encoder, run)] * self.count
+        for teacher in self.others:
+            overrides = teacher.model_dump(include={"learning_rate", "epochs"}, exclude_none=True)
+            runs.append((teacher.encoder, run.model_copy(update=overrides)))
+        return [Teacher(name, self.seed + number, settings) for number, (name, settings) in enumerate(runs)]
 
 
 class DistilParams(Section):
@@ -140,7 +140,7 @@ class DistilParams(Section):
 
     way: Literal["joint", "frozen"] = "joint"
     """joint: both views of one model train together, as published. frozen: teachers of the knowledge view are
-    trained first; the student then learns from what they believe of its posts and of data.unlabelled."""
+    trained first; the student then learns from their soft targets for its posts and for data.unlabelled."""
     start: Literal["encoder", "teacher"] = "encoder"
     """frozen: the weights that the student begins with, the bare encoder's or the first teacher's."""
     alpha: float = Field(default=1.0, ge=0)

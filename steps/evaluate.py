@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cotpd.config import Params
-from cotpd.data.records import SPLITS, Post, Prediction, Quarantined
+from cotpd.data.records import SPLITS, Post, Quarantined
 from cotpd.data.tables import read_json, read_table, write_json, write_table
-from cotpd.evaluation.compare import Metrics, compare, select_headlines
 from cotpd.evaluation.plots import read_history, write_plots
-from cotpd.evaluation.predictions import predictions as as_rows
+from cotpd.evaluation.predictions import build_predictions
 from cotpd.evaluation.report import Material, write_report
-from cotpd.evaluation.showcase import Explained, choose, explain_picks
+from cotpd.evaluation.results_table import Metrics, compute_metrics, select_headlines
+from cotpd.evaluation.showcase import Explained, choose_picks, explain_picks
 from cotpd.storage import writing
 from cotpd.student import Student
 from cotpd.student.examples import Example, build_examples
 from cotpd.student.neighbours import Neighbours
+from cotpd.student.tasks import Prediction
 from cotpd.student.views import View
 from steps.common import (
     AUGMENTED,
@@ -51,7 +52,7 @@ def run(params: Params) -> None:
     """Write reports/metrics.json and reports/evaluation: scores, predictions, plots, report.html."""
     rows = systems(params.evaluate.device)
     predictions = list(_predictions(rows, params))
-    metrics = compare(predictions, params.task, seed=params.seed)
+    metrics = compute_metrics(predictions, params.task, seed=params.seed)
     write_table(EVALUATION / "predictions.jsonl", predictions)
     with writing(EVALUATION / "plots"):
         plots = write_plots(EVALUATION / "plots", metrics, predictions, _histories(), params.task)
@@ -99,8 +100,8 @@ def _predictions(rows: list[System], params: Params) -> Iterator[Prediction]:
             continue
         for row, model, view, read in rows:
             examples = read(split, params)
-            found = model.predict_examples(examples, view, batch_size=params.evaluate.batch_size)
-            yield from as_rows(examples, found, split=split, model=row)
+            predicted = model.predict_examples(examples, view, batch_size=params.evaluate.batch_size)
+            yield from build_predictions(examples, predicted, task=params.task, split=split, model=row)
 
 
 def _histories() -> dict[str, list[dict[str, float]]]:
@@ -112,7 +113,7 @@ def _histories() -> dict[str, list[dict[str, float]]]:
 def _explained(params: Params, student: Student, predictions: list[Prediction]) -> dict[str, list[Explained]]:
     """Some predictions on the last split that was scored, the one least tuned on, with what stands behind them."""
     splits = [split for split in params.evaluate.splits if prepared(split)]
-    chosen = choose(predictions, splits[-1], params.task, EXPLAINED) if splits else {}
+    chosen = choose_picks(predictions, splits[-1], EXPLAINED) if splits else {}
     if not chosen:
         return {}
     learnt = build_examples(prepared("train"), params.task, checked_captions(), checked_knowledge())

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from cotpd.config import Params
 from cotpd.data.records import SPLITS
 from cotpd.data.tables import write_json
-from cotpd.evaluation.compare import read_metrics
+from cotpd.evaluation.results_table import read_metrics
 from cotpd.registry.pack import register
 from cotpd.registry.reuse import MADE_FROM, digest_inputs, reuse_version
 from steps.common import (

@@ -1,7 +1,7 @@
 """train: distil the knowledge into the student, jointly or from frozen teachers; it then needs text alone."""
 
 from cotpd.config import Params
-from cotpd.student.objectives import JointDistillation, Taught
+from cotpd.student.objectives import FrozenDistillation, JointDistillation
 from cotpd.student.targets import Targets
 from steps.common import STUDENT, TARGETS, TEACHERS, main
 from steps.training import fit, knowledge_examples, text_alone, text_examples, unlabelled_examples
@@ -14,7 +14,7 @@ def run(params: Params) -> None:
         fit(train, valid, params, params.train, objective=JointDistillation(params.distil), out=STUDENT)
         return
     labelled, unlabelled = text_alone(knowledge_examples("train", params)), text_alone(unlabelled_examples(params))
-    objective = Taught(
+    objective = FrozenDistillation(
         view="prompt" if params.student.prompt_length else "text",
         targets=Targets.load(TARGETS),
         unlabelled=frozenset(example.id for example in unlabelled),

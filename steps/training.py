@@ -7,8 +7,9 @@ from cotpd.data.records import Augmented
 from cotpd.data.tables import read_json, read_table
 from cotpd.errors import DataError
 from cotpd.student.curves import Curves
-from cotpd.student.examples import Example, augmented_examples, build_examples, without_labels
+from cotpd.student.examples import Example, build_augmented_examples, build_examples, remove_labels
 from cotpd.student.objectives import Objective
+from cotpd.student.tasks import find_task
 from cotpd.student.training import train
 from steps.common import (
     AUGMENTED,
@@ -23,7 +24,7 @@ from steps.common import (
 
 def inventory(params: Params) -> tuple[str, ...]:
     """Entity types (ner) or relation labels (re), as the prepare step found or was told them."""
-    path, key = PREPARED / "summary.json", "types" if params.task == "ner" else "labels"
+    path, key = PREPARED / "summary.json", find_task(params.task).summary_key
     names = read_json(path, key)[key]
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise DataError(f"{path}: {key} is no list of names", "Write it again: dvc repro --force prepare")
@@ -71,17 +72,15 @@ def knowledge_examples(split: str, params: Params) -> list[Example]:
     examples = build_examples(prepared(split), params.task, captions, knowledge)
     if split == "train":
         augmented = read_table(AUGMENTED / "augmented.jsonl", Augmented)
-        examples += augmented_examples(augmented, params.task, captions, knowledge)
+        examples += build_augmented_examples(augmented, params.task, captions, knowledge)
     return examples
 
 
 def unlabelled_examples(params: Params) -> list[Example]:
     """The examples that have no labels, with caption and knowledge for the teachers to read."""
-    posts = prepared(UNLABELLED)
-    if params.task == "ner":  # mentions of a pair are what is given there, and have no types
-        posts = [post.model_copy(update={"entities": (), "relations": ()}) for post in posts]
-    found = build_examples(posts, params.task, checked_captions(), checked_knowledge())
-    return [without_labels(example) for example in found]
+    posts = [find_task(params.task).drop_gold(post) for post in prepared(UNLABELLED)]
+    examples = build_examples(posts, params.task, checked_captions(), checked_knowledge())
+    return [remove_labels(example) for example in examples]
 
 
 def text_alone(examples: list[Example]) -> list[Example]:

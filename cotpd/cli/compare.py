@@ -9,7 +9,7 @@ import typer
 from cotpd.cli.output import console, json_text, show
 
 if TYPE_CHECKING:
-    from cotpd.evaluation.seeds import Comparison, Spread
+    from cotpd.evaluation.multi_seed import Comparison, Spread
 
 HEADINGS = ("split", "row", "F1, mean ± deviation", "each seed", "gain", "95 % interval", "p", "recovered")
 
@@ -34,7 +34,7 @@ def compare(
       for s in 1 2 3 4 5; do dvc exp run -S seed=$s && cp -r reports/evaluation runs/$s; done
       cotpd compare runs/*
     """
-    from cotpd.evaluation.seeds import compare_seeds, read_runs
+    from cotpd.evaluation.multi_seed import compare_seeds, read_runs
 
     found = compare_seeds(read_runs(runs), seed=seed, resamples=resamples)
     if as_json:
@@ -58,12 +58,12 @@ def _print(found: "dict[str, Comparison]") -> None:
 
 
 def _cells(found: "dict[str, Comparison]") -> list[list[str]]:
-    from cotpd.evaluation.compare import ROWS, percent
+    from cotpd.evaluation.results_table import ROWS, format_percent
 
     rows = []
     for split, one in found.items():
         for name, spread in one.rows.items():
-            each = "the same" if spread.shared else " ".join(percent(value) for value in spread.each)
+            each = "the same" if spread.shared else " ".join(format_percent(value) for value in spread.each)
             rows.append(
                 [split, ROWS[name], _spread(spread), each, *(_gain(one) if name == "student" else [""] * 4)]
             )

@@ -146,10 +146,10 @@ def _near(near: "Support", width: int) -> "RenderableType":
     from rich.table import Table
     from rich.text import Text
 
-    from cotpd.evaluation.explanation import excerpt, shorten
+    from cotpd.evaluation.explanation import cut_excerpt, shorten
 
     text = Text()
-    for piece, role in excerpt(near.text, near.marks, width or 240):
+    for piece, role in cut_excerpt(near.text, near.marks, width or 240):
         text.append(f"[{piece} {role}]" if role else piece, style="bold" if role else "")
     grid = Table.grid(padding=(0, 1))
     grid.add_column(style="dim", no_wrap=True, min_width=13)

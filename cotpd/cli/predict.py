@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from cotpd.registry.rows import Asked
+    from cotpd.student.tasks import TaskName
 
 T = TypeVar("T")
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
@@ -77,13 +78,15 @@ def chosen(model: str | None) -> str:
     return f"models:/{params.registered_name}@{params.register_.alias}"
 
 
-def require_relations(task: str, head: str | None, tail: str | None) -> None:
+def require_relations(task: "TaskName", head: str | None, tail: str | None) -> None:
     """Refuse a pair that a model would not look at.
 
     Raises:
         ConfigError: Head or tail is given, and the model finds entities.
     """
-    if task != "re" and (head is not None or tail is not None):
+    from cotpd.student.tasks import find_task
+
+    if not find_task(task).reads_pair and (head is not None or tail is not None):
         raise ConfigError(
             "--head and --tail ask for a relation, and this model finds named entities",
             "Leave them out, or name a model of relations with --model.",

@@ -22,16 +22,17 @@ def show() -> None:
 
     Example: cotpd show
     """
-    from cotpd.evaluation.compare import read_metrics, rich_table
+    from cotpd.evaluation.results_table import build_rich_table, read_metrics
     from cotpd.models.outputs import RegisteredOutputs
+    from cotpd.student.tasks import find_task
 
     out = console(width=110)
-    out.print(rich_table(read_metrics(SCORES)))
+    out.print(build_rich_table(read_metrics(SCORES)))
     outputs = RegisteredOutputs.read()
     task = read_json(STUDENT, "labels.task")["labels"]["task"]
     out.print(f"report      {REPORT}")
     _print_registry(out, outputs)
-    pair = '--head "Eileen Collins" --tail NASA ' if task == "re" else ""
+    pair = find_task(task).shell_arguments
     out.print(f'ask it      cotpd predict {pair}"Eileen Collins left NASA for Florida"', soft_wrap=True)
 
 

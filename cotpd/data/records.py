@@ -155,13 +155,3 @@ class Augmented(Record):
     keep_knowledge: tuple[Kind, ...] = ()
     caption: str | None = None
     evidence: str = ""
-
-
-class Prediction(Record):
-    """One row of the predictions table: gold and predicted spans (NER) or label (RE), in tokens."""
-
-    id: str
-    split: str
-    model: str
-    gold: list[Any]
-    predicted: list[Any]

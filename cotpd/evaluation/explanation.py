@@ -1,8 +1,8 @@
-"""What can be shown for a prediction: the training posts that the student reads alike, what was reasoned about
-them when it learnt them, and where its prompt queries look.
+"""Evidence for a prediction: the training posts that the student reads alike, the reasoning that it learnt them
+with, and where its prompt queries look.
 
-Both are evidence and no causes: a neighbour was near in the student's own geometry, and attention says where was
-looked. Neither says that the prediction would have been another one without it.
+Evidence is no cause: a neighbour is near in the student's own geometry, and attention says where the model looked.
+Neither says that the prediction would be another one without it.
 """
 
 import re
@@ -10,19 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cotpd.data.records import KNOWLEDGE_KINDS
-from cotpd.student.attention import PromptAttention, prompt_attention
-from cotpd.student.examples import Example, Span
-from cotpd.student.heads import Found
-from cotpd.student.neighbours import PAIR, Neighbour, Neighbours
+from cotpd.student.attention import PromptAttention, compute_prompt_attention
+from cotpd.student.examples import Example
+from cotpd.student.neighbours import Neighbour, Neighbours
+from cotpd.student.tasks import Predicted, Span
 
-Piece = tuple[str, str]  # a stretch of text, and what it is or ""
+Piece = tuple[str, str]  # a stretch of text, and its role or ""
 DIGITS = 4  # of a score, a similarity, a weight
 STRONGEST = 3  # words of each query
 
 
 @dataclass(frozen=True)
 class Marked:
-    """A stretch of a text, in characters, end exclusive, and what it is: a type, or head and tail of a pair."""
+    """A stretch of a text, in characters, end exclusive, and its role: a type, or head or tail of a pair."""
 
     start: int
     end: int
@@ -40,7 +40,7 @@ class Support:
     text: str
     marks: list[Marked]
     chain: dict[str, str]
-    """Caption and answers of the language model, by kind; what there was."""
+    """Caption and answers of the language model, by kind; those that there were."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Look:
-    """How much is looked at a word; of a query, its weights and ``elsewhere`` sum to 1."""
+    """The attention to a word; over a post, the weights of a query and its ``elsewhere`` sum to 1."""
 
     start: int
     end: int
@@ -72,53 +72,54 @@ class Looks:
     elsewhere: float
     """The mean weight on special tokens and markers."""
     queries: list[list[Look]]
-    """Of each query the words it looks at most."""
+    """For each query the words with its largest weights."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """All that is shown for one post."""
+    """The evidence for one post's predictions."""
 
     id: str
     text: str
     claims: list[Claim]
     attention: Looks | None
-    """None of a student that reads no prompts."""
+    """None if the student reads no prompts."""
 
 
 def explain(
-    index: Neighbours, examples: Sequence[Example], found: Sequence[Sequence[Found]], count: int = 3
+    index: Neighbours, examples: Sequence[Example], predicted: Sequence[Sequence[Predicted]], count: int = 3
 ) -> list[Explanation]:
-    """Explain predictions.
+    """Return the evidence for each example's predictions.
 
     Args:
         index: The training mentions of the student that predicted.
-        examples: What was labelled.
-        found: What ``Student.predict_examples`` found in them.
+        examples: The labelled examples.
+        predicted: By ``Student.predict_examples`` on the same examples.
         count: Training posts to show for each prediction.
     """
-    spans = [[(one.start, one.end) for one in some] for some in found]
-    near = index.nearest(examples, spans, count)
-    looks = prompt_attention(index.student, examples)
-    return [
-        Explanation(
-            example.id,
-            example.text,
-            [_claim(example, one, some) for one, some in zip(claims, supports, strict=True)],
-            None if look is None else _looks(example, look),
-        )
-        for example, claims, supports, look in zip(examples, found, near, looks, strict=True)
-    ]
+    spans = [[prediction.span for prediction in predictions] for predictions in predicted]
+    nearest = index.find_nearest(examples, spans, count)
+    attentions = compute_prompt_attention(index.student, examples)
+
+    explanations = []
+    for example, predictions, neighbours, attention in zip(examples, predicted, nearest, attentions, strict=True):
+        claims = [
+            _build_claim(example, prediction, supports)
+            for prediction, supports in zip(predictions, neighbours, strict=True)
+        ]
+        looks = None if attention is None else _build_looks(example, attention)
+        explanations.append(Explanation(example.id, example.text, claims, looks))
+    return explanations
 
 
-def chain(example: Example) -> dict[str, str]:
-    """The reasoning chain of an example: what its picture shows, then the answers of the language model."""
+def collect_reasoning(example: Example) -> dict[str, str]:
+    """Return an example's reasoning chain: the caption of its picture, then the language model's answers."""
     answers = {kind.value: example.knowledge[kind] for kind in KNOWLEDGE_KINDS if kind in example.knowledge}
     return ({"caption": example.caption} if example.caption else {}) | answers
 
 
 def shorten(text: str, width: int = 160) -> str:
-    """The text on one line: whole, or up to the last sentence or word that fits, with an ellipsis."""
+    """Return the text on one line: whole, or up to the last sentence or word that fits, with an ellipsis."""
     line = " ".join(text.split())
     if len(line) <= width:
         return line
@@ -129,21 +130,24 @@ def shorten(text: str, width: int = 160) -> str:
     return (cut.rsplit(" ", 1)[0] if " " in cut else cut[:-1]) + "…"
 
 
-def excerpt(text: str, marks: Sequence[Marked], width: int = 240) -> list[Piece]:
-    """The text in pieces, each with its role or ""; of a long text what stands around the marks."""
-    low, high = window(text, marks, width)
+def cut_excerpt(text: str, marks: Sequence[Marked], width: int = 240) -> list[Piece]:
+    """Return the text in pieces, each with its role or ""; of a long text, the part around the marks.
+
+    Head and tail of a pair may overlap: the first one is shown.
+    """
+    low, high = find_window(text, marks, width)
     pieces: list[Piece] = [("…", "")] if low else []
-    at = low
-    for mark in sorted(marks, key=lambda one: one.start):
-        if at <= mark.start and mark.end <= high:  # head and tail may overlap: one of them is shown
-            pieces += [(text[at : mark.start], ""), (text[mark.start : mark.end], mark.role)]
-            at = mark.end
-    pieces += [(text[at:high], ""), ("…" if high < len(text) else "", "")]
+    position = low
+    for mark in sorted(marks, key=lambda mark: mark.start):
+        if position <= mark.start and mark.end <= high:
+            pieces += [(text[position : mark.start], ""), (text[mark.start : mark.end], mark.role)]
+            position = mark.end
+    pieces += [(text[position:high], ""), ("…" if high < len(text) else "", "")]
     return [piece for piece in pieces if piece[0]]
 
 
-def window(text: str, marks: Sequence[Marked], width: int) -> tuple[int, int]:
-    """Where to cut a text that is longer than the width, so that the marks are in it: start and end."""
+def find_window(text: str, marks: Sequence[Marked], width: int) -> tuple[int, int]:
+    """Return where to cut a text, start and end, so that it is about ``width`` long and holds all marks."""
     if len(text) <= width:
         return 0, len(text)
     first, last = min(mark.start for mark in marks), max(mark.end for mark in marks)
@@ -151,33 +155,40 @@ def window(text: str, marks: Sequence[Marked], width: int) -> tuple[int, int]:
     return max(first - around, 0), min(last + around, len(text))
 
 
-def _claim(example: Example, found: Found, near: Sequence[Neighbour]) -> Claim:
-    marks = _marks(example, (found.start, found.end), found.label)
-    return Claim(found.label, round(found.score, DIGITS), marks, [_support(one) for one in near])
+def _build_claim(example: Example, prediction: Predicted, neighbours: Sequence[Neighbour]) -> Claim:
+    marks = _mark_target(example, prediction.span, prediction.label)
+    supports = [_build_support(neighbour) for neighbour in neighbours]
+    return Claim(prediction.label, round(prediction.score, DIGITS), marks, supports)
 
 
-def _support(near: Neighbour) -> Support:
-    example = near.example
-    marks = _marks(example, (near.start, near.end), near.label)
-    similarity = round(near.similarity, DIGITS)
-    return Support(example.id, similarity, near.label, example.text, marks, chain(example))
+def _build_support(neighbour: Neighbour) -> Support:
+    example, label = neighbour.example, neighbour.label
+    marks = _mark_target(example, neighbour.span, label)
+    similarity = round(neighbour.similarity, DIGITS)
+    return Support(example.id, similarity, label, example.text, marks, collect_reasoning(example))
 
 
-def _marks(example: Example, span: Span, label: str) -> list[Marked]:
-    if span == PAIR and example.head is not None and example.tail is not None:
-        return [_mark(example, example.head, "head"), _mark(example, example.tail, "tail")]
-    return [_mark(example, span, label)]
+def _mark_target(example: Example, span: Span | None, label: str) -> list[Marked]:
+    """Return the mention of a span, or head and tail of the example's pair."""
+    if span is not None:
+        return [_mark_span(example, span, label)]
+    pair = {"head": example.head, "tail": example.tail}
+    return [_mark_span(example, mention, role) for role, mention in pair.items() if mention is not None]
 
 
-def _mark(example: Example, span: Span, role: str) -> Marked:
+def _mark_span(example: Example, span: Span, role: str) -> Marked:
     start, end = example.offsets[span[0]][0], example.offsets[span[1] - 1][1]
     return Marked(start, end, example.text[start:end], role)
 
 
-def _looks(example: Example, found: PromptAttention) -> Looks:
-    def look(word: int, weight: float) -> Look:
-        return Look(*example.offsets[word], example.tokens[word], round(float(weight), DIGITS))
+def _build_looks(example: Example, attention: PromptAttention) -> Looks:
+    words = [_build_look(example, index, weight) for index, weight in enumerate(attention.words)]
+    queries = []
+    for strongest in attention.find_strongest(STRONGEST):
+        queries.append([_build_look(example, word, weight) for word, weight in strongest])
+    return Looks(words, round(float(attention.elsewhere.mean()), DIGITS), queries)
 
-    words = [look(at, weight) for at, weight in enumerate(found.words)]
-    queries = [[look(*one) for one in some] for some in found.strongest(STRONGEST)]
-    return Looks(words, round(float(found.borders.mean()), DIGITS), queries)
+
+def _build_look(example: Example, word: int, weight: float) -> Look:
+    start, end = example.offsets[word]
+    return Look(start, end, example.tokens[word], round(float(weight), DIGITS))

@@ -9,13 +9,13 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cotpd.data.records import Prediction
 from cotpd.errors import DataError
 from cotpd.escaping import printable_line, write_csv
-from cotpd.evaluation.calibration import Bin, Calibration, reliabilities
-from cotpd.evaluation.compare import ROWS, Metrics, grouped
-from cotpd.evaluation.mistakes import CAUSES, causes, pairs
-from cotpd.evaluation.scores import DIGITS, Task
+from cotpd.evaluation.mistakes import CAUSES, count_causes, pair_labels
+from cotpd.evaluation.reliability import Bin, Calibration, compute_calibrations
+from cotpd.evaluation.results_table import ROWS, Metrics, group_predictions
+from cotpd.evaluation.scores import DIGITS
+from cotpd.student.tasks import Prediction, TaskName, find_task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,13 +30,13 @@ def write_plots(
     metrics: Metrics,
     predictions: Sequence[Prediction],
     histories: Mapping[str, History],
-    task: Task,
+    task: TaskName,
 ) -> list[Path]:
     """Write every plot and table below ``out``.
 
     Args:
         out: Folder, made if need be.
-        metrics: Of :func:`cotpd.evaluation.compare.compare`.
+        metrics: Of :func:`cotpd.evaluation.results_table.compute_metrics`.
         predictions: Of all rows and splits.
         histories: Epochs by model, of :func:`read_history`.
         task: ner or re.
@@ -46,23 +46,30 @@ def write_plots(
     """
     out.mkdir(parents=True, exist_ok=True)
     write_csv(
-        out / "f1_per_type.csv", ("split", "row", "type", "precision", "recall", "f1", "support"), _types(metrics)
+        out / "f1_per_type.csv",
+        ("split", "row", "type", "precision", "recall", "f1", "support"),
+        _list_types(metrics),
     )
-    write_csv(out / "curves.csv", ("model", "epoch", "measure", "value"), _curves(histories))
-    for split, rows in grouped(predictions).items():
-        confusions = [(name, *pair) for name, row in rows.items() for pair in pairs(row, task)]
+    write_csv(out / "curves.csv", ("model", "epoch", "measure", "value"), _list_points(histories))
+    groups = group_predictions(predictions)
+    for split, rows in groups.items():
+        confusions = [(name, *pair) for name, row in rows.items() for pair in pair_labels(row)]
         write_csv(out / f"confusion_{split}.csv", ("row", "actual", "predicted"), confusions)
-    if task == "ner":
-        write_csv(out / "mistakes.csv", ("split", "row", "type", *CAUSES), _mistakes(predictions))
-    reliability = {split: reliabilities(rows, task) for split, rows in grouped(predictions).items()}
-    write_csv(out / "calibration.csv", ("split", "row", *(one.name for one in fields(Bin))), _bins(reliability))
-    drawn = [_save(_draw_types(split, rows), out / f"f1_per_type_{split}.png") for split, rows in metrics.items()]
-    further = {"calibration": _draw_reliability(reliability), "curves": _draw_curves(histories)}
-    return drawn + [_save(figure, out / f"{name}.png") for name, figure in further.items() if figure]
+    if find_task(task).has_extents:
+        write_csv(out / "mistakes.csv", ("split", "row", "type", *CAUSES), _list_mistakes(predictions))
+    calibrations = {split: compute_calibrations(rows) for split, rows in groups.items()}
+    columns = ("split", "row", *(column.name for column in fields(Bin)))
+    write_csv(out / "calibration.csv", columns, _list_bins(calibrations))
+
+    figures: dict[str, Figure | None] = {
+        f"f1_per_type_{split}": _draw_types(split, rows) for split, rows in metrics.items()
+    }
+    figures |= {"calibration": _draw_reliability(calibrations), "curves": _draw_curves(histories)}
+    return [_save(figure, out / f"{name}.png") for name, figure in figures.items() if figure]
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The epochs of a model's history.jsonl, each flattened: ``{"epoch": 1, "loss": ..., "valid.f1": ...}``.
+    """Return the epochs of a model's history.jsonl, flattened: ``{"epoch": 1, "loss": ..., "valid.f1": ...}``.
 
     Raises:
         DataError: A line is not a JSON object.
@@ -70,52 +77,53 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     epochs = []
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         try:
-            epochs.append({"epoch": number, **_flat(json.loads(line))})
+            epochs.append({"epoch": number, **_flatten(json.loads(line))})
         except (ValueError, AttributeError):
             raise DataError(f"{path}:{number}: not a JSON object", "Train the model again: dvc repro.") from None
     return epochs
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, one in value.items():
-        if isinstance(one, dict):
-            found |= _flat(one, f"{prefix}{key}.")
-        elif isinstance(one, int | float) and not isinstance(one, bool):
-            found[prefix + key] = one
-    return found
+def _flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the numbers of a nested object by dotted name; other values are left out."""
+    numbers: dict[str, Any] = {}
+    for key, member in value.items():
+        if isinstance(member, dict):
+            numbers |= _flatten(member, f"{prefix}{key}.")
+        elif isinstance(member, int | float) and not isinstance(member, bool):
+            numbers[prefix + key] = member
+    return numbers
 
 
-def _types(metrics: Metrics) -> Iterable[tuple[Any, ...]]:
+def _list_types(metrics: Metrics) -> Iterable[tuple[Any, ...]]:
     for split, rows in metrics.items():
         for name in (name for name in ROWS if name in rows):
-            for kind, one in rows[name]["per_type"].items():
-                yield split, name, kind, one["precision"], one["recall"], one["f1"], one["support"]
+            for kind, scores in rows[name]["per_type"].items():
+                yield split, name, kind, scores["precision"], scores["recall"], scores["f1"], scores["support"]
 
 
-def _curves(histories: Mapping[str, History]) -> Iterable[tuple[Any, ...]]:
+def _list_points(histories: Mapping[str, History]) -> Iterable[tuple[Any, ...]]:
     for model, epochs in histories.items():
         for epoch in epochs:
             for measure in sorted(set(epoch) - {"epoch"}):
                 yield model, epoch["epoch"], measure, epoch[measure]
 
 
-def _bins(reliability: Mapping[str, Mapping[str, Calibration]]) -> Iterable[tuple[Any, ...]]:
-    for split, rows in reliability.items():
-        for name, found in rows.items():
-            for one in found.bins:
-                yield split, name, *(round(value, DIGITS) for value in astuple(one))
+def _list_bins(calibrations: Mapping[str, Mapping[str, Calibration]]) -> Iterable[tuple[Any, ...]]:
+    for split, rows in calibrations.items():
+        for name, calibration in rows.items():
+            for part in calibration.bins:
+                yield split, name, *(round(value, DIGITS) for value in astuple(part))
 
 
-def _mistakes(predictions: Sequence[Prediction]) -> Iterable[tuple[Any, ...]]:
-    for split, rows in grouped(predictions).items():
+def _list_mistakes(predictions: Sequence[Prediction]) -> Iterable[tuple[Any, ...]]:
+    for split, rows in group_predictions(predictions).items():
         for name, row in rows.items():
-            for kind, found in causes(row).items():
-                yield split, name, kind, *(found[cause] for cause in CAUSES)
+            for kind, counts in count_causes(row).items():
+                yield split, name, kind, *(counts[cause] for cause in CAUSES)
 
 
-def _figure(columns: int, height: float) -> "tuple[Figure, list[Axes]]":
-    # A Figure without pyplot: no display is looked for and nothing lives on after the step.
+def _make_figure(columns: int, height: float) -> "tuple[Figure, list[Axes]]":
+    """Return a figure without pyplot, which would look for a display and keep every figure in memory."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -134,13 +142,15 @@ def _save(figure: "Figure", path: Path) -> Path:
 
 
 def _draw_types(split: str, rows: Mapping[str, Any]) -> "Figure":
+    """Draw F1 of each type as a group of bars, one for each model."""
     names = [name for name in ROWS if name in rows]
     kinds = sorted({kind for name in names for kind in rows[name]["per_type"]})
-    figure, [axis] = _figure(1, 1.4 + 0.5 * (len(kinds) + 1))
-    for place, name in enumerate(names):
+    figure, [axis] = _make_figure(1, 1.4 + 0.5 * (len(kinds) + 1))
+    for index, name in enumerate(names):
         scores = [rows[name]["f1"], *(rows[name]["per_type"].get(kind, {}).get("f1", 0.0) for kind in kinds)]
-        at = [row + 0.26 * (place - (len(names) - 1) / 2) for row in range(len(scores))]
-        bars = axis.barh(at, [100 * one for one in scores], 0.23, color=COLOURS[name], label=ROWS[name])
+        offset = 0.26 * (index - (len(names) - 1) / 2)
+        heights = [row + offset for row in range(len(scores))]
+        bars = axis.barh(heights, [100 * f1 for f1 in scores], 0.23, color=COLOURS[name], label=ROWS[name])
         axis.bar_label(bars, fmt="%.1f", padding=3, fontsize=8, color="#475569")
     axis.set_yticks(range(len(kinds) + 1), ["all (micro)", *map(printable_line, kinds)], parse_math=False)
     axis.invert_yaxis()
@@ -151,18 +161,18 @@ def _draw_types(split: str, rows: Mapping[str, Any]) -> "Figure":
     return figure
 
 
-def _draw_reliability(reliability: Mapping[str, Mapping[str, Calibration]]) -> "Figure | None":
-    """Share right over score, a panel a split; a dot's area says how many predictions it stands for."""
-    if not any(reliability.values()):
+def _draw_reliability(calibrations: Mapping[str, Mapping[str, Calibration]]) -> "Figure | None":
+    """Draw the share right over the score, a panel a split; a dot's area shows its number of predictions."""
+    if not any(calibrations.values()):
         return None
-    figure, axes = _figure(len(reliability), 3.6)
-    for axis, (split, rows) in zip(axes, reliability.items(), strict=True):
+    figure, axes = _make_figure(len(calibrations), 3.6)
+    for axis, (split, rows) in zip(axes, calibrations.items(), strict=True):
         axis.plot((0, 1), (0, 1), "--", color="#cbd5e1", linewidth=1)
-        for name, found in rows.items():
-            points = [one.score for one in found.bins], [one.right for one in found.bins]
+        for name, calibration in rows.items():
+            points = [part.score for part in calibration.bins], [part.right for part in calibration.bins]
             axis.plot(*points, color=COLOURS[name], linewidth=1, label=ROWS[name])
-            share = [300 * one.count / found.count for one in found.bins]
-            axis.scatter(*points, share, color=COLOURS[name], alpha=0.6, linewidths=0)
+            areas = [300 * part.count / calibration.count for part in calibration.bins]
+            axis.scatter(*points, areas, color=COLOURS[name], alpha=0.6, linewidths=0)
         axis.set_title(f"share right by score, {split}", loc="left", fontsize=11)
         axis.set_xlabel("score")
         axis.set_xlim(0, 1.05)
@@ -172,33 +182,38 @@ def _draw_reliability(reliability: Mapping[str, Mapping[str, Calibration]]) -> "
 
 
 def _draw_curves(histories: Mapping[str, History]) -> "Figure | None":
+    """Draw training losses and valid F1 over the epochs."""
     if not any(histories.values()):
         return None
-    figure, [losses, scores] = _figure(2, 3.4)
+    figure, [losses, scores] = _make_figure(2, 3.4)
     for model, epochs in histories.items():
-        _lines(losses, model, epochs, "loss")
-        _lines(scores, model, epochs, "f1", marker="o", markersize=3)
+        _draw_lines(losses, model, epochs, "loss")
+        _draw_lines(scores, model, epochs, "f1", marker="o", markersize=3)
     for axis, title in ((losses, "training loss"), (scores, "valid F1")):
         axis.set_title(title, loc="left", fontsize=11)
         axis.set_xlabel("epoch")
         if axis.lines:
             axis.legend(frameon=False, fontsize=8)
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        locator: Any = axis.xaxis.get_major_locator()
+        locator.set_params(integer=True)
     return figure
 
 
-def _measures(epochs: History, what: str) -> list[str]:
-    """Keys whose last part names the measure, the total first; scores of single types are left to the tables."""
+def _find_measures(epochs: History, kind: str) -> list[str]:
+    """Return the keys of the losses ("loss"), or those that end with ``kind``, the total first.
+
+    Scores of single types are left to the tables.
+    """
     keys = {key for epoch in epochs for key in epoch if "per_type" not in key}
-    if what == "loss":
-        found = {key for key in keys if "loss" in key or key.split(".")[-1] == "kl"}
+    if kind == "loss":
+        measures = {key for key in keys if "loss" in key or key.split(".")[-1] == "kl"}
     else:
-        found = {key for key in keys if key.split(".")[-1] == what}
-    return sorted(found, key=lambda key: (key != what, "knowledge" in key, key))
+        measures = {key for key in keys if key.split(".")[-1] == kind}
+    return sorted(measures, key=lambda key: (key != kind, "knowledge" in key, key))
 
 
-def _lines(axis: "Axes", model: str, epochs: History, what: str, **style: Any) -> None:
-    for line, measure in zip(("-", "--", ":", "-."), _measures(epochs, what), strict=False):
+def _draw_lines(axis: "Axes", model: str, epochs: History, kind: str, **style: Any) -> None:
+    for line, measure in zip(("-", "--", ":", "-."), _find_measures(epochs, kind), strict=False):
         points = [(epoch["epoch"], epoch[measure]) for epoch in epochs if measure in epoch]
         row = "knowledge" if "knowledge" in measure else model
         colour = COLOURS.get(row, "#334155")

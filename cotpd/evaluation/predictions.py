@@ -1,46 +1,45 @@
-"""From what a model found in an example to a row of the predictions table."""
+"""The predictions table: written from a model's predictions, and read again."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cotpd.data.records import Prediction
+from cotpd.data.tables import read_table
+from cotpd.student.tasks import Predicted, Prediction, PredictionRow, TaskName, find_task
 
 if TYPE_CHECKING:
     from cotpd.student.examples import Example
-    from cotpd.student.heads import Found
-
-DIGITS = 4  # of a probability: further ones differ between processors, and the table would never be the same again
 
 
-def predictions(
-    examples: Sequence["Example"], found: Sequence[Sequence["Found"]], *, split: str, model: str
+def build_predictions(
+    examples: Sequence["Example"],
+    predicted: Sequence[Sequence[Predicted]],
+    *,
+    task: TaskName,
+    split: str,
+    model: str,
 ) -> Iterator[Prediction]:
-    """Rows of one model on one split, in the order of the examples.
+    """Yield the rows of one model on one split, in the order of the examples.
 
     Args:
         examples: With their gold annotation.
-        found: Of ``Student.predict_examples`` on the same examples.
+        predicted: By ``Student.predict_examples`` on the same examples.
+        task: ner or re.
         split: valid or test.
         model: baseline, student or knowledge.
 
-    Yields:
-        NER: ``[start, end, type]`` in tokens, predicted ones with their probability; RE: ``[label]`` and
-        ``[label, probability]``.
+    Raises:
+        ValueError: There are more or fewer predictions than examples.
     """
-    for example, some in zip(examples, found, strict=True):
-        yield Prediction(
-            id=example.id, split=split, model=model, gold=_gold(example), predicted=_found(example, some)
-        )
+    definition = find_task(task)
+    for example, labels in zip(examples, predicted, strict=True):
+        yield definition.build_prediction(example, labels, split, model)
 
 
-def _gold(example: "Example") -> list[Any]:
-    if example.label is not None:
-        return [example.label]
-    return [[one.start, one.end, one.type] for one in example.entities]
+def read_predictions(path: Path) -> list[Prediction]:
+    """Read a predictions table.
 
-
-def _found(example: "Example", found: Sequence["Found"]) -> list[Any]:
-    if example.label is not None:
-        [one] = found
-        return [one.label, round(one.score, DIGITS)]
-    return [[one.start, one.end, one.label, round(one.score, DIGITS)] for one in found]
+    Raises:
+        DataError: The file is missing, or a line is no prediction; the message names file and line.
+    """
+    return [row.root for row in read_table(path, PredictionRow)]

@@ -1,4 +1,4 @@
-"""One self-contained HTML page on what was run and how it came out: no scripts, no clock.
+"""One self-contained HTML page on a run and its results: no scripts, no clock.
 
 Plots are embedded, which makes the page some 300 KB, but it can be mailed, archived and logged as one file; only
 its link to the Data Docs leads outside it. Posts, captions and LLM answers are untrusted text: the template
@@ -10,19 +10,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cotpd.config import Params
-from cotpd.data.records import Kind, Post, Prediction, Quarantined
+from cotpd.data.records import Kind, Post, Quarantined
 from cotpd.escaping import printable
-from cotpd.evaluation.calibration import reliabilities
-from cotpd.evaluation.cases import Case, cases
-from cotpd.evaluation.compare import ROWS, Metrics, gain_cells, grouped, percent
-from cotpd.evaluation.explanation import excerpt, shorten
-from cotpd.evaluation.showcase import Explained, shades
+from cotpd.evaluation.disagreements import Case, find_disagreements
+from cotpd.evaluation.explanation import cut_excerpt, shorten
+from cotpd.evaluation.reliability import compute_calibrations
+from cotpd.evaluation.results_table import ROWS, Metrics, format_gain, format_percent, group_predictions
+from cotpd.evaluation.showcase import Explained, shade_text
+from cotpd.student.tasks import Prediction, find_task
 
-# What decides the outcome. Batch sizes of the captioner, time-outs and the like are left out on purpose: they do
-# not make the evaluation run again, and the page would show stale values.
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+# The parameters that decide the outcome. Batch sizes of the captioner, time-outs and the like are left out on
+# purpose: they do not make the evaluation run again, and the page would show stale values.
 SHOWN = {
     "data": ("format", "limit"),
     "caption": ("backend", "model"),
@@ -39,7 +43,7 @@ EXAMPLES = 8  # of each sort
 
 @dataclass(frozen=True)
 class Material:
-    """All that the report tells of."""
+    """Everything that the report is made from."""
 
     params: Params
     metrics: Metrics
@@ -64,12 +68,41 @@ def write_report(material: Material, path: Path) -> None:
     """Write the page, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
-    partial.write_text(render(material), "utf-8")
+    partial.write_text(render_report(material), "utf-8")
     partial.replace(path)
 
 
-def render(material: Material) -> str:
-    """The page as HTML."""
+def render_report(material: Material) -> str:
+    """Return the page as HTML."""
+    return (
+        _make_environment()
+        .get_template("report.html.j2")
+        .render(
+            task=material.params.task,
+            wording=find_task(material.params.task),
+            encoder=material.params.student.encoder,
+            rows=ROWS,
+            metrics=material.metrics,
+            per_type=[_tabulate_types(split, scores) for split, scores in material.metrics.items()],
+            data=_count_data(material),
+            quarantine=_count_reasons(material.quarantine),
+            augmented=_flatten(material.augmented),
+            params=_list_params(material.params),
+            plots=[(path.stem.replace("_", " "), _encode_png(path)) for path in material.plots],
+            chosen=_choose_cases(material),
+            captions=material.captions,
+            knowledge=material.knowledge,
+            reliability=[
+                (split, compute_calibrations(rows))
+                for split, rows in group_predictions(material.predictions).items()
+            ],
+            explained=material.explained,
+        )
+    )
+
+
+def _make_environment() -> "Environment":
+    """Return Jinja with the template's filters; it escapes everything, and an unknown name is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -80,43 +113,27 @@ def render(material: Material) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "gain": gain_cells, "shorten": shorten}
-    environment.globals |= {"excerpt": excerpt, "shades": shades}
-    return environment.get_template("report.html.j2").render(
-        task=material.params.task,
-        encoder=material.params.student.encoder,
-        rows=ROWS,
-        metrics=material.metrics,
-        per_type=[_per_type(split, found) for split, found in material.metrics.items()],
-        data=_data(material),
-        quarantine=_quarantine(material.quarantine),
-        augmented=_flat(material.augmented),
-        params=_params(material.params),
-        plots=[(path.stem.replace("_", " "), _data_uri(path)) for path in material.plots],
-        chosen=_chosen(material),
-        captions=material.captions,
-        knowledge=material.knowledge,
-        reliability=[
-            (split, reliabilities(rows, material.params.task))
-            for split, rows in grouped(material.predictions).items()
-        ],
-        explained=material.explained,
-    )
+    environment.filters |= {"percent": format_percent, "gain": format_gain, "shorten": shorten}
+    environment.globals |= {"excerpt": cut_excerpt, "shades": shade_text}
+    return environment
 
 
-def _per_type(split: str, found: Mapping[str, Any]) -> tuple[str, list[str], list[tuple[str, int, list[float]]]]:
-    """Of one split: the rows' names, then each type with its gold count and its F1 in each row."""
-    shown = [found[name]["per_type"] for name in ROWS if name in found]
-    nothing = {"support": 0, "f1": 0.0}
+def _tabulate_types(
+    split: str, scores: Mapping[str, Any]
+) -> tuple[str, list[str], list[tuple[str, int, list[float]]]]:
+    """Return a split, the rows' names, and each type with its gold count and its F1 in each row."""
+    names = [name for name in ROWS if name in scores]
+    per_type = [scores[name]["per_type"] for name in names]
+    absent = {"support": 0, "f1": 0.0}
     table = []
-    for kind in sorted({kind for one in shown for kind in one}):
-        scores = [one.get(kind, nothing) for one in shown]
-        table.append((kind, max(one["support"] for one in scores), [one["f1"] for one in scores]))
-    return split, [ROWS[name] for name in ROWS if name in found], table
+    for kind in sorted({kind for row in per_type for kind in row}):
+        cells = [row.get(kind, absent) for row in per_type]
+        table.append((kind, max(cell["support"] for cell in cells), [cell["f1"] for cell in cells]))
+    return split, [ROWS[name] for name in names], table
 
 
-def _data(material: Material) -> list[dict[str, Any]]:
-    """One row per split: posts, what is annotated, pictures, captions and answers."""
+def _count_data(material: Material) -> list[dict[str, Any]]:
+    """Return one row per split: the number of posts, annotations, pictures, captions and answers."""
     return [
         {
             "split": split,
@@ -131,38 +148,41 @@ def _data(material: Material) -> list[dict[str, Any]]:
     ]
 
 
-def _quarantine(rows: Sequence[Quarantined]) -> list[tuple[str, str, int]]:
-    """Step, reason and number of rows, the most frequent first."""
-    found = Counter((row.step, row.reason) for row in rows)
-    return [(step, why, n) for (step, why), n in sorted(found.items(), key=lambda one: (-one[1], one[0]))]
+def _count_reasons(rows: Sequence[Quarantined]) -> list[tuple[str, str, int]]:
+    """Return step, reason and number of quarantined rows, the most frequent first."""
+    counts = Counter((row.step, row.reason) for row in rows)
+    by_frequency = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    return [(step, reason, count) for (step, reason), count in by_frequency]
 
 
-def _params(params: Params) -> list[tuple[str, Any]]:
-    values = params.model_dump(mode="json", by_alias=True)
-    found = [("task", params.task), ("seed", params.seed)]
+def _list_params(params: Params) -> list[tuple[str, Any]]:
+    """Return name and value of each parameter that the page shows."""
+    sections = params.model_dump(mode="json", by_alias=True)
+    entries: list[tuple[str, Any]] = [("task", params.task), ("seed", params.seed)]
     for section, keys in SHOWN.items():
-        found += [(f"{section}.{key}", values[section][key]) for key in keys or values[section]]
-    return [(name, ", ".join(map(str, v)) if isinstance(v, list) else v) for name, v in found]
+        entries += [(f"{section}.{key}", sections[section][key]) for key in keys or sections[section]]
+    return [(name, ", ".join(map(str, value)) if isinstance(value, list) else value) for name, value in entries]
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, one in value.items():
-        found += _flat(one, f"{prefix}{key}: ") if isinstance(one, dict) else [(f"{prefix}{key}", one)]
-    return found
+def _flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    entries: list[tuple[str, Any]] = []
+    for key, member in value.items():
+        name = f"{prefix}{key}"
+        entries += _flatten(member, f"{name}: ") if isinstance(member, dict) else [(name, member)]
+    return entries
 
 
-def _chosen(material: Material) -> list[tuple[str, str, list[Case]]]:
-    """Examples of the last split scored, the one least tuned on: better, then worse than the baseline."""
+def _choose_cases(material: Material) -> list[tuple[str, str, list[Case]]]:
+    """Return cases of the last split scored, the one least tuned on: student right, then baseline right."""
     if not material.metrics:
         return []
     split = list(material.metrics)[-1]
-    better, worse = cases(material.predictions, material.posts.get(split, ()), split, material.params.task)
+    better, worse = find_disagreements(material.predictions, material.posts.get(split, ()), split)
     return [
         ("Student right, baseline wrong", split, better[:EXAMPLES]),
         ("Baseline right, student wrong", split, worse[:EXAMPLES]),
     ]
 
 
-def _data_uri(path: Path) -> str:
+def _encode_png(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

@@ -1,40 +1,42 @@
-"""Predictions that are worth a look, chosen by rule, and how an explained post is coloured.
+"""Predictions to look at, chosen by rule, and the colours of an explained post.
 
-The choice depends on scores and ids alone, so that the same predictions always show the same examples: nobody
-picked the pretty ones.
+The choice depends on scores and ids alone, so that the same predictions always show the same examples, and none is
+picked because it looks well.
 """
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from cotpd.data.records import Prediction
-from cotpd.evaluation.compare import grouped
-from cotpd.evaluation.explanation import Claim, Explanation, explain, window
-from cotpd.evaluation.scores import Span, Task, label, spans
+from cotpd.evaluation.explanation import Claim, Explanation, explain, find_window
+from cotpd.evaluation.results_table import group_predictions
 from cotpd.student.examples import Example
-from cotpd.student.heads import Found
-from cotpd.student.neighbours import PAIR, Neighbours
+from cotpd.student.neighbours import Neighbours
+from cotpd.student.tasks import Gold, Predicted, Prediction
 
-WIDTH = 400  # characters of a post around what is explained
+WIDTH = 400  # characters of a post that are shown around a prediction
 
 
 class Pick(NamedTuple):
-    """One prediction of the student: its example's id, what was found, and the gold spans that it touches."""
+    """One prediction of the student: its example's id, the prediction, and the gold labels that it touches."""
 
     id: str
-    found: Found
-    gold: tuple[Span, ...]
-    """Of a pair (0, 0, label)."""
+    prediction: Predicted
+    gold: tuple[Gold, ...]
 
     @property
-    def right(self) -> bool:
-        """Whether just this is annotated."""
-        return self.found[:3] in self.gold
+    def is_right(self) -> bool:
+        """Whether exactly this label is annotated."""
+        return self.prediction.target in self.gold
+
+    @property
+    def position(self) -> int:
+        """The first token of the prediction; 0 for a pair."""
+        return self.prediction.span[0] if self.prediction.span is not None else 0
 
 
 class Explained(NamedTuple):
-    """A prediction with its explanation, whose only claim it is, and the annotation in words."""
+    """A prediction with its explanation, which has one claim, and the annotation in words."""
 
     pick: Pick
     explanation: Explanation
@@ -42,86 +44,81 @@ class Explained(NamedTuple):
 
 
 class Shade(NamedTuple):
-    """A stretch of a post: how much is looked at it, 0 to 1 of the most, and whether it is what is explained."""
+    """A stretch of a post, its attention (0 to 1 of the largest), and whether it is the explained mention."""
 
     text: str
     strength: float
     marked: bool
 
 
-def choose(predictions: Sequence[Prediction], split: str, task: Task, count: int) -> dict[str, list[Pick]]:
-    """So many predictions of the student of each sort, under a title each; no prediction twice."""
-    rows = grouped(predictions).get(split, {})
-    ours = [pick for row in rows.get("student", ()) for pick in _picks(row, task)]
-    theirs = {(row.id, *key) for row in rows.get("baseline", ()) for key in _keys(row.predicted, task)}
-    certain = sorted(ours, key=lambda one: (-one.found.score, one.id, one.found.start))
-    sorts = {
-        "Right, where the baseline is not": [p for p in certain if p.right and (p.id, *p.found[:3]) not in theirs],
-        "Right, and most certain": [pick for pick in certain if pick.right],
-        "Right, and least certain": [pick for pick in reversed(certain) if pick.right],
-        "Wrong, and most certain": [pick for pick in certain if not pick.right],
+def choose_picks(predictions: Sequence[Prediction], split: str, count: int) -> dict[str, list[Pick]]:
+    """Return up to ``count`` predictions of the student of each sort, under the sort's title; none twice."""
+    rows = group_predictions(predictions).get(split, {})
+    picks = [pick for row in rows.get("student", ()) for pick in _list_picks(row)]
+    of_baseline = {
+        (row.id, *pick.prediction.target) for row in rows.get("baseline", ()) for pick in _list_picks(row)
     }
+    by_certainty = sorted(picks, key=lambda pick: (-pick.prediction.score, pick.id, pick.position))
+    right = [pick for pick in by_certainty if pick.is_right]
+    sorts = {
+        "Right, where the baseline is not": [
+            pick for pick in right if (pick.id, *pick.prediction.target) not in of_baseline
+        ],
+        "Right, and most certain": right,
+        "Right, and least certain": right[::-1],
+        "Wrong, and most certain": [pick for pick in by_certainty if not pick.is_right],
+    }
+
     shown: set[Pick] = set()
     chosen = {}
-    for title, some in sorts.items():
-        chosen[title] = [pick for pick in some if pick not in shown][:count]
+    for title, candidates in sorts.items():
+        chosen[title] = [pick for pick in candidates if pick not in shown][:count]
         shown.update(chosen[title])
-    return {title: some for title, some in chosen.items() if some}
+    return {title: selection for title, selection in chosen.items() if selection}
 
 
 def explain_picks(
     index: Neighbours, examples: Sequence[Example], chosen: Mapping[str, Sequence[Pick]], nearest: int
 ) -> dict[str, list[Explained]]:
-    """Explain what was chosen, each prediction by itself.
+    """Explain chosen predictions, each by itself.
 
     Args:
         index: The training mentions of the student that predicted.
         examples: Those of the split.
-        chosen: Of :func:`choose`.
+        chosen: Of :func:`choose_picks`.
         nearest: Training posts to show for each.
     """
-    by_id = {example.id: example for example in examples}
-    found: dict[str, list[Explained]] = {}
+    example_by_id = {example.id: example for example in examples}
+    explained: dict[str, list[Explained]] = {}
     for title, picks in chosen.items():
-        read = [by_id[pick.id] for pick in picks]
-        explanations = explain(index, read, [[pick.found] for pick in picks], nearest)
-        truths = [_truth(pick, example) for pick, example in zip(picks, read, strict=True)]
-        found[title] = [Explained(*row) for row in zip(picks, explanations, truths, strict=True)]
-    return found
+        picked = [example_by_id[pick.id] for pick in picks]
+        explanations = explain(index, picked, [[pick.prediction] for pick in picks], nearest)
+        explained[title] = [
+            Explained(pick, explanation, _describe_gold(pick, example))
+            for pick, explanation, example in zip(picks, explanations, picked, strict=True)
+        ]
+    return explained
 
 
-def shades(explanation: Explanation, claim: Claim) -> list[Shade]:
-    """The post cut for colouring at words and marks; joined, the pieces are its text, or what stands near."""
-    low, high = window(explanation.text, claim.marks, WIDTH)
+def shade_text(explanation: Explanation, claim: Claim) -> list[Shade]:
+    """Return the post cut for colouring at words and marks; joined, the pieces are its text, or a window of it."""
+    low, high = find_window(explanation.text, claim.marks, WIDTH)
     looks = explanation.attention.words if explanation.attention else []
-    most = max((look.weight for look in looks), default=0.0) or 1.0
-    edges = {edge for part in (*looks, *claim.marks) for edge in (part.start, part.end) if low < edge < high}
-    return [
-        Shade(
-            explanation.text[first:last],
-            next((look.weight / most for look in looks if look.start <= first and last <= look.end), 0.0),
-            any(mark.start <= first and last <= mark.end for mark in claim.marks),
-        )
-        for first, last in pairwise(sorted({low, high} | edges))
-    ]
+    largest = max((look.weight for look in looks), default=0.0) or 1.0
+    parts = [*((look.start, look.end) for look in looks), *((mark.start, mark.end) for mark in claim.marks)]
+    edges = {edge for part in parts for edge in part if low < edge < high}
+
+    shades = []
+    for first, last in pairwise(sorted({low, high} | edges)):
+        weights = (look.weight / largest for look in looks if look.start <= first and last <= look.end)
+        is_marked = any(mark.start <= first and last <= mark.end for mark in claim.marks)
+        shades.append(Shade(explanation.text[first:last], next(weights, 0.0), is_marked))
+    return shades
 
 
-def _picks(row: Prediction, task: Task) -> list[Pick]:
-    if task == "re":
-        return [Pick(row.id, Found(*PAIR, *row.predicted), ((*PAIR, label(row.gold)),))]
-    gold = spans(row.gold)
-    return [
-        Pick(row.id, Found(*item), tuple(one for one in gold if one[0] < item[1] and item[0] < one[1]))
-        for item in row.predicted
-    ]
+def _list_picks(row: Prediction) -> list[Pick]:
+    return [Pick(row.id, prediction, tuple(gold)) for prediction, gold in row.match_gold()]
 
 
-def _keys(predicted: Sequence[Any], task: Task) -> list[Span]:
-    return [(*PAIR, label(predicted))] if task == "re" else spans(predicted)
-
-
-def _truth(pick: Pick, example: Example) -> str:
-    if example.head is not None:
-        return pick.gold[0][2]
-    words = [(example.offsets[start][0], example.offsets[end - 1][1], kind) for start, end, kind in pick.gold]
-    return ", ".join(f"{example.text[start:end]} {kind}" for start, end, kind in words) or "no entity"
+def _describe_gold(pick: Pick, example: Example) -> str:
+    return ", ".join(gold.describe(example) for gold in pick.gold) or "no entity"

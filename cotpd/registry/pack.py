@@ -25,7 +25,8 @@ from cotpd.outputs import read_outputs
 from cotpd.registry.aliases import set_alias
 from cotpd.registry.leftovers import clear_leftovers, registering
 from cotpd.registry.prompts import register_prompts, used_prompts
-from cotpd.student.curves import adopt_runs, experiment_id
+from cotpd.student.curves import adopt_runs, get_or_create_experiment
+from cotpd.student.tasks import TaskName, find_task
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,14 +35,6 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).parents[1]
 STUDENT = "student"  # the artifact's key in a packed model
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "regex", "safetensors", "torch", "transformers")
-EXAMPLES = {
-    "ner": {"text": "Eileen Collins waves from the pad at Kennedy Space Center"},
-    "re": {
-        "text": "Eileen Collins waves from the pad at Kennedy Space Center",
-        "head": "Eileen Collins",
-        "tail": "Kennedy Space Center",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -71,7 +64,7 @@ def register(
     Args:
         params: All of params.yaml; logged flattened.
         student: The trained student's folder.
-        metrics: Of :func:`cotpd.evaluation.compare.compare`; logged flattened.
+        metrics: Of :func:`cotpd.evaluation.results_table.compute_metrics`; logged flattened.
         evaluation: Folder with report and plots; logged as artifacts.
         tables: Prepared tables whose sha256 is kept with the run and the version.
         trained: Folders of models whose training runs are put below this run and named in its tags.
@@ -88,7 +81,7 @@ def register(
 
     name = params.registered_name
     with explained(f"registering {name}", "See the message; the tracking server must be reachable and writable."):
-        experiment = experiment_id(client, params.register_.experiment)
+        experiment = get_or_create_experiment(client, params.register_.experiment)
         tags = {f"sha256.{path.name}": digest(path) for path in tables} | _commit(root) | dict(extra_tags or {})
         clear_leftovers(client, experiment)
         with current(client), registering(client, experiment, name) as run:
@@ -114,20 +107,21 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def signature(task: str) -> "ModelSignature":
+def signature(task: TaskName) -> "ModelSignature":
     """What comes out for each row: the `predict` of cotpd.registry.serving, which checks what goes in itself."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Array, Object, Property
 
-    if task == "re":
-        return ModelSignature(None, Schema([ColSpec(DataType.string, "label"), ColSpec(DataType.double, "score")]))
-    kinds = {"start": "long", "end": "long", "type": "string", "text": "string", "score": "double"}
-    entity = Object([Property(name, DataType[kind]) for name, kind in kinds.items()])
-    return ModelSignature(None, Schema([ColSpec(Array(entity), "entities")]))
+    definition = find_task(task)
+    outputs = {name: DataType[kind] for name, kind in definition.output_columns.items()}
+    if definition.output_list is None:
+        return ModelSignature(None, Schema([ColSpec(kind, name) for name, kind in outputs.items()]))
+    record = Object([Property(name, kind) for name, kind in outputs.items()])
+    return ModelSignature(None, Schema([ColSpec(Array(record), definition.output_list)]))
 
 
-def _log_model(task: str, student: Path) -> str:
+def _log_model(task: TaskName, student: Path) -> str:
     import mlflow
     import pandas as pd
 
@@ -140,7 +134,7 @@ def _log_model(task: str, student: Path) -> str:
             artifacts={STUDENT: str(student.resolve())},
             code_paths=[str(code)],
             signature=signature(task),
-            input_example=pd.DataFrame([EXAMPLES[task]]),
+            input_example=pd.DataFrame([find_task(task).example_row]),
             pip_requirements=[f"{name}=={installed(name).partition('+')[0]}" for name in REQUIREMENTS],
         )
     return model.model_uri

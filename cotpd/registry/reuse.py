@@ -11,7 +11,7 @@ from cotpd.models.store import REACHABLE, connect, explained
 from cotpd.registry.aliases import set_alias
 from cotpd.registry.leftovers import clear_leftovers
 from cotpd.registry.pack import PACKAGE, Registered
-from cotpd.student.curves import experiment_id
+from cotpd.student.curves import get_or_create_experiment
 
 MADE_FROM = "cotpd.made_from"  # the tag that names the inputs of a version
 
@@ -37,7 +37,7 @@ def reuse_version(params: Params, made_from: str, root: Path = Path()) -> Regist
     name, alias = params.registered_name, params.register_.alias
     client = connect(params.register_, root, create=True)
     with explained(f"model {name}", REACHABLE):
-        clear_leftovers(client, experiment_id(client, params.register_.experiment))
+        clear_leftovers(client, get_or_create_experiment(client, params.register_.experiment))
         versions = client.search_model_versions(f"name = '{name}' and tags.`{MADE_FROM}` = '{made_from}'")
     for version in sorted(versions, key=lambda version: int(version.version), reverse=True):
         number = int(version.version)

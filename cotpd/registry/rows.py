@@ -11,6 +11,7 @@ from cotpd.errors import DataError
 if TYPE_CHECKING:
     from cotpd.student import Student
     from cotpd.student.examples import Example
+    from cotpd.student.tasks import TaskName
 
 Span = tuple[int, int]
 Row = Mapping[str, Any]
@@ -83,24 +84,26 @@ def answer(student: "Student", asked: Sequence[Asked], batch_size: int = 32) -> 
         ``{"entities": [{"start", "end", "text", "type", "score"}]}`` or ``{"label", "score"}`` per row; offsets
         count characters, end exclusive, and a score is a probability. A blank text has no entities.
     """
-    if student.labels.task == "ner":
+    if not student.labels.definition.reads_pair:
         found = student.predict([one.text for one in asked], batch_size)
         return [{"entities": [_rounded(mention._asdict()) for mention in mentions]} for mentions in found]
     pairs = [(one.text, one.head, one.tail) for one in asked if one.head and one.tail]
     return [_rounded(relation._asdict()) for relation in student.predict_relations(pairs, batch_size)]
 
 
-def read_row(task: str, row: Row, where: str) -> Asked:
+def read_row(task: "TaskName", row: Row, where: str) -> Asked:
     """Check a row; where head and tail read the same, the tail is the next occurrence.
 
     Raises:
         DataError: It is no object, lacks a column, or a mention does not stand in its text; the message names
             ``where``.
     """
+    from cotpd.student.tasks import find_task
+
     if not isinstance(row, Mapping):
         raise DataError(f"{where} {_problem(row)}", 'Give each row as an object: {"text": "..."}.')
     text = _text(row, where)
-    if task == "ner":
+    if not find_task(task).reads_pair:
         return Asked(text)
     head = _mention(row, "head", text, where)
     again = isinstance(row["head"], str) and row["head"] == row.get("tail")
@@ -109,11 +112,11 @@ def read_row(task: str, row: Row, where: str) -> Asked:
 
 def example_of(asked: Asked) -> "Example | None":
     """What was asked as an example to be labelled; None for a text without a word, as nothing is in it."""
-    from cotpd.student.examples import pair_example, text_example
+    from cotpd.student.examples import build_pair_example, build_text_example
 
     if asked.head and asked.tail:
-        return pair_example(asked.text, asked.head, asked.tail)
-    return text_example(asked.text)
+        return build_pair_example(asked.text, asked.head, asked.tail)
+    return build_text_example(asked.text)
 
 
 def _mention(row: Row, name: str, text: str, where: str, start: int = 0) -> Span:

@@ -10,89 +10,109 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cotpd.student.views import Encoded, Ids, Tokenization, View
+from cotpd.student.views import Encoded, ExampleEncoder, View
+from cotpd.student.windows import Ids
 
-_USUAL = 512  # sub-words: longer posts count as several
-_POOL = 16  # batches that are sorted by length together: more save little padding, and shuffle less
+_USUAL_LENGTH = 512  # sub-words: a longer post counts as several
+_POOL = 16  # batches that are sorted by length together: a larger pool saves little padding, and shuffles less
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One view of some examples: N windows of L sub-words, B examples of T states."""
 
-    ids: Tensor  # (N, L); vocabulary and above: markers
-    attention: Tensor  # (N, L): true where there is a sub-word
-    rows: Tensor  # (B, T): window of each state
-    places: Tensor  # (B, T): its position there
-    mask: Tensor  # (B, T): true where there is a state
+    ids: Tensor  # (N, L): sub-words; ids from the vocabulary's size on are markers
+    attention: Tensor  # (N, L): true where there is a sub-word, false at padding
+    window_of_state: Tensor  # (B, T)
+    position_of_state: Tensor  # (B, T): in that window, the cls token counted
+    mask: Tensor  # (B, T): true where there is a state, false at padding
     targets: Tensor  # (B, T) tags, or (B, 1) relations
-    names: tuple[str, ...]
+    example_ids: tuple[str, ...]
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device."""
-        tensors = (self.ids, self.attention, self.rows, self.places, self.mask, self.targets)
-        return Batch(*(tensor.to(device) for tensor in tensors), names=self.names)
+        """Return the same batch on another device."""
+        return Batch(
+            ids=self.ids.to(device),
+            attention=self.attention.to(device),
+            window_of_state=self.window_of_state.to(device),
+            position_of_state=self.position_of_state.to(device),
+            mask=self.mask.to(device),
+            targets=self.targets.to(device),
+            example_ids=self.example_ids,
+        )
 
 
-def collate(encoded: Sequence[Encoded], view: View, tokens: Tokenization) -> Batch:
-    """Pad some examples into one view; the prompt's places are made by the model, not here."""
-    windows = [_window(window, one, view, tokens) for one in encoded for window in one.windows]
-    first = np.cumsum([0] + [len(one.windows) for one in encoded])
-    ids = _padded(windows, tokens.pad)
+def collate(encoded: Sequence[Encoded], view: View, encoder: ExampleEncoder) -> Batch:
+    """Return examples as padded tensors of one view; the model itself inserts the prompt vectors."""
+    windows = [_add_specials(window, example, view, encoder) for example in encoded for window in example.windows]
+    first_windows = np.cumsum([0] + [len(example.windows) for example in encoded])[:-1]
+    window_of_state = [
+        example.window_of_state + first for example, first in zip(encoded, first_windows, strict=True)
+    ]
+
+    ids = _pad(windows, encoder.pad)
     lengths = torch.tensor([len(window) for window in windows])
-    states = torch.tensor([len(one.rows) for one in encoded])
+    states = torch.tensor([len(example.window_of_state) for example in encoded])
     return Batch(
         ids=ids,
         attention=torch.arange(ids.shape[1]) < lengths.unsqueeze(1),
-        rows=_padded([one.rows + at for one, at in zip(encoded, first, strict=False)], 0),
-        places=_padded([one.places + 1 for one in encoded], 0),
+        window_of_state=_pad(window_of_state, 0),
+        position_of_state=_pad([example.position_of_state + 1 for example in encoded], 0),
         mask=torch.arange(int(states.max())) < states.unsqueeze(1),
-        targets=_padded([one.targets for one in encoded], 0),
-        names=tuple(one.id for one in encoded),
+        targets=_pad([example.targets for example in encoded], 0),
+        example_ids=tuple(example.id for example in encoded),
     )
 
 
-def _window(window: Ids, one: Encoded, view: View, tokens: Tokenization) -> Ids:
-    parts = [[tokens.cls], window, [tokens.sep]]
-    room = tokens.params.knowledge_length - len(window) - 2
-    if view == "knowledge" and room > 1 and len(one.knowledge):
-        knowledge = one.knowledge[:room].copy()
-        knowledge[-1] = tokens.sep  # also where it was cut
+def _add_specials(window: Ids, example: Encoded, view: View, encoder: ExampleEncoder) -> Ids:
+    """Return cls, the window and sep, and in the knowledge view the knowledge, as far as there is room."""
+    parts: list[Ids] = [np.asarray([encoder.cls]), window, np.asarray([encoder.sep])]
+    room = encoder.params.knowledge_length - len(window) - 2
+    if view == "knowledge" and room > 1 and len(example.knowledge):
+        knowledge = example.knowledge[:room].copy()
+        knowledge[-1] = encoder.sep  # knowledge that was cut ends with sep too
         parts.append(knowledge)
     return np.concatenate(parts)
 
 
-def _padded(rows: Sequence[Ids], value: int) -> Tensor:
-    out = np.full((len(rows), max(len(row) for row in rows)), value, np.int64)
-    for at, row in enumerate(rows):
-        out[at, : len(row)] = row
-    return torch.from_numpy(out)
+def _pad(rows: Sequence[Ids], value: int) -> Tensor:
+    """Return rows of unequal length as one tensor, (rows, longest), filled up with a value."""
+    padded = np.full((len(rows), max(len(row) for row in rows)), value, np.int64)
+    for index, row in enumerate(rows):
+        padded[index, : len(row)] = row
+    return torch.from_numpy(padded)
 
 
-def sizes(encoded: Sequence[Encoded], tokens: Tokenization) -> list[tuple[int, int]]:
-    """What examples are sorted by: the length with knowledge, as far as it is read, and without."""
-    most = tokens.params.knowledge_length
-    return [(min(one.size + len(one.knowledge), max(most, one.size)), one.size) for one in encoded]
+def measure_sizes(encoded: Sequence[Encoded], encoder: ExampleEncoder) -> list[tuple[int, int]]:
+    """Return the key that examples are sorted by: sub-words with knowledge, as far as it is read, and without."""
+    longest = encoder.params.knowledge_length
+    return [
+        (min(example.size + len(example.knowledge), max(longest, example.size)), example.size)
+        for example in encoded
+    ]
 
 
-def training_order(sizes: Sequence[tuple[int, int]], batch_size: int, rng: np.random.Generator) -> list[list[int]]:
-    """Shuffled batches of examples of like size; the same generator state gives the same batches."""
-    shuffled = rng.permutation(len(sizes))
+def order_for_training(
+    sizes: Sequence[tuple[int, int]], batch_size: int, generator: np.random.Generator
+) -> list[list[int]]:
+    """Return shuffled batches of examples of like size; the same generator state gives the same batches."""
+    shuffled = generator.permutation(len(sizes))
     batches: list[list[int]] = []
-    for at in range(0, len(shuffled), _POOL * batch_size):
-        pool = sorted(shuffled[at : at + _POOL * batch_size].tolist(), key=lambda i: sizes[i])
-        batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
+    for start in range(0, len(shuffled), _POOL * batch_size):
+        pool = sorted(shuffled[start : start + _POOL * batch_size].tolist(), key=lambda index: sizes[index])
+        batches += [pool[first : first + batch_size] for first in range(0, len(pool), batch_size)]
+    return [batches[index] for index in generator.permutation(len(batches))]
 
 
-def reading_order(sizes: Sequence[tuple[int, int]], batch_size: int) -> Iterator[list[int]]:
-    """Batches by falling size: the largest first, so that memory runs out at once or never.
+def order_for_reading(sizes: Sequence[tuple[int, int]], batch_size: int) -> Iterator[list[int]]:
+    """Yield batches by falling size: the largest comes first, so that memory runs out at once or never.
 
-    A batch is smaller than asked for where, padded to its longest, it would be longer than as many usual posts.
+    Long posts come in smaller batches: none holds more sub-words than ``batch_size`` posts of 512.
     """
-    order = sorted(range(len(sizes)), key=lambda i: sizes[i], reverse=True)
-    at = 0
-    while at < len(order):
-        fit = max(1, batch_size * _USUAL // max(1, sizes[order[at]][0]))
-        yield order[at : at + min(batch_size, fit)]
-        at += min(batch_size, fit)
+    order = sorted(range(len(sizes)), key=lambda index: sizes[index], reverse=True)
+    start = 0
+    while start < len(order):
+        longest = max(1, sizes[order[start]][0])
+        count = min(batch_size, max(1, batch_size * _USUAL_LENGTH // longest))
+        yield order[start : start + count]
+        start += count

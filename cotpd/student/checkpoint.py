@@ -1,4 +1,4 @@
-"""Where a training run stands after an epoch, so that a killed run goes on instead of starting over.
+"""The state of a training run after its last epoch, so that a killed run goes on instead of starting over.
 
 Trade-off: weights, the best weights and the optimiser's moments, four times the model's size, are written after
 every epoch, as safetensors and JSON; at most one epoch is ever lost.
@@ -17,124 +17,136 @@ from torch import Tensor
 from cotpd import devices
 from cotpd.errors import ModelError
 from cotpd.storage import writing
-from cotpd.student.folders import part_of, remove, replace, settle
+from cotpd.student.folders import make_partial_folder, recover_interrupted_swap, remove_folder, replace_folder
 from cotpd.student.model import StudentModel
-from cotpd.student.persistence import load
+from cotpd.student.persistence import load_model
 from cotpd.student.processes import Processes
 
-History = list[dict[str, Any]]
-HISTORY, RUN = "history.jsonl", "run.txt"  # beside a finished model
+History = list[dict[str, Any]]  # a row an epoch
+HISTORY, RUN = "history.jsonl", "run.txt"  # beside a finished model: its history and its fingerprint
 _STATE, _TENSORS = "state.json", "state.safetensors"
 
 
-def fingerprint(parts: Iterable[BaseModel], further: str) -> str:
-    """A digest of everything that a run is made from, the code of this package and of the precision included.
+def compute_fingerprint(parts: Iterable[BaseModel], settings: str) -> str:
+    """Return a digest of everything that a training run depends on, this package's own code included.
 
-    What another run has left, be it a checkpoint or a finished model, is no use to this one.
+    A checkpoint or a finished model with another fingerprint is not reused.
+
+    Args:
+        parts: Labels, parameters and examples.
+        settings: Whatever else the run depends on, as text.
     """
-    digest = hashlib.sha256(further.encode())
-    for module in (*sorted(Path(__file__).parent.glob("*.py")), Path(devices.__file__)):
+    digest = hashlib.sha256(settings.encode())
+    for module in (*sorted(Path(__file__).parent.rglob("*.py")), Path(devices.__file__)):
         digest.update(module.read_bytes())
     for part in parts:
         digest.update(part.model_dump_json().encode() + b"\n")
     return digest.hexdigest()
 
 
-def finished(out: Path, run: str) -> History | None:
-    """The history of a folder that this very run has written; None if there is none, or it is incomplete."""
+def read_finished_history(folder: Path, fingerprint: str) -> History | None:
+    """Return the history of a model that a run with this fingerprint has finished.
+
+    Returns:
+        None if the folder holds no such model, or the model cannot be loaded.
+    """
     try:
-        if (out / RUN).read_text("utf-8").strip() != run:
+        if (folder / RUN).read_text("utf-8").strip() != fingerprint:
             return None
-        rows = [json.loads(line) for line in (out / HISTORY).read_text("utf-8").splitlines()]
-        load(out)
+        rows = [json.loads(line) for line in (folder / HISTORY).read_text("utf-8").splitlines()]
+        load_model(folder)
     except (OSError, ValueError, ModelError):
         return None
     return rows
 
 
-def checkpoint_folder(out: Path) -> Path:
-    """Where the checkpoint of a model's folder lies: beside it."""
-    return out.with_name(f".{out.name}.resume")
+def name_checkpoint_folder(folder: Path) -> Path:
+    """Return the folder of a model's checkpoint, which lies beside the model's."""
+    return folder.with_name(f".{folder.name}.resume")
 
 
 class Checkpoint:
-    """A folder beside the model's that holds the last finished epoch, and goes when training is over.
+    """A folder beside the model's that holds the state after the last epoch, and is removed after training.
 
     Args:
-        out: The model's folder.
-        run: The run's fingerprint.
-        processes: That train together: the first one writes, all of them read, so that all must see the folder.
+        folder: The model's folder.
+        fingerprint: Of the run; a checkpoint of another run is not read.
+        processes: That train together. The first one writes and all of them read: all must see the folder.
     """
 
-    def __init__(self, out: Path, run: str, processes: Processes) -> None:
-        self.folder, self.run, self.processes = checkpoint_folder(out), run, processes
+    def __init__(self, folder: Path, fingerprint: str, processes: Processes) -> None:
+        self.folder = name_checkpoint_folder(folder)
+        self.fingerprint, self.processes = fingerprint, processes
 
     def write(
         self, model: StudentModel, best: dict[str, Tensor], optimizer: torch.optim.Optimizer, state: dict[str, Any]
     ) -> None:
-        """Replace the checkpoint, whole or not at all, with the random numbers of every process."""
-        random = self._random()
-        if self.processes.main:
-            self._write(model, best, optimizer, state, random)
+        """Replace the checkpoint, whole or not at all, with the generator states of every process."""
+        generators = self._gather_generator_states()
+        if self.processes.is_main:
+            self._write_files(model, best, optimizer, state, generators)
         self.processes.wait()
 
-    def _random(self) -> dict[str, Tensor]:
-        """States of the generators that dropout draws from, a row a process."""
-        found = {"random": self.processes.gather(torch.get_rng_state())}
+    def _gather_generator_states(self) -> dict[str, Tensor]:
+        """Return the states of the generators that dropout draws from, a row a process."""
+        states = {"random": self.processes.gather(torch.get_rng_state())}
         if self.processes.device.type == "cuda":
-            found["random_cuda"] = self.processes.gather(torch.cuda.get_rng_state(self.processes.device))
-        return found
+            states["random_cuda"] = self.processes.gather(torch.cuda.get_rng_state(self.processes.device))
+        return states
 
-    def _write(
+    def _write_files(
         self,
         model: StudentModel,
         best: dict[str, Tensor],
         optimizer: torch.optim.Optimizer,
         state: dict[str, Any],
-        random: dict[str, Tensor],
+        generators: dict[str, Tensor],
     ) -> None:
         from safetensors.torch import save_file
 
-        tensors = random | {f"model.{name}": value for name, value in model.state_dict().items()}
+        tensors = generators | {f"model.{name}": value for name, value in model.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in best.items()}
-        for at, moments in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{at}.{name}": value for name, value in moments.items()}
-        partial = part_of(self.folder)
+        for index, moments in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+
+        partial = make_partial_folder(self.folder)
         with writing(self.folder, partial):
             save_file({name: value.detach().cpu().clone() for name, value in tensors.items()}, partial / _TENSORS)
-            (partial / _STATE).write_text(json.dumps({"run": self.run, **state}), "utf-8")
-        replace(partial, self.folder)
+            (partial / _STATE).write_text(json.dumps({"run": self.fingerprint, **state}), "utf-8")
+        replace_folder(partial, self.folder)
 
     def read(
         self, model: StudentModel, optimizer: torch.optim.Optimizer
     ) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Put model, optimiser and torch's random numbers back; None where there is nothing to go on from.
+        """Restore model, optimiser and torch's random generators from the checkpoint.
 
         Returns:
-            The best weights so far and the state that was written with them.
+            The best weights so far and the state that was written with them; None, with nothing restored, if
+            there is no checkpoint of this run or it cannot be read.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        settle(self.folder)
+        recover_interrupted_swap(self.folder)
         try:
             state = json.loads((self.folder / _STATE).read_text("utf-8"))
-            if state["run"] != self.run:
+            if state["run"] != self.fingerprint:
                 return None
             tensors = load_file(self.folder / _TENSORS)
         except (OSError, ValueError, KeyError, SafetensorError):
-            return None  # none, or one that a kill or a full disk left half written: start from the beginning
-        model.load_state_dict(_below("model.", tensors))
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below("optimizer.", tensors).items():
-            at, _, what = name.partition(".")
-            moments.setdefault(int(at), {})[what] = value
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-        self._draw_on(tensors)
-        return _below("best.", tensors), state
+            return None  # no checkpoint, or a kill or a full disk left it half written: start from the beginning
 
-    def _draw_on(self, tensors: dict[str, Tensor]) -> None:
-        """Put the random numbers back; a process that the killed run did not have keeps its own."""
+        model.load_state_dict(_select_prefixed("model.", tensors))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in _select_prefixed("optimizer.", tensors).items():
+            index, _, moment = name.partition(".")
+            moments.setdefault(int(index), {})[moment] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+        self._restore_generators(tensors)
+        return _select_prefixed("best.", tensors), state
+
+    def _restore_generators(self, tensors: dict[str, Tensor]) -> None:
+        """Restore this process's random generators; a rank that the killed run did not have keeps its seed."""
         index, device = self.processes.index, self.processes.device
         # rows are cloned: torch reads a state from the beginning of its storage, whatever the view
         if index < len(tensors["random"]):
@@ -143,9 +155,10 @@ class Checkpoint:
             torch.cuda.set_rng_state(tensors["random_cuda"][index].clone(), device)
 
     def clear(self) -> None:
-        """Remove it."""
-        remove(self.folder)
+        """Remove the checkpoint."""
+        remove_folder(self.folder)
 
 
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+def _select_prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, named without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

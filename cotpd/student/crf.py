@@ -10,10 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cotpd.student.chain import LogPartition, Posterior, forward_backward, log_marginals
-from cotpd.student.decoding import n_best, viterbi
+from cotpd.student.chain import Posterior, compute_log_marginals, compute_log_partition, run_forward_backward
+from cotpd.student.decoding import decode_n_best, decode_viterbi
 
-FORBIDDEN = -1e4  # a score that no sum of real ones makes up for, yet finite: its gradient is zero, not NaN
+FORBIDDEN = -1e4  # a score that no sum of learnt ones outweighs, yet finite: -inf would make the gradient NaN
 
 
 class Marginals(NamedTuple):
@@ -23,12 +23,12 @@ class Marginals(NamedTuple):
     pairwise: Tensor  # (batch, T - 1, K, K): p(y_t = i, y_{t+1} = j)
 
 
-class Belief(NamedTuple):
-    """All that a cross-entropy needs to know of distributions over tag sequences, or of averages of several."""
+class SoftTargets(NamedTuple):
+    """The expectations of a distribution over tag sequences, or of an average, that a cross-entropy needs."""
 
     unary: Tensor  # (batch, T, K): p(y_t = k); zero beyond a length
     transitions: Tensor  # (batch, K, K): how often each transition is expected
-    entropy: Tensor  # (batch,): in nats; of an average, the mean of its members'
+    entropy: Tensor  # (batch,): in nats; of an average of distributions, the mean of their entropies
 
 
 class LinearChainCRF(nn.Module):
@@ -52,63 +52,67 @@ class LinearChainCRF(nn.Module):
             allowed = torch.ones(tags + 1, tags, dtype=torch.bool)
         self.register_buffer("penalty", torch.where(allowed, 0.0, FORBIDDEN), persistent=False)
 
-    def weights(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Start (K,), transitions (K, K) and end (K,) scores, forbidden ones included."""
-        return self.start + self.penalty[-1], self.transitions + self.penalty[:-1], self.end
+    def compute_weights(self, temperature: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+        """Return start (K,), transition (K, K) and end (K,) scores, with penalties, divided by the temperature."""
+        start, transitions = self.start + self.penalty[-1], self.transitions + self.penalty[:-1]
+        if temperature == 1.0:
+            return start, transitions, self.end
+        return start / temperature, transitions / temperature, self.end / temperature
 
     def score(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
-        """Score of given tag sequences, (batch,); emissions (batch, T, K), tags (batch, T)."""
-        start, transitions, end = self.weights()
+        """Return the score of given tag sequences, (batch,); emissions (batch, T, K), tags (batch, T)."""
+        start, transitions, end = self.compute_weights()
         tags = tags.masked_fill(~mask, 0)
-        local = _exact(emissions).gather(-1, tags.unsqueeze(-1)).squeeze(-1)  # (batch, T)
+        local = _widen(emissions).gather(-1, tags.unsqueeze(-1)).squeeze(-1)  # (batch, T)
         local = local.masked_fill(~mask, 0.0).sum(1)
         steps = transitions[tags[:, :-1], tags[:, 1:]].masked_fill(~mask[:, 1:], 0.0).sum(1)
         last = tags.gather(1, mask.sum(1, keepdim=True) - 1).squeeze(1)
         return local + steps + start[tags[:, 0]] + end[last]
 
-    def log_partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """Logarithm of the sum over all tag sequences, (batch,)."""
-        return LogPartition.apply(_exact(emissions), *self.weights(), mask.sum(1))
+    def compute_log_partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Return the logarithm of the sum over all tag sequences, (batch,)."""
+        return compute_log_partition(_widen(emissions), *self.compute_weights(), mask.sum(1))
 
-    def nll(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
-        """Negative log-likelihood of given tag sequences, (batch,)."""
-        return self.log_partition(emissions, mask) - self.score(emissions, tags, mask)
-
-    @torch.no_grad()
-    def marginals(self, emissions: Tensor, mask: Tensor, temperature: float = 1.0) -> Marginals:
-        """Posterior probabilities of tags and of pairs of neighbours, every score divided by the temperature."""
-        emissions = _exact(emissions)
-        posterior = self._posterior(emissions, mask, temperature)
-        return Marginals(posterior.unary.to(emissions.dtype), posterior.pairwise().to(emissions.dtype))
+    def compute_nll(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        """Return the negative log-likelihood of given tag sequences, (batch,)."""
+        return self.compute_log_partition(emissions, mask) - self.score(emissions, tags, mask)
 
     @torch.no_grad()
-    def along(
+    def compute_marginals(self, emissions: Tensor, mask: Tensor, temperature: float = 1.0) -> Marginals:
+        """Return the posterior probabilities of tags and of pairs of adjacent tags, at a temperature."""
+        emissions = _widen(emissions)
+        posterior = self._compute_posterior(emissions, mask, temperature)
+        return Marginals(posterior.unary.to(emissions.dtype), posterior.compute_pairwise().to(emissions.dtype))
+
+    @torch.no_grad()
+    def compute_path_probabilities(
         self, emissions: Tensor, tags: Tensor, mask: Tensor, temperature: float = 1.0
     ) -> tuple[Tensor, Tensor]:
-        """How probable given sequences (batch, T) are, step by step, every score divided by the temperature.
+        """Return the probabilities of the tags of given sequences (batch, T), at a temperature.
 
         Returns:
             p(y_t = tags[t]), (batch, T), and p(y_{t+1} = j | y_t = tags[t]), (batch, T - 1, K).
         """
-        posterior = self._posterior(_exact(emissions), mask, temperature)
-        return posterior.unary.gather(2, tags.unsqueeze(-1)).squeeze(2), posterior.onward(tags)
+        posterior = self._compute_posterior(_widen(emissions), mask, temperature)
+        tag_probabilities = posterior.unary.gather(2, tags.unsqueeze(-1)).squeeze(2)
+        return tag_probabilities, posterior.compute_next_tags(tags)
 
-    def _posterior(self, emissions: Tensor, mask: Tensor, temperature: float) -> Posterior:
-        weights = (w / temperature for w in self.weights())
-        return forward_backward(emissions / temperature, *weights, mask.sum(1))
-
-    @torch.no_grad()
-    def viterbi(self, emissions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Best tag sequences (batch, T), zero beyond a length, and their scores (batch,)."""
-        return viterbi(_exact(emissions), *self.weights(), mask.sum(1))
+    def _compute_posterior(self, emissions: Tensor, mask: Tensor, temperature: float) -> Posterior:
+        weights = self.compute_weights(temperature)
+        return run_forward_backward(emissions / temperature, *weights, mask.sum(1))
 
     @torch.no_grad()
-    def n_best(self, emissions: Tensor, mask: Tensor, n: int) -> tuple[Tensor, Tensor]:
-        """The n best tag sequences (batch, n, T) and scores (batch, n); -inf where there are fewer."""
-        return n_best(_exact(emissions), *self.weights(), mask.sum(1), n)
+    def decode_viterbi(self, emissions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the best tag sequences (batch, T), zero beyond a length, and their scores (batch,)."""
+        return decode_viterbi(_widen(emissions), *self.compute_weights(), mask.sum(1))
 
-    def sequence_kl(self, p: Tensor, q: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
-        """KL(p || q) between two distributions over whole tag sequences, exact, (batch,); p gets no gradient.
+    @torch.no_grad()
+    def decode_n_best(self, emissions: Tensor, mask: Tensor, n: int) -> tuple[Tensor, Tensor]:
+        """Return the n best tag sequences (batch, n, T) and scores (batch, n), -inf if a chain has fewer."""
+        return decode_n_best(_widen(emissions), *self.compute_weights(), mask.sum(1), n)
+
+    def compute_sequence_kl(self, p: Tensor, q: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
+        """Return the exact KL(p || q) of two distributions over whole tag sequences, (batch,); p gets no gradient.
 
         KL = E_p[score_p - score_q] - log Z_p + log Z_q, the expectation from p's unary and pairwise marginals.
         Both share this field's transitions, every score divided by the temperature.
@@ -118,74 +122,80 @@ class LinearChainCRF(nn.Module):
             mask: (batch, T).
             temperature: Above 1, softer distributions.
         """
-        p, q, lengths = _exact(p).detach() / temperature, _exact(q) / temperature, mask.sum(1)
-        weights = tuple(w / temperature for w in self.weights())
-        fixed = tuple(w.detach() for w in weights)
+        p, q, lengths = _widen(p).detach() / temperature, _widen(q) / temperature, mask.sum(1)
+        weights = self.compute_weights(temperature)
+        start, transitions, end = (weight.detach() for weight in weights)
         with torch.no_grad():
-            posterior = forward_backward(p, *fixed, lengths)
-            unary, pairs = posterior.unary.to(p.dtype), posterior.expected_transitions().to(p.dtype)
+            posterior = run_forward_backward(p, start, transitions, end, lengths)
+            unary, counts = posterior.unary.to(p.dtype), posterior.compute_transition_counts().to(p.dtype)
             last = unary.gather(1, (lengths - 1).view(-1, 1, 1).expand(-1, 1, p.shape[-1])).squeeze(1)
+
+        # E_p[score_p - score_q]: the values of the shared transitions cancel, q's gradient through them does not
         gap = (unary * (p - q).masked_fill(~mask.unsqueeze(-1), 0.0)).sum((1, 2))
-        gap = gap + _dot(unary[:, 0], fixed[0] - weights[0]) + _dot(last, fixed[2] - weights[2])
-        gap = gap + (pairs * (fixed[1] - weights[1])).sum((1, 2))
-        return gap - posterior.log_z.to(p.dtype) + LogPartition.apply(q, *weights, lengths)
+        gap = gap + _multiply_rows(unary[:, 0], start - weights[0]) + _multiply_rows(last, end - weights[2])
+        gap = gap + (counts * (transitions - weights[1])).sum((1, 2))
+        return gap - posterior.log_z.to(p.dtype) + compute_log_partition(q, *weights, lengths)
 
     @torch.no_grad()
-    def belief(self, emissions: Tensor, mask: Tensor, temperature: float = 1.0) -> Belief:
-        """What the field, every score divided by the temperature, believes of a batch; without gradient."""
-        emissions = _exact(emissions) / temperature
-        start, transitions, end = (w / temperature for w in self.weights())
-        posterior = forward_backward(emissions, start, transitions, end, mask.sum(1))
-        unary, steps = posterior.unary.to(emissions.dtype), posterior.expected_transitions().to(emissions.dtype)
-        expected = _expected(unary, steps, emissions, (start, transitions, end), mask)
-        return Belief(unary, steps, posterior.log_z.to(emissions.dtype) - expected)
+    def compute_soft_targets(self, emissions: Tensor, mask: Tensor, temperature: float = 1.0) -> SoftTargets:
+        """Return the expectations of each post's distribution over tag sequences, without gradient."""
+        emissions = _widen(emissions) / temperature
+        weights = self.compute_weights(temperature)
+        posterior = run_forward_backward(emissions, *weights, mask.sum(1))
+        unary = posterior.unary.to(emissions.dtype)
+        counts = posterior.compute_transition_counts().to(emissions.dtype)
+        expected_score = _compute_expected_score(unary, counts, emissions, weights, mask)
+        return SoftTargets(unary, counts, posterior.log_z.to(emissions.dtype) - expected_score)
 
-    def cross_entropy(self, p: Belief, emissions: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
-        """-E_p[log q] over whole tag sequences, exact, (batch,); minus p's entropy it is KL(p || q).
+    def compute_cross_entropy(
+        self, p: SoftTargets, emissions: Tensor, mask: Tensor, temperature: float = 1.0
+    ) -> Tensor:
+        """Return -E_p[log q] over whole tag sequences, exact, (batch,); minus p's entropy it is KL(p || q).
 
-        The expectation is linear in p: for an average of beliefs this is the average of the cross-entropies,
+        The expectation is linear in p: for averaged soft targets this is the average of the cross-entropies,
         although the average of chains is no chain.
 
         Args:
-            p: A belief, computed at the same temperature.
+            p: Soft targets, computed at the same temperature.
             emissions: Of q, (batch, T, K).
             mask: (batch, T).
             temperature: Every score of q is divided by it.
         """
-        emissions = _exact(emissions) / temperature
-        weights = tuple(w / temperature for w in self.weights())
-        log_z = LogPartition.apply(emissions, *weights, mask.sum(1))
-        return log_z - _expected(p.unary, p.transitions, emissions, weights, mask)
+        emissions = _widen(emissions) / temperature
+        weights = self.compute_weights(temperature)
+        log_z = compute_log_partition(emissions, *weights, mask.sum(1))
+        return log_z - _compute_expected_score(p.unary, p.transitions, emissions, weights, mask)
 
-    def token_kl(self, p: Tensor, q: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
-        """Sum over tokens of KL between the tags' marginals under both chains, (batch,); p gets no gradient.
+    def compute_token_kl(self, p: Tensor, q: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
+        """Return the KL between the tags' marginals under two chains, summed over tokens, (batch,).
 
-        Per-token posteriors, as in ITA (Wang et al. 2022) and MoRe: blind to how neighbours hang together, and
-        slower, because the gradient is traced through the recursion. Arguments as for :meth:`sequence_kl`.
+        Per-token posteriors, as in ITA (Wang et al. 2022) and MoRe: they ignore how adjacent tags depend on each
+        other, and are slower, because the gradient is traced through the recursion. p gets no gradient. Arguments
+        as for :meth:`compute_sequence_kl`.
         """
-        p, q, lengths = _exact(p).detach() / temperature, _exact(q) / temperature, mask.sum(1)
-        weights = tuple(w / temperature for w in self.weights())
-        log_p = log_marginals(p, *(w.detach() for w in weights), lengths)
-        gap = log_p - log_marginals(q, *weights, lengths)
+        p, q, lengths = _widen(p).detach() / temperature, _widen(q) / temperature, mask.sum(1)
+        start, transitions, end = self.compute_weights(temperature)
+        log_p = compute_log_marginals(p, start.detach(), transitions.detach(), end.detach(), lengths)
+        gap = log_p - compute_log_marginals(q, start, transitions, end, lengths)
         return (log_p.exp() * gap).sum(-1).masked_fill(~mask, 0.0).sum(1).to(q.dtype)
 
 
-def _expected(
-    unary: Tensor, steps: Tensor, emissions: Tensor, weights: tuple[Tensor, ...], mask: Tensor
+def _compute_expected_score(
+    unary: Tensor, counts: Tensor, emissions: Tensor, weights: tuple[Tensor, Tensor, Tensor], mask: Tensor
 ) -> Tensor:
-    """Expected score (batch,) under marginals of a field with given emissions and weights."""
+    """Return the expected score (batch,) under marginals and transition counts of a field with other scores."""
     start, transitions, end = weights
-    at = (mask.sum(1) - 1).view(-1, 1, 1).expand(-1, 1, unary.shape[-1])
+    last = (mask.sum(1) - 1).view(-1, 1, 1).expand(-1, 1, unary.shape[-1])
     local = (unary * emissions.masked_fill(~mask.unsqueeze(-1), 0.0)).sum((1, 2))
-    edges = _dot(unary[:, 0], start) + _dot(unary.gather(1, at).squeeze(1), end)
-    return local + edges + (steps * transitions).sum((1, 2))
+    edges = _multiply_rows(unary[:, 0], start) + _multiply_rows(unary.gather(1, last).squeeze(1), end)
+    return local + edges + (counts * transitions).sum((1, 2))
 
 
-def _dot(rows: Tensor, weights: Tensor) -> Tensor:
-    """Of each row (batch, K) with weights (K,); autocast would compute a matrix product in half precision."""
+def _multiply_rows(rows: Tensor, weights: Tensor) -> Tensor:
+    """Return the product (batch,) of rows (batch, K) and weights (K,), in full precision under autocast too."""
     return (rows * weights).sum(-1)
 
 
-def _exact(emissions: Tensor) -> Tensor:
-    """Half precision is not enough for sums over sequences."""
+def _widen(emissions: Tensor) -> Tensor:
+    """Return emissions in float32 or float64: half precision is too coarse for sums over sequences."""
     return emissions if emissions.dtype == torch.float64 else emissions.float()

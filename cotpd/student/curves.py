@@ -1,9 +1,9 @@
-"""Curves of a training in MLflow, while it goes on: one run for each model, found again after a kill.
+"""Curves of a training in MLflow, while it runs: one MLflow run for each model, found again after a kill.
 
-Trade-off: a run is known by the training's fingerprint and not by a file of its own, so that the stage writes
-nothing that DVC would have to know. Steps between the last checkpoint and a kill are drawn twice, at the same
-places. A run that a killed training has left RUNNING is closed by the next one. Whatever is wrong with the store,
-the training goes on without curves, after a warning.
+Trade-off: an MLflow run is found by the training's fingerprint and not by a file of its own, so that the stage
+writes nothing that DVC would have to know. Steps between the last checkpoint and a kill are logged twice, with the
+same step numbers. A run that a killed training left RUNNING is closed by the next training. Whatever is wrong
+with the store, the training goes on without curves, after a warning.
 """
 
 import hashlib
@@ -16,22 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from cotpd.config import RegisterParams, Section
+from cotpd.config import RegisterParams
 from cotpd.escaping import warn
 from cotpd.models.relocation import repair_paths
 from cotpd.models.store import connect, database, tracking_uri
 from cotpd.models.unfinished import SEEN, SIGN_OF_LIFE, find_dead_runs, status_after, tags_of_process
+from cotpd.sections import Section
 from cotpd.student.checkpoint import RUN
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-FINGERPRINT = "cotpd.training"  # the tag that a run is found by
-_EVERY = 10  # steps between two points
+FINGERPRINT = "cotpd.training"  # the tag that holds the training's fingerprint
+_EVERY = 10  # steps between two points of a curve
 
 
 class Curves:
-    """Where one training is drawn.
+    """Logs one training's losses and scores to MLflow.
 
     Args:
         store: MLflow's store and experiment.
@@ -44,67 +45,73 @@ class Curves:
         self, store: RegisterParams, name: str, settings: Mapping[str, Section], root: Path = Path()
     ) -> None:
         self.store, self.name, self.settings, self.root = store, name, settings, root
-        self._client: MlflowClient | None = None
-        self._run, self._seen = "", 0.0
+        self._client: MlflowClient | None = None  # None before begin(), and after the store has failed
+        self._run_id = ""
+        self._last_sign = 0.0  # when the run was last marked as alive, in seconds since the epoch
 
     def begin(self, fingerprint: str) -> None:
-        """Go on with the run of that training, or make one."""
-        self._safely(lambda: self._begin(fingerprint))
+        """Reopen the MLflow run of the training with this fingerprint, or create one."""
+        self._warn_on_failure(lambda: self._open_run(fingerprint))
 
-    def step(self, number: int, losses: Mapping[str, float]) -> None:
-        """Draw the losses of every tenth step."""
+    def log_step(self, number: int, losses: Mapping[str, float]) -> None:
+        """Log the losses of a step, if it is every tenth."""
         if self._client and number % _EVERY == 0:
-            self._safely(lambda: self._log({f"step/{name}": value for name, value in losses.items()}, number))
+            figures = {f"step/{name}": value for name, value in losses.items()}
+            self._warn_on_failure(lambda: self._log(figures, number))
 
-    def epoch(self, row: Mapping[str, Any]) -> None:
-        """Draw an epoch's mean losses and its scores."""
+    def log_epoch(self, row: Mapping[str, Any]) -> None:
+        """Log an epoch's mean losses and its scores, a row of the training's history."""
         figures = {f"epoch/{name}": value for name, value in row.items() if isinstance(value, float)}
-        for view, found in row.get("valid", {}).items():
-            figures |= {f"valid/{view}/{name}": value for name, value in found.items()}
+        for view, scores in row.get("valid", {}).items():
+            figures |= {f"valid/{view}/{name}": value for name, value in scores.items()}
         if self._client:
-            self._safely(lambda: self._log(figures, row["epoch"]))
+            self._warn_on_failure(lambda: self._log(figures, row["epoch"]))
 
     def end(self, status: str = "FINISHED") -> None:
-        """Say in MLflow that the training is over."""
-        if client := self._client:
-            self._safely(lambda: client.set_terminated(self._run, status))
+        """End the MLflow run with a status: FINISHED, FAILED or KILLED."""
+        client = self._client
+        if client is not None:
+            self._warn_on_failure(lambda: client.set_terminated(self._run_id, status))
 
     def close(self, fingerprint: str) -> None:
-        """End the run of a training that was killed after its model had been saved."""
-        self._safely(lambda: self._close(fingerprint))
+        """End the MLflow run of a training that was killed after it had saved its model."""
+        self._warn_on_failure(lambda: self._close_runs(fingerprint))
 
-    def _close(self, fingerprint: str) -> None:
+    def _close_runs(self, fingerprint: str) -> None:
         client, experiment = self._connect()
-        for run in trainings(client, experiment, fingerprint):
-            if client.get_run(run).info.status == "RUNNING":
-                client.set_terminated(run)
+        for run_id in find_training_runs(client, experiment, fingerprint):
+            if client.get_run(run_id).info.status == "RUNNING":
+                client.set_terminated(run_id)
 
     def _connect(self) -> "tuple[MlflowClient, str]":
-        with _alone(tracking_uri(self.store, self.root)):
+        """Return a client and the id of the experiment."""
+        with _lock_database(tracking_uri(self.store, self.root)):
             client = connect(self.store, self.root, create=True)
-            return client, experiment_id(client, self.store.experiment)
+            return client, get_or_create_experiment(client, self.store.experiment)
 
-    def _begin(self, fingerprint: str) -> None:
+    def _open_run(self, fingerprint: str) -> None:
         client, experiment = self._connect()
         for run in find_dead_runs(client, experiment):
             if FINGERPRINT in run.data.tags:
                 client.set_terminated(run.info.run_id, "KILLED")
-        earlier = trainings(client, experiment, fingerprint)
-        if earlier:
-            self._client, self._run = client, earlier[0]
-            client.update_run(self._run, "RUNNING")
-            for key, value in tags_of_process().items():
-                client.set_tag(self._run, key, value)
-        else:
-            self._create(client, experiment, fingerprint)
 
-    def _create(self, client: "MlflowClient", experiment: str, fingerprint: str) -> None:
+        run_ids = find_training_runs(client, experiment, fingerprint)
+        if not run_ids:
+            self._create_run(client, experiment, fingerprint)
+            return
+        self._client, self._run_id = client, run_ids[0]
+        client.update_run(self._run_id, "RUNNING")
+        for key, value in tags_of_process().items():
+            client.set_tag(self._run_id, key, value)
+
+    def _create_run(self, client: "MlflowClient", experiment: str, fingerprint: str) -> None:
         tags = {FINGERPRINT: fingerprint, "mlflow.runName": self.name} | tags_of_process()
         run = client.create_run(experiment, run_name=self.name, tags=tags)
-        self._client, self._run = client, run.info.run_id  # at once: an interrupted training ends its run
+        # known at once: a training that is interrupted while its parameters are logged still ends its run
+        self._client, self._run_id = client, str(run.info.run_id)
         for section, values in self.settings.items():
             for name, value in values.model_dump(mode="json").items():
-                client.log_param(self._run, f"{section}.{name}", value)
+                client.log_param(self._run_id, f"{section}.{name}", value)
 
     def _log(self, figures: Mapping[str, float], step: int) -> None:
         from mlflow.entities import Metric
@@ -112,23 +119,24 @@ class Curves:
         now = int(time.time() * 1000)
         metrics = [Metric(name, value, now, step) for name, value in figures.items()]
         if self._client:
-            self._client.log_batch(self._run, metrics=metrics)
-            if time.time() - self._seen > SIGN_OF_LIFE:
-                self._seen = time.time()
-                self._client.set_tag(self._run, SEEN, str(int(self._seen)))
+            self._client.log_batch(self._run_id, metrics=metrics)
+            if time.time() - self._last_sign > SIGN_OF_LIFE:
+                self._last_sign = time.time()
+                self._client.set_tag(self._run_id, SEEN, str(int(self._last_sign)))
 
-    def _safely(self, act: Callable[[], None]) -> None:
+    def _warn_on_failure(self, action: Callable[[], None]) -> None:
+        """Run an action; if it fails, print a warning and log nothing more."""
         try:
-            act()
-        except Exception as error:  # of MLflow, its database or its server: none is worth a training
+            action()
+        except Exception as error:  # of MLflow, its database or its server: none may end hours of training
             self._client = None
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             warn(f"warning: {self.name} goes on without curves in MLflow: {reason}")
 
 
 @contextmanager
-def drawn(curves: Curves | None, fingerprint: str) -> Iterator[None]:
-    """Draw a training while it goes on; its run ends as the training does."""
+def log_training(curves: Curves | None, fingerprint: str) -> Iterator[None]:
+    """Log a training inside the block; its MLflow run ends as the block does: finished, failed or killed."""
     if curves is None:
         yield
         return
@@ -141,37 +149,50 @@ def drawn(curves: Curves | None, fingerprint: str) -> Iterator[None]:
     curves.end()
 
 
-def trainings(client: "MlflowClient", experiment: str, fingerprint: str) -> list[str]:
-    """Ids of the runs that a training was drawn in, the latest first."""
-    found = client.search_runs([experiment], f"tags.`{FINGERPRINT}` = '{fingerprint}'")
-    return [run.info.run_id for run in found]
+def find_training_runs(client: "MlflowClient", experiment: str, fingerprint: str) -> list[str]:
+    """Return the ids of the MLflow runs that a training was logged to, the latest first."""
+    runs = client.search_runs([experiment], f"tags.`{FINGERPRINT}` = '{fingerprint}'")
+    return [run.info.run_id for run in runs]
 
 
 def adopt_runs(client: "MlflowClient", experiment: str, parent: str, folders: Iterable[Path]) -> dict[str, str]:
-    """Put the runs that some models were trained in below another run; returns their ids as tags for that one."""
+    """Make the training run of each model a child of another run.
+
+    Args:
+        client: Of the store.
+        experiment: Id of the experiment that holds all of them.
+        parent: Id of the run that they become children of.
+        folders: Models; those that were not logged to this experiment are passed over.
+
+    Returns:
+        The children's ids as tags for the parent: ``{"training.<folder>": run id}``.
+    """
     tags = {}
     for folder in folders:
-        if (folder / RUN).is_file():
-            for run in trainings(client, experiment, (folder / RUN).read_text("utf-8").strip())[:1]:
-                client.set_tag(run, "mlflow.parentRunId", parent)
-                tags[f"training.{folder.name}"] = run
+        if not (folder / RUN).is_file():
+            continue
+        fingerprint = (folder / RUN).read_text("utf-8").strip()
+        for run_id in find_training_runs(client, experiment, fingerprint)[:1]:
+            client.set_tag(run_id, "mlflow.parentRunId", parent)
+            tags[f"training.{folder.name}"] = run_id
     return tags
 
 
-def experiment_id(client: "MlflowClient", name: str) -> str:
-    """The experiment's id, made if it is new.
+def get_or_create_experiment(client: "MlflowClient", name: str) -> str:
+    """Return the id of an experiment, created if there is none of that name.
 
-    MLflow would put artifacts into the current folder; they belong beside the database.
+    The artifacts of a new one go beside the database; MLflow's own default is the current folder.
     """
     path = database(client.tracking_uri)
     repair_paths(path)
-    if found := client.get_experiment_by_name(name):
-        return found.experiment_id
-    place = None if path is None else (path.parent / "mlruns").as_uri()
-    return client.create_experiment(name, artifact_location=place)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    artifacts = None if path is None else (path.parent / "mlruns").as_uri()
+    return str(client.create_experiment(name, artifact_location=artifacts))
 
 
-def _alone(uri: str) -> FileLock:
-    """Two stages that train at once must not both make the database."""
+def _lock_database(uri: str) -> FileLock:
+    """Return a lock on a store: two stages that start at once would both create its tables, and one would fail."""
     name = hashlib.sha256(uri.encode()).hexdigest()[:16]
     return FileLock(Path(tempfile.gettempdir()) / f"cotpd-{name}.lock")

@@ -4,21 +4,17 @@ Trade-off: an example repeats its post's text for every pair, so that each stand
 """
 
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
-from typing import Literal
 
 from pydantic import Field
 
 from cotpd.data.records import Augmented, Entity, Kind, Post, Record
 from cotpd.data.text import tokenize
 from cotpd.errors import DataError
-
-Task = Literal["ner", "re"]
-Span = tuple[int, int]
+from cotpd.student.tasks import Span, TaskName, find_task
 
 
 class Example(Record):
-    """One thing to label. Spans count tokens, end exclusive.
+    """A text to label. Spans count tokens, end exclusive.
 
     ``id`` is the post's id (NER) or ``<post>#<index of the relation>`` (RE). ``entities`` holds the gold mentions
     (NER); ``head``, ``tail`` and ``label`` the pair and its gold relation (RE; no label when predicting). ``file``
@@ -41,11 +37,11 @@ class Example(Record):
 
 def build_examples(
     posts: Iterable[Post],
-    task: Task,
+    task: TaskName,
     captions: Mapping[str, str],
     knowledge: Mapping[str, Mapping[Kind, str]],
 ) -> list[Example]:
-    """Examples of posts, in their order, with whatever caption and knowledge there is for each.
+    """Return the examples of posts, in their order, each with its caption and knowledge, if there are any.
 
     Args:
         posts: Annotated posts.
@@ -56,22 +52,22 @@ def build_examples(
     Raises:
         DataError: NER: two mentions overlap, or one has no type.
     """
-    return [
-        example
-        for post in posts
-        for example in _examples(post, task, captions.get(post.id), knowledge.get(post.id, {}))
-    ]
+    examples = []
+    for post in posts:
+        examples += _build_from_post(post, task, captions.get(post.id), knowledge.get(post.id, {}))
+    return examples
 
 
-def augmented_examples(
+def build_augmented_examples(
     augmented: Iterable[Augmented],
-    task: Task,
+    task: TaskName,
     captions: Mapping[str, str],
     knowledge: Mapping[str, Mapping[Kind, str]],
 ) -> list[Example]:
-    """Examples of augmented posts; each keeps of its source's knowledge only the kinds that still hold for it.
+    """Return the examples of augmented posts.
 
-    The caption is the augmented post's own, or its source's if it still shows the source's picture.
+    The caption is the augmented post's own, or its source's if it still shows the source's picture. Of its
+    source's knowledge an augmented post keeps the kinds that still hold for it.
 
     Raises:
         DataError: As for :func:`build_examples`.
@@ -79,111 +75,93 @@ def augmented_examples(
     examples = []
     for row in augmented:
         caption = row.caption or (captions.get(row.of) if row.post.image else None)
-        kept = {k: text for k, text in knowledge.get(row.of, {}).items() if k in row.keep_knowledge}
-        examples += _examples(row.post, task, caption, kept)
+        answers = knowledge.get(row.of, {})
+        valid_answers = {kind: text for kind, text in answers.items() if kind in row.keep_knowledge}
+        examples += _build_from_post(row.post, task, caption, valid_answers)
     return examples
 
 
-def text_example(text: str) -> Example | None:
-    """An example of raw text, to be labelled; None if there is no word in it."""
+def _build_from_post(
+    post: Post, task: TaskName, caption: str | None, knowledge: Mapping[Kind, str]
+) -> list[Example]:
+    return [
+        Example(
+            id=gold.id,
+            text=post.text,
+            tokens=post.tokens,
+            offsets=post.offsets,
+            entities=gold.entities,
+            head=gold.head,
+            tail=gold.tail,
+            label=gold.label,
+            caption=caption,
+            knowledge=dict(knowledge),
+            file=post.file,
+            line=post.line,
+        )
+        for gold in find_task(task).read_gold(post)
+    ]
+
+
+def build_text_example(text: str) -> Example | None:
+    """Return an example of raw text, to be labelled; None if the text has no word."""
     tokens = tokenize(text)
     if not tokens:
         return None
-    return Example(
-        id="text", text=text, tokens=tuple(t.text for t in tokens), offsets=tuple((t.start, t.end) for t in tokens)
-    )
+    offsets = tuple((token.start, token.end) for token in tokens)
+    return Example(id="text", text=text, tokens=tuple(token.text for token in tokens), offsets=offsets)
 
 
-def pair_example(text: str, head: Span | str, tail: Span | str) -> Example:
-    """An example of a pair in raw text, the mentions as character offsets or as they stand in the text.
+def build_pair_example(text: str, head: Span | str, tail: Span | str) -> Example:
+    """Return an example of a pair in raw text, to be labelled.
+
+    Args:
+        text: That holds both mentions.
+        head, tail: The mentions, as character offsets or as they stand in the text.
 
     Raises:
-        DataError: The text is empty, or a mention is not in it.
+        DataError: The text has no word, or a mention is not in it.
     """
-    example = text_example(text)
+    example = build_text_example(text)
     if example is None:
         raise DataError("the text is empty", "Give the text that holds both mentions.")
-    return example.model_copy(update={"head": _tokens_of(example, head), "tail": _tokens_of(example, tail)})
+    spans = {"head": _find_tokens(example, head), "tail": _find_tokens(example, tail)}
+    return example.model_copy(update=spans)
 
 
 def find_mention(text: str, mention: str, start: int = 0) -> Span | None:
-    """Where a mention first stands in a text, in characters; None for a blank one and where it does not stand.
+    """Return the characters of a mention's first occurrence from ``start``; None if there is none, or it is blank.
 
-    An occurrence that begins and ends with a token goes before one within a word: "Ann" is not in "Annual" while
-    there is an Ann.
+    An occurrence of whole tokens goes before one within a word: "Ann" is not found in "Annual" while there is an
+    Ann further on.
     """
     if not mention.strip():
         return None
     tokens = tokenize(text)
     starts, ends = {token.start for token in tokens}, {token.end for token in tokens}
-    first = at = text.find(mention, start)
-    while at >= 0:
-        if at in starts and at + len(mention) in ends:
-            return at, at + len(mention)
-        at = text.find(mention, at + 1)
+    first = position = text.find(mention, start)
+
+    while position >= 0:
+        if position in starts and position + len(mention) in ends:
+            return position, position + len(mention)
+        position = text.find(mention, position + 1)
     return (first, first + len(mention)) if first >= 0 else None
 
 
-def _tokens_of(example: Example, mention: Span | str) -> Span:
-    """The tokens that a mention touches."""
+def _find_tokens(example: Example, mention: Span | str) -> Span:
+    """Return the span of the tokens that share a character with a mention."""
     if isinstance(mention, str):
-        found = find_mention(example.text, mention)
-        if found is None:
+        span = find_mention(example.text, mention)
+        if span is None:
             raise DataError(f"{mention!r} does not stand in {example.text!r}", "Give it as it is written there.")
-        mention = found
-    touched = [i for i, (a, b) in enumerate(example.offsets) if a < mention[1] and b > mention[0]]
+    else:
+        span = mention
+    touched = [index for index, (start, end) in enumerate(example.offsets) if start < span[1] and end > span[0]]
     if not touched:
-        raise DataError(f"no word at {mention[0]}:{mention[1]} of {example.text!r}", "Count characters from 0.")
+        raise DataError(f"no word at {span[0]}:{span[1]} of {example.text!r}", "Count characters from 0.")
     return touched[0], touched[-1] + 1
 
 
-def without_labels(example: Example) -> Example:
-    """The same example, its gold mentions or relation left out."""
+def remove_labels(example: Example) -> Example:
+    """Return the example without gold mentions and gold relation; a pair stays."""
     return example.model_copy(update={"entities": (), "label": None})
-
-
-def _examples(post: Post, task: Task, caption: str | None, knowledge: Mapping[Kind, str]) -> list[Example]:
-    shared = {
-        "text": post.text,
-        "tokens": post.tokens,
-        "offsets": post.offsets,
-        "caption": caption,
-        "knowledge": dict(knowledge),
-        "file": post.file,
-        "line": post.line,
-    }
-    if task == "ner":
-        return [Example(id=post.id, entities=_flat(post), **shared)]
-    return [
-        Example(
-            id=f"{post.id}#{index}",
-            head=_span(post.entities[relation.head]),
-            tail=_span(post.entities[relation.tail]),
-            label=relation.label,
-            **shared,
-        )
-        for index, relation in enumerate(post.relations)
-    ]
-
-
-def _span(entity: Entity) -> Span:
-    return (entity.start, entity.end)
-
-
-def _flat(post: Post) -> tuple[Entity, ...]:
-    """The mentions in order, once it is sure that BIO tags can express them."""
-    entities = tuple(sorted(post.entities, key=_span))
-    for entity in entities:
-        if entity.type is None:
-            raise DataError(
-                f"{post.file}:{post.line}: post {post.id}: the mention {post.mention(entity)!r} has no type",
-                "Give it one, or use task: re.",
-            )
-    for left, right in pairwise(entities):
-        if right.start < left.end:
-            raise DataError(
-                f"{post.file}:{post.line}: post {post.id}: {post.mention(left)!r} and"
-                f" {post.mention(right)!r} overlap",
-                "BIO tags know no overlap: keep one of the two.",
-            )
-    return entities

@@ -1,31 +1,58 @@
-"""What turns encoder states into labels: a CRF over first sub-words (NER), a classifier over marker states (RE).
+"""The last layers, from encoder states to labels: a CRF over first sub-words (NER), a classifier (RE).
 
-Trade-off: both answer to the same four calls (scores, loss, kl, decode), so that training and prediction know
-nothing of the task; the classifier is handed a mask that it has no use for.
+Trade-off: both have the same methods (scores, loss, KL, soft targets, decoding), so that training and prediction
+do not depend on the task; the classifier is handed a mask that it has no use for.
 """
 
 import math
-from typing import NamedTuple
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cotpd.config import DistilParams
-from cotpd.student.crf import Belief, LinearChainCRF
+from cotpd.sections import DistilParams
+from cotpd.student.crf import LinearChainCRF, SoftTargets
 from cotpd.student.labels import LabelSet
+from cotpd.student.tasks import Predicted, PredictedMention, PredictedRelation
 
 
-class Found(NamedTuple):
-    """A predicted mention in tokens, or, in an RE prediction, a relation (start and end are then zero)."""
+class Head(nn.Module, ABC):
+    """Scores, losses and labels of one task. B is the number of examples, T that of states, K that of outputs."""
 
-    start: int
-    end: int
-    label: str
-    score: float
+    labels: LabelSet
+
+    @abstractmethod
+    def compute_loss(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+        """Return the task's loss, a mean over the examples, ()."""
+
+    @abstractmethod
+    def compute_kl(self, knowledge: Tensor, prompt: Tensor, mask: Tensor, distil: DistilParams) -> Tensor:
+        """Return KL(knowledge || prompt) of two views' scores, a mean over the examples, ().
+
+        The knowledge side gets no gradient. The KL is multiplied by the squared temperature (Hinton et al. 2015).
+        """
+
+    @abstractmethod
+    def compute_soft_targets(self, scores: Tensor, mask: Tensor, temperature: float) -> SoftTargets:
+        """Return a teacher's distribution over each example's labels, without gradient."""
+
+    @abstractmethod
+    def compute_distillation_loss(
+        self, targets: SoftTargets, scores: Tensor, mask: Tensor, temperature: float
+    ) -> Tensor:
+        """Return KL(teacher || student), a mean over the examples, (), times the squared temperature."""
+
+    @abstractmethod
+    def count_target_positions(self, mask: Tensor) -> list[int]:
+        """Return how many positions of each example's soft targets are filled."""
+
+    @abstractmethod
+    def decode(self, scores: Tensor, mask: Tensor, temperature: float = 1.0) -> list[list[Predicted]]:
+        """Return each example's predictions; the temperature changes their scores alone."""
 
 
-class NerHead(nn.Module):
+class NerHead(Head):
     """A linear layer and a linear-chain CRF.
 
     Args:
@@ -35,62 +62,71 @@ class NerHead(nn.Module):
         dropout: Before the linear layer.
     """
 
-    continuations: Tensor
+    continuations: Tensor  # (K,): the tag that continues each tag's mention
 
     def __init__(self, width: int, labels: LabelSet, constrained: bool, dropout: float) -> None:
         super().__init__()
         self.labels = labels
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(width, len(labels.names))
-        self.crf = LinearChainCRF(len(labels.names), torch.tensor(labels.successors()) if constrained else None)
-        self.register_buffer("continuations", torch.tensor(labels.continuations()), persistent=False)
+        allowed = torch.tensor(labels.list_successors()) if constrained else None
+        self.crf = LinearChainCRF(len(labels.names), allowed)
+        self.register_buffer("continuations", torch.tensor(labels.list_continuations()), persistent=False)
 
     def forward(self, states: Tensor) -> Tensor:
-        """Emissions (batch, T, K) of states (batch, T, d)."""
-        return self.linear(self.dropout(states)).float()
+        """Return emissions (B, T, K) of states (B, T, d)."""
+        emissions: Tensor = self.linear(self.dropout(states))
+        return emissions.float()
 
-    def loss(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        """Mean negative log-likelihood of a post."""
-        return self.crf.nll(scores, targets, mask).mean()
+    def compute_loss(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+        """Return the mean negative log-likelihood of a post."""
+        return self.crf.compute_nll(scores, targets, mask).mean()
 
-    def kl(self, knowledge: Tensor, prompt: Tensor, mask: Tensor, distil: DistilParams) -> Tensor:
-        """Mean KL(knowledge || prompt) of a post, times the squared temperature (Hinton et al. 2015)."""
-        measure = self.crf.sequence_kl if distil.kl == "sequence" else self.crf.token_kl
+    def compute_kl(self, knowledge: Tensor, prompt: Tensor, mask: Tensor, distil: DistilParams) -> Tensor:
+        """Return the mean KL of a post, over whole tag sequences or over single tokens, as ``distil`` says."""
+        measure = self.crf.compute_sequence_kl if distil.kl == "sequence" else self.crf.compute_token_kl
         return measure(knowledge, prompt, mask, distil.temperature).mean() * distil.temperature**2
 
-    def belief(self, scores: Tensor, mask: Tensor, temperature: float) -> Belief:
-        """What the scores say of each post, for a student to be taught; without gradient."""
-        return self.crf.belief(scores, mask, temperature)
+    def compute_soft_targets(self, scores: Tensor, mask: Tensor, temperature: float) -> SoftTargets:
+        """Return the marginals, expected transitions and entropy of each post's tag sequences."""
+        return self.crf.compute_soft_targets(scores, mask, temperature)
 
-    def taught(self, belief: Belief, scores: Tensor, mask: Tensor, temperature: float) -> Tensor:
-        """Mean KL(belief || student) of a post, times the squared temperature."""
-        gap = self.crf.cross_entropy(belief, scores, mask, temperature) - belief.entropy
-        return gap.mean() * temperature**2
+    def compute_distillation_loss(
+        self, targets: SoftTargets, scores: Tensor, mask: Tensor, temperature: float
+    ) -> Tensor:
+        """Return the mean KL of a post, over whole tag sequences."""
+        kl = self.crf.compute_cross_entropy(targets, scores, mask, temperature) - targets.entropy
+        return kl.mean() * temperature**2
+
+    def count_target_positions(self, mask: Tensor) -> list[int]:
+        """Return the length of each post in words."""
+        lengths: list[int] = mask.sum(1).tolist()
+        return lengths
 
     @torch.no_grad()
-    def decode(self, scores: Tensor, mask: Tensor, temperature: float = 1.0) -> list[list[Found]]:
-        """Mentions on the best path. A score is the exact probability that just this mention stands there.
-
-        The temperature changes these probabilities and no mention.
+    def decode(self, scores: Tensor, mask: Tensor, temperature: float = 1.0) -> list[list[Predicted]]:
+        """Return the mentions on the best path, each with the exact probability that just it stands there.
 
         The posterior of a chain is a Markov chain, so that the probability of tags a..b, and of no continuation
         after them, is a product of conditional probabilities.
         """
-        path = self.crf.viterbi(scores, mask)[0]
-        here, rows = self.crf.along(scores, path, mask, temperature)
-        goes_on = rows.gather(2, self.continuations[path[:, :-1], None]).squeeze(2)
-        follows = rows.gather(2, path[:, 1:, None]).squeeze(2)
-        columns = (mask.sum(1), path, here, follows, 1 - goes_on)
-        found: list[list[Found]] = []
+        path = self.crf.decode_viterbi(scores, mask)[0]
+        at_path, next_tags = self.crf.compute_path_probabilities(scores, path, mask, temperature)
+        follows = next_tags.gather(2, path[:, 1:, None]).squeeze(2)  # (B, T - 1): the path's next tag
+        continues = next_tags.gather(2, self.continuations[path[:, :-1], None]).squeeze(2)  # the mention goes on
+        columns = (mask.sum(1), path, at_path, follows, 1 - continues)
+
+        predictions: list[list[Predicted]] = []
         for length, tags, begins, steps, ends in zip(*(column.tolist() for column in columns), strict=True):
-            found.append([])
-            for start, end, kind in self.labels.spans(tags[:length]):
+            mentions: list[Predicted] = []
+            for start, end, kind in self.labels.decode_spans(tags[:length]):
                 score = begins[start] * math.prod(steps[start : end - 1]) * (ends[end - 1] if end < length else 1)
-                found[-1].append(Found(start, end, kind, score))
-        return found
+                mentions.append(PredictedMention(start, end, kind, score))
+            predictions.append(mentions)
+        return predictions
 
 
-class ReHead(nn.Module):
+class ReHead(Head):
     """A classifier over the concatenated states of the two opening markers (Baldini Soares et al. 2019).
 
     Args:
@@ -111,41 +147,45 @@ class ReHead(nn.Module):
         )
 
     def forward(self, states: Tensor) -> Tensor:
-        """Logits (batch, R) of marker states (batch, 2, d)."""
-        return self.classify(states.flatten(1)).float()
+        """Return logits (B, K) of marker states (B, 2, d)."""
+        logits: Tensor = self.classify(states.flatten(1))
+        return logits.float()
 
-    def loss(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        """Mean cross-entropy of a pair."""
+    def compute_loss(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+        """Return the mean cross-entropy of a pair."""
         return functional.cross_entropy(scores, targets[:, 0])
 
-    def kl(self, knowledge: Tensor, prompt: Tensor, mask: Tensor, distil: DistilParams) -> Tensor:
-        """Mean KL(knowledge || prompt) of a pair, times the squared temperature."""
+    def compute_kl(self, knowledge: Tensor, prompt: Tensor, mask: Tensor, distil: DistilParams) -> Tensor:
+        """Return the mean KL of a pair."""
         p, q = knowledge.detach() / distil.temperature, prompt / distil.temperature
         log_p, log_q = p.log_softmax(-1), q.log_softmax(-1)
         return (log_p.exp() * (log_p - log_q)).sum(-1).mean() * distil.temperature**2
 
     @torch.no_grad()
-    def belief(self, scores: Tensor, mask: Tensor, temperature: float) -> Belief:
-        """Each pair's distribution over relations: a chain of one position, without transitions."""
+    def compute_soft_targets(self, scores: Tensor, mask: Tensor, temperature: float) -> SoftTargets:
+        """Return each pair's distribution over relations: a chain of one position, without transitions."""
         log_p = (scores / temperature).log_softmax(-1)
-        return Belief(log_p.exp().unsqueeze(1), log_p.new_zeros(len(log_p), 0, 0), -(log_p.exp() * log_p).sum(-1))
+        entropy = -(log_p.exp() * log_p).sum(-1)
+        return SoftTargets(log_p.exp().unsqueeze(1), log_p.new_zeros(len(log_p), 0, 0), entropy)
 
-    def taught(self, belief: Belief, scores: Tensor, mask: Tensor, temperature: float) -> Tensor:
-        """Mean KL(belief || student) of a pair, times the squared temperature."""
+    def compute_distillation_loss(
+        self, targets: SoftTargets, scores: Tensor, mask: Tensor, temperature: float
+    ) -> Tensor:
+        """Return the mean KL of a pair."""
         log_q = (scores / temperature).log_softmax(-1)
-        gap = -(belief.unary[:, 0] * log_q).sum(-1) - belief.entropy
-        return gap.mean() * temperature**2
+        kl = -(targets.unary[:, 0] * log_q).sum(-1) - targets.entropy
+        return kl.mean() * temperature**2
+
+    def count_target_positions(self, mask: Tensor) -> list[int]:
+        """Return 1 for each pair, whose distribution is a chain of one position."""
+        return [1] * len(mask)
 
     @torch.no_grad()
-    def decode(self, scores: Tensor, mask: Tensor, temperature: float = 1.0) -> list[list[Found]]:
-        """The most probable relation of each pair and its probability at a temperature."""
-        best, at = (scores / temperature).softmax(-1).max(-1)
+    def decode(self, scores: Tensor, mask: Tensor, temperature: float = 1.0) -> list[list[Predicted]]:
+        """Return the most probable relation of each pair, and its probability."""
+        probabilities, indices = (scores / temperature).softmax(-1).max(-1)
         names = self.labels.names
-        return [[Found(0, 0, names[i], p)] for i, p in zip(at.tolist(), best.tolist(), strict=True)]
-
-
-def make_head(width: int, labels: LabelSet, constrained: bool, dropout: float) -> NerHead | ReHead:
-    """The head of a task."""
-    if labels.task == "ner":
-        return NerHead(width, labels, constrained, dropout)
-    return ReHead(width, labels, dropout)
+        return [
+            [PredictedRelation(names[index], probability)]
+            for index, probability in zip(indices.tolist(), probabilities.tolist(), strict=True)
+        ]

@@ -1,4 +1,4 @@
-"""The label inventory: which BIO tags (NER) or relations (RE) a model knows, saved with it.
+"""The label inventory: which BIO tags (NER) or relations (RE) a model can predict, saved with it.
 
 Trade-off: the inventory is fixed when training starts, so a label that turns up later is an error that names its
 post, never a silent O.
@@ -7,84 +7,88 @@ post, never a silent O.
 from collections.abc import Iterable, Sequence
 from typing import Self
 
-from cotpd.data.records import NO_RELATION, Record
+from cotpd.data.records import Record
 from cotpd.errors import DataError
-from cotpd.student.examples import Example, Task
-
-OUTSIDE = "O"
+from cotpd.student.examples import Example
+from cotpd.student.tasks import Task, TaskName, find_task
+from cotpd.student.tasks.named_entities import OUTSIDE
 
 
 class LabelSet(Record):
     """An ordered inventory. ``names`` are BIO tags, O first (NER), or relations, None first (RE)."""
 
-    task: Task
+    task: TaskName
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, task: Task, types: Iterable[str]) -> Self:
-        """The inventory for entity types or relation labels, in an order that does not depend on theirs.
+    def build(cls, task: TaskName, types: Iterable[str]) -> Self:
+        """Return the inventory of entity types or relation labels; their order does not matter.
 
         Raises:
-            DataError: There are none.
+            DataError: There are no types.
         """
         types = sorted(set(types))
         if not types:
-            what = "entity types" if task == "ner" else "relation labels"
-            raise DataError(f"there are no {what} to learn", "Look at data.types and at the training split.")
-        if task == "ner":
-            return cls(task=task, names=(OUTSIDE, *(f"{p}-{t}" for t in types for p in "BI")))
-        return cls(task=task, names=tuple(sorted(types, key=lambda label: (label != NO_RELATION, label))))
+            noun = find_task(task).label_noun
+            raise DataError(f"there are no {noun} to learn", "Look at data.types and at the training split.")
+        return cls(task=task, names=find_task(task).list_names(types))
+
+    @property
+    def definition(self) -> Task:
+        """The task that the labels are of."""
+        return find_task(self.task)
 
     @property
     def types(self) -> tuple[str, ...]:
         """Entity types (NER) or relation labels (RE)."""
-        if self.task == "re":
-            return self.names
-        return tuple(name[2:] for name in self.names if name.startswith("B-"))
+        return self.definition.list_types(self.names)
 
-    def targets(self, example: Example) -> list[int]:
-        """Tag of each token (NER), or the one relation (RE; empty when the example has no label).
+    def encode_gold(self, example: Example) -> list[int]:
+        """Return the tag of each token (NER), or the one relation (RE; empty if the example has no label).
 
         Raises:
             DataError: The example holds a label outside the inventory.
         """
-        if self.task == "re":
-            return [] if example.label is None else [self._index(example.label, example)]
-        tags = [0] * len(example.tokens)
-        for entity in example.entities:
-            begin = self._index(f"B-{entity.type}", example)
-            tags[entity.start : entity.end] = [begin] + [begin + 1] * (entity.end - entity.start - 1)
-        return tags
+        return self.definition.encode_gold(example, self)
 
-    def _index(self, name: str, example: Example) -> int:
+    def find_index(self, name: str, label: str, example: Example) -> int:
+        """Return the index of a name.
+
+        Args:
+            name: A BIO tag or a relation.
+            label: The entity type or relation, for the message.
+            example: That holds it, for the message.
+
+        Raises:
+            DataError: The name is not in the inventory.
+        """
         if name in self.names:
             return self.names.index(name)
-        label = name if self.task == "re" else name[2:]
         where = f"{example.file}:{example.line}: " if example.file else ""
         raise DataError(
             f"{where}post {example.id}: label {label!r} is none of {', '.join(self.types)}",
             "Correct it, or add it to data.types and train again.",
         )
 
-    def spans(self, tags: Sequence[int]) -> list[tuple[int, int, str]]:
-        """Mentions (start, end, type) of a tag sequence; an I- that follows no mention of its type begins one."""
-        found: list[tuple[int, int, str]] = []
-        for at, tag in enumerate(tags):
+    def decode_spans(self, tags: Sequence[int]) -> list[tuple[int, int, str]]:
+        """Return the mentions (start, end, type) of a tag sequence; a stray I- begins a mention."""
+        spans: list[tuple[int, int, str]] = []
+        for position, tag in enumerate(tags):
             prefix, _, kind = self.names[tag].partition("-")
             if prefix == OUTSIDE:
                 continue
-            if prefix == "I" and found and found[-1][1] == at and found[-1][2] == kind:
-                found[-1] = (found[-1][0], at + 1, kind)
+            if prefix == "I" and spans and spans[-1][1:] == (position, kind):
+                spans[-1] = (spans[-1][0], position + 1, kind)
             else:
-                found.append((at, at + 1, kind))
-        return found
+                spans.append((position, position + 1, kind))
+        return spans
 
-    def continuations(self) -> list[int]:
-        """The tag that goes on with a mention, for each tag in it: I- of its type; for O, itself (NER)."""
-        return [at + name.startswith("B-") for at, name in enumerate(self.names)]
+    def list_continuations(self) -> list[int]:
+        """Return, for each tag, the tag that continues its mention: I- of its type; for O, O itself (NER)."""
+        return [index + name.startswith("B-") for index, name in enumerate(self.names)]
 
-    def successors(self) -> list[list[bool]]:
-        """What BIO allows: row i says which tags may follow tag i, the last row which may begin (NER)."""
+    def list_successors(self) -> list[list[bool]]:
+        """Return what BIO allows: row i says which tags may follow tag i, the last row which may begin (NER)."""
         rows = []
         for before in (*self.names, OUTSIDE):
             rows.append([not tag.startswith("I-") or before[2:] == tag[2:] for tag in self.names])

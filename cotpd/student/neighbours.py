@@ -18,20 +18,19 @@ import torch
 from cotpd.errors import DataError
 from cotpd.models import cache_folder
 from cotpd.progress import Progress
-from cotpd.student.batches import collate, reading_order, sizes
-from cotpd.student.examples import Example, Span
+from cotpd.student.batches import collate, measure_sizes, order_for_reading
+from cotpd.student.examples import Example
 from cotpd.student.student import Student
+from cotpd.student.tasks import Span
 
-FORMAT = 1  # raised when the meaning of a kept index changes
-PAIR: Span = (0, 0)  # the place of a relation, as in a prediction
+FORMAT = 1  # raised when the meaning of a cached index changes
 
 
 class Neighbour(NamedTuple):
-    """A training example, its mention (tokens; of a pair: 0, 0), its gold label, and the cosine similarity."""
+    """A training example, its mention's tokens (None: its pair), its gold label, and the cosine similarity."""
 
     example: Example
-    start: int
-    end: int
+    span: Span | None
     label: str
     similarity: float
 
@@ -42,12 +41,17 @@ class Neighbours:
     Args:
         student: Whose states are compared.
         examples: Training examples with their gold annotation.
-        states: Unit vectors of their mentions in order, as :func:`mention_states` gives them.
+        states: Unit vectors of their mentions in order, as :func:`compute_mention_states` returns them.
     """
 
     def __init__(self, student: Student, examples: Sequence[Example], states: np.ndarray) -> None:
         self.student, self.examples, self.states = student, examples, states
-        self.places = [(at, *spot) for at, example in enumerate(examples) for spot in _gold(example)]
+        # for each row of the states: index of the example, span and gold label
+        self.mentions = [
+            (index, span, label)
+            for index, example in enumerate(examples)
+            for span, label in student.labels.definition.list_targets(example)
+        ]
 
     @classmethod
     def build(cls, student: Student, folder: Path, examples: Sequence[Example], progress: bool = True) -> Self:
@@ -60,90 +64,82 @@ class Neighbours:
             student: Loaded from ``folder``.
             folder: Its weights name the index.
             examples: Training examples.
-            progress: Whether to show how far it has come.
+            progress: Whether to show a progress bar.
 
         Raises:
-            DataError: There is no gold mention or pair, or a label that the student does not know.
+            DataError: There is no gold mention or pair, or a label that the student cannot predict.
         """
-        spans = [[(start, end) for start, end, _ in _gold(example)] for example in examples]
+        task = student.labels.definition
+        spans = [[span for span, _ in task.list_targets(example)] for example in examples]
         if not any(spans):
-            what = "mention" if student.labels.task == "ner" else "pair"
             raise DataError(
-                f"no training post has a {what}", "Explain with the data that the student learnt from."
+                f"no training post has a {task.target_noun}",
+                "Explain with the data that the student learnt from.",
             )
-        path = cache_folder() / "neighbours" / f"{_key(folder, examples)}.safetensors"
-        states = _read(path)
+        path = cache_folder() / "neighbours" / f"{_compute_key(folder, examples)}.safetensors"
+        states = _read_states(path)
         if states is None or len(states) != sum(map(len, spans)):
-            states = mention_states(student, examples, spans, progress=progress).astype(np.float16)
-            _write(path, states)
+            states = compute_mention_states(student, examples, spans, progress=progress).astype(np.float16)
+            _write_states(path, states)
         return cls(student, examples, states.astype(np.float32))
 
-    def nearest(
-        self, examples: Sequence[Example], spans: Sequence[Sequence[Span]], count: int
+    def find_nearest(
+        self, examples: Sequence[Example], spans: Sequence[Sequence[Span | None]], count: int
     ) -> list[list[list[Neighbour]]]:
-        """The nearest training posts of each span of each example, the nearest first, no post twice."""
+        """Return, for each span of each example, the nearest training posts, the nearest first, no post twice."""
         if not any(spans):
             return [[] for _ in spans]
-        queries = mention_states(self.student, examples, spans)
-        found = iter(self._of(similarity, count) for similarity in queries @ self.states.T)
-        return [[next(found) for _ in some] for some in spans]
+        queries = compute_mention_states(self.student, examples, spans)
+        neighbours = iter(self._select_nearest(similarity, count) for similarity in queries @ self.states.T)
+        return [[next(neighbours) for _ in example_spans] for example_spans in spans]
 
-    def _of(self, similarity: np.ndarray, count: int) -> list[Neighbour]:
-        chosen: dict[int, Neighbour] = {}
-        for place in np.argsort(-similarity, kind="stable"):
-            at, start, end, label = self.places[place]
-            if at not in chosen:
-                chosen[at] = Neighbour(self.examples[at], start, end, label, float(similarity[place]))
-            if len(chosen) == count:
+    def _select_nearest(self, similarity: np.ndarray, count: int) -> list[Neighbour]:
+        """Return the training posts with the most similar mentions; ``similarity`` is (mentions,)."""
+        nearest: dict[int, Neighbour] = {}
+        for mention in np.argsort(-similarity, kind="stable"):
+            index, span, label = self.mentions[mention]
+            if index not in nearest:
+                nearest[index] = Neighbour(self.examples[index], span, label, float(similarity[mention]))
+            if len(nearest) == count:
                 break
-        return list(chosen.values())
+        return list(nearest.values())
 
 
-def mention_states(
+def compute_mention_states(
     student: Student,
     examples: Sequence[Example],
-    spans: Sequence[Sequence[Span]],
+    spans: Sequence[Sequence[Span | None]],
     batch_size: int = 32,
     progress: bool = False,
 ) -> np.ndarray:
-    """Unit vectors of spans, in the order of the examples and of each one's spans; float32, shape (spans, d).
+    """Return unit vectors of spans, in the order of the examples and of each one's spans; float32, (spans, d).
 
     Args:
         student: Read in its own view.
         examples: Posts or pairs.
-        spans: Of each example, in tokens; of a pair ``(0, 0)``, whatever they are.
+        spans: Of each example, in tokens; None for its pair.
         batch_size: Examples at a time.
-        progress: Whether to show how far it has come.
+        progress: Whether to show a progress bar.
     """
-    encoded = student.tokens.encode(examples)
-    rows: list[np.ndarray] = [np.empty(0)] * len(examples)
+    encoder, view, task = student.example_encoder, student.views[0], student.labels.definition
+    encoded = encoder.encode(examples)
+    vectors: list[np.ndarray] = [np.empty(0)] * len(examples)
     with Progress("reading training posts", len(examples), show=progress) as bar:
-        for chosen in reading_order(sizes(encoded, student.tokens), batch_size):
-            batch = collate([encoded[i] for i in chosen], student.views[0], student.tokens).to(student.device)
+        for indices in order_for_reading(measure_sizes(encoded, encoder), batch_size):
+            batch = collate([encoded[index] for index in indices], view, encoder).to(student.device)
             with torch.inference_mode():
-                states = student.model.states(batch, student.views[0]).float().cpu().numpy()
-            for i, one in zip(chosen, states, strict=True):
-                rows[i] = _vectors(one, spans[i], student.labels.task)
-            bar.advance(len(chosen))
-    found = np.concatenate(rows) if rows else np.empty((0, 0))
-    return (found / np.linalg.norm(found, axis=1, keepdims=True).clip(min=1e-12)).astype(np.float32)
+                states = student.model.compute_states(batch, view).float().cpu().numpy()
+            for index, example_states in zip(indices, states, strict=True):
+                vectors[index] = task.pool_states(example_states, spans[index])
+            bar.advance(len(indices))
+
+    stacked = np.concatenate(vectors) if vectors else np.empty((0, 0))
+    unit: np.ndarray = stacked / np.linalg.norm(stacked, axis=1, keepdims=True).clip(min=1e-12)
+    return unit.astype(np.float32)
 
 
-def _vectors(states: np.ndarray, spans: Sequence[Span], task: str) -> np.ndarray:
-    """From states (T, d) of an example to (spans, d); a pair's two are put end to end: (spans, 2d)."""
-    if task == "re":
-        return np.stack([states.reshape(-1)] * len(spans)) if spans else np.empty((0, states.size))
-    return np.stack([states[a:b].mean(0) for a, b in spans]) if spans else np.empty((0, states.shape[1]))
-
-
-def _gold(example: Example) -> list[tuple[int, int, str]]:
-    if example.head is not None:
-        return [(*PAIR, example.label)] if example.label is not None else []
-    return [(one.start, one.end, one.type or "") for one in example.entities]
-
-
-def _key(folder: Path, examples: Sequence[Example]) -> str:
-    """Hash of all that the states depend on: weights, tokenizer and configuration, the examples' text and gold."""
+def _compute_key(folder: Path, examples: Sequence[Example]) -> str:
+    """Return a hash of everything that the states depend on: the model's files, the examples' text and gold."""
     digest = hashlib.sha256(f"{FORMAT}\n".encode())
     for file in sorted(path for path in folder.rglob("*") if path.suffix in (".safetensors", ".json")):
         with file.open("rb") as data:
@@ -154,17 +150,19 @@ def _key(folder: Path, examples: Sequence[Example]) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> np.ndarray | None:
+def _read_states(path: Path) -> np.ndarray | None:
+    """Return the states of a cached index; None if there is none or it is damaged."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
         return load_file(path)["states"]
-    except (FileNotFoundError, SafetensorError, KeyError):  # a damaged index is made again
+    except (FileNotFoundError, SafetensorError, KeyError):
         return None
 
 
-def _write(path: Path, states: np.ndarray) -> None:
+def _write_states(path: Path, states: np.ndarray) -> None:
+    """Write an index to the cache; a cache that cannot be written costs time and nothing else."""
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
@@ -173,6 +171,6 @@ def _write(path: Path, states: np.ndarray) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({"states": states}, partial)
         partial.replace(path)
-    except (OSError, SafetensorError):  # a cache that cannot be written costs time and nothing else
+    except (OSError, SafetensorError):
         with suppress(OSError):
             partial.unlink(missing_ok=True)

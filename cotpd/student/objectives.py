@@ -1,7 +1,7 @@
-"""What a step minimises: plain fine-tuning of one view, or both views brought together.
+"""The loss that a step minimises: fine-tuning of one view, both views together, or the student of frozen teachers.
 
-Trade-off: an objective is handed examples, not tensors, and makes the batches that it needs itself. The loop then
-knows nothing of views or teachers, and a further way of training is one more class here.
+Trade-off: an objective is handed examples, not tensors, and makes the batches that it needs itself. The training
+loop then depends on neither views nor teachers, and a new way of training is one more class here.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
 
-from cotpd.config import DistilParams
+from cotpd.sections import DistilParams
 from cotpd.student.batches import Batch, collate
 from cotpd.student.views import Encoded, View
 
@@ -24,20 +24,20 @@ class Objective(Protocol):
 
     @property
     def views(self) -> tuple[View, ...]:
-        """What the model learns to read, the view that inference uses first.
+        """The views that the model learns to read, the one that inference uses first.
 
-        The best epoch is picked by the first; without "prompt" among them the generator is left out.
+        The first one's F1 picks the best epoch; without "prompt" among them the generator is left out.
         """
 
     @property
     def fingerprint(self) -> str:
-        """All that the losses depend on beside the examples and the model: another makes a checkpoint useless."""
+        """Everything that the losses depend on beside examples and model; it enters the run's fingerprint."""
 
-    def losses(self, learner: "Student", chosen: Sequence[Encoded]) -> dict[str, Tensor]:
-        """The parts of the loss by name, each a mean over ``chosen``; "loss" is what is minimised.
+    def compute_losses(self, learner: "Student", examples: Sequence[Encoded]) -> dict[str, Tensor]:
+        """Return the parts of the loss by name, each a mean over the examples, (); "loss" is minimised.
 
-        The loop calls it in training mode, under autocast, with a part of a step's examples (several processes
-        and train.accumulate split them) and adds the parts up, each weighted by its share of the examples.
+        The training loop calls it in training mode, under autocast, with a part of a step's examples (several
+        processes and train.accumulate split them). It weights each part by its share of the examples.
         """
 
 
@@ -57,11 +57,11 @@ class FineTuning:
         """The view."""
         return self.view
 
-    def losses(self, learner: "Student", chosen: Sequence[Encoded]) -> dict[str, Tensor]:
-        """The task's loss."""
-        batch = batch_of(learner, chosen, self.view)
+    def compute_losses(self, learner: "Student", examples: Sequence[Encoded]) -> dict[str, Tensor]:
+        """Return the task's loss."""
+        batch = make_batch(learner, examples, self.view)
         scores = learner.model(batch, self.view)
-        return {"loss": learner.model.head.loss(scores, batch.targets, batch.mask)}
+        return {"loss": learner.model.head.compute_loss(scores, batch.targets, batch.mask)}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class JointDistillation:
 
     L = L_task(knowledge) + L_task(prompt) + alpha KL(knowledge || prompt)
 
-    The knowledge side of the KL is detached: knowledge teaches and does not learn from what knows less.
+    The knowledge side of the KL is detached: the view with more information must not learn from the other.
     """
 
     params: DistilParams
@@ -82,34 +82,37 @@ class JointDistillation:
 
     @property
     def fingerprint(self) -> str:
-        """How the views are brought together."""
+        """The parameters of the distillation."""
         return self.params.model_dump_json()
 
-    def losses(self, learner: "Student", chosen: Sequence[Encoded]) -> dict[str, Tensor]:
-        """The sum and its parts."""
-        knowledge, prompt = batch_of(learner, chosen, "knowledge"), batch_of(learner, chosen, "prompt")
+    def compute_losses(self, learner: "Student", examples: Sequence[Encoded]) -> dict[str, Tensor]:
+        """Return the sum and its parts."""
+        knowledge = make_batch(learner, examples, "knowledge")
+        prompt = make_batch(learner, examples, "prompt")
+        knowledge_scores = learner.model(knowledge, "knowledge")
+        prompt_scores = learner.model(prompt, "prompt")
+
         head = learner.model.head
-        teacher, student = learner.model(knowledge, "knowledge"), learner.model(prompt, "prompt")
         parts = {
-            "loss_knowledge": head.loss(teacher, knowledge.targets, knowledge.mask),
-            "loss_prompt": head.loss(student, prompt.targets, prompt.mask),
-            "kl": head.kl(teacher, student, prompt.mask, self.params),
+            "loss_knowledge": head.compute_loss(knowledge_scores, knowledge.targets, knowledge.mask),
+            "loss_prompt": head.compute_loss(prompt_scores, prompt.targets, prompt.mask),
+            "kl": head.compute_kl(knowledge_scores, prompt_scores, prompt.mask, self.params),
         }
         total = parts["loss_knowledge"] + parts["loss_prompt"] + self.params.alpha * parts["kl"]
         return {"loss": total, **parts}
 
 
 @dataclass(frozen=True)
-class Taught:
+class FrozenDistillation:
     """Frozen teachers: alpha KL(teachers || student) on every example, gold L_task on those that have labels.
 
-    What the teachers believe was computed once, so that an epoch costs the student's own view alone; with several
-    teachers the KL is the mean of theirs. Patient teaching of this kind, also on unlabelled text, goes back to
-    Hinton et al. (2015); the divergence is the exact one over whole sequences.
+    The teachers' soft targets were computed once, so that an epoch costs the student's own view alone. With
+    several teachers the KL is the mean over them. Patient teaching of this kind, also on unlabelled text, goes
+    back to Hinton et al. (2015); the divergence is the exact one over whole sequences.
 
     Attributes:
         view: "prompt", or "text" for a student without prompts.
-        targets: What the teachers believe, by example id, computed at params.temperature.
+        targets: The teachers' soft targets by example id, computed at params.temperature.
         unlabelled: Ids of the examples that have no labels.
         params: Weights alpha and gold, and the temperature.
     """
@@ -126,23 +129,29 @@ class Taught:
 
     @property
     def fingerprint(self) -> str:
-        """The weights, and all that is believed."""
+        """The parameters, the unlabelled ids and a digest of the soft targets."""
         return f"{self.view} {self.params.model_dump_json()} {sorted(self.unlabelled)} {self.targets.digest}"
 
-    def losses(self, learner: "Student", chosen: Sequence[Encoded]) -> dict[str, Tensor]:
-        """The weighted sum and its parts."""
-        batch = batch_of(learner, chosen, self.view)
+    def compute_losses(self, learner: "Student", examples: Sequence[Encoded]) -> dict[str, Tensor]:
+        """Return the weighted sum and its parts.
+
+        Raises:
+            ModelError: The teachers have no soft targets for an example.
+        """
+        batch = make_batch(learner, examples, self.view)
         scores, head = learner.model(batch, self.view), learner.model.head
-        belief = self.targets.batch(batch.names, learner.device)
-        parts = {"kl": head.taught(belief, scores, batch.mask, self.params.temperature)}
+        targets = self.targets.stack(batch.example_ids, learner.device)
+        parts = {"kl": head.compute_distillation_loss(targets, scores, batch.mask, self.params.temperature)}
+
         parts["loss_gold"] = parts["kl"].new_zeros(())
-        labelled = [at for at, name in enumerate(batch.names) if name not in self.unlabelled]
+        labelled = [index for index, name in enumerate(batch.example_ids) if name not in self.unlabelled]
         if labelled and self.params.gold:
-            own = head.loss(scores[labelled], batch.targets[labelled], batch.mask[labelled])
-            parts["loss_gold"] = own * (len(labelled) / len(chosen))
-        return {"loss": self.params.alpha * parts["kl"] + self.params.gold * parts["loss_gold"], **parts}
+            loss = head.compute_loss(scores[labelled], batch.targets[labelled], batch.mask[labelled])
+            parts["loss_gold"] = loss * (len(labelled) / len(examples))
+        total = self.params.alpha * parts["kl"] + self.params.gold * parts["loss_gold"]
+        return {"loss": total, **parts}
 
 
-def batch_of(learner: "Student", chosen: Sequence[Encoded], view: View) -> Batch:
-    """Some examples in one view, on the learner's device."""
-    return collate(chosen, view, learner.tokens).to(learner.device)
+def make_batch(learner: "Student", examples: Sequence[Encoded], view: View) -> Batch:
+    """Return examples in one view as a batch on the learner's device."""
+    return collate(examples, view, learner.example_encoder).to(learner.device)

@@ -13,46 +13,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
-from cotpd.config import StudentParams
 from cotpd.data.records import Record
 from cotpd.errors import CotpdError, ModelError
+from cotpd.sections import StudentParams
 from cotpd.storage import writing
-from cotpd.student.folders import part_of, replace, settle
+from cotpd.student.folder_digests import (
+    CARD,
+    ENCODER,
+    PARTS,
+    REMEDY,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+    compute_digests,
+    verify_parts,
+)
+from cotpd.student.folders import make_partial_folder, recover_interrupted_swap, replace_folder
 from cotpd.student.labels import LabelSet
 from cotpd.student.model import StudentModel
 from cotpd.student.views import SPECIAL_TOKENS, View
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-
-CARD, WEIGHTS = "student.json", "model.safetensors"
-ENCODER, TOKENIZER = "encoder", "tokenizer"  # folders
-_TOKENIZER_CONFIG = "tokenizer_config.json"
-_ORIGIN = (
-    "is_local",
-    "local_files_only",
-    "name_or_path",
-)  # where a tokenizer was read from: no part of what it does
-_ONLY_THERE = hashlib.sha256(b"").hexdigest()  # what earlier releases wrote for tokenizer_config.json
-_PARTS = "parts"  # in the head of the weights: digests of the files that they belong to
-_REMEDY = "Train it again, or fetch the whole folder again."
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 
 class Card(Record):
-    """student.json: what is needed, beside weights and tokenizer, to build the model again."""
+    """student.json: everything, beside weights and tokenizer, that building the model again needs."""
 
     format: Literal[1] = 1
     labels: LabelSet
     views: tuple[View, ...] = Field(min_length=1)
     student: StudentParams
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    """What scores are divided by before they become probabilities."""
+    """Scores are divided by it before they become probabilities."""
 
 
 class Parts(NamedTuple):
-    """What a student consists of."""
+    """The parts of a saved student; ``reads`` is the most positions that its encoder reads."""
 
     model: StudentModel
     tokenizer: "PreTrainedTokenizerBase"
@@ -60,15 +59,15 @@ class Parts(NamedTuple):
     reads: int
 
 
-def build(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, "PreTrainedTokenizerBase", int]:
-    """A model with a pretrained encoder and a fresh head, its tokenizer, and how many positions it reads.
+def build_model(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, "PreTrainedTokenizerBase", int]:
+    """Return a model with a pretrained encoder and a fresh head, its tokenizer, and the most positions it reads.
 
     Raises:
-        ModelError: The encoder cannot be had or is not a text encoder.
+        ModelError: The encoder cannot be loaded or is not a text encoder.
     """
     from transformers import AutoModel, AutoTokenizer
 
-    source = source_of(params.encoder)
+    source = resolve_encoder(params.encoder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         encoder = AutoModel.from_pretrained(source, dtype="float32", trust_remote_code=False)
@@ -79,25 +78,26 @@ def build(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, "PreTr
             f"encoder {params.encoder}: {str(error).splitlines()[0]}",
             "Name a catalogued encoder (cotpd models list), a hub name or a folder with config.json and weights.",
         ) from None
-    neutral = _neutral(tokenizer, encoder, f"encoder {params.encoder}")
-    return StudentModel(encoder, params, labels, neutral), tokenizer, reads(encoder.config)
+    neutral = _find_neutral_token(tokenizer, encoder, f"encoder {params.encoder}")
+    return StudentModel(encoder, params, labels, neutral), tokenizer, count_positions(encoder.config)
 
 
-def reads(config: "PretrainedConfig") -> int:
-    """How many positions an encoder reads; RoBERTa and its kin lose those up to the padding's."""
-    most = getattr(config, "max_position_embeddings", None) or 1 << 20
-    offset = (config.pad_token_id or 0) + 1 if config.model_type in _OFFSET else 0
-    return most - offset
+# families that number positions from the padding token's id on, and so have fewer of them
+_OFFSET_FAMILIES = {"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl", "longformer"}
 
 
-_OFFSET = {"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl", "longformer"}
+def count_positions(config: "PretrainedConfig") -> int:
+    """Return the most positions that an encoder reads; 2**20 if its configuration states no limit."""
+    limit: int = getattr(config, "max_position_embeddings", None) or 1 << 20
+    offset: int = (config.pad_token_id or 0) + 1 if config.model_type in _OFFSET_FAMILIES else 0
+    return limit - offset
 
 
-def source_of(name: str) -> str:
-    """The folder or hub name of an encoder's weights: a catalogued one is fetched, if it is not at hand.
+def resolve_encoder(name: str) -> str:
+    """Return the folder or hub name of an encoder's weights; a catalogued one is downloaded to the cache.
 
     Raises:
-        ModelError: It cannot be had.
+        ModelError: The weights are neither cached nor reachable.
     """
     if Path(name).is_dir():
         return name
@@ -106,18 +106,23 @@ def source_of(name: str) -> str:
     return str(resolve(name))
 
 
-def _neutral(tokenizer: "PreTrainedTokenizerBase", encoder: "PreTrainedModel", where: str) -> int:
-    """The token that prompts and markers start from, once it is sure that the two belong together."""
-    rows = len(encoder.get_input_embeddings().weight)
+def _find_neutral_token(tokenizer: "PreTrainedTokenizerBase", encoder: Any, where: str) -> int:
+    """Return the id of the token that prompts and markers start from: mask, or cls where there is none.
+
+    Raises:
+        ModelError: The tokenizer has more tokens than the encoder has embeddings.
+    """
+    rows = encoder.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         raise ModelError(
             f"{where}: its tokenizer knows {len(tokenizer)} tokens and its weights {rows}: they are of two models",
             "Fetch the whole folder again.",
         )
-    return tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.cls_token_id
+    neutral: int = tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.cls_token_id
+    return neutral
 
 
-def save(
+def save_model(
     folder: Path,
     model: StudentModel,
     tokenizer: "PreTrainedTokenizerBase",
@@ -128,79 +133,59 @@ def save(
 
     Args:
         folder: Replaced if it exists.
-        model: Whose weights are kept.
+        model: Whose weights are written.
         tokenizer: The encoder's.
         card: How to build the model again.
         extra: Further text files, content by name.
     """
-    partial = part_of(folder)
+    partial = make_partial_folder(folder)
     with writing(folder, partial):
-        _write(partial, model, tokenizer, card)
+        _write_parts(partial, model, tokenizer, card)
         for name, content in (extra or {}).items():
             (partial / name).write_text(content, "utf-8")
-    replace(partial, folder)
+    replace_folder(partial, folder)
 
 
-def _write(partial: Path, model: StudentModel, tokenizer: "PreTrainedTokenizerBase", card: Card) -> None:
+def _write_parts(partial: Path, model: StudentModel, tokenizer: "PreTrainedTokenizerBase", card: Card) -> None:
+    """Write card, encoder configuration, tokenizer and weights into a folder."""
     from safetensors.torch import save_file
 
     (partial / CARD).write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
     model.encoder.config.save_pretrained(partial / ENCODER)
     tokenizer.save_pretrained(partial / TOKENIZER)
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors, partial / WEIGHTS, metadata={_PARTS: json.dumps(_digests(partial))})
-    shutil.copymode(partial / CARD, partial / WEIGHTS)  # safetensors writes for its owner's eyes alone
+    save_file(tensors, partial / WEIGHTS, metadata={PARTS: json.dumps(compute_digests(partial))})
+    shutil.copymode(partial / CARD, partial / WEIGHTS)  # safetensors lets no other user read the file
 
 
-def _digests(folder: Path) -> dict[str, str]:
-    """What weights mean nothing without, by name: inventory, architecture, encoder and tokenizer.
-
-    The encoder's name and the temperature may change afterwards, and a tokenizer's configuration also says where
-    it was read from.
-    """
-    card = json.loads((folder / CARD).read_text("utf-8"))
-    digests = {CARD: _digest_of(card | {"temperature": None, "student": card["student"] | {"encoder": None}})}
-    for part in (ENCODER, TOKENIZER):
-        for file in sorted(path for path in (folder / part).rglob("*") if path.is_file()):
-            name = file.relative_to(folder).as_posix()
-            digests[name] = hashlib.sha256(file.read_bytes()).hexdigest()
-            if file.name == _TOKENIZER_CONFIG:
-                digests[name] = _digest_of(read_object(file) | dict.fromkeys(_ORIGIN))
-    return digests
-
-
-def _digest_of(value: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def load(folder: Path) -> Parts:
-    """Read a saved model.
+def load_model(folder: Path) -> Parts:
+    """Read a saved model; no code in the folder is run.
 
     Raises:
-        ModelError: The folder is no model, or a part is missing, damaged or of another model.
+        ModelError: The folder holds no model, or a part is missing, damaged or of another model.
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-    settle(folder)
-    card = _card(folder)
-    _verify(folder)
-    options = {"local_files_only": True, "trust_remote_code": False}
-    with _naming(f"{folder / ENCODER / 'config.json'}"):
+    recover_interrupted_swap(folder)
+    card = _read_card(folder)
+    verify_parts(folder)
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    with _name_damaged(f"{folder / ENCODER / 'config.json'}"):
         config = AutoConfig.from_pretrained(folder / ENCODER, **options)
-        encoder = AutoModel.from_config(config, trust_remote_code=False)
-    where = f"{folder / TOKENIZER / _TOKENIZER_CONFIG} or tokenizer.json"
-    with _naming(where):
+        encoder: Any = AutoModel.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]
+    where = f"{folder / TOKENIZER / TOKENIZER_CONFIG} or tokenizer.json"
+    with _name_damaged(where):
         tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER, **options)
-        _try_out(tokenizer)
-    with _naming(f"{folder / CARD}"):
-        model = StudentModel(encoder, card.student, card.labels, _neutral(tokenizer, encoder, where))
-    _fill(model, folder / WEIGHTS)
-    return Parts(model, tokenizer, card, reads(config))
+        _try_tokenizer(tokenizer)
+    with _name_damaged(f"{folder / CARD}"):
+        model = StudentModel(encoder, card.student, card.labels, _find_neutral_token(tokenizer, encoder, where))
+    _load_weights(model, folder / WEIGHTS)
+    return Parts(model, tokenizer, card, count_positions(config))
 
 
 @contextmanager
-def _naming(where: str) -> Iterator[None]:
-    """Name the files where transformers fails, in any way, because JSON is not what it expects."""
+def _name_damaged(where: str) -> Iterator[None]:
+    """Turn any error into a ModelError that names the files: transformers raises all kinds on unexpected JSON."""
     try:
         yield
     except CotpdError:
@@ -209,11 +194,15 @@ def _naming(where: str) -> Iterator[None]:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         if "trust_remote_code" in str(error):
             reason = "it names code of its own (auto_map), which is never run"
-        raise ModelError(f"{where}: incomplete or damaged: {reason}", _REMEDY) from None
+        raise ModelError(f"{where}: incomplete or damaged: {reason}", REMEDY) from None
 
 
-def _try_out(tokenizer: "PreTrainedTokenizerBase") -> None:
-    """Fail where a tokenizer is read, not at the first post: a wrong value may show only in use."""
+def _try_tokenizer(tokenizer: "PreTrainedTokenizerBase") -> None:
+    """Fail when a tokenizer is loaded, not at the first post: some wrong values show only in use.
+
+    Raises:
+        ValueError: A special token is missing.
+    """
     ids = {name: getattr(tokenizer, f"{name}_token_id") for name in (*SPECIAL_TOKENS, "mask", "unk")}
     missing = [name for name in SPECIAL_TOKENS if ids[name] is None]
     if missing:
@@ -221,18 +210,18 @@ def _try_out(tokenizer: "PreTrainedTokenizerBase") -> None:
     tokenizer(["a"], add_special_tokens=False, split_special_tokens=True)
 
 
-def digest(model: StudentModel) -> str:
-    """A digest of a model's weights."""
+def digest_weights(model: StudentModel) -> str:
+    """Return a digest of a model's weights."""
     from safetensors.torch import save
 
     return hashlib.sha256(save(model.state_dict())).hexdigest()
 
 
-def adopt(model: StudentModel, trained: StudentModel) -> None:
-    """Begin with the weights of a trained model; a prompt generator that it lacks stays fresh.
+def copy_weights(model: StudentModel, trained: StudentModel) -> None:
+    """Copy a trained model's weights into a new model; a prompt generator that the trained one lacks stays fresh.
 
     Raises:
-        ModelError: It has another encoder or inventory.
+        ModelError: The trained model has another encoder, architecture or inventory.
     """
     remedy = "Begin with one of the same encoder, data and task."
     if trained.labels != model.labels:
@@ -245,7 +234,12 @@ def adopt(model: StudentModel, trained: StudentModel) -> None:
         raise ModelError("the model to begin with has another architecture", remedy)
 
 
-def _card(folder: Path) -> Card:
+def _read_card(folder: Path) -> Card:
+    """Return the card of a model's folder.
+
+    Raises:
+        ModelError: There is none, or it is damaged; the message names the file.
+    """
     try:
         return Card.model_validate_json((folder / CARD).read_text("utf-8"))
     except FileNotFoundError:
@@ -254,53 +248,19 @@ def _card(folder: Path) -> Card:
             "Name a folder that training wrote, such as models/student.",
         ) from None
     except (ValidationError, UnicodeDecodeError, OSError) as error:
-        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise ModelError(f"{folder / CARD}: damaged, or of another version: {what}", _REMEDY) from None
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise ModelError(f"{folder / CARD}: damaged, or of another version: {reason}", REMEDY) from None
 
 
-def read_object(file: Path) -> dict[str, Any]:
-    """Read a JSON object.
+def _load_weights(model: StudentModel, weights: Path) -> None:
+    """Load a weights file into a model.
 
     Raises:
-        ModelError: It is not UTF-8, not JSON or no object; the message names the file.
+        ModelError: The file's tensors are not those of the model.
     """
-    try:
-        value = json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{file}: incomplete or damaged: not JSON: {reason}", _REMEDY) from None
-    if not isinstance(value, dict):
-        raise ModelError(f"{file}: incomplete or damaged: no JSON object", _REMEDY)
-    return value
-
-
-def _verify(folder: Path) -> None:
-    """Compare the parts with those that the weights were written with, where they name any."""
-    weights = folder / WEIGHTS
-    for file in (file for part in (ENCODER, TOKENIZER) for file in sorted((folder / part).rglob("*.json"))):
-        read_object(file)
-    try:
-        with safe_open(weights, "pt") as opened:
-            parts = dict(json.loads((opened.metadata() or {}).get(_PARTS, "{}")))
-        found = _digests(folder)
-    except FileNotFoundError:
-        raise ModelError(f"{weights}: missing", _REMEDY) from None
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
-        raise ModelError(f"{weights}: damaged: {error}", _REMEDY) from None
-    for name, digest in parts.items():
-        if name not in found:
-            raise ModelError(f"{folder}: incomplete: {name} is missing", _REMEDY)
-        if found[name] != digest and not (name.endswith(_TOKENIZER_CONFIG) and digest == _ONLY_THERE):
-            raise ModelError(
-                f"{folder / name}: changed since training, or of another model than {WEIGHTS}", _REMEDY
-            )
-
-
-def _fill(model: StudentModel, weights: Path) -> None:
     from safetensors.torch import load_file
 
     try:
-        tensors: dict[str, Any] = load_file(weights)
-        model.load_state_dict(tensors)
+        model.load_state_dict(load_file(weights))
     except RuntimeError as error:
-        raise ModelError(f"{weights}: of another model: {str(error).splitlines()[-1].strip()}", _REMEDY) from None
+        raise ModelError(f"{weights}: of another model: {str(error).splitlines()[-1].strip()}", REMEDY) from None

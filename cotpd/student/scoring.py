@@ -1,43 +1,46 @@
 """The score that picks the best epoch: exact micro F1 of mentions (NER) or of relations other than None (RE)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cotpd.data.records import NO_RELATION
 from cotpd.student.examples import Example
+from cotpd.student.tasks import GoldMention, GoldRelation
 
 if TYPE_CHECKING:
-    from cotpd.student.heads import Found
     from cotpd.student.student import Student
     from cotpd.student.views import View
 
 
 def score(student: "Student", examples: Sequence[Example], view: "View") -> dict[str, float]:
-    """Precision, recall and F1 in percent of a model on examples in one view."""
+    """Return precision, recall and F1, in percent, of a model on examples in one view."""
     predicted = student.predict_examples(examples, view, progress=True)
-    return micro_f1(
-        [gold(example) for example in examples],
-        [{_key(one) for one in found if one.label != NO_RELATION} for found in predicted],
-    )
+    counted = [
+        {prediction.target for prediction in predictions if prediction.label != NO_RELATION}
+        for predictions in predicted
+    ]
+    return compute_micro_f1([read_gold(example) for example in examples], counted)
 
 
-def gold(example: Example) -> set[tuple[int, int, str]]:
-    """What there is to find in an example; an entity or relation counts only if it is not None."""
+def read_gold(example: Example) -> set[tuple[Any, ...]]:
+    """Return the gold labels of an example that F1 counts: its mentions, or its relation unless that is None."""
     if example.label is not None:
-        return {(0, 0, example.label)} - {(0, 0, NO_RELATION)}
-    return {(one.start, one.end, str(one.type)) for one in example.entities}
+        return set() if example.label == NO_RELATION else {GoldRelation(example.label)}
+    return {GoldMention(entity.start, entity.end, str(entity.type)) for entity in example.entities}
 
 
-def micro_f1(gold: Sequence[set[tuple]], predicted: Sequence[set[tuple]]) -> dict[str, float]:
-    """Micro-averaged precision, recall and F1 in percent; zero where there is nothing to count."""
-    right = sum(len(a & b) for a, b in zip(gold, predicted, strict=True))
-    wanted, given = sum(map(len, gold)), sum(map(len, predicted))
+def compute_micro_f1(gold: Sequence[set[tuple[Any, ...]]], predicted: Sequence[set[Any]]) -> dict[str, float]:
+    """Return micro-averaged precision, recall and F1 in percent; 0 where a ratio has nothing to divide by.
+
+    Args:
+        gold: The labels of each example.
+        predicted: The predictions for each example, in the same order.
+    """
+    right = sum(len(labels & predictions) for labels, predictions in zip(gold, predicted, strict=True))
+    gold_count, predicted_count = sum(map(len, gold)), sum(map(len, predicted))
+    total = gold_count + predicted_count
     return {
-        "precision": round(100 * right / given, 4) if given else 0.0,
-        "recall": round(100 * right / wanted, 4) if wanted else 0.0,
-        "f1": round(200 * right / (wanted + given), 4) if wanted + given else 0.0,
+        "precision": round(100 * right / predicted_count, 4) if predicted_count else 0.0,
+        "recall": round(100 * right / gold_count, 4) if gold_count else 0.0,
+        "f1": round(200 * right / total, 4) if total else 0.0,
     }
-
-
-def _key(found: "Found") -> tuple[int, int, str]:
-    return (found.start, found.end, found.label)

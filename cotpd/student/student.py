@@ -1,7 +1,7 @@
 """A trained model: load it from a folder, label text with it.
 
-Trade-off: what is loaded is only ever JSON, safetensors and tokenizer files, so that nothing in the folder can run
-code and no network is needed.
+Trade-off: only JSON, safetensors and tokenizer files are loaded, so that nothing in the folder can run code and no
+network is needed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import torch
 
-from cotpd.config import StudentParams
 from cotpd.devices import pick_device
 from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.models import folder_of
 from cotpd.progress import Progress
-from cotpd.student.batches import collate, reading_order, sizes
-from cotpd.student.examples import Example, Span, pair_example, text_example, without_labels
-from cotpd.student.folders import settle
-from cotpd.student.heads import Found
+from cotpd.sections import StudentParams
+from cotpd.student.batches import collate, measure_sizes, order_for_reading
+from cotpd.student.examples import Example, build_pair_example, build_text_example, remove_labels
+from cotpd.student.folders import recover_interrupted_swap
 from cotpd.student.model import StudentModel
-from cotpd.student.persistence import Card, load, save
-from cotpd.student.views import Encoded, Tokenization, View
+from cotpd.student.persistence import Card, load_model, save_model
+from cotpd.student.tasks import Predicted, PredictedMention, Span, TaskName
+from cotpd.student.views import Encoded, ExampleEncoder, View
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -51,8 +51,15 @@ class Relation(NamedTuple):
 class Student:
     """A model with its tokenizer and inventory.
 
-    ``views`` are what it was trained to read, its own first; ``temperature`` is what its scores are divided by
-    before they become probabilities (see :mod:`cotpd.student.calibration`).
+    Attributes:
+        views: The views that the model was trained to read, its own first.
+        labels: The inventory.
+        example_encoder: Turns examples into sub-words.
+        temperature: Scores are divided by it before they become probabilities (see
+            :mod:`cotpd.student.calibration`).
+
+    Args:
+        reads: The most positions that the encoder reads.
     """
 
     def __init__(
@@ -68,7 +75,7 @@ class Student:
         self.device = pick_device(device)
         self.model = model.to(self.device).eval()
         self.tokenizer, self.params, self.labels, self.views = tokenizer, params, model.labels, views
-        self.tokens = Tokenization(tokenizer, params, model.labels, model.vocabulary, reads)
+        self.example_encoder = ExampleEncoder(tokenizer, params, model.labels, model.vocabulary, reads)
         self.temperature = temperature
 
     @classmethod
@@ -76,31 +83,31 @@ class Student:
         """Load a model from a folder, or from MLflow: models:/NAME@ALIAS, models:/NAME/VERSION, runs:/RUN/PATH.
 
         Raises:
-            ModelError: There is no model, or it is damaged or incomplete; the store or the version is not there.
-            ConfigError: The device is not there.
+            ModelError: There is no model, or it is damaged or incomplete; the store or the version does not exist.
+            ConfigError: The device does not exist.
         """
-        settle(Path(source))
-        model, tokenizer, card, reads = load(folder_of(source))
+        recover_interrupted_swap(Path(source))
+        model, tokenizer, card, reads = load_model(folder_of(source))
         return cls(model, tokenizer, card.student, card.views, reads, device, temperature=card.temperature)
 
     def save(self, folder: Path | str, extra: dict[str, str] | None = None) -> None:
         """Write the model, and further text files by name, into a folder, whole or not at all."""
         card = Card(labels=self.labels, views=self.views, student=self.params, temperature=self.temperature)
-        save(Path(folder), self.model, self.tokenizer, card, extra)
+        save_model(Path(folder), self.model, self.tokenizer, card, extra)
 
     def predict_examples(
         self, examples: Sequence[Example], view: View | None = None, batch_size: int = 32, progress: bool = False
-    ) -> list[list[Found]]:
+    ) -> list[list[Predicted]]:
         """Label examples, in their order.
 
         Args:
-            examples: Gold labels in them are not looked at.
+            examples: Their gold labels are not read.
             view: One of the views that the model was trained in; None takes its own.
             batch_size: Examples at a time.
-            progress: Whether to show how far it has come.
+            progress: Whether to show a progress bar.
 
         Returns:
-            For each example its mentions (start, end, label, score) in tokens, or one relation with span 0, 0.
+            For each example its mentions in tokens, or a list of its one relation.
 
         Raises:
             ModelError: The model was not trained in that view.
@@ -110,18 +117,23 @@ class Student:
             raise ModelError(
                 f"this model reads the views {', '.join(self.views)}, not {view}", "Name one of those."
             )
-        encoded = self.tokens.encode([without_labels(example) for example in examples])
-        found: list[list[Found]] = [[] for _ in examples]
+        encoded = self.example_encoder.encode([remove_labels(example) for example in examples])
+        predictions: list[list[Predicted]] = [[] for _ in examples]
         with Progress(f"labelling, {view} view", len(examples), show=progress) as bar:
-            for chosen in reading_order(sizes(encoded, self.tokens), batch_size):
-                for i, labels in zip(chosen, self._label([encoded[i] for i in chosen], view), strict=True):
-                    found[i] = labels
-                bar.advance(len(chosen))
-        return found
+            for indices in order_for_reading(measure_sizes(encoded, self.example_encoder), batch_size):
+                labelled = self._label([encoded[index] for index in indices], view)
+                for index, labels in zip(indices, labelled, strict=True):
+                    predictions[index] = labels
+                bar.advance(len(indices))
+        return predictions
 
-    def _label(self, chosen: Sequence[Encoded], view: View) -> list[list[Found]]:
-        batch = collate(chosen, view, self.tokens).to(self.device)
-        with torch.inference_mode():  # in single precision, also while a training mixes: half moves scores by 0.01
+    def _label(self, examples: Sequence[Encoded], view: View) -> list[list[Predicted]]:
+        """Return the predictions for a batch, in single precision also during mixed training.
+
+        Half precision would move scores by 0.01.
+        """
+        batch = collate(examples, view, self.example_encoder).to(self.device)
+        with torch.inference_mode():
             scores = self.model(batch, view)
         return self.model.head.decode(scores, batch.mask, self.temperature)
 
@@ -131,31 +143,32 @@ class Student:
         """Find the mentions in raw text; empty text has none.
 
         Args:
-            texts: Of any length and number; memory holds what is read ahead.
+            texts: Of any length and number; memory holds the texts that are read ahead.
             batch_size: Texts at a time.
             look_ahead: Batches that are read ahead of the answers, to put texts of like length together.
 
         Raises:
             ModelError: The model labels relations: use :meth:`predict_relations`.
-            DataError: One text instead of several, or something that is no text.
+            DataError: One text instead of several, or an object that is no text.
             ConfigError: A size below 1.
         """
-        self._require("ner")
+        self._require_task("ner")
         if isinstance(texts, str | bytes):
             raise DataError("predict() takes texts, not one text", "Write predict([text]).")
-        _positive(batch_size=batch_size, look_ahead=look_ahead)
-        return self._mentions(texts, batch_size, look_ahead)
+        _require_positive(batch_size=batch_size, look_ahead=look_ahead)
+        return self._find_mentions(texts, batch_size, look_ahead)
 
-    def _mentions(self, texts: Iterable[str], batch_size: int, look_ahead: int) -> Iterator[list[Mention]]:
-        waiting = iter(texts)
-        while chunk := list(islice(waiting, batch_size * look_ahead)):
-            if strange := [text for text in chunk if not isinstance(text, str)]:
-                raise DataError(f"{strange[0]!r} is no text", "Give predict() strings.")
-            read = [text_example(text) for text in chunk]
-            labelled = iter(self.predict_examples([e for e in read if e], batch_size=batch_size))
-            for example in read:
-                found = next(labelled) if example else []
-                yield [_mention(example, one) for one in found if example]
+    def _find_mentions(self, texts: Iterable[str], batch_size: int, look_ahead: int) -> Iterator[list[Mention]]:
+        pending = iter(texts)
+        while chunk := list(islice(pending, batch_size * look_ahead)):
+            for text in chunk:
+                if not isinstance(text, str):
+                    raise DataError(f"{text!r} is no text", "Give predict() strings.")
+            examples = [build_text_example(text) for text in chunk]
+            readable = [example for example in examples if example is not None]
+            predictions = iter(self.predict_examples(readable, batch_size=batch_size))
+            for example in examples:
+                yield _locate_mentions(example, next(predictions)) if example is not None else []
 
     def predict_relations(
         self, pairs: Iterable[tuple[str, Span | str, Span | str]], batch_size: int = 32
@@ -171,31 +184,35 @@ class Student:
             ModelError: The model labels mentions: use :meth:`predict`.
             ConfigError: A size below 1.
         """
-        self._require("re")
-        _positive(batch_size=batch_size)
-        return self._relations(pairs, batch_size)
+        self._require_task("re")
+        _require_positive(batch_size=batch_size)
+        return self._find_relations(pairs, batch_size)
 
-    def _relations(
+    def _find_relations(
         self, pairs: Iterable[tuple[str, Span | str, Span | str]], batch_size: int
     ) -> Iterator[Relation]:
-        waiting = iter(pairs)
-        while chunk := list(islice(waiting, batch_size)):
-            examples = [pair_example(text, head, tail) for text, head, tail in chunk]
-            for (found,) in self.predict_examples(examples, batch_size=batch_size):
-                yield Relation(found.label, found.score)
+        pending = iter(pairs)
+        while chunk := list(islice(pending, batch_size)):
+            examples = [build_pair_example(text, head, tail) for text, head, tail in chunk]
+            for (relation,) in self.predict_examples(examples, batch_size=batch_size):
+                yield Relation(relation.label, relation.score)
 
-    def _require(self, task: str) -> None:
+    def _require_task(self, task: TaskName) -> None:
         if self.labels.task != task:
-            what = {"ner": "mentions: use predict()", "re": "relations: use predict_relations()"}
-            raise ModelError(f"this model labels {what[self.labels.task]}")
+            raise ModelError(f"this model labels {self.labels.definition.usage_hint}")
 
 
-def _positive(**sizes: int) -> None:
+def _require_positive(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ConfigError(f"{name} is {size}", "Give 1 or more.")
 
 
-def _mention(example: Example, found: Found) -> Mention:
-    start, end = example.offsets[found.start][0], example.offsets[found.end - 1][1]
-    return Mention(start, end, example.text[start:end], found.label, found.score)
+def _locate_mentions(example: Example, predictions: Sequence[Predicted]) -> list[Mention]:
+    """Return predicted mentions with their characters in place of their tokens."""
+    mentions = []
+    for prediction in predictions:
+        if isinstance(prediction, PredictedMention):
+            start, end = example.offsets[prediction.start][0], example.offsets[prediction.end - 1][1]
+            mentions.append(Mention(start, end, example.text[start:end], prediction.label, prediction.score))
+    return mentions

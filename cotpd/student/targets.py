@@ -1,8 +1,8 @@
-"""What frozen teachers believe of the examples that a student learns from: computed once, kept in a file.
+"""Frozen teachers' soft targets for the examples that a student learns from: computed once, written to a file.
 
-Trade-off: of a distribution over tag sequences only the marginals are kept that a cross-entropy needs (tags and
-expected transitions), some hundred bytes a word. The student is taught the exact sequence distribution, each of
-its epochs costs text alone, and the averages of several teachers take no more room than one.
+Trade-off: of a distribution over tag sequences only the expectations are kept that a cross-entropy needs (tags and
+transitions), some hundred bytes a word. The student learns the exact sequence distribution, each of its epochs
+costs text alone, and the average of several teachers takes no more space than one.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from cotpd.devices import Bf16, autocast
 from cotpd.errors import ModelError
 from cotpd.progress import Progress
 from cotpd.storage import writing
-from cotpd.student.batches import collate, reading_order, sizes
-from cotpd.student.crf import Belief
-from cotpd.student.examples import Example, without_labels
+from cotpd.student.batches import collate, measure_sizes, order_for_reading
+from cotpd.student.crf import SoftTargets
+from cotpd.student.examples import Example, remove_labels
 from cotpd.student.labels import LabelSet
 from cotpd.student.student import Student
 
@@ -29,31 +29,33 @@ _REMEDY = "Run the teach step again."
 
 
 class Targets:
-    """Beliefs by example id.
+    """Soft targets by example id.
 
     Args:
         labels: The inventory that the teachers share.
         rows: For each example its unary marginals (T, K), expected transitions (K, K) and entropy ().
     """
 
-    def __init__(self, labels: LabelSet, rows: dict[str, Belief]) -> None:
+    def __init__(self, labels: LabelSet, rows: dict[str, SoftTargets]) -> None:
         self.labels, self.rows = labels, rows
 
-    def batch(self, names: Sequence[str], device: torch.device) -> Belief:
-        """The beliefs of some examples, padded with zeros: (B, T, K), (B, K, K), (B,).
+    def stack(self, example_ids: Sequence[str], device: torch.device) -> SoftTargets:
+        """Return the soft targets of some examples, padded with zeros: (B, T, K), (B, K, K), (B,).
 
         Raises:
-            ModelError: The teachers have not seen an example.
+            ModelError: The teachers have no soft targets for an example.
         """
-        if missing := [name for name in names if name not in self.rows]:
+        missing = [name for name in example_ids if name not in self.rows]
+        if missing:
             raise ModelError(f"the teachers have not seen {', '.join(missing[:3])}", _REMEDY)
-        rows = [self.rows[name] for name in names]
+        rows = [self.rows[name] for name in example_ids]
         unary = torch.nn.utils.rnn.pad_sequence([row.unary for row in rows], batch_first=True)
-        stacked = (torch.stack([getattr(row, name) for row in rows]) for name in ("transitions", "entropy"))
-        return Belief(*(value.to(device) for value in (unary, *stacked)))
+        transitions = torch.stack([row.transitions for row in rows])
+        entropy = torch.stack([row.entropy for row in rows])
+        return SoftTargets(unary.to(device), transitions.to(device), entropy.to(device))
 
     def save(self, folder: Path) -> None:
-        """Write targets.safetensors and targets.json into a folder, float32."""
+        """Write targets.safetensors (float32) and targets.json into a folder."""
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,43 +67,55 @@ class Targets:
             tensors["entropy"] = torch.stack([row.entropy for row in rows])
         with writing(folder):
             save_file(tensors, folder / TENSORS)
-        said = {"labels": self.labels.model_dump(mode="json"), "examples": list(self.rows)}
-        (folder / NAMES).write_text(json.dumps(said, indent=0) + "\n", "utf-8")
-        shutil.copymode(folder / NAMES, folder / TENSORS)  # safetensors writes for its owner's eyes alone
+
+        index = {"labels": self.labels.model_dump(mode="json"), "examples": list(self.rows)}
+        (folder / NAMES).write_text(json.dumps(index, indent=0) + "\n", "utf-8")
+        shutil.copymode(folder / NAMES, folder / TENSORS)  # safetensors lets no other user read the file
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what :meth:`save` wrote.
+        """Read the files that :meth:`save` wrote.
 
         Raises:
-            ModelError: It is not there, damaged, or of two different runs.
+            ModelError: They are missing or damaged, or do not belong together.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         try:
-            said = json.loads((folder / NAMES).read_text("utf-8"))
+            index = json.loads((folder / NAMES).read_text("utf-8"))
             tensors = load_file(folder / TENSORS)
-            names, labels = said["examples"], LabelSet.model_validate(said["labels"])
-            unary = tensors["unary"].split(tensors["lengths"].tolist()) if names else ()
-            rest = (tensors["transitions"], tensors["entropy"]) if names else ((), ())
-            rows = {name: Belief(*row) for name, *row in zip(names, unary, *rest, strict=True)}
+            names, labels = index["examples"], LabelSet.model_validate(index["labels"])
+            rows = _split_rows(names, tensors) if names else {}
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"{folder}: no targets of teachers: {str(error).splitlines()[0]}", _REMEDY) from None
         return cls(labels, rows)
 
     @property
     def digest(self) -> str:
-        """A hash of all that is believed."""
-        found = hashlib.sha256(self.labels.model_dump_json().encode())
+        """A hash of the inventory and all soft targets."""
+        digest = hashlib.sha256(self.labels.model_dump_json().encode())
         for name, row in self.rows.items():
-            found.update(name.encode())
+            digest.update(name.encode())
             for value in row:
-                found.update(value.numpy().tobytes())
-        return found.hexdigest()
+                digest.update(value.numpy().tobytes())
+        return digest.hexdigest()
 
 
-def believe(
+def _split_rows(names: Sequence[str], tensors: dict[str, torch.Tensor]) -> dict[str, SoftTargets]:
+    """Return the soft targets by name.
+
+    Raises:
+        ValueError: There are more or fewer rows than names.
+        KeyError: A tensor is missing.
+        RuntimeError: The lengths do not add up.
+    """
+    unary = torch.split(tensors["unary"], tensors["lengths"].tolist())
+    columns = (unary, tensors["transitions"], tensors["entropy"])
+    return {name: SoftTargets(*row) for name, *row in zip(names, *columns, strict=True)}
+
+
+def compute_soft_targets(
     folders: Sequence[Path],
     examples: Sequence[Example],
     temperature: float,
@@ -110,49 +124,51 @@ def believe(
     bf16: Bf16 = "off",
     batch_size: int = 32,
 ) -> Targets:
-    """What teachers believe of examples, averaged; gold labels in the examples are not looked at.
+    """Return the teachers' soft targets for examples, averaged over the teachers; gold labels are not read.
 
-    The teachers may differ in their encoders: beliefs are over words, not over sub-words.
+    The teachers may differ in their encoders: soft targets are over words, not over sub-words.
 
     Args:
-        folders: Of the teachers; each reads the view that it was trained in.
-        examples: With whatever the teachers' view needs; ids unique.
+        folders: Of the teachers, at least one; each reads the view that it was trained in.
+        examples: With the caption and the knowledge that the teachers' view reads; ids unique.
         temperature: Every score is divided by it.
         device: auto, cpu, cuda, cuda:1, mps.
         bf16: Mixed precision of the encoder, as in training; marginals are computed in float32.
         batch_size: Examples at a time.
 
     Raises:
-        ModelError: A folder holds no model, or two teachers know different labels.
-        ConfigError: The device is not there.
+        ModelError: A folder holds no model, two teachers have different labels, or there is no teacher.
+        ConfigError: The device does not exist.
     """
-    rows: dict[str, Belief] = {}
-    inventories: dict[LabelSet, Path] = {}
+    sums: dict[str, SoftTargets] = {}
+    labels: LabelSet | None = None
     for folder in folders:
         teacher = Student.from_pretrained(folder, device)
-        inventories.setdefault(teacher.labels, folder)
-        if len(inventories) > 1:
-            raise ModelError(f"{' and '.join(map(str, inventories.values()))} know different labels", _REMEDY)
-        for name, row in _beliefs(teacher, examples, temperature, bf16, batch_size):
-            share = Belief(*(value / len(folders) for value in row))
-            rows[name] = Belief(*map(torch.add, rows[name], share)) if name in rows else share
-    (labels,) = inventories
-    return Targets(labels, {example.id: rows[example.id] for example in examples})
+        labels = labels or teacher.labels
+        if teacher.labels != labels:
+            raise ModelError(f"{folders[0]} and {folder} know different labels", _REMEDY)
+        for name, row in _ask_teacher(teacher, examples, temperature, bf16, batch_size):
+            share = SoftTargets(*(value / len(folders) for value in row))
+            sums[name] = SoftTargets(*map(torch.add, sums[name], share)) if name in sums else share
+    if labels is None:
+        raise ModelError("there is no teacher to ask", _REMEDY)
+    return Targets(labels, {example.id: sums[example.id] for example in examples})
 
 
-def _beliefs(
+def _ask_teacher(
     teacher: Student, examples: Sequence[Example], temperature: float, bf16: Bf16, batch_size: int
-) -> Iterator[tuple[str, Belief]]:
-    """What one teacher believes, by example, longest first, on the CPU."""
-    view, head = teacher.views[0], teacher.model.head
-    encoded = teacher.tokens.encode([without_labels(example) for example in examples])
+) -> Iterator[tuple[str, SoftTargets]]:
+    """Yield one teacher's soft targets, on the CPU, with the example's id, the longest examples first."""
+    view, head, encoder = teacher.views[0], teacher.model.head, teacher.example_encoder
+    encoded = encoder.encode([remove_labels(example) for example in examples])
+
     with Progress("asking a teacher", len(examples)) as bar:
-        for chosen in reading_order(sizes(encoded, teacher.tokens), batch_size):
-            batch = collate([encoded[i] for i in chosen], view, teacher.tokens).to(teacher.device)
+        for indices in order_for_reading(measure_sizes(encoded, encoder), batch_size):
+            batch = collate([encoded[index] for index in indices], view, encoder).to(teacher.device)
             with torch.inference_mode(), autocast(teacher.device, bf16):
-                belief = head.belief(teacher.model(batch, view), batch.mask, temperature)
-            lengths = batch.mask.sum(1).tolist() if teacher.labels.task == "ner" else [1] * len(chosen)
-            for at, length in enumerate(lengths):
-                row = (belief.unary[at, :length], belief.transitions[at], belief.entropy[at])
-                yield batch.names[at], Belief(*(value.cpu().clone() for value in row))
-            bar.advance(len(chosen))
+                targets = head.compute_soft_targets(teacher.model(batch, view), batch.mask, temperature)
+            for row, length in enumerate(head.count_target_positions(batch.mask)):
+                values = (targets.unary[row, :length], targets.transitions[row], targets.entropy[row])
+                unary, transitions, entropy = (value.cpu().clone() for value in values)
+                yield batch.example_ids[row], SoftTargets(unary, transitions, entropy)
+            bar.advance(len(indices))

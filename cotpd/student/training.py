@@ -1,50 +1,50 @@
-"""Training: one loop for the baseline (text alone) and for the student (knowledge distilled into prompts).
+"""Training of the baseline (text alone), a teacher, or the student (knowledge distilled into prompts).
 
-Trade-off: the loop is written out, some dozens of lines, over accelerate's processes (see processes.py). A whole
-trainer would bring its own checkpoints, logs and order of the batches, none of which would be reproducible byte by
-byte or resumable without pickle. One process and several take the same path: each computes its share of a step's
-posts, and what they add up to is the step of one, but for rounding and for dropout, which each draws for itself.
+Trade-off: one function with many arguments instead of a trainer object: a run is fully described by its call, from
+which its fingerprint is made, and the same call after a kill goes on with it.
 """
 
 import json
-import math
 import random
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from cotpd.config import StudentParams, TrainParams
-from cotpd.devices import autocast
-from cotpd.errors import DataError, ModelError
+from cotpd.errors import DataError
 from cotpd.escaping import warn
-from cotpd.progress import Progress
+from cotpd.sections import StudentParams, TrainParams
 from cotpd.student.allocator import keep_memory
-from cotpd.student.batches import sizes, training_order
 from cotpd.student.calibration import fit_temperature
-from cotpd.student.checkpoint import HISTORY, RUN, Checkpoint, History, checkpoint_folder, fingerprint, finished
-from cotpd.student.curves import Curves, drawn
-from cotpd.student.examples import Example, Task
-from cotpd.student.folders import remove
+from cotpd.student.checkpoint import (
+    HISTORY,
+    RUN,
+    Checkpoint,
+    History,
+    compute_fingerprint,
+    name_checkpoint_folder,
+    read_finished_history,
+)
+from cotpd.student.curves import Curves, log_training
+from cotpd.student.examples import Example
+from cotpd.student.folders import remove_folder
 from cotpd.student.labels import LabelSet
+from cotpd.student.model import StudentModel
 from cotpd.student.objectives import Objective
-from cotpd.student.optimization import make_optimizer, prepare, set_rates
-from cotpd.student.persistence import adopt, build, digest, load
-from cotpd.student.processes import Processes, leads
-from cotpd.student.scoring import gold, score
+from cotpd.student.optimization import prepare_for_training
+from cotpd.student.persistence import build_model, copy_weights, digest_weights, load_model
+from cotpd.student.processes import Processes, is_main_process
 from cotpd.student.student import Student
-from cotpd.student.views import Encoded
+from cotpd.student.tasks import TaskName
+from cotpd.student.training_loop import Training
 
 
 def train(
     train: Sequence[Example],
     valid: Sequence[Example],
     *,
-    task: Task,
+    task: TaskName,
     types: Sequence[str],
     student: StudentParams,
     params: TrainParams,
@@ -54,10 +54,10 @@ def train(
     start: Path | None = None,
     curves: Curves | None = None,
 ) -> History:
-    """Train a model and save the best epoch's into a folder; a run that was killed goes on after its last epoch.
+    """Train a model and save the best epoch's weights into a folder; a killed run goes on after its last epoch.
 
-    The best epoch is the one with the highest F1 on the valid split in the view that inference uses; without a
-    valid split it is the last one.
+    The best epoch has the highest F1 on the valid split in the view that inference uses. Without a valid split it
+    is the last one.
 
     Args:
         train, valid: Examples; valid may be empty.
@@ -65,64 +65,103 @@ def train(
         types: Entity types or relation labels to learn.
         student: The architecture.
         params: The run.
-        objective: What is minimised, and in which views.
+        objective: The loss to minimise, and the views that it reads.
         seed: Seeds the weights, the order of the batches and dropout.
-        out: Folder of the model, replaced when training is over; history.jsonl and the run's fingerprint go with
-            it. A folder with the fingerprint of this very run is left as it is.
-        start: A trained model to begin from, of the same encoder and inventory; null begins with the bare encoder.
-        curves: Where losses and scores are drawn while it trains.
+        out: Folder of the model, replaced after training; history.jsonl and the run's fingerprint lie in it. A
+            folder that already holds a finished model with this run's fingerprint is left as it is.
+        start: A trained model to begin from, of the same encoder and inventory; None begins with the bare encoder.
+        curves: Where losses and scores are logged while it trains.
 
     Returns:
-        One row an epoch: losses and valid scores in percent.
+        One row an epoch: losses, and valid scores in percent.
 
     Raises:
-        DataError: There is nothing to train on, or a label is outside types.
-        ModelError: The encoder or start cannot be had or do not fit, or the loss is no longer a number.
-        ConfigError: The device is not there, or is not for several processes; the encoder has no checkpointing, or
-            lengths do not fit the encoder.
+        DataError: There is no training example, or a label is not in types.
+        ModelError: The encoder or start cannot be loaded or do not fit together, the loss is no longer a number,
+            or memory ran out.
+        ConfigError: The device does not exist or cannot be shared, the encoder cannot be checkpointed, or lengths
+            do not fit the encoder.
     """
     if not train:
         raise DataError("there is no training example", "Look at data/prepared/summary.json.")
     if "prompt" not in objective.views:
         student = student.model_copy(update={"prompt_length": 0})
-    labels = LabelSet.of(task, types)
+    labels = LabelSet.build(task, types)
     for example in valid:
-        labels.targets(example)  # a label that nobody could have learnt is better known before than after hours
-    begun = load(start) if start else None
-    further = f"{seed} {objective.fingerprint} {digest(begun.model) if begun else ''}"
-    run = fingerprint([labels, student, params, *train, *valid], further)
-    if (history := finished(Path(out), run)) is not None:
-        if leads():
-            clear_after_kill(Path(out), run, curves)
+        labels.encode_gold(example)  # fail before training, not after: valid may hold a label that train lacks
+
+    start_model = load_model(start).model if start else None
+    settings = f"{seed} {objective.fingerprint} {digest_weights(start_model) if start_model else ''}"
+    fingerprint = compute_fingerprint([labels, student, params, *train, *valid], settings)
+    history = read_finished_history(Path(out), fingerprint)
+    if history is not None:
+        if is_main_process():
+            clear_after_kill(Path(out), fingerprint, curves)
         warn(f"{out}: trained before, from the same examples and parameters")
         return history
+
     keep_memory()
     processes = Processes(params.device)
+    learner = _build_learner(student, labels, params, objective, seed, start_model, processes)
+    return _fit_and_save(learner, train, valid, objective, params, seed, Path(out), fingerprint, processes, curves)
+
+
+def _build_learner(
+    student: StudentParams,
+    labels: LabelSet,
+    params: TrainParams,
+    objective: Objective,
+    seed: int,
+    start_model: StudentModel | None,
+    processes: Processes,
+) -> Student:
+    """Build the model to train; all processes begin with the same weights and draw their own dropout."""
     seed_everything(seed)
-    model, tokenizer, reads = build(student, labels)
-    if begun:
-        adopt(model, begun.model)
-    prepare(model, params)
+    model, tokenizer, reads = build_model(student, labels)
+    if start_model is not None:
+        copy_weights(model, start_model)
+    prepare_for_training(model, params)
+
     learner = Student(model, tokenizer, student, objective.views, reads, str(processes.device))
     if processes.index:
-        torch.manual_seed(seed + processes.index)  # the same weights, each its own dropout
-    encoded, checkpoint = learner.tokens.encode(train), Checkpoint(Path(out), run, processes)
-    curves = curves if processes.main else None
-    with drawn(curves, run):
-        history = Training(learner, encoded, objective, params, seed, checkpoint, processes, curves).fit(valid)
-        if processes.main:
+        torch.manual_seed(seed + processes.index)
+    return learner
+
+
+def _fit_and_save(
+    learner: Student,
+    train: Sequence[Example],
+    valid: Sequence[Example],
+    objective: Objective,
+    params: TrainParams,
+    seed: int,
+    out: Path,
+    fingerprint: str,
+    processes: Processes,
+    curves: Curves | None,
+) -> History:
+    """Run all epochs; the main process then fits the temperature and writes the model."""
+    encoded = learner.example_encoder.encode(train)
+    checkpoint = Checkpoint(out, fingerprint, processes)
+    curves = curves if processes.is_main else None
+
+    with log_training(curves, fingerprint):
+        training = Training(learner, encoded, objective, params, seed, checkpoint, processes, curves)
+        history = training.fit(valid)
+        if processes.is_main:
             learner.temperature = fit_temperature(learner, valid)
-            learner.save(out, {HISTORY: "".join(json.dumps(row) + "\n" for row in history), RUN: run + "\n"})
+            rows = "".join(json.dumps(row) + "\n" for row in history)
+            learner.save(out, {HISTORY: rows, RUN: fingerprint + "\n"})
             checkpoint.clear()
     processes.wait()
     return history
 
 
-def clear_after_kill(out: Path, run: str, curves: Curves | None) -> None:
-    """Finish what a training has left that was killed between its saved model and its end."""
-    remove(checkpoint_folder(out))
-    if curves:
-        curves.close(run)
+def clear_after_kill(folder: Path, fingerprint: str, curves: Curves | None) -> None:
+    """Remove the checkpoint and end the MLflow run of a training that was killed after it had saved its model."""
+    remove_folder(name_checkpoint_folder(folder))
+    if curves is not None:
+        curves.close(fingerprint)
 
 
 def seed_everything(seed: int) -> None:
@@ -130,169 +169,3 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-class Training:
-    """One run: where it stands, its passes and its steps.
-
-    Args:
-        learner: The model, in the device and views that it is trained in.
-        encoded: Training examples.
-        objective: What is minimised.
-        params: The run.
-        seed: Of the order of the batches.
-        checkpoint: Kept after each epoch.
-        processes: That train together.
-        curves: What to draw on; null draws nothing.
-    """
-
-    def __init__(
-        self,
-        learner: Student,
-        encoded: Sequence[Encoded],
-        objective: Objective,
-        params: TrainParams,
-        seed: int,
-        checkpoint: Checkpoint,
-        processes: Processes,
-        curves: Curves | None = None,
-    ) -> None:
-        self.learner, self.encoded, self.objective, self.params = learner, encoded, objective, params
-        self.model, self.checkpoint = learner.model, checkpoint
-        self.processes, self.curves = processes, curves
-        self.optimizer = make_optimizer(self.model, params)
-        self.sizes = sizes(encoded, learner.tokens)
-        self.seed, self.done = seed, 0
-        self.steps = params.epochs * math.ceil(len(encoded) / params.batch_size)
-        self.history: History = []
-        self.best: dict[str, Tensor] = {}
-        self.best_score, self.waited = -1.0, 0
-
-    def fit(self, valid: Sequence[Example]) -> History:
-        """All epochs that are still to do; leaves the best epoch's weights in the model."""
-        self._resume()
-        judges = any(gold(example) for example in valid)  # where there is nothing to find, every epoch scores zero
-        if self.params.patience and valid and not judges and self.processes.main:
-            print("valid has nothing to find, so no epoch is the last one before its time", file=sys.stderr)
-        while len(self.history) < self.params.epochs and self.waited != self.params.patience:
-            row = {"epoch": len(self.history) + 1, **self.epoch()}
-            if valid:
-                row["valid"] = self._scores(valid)
-            self._judge(row, judges)
-            self._keep()
-            if self.processes.main:
-                print(_line(row), file=sys.stderr, flush=True)
-            if self.curves:
-                self.curves.epoch(row)
-        self.model.load_state_dict(self.best)
-        return self.history
-
-    def epoch(self) -> dict[str, float]:
-        """One pass; returns the mean of each part of the loss."""
-        self.model.train()
-        number = len(self.history) + 1
-        shuffle = np.random.default_rng([self.seed, number])
-        order = training_order(self.sizes, self.params.batch_size, shuffle)
-        sums: dict[str, float] = {}
-        title = f"epoch {number} of {self.params.epochs}"
-        with Progress(title, len(order), show=self.processes.main) as bar:
-            for chosen in order:
-                parts = self.step([self.encoded[i] for i in chosen])
-                for name, value in parts.items():
-                    sums[name] = sums.get(name, 0.0) + value * len(chosen)
-                bar.advance(note=f"loss {parts['loss']:.3f}")
-                if self.curves:
-                    self.curves.step(self.done, parts)
-        self.model.eval()
-        return {name: round(value / len(self.encoded), 6) for name, value in sums.items()}
-
-    def step(self, chosen: Sequence[Encoded]) -> dict[str, float]:
-        """One update of the weights; returns the parts of the loss.
-
-        Raises:
-            ModelError: The loss or its gradient is no longer a number, or memory ran out.
-        """
-        values: dict[str, float] = {}
-        for part, share in self.processes.share(chosen, self.params.accumulate):
-            for name, value in self._backward(part, share).items():
-                values[name] = values.get(name, 0.0) + value * share
-        values = dict(zip(values, self.processes.total(list(values.values())), strict=True))
-        _require_number("loss", values["loss"], chosen)
-        # which weights a loss reaches depends on the views alone, so that all processes send the same ones
-        self.processes.add([w.grad for w in self.model.parameters() if w.grad is not None])
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.params.max_grad_norm)
-        _require_number("gradient", norm.item(), chosen)  # else the next posts are named, or none
-        set_rates(self.optimizer, self.done, self.steps, self.params.warmup)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.done += 1
-        return values
-
-    def _backward(self, part: Sequence[Encoded], share: float) -> dict[str, float]:
-        """Add a part's gradients, weighted by its share of the step; returns the means of its losses."""
-        try:
-            with autocast(self.learner.device, self.params.bf16):
-                parts = self.objective.losses(self.learner, part)
-            (parts["loss"] * share).backward()
-        except torch.OutOfMemoryError:
-            raise ModelError(
-                f"out of memory on the posts {_names(part)}",
-                "Raise accumulate, set checkpointing, or lower student.knowledge_length.",
-            ) from None
-        return dict(zip(parts, torch.stack(list(parts.values())).tolist(), strict=True))
-
-    def _scores(self, valid: Sequence[Example]) -> dict[str, dict[str, float]]:
-        """Scores of every view: computed by the first process, which the others wait for."""
-        views, names = self.learner.views, ("precision", "recall", "f1")
-        if self.processes.count == 1:
-            return {view: score(self.learner, valid, view) for view in views}
-        own = [0.0] * len(views) * len(names)
-        if self.processes.main:
-            found = [score(self.learner, valid, view) for view in views]
-            own = [one[name] for one in found for name in names]
-        shared = iter(self.processes.total(own))
-        return {view: {name: next(shared) for name in names} for view in views}
-
-    def _judge(self, row: dict[str, Any], judges: bool) -> None:
-        """Take the epoch into the history, and its weights if none was better; of equals the later.
-
-        Where valid does not judge, the last epoch is the best.
-        """
-        self.history.append(row)
-        reached = row["valid"][self.learner.views[0]]["f1"] if judges else float(row["epoch"])
-        self.waited = 0 if reached > self.best_score else self.waited + 1
-        if reached >= self.best_score:
-            self.best_score = reached
-            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-
-    def _keep(self) -> None:
-        state = {name: getattr(self, name) for name in ("history", "best_score", "waited", "done")}
-        self.checkpoint.write(self.model, self.best, self.optimizer, state)
-
-    def _resume(self) -> None:
-        found = self.checkpoint.read(self.model, self.optimizer)
-        if found is None:
-            return
-        self.best, state = found
-        self.history, self.best_score = state["history"], state["best_score"]
-        self.waited, self.done = state["waited"], state["done"]
-        if self.processes.main:
-            print(f"going on after epoch {len(self.history)}", file=sys.stderr)
-
-
-def _line(row: dict[str, Any]) -> str:
-    losses = [f"{name} {value:.3f}" for name, value in row.items() if isinstance(value, float)]
-    scores = [f"{view} F1 {found['f1']:.2f}" for view, found in row.get("valid", {}).items()]
-    return f"epoch {row['epoch']}: " + ", ".join(losses + scores)
-
-
-def _require_number(what: str, value: float, chosen: Sequence[Encoded]) -> None:
-    if not math.isfinite(value):
-        raise ModelError(
-            f"the {what} is {value} on the posts {_names(chosen)}",
-            "Lower the learning rates, or look at these posts.",
-        )
-
-
-def _names(chosen: Sequence[Encoded]) -> str:
-    return ", ".join(one.id for one in chosen)

@@ -7,45 +7,45 @@ from pathlib import Path
 import pytest
 
 from benchmarks import ask, common, crf, step
-from benchmarks.common import Ratio, last_line
+from benchmarks.common import Ratio, format_result
 
 
-def last(main: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
+def run_and_read(main: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
     main([*arguments, "--rounds", "1", "--threads", "1"])
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
-def check(found: dict, name: str) -> None:
-    assert found["name"] == name
-    assert found["hardware"]["threads"] == 1
-    assert set(found) == {"name", "ratios", "hardware", "commit"}
-    for ratio in found["ratios"].values():
+def check(result: dict, name: str) -> None:
+    assert result["name"] == name
+    assert result["hardware"]["threads"] == 1
+    assert set(result) == {"name", "ratios", "hardware", "commit"}
+    for ratio in result["ratios"].values():
         assert ratio["value"] > 0
         assert set(ratio) == {"value", "target", "best", "met"}
 
 
 def test_crf(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crf, "SHAPES", ((2, 5, 3),))
-    found = last(crf.main, capsys)
-    check(found, "crf")
-    assert [ratio["target"] for ratio in found["ratios"].values()] == [3.0, 5.0]
+    result = run_and_read(crf.main, capsys)
+    check(result, "crf")
+    assert [ratio["target"] for ratio in result["ratios"].values()] == [3.0, 5.0]
 
 
 def test_step(
     capsys: pytest.CaptureFixture[str], encoder: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(root)
-    found = last(step.main, capsys, "--encoder", str(encoder), "--batch", "2")
-    check(found, "step")
+    result = run_and_read(step.main, capsys, "--encoder", str(encoder), "--batch", "2")
+    check(result, "step")
 
 
 def test_ask(capfd: pytest.CaptureFixture[str]) -> None:
     ask.main(["--requests", "20", "--many", "30", "--latency", "0.01", "--slots", "4"])
-    said = capfd.readouterr().out.splitlines()
-    found = json.loads(said[-1])
-    assert set(found) == {"name", "ratios", "hardware", "commit"}
-    assert all(ratio["value"] > 0 for ratio in found["ratios"].values())
-    assert [line.split()[0] for line in said[:-1]] == ["ours", "ours", "bare", "ours", "ours", "ours"]
+    output = capfd.readouterr().out.splitlines()
+    result = json.loads(output[-1])
+    assert set(result) == {"name", "ratios", "hardware", "commit"}
+    assert all(ratio["value"] > 0 for ratio in result["ratios"].values())
+    assert [line.split()[0] for line in output[:-1]] == ["ours", "ours", "bare", "ours", "ours", "ours"]
 
 
 def test_a_target_is_met_on_its_good_side() -> None:
@@ -58,10 +58,10 @@ def test_a_target_is_met_on_its_good_side() -> None:
 def test_in_turns_gives_the_peers_time_over_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10_000))
     monkeypatch.setattr(common.time, "perf_counter", lambda: next(clock))
-    pair = common.in_turns(lambda: None, lambda: [next(clock) for _ in range(2)], 5)
+    pair = common.time_in_turns(lambda: None, lambda: [next(clock) for _ in range(2)], 5)
     assert pair.ratio == 3
 
 
 def test_outside_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(common, "ROOT", tmp_path)
-    assert json.loads(last_line("x", {}))["commit"] == ""
+    assert json.loads(format_result("x", {}))["commit"] == ""

@@ -3,20 +3,21 @@
 import pytest
 
 from cotpd.config import Params
-from cotpd.data.records import Entity, Kind, Post, Prediction, Quarantined, Relation
+from cotpd.data.records import Entity, Kind, Post, Quarantined, Relation
 from cotpd.data.text import tokenize
-from cotpd.evaluation.compare import compare
 from cotpd.evaluation.report import Material
+from cotpd.evaluation.results_table import compute_metrics
 from cotpd.student import Student
 from cotpd.student.examples import build_examples
 from cotpd.student.neighbours import Neighbours
+from cotpd.student.tasks import NerPrediction
 from tests.student.conftest import make_posts
 from tests.student.test_attention import make_student
 
 EVIL = "<script>alert('x')</script>"
 
 
-def post(key, text, *entities, relations=()):
+def make_annotated_post(key, text, *entities, relations=()):
     tokens = tokenize(text)
     return Post(
         id=key,
@@ -32,14 +33,14 @@ def post(key, text, *entities, relations=()):
 @pytest.fixture
 def posts():
     return [
-        post(
+        make_annotated_post(
             "1",
             "Ada Lovelace & Co",
             (0, 2, "PER"),
             (3, 4, "ORG"),
             relations=(Relation(head=0, tail=1, label="r"),),
         ),
-        post("2", f"Paris {EVIL}", (0, 1, "LOC")),
+        make_annotated_post("2", f"Paris {EVIL}", (0, 1, "LOC")),
     ]
 
 
@@ -47,15 +48,17 @@ def posts():
 def predictions(posts):
     wrong = {("1", "baseline"), ("2", "student")}
     return [
-        Prediction(
-            id=one.id,
+        NerPrediction(
+            id=sample.id,
             split="test",
             model=model,
-            gold=[[e.start, e.end, e.type] for e in one.entities],
-            predicted=[] if (one.id, model) in wrong else [[e.start, e.end, e.type, 0.9] for e in one.entities],
+            gold=[[e.start, e.end, e.type] for e in sample.entities],
+            predicted=[]
+            if (sample.id, model) in wrong
+            else [[e.start, e.end, e.type, 0.9] for e in sample.entities],
         )
         for model in ("baseline", "student", "knowledge")
-        for one in posts
+        for sample in posts
     ]
 
 
@@ -63,7 +66,7 @@ def predictions(posts):
 def material(posts, predictions):
     return Material(
         params=Params(),
-        metrics=compare(predictions, "ner", seed=1, resamples=50),
+        metrics=compute_metrics(predictions, "ner", seed=1, resamples=50),
         predictions=predictions,
         posts={"train": posts[:1], "test": posts},
         captions={"2": f"a tower {EVIL}"},

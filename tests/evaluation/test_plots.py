@@ -9,7 +9,7 @@ from cotpd.errors import DataError
 from cotpd.evaluation.plots import read_history, write_plots
 
 
-def table(path):
+def read_csv(path):
     with path.open(newline="") as lines:
         return list(csv.DictReader(lines))
 
@@ -47,10 +47,10 @@ def test_pictures_hold_no_date_and_no_software(material, histories, tmp_path):
 
 def test_the_numbers_behind_the_plots_are_written(material, histories, tmp_path):
     write_plots(tmp_path, material.metrics, material.predictions, histories, "ner")
-    scores = {(row["row"], row["type"]): float(row["f1"]) for row in table(tmp_path / "f1_per_type.csv")}
+    scores = {(row["row"], row["type"]): float(row["f1"]) for row in read_csv(tmp_path / "f1_per_type.csv")}
     assert scores["student", "LOC"] == 0.0
     assert scores["baseline", "LOC"] == 1.0
-    confusion = [row for row in table(tmp_path / "confusion_test.csv") if row["row"] == "student"]
+    confusion = [row for row in read_csv(tmp_path / "confusion_test.csv") if row["row"] == "student"]
     assert {(row["actual"], row["predicted"]) for row in confusion} == {
         ("PER", "PER"),
         ("ORG", "ORG"),
@@ -58,15 +58,15 @@ def test_the_numbers_behind_the_plots_are_written(material, histories, tmp_path)
     }
     missed = [
         row["missed"]
-        for row in table(tmp_path / "mistakes.csv")
+        for row in read_csv(tmp_path / "mistakes.csv")
         if (row["row"], row["type"]) == ("student", "LOC")
     ]
     assert missed == ["1"]
-    bins = [row for row in table(tmp_path / "calibration.csv") if row["row"] == "student"]
+    bins = [row for row in read_csv(tmp_path / "calibration.csv") if row["row"] == "student"]
     assert [(row["split"], row["high"], row["count"], row["score"], row["right"]) for row in bins] == [
         ("test", "0.9", "2", "0.9", "1.0")
     ]
-    assert len(table(tmp_path / "curves.csv")) == 9
+    assert len(read_csv(tmp_path / "curves.csv")) == 9
 
 
 def test_without_histories_there_are_no_curves(material, tmp_path):

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotpd.data.records import NO_RELATION, Prediction
+from cotpd.data.records import NO_RELATION
 from cotpd.errors import DataError
-from cotpd.evaluation.scores import counts, score, score_entities, score_relations
+from cotpd.evaluation.scores import count_outcomes, score
+from cotpd.student.tasks import NerPrediction, RePrediction
 
 TYPES = ["PER", "LOC", "B-TEAM"]  # a type may itself look like a tag
 LABELS = [NO_RELATION, "/per/loc/birth", "/per/org/member"]
@@ -15,33 +16,37 @@ LABELS = [NO_RELATION, "/per/loc/birth", "/per/org/member"]
 @st.composite
 def sides(draw):
     """Spans of one side that do not overlap."""
-    found, at = [], 0
+    spans, at = [], 0
     for gap, length, kind in draw(
         st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3), st.sampled_from(TYPES)), max_size=4)
     ):
-        found.append([at + gap, at + gap + length, kind])
+        spans.append([at + gap, at + gap + length, kind])
         at += gap + length
-    return found
+    return spans
 
 
 ner_rows = st.lists(st.tuples(sides(), sides()), min_size=1, max_size=6)
 re_rows = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1, max_size=20)
 
 
-def ner(pairs):
+def make_mentions(pairs):
     return [
-        Prediction(id=str(n), split="test", model="student", gold=g, predicted=p) for n, (g, p) in enumerate(pairs)
+        NerPrediction(id=str(n), split="test", model="student", gold=g, predicted=p)
+        for n, (g, p) in enumerate(pairs)
     ]
 
 
-def relations(pairs):
-    return ner([([gold], [found, 0.5]) for gold, found in pairs])
+def make_relations(pairs):
+    return [
+        RePrediction(id=f"{n}#0", split="test", model="student", gold=[gold], predicted=[predicted, 0.5])
+        for n, (gold, predicted) in enumerate(pairs)
+    ]
 
 
-def brute(gold, found):
+def compute_by_definition(gold, predicted):
     """Precision, recall and F1 of two sets, from their definitions."""
-    hits = len(gold & found)
-    precision = hits / len(found) if found else 0.0
+    hits = len(gold & predicted)
+    precision = hits / len(predicted) if predicted else 0.0
     recall = hits / len(gold) if gold else 0.0
     return precision, recall, 2 * precision * recall / (precision + recall) if hits else 0.0
 
@@ -50,65 +55,70 @@ def brute(gold, found):
 @given(ner_rows)
 def test_entity_scores_are_those_of_sets_of_spans(pairs):
     gold = {(n, *span) for n, (side, _) in enumerate(pairs) for span in side}
-    found = {(n, *span) for n, (_, side) in enumerate(pairs) for span in side}
-    scores = score_entities(ner(pairs))
-    assert (scores.precision, scores.recall, scores.f1) == pytest.approx(brute(gold, found))
+    predicted = {(n, *span) for n, (_, side) in enumerate(pairs) for span in side}
+    scores = score(make_mentions(pairs), "ner")
+    assert (scores.precision, scores.recall, scores.f1) == pytest.approx(compute_by_definition(gold, predicted))
     assert scores.support == len(gold)
-    for kind, one in scores.per_type.items():
-        part = brute({g for g in gold if g[3] == kind}, {p for p in found if p[3] == kind})
-        assert (one.precision, one.recall, one.f1) == pytest.approx(part)
-    kinds = {span[3] for span in gold | found}
+    for kind, type_score in scores.per_type.items():
+        part = compute_by_definition({g for g in gold if g[3] == kind}, {p for p in predicted if p[3] == kind})
+        assert (type_score.precision, type_score.recall, type_score.f1) == pytest.approx(part)
+    kinds = {span[3] for span in gold | predicted}
     assert set(scores.per_type) == kinds
     if kinds:
-        assert scores.macro_f1 == pytest.approx(sum(one.f1 for one in scores.per_type.values()) / len(kinds))
+        assert scores.macro_f1 == pytest.approx(
+            sum(type_score.f1 for type_score in scores.per_type.values()) / len(kinds)
+        )
 
 
 @settings(deadline=None)
 @given(re_rows)
 def test_relation_scores_leave_none_out(pairs):
     gold = {(n, label) for n, (label, _) in enumerate(pairs) if label != NO_RELATION}
-    found = {(n, label) for n, (_, label) in enumerate(pairs) if label != NO_RELATION}
-    scores = score_relations(relations(pairs))
-    assert (scores.precision, scores.recall, scores.f1) == pytest.approx(brute(gold, found))
+    predicted = {(n, label) for n, (_, label) in enumerate(pairs) if label != NO_RELATION}
+    scores = score(make_relations(pairs), "re")
+    assert (scores.precision, scores.recall, scores.f1) == pytest.approx(compute_by_definition(gold, predicted))
     assert NO_RELATION not in scores.per_type
     assert scores.accuracy == pytest.approx(sum(g == p for g, p in pairs) / len(pairs))
 
 
 @settings(deadline=None)
 @given(
-    st.one_of(ner_rows.map(ner).map(lambda rows: (rows, "ner")), re_rows.map(relations).map(lambda r: (r, "re")))
+    st.one_of(
+        ner_rows.map(make_mentions).map(lambda rows: (rows, "ner")),
+        re_rows.map(make_relations).map(lambda r: (r, "re")),
+    )
 )
 def test_counts_of_examples_add_up_to_the_micro_scores(case):
     rows, task = case
-    hits, spurious, missed = counts(rows, task).sum(axis=0)
+    hits, spurious, missed = count_outcomes(rows).sum(axis=0)
     scores = score(rows, task)
     assert scores.precision == pytest.approx(hits / (hits + spurious) if hits + spurious else 0.0)
     assert scores.recall == pytest.approx(hits / (hits + missed) if hits + missed else 0.0)
 
 
 def test_probabilities_beside_spans_are_ignored():
-    rows = ner([([[0, 1, "PER"]], [[0, 1, "PER", 0.3]])])
-    assert score_entities(rows).f1 == 1.0
+    rows = make_mentions([([[0, 1, "PER"]], [[0, 1, "PER", 0.3]])])
+    assert score(rows, "ner").f1 == 1.0
 
 
 def test_adjacent_entities_of_one_type_stay_two():
-    rows = ner([([[0, 1, "PER"], [1, 2, "PER"]], [[0, 2, "PER"]])])
-    scores = score_entities(rows)
+    rows = make_mentions([([[0, 1, "PER"], [1, 2, "PER"]], [[0, 2, "PER"]])])
+    scores = score(rows, "ner")
     assert (scores.support, scores.precision, scores.recall) == (2, 0.0, 0.0)
 
 
 def test_no_posts_and_posts_without_entities_score_zero_without_a_warning(recwarn):
-    assert score_entities([]).f1 == 0.0
-    assert score_entities(ner([([], [])])).accuracy == 1.0
-    assert score_relations([]).f1 == 0.0
+    assert score([], "ner").f1 == 0.0
+    assert score(make_mentions([([], [])]), "ner").accuracy == 1.0
+    assert score([], "re").f1 == 0.0
     assert not recwarn
 
 
 def test_overlapping_spans_are_refused_by_post():
     with pytest.raises(DataError, match=r"post 0: .* 1 to 3 overlaps"):
-        score_entities(ner([([[0, 2, "PER"], [1, 3, "LOC"]], [])]))
+        score(make_mentions([([[0, 2, "PER"], [1, 3, "LOC"]], [])]), "ner")
 
 
 def test_predicting_none_costs_recall_but_not_precision():
-    scores = score_relations(relations([("a", "a"), ("b", NO_RELATION), (NO_RELATION, NO_RELATION)]))
+    scores = score(make_relations([("a", "a"), ("b", NO_RELATION), (NO_RELATION, NO_RELATION)]), "re")
     assert (scores.precision, scores.recall) == (1.0, 0.5)

@@ -10,7 +10,7 @@ from cotpd.errors import StorageError
 from cotpd.registry.pack import register
 from cotpd.student import Student
 from cotpd.student.checkpoint import Checkpoint
-from cotpd.student.neighbours import _write as write_index
+from cotpd.student.neighbours import _write_states as write_index
 from cotpd.student.optimization import make_optimizer
 from cotpd.student.processes import Processes
 

@@ -10,7 +10,7 @@ from cotpd.data.records import Caption, Kind, Knowledge
 from cotpd.data.tables import write_json, write_table
 from cotpd.student import Student
 from cotpd.student.labels import LabelSet
-from cotpd.student.persistence import build
+from cotpd.student.persistence import build_model
 from cotpd.student.views import View
 from steps.common import AUGMENTED, BASELINE, EVALUATION, METRICS, PREPARED, SCORES, STUDENT, TEACHERS, VALIDATED
 from steps.evaluate import run, systems
@@ -26,7 +26,7 @@ def save(encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         params = StudentParams(
             encoder=str(encoder), prompt_length=2 if "prompt" in views else 0, generator_heads=2
         )
-        model, tokenizer, reads = build(params, LabelSet.of("ner", ("LOC", "ORG", "PER")))
+        model, tokenizer, reads = build_model(params, LabelSet.build("ner", ("LOC", "ORG", "PER")))
         Student(model, tokenizer, params, views, reads, "cpu").save(folder)
 
     return write

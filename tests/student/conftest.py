@@ -73,11 +73,11 @@ def _save(folder: Path, config, special: dict[str, str]) -> str:
     return str(folder)
 
 
-def _special(*names: str) -> dict[str, str]:
+def _name_tokens(*names: str) -> dict[str, str]:
     return dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), names, strict=True))
 
 
-BRACKETS = _special("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+BRACKETS = _name_tokens("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 ANGLES = {
     "cls_token": "<s>",
     "pad_token": "<pad>",
@@ -102,8 +102,8 @@ FAMILIES = {
 
 @pytest.fixture(scope="session", params=FAMILIES)
 def any_encoder(request, tmp_path_factory) -> str:
-    kind, special, further = FAMILIES[request.param]
-    return _save(tmp_path_factory.mktemp(request.param), kind(**SIZES, **further), special)
+    kind, special, options = FAMILIES[request.param]
+    return _save(tmp_path_factory.mktemp(request.param), kind(**SIZES, **options), special)
 
 
 @pytest.fixture(scope="session")
@@ -132,13 +132,15 @@ def make_posts(count: int) -> list[Post]:
     """Posts that a tiny encoder can learn by heart: who lives where, and who works for whom."""
     posts = []  # all of one length: batches go by length, and must not go by label
     for at in range(count):
-        who = ("ann", "bob")[at % 2]
+        person = ("ann", "bob")[at % 2]
         if at % 3:
-            place = ("rome", "paris")[at // 2 % 2]
-            posts.append(make_post(at, f"{who} lives in {place} .", [(who, "PER"), (place, "LOC")], "lives_in"))
+            city = ("rome", "paris")[at // 2 % 2]
+            posts.append(
+                make_post(at, f"{person} lives in {city} .", [(person, "PER"), (city, "LOC")], "lives_in")
+            )
         else:
             firm = ("acme", "initech")[at // 2 % 2]
-            posts.append(make_post(at, f"{who} works at {firm} .", [(who, "PER"), (firm, "ORG")], "None"))
+            posts.append(make_post(at, f"{person} works at {firm} .", [(person, "PER"), (firm, "ORG")], "None"))
     return posts
 
 

@@ -26,29 +26,29 @@ def trained(request, ner_examples, re_examples, small, brief, tmp_path):
 
 def test_the_temperature_is_where_the_log_loss_is_least(trained):
     model, examples, _ = trained
-    wrong = [_mislabelled(example, at) for at, example in enumerate(examples)]
+    wrong = [_mislabel(example, at) for at, example in enumerate(examples)]
     best = fit_temperature(model, wrong)
-    read = calibration._read(model, wrong, 8)
+    read = calibration._score_batches(model, wrong, 8)
 
-    def loss(temperature):
+    def compute_loss(temperature):
         return (
-            calibration._log_loss(model, read, temperature)
-            + (math.log(temperature) / calibration._SPREAD) ** 2 / 2
+            calibration._compute_log_loss(model, read, temperature)
+            + (math.log(temperature) / calibration._PRIOR_DEVIATION) ** 2 / 2
         )
 
-    least = loss(best)
-    for other in (0.3, 0.5 * best, 0.9 * best, 1.1 * best, 2 * best, 7.0):
-        if 0.25 <= other <= 8.0:
-            assert least <= loss(other) + 1e-3
+    least = compute_loss(best)
+    for temperature in (0.3, 0.5 * best, 0.9 * best, 1.1 * best, 2 * best, 7.0):
+        if 0.25 <= temperature <= 8.0:
+            assert least <= compute_loss(temperature) + 1e-3
     assert best > 1, "a model that errs where it was sure has to become less sure"
 
 
-def _mislabelled(example, at):
+def _mislabel(example, at):
     """Every third example has other gold than the model learnt."""
     if at % 3:
         return example
     if example.label is not None:
-        return example.model_copy(update={"label": next(one for one in TYPES["re"] if one != example.label)})
+        return example.model_copy(update={"label": next(label for label in TYPES["re"] if label != example.label)})
     return example.model_copy(update={"entities": ()})
 
 
@@ -59,9 +59,13 @@ def test_it_is_saved_and_read_again_and_changes_scores_alone(trained, tmp_path):
     model.temperature = 3.0
     model.save(tmp_path / "warm")
     warm = Student.from_pretrained(tmp_path / "warm", "cpu").predict_examples(examples)
-    assert [[one[:3] for one in row] for row in warm] == [[one[:3] for one in row] for row in before]
+    assert [[prediction.target for prediction in row] for row in warm] == [
+        [prediction.target for prediction in row] for row in before
+    ]
     scores = [
-        (a.score, b.score) for one, two in zip(before, warm, strict=True) for a, b in zip(one, two, strict=True)
+        (a.score, b.score)
+        for prediction, two in zip(before, warm, strict=True)
+        for a, b in zip(prediction, two, strict=True)
     ]
     assert scores
     assert all(b < a for a, b in scores if a > 0.99)
@@ -76,9 +80,9 @@ def test_a_model_of_before_has_a_temperature_of_one(trained, tmp_path):
 
 
 def test_without_a_prediction_nothing_is_fitted(small):
-    from cotpd.student.persistence import build
+    from cotpd.student.persistence import build_model
 
-    model, tokenizer, reads = build(small, LabelSet.of("ner", ["PER"]))
+    model, tokenizer, reads = build_model(small, LabelSet.build("ner", ["PER"]))
     learner = Student(model, tokenizer, small, ("text",), reads, "cpu")
     assert fit_temperature(learner, []) == 1.0
-    assert math.isnan(calibration._log_loss(learner, [], 1.0))
+    assert math.isnan(calibration._compute_log_loss(learner, [], 1.0))

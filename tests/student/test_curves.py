@@ -14,7 +14,7 @@ from cotpd.models.store import connect
 from cotpd.models.unfinished import PROCESS, SEEN
 from cotpd.student import Student
 from cotpd.student.checkpoint import Checkpoint
-from cotpd.student.curves import FINGERPRINT, Curves, adopt_runs, experiment_id
+from cotpd.student.curves import FINGERPRINT, Curves, adopt_runs, get_or_create_experiment
 from cotpd.student.objectives import JointDistillation
 from cotpd.student.training import train
 
@@ -50,7 +50,7 @@ def fit(project, examples, small, params, store=None):
     )
 
 
-def runs(client: MlflowClient):
+def list_runs(client: MlflowClient):
     return client.search_runs([client.get_experiment_by_name("cotpd").experiment_id])
 
 
@@ -62,23 +62,23 @@ def test_a_killed_training_goes_on_in_its_run_and_the_registered_one_adopts_it(
     with pytest.raises(KeyboardInterrupt):
         fit(project, ner_examples, small, params)
     client = connect(RegisterParams(), project)
-    (killed,) = runs(client)
+    (killed,) = list_runs(client)
     assert killed.info.status == "KILLED"
     monkeypatch.undo()
     history = fit(project, ner_examples, small, params)
-    (found,) = runs(client)
-    assert (found.info.run_id, found.info.status) == (killed.info.run_id, "FINISHED")
-    assert found.data.params["run.epochs"] == "4"
-    drawn = client.get_metric_history(found.info.run_id, "valid/prompt/f1")
-    assert [one.value for one in drawn] == [row["valid"]["prompt"]["f1"] for row in history]
-    losses = client.get_metric_history(found.info.run_id, "epoch/loss")
-    assert [(one.step, one.value) for one in losses] == [(row["epoch"], row["loss"]) for row in history]
-    assert [one.step for one in client.get_metric_history(found.info.run_id, "step/kl")] == [10]
-    parent = client.create_run(found.info.experiment_id).info.run_id
+    (resumed,) = list_runs(client)
+    assert (resumed.info.run_id, resumed.info.status) == (killed.info.run_id, "FINISHED")
+    assert resumed.data.params["run.epochs"] == "4"
+    drawn = client.get_metric_history(resumed.info.run_id, "valid/prompt/f1")
+    assert [point.value for point in drawn] == [row["valid"]["prompt"]["f1"] for row in history]
+    losses = client.get_metric_history(resumed.info.run_id, "epoch/loss")
+    assert [(point.step, point.value) for point in losses] == [(row["epoch"], row["loss"]) for row in history]
+    assert [point.step for point in client.get_metric_history(resumed.info.run_id, "step/kl")] == [10]
+    parent = client.create_run(resumed.info.experiment_id).info.run_id
     folders = [project / "student", project / "none"]
-    tags = adopt_runs(client, found.info.experiment_id, parent, folders)
-    assert tags == {"training.student": found.info.run_id}
-    assert client.get_run(found.info.run_id).data.tags["mlflow.parentRunId"] == parent
+    tags = adopt_runs(client, resumed.info.experiment_id, parent, folders)
+    assert tags == {"training.student": resumed.info.run_id}
+    assert client.get_run(resumed.info.run_id).data.tags["mlflow.parentRunId"] == parent
 
 
 @pytest.mark.parametrize(("error", "status"), [(OSError("disk full"), "FAILED"), (SystemExit(143), "KILLED")])
@@ -88,13 +88,13 @@ def test_a_run_ends_as_its_training_does(project, ner_examples, small, brief, mo
     with pytest.raises(type(error)):
         fit(project, ner_examples, small, brief)
 
-    (run,) = runs(connect(RegisterParams(), project))
+    (run,) = list_runs(connect(RegisterParams(), project))
     assert run.info.status == status
 
 
 def test_the_next_training_closes_a_run_whose_process_was_killed_and_no_other(project, ner_examples, small, brief):
     client = connect(RegisterParams(), project)
-    experiment = experiment_id(client, "cotpd")
+    experiment = get_or_create_experiment(client, "cotpd")
     ended = subprocess.run([sys.executable, "-c", NAME], capture_output=True, text=True, check=True, timeout=60)
     dead = client.create_run(experiment, tags={FINGERPRINT: "0", PROCESS: ended.stdout.strip()})
     alive = client.create_run(experiment, tags={FINGERPRINT: "1", PROCESS: name_process()})
@@ -107,7 +107,7 @@ def test_the_next_training_closes_a_run_whose_process_was_killed_and_no_other(pr
 
     fit(project, ner_examples, small, brief)
 
-    status = {run.info.run_id: run.info.status for run in runs(client)}
+    status = {run.info.run_id: run.info.status for run in list_runs(client)}
     assert [status[run.info.run_id] for run in (dead, silent)] == ["KILLED", "KILLED"]
     assert [status[run.info.run_id] for run in (alive, foreign, seen)] == ["RUNNING"] * 3
 
@@ -126,7 +126,7 @@ def test_a_kill_between_the_saved_model_and_the_end_leaves_neither_run_nor_check
 
     assert len(history) == brief.epochs
     assert not list(project.glob(".student.*"))
-    (run,) = runs(connect(RegisterParams(), project))
+    (run,) = list_runs(connect(RegisterParams(), project))
     assert run.info.status == "FINISHED"
 
 
@@ -139,10 +139,10 @@ def test_a_store_that_is_broken_costs_the_curves_and_not_the_training(project, n
 
 
 def test_a_store_that_breaks_on_the_way_too(project, ner_examples, small, brief, capsys, monkeypatch):
-    def full(*_, **__):
+    def raise_full(*_, **__):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(MlflowClient, "log_batch", full)
+    monkeypatch.setattr(MlflowClient, "log_batch", raise_full)
     assert len(fit(project, ner_examples, small, brief)) == 2
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
     assert warnings == ["warning: student goes on without curves in MLflow: No space left on device"]

@@ -2,16 +2,16 @@ import pytest
 
 from cotpd.data.records import Augmented, Kind
 from cotpd.errors import DataError
-from cotpd.student.examples import augmented_examples, build_examples
+from cotpd.student.examples import build_augmented_examples, build_examples
 from tests.student.conftest import make_post
 
 
 def test_a_relation_post_gives_one_example_a_pair_and_none_without_pairs():
     related = make_post(0, "ann lives in rome", [("ann", "PER"), ("rome", "LOC")], "lives_in")
     plain = make_post(1, "bob works", [("bob", "PER")])
-    [found] = build_examples([related, plain], "re", {"p0": "a city"}, {})
-    assert (found.id, found.head, found.tail, found.label) == ("p0#0", (0, 1), (3, 4), "lives_in")
-    assert found.caption == "a city"
+    [example] = build_examples([related, plain], "re", {"p0": "a city"}, {})
+    assert (example.id, example.head, example.tail, example.label) == ("p0#0", (0, 1), (3, 4), "lives_in")
+    assert example.caption == "a city"
 
 
 def test_overlapping_and_untyped_mentions_are_refused_with_their_post():
@@ -29,8 +29,8 @@ def test_an_augmented_post_keeps_only_the_knowledge_that_holds_and_its_own_capti
     changed = make_post(7, "bob lives in rome", [("bob", "PER")])
     knowledge = {"p0": {Kind.NOUN: "rome is a city", Kind.SENTENCE: "ann moved"}}
     row = Augmented(post=changed, of="p0", kind=Kind.ENTITY, keep_knowledge=(Kind.NOUN,))
-    own = row.model_copy(update={"caption": "a house"})
+    captioned = row.model_copy(update={"caption": "a house"})
     pictured = row.model_copy(update={"post": changed.model_copy(update={"image": "1.jpg"})})
-    found = augmented_examples([row, own, pictured], "ner", {source.id: "a city"}, knowledge)
-    assert [one.knowledge for one in found] == [{Kind.NOUN: "rome is a city"}] * 3
-    assert [one.caption for one in found] == [None, "a house", "a city"]
+    examples = build_augmented_examples([row, captioned, pictured], "ner", {source.id: "a city"}, knowledge)
+    assert [example.knowledge for example in examples] == [{Kind.NOUN: "rome is a city"}] * 3
+    assert [example.caption for example in examples] == [None, "a house", "a city"]

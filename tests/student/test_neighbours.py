@@ -8,7 +8,7 @@ from cotpd.errors import DataError
 from cotpd.student import Student, neighbours
 from cotpd.student.batches import collate
 from cotpd.student.examples import build_examples
-from cotpd.student.neighbours import PAIR, Neighbours, mention_states
+from cotpd.student.neighbours import Neighbours, compute_mention_states
 from tests.student.conftest import make_post
 from tests.student.test_attention import make_student
 
@@ -30,39 +30,44 @@ def student(folder):
     return Student.from_pretrained(folder, "cpu")
 
 
-def plain_state(student, example, start, end):
+def compute_plain_state(student, example, start, end):
     """The state of one mention, read alone."""
-    batch = collate(student.tokens.encode([example]), student.views[0], student.tokens)
+    batch = collate(student.example_encoder.encode([example]), student.views[0], student.example_encoder)
     with torch.inference_mode():
-        state = student.model.states(batch, student.views[0])[0, start:end].mean(0).numpy()
+        state = student.model.compute_states(batch, student.views[0])[0, start:end].mean(0).numpy()
     return state / np.linalg.norm(state)
 
 
 def test_the_nearest_are_those_of_a_search_one_by_one(student, folder, ner_examples):
     index = Neighbours.build(student, folder, ner_examples, progress=False)
     [query] = build_examples([make_post(99, "bob works in paris .", [])], "ner", {}, {})
-    [[first, second]] = index.nearest([query], [[(0, 1), (3, 4)]], 5)
-    for found, (start, end) in ((first, (0, 1)), (second, (3, 4))):
-        state = plain_state(student, query, start, end)
+    [[first, second]] = index.find_nearest([query], [[(0, 1), (3, 4)]], 5)
+    for nearest, (start, end) in ((first, (0, 1)), (second, (3, 4))):
+        state = compute_plain_state(student, query, start, end)
         every = {
-            (example.id, one.start, one.end): plain_state(student, example, one.start, one.end) @ state
+            (example.id, entity.start, entity.end): compute_plain_state(student, example, entity.start, entity.end)
+            @ state
             for example in ner_examples
-            for one in example.entities
+            for entity in example.entities
         }
         best = sorted({post: max(v for k, v in every.items() if k[0] == post) for post, *_ in every}.values())[
             ::-1
         ]
-        assert [one.similarity for one in found] == pytest.approx(best[:5], abs=2e-3)  # kept in half precision
-        for one in found:
-            assert every[one.example.id, one.start, one.end] == pytest.approx(one.similarity, abs=2e-3)
-            assert (one.start, one.end, one.label) in [(e.start, e.end, e.type) for e in one.example.entities]
+        assert [neighbour.similarity for neighbour in nearest] == pytest.approx(
+            best[:5], abs=2e-3
+        )  # kept in half precision
+        for neighbour in nearest:
+            assert every[neighbour.example.id, *neighbour.span] == pytest.approx(neighbour.similarity, abs=2e-3)
+            assert (*neighbour.span, neighbour.label) in [
+                (e.start, e.end, e.type) for e in neighbour.example.entities
+            ]
 
 
 def test_a_training_post_is_its_own_nearest_and_no_post_comes_twice(student, folder, ner_examples):
     index = Neighbours.build(student, folder, ner_examples[:3], progress=False)
-    [[found]] = index.nearest(ner_examples[:1], [[(0, 1)]], 10)
-    assert found[0].similarity == pytest.approx(1, abs=1e-3)
-    assert sorted(one.example.id for one in found) == ["p0", "p1", "p2"]
+    [[nearest]] = index.find_nearest(ner_examples[:1], [[(0, 1)]], 10)
+    assert nearest[0].similarity == pytest.approx(1, abs=1e-3)
+    assert sorted(neighbour.example.id for neighbour in nearest) == ["p0", "p1", "p2"]
 
 
 def test_pairs_are_compared_by_both_their_markers(bert, tmp_path, re_examples):
@@ -70,32 +75,34 @@ def test_pairs_are_compared_by_both_their_markers(bert, tmp_path, re_examples):
     student = Student.from_pretrained(tmp_path / "re", "cpu")
     index = Neighbours.build(student, tmp_path / "re", re_examples, progress=False)
     assert index.states.shape == (len(re_examples), 2 * 32)
-    [[found]] = index.nearest([re_examples[4].model_copy(update={"label": None})], [[PAIR]], 2)
-    assert found[0].similarity == pytest.approx(1, abs=1e-3)
-    assert found[0].example.text == re_examples[4].text
-    assert (found[0].start, found[0].end, found[0].label) == (*PAIR, re_examples[4].label)
+    [[nearest]] = index.find_nearest([re_examples[4].model_copy(update={"label": None})], [[None]], 2)
+    assert nearest[0].similarity == pytest.approx(1, abs=1e-3)
+    assert nearest[0].example.text == re_examples[4].text
+    assert (nearest[0].span, nearest[0].label) == (None, re_examples[4].label)
 
 
 def test_states_do_not_depend_on_company(student, ner_examples):
-    spans = [[(one.start, one.end) for one in example.entities] for example in ner_examples]
-    together = mention_states(student, ner_examples, spans)
-    alone = np.concatenate([mention_states(student, [e], [s]) for e, s in zip(ner_examples, spans, strict=True)])
+    spans = [[(entity.start, entity.end) for entity in example.entities] for example in ner_examples]
+    together = compute_mention_states(student, ner_examples, spans)
+    alone = np.concatenate(
+        [compute_mention_states(student, [e], [s]) for e, s in zip(ner_examples, spans, strict=True)]
+    )
     np.testing.assert_allclose(together, alone, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, rtol=1e-5)
 
 
 def test_the_index_is_made_once_for_the_same_weights_and_data(student, folder, ner_examples, cache, monkeypatch):
-    made = []
-    real = neighbours.mention_states
-    monkeypatch.setattr(neighbours, "mention_states", lambda *a, **k: made.append(1) or real(*a, **k))
+    calls = []
+    real = neighbours.compute_mention_states
+    monkeypatch.setattr(neighbours, "compute_mention_states", lambda *a, **k: calls.append(1) or real(*a, **k))
     first = Neighbours.build(student, folder, ner_examples, progress=False)
     second = Neighbours.build(student, folder, ner_examples, progress=False)
     np.testing.assert_array_equal(first.states, second.states)
-    assert len(made) == 1
+    assert len(calls) == 1
     Neighbours.build(student, folder, ner_examples[:-1], progress=False)
     (folder / "student.json").write_text((folder / "student.json").read_text() + "\n")
     Neighbours.build(student, folder, ner_examples, progress=False)
-    assert len(made) == len(list(cache.glob("*.safetensors"))) == 3
+    assert len(calls) == len(list(cache.glob("*.safetensors"))) == 3
     assert len(list(cache.iterdir())) == 3  # and nothing half written
 
 

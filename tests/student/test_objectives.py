@@ -6,22 +6,22 @@ import torch
 from cotpd.config import DistilParams
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import FineTuning, JointDistillation
-from cotpd.student.persistence import build
+from cotpd.student.persistence import build_model
 from cotpd.student.student import Student
 
 TYPES = {"ner": ["PER", "LOC", "ORG"], "re": ["lives_in", "None"]}
 
 
-def learner_of(params, objective, task="ner") -> Student:
+def build_learner(params, objective, task="ner") -> Student:
     torch.manual_seed(1)
-    model, tokenizer, reads = build(params, LabelSet.of(task, TYPES[task]))
+    model, tokenizer, reads = build_model(params, LabelSet.build(task, TYPES[task]))
     return Student(model, tokenizer, params, objective.views, reads, "cpu")
 
 
 def test_the_joint_loss_is_the_sum_of_its_parts_and_reaches_every_weight(small, ner_examples):
     objective = JointDistillation(DistilParams(alpha=0.3))
-    learner = learner_of(small, objective)
-    parts = objective.losses(learner, learner.tokens.encode(ner_examples))
+    learner = build_learner(small, objective)
+    parts = objective.compute_losses(learner, learner.example_encoder.encode(ner_examples))
     total = parts["loss_knowledge"] + parts["loss_prompt"] + 0.3 * parts["kl"]
     torch.testing.assert_close(parts["loss"], total)
     assert parts["kl"] > 0
@@ -33,9 +33,9 @@ def test_the_joint_loss_is_the_sum_of_its_parts_and_reaches_every_weight(small, 
 def test_every_family_learns_in_mixed_precision_what_it_does_without(any_encoder, small, ner_examples):
     objective, losses = JointDistillation(DistilParams()), []
     for mixed in (False, True):
-        learner = learner_of(small.model_copy(update={"encoder": any_encoder}), objective)
+        learner = build_learner(small.model_copy(update={"encoder": any_encoder}), objective)
         with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-            losses.append(objective.losses(learner, learner.tokens.encode(ner_examples))["loss"])
+            losses.append(objective.compute_losses(learner, learner.example_encoder.encode(ner_examples))["loss"])
         losses[-1].backward()
         assert all(w.grad.isfinite().all() for w in learner.model.parameters() if w.grad is not None)
     assert losses[1].dtype == torch.float32
@@ -47,18 +47,21 @@ def test_every_family_learns_in_mixed_precision_what_it_does_without(any_encoder
     "objective", [FineTuning(), FineTuning("knowledge"), JointDistillation(DistilParams())], ids=str
 )
 def test_a_loss_is_a_mean_over_the_examples(objective, task, small, ner_examples, re_examples):
-    learner = learner_of(small, objective, task)
-    encoded = learner.tokens.encode(ner_examples if task == "ner" else re_examples)
+    learner = build_learner(small, objective, task)
+    encoded = learner.example_encoder.encode(ner_examples if task == "ner" else re_examples)
     with torch.no_grad():
-        whole = objective.losses(learner, encoded)
-        few, many = objective.losses(learner, encoded[:5]), objective.losses(learner, encoded[5:])
+        whole = objective.compute_losses(learner, encoded)
+        first, second = (
+            objective.compute_losses(learner, encoded[:5]),
+            objective.compute_losses(learner, encoded[5:]),
+        )
     for name, value in whole.items():
-        weighted = (5 * few[name] + (len(encoded) - 5) * many[name]) / len(encoded)
+        weighted = (5 * first[name] + (len(encoded) - 5) * second[name]) / len(encoded)
         torch.testing.assert_close(weighted, value, atol=1e-4, rtol=1e-4)
 
 
 def test_markers_are_embedded_by_the_model_and_learn(small, re_examples):
     objective = FineTuning()
-    learner = learner_of(small, objective, "re")
-    objective.losses(learner, learner.tokens.encode(re_examples))["loss"].backward()
+    learner = build_learner(small, objective, "re")
+    objective.compute_losses(learner, learner.example_encoder.encode(re_examples))["loss"].backward()
     assert (learner.model.markers.grad.abs().sum(1) > 0).all()

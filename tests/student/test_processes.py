@@ -17,9 +17,9 @@ from cotpd.config import DistilParams, TrainParams
 from cotpd.errors import ConfigError
 from cotpd.student import Student, training
 from cotpd.student.objectives import JointDistillation
-from cotpd.student.optimization import make_optimizer, prepare
-from cotpd.student.processes import Processes, _bounds
-from tests.student.test_objectives import learner_of
+from cotpd.student.optimization import make_optimizer, prepare_for_training
+from cotpd.student.processes import Processes, _cut_evenly
+from tests.student.test_objectives import build_learner
 from tests.student.test_training import run
 
 ALONE = Path(__file__).with_name("train_alone.py")
@@ -37,13 +37,13 @@ def still(small, tmp_path):
 
 def launch(count: int, folder: Path, examples, student, params, **environment) -> subprocess.CompletedProcess:
     """Train in ``count`` processes into folder/m."""
-    said = {
-        "examples": [one.model_dump(mode="json") for one in examples],
+    settings = {
+        "examples": [example.model_dump(mode="json") for example in examples],
         "student": student.model_dump(mode="json"),
         "params": params.model_dump(mode="json"),
     }
     folder.mkdir(exist_ok=True)
-    (folder / "run.json").write_text(json.dumps(said), "utf-8")
+    (folder / "run.json").write_text(json.dumps(settings), "utf-8")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
     root = str(ALONE.parents[2])
     return subprocess.run(
@@ -55,11 +55,11 @@ def launch(count: int, folder: Path, examples, student, params, **environment) -
     )
 
 
-def close(one: Path, other: Path) -> None:
-    weights, others = (load_file(folder / "model.safetensors") for folder in (one, other))
+def close(left: Path, right: Path) -> None:
+    weights, right_weights = (load_file(folder / "model.safetensors") for folder in (left, right))
     for name, value in weights.items():
         torch.testing.assert_close(
-            value, others[name], rtol=1e-3, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
+            value, right_weights[name], rtol=1e-3, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
         )
 
 
@@ -67,9 +67,9 @@ def close(one: Path, other: Path) -> None:
 def test_two_processes_train_what_one_trains_and_only_the_first_speaks(ner_examples, still, brief, tmp_path):
     # 11 posts in batches of 4: shares are unequal, and the last batch has three
     run(ner_examples[:11], still, brief, tmp_path / "one")
-    done = launch(2, tmp_path / "two", ner_examples[:11], still, brief)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("epoch 1:") == 1
+    process = launch(2, tmp_path / "two", ner_examples[:11], still, brief)
+    assert process.returncode == 0, process.stderr
+    assert process.stderr.count("epoch 1:") == 1
     close(tmp_path / "one", tmp_path / "two/m")
     rows = [
         [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
@@ -87,9 +87,9 @@ def test_two_processes_that_are_killed_go_on_and_end_the_same(ner_examples, smal
     assert launch(2, tmp_path / "whole", ner_examples, small, brief).returncode == 0
     assert launch(2, tmp_path / "cut", ner_examples, small, brief, DIE_IN="2").returncode != 0
     assert not (tmp_path / "cut/m").exists()
-    done = launch(2, tmp_path / "cut", ner_examples, small, brief)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("going on after epoch 1") == 1
+    process = launch(2, tmp_path / "cut", ner_examples, small, brief)
+    assert process.returncode == 0, process.stderr
+    assert process.stderr.count("going on after epoch 1") == 1
     for name in ("model.safetensors", "history.jsonl"):
         assert (tmp_path / "cut/m" / name).read_bytes() == (tmp_path / "whole/m" / name).read_bytes()
 
@@ -99,15 +99,15 @@ def test_more_processes_than_posts_and_a_loss_that_is_no_number_ends_them_all(
     ner_examples, small, brief, tmp_path
 ):
     params = brief.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30, "batch_size": 1, "epochs": 5})
-    done = launch(2, tmp_path / "two", ner_examples[:3], small, params)
-    assert done.returncode != 0
-    assert "on the posts p" in done.stderr
+    process = launch(2, tmp_path / "two", ner_examples[:3], small, params)
+    assert process.returncode != 0
+    assert "on the posts p" in process.stderr
     assert not (tmp_path / "two/m").exists()
 
 
 @given(length=st.integers(0, 40), parts=st.integers(1, 9))
 def test_shares_are_whole_and_even(length, parts):
-    bounds = _bounds(length, parts)
+    bounds = _cut_evenly(length, parts)
     assert [i for a, b in bounds for i in range(a, b)] == list(range(length))
     sizes = [b - a for a, b in bounds]
     assert max(sizes) - min(sizes) <= 1
@@ -115,10 +115,10 @@ def test_shares_are_whole_and_even(length, parts):
 
 def test_one_without_posts_computes_one_for_nothing():
     alone = Processes("cpu")
-    assert alone.share([7, 8, 9], 2) == [([7, 8], 2 / 3), ([9], 1 / 3)]
-    assert alone.share([7], 4) == [([7], 1.0)]
+    assert alone.split_step([7, 8, 9], 2) == [([7, 8], 2 / 3), ([9], 1 / 3)]
+    assert alone.split_step([7], 4) == [([7], 1.0)]
     alone.count, alone.index = 2, 1
-    assert alone.share([7], 1) == [([7], 0.0)]
+    assert alone.split_step([7], 1) == [([7], 0.0)]
 
 
 @pytest.mark.parametrize("parts", [2, 3, 100])
@@ -134,15 +134,15 @@ def test_killed_in_the_middle_of_a_step_in_parts_it_ends_the_same(
     small = small.model_copy(update={"dropout": 0.2})
     params = brief.model_copy(update={"accumulate": 2})
     run(ner_examples, small, params, tmp_path / "whole")
-    real, parts = training.Training._backward, []
+    real, parts = training.Training._add_gradients, []
 
-    def killed(self, part, share):
+    def stop_or_add(self, part, share):
         parts.append(1)
         if len(parts) == 10:  # three steps of two parts an epoch: the second half of a step of the second
             raise KeyboardInterrupt
         return real(self, part, share)
 
-    monkeypatch.setattr(training.Training, "_backward", killed)
+    monkeypatch.setattr(training.Training, "_add_gradients", stop_or_add)
     with pytest.raises(KeyboardInterrupt):
         run(ner_examples, small, params, tmp_path / "cut")
     run(ner_examples, small, params, tmp_path / "cut")
@@ -154,42 +154,42 @@ def test_checkpointing_computes_anew_and_gives_the_same_gradients(any_encoder, n
     real, products = torch.nn.Linear.forward, []
     monkeypatch.setattr(torch.nn.Linear, "forward", lambda self, x: products.append(1) or real(self, x))
     small = small.model_copy(update={"encoder": any_encoder, "dropout": 0.2})
-    objective, found = JointDistillation(DistilParams()), []
+    objective, gradients = JointDistillation(DistilParams()), []
     for checkpointing in (False, True):
-        learner = learner_of(small, objective)
-        prepare(learner.model, TrainParams(checkpointing=checkpointing))
+        learner = build_learner(small, objective)
+        prepare_for_training(learner.model, TrainParams(checkpointing=checkpointing))
         learner.model.train()
         torch.manual_seed(5)
         products.clear()
-        loss = objective.losses(learner, learner.tokens.encode(ner_examples))["loss"]
+        loss = objective.compute_losses(learner, learner.example_encoder.encode(ner_examples))["loss"]
         forward = len(products)
         loss.backward()
         again = len(products) - forward
         assert again >= 4 if checkpointing else not again  # linear maps of at least one layer, and of two views
-        found.append({name: w.grad for name, w in learner.model.named_parameters() if w.grad is not None})
-    assert found[0].keys() == found[1].keys()
-    for name, gradient in found[0].items():
-        torch.testing.assert_close(gradient, found[1][name], msg=name)
+        gradients.append({name: w.grad for name, w in learner.model.named_parameters() if w.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradient, gradients[1][name], msg=name)
 
 
 def test_an_encoder_without_layers_to_compute_anew_is_refused(small, monkeypatch):
-    learner = learner_of(small, JointDistillation(DistilParams()))
+    learner = build_learner(small, JointDistillation(DistilParams()))
     monkeypatch.setattr(type(learner.model.encoder), "supports_gradient_checkpointing", False)
     learner.model.encoder.encoder = torch.nn.Identity()
     with pytest.raises(ConfigError, match="BertModel has no layers"):
-        prepare(learner.model, TrainParams(checkpointing=True))
+        prepare_for_training(learner.model, TrainParams(checkpointing=True))
 
 
 def test_frozen_embeddings_stay_and_the_rest_learns(ner_examples, small, brief, tmp_path):
     params = brief.model_copy(update={"freeze_embeddings": True})
     run(ner_examples, small, params, tmp_path / "m")
-    before = learner_of(small, JointDistillation(DistilParams())).model.encoder
+    before = build_learner(small, JointDistillation(DistilParams())).model.encoder
     after = Student.from_pretrained(tmp_path / "m", "cpu").model.encoder
     assert torch.equal(before.get_input_embeddings().weight, after.get_input_embeddings().weight)
     layer = "encoder.layer.0.output.dense.weight"
     assert not torch.equal(before.get_parameter(layer), after.get_parameter(layer))
-    learner = learner_of(small, JointDistillation(DistilParams()))
-    prepare(learner.model, params)
+    learner = build_learner(small, JointDistillation(DistilParams()))
+    prepare_for_training(learner.model, params)
     table = learner.model.encoder.get_input_embeddings().weight
     groups = make_optimizer(learner.model, params).param_groups
     assert not any(weight is table for group in groups for weight in group["params"])

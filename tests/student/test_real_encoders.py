@@ -12,9 +12,9 @@ from cotpd.student.batches import collate
 from cotpd.student.examples import build_examples
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import JointDistillation
-from cotpd.student.persistence import build
+from cotpd.student.persistence import build_model
 from cotpd.student.training import train
-from cotpd.student.views import Tokenization
+from cotpd.student.views import ExampleEncoder
 
 
 @pytest.mark.slow
@@ -24,14 +24,17 @@ def test_a_catalogued_encoder_reads_embeddings_like_ids_and_learns(name: str, ro
     posts = dataset.posts["train"][:8]
     examples = build_examples(posts, "ner", {}, {})
     params = StudentParams(encoder=name, prompt_length=4, knowledge_length=64)
-    labels = LabelSet.of("ner", dataset.types)
-    model, tokenizer, reads = build(params, labels)
-    tokens = Tokenization(tokenizer, params, labels, model.vocabulary, reads)
+    labels = LabelSet.build("ner", dataset.types)
+    model, tokenizer, reads = build_model(params, labels)
+    tokens = ExampleEncoder(tokenizer, params, labels, model.vocabulary, reads)
     read = collate(tokens.encode(examples), "text", tokens)
     with torch.no_grad():
         states = model.eval().encoder(input_ids=read.ids, attention_mask=read.attention.long()).last_hidden_state
         torch.testing.assert_close(
-            model.states(read, "text"), states[read.rows, read.places], atol=1e-5, rtol=1e-4
+            model.compute_states(read, "text"),
+            states[read.window_of_state, read.position_of_state],
+            atol=1e-5,
+            rtol=1e-4,
         )
     history = train(
         examples,

@@ -25,18 +25,18 @@ def begin(ner_examples, small, brief, tmp_path):
     return run
 
 
-def close(one, other, names):
-    return all(torch.allclose(one[name], other[name], atol=1e-6) for name in names)
+def close(left, right, names):
+    return all(torch.allclose(left[name], right[name], atol=1e-6) for name in names)
 
 
 @pytest.mark.parametrize("objective", [FineTuning("text"), JointDistillation(Params().distil)])
 def test_it_begins_with_the_teachers_weights_and_prompts_of_its_own(begin, objective, tmp_path):
     teacher, fresh = begin("teacher", seed=1), begin("fresh", objective, seed=2)
     taught = begin("taught", objective, seed=2, start=tmp_path / "teacher")
-    own = taught.keys() - teacher.keys()
+    fresh = taught.keys() - teacher.keys()
     assert close(taught, teacher, teacher)
-    assert all(name.startswith("generator.") for name in own)
-    assert close(taught, fresh, own)
+    assert all(name.startswith("generator.") for name in fresh)
+    assert close(taught, fresh, fresh)
     assert not close(fresh, teacher, ["head.out.weight"] if "head.out.weight" in teacher else teacher)
 
 
@@ -44,8 +44,8 @@ def test_another_teacher_makes_another_run(begin, tmp_path):
     begin("a", seed=1)
     begin("b", seed=2)
     first = begin("student", FineTuning(), seed=3, start=tmp_path / "a")
-    other = begin("student", FineTuning(), seed=3, start=tmp_path / "b")
-    assert not close(first, other, first)
+    second = begin("student", FineTuning(), seed=3, start=tmp_path / "b")
+    assert not close(first, second, first)
 
 
 def test_what_does_not_fit_is_refused(begin, small, tmp_path):
@@ -66,15 +66,17 @@ def test_teachers_with_an_encoder_of_their_own_are_no_beginning():
 
 
 def test_other_teachers_follow_those_of_the_students_encoder_and_say_only_what_differs():
-    other = {"encoder": "all-mpnet-base-v2", "learning_rate": 5e-5}
-    teach = {"count": 2, "seed": 7, "epochs": 4, "others": [other, other | {"learning_rate": None, "epochs": 1}]}
+    larger = {"encoder": "all-mpnet-base-v2", "learning_rate": 5e-5}
+    teach = {"count": 2, "seed": 7, "epochs": 4, "others": [larger, larger | {"learning_rate": None, "epochs": 1}]}
     params = Params.model_validate({"distil": {"start": "teacher"}, "teach": teach})
-    found = params.teach.teachers("all-MiniLM-L6-v2")
-    said = [(one.encoder, one.seed, one.run.learning_rate, one.run.epochs) for one in found]
-    assert said == [
+    teachers = params.teach.list_teachers("all-MiniLM-L6-v2")
+    settings = [
+        (teacher.encoder, teacher.seed, teacher.run.learning_rate, teacher.run.epochs) for teacher in teachers
+    ]
+    assert settings == [
         ("all-MiniLM-L6-v2", 7, 1e-4, 4),
         ("all-MiniLM-L6-v2", 8, 1e-4, 4),
         ("all-mpnet-base-v2", 9, 5e-5, 4),
         ("all-mpnet-base-v2", 10, 1e-4, 1),
     ]
-    assert params.teach.model_copy(update={"others": ()}).teachers("all-MiniLM-L6-v2") == found[:2]
+    assert params.teach.model_copy(update={"others": ()}).list_teachers("all-MiniLM-L6-v2") == teachers[:2]

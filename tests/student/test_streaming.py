@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cotpd.config import StudentParams
 from cotpd.student import Student, views
 from cotpd.student.labels import LabelSet
-from cotpd.student.persistence import build
+from cotpd.student.persistence import build_model
 
 HALVES = st.characters(min_codepoint=0xD800, max_codepoint=0xDFFF)
 ODD = st.sampled_from(["\u200d", "\ufe0f", "\u0301", "\u202e", "\x00", "\x1c", "\x85", "👩\u200d🚀", "[SEP]", "#"])
@@ -28,25 +28,25 @@ def student(bert):
     """An untrained one, whose tags are as good as drawn: mentions everywhere."""
     torch.manual_seed(1)
     params = StudentParams(encoder=bert, prompt_length=2, generator_heads=2, max_length=24, knowledge_length=24)
-    model, tokenizer, reads = build(params, LabelSet.of("ner", ["PER", "LOC", "ORG"]))
+    model, tokenizer, reads = build_model(params, LabelSet.build("ner", ["PER", "LOC", "ORG"]))
     torch.nn.init.normal_(model.head.linear.weight)
     return Student(model, tokenizer, params, ("prompt",), reads, "cpu")
 
 
-def check(text, found):
-    for one in found:
-        assert one.text == text[one.start : one.end] != ""
-        assert regex.match(r"\S", one.text)  # Unicode's white space: Python counts U+001C to U+001F in
-        assert 0 <= one.score <= 1
-    assert all(a.end <= b.start for a, b in itertools.pairwise(found))
+def check(text, mentions):
+    for mention in mentions:
+        assert mention.text == text[mention.start : mention.end] != ""
+        assert regex.match(r"\S", mention.text)  # Unicode's white space: Python counts U+001C to U+001F in
+        assert 0 <= mention.score <= 1
+    assert all(a.end <= b.start for a, b in itertools.pairwise(mentions))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts)
 def test_offsets_are_those_of_the_text_as_it_was_given(student, rows):
     answers = list(student.predict(rows, batch_size=2))
-    for text, found in zip(rows, answers, strict=True):
-        check(text, found)
+    for text, mentions in zip(rows, answers, strict=True):
+        check(text, mentions)
 
 
 @pytest.mark.parametrize(
@@ -60,17 +60,17 @@ def test_offsets_are_those_of_the_text_as_it_was_given(student, rows):
     ],
 )
 def test_a_text_of_any_length_is_answered(student, text, mentions):
-    [found] = student.predict([text])
-    check(text, found)
+    [mentions] = student.predict([text])
+    check(text, mentions)
     if mentions is not None:
-        assert bool(found) == mentions
+        assert bool(mentions) == mentions
     if mentions:
-        assert found[-1].end > 0.9 * len(text), "the last windows are read as the first ones are"
+        assert mentions[-1].end > 0.9 * len(text), "the last windows are read as the first ones are"
 
 
 def test_the_order_and_the_answers_do_not_depend_on_what_is_read_together(student):
     rows = ["ann lives in rome " * n for n in (5, 0, 1, 9, 2, 2, 7)]
-    strip = lambda answers: [[one[:4] for one in found] for found in answers]  # noqa: E731
+    strip = lambda answers: [[mention[:4] for mention in mentions] for mentions in answers]  # noqa: E731
     alone = strip(student.predict(rows, batch_size=1, look_ahead=1))
     for batch_size, look_ahead in ((2, 1), (2, 3), (3, 2), (32, 16)):
         assert strip(student.predict(rows, batch_size, look_ahead)) == alone
@@ -79,22 +79,22 @@ def test_the_order_and_the_answers_do_not_depend_on_what_is_read_together(studen
 def test_no_more_is_read_ahead_than_was_said(student):
     drawn = []
     source = (drawn.append(n) or f"ann {n}" for n in itertools.count())  # a source without end
-    found = student.predict(source, batch_size=2, look_ahead=3)
+    answers = student.predict(source, batch_size=2, look_ahead=3)
     for _ in range(6):
-        next(found)
+        next(answers)
     assert len(drawn) == 6
-    next(found)
+    next(answers)
     assert len(drawn) == 12
 
 
 def test_words_kept_at_hand_are_bounded_and_forgetting_them_changes_nothing(student, monkeypatch):
     rows = [f"ann a{n} in rome" for n in range(60)]
-    wanted = list(student.predict(rows, batch_size=2, look_ahead=2))
+    expected = list(student.predict(rows, batch_size=2, look_ahead=2))
     monkeypatch.setattr(views, "_MOST_WORDS", 20)
     sizes = []
-    for at, found in enumerate(student.predict(rows, batch_size=2, look_ahead=2)):
-        assert [one[:4] for one in found] == [one[:4] for one in wanted[at]]
-        sizes.append(len(student.tokens._words))
+    for at, mentions in enumerate(student.predict(rows, batch_size=2, look_ahead=2)):
+        assert [mention[:4] for mention in mentions] == [mention[:4] for mention in expected[at]]
+        sizes.append(len(student.example_encoder._subwords))
     assert max(sizes[4:]) <= 20 + 4 * 4  # as many as there may be before, and those of four posts
 
 
@@ -102,10 +102,10 @@ def test_long_posts_are_read_some_windows_at_a_time_and_answered_as_at_once(stud
     posts = ["ann lives in rome . " * 1000] * 3 + ["bob works at acme ."] * 5
     sizes = []
     hook = student.model.encoder.register_forward_pre_hook(
-        lambda _, __, given: sizes.append(given["attention_mask"].numel()), with_kwargs=True
+        lambda _, __, inputs: sizes.append(inputs["attention_mask"].numel()), with_kwargs=True
     )
-    few = [[one[:4] for one in found] for found in student.predict(posts)]
+    in_parts = [[mention[:4] for mention in mentions] for mentions in student.predict(posts)]
     hook.remove()
     assert max(sizes) <= 16_384
     monkeypatch.setattr("cotpd.student.model._SUBWORDS", 1 << 30)
-    assert [[one[:4] for one in found] for found in student.predict(posts)] == few
+    assert [[mention[:4] for mention in mentions] for mentions in student.predict(posts)] == in_parts

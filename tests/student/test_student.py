@@ -40,37 +40,37 @@ def student(folders):
 
 def test_mentions_carry_the_characters_they_stand_at(student):
     text = "  ann lives\n in   Rome ."
-    [found] = student.predict([text])
-    assert [(m.text, m.type) for m in found] == [("ann", "PER"), ("Rome", "LOC")]
-    assert all(text[m.start : m.end] == m.text and 0.5 < m.score <= 1 for m in found)
+    [mentions] = student.predict([text])
+    assert [(m.text, m.type) for m in mentions] == [("ann", "PER"), ("Rome", "LOC")]
+    assert all(text[m.start : m.end] == m.text and 0.5 < m.score <= 1 for m in mentions)
 
 
 def test_texts_come_back_in_order_streamed_with_empty_ones_among_them(student):
     drawn = []
 
-    def source():
+    def iterate_texts():
         for text in ["bob works at acme", "", " \n ", "ann lives in paris .", "\ud83d \u200d"] * 3:
             drawn.append(text)
             yield text
 
-    found = student.predict(source(), batch_size=2, look_ahead=2)
-    first = next(found)
+    answers = student.predict(iterate_texts(), batch_size=2, look_ahead=2)
+    first = next(answers)
     assert [m.text for m in first] == ["bob", "acme"]
     assert len(drawn) == 4, "no more is read than is allowed ahead"
-    rest = list(found)
-    assert len(rest) == 14
-    assert rest[0] == rest[1] == []
-    assert [m.text for m in rest[2]] == ["ann", "paris"]
+    last_answers = list(answers)
+    assert len(last_answers) == 14
+    assert last_answers[0] == last_answers[1] == []
+    assert [m.text for m in last_answers[2]] == ["ann", "paris"]
 
 
 def test_batching_changes_nothing(student, ner_examples):
     whole, single = (student.predict_examples(ner_examples, batch_size=n) for n in (32, 1))
-    strip = lambda rows: [[tuple(one)[:3] for one in row] for row in rows]  # noqa: E731
+    strip = lambda rows: [[tuple(prediction)[:3] for prediction in row] for row in rows]  # noqa: E731
     assert strip(whole) == strip(single)
 
 
 def test_gold_labels_are_not_looked_at(student, ner_examples):
-    hidden = [one.model_copy(update={"entities": ()}) for one in ner_examples]
+    hidden = [example.model_copy(update={"entities": ()}) for example in ner_examples]
     assert student.predict_examples(hidden) == student.predict_examples(ner_examples)
 
 
@@ -148,17 +148,17 @@ def _as_folder(path):
     path.mkdir()
 
 
-def _say_of_parts(folder, said):
+def _say_of_parts(folder, digests):
     weights = folder / "model.safetensors"
-    save_file(load_file(weights), weights, metadata={"parts": said})
+    save_file(load_file(weights), weights, metadata={"parts": digests})
 
 
-def _other_labels(folder):
+def _write_other_labels(folder):
     labels = json.loads((folder / "student.json").read_text())["labels"]
     _edit(folder / "student.json", {"labels": labels | {"names": labels["names"][:-2]}})
 
 
-def _mixed_labels(folder):
+def _mix_labels(folder):
     labels = json.loads((folder / "student.json").read_text())["labels"]
     _edit(folder / "student.json", {"labels": labels | {"names": ["O", *labels["names"][:0:-1]]}})
 
@@ -170,7 +170,7 @@ def _mixed_labels(folder):
         (lambda f: (f / "student.json").write_text("{"), "student.json: damaged"),
         (lambda f: (f / "model.safetensors").unlink(), "model.safetensors: missing"),
         (lambda f: _cut(f / "model.safetensors"), "model.safetensors: damaged"),
-        (_other_labels, "of another model"),
+        (_write_other_labels, "of another model"),
         (lambda f: shutil.rmtree(f / "encoder"), "incomplete"),
         (lambda f: shutil.rmtree(f / "tokenizer"), "incomplete"),
         (lambda f: (f / "tokenizer/tokenizer.json").write_text("{"), "tokenizer.json: incomplete or damaged"),
@@ -195,7 +195,7 @@ def _mixed_labels(folder):
         (lambda f: _edit(f / "student.json", {"format": 99}), "student.json: damaged, or of another version"),
         (lambda f: _edit(f / "student.json", {"temperature": 0}), "student.json: damaged"),
         (lambda f: _edit(f / "student.json", {"views": []}), "student.json: damaged"),
-        (_mixed_labels, "student.json: changed"),
+        (_mix_labels, "student.json: changed"),
         (lambda f: _as_folder(f / "student.json"), "student.json: damaged"),
         (lambda f: _as_folder(f / "model.safetensors"), "model.safetensors: damaged"),
     ],

@@ -5,19 +5,19 @@ import torch
 
 from cotpd.config import DistilParams
 from cotpd.errors import ModelError
-from cotpd.student.examples import without_labels
+from cotpd.student.examples import remove_labels
 from cotpd.student.labels import LabelSet
-from cotpd.student.objectives import Taught
-from cotpd.student.persistence import build
+from cotpd.student.objectives import FrozenDistillation
+from cotpd.student.persistence import build_model
 from cotpd.student.student import Student
-from cotpd.student.targets import TENSORS, Targets, believe
+from cotpd.student.targets import TENSORS, Targets, compute_soft_targets
 
 TYPES = {"ner": ["PER", "LOC", "ORG"], "re": ["lives_in", "None"]}
 
 
-def learner(params, task, seed, views=("knowledge",), types=None) -> Student:
+def build_learner(params, task, seed, views=("knowledge",), types=None) -> Student:
     torch.manual_seed(seed)
-    model, tokenizer, reads = build(params, LabelSet.of(task, types or TYPES[task]))
+    model, tokenizer, reads = build_model(params, LabelSet.build(task, types or TYPES[task]))
     return Student(model, tokenizer, params, views, reads, "cpu")
 
 
@@ -35,51 +35,55 @@ def examples(task, ner_examples, re_examples):
 def teachers(small, task, tmp_path):
     """Two, of different seeds, in folders."""
     for seed in (0, 1):
-        learner(small, task, seed).save(tmp_path / str(seed))
+        build_learner(small, task, seed).save(tmp_path / str(seed))
     return [tmp_path / "0", tmp_path / "1"]
 
 
-def same(one: Targets, other: Targets) -> bool:
-    return one.digest == other.digest and list(one.rows) == list(other.rows)
+def is_same(left: Targets, right: Targets) -> bool:
+    return left.digest == right.digest and list(left.rows) == list(right.rows)
 
 
 def test_beliefs_are_distributions_averaged_over_the_teachers(teachers, examples):
-    first, second, both = (believe(chosen, examples, 1.0) for chosen in (teachers[:1], teachers[1:], teachers))
-    assert list(both.rows) == [example.id for example in examples]
-    for name, row in both.rows.items():
+    first, second, average = (
+        compute_soft_targets(chosen, examples, 1.0) for chosen in (teachers[:1], teachers[1:], teachers)
+    )
+    assert list(average.rows) == [example.id for example in examples]
+    for name, row in average.rows.items():
         torch.testing.assert_close(row.unary.sum(-1), torch.ones(len(row.unary)))
         for value, a, b in zip(row, first.rows[name], second.rows[name], strict=True):
             torch.testing.assert_close(value, (a + b) / 2)
 
 
 def test_gold_labels_are_not_looked_at(teachers, examples):
-    hidden = [without_labels(example) for example in examples]
-    assert same(believe(teachers, examples, 2.0), believe(teachers, hidden, 2.0))
+    hidden = [remove_labels(example) for example in examples]
+    assert is_same(compute_soft_targets(teachers, examples, 2.0), compute_soft_targets(teachers, hidden, 2.0))
 
 
 def test_mixed_precision_moves_beliefs_a_little_and_leaves_them_distributions(teachers, examples):
-    single, mixed = (believe(teachers, examples, 1.0, device="cpu", bf16=bf16) for bf16 in ("off", "on"))
-    assert not same(single, mixed)
+    single, mixed = (
+        compute_soft_targets(teachers, examples, 1.0, device="cpu", bf16=bf16) for bf16 in ("off", "on")
+    )
+    assert not is_same(single, mixed)
     for name, row in mixed.rows.items():
         torch.testing.assert_close(row.unary.sum(-1), torch.ones(len(row.unary)))
         torch.testing.assert_close(row.unary, single.rows[name].unary, atol=0.02, rtol=0)
 
 
 def test_saved_targets_come_back(teachers, examples, tmp_path):
-    targets = believe(teachers, examples, 1.0)
+    targets = compute_soft_targets(teachers, examples, 1.0)
     targets.save(tmp_path / "targets")
-    assert same(Targets.load(tmp_path / "targets"), targets)
+    assert is_same(Targets.load(tmp_path / "targets"), targets)
 
 
 def test_no_targets_are_saved_and_read_too(tmp_path):
-    Targets(LabelSet.of("ner", ["PER"]), {}).save(tmp_path)
+    Targets(LabelSet.build("ner", ["PER"]), {}).save(tmp_path)
     assert Targets.load(tmp_path).rows == {}
 
 
 @pytest.mark.parametrize("damage", ["absent", "cut", "renamed"])
 def test_damaged_targets_are_named_with_what_to_do(damage, teachers, examples, tmp_path):
     folder = tmp_path / "targets"
-    believe(teachers, examples, 1.0).save(folder)
+    compute_soft_targets(teachers, examples, 1.0).save(folder)
     file = folder / TENSORS
     if damage == "cut":
         file.write_bytes(file.read_bytes()[:-40])
@@ -94,42 +98,54 @@ def test_damaged_targets_are_named_with_what_to_do(damage, teachers, examples, t
 
 
 def test_teachers_of_other_labels_are_refused(small, ner_examples, tmp_path):
-    learner(small, "ner", 0).save(tmp_path / "0")
-    learner(small, "ner", 0, types=["PER"]).save(tmp_path / "1")
+    build_learner(small, "ner", 0).save(tmp_path / "0")
+    build_learner(small, "ner", 0, types=["PER"]).save(tmp_path / "1")
     with pytest.raises(ModelError, match="know different labels"):
-        believe([tmp_path / "0", tmp_path / "1"], ner_examples, 1.0)
+        compute_soft_targets([tmp_path / "0", tmp_path / "1"], ner_examples, 1.0)
 
 
 def test_a_student_that_believes_the_same_has_nothing_to_learn_from_the_teacher(small, task, examples, tmp_path):
     params = small.model_copy(update={"prompt_length": 0})
-    student = learner(params, task, 3, ("text",))
+    student = build_learner(params, task, 3, ("text",))
     student.save(tmp_path / "same")
-    alone = [without_labels(example) for example in examples]
-    targets = believe([tmp_path / "same"], alone, 1.5)
-    objective = Taught("text", targets, frozenset(e.id for e in examples), DistilParams(temperature=1.5))
-    parts = objective.losses(student, student.tokens.encode(alone))
+    alone = [remove_labels(example) for example in examples]
+    targets = compute_soft_targets([tmp_path / "same"], alone, 1.5)
+    objective = FrozenDistillation(
+        "text", targets, frozenset(e.id for e in examples), DistilParams(temperature=1.5)
+    )
+    parts = objective.compute_losses(student, student.example_encoder.encode(alone))
     assert parts["kl"].item() == pytest.approx(0, abs=1e-5)
     assert parts["loss_gold"].item() == 0
 
 
 def test_gold_counts_for_labelled_examples_only_and_the_loss_is_a_mean(small, task, examples, teachers):
-    student = learner(small, task, 3, ("prompt",))
+    student = build_learner(small, task, 3, ("prompt",))
     params = DistilParams(alpha=0.7, gold=0.4)
     hidden = frozenset(example.id for example in examples[4:])
-    objective = Taught("prompt", believe(teachers, examples, 1.0), hidden, params)
-    mixed = student.tokens.encode([*examples[:4], *map(without_labels, examples[4:])])
-    parts = objective.losses(student, mixed)
+    objective = FrozenDistillation("prompt", compute_soft_targets(teachers, examples, 1.0), hidden, params)
+    mixed = student.example_encoder.encode([*examples[:4], *map(remove_labels, examples[4:])])
+    parts = objective.compute_losses(student, mixed)
     torch.testing.assert_close(parts["loss"], 0.7 * parts["kl"] + 0.4 * parts["loss_gold"])
-    few, many = objective.losses(student, mixed[:4]), objective.losses(student, mixed[4:])
+    labelled_parts, unlabelled_parts = (
+        objective.compute_losses(student, mixed[:4]),
+        objective.compute_losses(student, mixed[4:]),
+    )
     for name in parts:
-        torch.testing.assert_close(parts[name], (4 * few[name] + (len(mixed) - 4) * many[name]) / len(mixed))
-    assert many["loss_gold"] == 0
-    labelled = Taught("prompt", objective.targets, frozenset(), params)
-    assert labelled.losses(student, student.tokens.encode(examples))["loss_gold"] > parts["loss_gold"]
+        torch.testing.assert_close(
+            parts[name], (4 * labelled_parts[name] + (len(mixed) - 4) * unlabelled_parts[name]) / len(mixed)
+        )
+    assert unlabelled_parts["loss_gold"] == 0
+    labelled = FrozenDistillation("prompt", objective.targets, frozenset(), params)
+    assert (
+        labelled.compute_losses(student, student.example_encoder.encode(examples))["loss_gold"]
+        > parts["loss_gold"]
+    )
 
 
 def test_an_example_that_no_teacher_has_seen_is_named(small, task, examples, teachers):
-    student = learner(small, task, 3, ("prompt",))
-    objective = Taught("prompt", believe(teachers, examples[1:], 1.0), frozenset(), DistilParams())
+    student = build_learner(small, task, 3, ("prompt",))
+    objective = FrozenDistillation(
+        "prompt", compute_soft_targets(teachers, examples[1:], 1.0), frozenset(), DistilParams()
+    )
     with pytest.raises(ModelError, match=f"the teachers have not seen {examples[0].id}"):
-        objective.losses(student, student.tokens.encode(examples))
+        objective.compute_losses(student, student.example_encoder.encode(examples))

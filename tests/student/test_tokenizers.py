@@ -18,10 +18,10 @@ from transformers import (
 
 from cotpd.config import DistilParams
 from cotpd.student import Student
-from cotpd.student.examples import text_example
+from cotpd.student.examples import build_text_example
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import FineTuning, JointDistillation
-from cotpd.student.persistence import build
+from cotpd.student.persistence import build_model
 from cotpd.student.training import train
 
 from .conftest import ANGLES, SIZES, WORDS
@@ -35,7 +35,7 @@ CORPUS = [
 WORD = st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=4)
 
 
-def byte_level() -> Tokenizer:
+def make_byte_level() -> Tokenizer:
     inner = Tokenizer(models.BPE(unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
@@ -47,7 +47,7 @@ def byte_level() -> Tokenizer:
     return inner
 
 
-def unigram() -> Tokenizer:
+def make_unigram() -> Tokenizer:
     inner = Tokenizer(models.Unigram())
     inner.pre_tokenizer = pre_tokenizers.Metaspace()
     inner.decoder = decoders.Metaspace()
@@ -60,11 +60,11 @@ def unigram() -> Tokenizer:
 
 
 KINDS = {
-    "roberta": (byte_level, RobertaConfig, {"pad_token_id": 1}),
-    "modernbert": (byte_level, ModernBertConfig, {"pad_token_id": 1, "cls_token_id": 0, "sep_token_id": 2}),
-    "xlm-roberta": (unigram, XLMRobertaConfig, {"pad_token_id": 1}),
+    "roberta": (make_byte_level, RobertaConfig, {"pad_token_id": 1}),
+    "modernbert": (make_byte_level, ModernBertConfig, {"pad_token_id": 1, "cls_token_id": 0, "sep_token_id": 2}),
+    "xlm-roberta": (make_unigram, XLMRobertaConfig, {"pad_token_id": 1}),
     "deberta": (
-        unigram,
+        make_unigram,
         DebertaV2Config,
         {"relative_attention": True, "pos_att_type": ["c2p"], "pad_token_id": 1},
     ),
@@ -73,12 +73,12 @@ KINDS = {
 
 @pytest.fixture(scope="module", params=KINDS)
 def encoder(request, tmp_path_factory) -> Path:
-    make, config, further = KINDS[request.param]
+    make, config, options = KINDS[request.param]
     folder = tmp_path_factory.mktemp(request.param)
     inner = make()
     PreTrainedTokenizerFast(tokenizer_object=inner, **ANGLES).save_pretrained(folder)
     torch.manual_seed(0)
-    AutoModel.from_config(config(**SIZES, vocab_size=inner.get_vocab_size(), **further)).save_pretrained(folder)
+    AutoModel.from_config(config(**SIZES, vocab_size=inner.get_vocab_size(), **options)).save_pretrained(folder)
     return folder
 
 
@@ -94,22 +94,24 @@ def test_it_learns_is_saved_and_labels_characters(objective, params, brief, ner_
     history = train(ner_examples, ner_examples, objective=objective, seed=3, out=tmp_path / "m", **settings)
     assert max(next(iter(row["valid"].values()))["f1"] for row in history) > 60
     text = "bob works at acme"
-    (found,) = Student.from_pretrained(tmp_path / "m", "cpu").predict([text])
-    assert found
-    assert all(one.text == text[one.start : one.end] and one.text in text.split() for one in found)
+    (mentions,) = Student.from_pretrained(tmp_path / "m", "cpu").predict([text])
+    assert mentions
+    assert all(
+        mention.text == text[mention.start : mention.end] and mention.text in text.split() for mention in mentions
+    )
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(WORD, min_size=1, max_size=4))
 def test_words_cut_one_by_one_are_the_text_cut_as_a_whole(words, params):
     """And each word's state is read at its first sub-word, where word_ids() has it."""
-    learner = _learner(params.model_copy(update={"max_length": 90}))
+    learner = _build_learner(params.model_copy(update={"max_length": 90}))
     text = " ".join(words)
-    example = text_example(text)
+    example = build_text_example(text)
     whole = learner.tokenizer(text, add_special_tokens=False)
     if [token for token, _ in zip(text.split(" "), example.tokens, strict=False)] != list(example.tokens):
         return  # our words are finer than spaces: sub-words cannot be compared
-    (encoded,) = learner.tokens.encode([example])
+    (encoded,) = learner.example_encoder.encode([example])
     (window,) = encoded.windows
     assert window.tolist() == whole["input_ids"]
     spans = learner.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
@@ -117,9 +119,9 @@ def test_words_cut_one_by_one_are_the_text_cut_as_a_whole(words, params):
         next(at for at, (low, high) in enumerate(spans) if low >= start - 1 and high > start - (start > 0))
         for start, _ in example.offsets
     ]  # a piece may begin with the space before its word, or be that space
-    assert encoded.places.tolist() == firsts
+    assert encoded.position_of_state.tolist() == firsts
 
 
-def _learner(params) -> Student:
-    model, tokenizer, reads = build(params, LabelSet.of("ner", ["PER"]))
+def _build_learner(params) -> Student:
+    model, tokenizer, reads = build_model(params, LabelSet.build("ner", ["PER"]))
     return Student(model, tokenizer, params, ("text",), reads, "cpu")

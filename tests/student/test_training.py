@@ -8,11 +8,11 @@ import torch
 from cotpd import devices
 from cotpd.config import DistilParams, TrainParams
 from cotpd.errors import ConfigError, DataError, ModelError
-from cotpd.student import Student, training
-from cotpd.student.checkpoint import fingerprint
+from cotpd.student import Student, training, training_loop
+from cotpd.student.checkpoint import compute_fingerprint
 from cotpd.student.objectives import FineTuning, JointDistillation
-from cotpd.student.optimization import rate_factor
-from cotpd.student.scoring import micro_f1, score
+from cotpd.student.optimization import compute_rate_factor
+from cotpd.student.scoring import compute_micro_f1, score
 from cotpd.student.training import train
 
 TYPES = {"ner": ["PER", "LOC", "ORG"], "re": ["lives_in", "None"]}
@@ -76,10 +76,10 @@ def test_a_finished_run_is_not_repeated_and_a_damaged_or_another_one_is(
 
 
 def test_other_code_that_says_in_which_precision_is_trained_makes_another_run(tmp_path, monkeypatch):
-    before = fingerprint([], "")
+    before = compute_fingerprint([], "")
     (tmp_path / "devices.py").write_text("# auto means something else")
     monkeypatch.setattr(devices, "__file__", str(tmp_path / "devices.py"))
-    assert fingerprint([], "") != before
+    assert compute_fingerprint([], "") != before
 
 
 @pytest.mark.parametrize("bf16", ["off", "on"])
@@ -89,15 +89,15 @@ def test_killed_in_an_epoch_it_goes_on_after_the_last_and_ends_the_same(
     small = small.model_copy(update={"dropout": 0.2})
     params = brief.model_copy(update={"epochs": 3, "bf16": bf16})
     whole = run(ner_examples, small, params, tmp_path / "whole")
-    real, steps = training.Training.step, []
+    real, steps = training.Training.run_step, []
 
-    def killed(self, chosen):
+    def stop_or_run(self, examples):
         steps.append(1)
         if len(steps) == 5:  # three steps an epoch: in the second
             raise KeyboardInterrupt
-        return real(self, chosen)
+        return real(self, examples)
 
-    monkeypatch.setattr(training.Training, "step", killed)
+    monkeypatch.setattr(training.Training, "run_step", stop_or_run)
     with pytest.raises(KeyboardInterrupt):
         run(ner_examples, small, params, tmp_path / "cut")
     assert run(ner_examples, small, params, tmp_path / "cut") == whole
@@ -113,31 +113,31 @@ def test_a_checkpoint_of_another_run_or_a_damaged_one_is_not_taken_up(
     with pytest.raises(KeyboardInterrupt):
         run(ner_examples, small, brief, tmp_path / "m")
     monkeypatch.undo()
-    kept = tmp_path / ".m.resume"
-    assert (kept / "state.safetensors").is_file()
-    other = run(ner_examples, small, brief, tmp_path / "m", seed=4)
-    assert other == run(ner_examples, small, brief, tmp_path / "n", seed=4)
-    kept.mkdir()
-    (kept / "state.json").write_text('{"run": ')
-    assert run(ner_examples, small, brief, tmp_path / "m", seed=4) == other
+    checkpoint = tmp_path / ".m.resume"
+    assert (checkpoint / "state.safetensors").is_file()
+    second = run(ner_examples, small, brief, tmp_path / "m", seed=4)
+    assert second == run(ner_examples, small, brief, tmp_path / "n", seed=4)
+    checkpoint.mkdir()
+    (checkpoint / "state.json").write_text('{"run": ')
+    assert run(ner_examples, small, brief, tmp_path / "m", seed=4) == second
 
 
 def test_the_best_epoch_is_kept_and_patience_stops(ner_examples, small, brief, tmp_path, monkeypatch):
     reached = iter([10.0, 50.0, 50.0, 40.0, 30.0])
-    seen = []
+    biases = []
 
-    def scripted(student, examples, view):
+    def score_by_script(student, examples, view):
         if view != "prompt":
             return {"f1": 0.0}
-        seen.append(student.model.head.linear.bias.detach().clone())
+        biases.append(student.model.head.linear.bias.detach().clone())
         return {"f1": next(reached)}
 
-    monkeypatch.setattr(training, "score", scripted)
+    monkeypatch.setattr(training_loop, "score", score_by_script)
     params = brief.model_copy(update={"epochs": 9, "patience": 3})
     history = run(ner_examples, small, params, tmp_path / "m")
     assert [row["valid"]["prompt"]["f1"] for row in history] == [10, 50, 50, 40, 30]
     best = Student.from_pretrained(tmp_path / "m", "cpu").model.head.linear.bias
-    assert torch.equal(best, seen[2]), "of equal epochs the later"
+    assert torch.equal(best, biases[2]), "of equal epochs the later"
 
 
 def test_odd_posts_one_batch_and_no_valid_split_are_fine(bert, small, brief, tmp_path):
@@ -189,17 +189,17 @@ def test_a_loss_that_is_no_number_stops_and_names_the_posts(ner_examples, small,
 def test_a_gradient_that_is_no_number_names_its_own_posts_and_spoils_no_weights(
     ner_examples, small, brief, tmp_path, monkeypatch
 ):
-    real = training.Training._backward
+    real = training.Training._add_gradients
 
-    def spoilt(self, part, share):
-        found = real(self, part, share)
-        if self.done == 5:  # the last step of all: no loss comes after it
+    def spoil_gradient(self, part, share):
+        losses = real(self, part, share)
+        if self.steps_done == 5:  # the last step of all: no loss comes after it
             self.model.head.linear.bias.grad[0] = float("nan")
-            last.extend(one.id for one in part)
-        return found
+            last.extend(example.id for example in part)
+        return losses
 
     last: list[str] = []
-    monkeypatch.setattr(training.Training, "_backward", spoilt)
+    monkeypatch.setattr(training.Training, "_add_gradients", spoil_gradient)
     with pytest.raises(ModelError, match="gradient is nan") as error:
         run(ner_examples, small, brief, tmp_path / "m", valid=[])
     assert f"on the posts {', '.join(last)}" in str(error.value)
@@ -207,38 +207,38 @@ def test_a_gradient_that_is_no_number_names_its_own_posts_and_spoils_no_weights(
 
 
 def test_faults_of_the_user_are_told_before_anything_is_trained(ner_examples, small, brief, tmp_path):
-    def refused(kind, match, examples=ner_examples, student=small, params=brief, valid=()):
+    def check_refused(kind, match, examples=ner_examples, student=small, params=brief, valid=()):
         with pytest.raises(kind, match=match):
             run(examples, student, params, tmp_path / "m", valid=list(valid))
 
-    refused(DataError, "no training example", examples=[])
-    refused(ModelError, "nowhere", student=small.model_copy(update={"encoder": str(tmp_path / "nowhere")}))
-    refused(ConfigError, "'cuda:7' is not there", params=TrainParams(device="cuda:7"))
+    check_refused(DataError, "no training example", examples=[])
+    check_refused(ModelError, "nowhere", student=small.model_copy(update={"encoder": str(tmp_path / "nowhere")}))
+    check_refused(ConfigError, "'cuda:7' is not there", params=TrainParams(device="cuda:7"))
     odd = ner_examples[0].model_copy(
         update={"entities": (ner_examples[0].entities[0].model_copy(update={"type": "X"}),)}
     )
-    refused(DataError, "posts.jsonl:1: post p0: label 'X'", valid=[odd])
+    check_refused(DataError, "posts.jsonl:1: post p0: label 'X'", valid=[odd])
     (tmp_path / "cut").mkdir()
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"):
         content = (type(tmp_path)(small.encoder) / name).read_bytes()
         (tmp_path / "cut" / name).write_bytes(content[:200] if name.endswith("tensors") else content)
-    refused(ModelError, "encoder .*cut", student=small.model_copy(update={"encoder": str(tmp_path / "cut")}))
+    check_refused(ModelError, "encoder .*cut", student=small.model_copy(update={"encoder": str(tmp_path / "cut")}))
 
 
 def test_the_rate_rises_then_falls_to_zero():
-    factors = [rate_factor(step, 20, 0.2) for step in range(20)]
+    factors = [compute_rate_factor(step, 20, 0.2) for step in range(20)]
     assert factors[:5] == sorted(factors[:5])
     assert max(factors) == factors[4] == 1
     assert factors[4:] == sorted(factors[4:], reverse=True)
-    assert rate_factor(20, 20, 0.2) == 0
-    assert rate_factor(0, 10, 0) == 1
-    assert rate_factor(9, 10, 1.0) < 1
+    assert compute_rate_factor(20, 20, 0.2) == 0
+    assert compute_rate_factor(0, 10, 0) == 1
+    assert compute_rate_factor(9, 10, 1.0) < 1
 
 
 def test_micro_f1_counts_exact_matches():
     a, b = (0, 1, "PER"), (2, 3, "LOC")
-    assert micro_f1([{a, b}, set()], [{a}, {b}]) == {"precision": 50, "recall": 50, "f1": 50}
-    assert micro_f1([set()], [set()])["f1"] == 0
+    assert compute_micro_f1([{a, b}, set()], [{a}, {b}]) == {"precision": 50, "recall": 50, "f1": 50}
+    assert compute_micro_f1([set()], [set()])["f1"] == 0
 
 
 def test_bf16_trains_and_keeps_the_crf_in_single_precision(ner_examples, small, brief, tmp_path):
@@ -253,13 +253,13 @@ def test_valid_is_scored_as_the_saved_model_will_be_in_single_precision(
     mixed = {True: set(), False: set()}
     real = training.Student.__init__
 
-    def watched(self, *args, **kwargs):
+    def watch_init(self, *args, **kwargs):
         real(self, *args, **kwargs)
         self.model.encoder.register_forward_pre_hook(
             lambda *_: mixed[self.model.training].add(torch.is_autocast_enabled("cpu"))
         )
 
-    monkeypatch.setattr(training.Student, "__init__", watched)
+    monkeypatch.setattr(training.Student, "__init__", watch_init)
     run(ner_examples, small, brief.model_copy(update={"bf16": bf16}), tmp_path / "m")
     assert mixed == {True: {bf16 == "on"}, False: {False}}
 
@@ -267,5 +267,5 @@ def test_valid_is_scored_as_the_saved_model_will_be_in_single_precision(
 def test_every_family_trains_is_saved_and_read_again(any_encoder, re_examples, small, brief, tmp_path):
     small = small.model_copy(update={"encoder": any_encoder})
     run(re_examples, small, brief, tmp_path / "m", task="re")
-    found = Student.from_pretrained(tmp_path / "m", "cpu").predict_examples(re_examples)
-    assert all(one.label in TYPES["re"] for (one,) in found)
+    predictions = Student.from_pretrained(tmp_path / "m", "cpu").predict_examples(re_examples)
+    assert all(relation.label in TYPES["re"] for (relation,) in predictions)

@@ -12,17 +12,17 @@ from cotpd.config import StudentParams
 from cotpd.errors import ModelError
 from cotpd.student import Student
 from cotpd.student.labels import LabelSet
-from cotpd.student.persistence import Card, build, save
+from cotpd.student.persistence import Card, build_model, save_model
 
-LABELS = LabelSet.of("ner", ["PER", "LOC"])
+LABELS = LabelSet.build("ner", ["PER", "LOC"])
 CONFIG = "tokenizer/tokenizer_config.json"
 
 
 @pytest.fixture
 def folder(bert, tmp_path):
     params = StudentParams(encoder=bert, prompt_length=3, generator_heads=2, max_length=40, knowledge_length=48)
-    model, tokenizer, _ = build(params, LABELS)
-    save(tmp_path / "student", model, tokenizer, Card(labels=LABELS, views=("prompt",), student=params))
+    model, tokenizer, _ = build_model(params, LABELS)
+    save_model(tmp_path / "student", model, tokenizer, Card(labels=LABELS, views=("prompt",), student=params))
     return tmp_path / "student"
 
 
@@ -84,7 +84,7 @@ def test_code_that_an_encoder_names_is_never_run_nor_asked_about(bert, tmp_path,
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("somebody was asked"))
 
     with suppress(ModelError):
-        build(StudentParams(encoder=str(tmp_path / "encoder"), generator_heads=2), LABELS)
+        build_model(StudentParams(encoder=str(tmp_path / "encoder"), generator_heads=2), LABELS)
 
     assert not list(tmp_path.rglob("*.ran"))
 

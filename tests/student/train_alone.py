@@ -12,10 +12,10 @@ from cotpd.student.examples import Example
 from cotpd.student.objectives import JointDistillation
 from cotpd.student.training import Training, train
 
-real = Training.epoch
+real = Training.run_epoch
 
 
-def epoch(self: Training) -> dict[str, float]:
+def run_epoch(self: Training) -> dict[str, float]:
     """DIE_IN=2 in the environment kills every process at the beginning of the second epoch."""
     if len(self.history) + 1 == int(os.environ.get("DIE_IN", "0")):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -25,7 +25,7 @@ def epoch(self: Training) -> dict[str, float]:
 if __name__ == "__main__":
     said = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     examples = [Example.model_validate(one) for one in said["examples"]]
-    Training.epoch = epoch
+    Training.run_epoch = run_epoch
     try:
         train(
             examples,

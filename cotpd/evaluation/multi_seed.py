@@ -1,0 +1,173 @@
+"""Runs that differ in the seed alone, taken together: means, deviations, and whether the gain is luck.
+
+A single run's bootstrap says whether its two models differ, not whether the method does, since another seed moves
+both. Here each resample of the posts is scored for every seed and the means over the seeds are
+compared, so that the verdict is on the average run. Seeds are not resampled: with five of them that would say
+little, and their deviation is printed instead.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cotpd.errors import DataError
+from cotpd.evaluation.predictions import read_predictions
+from cotpd.evaluation.results_table import group_predictions
+from cotpd.evaluation.scores import count_outcomes
+from cotpd.evaluation.significance import compute_f1, compute_p_value, resample
+from cotpd.student.tasks import Prediction
+
+Run = dict[str, dict[str, list[Prediction]]]  # split -> row -> predictions
+TABLE_PATHS = ("predictions.jsonl", "evaluation/predictions.jsonl", "reports/evaluation/predictions.jsonl")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One figure over the seeds."""
+
+    each: list[float]
+    shared: bool = False
+    """Whether all seeds have the same model, such as teachers that were trained once."""
+
+    @property
+    def mean(self) -> float:
+        """The mean over the seeds."""
+        return float(np.mean(self.each))
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation over the seeds (n - 1); None if fewer than two models were trained."""
+        return float(np.std(self.each, ddof=1)) if len(self.each) > 1 and not self.shared else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One split over all seeds, F1 in [0, 1]; None for a figure that needs a row which a run lacks."""
+
+    rows: dict[str, Spread]
+    gain: Spread | None
+    """The student's F1 less the baseline's, seed by seed."""
+    low: float | None
+    high: float | None
+    """The 95 % interval of the mean gain, over resamples of the posts."""
+    p_value: float | None
+    """Two-sided, of the mean gain, as in a single run's metrics."""
+    recovered: float | None
+    """The mean gain as a share of the knowledge view's gain; None if that one gains nothing."""
+
+
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """Read the predictions of each run.
+
+    Args:
+        paths: predictions.jsonl files, or folders that hold one: an evaluation's, a run's or a checkout's.
+
+    Raises:
+        DataError: One is missing or empty, two hold the very same predictions, or two were not scored on the same
+            annotated examples.
+    """
+    runs: list[Run] = []
+    for path in paths:
+        runs.append(group_predictions(read_predictions(_find_table(path))))
+        first = runs.index(runs[-1])
+        if first < len(runs) - 1:
+            raise DataError(
+                f"{path} holds the very same predictions as {paths[first]}, and is no run of its own",
+                "Name each run once, and copy reports/evaluation only after the evaluate step.",
+            )
+    for path, run in zip(paths, runs, strict=True):
+        if not run:
+            raise DataError(f"{path}: there are no predictions in it", "Run the evaluate step again.")
+        _require_same_examples(runs[0], run, f"{paths[0]} and {path}")
+    return runs
+
+
+def compare_seeds(runs: Sequence[Run], *, seed: int, resamples: int = 10_000) -> dict[str, Comparison]:
+    """Compare student and baseline over the seeds, on each split that every run has.
+
+    The test is the paired bootstrap of a single run over posts: all pairs of a post are drawn together.
+
+    Returns:
+        Comparisons by split, in the order of the splits.
+
+    Raises:
+        DataError: No split is in all runs.
+    """
+    splits = [split for split in runs[0] if all(split in run for run in runs)]
+    if not splits:
+        raise DataError("the runs have no split in common", "Evaluate the same splits in each.")
+    return {split: _compare_split([run[split] for run in runs], seed, resamples) for split in splits}
+
+
+def _compare_split(runs: Sequence[Mapping[str, list[Prediction]]], seed: int, resamples: int) -> Comparison:
+    names = [name for name in runs[0] if all(name in run for run in runs)]
+    tables = {
+        name: np.stack([_count_by_post(run[name]) for run in runs], 1) for name in names
+    }  # (posts, seeds, 3)
+    rows = {}
+    for name, table in tables.items():
+        is_shared = len(runs) > 1 and all(run[name] == runs[0][name] for run in runs)
+        rows[name] = Spread(compute_f1(table.sum(0)).tolist(), shared=is_shared)
+    if not {"baseline", "student"} <= rows.keys():
+        return Comparison(rows, None, None, None, None, None)
+    models = np.stack([tables["student"], tables["baseline"]], 1)  # (posts, 2, seeds, 3)
+    drawn = _resample_gains(models, resamples, np.random.default_rng(seed))
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    pairs = zip(rows["student"].each, rows["baseline"].each, strict=True)
+    gain = Spread([student - baseline for student, baseline in pairs])
+    p_value = compute_p_value(drawn, gain.mean)
+    return Comparison(rows, gain, float(low), float(high), p_value, _compute_recovered_share(rows, gain))
+
+
+def _resample_gains(models: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the mean gain over the seeds in each resample of the posts, (resamples,).
+
+    Args:
+        models: Counts of student and baseline, (posts, 2, seeds, 3).
+        resamples: How often to draw.
+        rng: Draws the posts.
+    """
+
+    def compute_gain(totals: np.ndarray) -> np.ndarray:
+        means = compute_f1(totals.reshape(-1, *models.shape[1:])).mean(-1)  # (n, 2)
+        gains: np.ndarray = means[:, 0] - means[:, 1]
+        return gains
+
+    return resample(models.reshape(len(models), -1), compute_gain, resamples, rng)
+
+
+def _compute_recovered_share(rows: Mapping[str, Spread], gain: Spread) -> float | None:
+    if "knowledge" not in rows:
+        return None
+    possible = rows["knowledge"].mean - rows["baseline"].mean
+    return gain.mean / possible if possible > 0 else None
+
+
+def _count_by_post(predictions: Sequence[Prediction]) -> np.ndarray:
+    """Return the outcomes of each post, (posts, 3): the pairs of a post are no independent draws."""
+    row_of_post: dict[str, int] = {}
+    rows = [row_of_post.setdefault(prediction.post_id, len(row_of_post)) for prediction in predictions]
+    counts = np.zeros((len(row_of_post), 3), np.int64)
+    np.add.at(counts, rows, count_outcomes(predictions))
+    return counts
+
+
+def _find_table(path: Path) -> Path:
+    for file in (path, *(path / name for name in TABLE_PATHS)):
+        if file.is_file():
+            return file
+    raise DataError(f"{path}: no predictions.jsonl there", "Name the reports/evaluation folder of a run.")
+
+
+def _require_same_examples(first: Run, second: Run, names: str) -> None:
+    """Fail unless every row of both runs holds the same examples in the same order: the comparison is paired."""
+    for split in first.keys() & second.keys():
+        rows = [row for run in (first, second) for row in run[split].values()]
+        keys = [[(prediction.id, prediction.gold) for prediction in row] for row in rows]
+        if any(row_keys != keys[0] for row_keys in keys):
+            raise DataError(
+                f"{names} do not hold the same {split} examples with the same annotation",
+                "Compare runs on one data set that differ in nothing but the seed.",
+            )

@@ -1,0 +1,133 @@
+"""The three rows of every result: text-only baseline, student, knowledge view.
+
+The knowledge view reads captions and LLM answers, of which there are none at inference: it is the source of the
+distillation, not a competitor. The student is compared with the baseline, which has the same encoder, text and
+cost.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Column, Table
+
+from cotpd.data.records import SPLITS
+from cotpd.data.tables import read_json
+from cotpd.errors import DataError
+from cotpd.evaluation.reliability import compute_calibration
+from cotpd.evaluation.scores import DIGITS, score
+from cotpd.evaluation.significance import run_paired_bootstrap
+from cotpd.student.tasks import Prediction, TaskName
+
+ROWS = {
+    "baseline": "text-only baseline",
+    "student": "student (text alone)",
+    "knowledge": "knowledge view",
+}
+HEADINGS = ("precision", "recall", "F1", "macro F1", "gain", "95 % interval", "p")
+Metrics = dict[str, dict[str, dict[str, Any]]]
+
+
+def group_predictions(predictions: Iterable[Prediction]) -> dict[str, dict[str, list[Prediction]]]:
+    """Return predictions by split, then by row, both in their fixed order.
+
+    Raises:
+        DataError: A prediction names a model that is none of the three rows, or an unknown split.
+    """
+    groups: dict[str, dict[str, list[Prediction]]] = {}
+    for row in predictions:
+        if row.model not in ROWS or row.split not in SPLITS:
+            raise DataError(
+                f"prediction {row.id}: there is no row {row.model!r} or no split {row.split!r}",
+                f"Known rows: {', '.join(ROWS)}; known splits: {', '.join(SPLITS)}.",
+            )
+        groups.setdefault(row.split, {}).setdefault(row.model, []).append(row)
+    return {
+        split: {name: groups[split][name] for name in ROWS if name in groups[split]}
+        for split in SPLITS
+        if split in groups
+    }
+
+
+def compute_metrics(
+    predictions: Iterable[Prediction], task: TaskName, *, seed: int, resamples: int = 1000
+) -> Metrics:
+    """Score each row on each split, and test whether student and baseline differ.
+
+    Returns:
+        ``{split: {row: scores}}``, with ``{split: {"gain": ...}}``, the student's F1 less the baseline's, its
+        95 % interval and p-value, if the split has both rows. Numbers only, as `dvc metrics` wants them.
+
+    Raises:
+        DataError: An unknown row, overlapping spans, or rows over different examples.
+    """
+    metrics: Metrics = {}
+    for split, rows in group_predictions(predictions).items():
+        metrics[split] = {
+            name: score(row, task).as_dict() | _measure_calibration(row) for name, row in rows.items()
+        }
+        if {"baseline", "student"} <= rows.keys():
+            gain = run_paired_bootstrap(rows["student"], rows["baseline"], seed=seed, resamples=resamples)
+            metrics[split]["gain"] = gain.as_dict()
+    return metrics
+
+
+def _measure_calibration(row: Sequence[Prediction]) -> dict[str, float]:
+    """Return the expected calibration error; nothing if no prediction has a score."""
+    calibration = compute_calibration(row)
+    return {"calibration_error": round(calibration.error, DIGITS)} if calibration else {}
+
+
+def select_headlines(metrics: Metrics) -> Metrics:
+    """Select F1 of each row and the gain on each split, few enough to be read in `dvc metrics diff`."""
+    return {split: {name: {"f1": row["f1"]} for name, row in rows.items()} for split, rows in metrics.items()}
+
+
+def read_metrics(path: Path) -> Metrics:
+    """Read the scores that the evaluate step wrote.
+
+    Raises:
+        DataError: There are none, or the file was edited to something else.
+    """
+    metrics = read_json(path)
+    try:
+        _format_cells(metrics)
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise DataError(
+            f"{path}: not the scores that evaluate writes", "Write them again: dvc repro --force evaluate"
+        ) from None
+    return metrics
+
+
+def build_rich_table(metrics: Metrics) -> Table:
+    """Return the comparison as a table for the terminal, in percent."""
+    columns = (Column(name, justify="right", no_wrap=True) for name in HEADINGS)
+    table = Table(Column("split", no_wrap=True), Column("row", no_wrap=True), *columns)
+    for cells in _format_cells(metrics):
+        table.add_row(*cells)
+    return table
+
+
+def _format_cells(metrics: Metrics) -> list[list[str]]:
+    rows = []
+    for split in sorted(metrics, key=SPLITS.index):  # scores.json has its keys sorted
+        scores = metrics[split]
+        for name in ROWS:
+            if name in scores:
+                figures = [format_percent(scores[name][key]) for key in ("precision", "recall", "f1", "macro_f1")]
+                gain = scores.get("gain") if name == "student" else None
+                rows.append([split, ROWS[name], *figures, *format_gain(gain)])
+    return rows
+
+
+def format_gain(gain: dict[str, float] | None) -> list[str]:
+    """Return the gain in points of F1, its interval and its p-value, as text; empty strings if there is none."""
+    if gain is None:
+        return ["", "", ""]
+    interval = f"{100 * gain['low']:+.2f} to {100 * gain['high']:+.2f}"
+    return [f"{100 * gain['f1']:+.2f}", interval, f"{gain['p_value']:.3f}"]
+
+
+def format_percent(value: float) -> str:
+    """Return a share in percent with two places, as papers print it."""
+    return f"{100 * value:.2f}"

@@ -1,0 +1,167 @@
+"""What every task answers: the interface that training, evaluation, serving and the command line call.
+
+Trade-off: one wide class instead of one small class for each concern. A reader of a task sees all of it in one
+file, and no caller asks which task it has.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from cotpd.data.records import Entity, Post, Record
+from cotpd.student.tasks.scores import Scores
+from cotpd.student.windows import TextWindows
+
+if TYPE_CHECKING:
+    from cotpd.student.examples import Example
+    from cotpd.student.heads import Head
+    from cotpd.student.labels import LabelSet
+    from cotpd.student.tasks import Predicted, Prediction
+
+TaskName = Literal["ner", "re"]
+Span = tuple[int, int]  # start and end, end exclusive
+Mark = tuple[int, int, str]  # a span of tokens, and its type or role
+NO_SCORE = -1.0  # of a prediction without a probability, in a table that another program wrote
+
+
+class Annotation(NamedTuple):
+    """The gold of one example: mentions (NER), or a pair and its relation (RE)."""
+
+    id: str
+    entities: tuple[Entity, ...] = ()
+    head: Span | None = None
+    tail: Span | None = None
+    label: str | None = None
+
+
+class PredictionRecord(Record, ABC):
+    """One row of the predictions table: the gold and the predicted labels of one example."""
+
+    id: str
+    split: str
+    model: str
+
+    @property
+    @abstractmethod
+    def post_id(self) -> str:
+        """The id of the post that the example was made from."""
+
+    @property
+    @abstractmethod
+    def is_right(self) -> bool:
+        """Whether all of the gold was predicted, and nothing else."""
+
+    @abstractmethod
+    def list_counted_gold(self) -> set[tuple[Any, ...]]:
+        """Return the gold labels that F1 counts."""
+
+    @abstractmethod
+    def list_counted_predictions(self) -> set[tuple[Any, ...]]:
+        """Return the predicted labels that F1 counts, without their scores."""
+
+    @abstractmethod
+    def judge_scores(self) -> list[tuple[float, bool]]:
+        """Return the score of each prediction that has one, and whether the prediction is right."""
+
+    @abstractmethod
+    def pair_labels(self) -> list[tuple[str, str]]:
+        """Return gold and predicted label, one pair for each relation, or each span that either side has."""
+
+    @abstractmethod
+    def mark_gold(self, post: Post) -> tuple[list[Mark], str]:
+        """Return the spans to mark in the post for the gold side, and a label for the post as a whole or ""."""
+
+    @abstractmethod
+    def mark_predicted(self, post: Post) -> tuple[list[Mark], str]:
+        """Return the spans to mark in the post for the predicted side, and a label for the post or ""."""
+
+
+class Task(ABC):
+    """One extraction task."""
+
+    name: ClassVar[TaskName]
+    title: ClassVar[str]  # headings of the report
+    accuracy_heading: ClassVar[str]
+    label_heading: ClassVar[str]
+    label_noun: ClassVar[str]  # in messages: "entity types"
+    target_noun: ClassVar[str]  # in messages: "mention", what a label is predicted for
+    usage_hint: ClassVar[str]  # in messages: what a model of this task labels, and the method to call
+    summary_key: ClassVar[str]  # of data/prepared/summary.json, which lists the labels
+    reads_pair: ClassVar[bool]  # whether an example names two mentions, which are put between markers
+    has_extents: ClassVar[bool]  # whether a prediction may be wrong in its ends
+    example_row: ClassVar[dict[str, str]]  # input columns of a served model, with a value for each
+    output_columns: ClassVar[dict[str, str]]  # of each prediction: MLflow's type by name
+    output_list: ClassVar[str | None]  # the column that holds a list of predictions; None: one prediction a row
+    shell_arguments: ClassVar[str]  # put before the text in an example of `cotpd predict`
+
+    @abstractmethod
+    def read_gold(self, post: Post) -> list[Annotation]:
+        """Return the gold of each example of a post.
+
+        Raises:
+            DataError: The annotation cannot be learnt; the message names file and line.
+        """
+
+    @abstractmethod
+    def drop_gold(self, post: Post) -> Post:
+        """Return the post without what a model of this task shall find."""
+
+    @abstractmethod
+    def list_names(self, types: Sequence[str]) -> tuple[str, ...]:
+        """Return the head's outputs in their order: BIO tags, or relations. ``types`` are sorted and unique."""
+
+    @abstractmethod
+    def list_types(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return entity types or relation labels, from the head's outputs."""
+
+    @abstractmethod
+    def encode_gold(self, example: "Example", labels: "LabelSet") -> list[int]:
+        """Return the index of each state's gold output; empty where a relation has no label.
+
+        Raises:
+            DataError: The example holds a label outside the inventory.
+        """
+
+    @abstractmethod
+    def place_states(
+        self, example: "Example", subwords: list[list[int]], vocabulary: int, room: int
+    ) -> TextWindows:
+        """Cut an example's sub-words into windows, and place the states that the head reads.
+
+        Args:
+            example: One that names a head and a tail, if the task reads pairs.
+            subwords: The ids of each word's sub-words.
+            vocabulary: The first id of a marker.
+            room: The most sub-words of a window.
+
+        Raises:
+            DataError: The task reads pairs, and the example names none.
+        """
+
+    @abstractmethod
+    def build_head(self, width: int, labels: "LabelSet", constrained: bool, dropout: float) -> "Head":
+        """Return a new head over states of ``width``."""
+
+    @abstractmethod
+    def list_targets(self, example: "Example") -> list[tuple[Span | None, str]]:
+        """Return each gold mention's span, or None for a pair, with its label."""
+
+    @abstractmethod
+    def pool_states(self, states: np.ndarray, spans: Sequence[Span | None]) -> np.ndarray:
+        """Return a vector for each span, (spans, width), from an example's states (T, d)."""
+
+    @abstractmethod
+    def build_prediction(
+        self, example: "Example", predicted: Sequence["Predicted"], split: str, model: str
+    ) -> "Prediction":
+        """Return the row of the predictions table for an example; probabilities are rounded."""
+
+    @abstractmethod
+    def score(self, predictions: Iterable["Prediction"]) -> Scores:
+        """Score one model's predictions on one split.
+
+        Raises:
+            DataError: A prediction of another task, or two spans of one side share a token.
+        """

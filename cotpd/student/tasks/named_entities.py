@@ -1,0 +1,273 @@
+"""Named entities (NER): a BIO tag for each word, decoded by a CRF.
+
+Scores go through seqeval's default mode, on BIO tags made from the spans, although sets of spans would give the
+same numbers faster: what the literature reports for Twitter-2015/2017 was computed that way.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cotpd.data.records import Entity, Post
+from cotpd.errors import DataError
+from cotpd.student.tasks.base import NO_SCORE, Annotation, Mark, PredictionRecord, Span, Task
+from cotpd.student.tasks.scores import Scores, TypeScore
+from cotpd.student.windows import TextWindows, cut_windows
+
+if TYPE_CHECKING:
+    from cotpd.student.examples import Example
+    from cotpd.student.heads import Head
+    from cotpd.student.labels import LabelSet
+    from cotpd.student.tasks import Predicted
+
+OUTSIDE = "O"
+NOTHING = "(nothing)"  # the other side of a missed or a spurious entity
+DIGITS = 4  # of a probability: further ones differ between processors, and the table would never be the same again
+
+
+class GoldMention(NamedTuple):
+    """An annotated mention: tokens ``start`` to ``end`` (exclusive) and its type."""
+
+    start: int
+    end: int
+    label: str
+
+    def describe(self, example: "Example") -> str:
+        """Return the mention's text and its type."""
+        first, last = example.offsets[self.start][0], example.offsets[self.end - 1][1]
+        return f"{example.text[first:last]} {self.label}"
+
+
+class PredictedMention(NamedTuple):
+    """A predicted mention in tokens, with the probability that exactly this mention stands there."""
+
+    start: int
+    end: int
+    label: str
+    score: float = NO_SCORE
+
+    @property
+    def target(self) -> GoldMention:
+        """The mention without its score."""
+        return GoldMention(self.start, self.end, self.label)
+
+    @property
+    def span(self) -> Span:
+        """Its tokens."""
+        return self.start, self.end
+
+
+class NerPrediction(PredictionRecord):
+    """One row of the predictions table: gold and predicted mentions of a post, in tokens."""
+
+    gold: list[GoldMention]
+    predicted: list[PredictedMention]
+
+    @property
+    def post_id(self) -> str:
+        """The id of the post: a post is one example."""
+        return self.id
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the predicted mentions are the gold mentions."""
+        return self.list_counted_gold() == self.list_counted_predictions()
+
+    def list_counted_gold(self) -> set[tuple[Any, ...]]:
+        """Return the gold mentions."""
+        return set(self.gold)
+
+    def list_counted_predictions(self) -> set[tuple[Any, ...]]:
+        """Return the predicted mentions without their scores."""
+        return {mention.target for mention in self.predicted}
+
+    def judge_scores(self) -> list[tuple[float, bool]]:
+        """Return score and rightness of each scored mention."""
+        gold = set(self.gold)
+        scored = [mention for mention in self.predicted if mention.score != NO_SCORE]
+        return [(mention.score, mention.target in gold) for mention in scored]
+
+    def pair_labels(self) -> list[tuple[str, str]]:
+        """Return gold and predicted type of each span that either side has, by position."""
+        gold = {(mention.start, mention.end): mention.label for mention in self.gold}
+        predicted = {mention.span: mention.label for mention in self.predicted}
+        return [(gold.get(span, NOTHING), predicted.get(span, NOTHING)) for span in sorted(gold | predicted)]
+
+    def match_gold(self) -> list[tuple[PredictedMention, tuple[GoldMention, ...]]]:
+        """Return each predicted mention with the gold mentions that share a token with it."""
+        matches = []
+        for mention in self.predicted:
+            touched = [gold for gold in self.gold if gold.start < mention.end and mention.start < gold.end]
+            matches.append((mention, tuple(touched)))
+        return matches
+
+    def mark_gold(self, post: Post) -> tuple[list[Mark], str]:
+        """Return the gold mentions; there is no label for the post as a whole."""
+        return [(mention.start, mention.end, mention.label) for mention in self.gold], ""
+
+    def mark_predicted(self, post: Post) -> tuple[list[Mark], str]:
+        """Return the predicted mentions; there is no label for the post as a whole."""
+        return [(mention.start, mention.end, mention.label) for mention in self.predicted], ""
+
+
+class NamedEntities(Task):
+    """Mentions of a post and their types."""
+
+    name = "ner"
+    title = "Named entities"
+    accuracy_heading = "posts all right"
+    label_heading = "type"
+    label_noun = "entity types"
+    target_noun = "mention"
+    usage_hint = "mentions: use predict()"
+    summary_key = "types"
+    reads_pair = False
+    has_extents = True
+    example_row = {"text": "Eileen Collins waves from the pad at Kennedy Space Center"}  # noqa: RUF012
+    output_columns = {  # noqa: RUF012
+        "start": "long",
+        "end": "long",
+        "type": "string",
+        "text": "string",
+        "score": "double",
+    }
+    output_list = "entities"
+    shell_arguments = ""
+
+    def read_gold(self, post: Post) -> list[Annotation]:
+        """Return the mentions of a post, in their order, as one example.
+
+        Raises:
+            DataError: Two mentions overlap, which BIO tags cannot express, or one has no type.
+        """
+        entities = tuple(sorted(post.entities, key=lambda entity: (entity.start, entity.end)))
+        _require_types(post, entities)
+        _require_no_overlap(post, entities)
+        return [Annotation(post.id, entities)]
+
+    def drop_gold(self, post: Post) -> Post:
+        """Return the post without mentions and relations."""
+        return post.model_copy(update={"entities": (), "relations": ()})
+
+    def list_names(self, types: Sequence[str]) -> tuple[str, ...]:
+        """Return O, then B- and I- of each type."""
+        return (OUTSIDE, *(f"{prefix}-{kind}" for kind in types for prefix in "BI"))
+
+    def list_types(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the entity types."""
+        return tuple(name[2:] for name in names if name.startswith("B-"))
+
+    def encode_gold(self, example: "Example", labels: "LabelSet") -> list[int]:
+        """Return the tag of each token."""
+        tags = [0] * len(example.tokens)
+        for entity in example.entities:
+            begin = labels.find_index(f"B-{entity.type}", str(entity.type), example)
+            tags[entity.start : entity.end] = [begin] + [begin + 1] * (entity.end - entity.start - 1)
+        return tags
+
+    def place_states(
+        self, example: "Example", subwords: list[list[int]], vocabulary: int, room: int
+    ) -> TextWindows:
+        """Cut the sub-words into windows; a word's state is that of its first sub-word."""
+        return cut_windows(subwords, room)
+
+    def build_head(self, width: int, labels: "LabelSet", constrained: bool, dropout: float) -> "Head":
+        """Return a linear layer and a CRF."""
+        from cotpd.student.heads import NerHead
+
+        return NerHead(width, labels, constrained, dropout)
+
+    def list_targets(self, example: "Example") -> list[tuple[Span | None, str]]:
+        """Return span and type of each gold mention."""
+        return [((entity.start, entity.end), entity.type or "") for entity in example.entities]
+
+    def pool_states(self, states: np.ndarray, spans: Sequence[Span | None]) -> np.ndarray:
+        """Return the mean of the states of each span's words, (spans, d)."""
+        means = [states[span[0] : span[1]].mean(0) for span in spans if span is not None]
+        return np.stack(means) if means else np.empty((0, states.shape[1]))
+
+    def build_prediction(
+        self, example: "Example", predicted: Sequence["Predicted"], split: str, model: str
+    ) -> NerPrediction:
+        """Return gold and predicted mentions as a row."""
+        gold = [GoldMention(entity.start, entity.end, str(entity.type)) for entity in example.entities]
+        mentions = [
+            mention._replace(score=round(mention.score, DIGITS))
+            for mention in predicted
+            if isinstance(mention, PredictedMention)
+        ]
+        return NerPrediction(id=example.id, split=split, model=model, gold=gold, predicted=mentions)
+
+    def score(self, predictions: Iterable[PredictionRecord]) -> Scores:
+        """Score mentions: one counts only with both its ends and its type right."""
+        from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
+
+        rows = [_require_mentions(row) for row in predictions]
+        gold_spans = [list(row.gold) for row in rows]
+        predicted_spans = [[mention.target for mention in row.predicted] for row in rows]
+        accuracy = float(np.mean([row.is_right for row in rows])) if rows else 0.0
+        types = sorted({span.label for spans in (*gold_spans, *predicted_spans) for span in spans})
+        gold, predicted = _encode_sides(rows, gold_spans, predicted_spans)
+        if not types:
+            return Scores(0.0, 0.0, 0.0, 0.0, accuracy, 0)
+
+        micro = precision_recall_fscore_support(gold, predicted, average="micro", zero_division=0)
+        columns = precision_recall_fscore_support(gold, predicted, average=None, zero_division=0)
+        per_type = {
+            kind: TypeScore(float(precision), float(recall), float(f1), int(support))
+            for kind, precision, recall, f1, support in zip(types, *columns, strict=True)
+        }
+        return Scores.from_types(float(micro[0]), float(micro[1]), float(micro[2]), accuracy, per_type)
+
+
+def _require_types(post: Post, entities: Sequence[Entity]) -> None:
+    for entity in entities:
+        if entity.type is None:
+            raise DataError(
+                f"{post.file}:{post.line}: post {post.id}: the mention {post.mention(entity)!r} has no type",
+                "Give it one, or use task: re.",
+            )
+
+
+def _require_no_overlap(post: Post, entities: Sequence[Entity]) -> None:
+    for left, right in pairwise(entities):
+        if right.start < left.end:
+            raise DataError(
+                f"{post.file}:{post.line}: post {post.id}: {post.mention(left)!r} and"
+                f" {post.mention(right)!r} overlap",
+                "BIO tags know no overlap: keep one of the two.",
+            )
+
+
+def _require_mentions(row: PredictionRecord) -> NerPrediction:
+    if not isinstance(row, NerPrediction):
+        raise DataError(f"post {row.id}: a relation among named entities", "Score one task at a time.")
+    return row
+
+
+def _encode_sides(
+    rows: Sequence[NerPrediction],
+    gold_spans: Sequence[Sequence[GoldMention]],
+    predicted_spans: Sequence[Sequence[GoldMention]],
+) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the BIO tags of the gold and of the predicted side, equally long for each post."""
+    gold, predicted = [], []
+    for row, gold_row, predicted_row in zip(rows, gold_spans, predicted_spans, strict=True):
+        length = max((span.end for span in (*gold_row, *predicted_row)), default=0)
+        gold.append(_encode_bio(gold_row, length, row.id))
+        predicted.append(_encode_bio(predicted_row, length, row.id))
+    return gold, predicted
+
+
+def _encode_bio(spans: Sequence[GoldMention], length: int, post_id: str) -> list[str]:
+    tags = [OUTSIDE] * length
+    for start, end, label in spans:
+        if any(tag != OUTSIDE for tag in tags[start:end]):
+            raise DataError(
+                f"post {post_id}: the entity at tokens {start} to {end} overlaps another one",
+                "Entities of one post must not overlap: keep one of the two.",
+            )
+        tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
+    return tags

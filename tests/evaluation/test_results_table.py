@@ -1,0 +1,76 @@
+"""The three rows: grouping, the metrics file, and the tables made of it."""
+
+import json
+
+import pytest
+
+from cotpd.errors import DataError
+from cotpd.evaluation.results_table import build_rich_table, compute_metrics
+from cotpd.student.tasks import NerPrediction
+
+
+def make_row(key, model, predicted, split="test", gold="PER"):
+    return NerPrediction(id=key, split=split, model=model, gold=[[0, 1, gold]], predicted=[[0, 1, predicted, 0.9]])
+
+
+def make_three_rows():
+    return [
+        *(make_row(str(n), "knowledge", "PER") for n in range(4)),
+        *(make_row(str(n), "baseline", "LOC" if n else "PER") for n in range(4)),
+        *(make_row(str(n), "student", "LOC" if n == 3 else "PER") for n in range(4)),
+        *(make_row(str(n), model, "PER", split="valid") for model in ("baseline", "student") for n in range(2)),
+    ]
+
+
+def test_every_split_has_its_rows_in_order_and_the_gain_where_it_can_be_had():
+    metrics = compute_metrics(make_three_rows(), "ner", seed=1, resamples=50)
+    assert list(metrics) == ["valid", "test"]
+    assert list(metrics["test"]) == ["baseline", "student", "knowledge", "gain"]
+    assert metrics["test"]["gain"]["f1"] == pytest.approx(0.75 - 0.25)
+    assert metrics["test"]["student"]["per_type"]["PER"] == {
+        "precision": 1,
+        "recall": 0.75,
+        "f1": 0.857143,
+        "support": 4,
+    }
+    assert metrics["test"]["student"]["calibration_error"] == pytest.approx(0.9 - 0.75)
+    assert "gain" not in compute_metrics([make_row("1", "student", "PER")], "ner", seed=1)["test"]
+
+
+def test_the_metrics_are_json_with_nothing_but_numbers_at_the_leaves():
+    def list_leaves(value):
+        return (
+            [leaf for member in value.values() for leaf in list_leaves(member)]
+            if isinstance(value, dict)
+            else [value]
+        )
+
+    metrics = compute_metrics(make_three_rows(), "ner", seed=1, resamples=50)
+    assert json.loads(json.dumps(metrics)) == metrics
+    assert all(isinstance(leaf, int | float) for leaf in list_leaves(metrics))
+
+
+def test_an_unknown_row_is_refused():
+    with pytest.raises(DataError, match=r"'teacher'.*\n.*baseline, student, knowledge"):
+        compute_metrics([make_row("1", "teacher", "PER")], "ner", seed=1)
+
+
+def list_cells(metrics):
+    """The table's rows as text."""
+    return list(zip(*(list(column.cells) for column in build_rich_table(metrics).columns), strict=True))
+
+
+def test_tables_keep_the_order_of_splits_after_a_round_through_sorted_json():
+    metrics = compute_metrics(make_three_rows(), "ner", seed=1, resamples=50)
+    assert list_cells(json.loads(json.dumps(metrics, sort_keys=True))) == list_cells(metrics)
+
+
+def test_tables_show_percent_and_the_gain_beside_the_student():
+    metrics = compute_metrics(make_three_rows(), "ner", seed=1, resamples=50)
+
+    rows = list_cells(metrics)
+
+    [student] = [row for row in rows if row[:2] == ("test", "student (text alone)")]
+    assert student[3] == "75.00"
+    assert student[6] == "+50.00"
+    assert len(rows) == 5

@@ -1,0 +1,171 @@
+"""The words of the code: locals that name their thing, and functions that begin with a verb.
+
+The rules are those of CONTRIBUTING and docs/architecture.md. A package, or a file of one, enters the measure when it is
+taken off NOT_YET; a new package never goes onto it.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIMIT = 2.0  # vague locals per 100 functions
+
+VAGUE_TEXT = (
+    # the words of the rule
+    "found one said some held kept told rest other theirs mine wanted known what far near "
+    # and their siblings: pronouns, participles and adverbs that stand for a thing without naming it
+    "others ones ours own given way ways lacking place places spot few many more further such strange "
+    "begun made done seen taken asked both there here something thing things who which waiting"
+)
+VAGUE = frozenset(VAGUE_TEXT.split())
+
+VERB_TEXT = """
+accept add adopt advance align allow answer append apply ask assert attach attend begin build cache call cancel cast
+check choose claim clean clear close collate collect color colour combine compare compute concatenate configure connect
+convert copy count create crop cut decode delete describe detach digest discard divide download drain draw drop dump edit
+embed encode end ensure enumerate escape estimate evaluate exclude exit expand expect explain export extend extract fail fetch
+fill filter find finish fit fix flatten flush forbid forget format freeze gather generate get give go group handle hash hide
+hold import include infer initialize insert install invert iterate join judge keep label launch leave limit link list
+load locate lock log look lower make map mark match measure merge mislabel mix move multiply name normalize obey offer open
+order overlap pack pad pair parse pass paste pause pick place plan plot pool predict prefix prepare print probe project
+propose prune pull push put query raise rank read rebuild receive record recover redact reduce refuse register release
+remove rename render repeat replace report request require reread resample reserve reset resolve restore resume retry
+return reverse rewrite round run sample save say scale scan schedule score search seed select send separate serve set
+settle shade shorten show shuffle shut sign skip sleep sort split spoil stack start state stop store stream strip sum
+summarize swap sync tabulate take tell test time tokenize touch trace train transform translate trim truncate try tune
+unpack update upload use validate verify wait walk warn watch weigh widen wrap write yield
+"""
+VERBS = frozenset(VERB_TEXT.split())
+PREDICATES = frozenset({"is", "has", "can", "may", "was", "are", "does", "should", "must", "needs"})
+CONSTRUCTORS = frozenset({"from", "as", "to"})  # from_pretrained, as_dict: conventions of Python's libraries
+HOOKS = frozenset({"backward", "forward", "main", "emit", "default", "load_context"})  # names that others call
+
+# packages, and single files of them, that are still to be done
+NOT_YET_TEXT = """
+cotpd cotpd/augment cotpd/cli cotpd/completions cotpd/data cotpd/expectations cotpd/images cotpd/llm cotpd/models
+cotpd/registry flows steps
+benchmarks/ask.py benchmarks/ask_peer.py benchmarks/chat_server.py benchmarks/faults.py
+tests tests/augment tests/cli tests/completions tests/data tests/e2e tests/expectations tests/flows tests/images
+tests/llm tests/registry tests/sample tests/steps
+"""
+NOT_YET = frozenset(NOT_YET_TEXT.split())
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def list_modules(package: str) -> list[Path]:
+    """Return the Python files of a package; those of its subpackages belong to it unless they are measured alone."""
+    folder = ROOT / package
+    paths = folder.glob("*.py") if package in ("cotpd", "tests") else folder.rglob("*.py")
+    return sorted(path for path in paths if path.relative_to(ROOT).as_posix() not in NOT_YET)
+
+
+def list_packages() -> list[str]:
+    """Return every folder that is measured."""
+    below = [path for top in ("cotpd", "tests") for path in (ROOT / top).iterdir() if any(path.glob("*.py"))]
+    folders = [*below, *(ROOT / top for top in ("cotpd", "tests", "flows", "steps", "benchmarks"))]
+    return sorted(folder.relative_to(ROOT).as_posix() for folder in folders)
+
+
+def iterate_functions(modules: list[Path]) -> Iterator[tuple[Path, Function]]:
+    """Yield every function of some files, nested ones included."""
+    for path in modules:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, Function):
+                yield path, node
+
+
+def list_bound_names(function: Function) -> set[str]:
+    """Return the parameters and locals of a function, those of functions inside it left out."""
+    arguments = function.args
+    parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    names = {parameter.arg for parameter in parameters}
+    pending: list[ast.AST] = list(function.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Function | ast.ClassDef):
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        if isinstance(node, ast.ExceptHandler) and node.name:
+            names.add(node.name)
+        if isinstance(node, ast.Lambda):
+            names |= {parameter.arg for parameter in node.args.args}
+        pending.extend(ast.iter_child_nodes(node))
+    return names
+
+
+def list_vague_locals(package: str) -> list[str]:
+    """Return each vague local of a package, as file:line: function: name."""
+    findings = []
+    for path, function in iterate_functions(list_modules(package)):
+        names = sorted(list_bound_names(function) & VAGUE)
+        findings += [f"{path.relative_to(ROOT)}:{function.lineno}: {function.name}: {name}" for name in names]
+    return findings
+
+
+def is_well_named(function: Function) -> bool:
+    """Whether a name begins with a verb, asks a question, or is Python's, a framework's or a property's."""
+    name = function.name.lstrip("_")
+    if function.name.startswith("__") and function.name.endswith("__"):
+        return True
+    decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
+    if any(
+        "property" in text or "fixture" in text or text.endswith(("composite", "validator")) for text in decorators
+    ):
+        return True
+    first = name.split("_")[0]
+    return name in HOOKS or first in VERBS | PREDICATES | CONSTRUCTORS
+
+
+def list_ill_named(package: str) -> list[str]:
+    """Return each function of a package whose name does not begin with a verb, as file:line: name."""
+    return [
+        f"{path.relative_to(ROOT)}:{function.lineno}: {function.name}"
+        for path, function in iterate_functions(list_modules(package))
+        if not is_well_named(function)
+    ]
+
+
+@pytest.mark.parametrize("package", sorted(set(list_packages()) - NOT_YET))
+def test_locals_name_their_thing(package: str) -> None:
+    count = sum(1 for _ in iterate_functions(list_modules(package)))
+
+    findings = list_vague_locals(package)
+
+    assert 100 * len(findings) / max(count, 1) <= LIMIT, "\n".join(findings)
+
+
+@pytest.mark.parametrize("package", sorted(set(list_packages()) - NOT_YET))
+def test_functions_begin_with_a_verb(package: str) -> None:
+    findings = list_ill_named(package)
+
+    assert findings == [], "\n".join(findings)
+
+
+def test_packages_not_yet_done_exist() -> None:
+    assert [name for name in sorted(NOT_YET) if not (ROOT / name).exists()] == []
+
+
+def format_figures() -> str:
+    """Return the figures of every package as a table: `python -m tests.test_style`."""
+    lines = [
+        "| package | functions | vague locals | per 100 | names without a verb |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    totals = [0, 0, 0]
+    for package in list_packages():
+        count = sum(1 for _ in iterate_functions(list_modules(package)))
+        row = [count, len(list_vague_locals(package)), len(list_ill_named(package))]
+        totals = [total + figure for total, figure in zip(totals, row, strict=True)]
+        lines.append(f"| {package} | {row[0]} | {row[1]} | {100 * row[1] / max(count, 1):.1f} | {row[2]} |")
+    lines.append(f"| all | {totals[0]} | {totals[1]} | {100 * totals[1] / totals[0]:.1f} | {totals[2]} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(format_figures() + "\n")
