@@ -70,7 +70,7 @@ def chosen(model: str | None) -> str:
     """The model asked for, or the challenger of params.yaml, with a warning if it is not of the outputs here."""
     if model is not None:
         return model
-    from cotpd.models.outputs import find_disagreement
+    from cotpd.models.agreement import find_disagreement
 
     params = load_params()
     if disagreement := find_disagreement(params.registered_name, params.register_):
