@@ -6,7 +6,7 @@ from cotpd.config import Params
 from cotpd.data.records import Caption
 from cotpd.data.tables import read_table, write_table
 from cotpd.errors import LlmError
-from cotpd.images.sight import sight
+from cotpd.images.picture_encoder import sight
 from cotpd.knowledge.questions import knowledge_requests, knowledge_wanted
 from cotpd.llm.ask import answers, ask, take_answer
 from steps.common import ANSWERS, CAPTIONS, all_posts, main, say

@@ -21,22 +21,22 @@ def captioner(params: CaptionParams, llm: LlmParams) -> Captioner:
     # Each backend is imported when it is chosen: torch and transformers take seconds.
     match params.backend:
         case "tags":
-            from cotpd.images.tags import TagCaptioner
+            from cotpd.images.tags_captioner import TagCaptioner
 
             return TagCaptioner(params)
         case "transformers":
-            from cotpd.images.transformers import TransformersCaptioner
+            from cotpd.images.transformers_captioner import TransformersCaptioner
 
             return TransformersCaptioner(params)
         case "openai":
-            from cotpd.images.openai import OpenAICaptioner
+            from cotpd.images.openai_captioner import OpenAICaptioner
 
             return OpenAICaptioner(params, llm)
         case "dataset":
-            from cotpd.images.dataset import DatasetCaptioner
+            from cotpd.images.dataset_captioner import DatasetCaptioner
 
             return DatasetCaptioner()
         case "none":
-            from cotpd.images.dataset import NoCaptioner
+            from cotpd.images.dataset_captioner import NoCaptioner
 
             return NoCaptioner()

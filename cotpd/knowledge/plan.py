@@ -17,7 +17,7 @@ from cotpd.data.load import load_dataset
 from cotpd.data.records import Caption, Kind, Post
 from cotpd.data.tables import read_table
 from cotpd.data.unlabelled import load_unlabelled
-from cotpd.images.sight import sight
+from cotpd.images.picture_encoder import sight
 from cotpd.knowledge.questions import knowledge_requests
 from cotpd.llm.ask import Request
 from cotpd.llm.ledger import Entry, Ledger

@@ -13,7 +13,7 @@ from cotpd.config import LlmParams, Params
 from cotpd.data.records import Answer, Kind, Knowledge, Post, Quarantined
 from cotpd.errors import LlmError
 from cotpd.expectations import validate_answers
-from cotpd.images.sight import sight
+from cotpd.images.picture_encoder import sight
 from cotpd.knowledge.questions import knowledge_requests
 from cotpd.llm.ask import Request, ask
 from cotpd.llm.ask import answers as answers_of

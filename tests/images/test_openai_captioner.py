@@ -13,9 +13,9 @@ from werkzeug import Request, Response
 from cotpd.config import CaptionParams, LlmParams
 from cotpd.data.picture_files import PictureFolder
 from cotpd.images import captioner
-from cotpd.images import openai as module
+from cotpd.images import openai_captioner as module
 from cotpd.images.captioner import Captioner
-from cotpd.images.sight import SIDE, data_url
+from cotpd.images.picture_encoder import SIDE, data_url
 from cotpd.llm import batch
 from tests.llm.batch_server import BatchApi, answered
 

@@ -1,7 +1,7 @@
 """Captions by a vision model behind an OpenAI-compatible address, each bought once: they go through the ledger.
 
-A picture travels in the request, resized as in :mod:`cotpd.images.sight`. All pictures are one round of asking,
-which draws them as it needs them: limits count for the whole step, and batch mode submits all of them at once.
+A picture travels in the request, resized as in :mod:`cotpd.images.picture_encoder`. All pictures are one round of
+asking, which draws them as it needs them: limits count for the whole step, and batch mode submits all at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,8 @@ from cotpd.data.picture_files import PictureFolder, UnreadableError
 from cotpd.data.records import Answer, Kind
 from cotpd.errors import ConfigError
 from cotpd.images.captioner import Description, PictureCaptioner, explain_failure
+from cotpd.images.picture_encoder import data_url
 from cotpd.images.pictures import Picture, read_picture
-from cotpd.images.sight import data_url
 from cotpd.llm.ask import Request, answers, ask
 
 WORDING = (

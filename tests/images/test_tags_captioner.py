@@ -9,10 +9,10 @@ from PIL import Image, ImageDraw, ImageFont
 from cotpd.config import CaptionParams
 from cotpd.data.picture_files import PictureFolder
 from cotpd.errors import ModelError
-from cotpd.images.lettering import Lettering
 from cotpd.images.pictures import read_picture
 from cotpd.images.tagger import SIDE, Tagger, views
-from cotpd.images.tags import TagCaptioner, likely, sentence
+from cotpd.images.tags_captioner import TagCaptioner, likely, sentence
+from cotpd.images.text_reader import Lettering
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cotpd.images.lettering import LONGEST, MOST_PIXELS, NARROWEST, SHORTEST, Lettering, fit_to_detector
+from cotpd.images.text_reader import LONGEST, MOST_PIXELS, NARROWEST, SHORTEST, Lettering, fit_to_detector
 
 SIZES = [(20, 6000), (3000, 20), (2, 1000), (10, 300), (1, 1), (1, 100_000), (50_000, 3), (31, 31), (5000, 5000)]
 
@@ -42,7 +42,7 @@ MEASURE = """
 import resource, sys
 from pathlib import Path
 from PIL import Image
-from cotpd.images.lettering import Lettering
+from cotpd.images.text_reader import Lettering
 print(len(Lettering().lines(Image.open(sys.argv[1]).convert("RGB"))))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

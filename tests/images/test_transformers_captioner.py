@@ -11,7 +11,7 @@ from PIL import Image
 from cotpd.config import CaptionParams
 from cotpd.errors import ConfigError, ModelError
 from cotpd.images.pictures import Picture
-from cotpd.images.transformers import TransformersCaptioner
+from cotpd.images.transformers_captioner import TransformersCaptioner
 
 WORDS = ["<pad>", "<s>", "</s>", "<image>", "a", "picture", "of", "red", "green", "cat", "dog", "on"]
 

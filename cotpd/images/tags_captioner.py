@@ -10,9 +10,9 @@ from pathlib import Path
 
 from cotpd.config import CaptionParams
 from cotpd.images.captioner import Description, PictureCaptioner
-from cotpd.images.lettering import Lettering
 from cotpd.images.pictures import Picture
 from cotpd.images.tagger import Tagger
+from cotpd.images.text_reader import Lettering
 
 LEAST_PROBABILITY = 0.12  # chosen by looking at the sample's 18 pictures, not measured
 MOST_TAGS = 3
