@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cotpd.config import Params, load_params
-from cotpd.data.checked import read_captions, read_knowledge
 from cotpd.data.records import SPLITS, Kind, Post
 from cotpd.data.tables import read_table
+from cotpd.data.validated import read_captions, read_knowledge
 from cotpd.errors import CotpdError
 from cotpd.escaping import SafeConsole, mark_logs
 from cotpd.interrupts import interrupted_by_sigterm

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from cotpd.config import Params
-from cotpd.data.integrity import require_task_labels
 from cotpd.data.load import load_dataset
 from cotpd.data.picture_files import PictureFolder
 from cotpd.data.pictures import add_digests
 from cotpd.data.records import Post
+from cotpd.data.split_checks import require_task_labels
 from cotpd.data.tables import write_json, write_table
 from cotpd.data.unlabelled import load_unlabelled
 from steps.common import BEYOND_LIMIT, PREPARED, UNLABELLED, main, say

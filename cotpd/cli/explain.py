@@ -84,9 +84,9 @@ def _require_tables(data: Path) -> None:
 
 
 def _index(student: "Student", folder: Path, data: Path) -> "Neighbours":
-    from cotpd.data.checked import read_captions, read_knowledge
     from cotpd.data.records import Post
     from cotpd.data.tables import read_table
+    from cotpd.data.validated import read_captions, read_knowledge
     from cotpd.student.examples import build_examples
     from cotpd.student.neighbours import Neighbours
 

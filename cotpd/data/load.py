@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from cotpd.config import DataParams
-from cotpd.data.integrity import Splits, take_inventory, unique_ids, without_leaks
 from cotpd.data.oddities import list_oddities
 from cotpd.data.pictures import Pictures
 from cotpd.data.readers import find, find_folder
@@ -18,6 +17,7 @@ from cotpd.data.readers.base import Format, Source, name_of, refuse
 from cotpd.data.readers.captions import expand, lookup, read_captions
 from cotpd.data.readers.mnre import inventory
 from cotpd.data.records import Post, Quarantined
+from cotpd.data.split_checks import Splits, take_inventory, unique_ids, without_leaks
 from cotpd.data.statistics import overlaps, split_statistics
 from cotpd.errors import DataError
 

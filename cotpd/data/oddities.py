@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cotpd.data.integrity import Splits, has_task_labels, unseen_in_train
 from cotpd.data.pictures import missing_line
 from cotpd.data.readers.offsets import UNITS
+from cotpd.data.split_checks import Splits, has_task_labels, unseen_in_train
 
 Counts = dict[str, Any]
 

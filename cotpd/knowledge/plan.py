@@ -12,9 +12,9 @@ from statistics import median
 
 from cotpd.augment.pipeline import questions
 from cotpd.config import Params
-from cotpd.data.integrity import require_task_labels
 from cotpd.data.load import load_dataset
 from cotpd.data.records import Caption, Kind, Post
+from cotpd.data.split_checks import require_task_labels
 from cotpd.data.tables import read_table
 from cotpd.data.unlabelled import load_unlabelled
 from cotpd.images.picture_encoder import sight
