@@ -10,7 +10,7 @@ from cotpd.errors import ModelError
 from cotpd.models import folder_of
 from cotpd.models.store import connect, current
 from cotpd.registry.aliases import promote
-from cotpd.registry.mlflow_plugin import VerifiedModels
+from cotpd.registry.mlflow_plugin import open_models
 from cotpd.registry.pack import register
 from tests.registry.conftest import TEXT
 
@@ -81,11 +81,11 @@ def test_what_mlflow_fetches_is_checked_before_it_is_read(version, project):
     (version / "__pycache__").mkdir(exist_ok=True)
     (version / "__pycache__" / "serving.pyc").write_bytes(b"planted")
     with current(client):
-        assert VerifiedModels(NAME).download_artifacts("")
+        assert open_models(NAME).download_artifacts("")
         assert not (version / "__pycache__").exists()
         append(version / "serving.py")
         with pytest.raises(MlflowException, match=r"serving\.py was changed"):
-            VerifiedModels(NAME).download_artifacts("")
+            open_models(NAME).download_artifacts("")
 
 
 def test_mlflow_alone_loads_what_was_registered_and_nothing_else(version, project):
