@@ -12,13 +12,13 @@ from cotpd.config import load_params
 from cotpd.errors import ConfigError
 
 app = typer.Typer(help="Point params.yaml at other data or another task.", no_args_is_help=True)
-FOLDER = Path("presets")
+FOLDER = Path(__file__).parent.parent / "presets"  # part of the package, so that a wheel brings them along
 
 
 @app.command("list")
 def list_presets() -> None:
     """Name the presets and what each is for."""
-    presets = _presets()
+    presets = sorted(FOLDER.glob("*.yaml"))
     width = max(len(path.stem) for path in presets) + 2
     for path in presets:
         purpose = _text(path).partition("\n")[0].lstrip("# ")
@@ -76,21 +76,14 @@ def _replace(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _presets() -> list[Path]:
-    found = sorted(FOLDER.glob("*.yaml"))
-    if not found:
-        raise ConfigError(f"{FOLDER}/: there are no presets here", "Run in the project's folder, which has them.")
-    return found
-
-
 def _read(name: str) -> dict[str, Any]:
     from ruamel.yaml import YAML
 
     shipped = FOLDER / f"{name}.yaml"
     path = shipped if shipped.is_file() else Path(name)
     if not path.is_file():
-        known = ", ".join(preset.stem for preset in _presets())
-        raise ConfigError(f"there is no preset {name!r}", f"Known ones: {known}; or name a YAML file.")
+        shipped_names = ", ".join(sorted(preset.stem for preset in FOLDER.glob("*.yaml")))
+        raise ConfigError(f"there is no preset {name!r}", f"Known ones: {shipped_names}; or name a YAML file.")
     values = _sections(path, YAML(typ="safe"))
     if "data" in values and not isinstance(values["data"], dict | None):
         raise ConfigError(f"{path}: data holds {values['data']!r}, not parameters", "Write data: {key: value}.")

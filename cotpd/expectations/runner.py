@@ -13,7 +13,7 @@ from cotpd.data.records import Answer, Post, Quarantined, Record
 from cotpd.errors import ConfigError, ValidationError
 from cotpd.expectations.docs import NO_TIME, RUN, make_context
 from cotpd.expectations.frames import FRAMES
-from cotpd.expectations.suites import FOLDER, Suite, load_suite
+from cotpd.expectations.suites import Suite, load_suite
 
 if TYPE_CHECKING:
     from great_expectations.data_context import EphemeralDataContext
@@ -29,7 +29,7 @@ def check(
     *,
     step: str = "validate",
     max_failed_share: float = 1.0,
-    folder: Path = FOLDER,
+    folder: Path | None = None,
     context: "EphemeralDataContext | None" = None,
 ) -> tuple[list[R], list[Quarantined]]:
     """Split rows into those that pass a suite and those that do not.
@@ -40,7 +40,7 @@ def check(
         posts: Posts by id; a row whose post is not among them fails, and so does an answer that is none.
         step: Named in the quarantined rows.
         max_failed_share: Largest share of failing rows that is put up with.
-        folder: Where the suites are.
+        folder: Where the suites are; None takes the project's own or else the package's.
         context: Takes the results, for Data Docs; None forgets them.
 
     Returns:

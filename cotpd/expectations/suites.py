@@ -1,5 +1,8 @@
 """The suites: reviewed JSON files in expectations/, loaded so that none of their expectations can get lost.
 
+A project's own folder, beside params.yaml, comes first; a project without one takes the suites of the package. A
+checkout keeps those in the same top-level folder, from which the build copies them into the package.
+
 Great Expectations drops an expectation whose name it does not know and reports that everything passed. Each one is
 therefore built by itself, and a name or argument that does not fit is an error.
 """
@@ -15,7 +18,8 @@ from cotpd.errors import ConfigError
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
-FOLDER = Path(__file__).parent.parent.parent / "expectations"
+OWN_FOLDER = Path("expectations")  # of the project, relative to the working directory
+_PACKAGE = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,16 @@ class Suite:
     suite: "ExpectationSuite"
 
 
-def load_suite(name: str, folder: Path = FOLDER) -> Suite:
-    """Load ``folder/name.json``.
+def find_suites_folder() -> Path:
+    """Return the project's own folder of suites, or the package's where the project has none."""
+    in_package = _PACKAGE / "suites"
+    in_checkout = _PACKAGE.parent / "expectations"  # no build has copied it into the package
+    folders = (OWN_FOLDER, in_package, in_checkout)
+    return next((folder for folder in folders if folder.is_dir()), in_package)
+
+
+def load_suite(name: str, folder: Path | None = None) -> Suite:
+    """Load ``folder/name.json``; without a folder, from :func:`find_suites_folder`.
 
     Raises:
         ConfigError: The file is missing or no suite, or an expectation is unknown or has arguments that do not
@@ -37,7 +49,7 @@ def load_suite(name: str, folder: Path = FOLDER) -> Suite:
 
     import cotpd.expectations.custom  # noqa: F401 - registers our own
 
-    file = folder / f"{name}.json"
+    file = (folder or find_suites_folder()) / f"{name}.json"
     declared = _read(file)
     built = [_build(file, number, one) for number, one in enumerate(declared, 1)]
     suite = gx.ExpectationSuite(name=name, expectations=built)
@@ -53,9 +65,7 @@ def _read(file: Path) -> list[dict[str, Any]]:
     try:
         expectations = json.loads(file.read_text("utf-8"))["expectations"]
     except FileNotFoundError:
-        raise ConfigError(
-            f"{file}: there is no such suite", "Run from a checkout: suites are part of it."
-        ) from None
+        raise ConfigError(f"{file}: there is no such suite", _explain_missing_suite(file)) from None
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}", "A suite is a file that can be read.") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -63,6 +73,12 @@ def _read(file: Path) -> list[dict[str, Any]]:
     if not isinstance(expectations, list) or not expectations:
         raise ConfigError(f"{file}: expects nothing", "A suite that checks nothing lets everything pass.")
     return expectations
+
+
+def _explain_missing_suite(file: Path) -> str:
+    if file.parent == OWN_FOLDER:
+        return f"Write it, or remove {OWN_FOLDER}/: a project without that folder takes the suites of the package."
+    return "Install cotpd again: the suites are part of it."
 
 
 def _build(file: Path, number: int, declared: Any) -> Any:

@@ -13,7 +13,7 @@ from cotpd.config import load_params
 from cotpd.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent.parent
-PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
+PRESETS = sorted((ROOT / "cotpd/presets").glob("*.yaml"))
 
 
 def keys_of(values: dict, prefix: str = "") -> set[str]:
@@ -31,17 +31,13 @@ def params(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("preset", [path.stem for path in PRESETS])
-def test_every_shipped_preset_is_valid(preset: str, params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+def test_every_shipped_preset_is_valid(preset: str, params: Path) -> None:
     apply(preset, data="somewhere", params=params)
     assert load_params(params).data.path == "somewhere"
 
 
 @pytest.mark.parametrize("other", ["sample-re", "twitter2017", "twitter2017-frozen", "mnre"])
-def test_the_sample_preset_takes_back_what_another_did(
-    other: str, params: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(ROOT)
+def test_the_sample_preset_takes_back_what_another_did(other: str, params: Path) -> None:
     before = load_params(params)
     apply(other, data=None, params=params)
     assert load_params(params) != before
@@ -65,8 +61,7 @@ def test_a_bad_value_leaves_the_file_as_it_was(params: Path) -> None:
     assert list(params.parent.iterdir()) == [params]
 
 
-def test_an_unknown_preset_names_the_known_ones(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+def test_an_unknown_preset_names_the_known_ones(params: Path) -> None:
     with pytest.raises(ConfigError, match="twitter2017"):
         apply("nothing", data=None, params=params)
 
@@ -78,10 +73,7 @@ def test_every_preset_sets_the_same_keys_so_that_none_leaves_anything_behind() -
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
-def test_a_limit_that_was_tried_does_not_outlive_a_preset(
-    preset: Path, params: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(ROOT)
+def test_a_limit_that_was_tried_does_not_outlive_a_preset(preset: Path, params: Path) -> None:
     write_values(params, {"data": {"limit": 2000}, "teach": {"epochs": 9}})
     apply(preset.stem, data=None, params=params)
     own = yaml.safe_load(preset.read_text("utf-8"))
@@ -89,8 +81,7 @@ def test_a_limit_that_was_tried_does_not_outlive_a_preset(
     assert load_params(params).teach.epochs == own["teach"]["epochs"]
 
 
-def test_a_preset_that_changes_nothing_writes_nothing(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+def test_a_preset_that_changes_nothing_writes_nothing(params: Path) -> None:
     apply("sample", data=None, params=params)
     before = params.stat()
     apply("sample", data=None, params=params)
@@ -143,17 +134,20 @@ def test_a_preset_without_data_takes_the_folder_that_is_given(params: Path) -> N
         assert load_params(params).data.path == f"for {content!r}"
 
 
-def test_names_and_purposes_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+def test_names_and_purposes_stand_apart() -> None:
     listed = CliRunner().invoke(module.app, ["list"], catch_exceptions=False).stdout.splitlines()
     assert [line.split("  ")[0] for line in listed] == [path.stem for path in PRESETS]
     assert len({len(line) - len(line.split("  ", 1)[1].lstrip()) for line in listed}) == 1
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["apply", "mnre"]])
-def test_outside_a_project_the_missing_folder_is_named(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_presets_come_with_the_package_and_need_no_folder_of_the_project(
+    params: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match="presets/: there are no presets here"):
-        CliRunner().invoke(module.app, arguments, catch_exceptions=False)
+
+    listed = CliRunner().invoke(module.app, ["list"], catch_exceptions=False)
+    applied = CliRunner().invoke(module.app, ["apply", "mnre"], catch_exceptions=False)
+
+    assert "twitter2017-frozen" in listed.output
+    assert applied.exit_code == 0
+    assert load_params(params).task == "re"

@@ -12,7 +12,7 @@ from cotpd.data.records import Answer, Caption, Kind, Post
 from cotpd.data.text import tokenize
 from cotpd.errors import ConfigError, ValidationError
 from cotpd.expectations import check, validate_answers, validate_captions
-from cotpd.expectations.suites import FOLDER, load_suite
+from cotpd.expectations.suites import find_suites_folder, load_suite
 
 ALL = ValidateParams(max_failed_share=1.0)
 TEXT = "Ada Lovelace lands in Rome tonight, what a view"
@@ -128,7 +128,7 @@ def test_too_many_failures_stop_with_counts_and_reasons() -> None:
 
 @pytest.mark.parametrize("name", ["answers", "captions", "augmented"])
 def test_every_expectation_of_a_shipped_suite_is_loaded_and_says_why(name: str) -> None:
-    declared = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))["expectations"]
+    declared = json.loads((find_suites_folder() / f"{name}.json").read_text("utf-8"))["expectations"]
     loaded = load_suite(name).suite.expectations
     assert len(loaded) == len(declared)
     assert all(one["meta"]["reason"] for one in declared)
