@@ -28,10 +28,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import ROOT, Ratio, format_result
-from cotpd.config import LlmParams
 from cotpd.data.records import Kind
 from cotpd.data.tables import write_table
 from cotpd.llm.ask import Request, answers, ask
+from cotpd.llm.params import LlmParams
 from cotpd.llm.prompts import PromptSet
 
 TIME, CLIENT, MEMORY_MB, LEDGER_S = 1.10, 1.15, 100.0, 10.0

@@ -19,11 +19,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cotpd.config import LlmParams
 from cotpd.data.records import Kind
 from cotpd.errors import LlmError
 from cotpd.llm.ask import Request, ask
 from cotpd.llm.ledger import Ledger
+from cotpd.llm.params import LlmParams
 
 QUESTIONS, STRUCK, _PATIENCE = 12, "5", 2.0
 Send = Callable[[asyncio.StreamWriter], Awaitable[None]]

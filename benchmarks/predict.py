@@ -23,11 +23,12 @@ import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer, logging, pipeline
 
 from benchmarks.common import ROOT, Ratio, format_result, time_in_turns
-from cotpd.config import DataParams, StudentParams
 from cotpd.data.load import load_dataset
+from cotpd.data.params import DataParams
 from cotpd.student.batches import collate, measure_sizes, order_for_reading
 from cotpd.student.examples import build_examples
 from cotpd.student.labels import LabelSet
+from cotpd.student.params import StudentParams
 from cotpd.student.persistence import build_model, resolve_encoder
 from cotpd.student.student import Student
 

@@ -16,12 +16,13 @@ import torch
 from transformers import logging
 
 from benchmarks.common import Ratio, format_result, time_in_turns
-from cotpd.config import DataParams, DistilParams, StudentParams
 from cotpd.data.load import load_dataset
+from cotpd.data.params import DataParams
 from cotpd.data.records import KNOWLEDGE_KINDS, Post
 from cotpd.student.examples import Example, build_examples
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import JointDistillation, make_batch
+from cotpd.student.params import DistilParams, StudentParams
 from cotpd.student.persistence import build_model
 from cotpd.student.student import Student
 from cotpd.student.views import Encoded

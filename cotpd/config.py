@@ -1,172 +1,31 @@
 """params.yaml as typed objects: validated where it enters, unknown keys refused with the nearest known one.
 
-Each section is the configuration of one part of the package; a field's description is its documentation.
+Each section is the configuration of one package, in its params.py; this module gathers them and reads the file.
+Nothing below cotpd.pipeline imports it: a package is given its own section.
 """
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Any, Literal, Self, get_args, get_origin
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind
+from cotpd.augment.params import AugmentParams
+from cotpd.data.params import DataParams
 from cotpd.errors import ConfigError
-from cotpd.llm_sections import ExtraBody, HeaderVariables, LlmParams
+from cotpd.evaluation.params import EvaluateParams
+from cotpd.expectations.params import ValidateParams
+from cotpd.images.params import CaptionParams
+from cotpd.knowledge.params import AskParams
+from cotpd.llm.params import LlmParams
 from cotpd.outputs import find_path_in_outputs
-from cotpd.sections import DistilParams, Section, StudentParams, TeachParams, TrainParams, VariableName
+from cotpd.registry.params import RegisterParams
+from cotpd.section import Section
+from cotpd.student.params import DistilParams, StudentParams, TeachParams, TrainParams
 from cotpd.yaml_files import KeyPath, read_yaml
 
 SHOWN = 200  # characters of a value that is refused
-
-
-def _among(kinds: tuple[Kind, ...]) -> AfterValidator:
-    """Refuses the kinds that belong elsewhere: no step would ask them, or know what to do with their answers."""
-
-    def check(kind: Kind) -> Kind:
-        if kind not in kinds:
-            raise ValueError(f"{kind} is no kind for this place; it takes {', '.join(kinds)}")
-        return kind
-
-    return AfterValidator(check)
-
-
 _SECRET_KEYS = {"api_key_env", "headers_env"}  # where a key may have been pasted instead of its variable's name
-KnowledgeKind = Annotated[Kind, _among(KNOWLEDGE_KINDS)]
-AugmentKind = Annotated[Kind, _among(AUGMENT_KINDS)]
-
-
-class SourceParams(Section):
-    """A data set: its files, and what comes with them."""
-
-    path: str
-    """Folder (or file) of the data set."""
-    format: Literal["auto", "jsonl", "twitter", "snap", "wikidiverse", "mnre"] = "auto"
-    """How the files are written; auto looks at their names and first lines."""
-    captions: str | None = None
-    """Captions that the data set brings along, a file or pattern below path; see docs/your-data.md."""
-    answers: str | None = None
-    """LLM answers that the data set brings along, a file or folder below path."""
-    answers_kind: KnowledgeKind = Kind.SENTENCE
-    """The kind of knowledge that those answers are."""
-    offsets: Literal["characters", "utf16", "bytes"] = "characters"
-    """What start and end count: characters; UTF-16 code units (JavaScript, Java); or UTF-8 bytes."""
-    limit: int | None = Field(default=None, ge=1)
-    """Use only the first so many posts of each split, for trying things out. Types, labels and the names that
-    augment swaps in are still those of all posts, so that a limit changes no question."""
-
-
-class UnlabelledParams(SourceParams):
-    """Posts whose labels, if they have any, are not read; ``path`` is relative to ``data.path``."""
-
-
-class DataParams(SourceParams):
-    """Where the posts are and what comes with them."""
-
-    path: str = "sample"
-    """Folder (or file) of the data set."""
-    pictures: str = "."
-    """A folder of pictures, from path. It alone may be a link to elsewhere (images) or outside (../pictures)."""
-    types: tuple[str, ...] | None = None
-    """Entity types or relation labels allowed; null takes those found, train's first."""
-    unlabelled: tuple[UnlabelledParams, ...] = ()
-    """Posts without labels, on which frozen teachers teach the student (distil.way: frozen)."""
-
-    @field_validator("pictures")
-    @classmethod
-    def _relative(cls, pictures: str) -> str:
-        if not pictures or Path(pictures).is_absolute():
-            raise ValueError("must be a path relative to data.path; . is that folder itself")
-        return pictures
-
-
-class CaptionParams(Section):
-    """How pictures become words."""
-
-    backend: Literal["tags", "transformers", "openai", "dataset", "none"] = "tags"
-    """tags: picture tags and the text read in it, offline. dataset: only captions that came with the data."""
-    model: str | None = None
-    """transformers: a hub name or folder (Salesforce/blip2-opt-2.7b); openai: the vision model's name."""
-    base_url: str | None = None
-    """openai: the server's address; null takes the one under llm."""
-    api_key_env: VariableName | None = None
-    """openai: the environment variable that holds its key; null: that of llm, or none at another address."""
-    headers_env: HeaderVariables | None = None
-    """openai: as llm.headers_env; null: that of llm, or none at another address."""
-    extra_body: ExtraBody | None = None
-    """openai: as llm.extra_body; null: that of llm, or nothing at another address."""
-    max_tokens: int = Field(default=40, ge=1)
-    """Longest caption, in the captioner's tokens."""
-    batch_size: int = Field(default=4, ge=1)
-    """Pictures at a time (transformers)."""
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
-
-
-class AskParams(Section):
-    """Which knowledge is asked for."""
-
-    kinds: tuple[KnowledgeKind, ...] = KNOWLEDGE_KINDS
-    """Chain-of-thought kinds to ask: noun, sentence, multimodality. An empty list asks nothing."""
-    prompts: str = "default"
-    """Prompt set: a folder below cotpd/prompts, or a path."""
-    max_tokens: int = Field(default=64, ge=1)
-    """Longest answer, in the model's tokens."""
-    max_failed_share: float = Field(default=0.02, ge=0, le=1)
-    """The step fails if more than this share of its requests could not be answered."""
-
-
-class ValidateParams(Section):
-    """What is believed of what an LLM or a captioner wrote."""
-
-    max_failed_share: float = Field(default=0.1, ge=0, le=1)
-    """The step fails if more than this share of the rows fail their checks."""
-    reask: int = Field(default=0, ge=0)
-    """How often an answer that fails its checks is asked for again, each time with another seed."""
-
-
-class AugmentParams(Section):
-    """Further training posts. Valid and test are never touched."""
-
-    kinds: tuple[AugmentKind, ...] = AUGMENT_KINDS
-    """style, entity, image. An empty list augments nothing."""
-    share: float = Field(default=1.0, ge=0, le=1)
-    """The share of training posts for which each kind is tried."""
-    max_tokens: int = Field(default=64, ge=1)
-    """Longest answer, in the model's tokens."""
-    fact_check_max_tokens: int = Field(default=4, ge=1)
-    """Longest answer of a fact check (entity), which is yes or no; a reasoning model needs hundreds."""
-    prompts: str = "default"
-    """Prompt set."""
-
-    def limit_of(self, kind: Kind) -> tuple[int, str]:
-        """The longest answer of a kind, and the name of the parameter that says so."""
-        if kind is Kind.ENTITY:
-            return self.fact_check_max_tokens, "augment.fact_check_max_tokens"
-        return self.max_tokens, "augment.max_tokens"
-
-
-class EvaluateParams(Section):
-    """What is scored."""
-
-    splits: tuple[Literal["valid", "test"], ...] = ("valid", "test")
-    """Splits to score; one that the data set lacks is left out, and said so."""
-    batch_size: int = Field(default=32, ge=1)
-    """Posts at a time."""
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
-
-
-class RegisterParams(Section):
-    """Where models and runs are kept."""
-
-    tracking_uri: str = "sqlite:///mlflow.db"
-    """MLflow's store."""
-    experiment: str = "cotpd"
-    """MLflow's experiment."""
-    name: str | None = None
-    """Registered name; null gives cotpd-ner or cotpd-re."""
-    alias: str = "challenger"
-    """The alias that the new version gets."""
 
 
 class Params(Section):

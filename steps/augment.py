@@ -1,6 +1,6 @@
 """augment: further training posts from the LLM; valid and test are never read here."""
 
-from cotpd.augment import augment
+from cotpd.augment.pipeline import augment
 from cotpd.config import Params
 from cotpd.data.tables import write_json, write_table
 from steps.common import AUGMENTED, BEYOND_LIMIT, main, prepared, say

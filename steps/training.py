@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from cotpd.config import Params, TrainParams
+from cotpd.config import Params
 from cotpd.data.records import Augmented
 from cotpd.data.tables import read_json, read_table
 from cotpd.errors import DataError
 from cotpd.student.curves import Curves
 from cotpd.student.examples import Example, build_augmented_examples, build_examples, remove_labels
 from cotpd.student.objectives import Objective
+from cotpd.student.params import TrainParams
 from cotpd.student.tasks import find_task
 from cotpd.student.training import train
 from steps.common import (

@@ -1,5 +1,1 @@
-"""Further training posts, made by the language model and believed only after checks: see :func:`augment`."""
-
-from cotpd.augment.pipeline import augment
-
-__all__ = ["augment"]
+"""Further training posts, made by the language model and kept only after checks; see cotpd.augment.pipeline."""

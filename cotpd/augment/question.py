@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from cotpd.config import AugmentParams
+from cotpd.augment.params import AugmentParams
 from cotpd.data.records import Answer, Augmented, Kind, Post, Quarantined
 from cotpd.llm.ask import Request
 from cotpd.llm.prompts import Rendered

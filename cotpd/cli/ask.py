@@ -11,8 +11,8 @@ from cotpd.data.records import Kind
 from cotpd.errors import ConfigError, CotpdError
 
 if TYPE_CHECKING:
-    from cotpd.config import LlmParams
     from cotpd.llm.ask import Request
+    from cotpd.llm.params import LlmParams
 
 
 def ask(

@@ -61,7 +61,8 @@ def _params(path: str | None, **options: str | None) -> Any:
     """The data section: that of params.yaml where no path is given, with the options over it."""
     from pydantic import ValidationError
 
-    from cotpd.config import DataParams, load_params
+    from cotpd.config import load_params
+    from cotpd.data.params import DataParams
     from cotpd.errors import ConfigError
 
     base = load_params().data.model_dump() if path is None else {"path": path}

@@ -11,9 +11,10 @@ from cotpd.cli.output import json_text, show
 from cotpd.data.records import Kind
 
 if TYPE_CHECKING:
-    from cotpd.config import LlmParams, Params
+    from cotpd.config import Params
     from cotpd.knowledge.plan import Plan
     from cotpd.llm.ask import Request
+    from cotpd.llm.params import LlmParams
 
 
 def plan(

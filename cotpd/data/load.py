@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cotpd.config import DataParams
 from cotpd.data.oddities import list_oddities
+from cotpd.data.params import DataParams
 from cotpd.data.pictures import Pictures
 from cotpd.data.readers import find, find_folder
 from cotpd.data.readers.answers import Answers, read_answers

@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from cotpd.config import DataParams, UnlabelledParams
 from cotpd.data.load import load_dataset
+from cotpd.data.params import DataParams, UnlabelledParams
 from cotpd.data.records import Post, Quarantined
 from cotpd.data.split_checks import Splits
 from cotpd.data.statistics import text_key

@@ -6,9 +6,9 @@ Great Expectations takes three seconds to import, so it is imported by the first
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cotpd.config import ValidateParams
 from cotpd.data.records import Answer, Caption, Knowledge, Post, Quarantined
 from cotpd.expectations.frames import knowledge_text
+from cotpd.expectations.params import ValidateParams
 from cotpd.expectations.runner import check
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ A picture is asked afresh by every backend but ``dataset``, which alone uses the
 posts: a table in which two captioners are mixed would compare with nothing.
 """
 
-from cotpd.config import CaptionParams, LlmParams
 from cotpd.images.captioner import Captioner
+from cotpd.images.params import CaptionParams
+from cotpd.llm.params import LlmParams
 
 
 def captioner(params: CaptionParams, llm: LlmParams) -> Captioner:

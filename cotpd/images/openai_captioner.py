@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from cotpd.completions import Stop, breaks_off, classify_stop, cut_at_last_sentence
-from cotpd.config import CaptionParams, LlmParams
 from cotpd.data.picture_files import PictureFolder, UnreadableError
 from cotpd.data.records import Answer, Kind
 from cotpd.errors import ConfigError
 from cotpd.images.captioner import Description, PictureCaptioner, explain_failure
+from cotpd.images.params import CaptionParams
 from cotpd.images.picture_encoder import data_url
 from cotpd.images.pictures import Picture, read_picture
 from cotpd.llm.ask import Request, answers, ask
+from cotpd.llm.params import LlmParams
 
 WORDING = (
     "Describe the picture in one plain sentence: what and who can be seen, and any text in it. At most 25 words."

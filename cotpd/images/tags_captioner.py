@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from cotpd.config import CaptionParams
 from cotpd.images.captioner import Description, PictureCaptioner
+from cotpd.images.params import CaptionParams
 from cotpd.images.pictures import Picture
 from cotpd.images.tagger import Tagger
 from cotpd.images.text_reader import Lettering

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cotpd.config import CaptionParams
 from cotpd.errors import ConfigError, ModelError
 from cotpd.images.captioner import Description, PictureCaptioner
+from cotpd.images.params import CaptionParams
 from cotpd.images.pictures import Picture
 
 if TYPE_CHECKING:

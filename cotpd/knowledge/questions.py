@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from cotpd.config import AskParams
 from cotpd.data.records import Kind, Post
+from cotpd.knowledge.params import AskParams
 from cotpd.llm.ask import Request
 from cotpd.llm.prompts import PromptSet
 from cotpd.llm.wire import Message

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cotpd.config import LlmParams, Params
+from cotpd.config import Params
 from cotpd.data.records import Answer, Kind, Knowledge, Post, Quarantined
 from cotpd.errors import LlmError
 from cotpd.expectations import validate_answers
@@ -18,6 +18,7 @@ from cotpd.knowledge.questions import knowledge_requests
 from cotpd.llm.ask import Request, ask
 from cotpd.llm.ask import answers as answers_of
 from cotpd.llm.budget import Budget
+from cotpd.llm.params import LlmParams
 
 if TYPE_CHECKING:
     from great_expectations.data_context import EphemeralDataContext

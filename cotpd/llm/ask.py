@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from cotpd.completions import Stop, classify_stop, clean_answer, holds_control_tokens, strip_control_tokens
-from cotpd.config import LlmParams
 from cotpd.data.records import Answer, Kind, Quarantined
 from cotpd.errors import LlmError
 from cotpd.llm.asked import Asked, Request, Row
@@ -16,6 +15,7 @@ from cotpd.llm.asking import Round
 from cotpd.llm.batch import BatchRound
 from cotpd.llm.ledger import Ledger
 from cotpd.llm.masking import SecretMask
+from cotpd.llm.params import LlmParams
 from cotpd.llm.recording import import_recorded
 from cotpd.llm.structured import words
 from cotpd.llm.wire import Completion, read_completion

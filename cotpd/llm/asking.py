@@ -14,7 +14,6 @@ from datetime import timedelta
 from functools import partial
 from itertools import islice
 
-from cotpd.config import LlmParams
 from cotpd.errors import LlmError
 from cotpd.interrupts import cancelled_by_sigterm
 from cotpd.llm.asked import Asked, Request, Row
@@ -22,6 +21,7 @@ from cotpd.llm.budget import RAISE, Budget, worst_case
 from cotpd.llm.claims import Claims
 from cotpd.llm.client import Client, NoServerError, UnansweredError
 from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.params import LlmParams
 from cotpd.llm.wire import Call, chat_call
 from cotpd.progress import Progress
 

@@ -7,8 +7,8 @@ that to use another model's is to name it under llm.model: nothing is asked agai
 
 from collections.abc import Iterable
 
-from cotpd.config import LlmParams
 from cotpd.errors import ConfigError
+from cotpd.llm.params import LlmParams
 
 
 def backends(llm: LlmParams, names: Iterable[str] | None = None) -> list[LlmParams]:

@@ -11,9 +11,9 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field
 
-from cotpd.config import LlmParams
 from cotpd.errors import ConfigError
 from cotpd.llm.ledger import Entry
+from cotpd.llm.params import LlmParams
 from cotpd.llm.prices import Price, price_of
 from cotpd.llm.wire import Call, read_completion
 

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from cotpd.completions import Stop, classify_stop
-from cotpd.config import LlmParams
 from cotpd.errors import LlmError
 from cotpd.llm.bodies import ENCODINGS, OversizedError, bounded
 from cotpd.llm.budget import RAISE
@@ -22,6 +21,7 @@ from cotpd.llm.connection import Connection
 from cotpd.llm.in_flight import InFlight, finish_within
 from cotpd.llm.limits import Pace, retry_after
 from cotpd.llm.masking import SecretMask
+from cotpd.llm.params import LlmParams
 from cotpd.llm.wire import check_address, read_completion
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cotpd.config import LlmParams
 from cotpd.errors import LlmError
+from cotpd.llm.params import LlmParams
 from cotpd.llm.proxies import find_proxy, make_certificates
 from cotpd.llm.wire import check_address
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from cotpd.config import LlmParams
+from cotpd.llm.params import LlmParams
 
 MASK = "***"
 _ESCAPE = re.compile(r"\\[^nrtbf]|%[0-9a-f]{2}|&#|\x00", re.IGNORECASE)  # one behind which a key may hide

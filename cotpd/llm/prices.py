@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cotpd.config import LlmParams
 from cotpd.errors import ConfigError
+from cotpd.llm.params import LlmParams
 from cotpd.llm.proxies import is_loopback
 from cotpd.llm.wire import check_address
 from cotpd.yaml_files import parse_yaml

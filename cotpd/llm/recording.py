@@ -19,9 +19,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cotpd.config import LlmParams
 from cotpd.errors import DataError
 from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.params import LlmParams
 from cotpd.llm.wire import Call, Message, canonical, digest, read_completion
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from ipaddress import IPv4Address
 from typing import Any
 from urllib.parse import urlsplit
 
-from cotpd.config import LlmParams
 from cotpd.errors import ConfigError
+from cotpd.llm.params import LlmParams
 from cotpd.llm.structured import is_object
 
 Message = dict[

@@ -6,11 +6,11 @@ DVC restores outputs, but the alias is the registry's own: somebody may have mov
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotpd.config import RegisterParams
 from cotpd.data.tables import read_json
 from cotpd.errors import DataError, ModelError
 from cotpd.models.store import connect
 from cotpd.models.versions import Version, versions
+from cotpd.registry.params import RegisterParams
 
 REGISTERED = Path("reports/registered.json")
 _AGAIN = "dvc repro -f -s register"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-from cotpd.config import RegisterParams
 from cotpd.errors import ModelError
 from cotpd.escaping import warn
 from cotpd.models.catalogue import cache_folder
@@ -21,6 +20,7 @@ from cotpd.models.digests import FILES, verify_files
 from cotpd.models.relocation import find_artifacts
 from cotpd.models.store import REACHABLE, connect, database, explained, store_params
 from cotpd.models.versions import Version, find
+from cotpd.registry.params import RegisterParams
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cotpd.config import RegisterParams, load_params
+from cotpd.config import load_params
 from cotpd.errors import ModelError
+from cotpd.registry.params import RegisterParams
 from cotpd.storage import writing
 
 if TYPE_CHECKING:

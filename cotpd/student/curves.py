@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from cotpd.config import RegisterParams
 from cotpd.escaping import warn
 from cotpd.models.relocation import repair_paths
 from cotpd.models.store import connect, database, tracking_uri
 from cotpd.models.unfinished import SEEN, SIGN_OF_LIFE, find_dead_runs, status_after, tags_of_process
-from cotpd.sections import Section
+from cotpd.registry.params import RegisterParams
+from cotpd.section import Section
 from cotpd.student.checkpoint import RUN
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cotpd.sections import DistilParams
 from cotpd.student.crf import LinearChainCRF, SoftTargets
 from cotpd.student.labels import LabelSet
+from cotpd.student.params import DistilParams
 from cotpd.student.tasks import Predicted, PredictedMention, PredictedRelation
 
 

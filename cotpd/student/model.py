@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cotpd.sections import StudentParams
 from cotpd.student.batches import Batch
 from cotpd.student.generator import PromptGenerator
 from cotpd.student.heads import Head
 from cotpd.student.labels import LabelSet
+from cotpd.student.params import StudentParams
 from cotpd.student.views import MARKERS, View
 
 _SUBWORDS = 16_384  # read at a time in prediction: a long post has any number of windows, and memory has an end

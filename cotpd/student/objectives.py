@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
 
-from cotpd.sections import DistilParams
 from cotpd.student.batches import Batch, collate
+from cotpd.student.params import DistilParams
 from cotpd.student.views import Encoded, View
 
 if TYPE_CHECKING:

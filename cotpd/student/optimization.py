@@ -12,8 +12,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from cotpd.errors import ConfigError
-from cotpd.sections import TrainParams
 from cotpd.student.model import StudentModel
+from cotpd.student.params import TrainParams
 
 
 def prepare_for_training(model: StudentModel, params: TrainParams) -> None:

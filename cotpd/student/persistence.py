@@ -17,7 +17,6 @@ from safetensors import SafetensorError
 
 from cotpd.data.records import Record
 from cotpd.errors import CotpdError, ModelError
-from cotpd.sections import StudentParams
 from cotpd.storage import writing
 from cotpd.student.folder_digests import (
     CARD,
@@ -33,6 +32,7 @@ from cotpd.student.folder_digests import (
 from cotpd.student.folders import make_partial_folder, recover_interrupted_swap, replace_folder
 from cotpd.student.labels import LabelSet
 from cotpd.student.model import StudentModel
+from cotpd.student.params import StudentParams
 from cotpd.student.views import SPECIAL_TOKENS, View
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from cotpd.devices import pick_device
 from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.models import folder_of
 from cotpd.progress import Progress
-from cotpd.sections import StudentParams
 from cotpd.student.batches import collate, measure_sizes, order_for_reading
 from cotpd.student.examples import Example, build_pair_example, build_text_example, remove_labels
 from cotpd.student.folders import recover_interrupted_swap
 from cotpd.student.model import StudentModel
+from cotpd.student.params import StudentParams
 from cotpd.student.persistence import Card, load_model, save_model
 from cotpd.student.tasks import Predicted, PredictedMention, Span, TaskName
 from cotpd.student.views import Encoded, ExampleEncoder, View

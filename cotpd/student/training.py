@@ -14,7 +14,6 @@ import torch
 
 from cotpd.errors import DataError
 from cotpd.escaping import warn
-from cotpd.sections import StudentParams, TrainParams
 from cotpd.student.allocator import keep_memory
 from cotpd.student.calibration import fit_temperature
 from cotpd.student.checkpoint import (
@@ -33,6 +32,7 @@ from cotpd.student.labels import LabelSet
 from cotpd.student.model import StudentModel
 from cotpd.student.objectives import Objective
 from cotpd.student.optimization import prepare_for_training
+from cotpd.student.params import StudentParams, TrainParams
 from cotpd.student.persistence import build_model, copy_weights, digest_weights, load_model
 from cotpd.student.processes import Processes, is_main_process
 from cotpd.student.student import Student

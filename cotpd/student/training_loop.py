@@ -19,13 +19,13 @@ from torch import Tensor
 from cotpd.devices import autocast
 from cotpd.errors import ModelError
 from cotpd.progress import Progress
-from cotpd.sections import TrainParams
 from cotpd.student.batches import measure_sizes, order_for_training
 from cotpd.student.checkpoint import Checkpoint, History
 from cotpd.student.curves import Curves
 from cotpd.student.examples import Example
 from cotpd.student.objectives import Objective
 from cotpd.student.optimization import make_optimizer, set_rates
+from cotpd.student.params import TrainParams
 from cotpd.student.processes import Processes
 from cotpd.student.scoring import read_gold, score
 from cotpd.student.student import Student

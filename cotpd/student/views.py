@@ -12,9 +12,9 @@ import numpy as np
 
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError, ModelError
-from cotpd.sections import StudentParams
 from cotpd.student.examples import Example
 from cotpd.student.labels import LabelSet
+from cotpd.student.params import StudentParams
 from cotpd.student.windows import Ids
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cotpd.augment import augment
 from cotpd.augment.mentions import Mentions
-from cotpd.augment.pipeline import _Run
+from cotpd.augment.pipeline import _Run, augment
 from cotpd.config import Params
 from cotpd.data.records import KNOWLEDGE_KINDS, Kind, Post
 from cotpd.errors import LlmError

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cotpd.config import DataParams
 from cotpd.data.load import Dataset, load_dataset
+from cotpd.data.params import DataParams
 
 Load = Callable[..., Dataset]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cotpd.config import DataParams
 from cotpd.data.load import load_dataset
+from cotpd.data.params import DataParams
 
 
 def counts(dataset, key: str) -> list[int]:

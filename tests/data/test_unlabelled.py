@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cotpd.config import DataParams
 from cotpd.data.load import load_dataset
+from cotpd.data.params import DataParams
 from cotpd.data.unlabelled import Unlabelled, load_unlabelled
 from cotpd.errors import DataError
 

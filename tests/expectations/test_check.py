@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from cotpd.config import DataParams, ValidateParams
 from cotpd.data.load import load_dataset
+from cotpd.data.params import DataParams
 from cotpd.data.records import Answer, Caption, Kind, Post
 from cotpd.data.text import tokenize
 from cotpd.errors import ConfigError, ValidationError
 from cotpd.expectations import check, validate_answers, validate_captions
+from cotpd.expectations.params import ValidateParams
 from cotpd.expectations.suites import find_suites_folder, load_suite
 
 ALL = ValidateParams(max_failed_share=1.0)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from cotpd.config import ValidateParams
 from cotpd.data.records import Caption
 from cotpd.expectations import validate_answers, validate_captions
 from cotpd.expectations.docs import build_docs, make_context
+from cotpd.expectations.params import ValidateParams
 
 from .test_check import GOOD, POSTS, answer
 

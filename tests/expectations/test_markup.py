@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from cotpd.config import ValidateParams
 from cotpd.data.records import Caption
 from cotpd.expectations import validate_answers, validate_captions
 from cotpd.expectations.docs import build_docs, make_context
+from cotpd.expectations.params import ValidateParams
 
 from .test_check import GOOD, POSTS, answer
 

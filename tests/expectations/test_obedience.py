@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotpd.config import ValidateParams
 from cotpd.expectations import validate_answers
 from cotpd.expectations.obedience import is_foreign, obeys
+from cotpd.expectations.params import ValidateParams
 
 from .test_check import answer, make_post
 

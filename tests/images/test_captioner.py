@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from cotpd.config import CaptionParams, LlmParams
 from cotpd.data.picture_files import PictureFolder
 from cotpd.errors import ConfigError, ModelError
 from cotpd.images import captioner
 from cotpd.images.captioner import Description, PictureCaptioner
+from cotpd.images.params import CaptionParams
 from cotpd.images.pictures import Picture
+from cotpd.llm.params import LlmParams
 
 from .conftest import MakePost
 

@@ -10,13 +10,14 @@ from PIL import Image
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from cotpd.config import CaptionParams, LlmParams
 from cotpd.data.picture_files import PictureFolder
 from cotpd.images import captioner
 from cotpd.images import openai_captioner as module
 from cotpd.images.captioner import Captioner
+from cotpd.images.params import CaptionParams
 from cotpd.images.picture_encoder import SIDE, data_url
 from cotpd.llm import batch
+from cotpd.llm.params import LlmParams
 from tests.llm.batch_server import BatchApi, answered
 
 from .conftest import MakePost

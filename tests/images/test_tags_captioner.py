@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cotpd.config import CaptionParams
 from cotpd.data.picture_files import PictureFolder
 from cotpd.errors import ModelError
+from cotpd.images.params import CaptionParams
 from cotpd.images.pictures import read_picture
 from cotpd.images.tagger import SIDE, Tagger, views
 from cotpd.images.tags_captioner import TagCaptioner, likely, sentence

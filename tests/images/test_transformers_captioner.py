@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cotpd.config import CaptionParams
 from cotpd.errors import ConfigError, ModelError
+from cotpd.images.params import CaptionParams
 from cotpd.images.pictures import Picture
 from cotpd.images.transformers_captioner import TransformersCaptioner
 

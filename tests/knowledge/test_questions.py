@@ -7,10 +7,10 @@ from itertools import takewhile
 import pytest
 from PIL import Image
 
-from cotpd.config import AskParams
 from cotpd.data.picture_files import PictureFolder
 from cotpd.data.records import Kind
 from cotpd.images.picture_encoder import SIDE, Sight
+from cotpd.knowledge.params import AskParams
 from cotpd.knowledge.questions import knowledge_requests, knowledge_wanted
 from cotpd.llm.ask import ask_all
 from cotpd.llm.budget import worst_case

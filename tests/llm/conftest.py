@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from cotpd.config import LlmParams
 from cotpd.data.records import Kind
 from cotpd.llm import client
 from cotpd.llm.ask import Request
+from cotpd.llm.params import LlmParams
 
 Fault = Callable[[BaseHTTPRequestHandler], None]
 

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from cotpd.config import Params, ValidateParams
+from cotpd.config import Params
 from cotpd.data.records import Kind
 from cotpd.expectations import validate_answers
+from cotpd.expectations.params import ValidateParams
 from cotpd.llm.ask import Request, ask_all, take_answer
 from cotpd.llm.ledger import Ledger
 from tests.expectations.test_check import make_post

@@ -256,7 +256,7 @@ def test_all_in_the_ledger_needs_no_server_and_not_even_the_openai_package(serve
     server.close()
     script = f"""
 import sys
-from cotpd.config import LlmParams
+from cotpd.llm.params import LlmParams
 from cotpd.data.records import Kind
 from cotpd.llm.ask import Request, ask_all
 params = LlmParams.model_validate_json({params.model_dump_json()!r})

@@ -8,11 +8,12 @@ import yaml
 from typer.testing import CliRunner
 
 from cotpd.cli.main import app
-from cotpd.config import LlmParams, load_params
+from cotpd.config import load_params
 from cotpd.errors import ConfigError
 from cotpd.knowledge.plan import all_requests
 from cotpd.llm.ask import ask_all
 from cotpd.llm.backends import backends
+from cotpd.llm.params import LlmParams
 
 from .conftest import FakeServer, error
 

@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from cotpd.config import LlmParams
 from cotpd.errors import LlmError
 from cotpd.llm import batch, batch_api, batch_lines
 from cotpd.llm.ask import ask, ask_all
 from cotpd.llm.claims import Claims
 from cotpd.llm.ledger import Ledger
+from cotpd.llm.params import LlmParams
 from cotpd.llm.wire import chat_call
 
 from .batch_server import BatchApi, answered, refused
@@ -406,7 +406,7 @@ def test_what_answers_came_to_is_counted_by_whoever_collects_them_and_once(api, 
 
 SCRIPT = """
 import os, signal, sys
-from cotpd.config import LlmParams
+from cotpd.llm.params import LlmParams
 from cotpd.data.records import Kind
 from cotpd.llm import batch, batch_api, batch_lines
 from cotpd.llm.ask import Request, ask_all

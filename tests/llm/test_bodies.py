@@ -175,7 +175,7 @@ def test_no_step_of_unpacking_goes_beyond_the_limit():
 
 HUNGRY = """
 import resource, sys
-from cotpd.config import LlmParams
+from cotpd.llm.params import LlmParams
 from cotpd.data.records import Kind
 from cotpd.llm.ask import Request, ask_all
 params = LlmParams.model_validate_json(sys.argv[1])

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from cotpd.cli import ledger as ledger_commands
 from cotpd.cli import llm as llm_commands
 from cotpd.cli import models as model_commands
-from cotpd.config import LlmParams
 from cotpd.errors import ConfigError, DataError, LlmError, ModelError
 from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger import Ledger
+from cotpd.llm.params import LlmParams
 from cotpd.llm.server import LocalServer
 from cotpd.models import cached, known
 

@@ -9,13 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cotpd.config import CaptionParams, LlmParams
 from cotpd.errors import LlmError
 from cotpd.images import captioner
+from cotpd.images.params import CaptionParams
 from cotpd.llm.ask import ask_all
 from cotpd.llm.backends import backends
 from cotpd.llm.batch_api import BatchServer
 from cotpd.llm.connection import Connection
+from cotpd.llm.params import LlmParams
 from cotpd.llm.proxies import find_proxy, is_loopback
 
 from .batch_server import BatchApi

@@ -14,11 +14,11 @@ import time
 import pytest
 
 from cotpd import progress
-from cotpd.config import LlmParams
 from cotpd.llm import asking
 from cotpd.llm.ask import answers, ask, ask_all
 from cotpd.llm.claims import Claims
 from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.params import LlmParams
 from cotpd.llm.wire import Call, chat_call
 
 from .conftest import FakeServer, completion, reply, requests
@@ -27,7 +27,7 @@ SCRIPT = """
 import signal, sys
 # a background job of a shell inherits that Ctrl-C is ignored
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from cotpd.config import LlmParams
+from cotpd.llm.params import LlmParams
 from cotpd.data.records import Kind
 from cotpd.llm.ask import Request, ask_all
 params = LlmParams.model_validate_json(sys.argv[1])

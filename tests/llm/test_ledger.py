@@ -11,10 +11,10 @@ from dataclasses import astuple, replace
 
 import pytest
 
-from cotpd.config import LlmParams
 from cotpd.errors import LlmError
 from cotpd.llm import schema
 from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.params import LlmParams
 from cotpd.llm.recording import export_recording, import_recording
 from cotpd.llm.wire import Call, chat_call, read_completion
 

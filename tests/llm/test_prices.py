@@ -2,9 +2,9 @@
 
 import pytest
 
-from cotpd.config import LlmParams
 from cotpd.errors import ConfigError
 from cotpd.llm.budget import Budget
+from cotpd.llm.params import LlmParams
 from cotpd.llm.prices import PriceTable, price_of
 from cotpd.llm.wire import chat_call
 

@@ -2,9 +2,11 @@
 
 import pytest
 
-from cotpd.config import AskParams, AugmentParams, LlmParams
+from cotpd.augment.params import AugmentParams
 from cotpd.data.records import Kind
+from cotpd.knowledge.params import AskParams
 from cotpd.knowledge.questions import attach
+from cotpd.llm.params import LlmParams
 from cotpd.llm.prompts import PromptSet
 from cotpd.llm.wire import chat_call
 

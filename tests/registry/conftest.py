@@ -4,10 +4,12 @@ import shutil
 
 import pytest
 
-from cotpd.config import Params, RegisterParams, StudentParams, TrainParams
+from cotpd.config import Params
 from cotpd.data.records import Entity, Post, Relation
 from cotpd.data.text import tokenize
 from cotpd.models.store import connect
+from cotpd.registry.params import RegisterParams
+from cotpd.student.params import StudentParams, TrainParams
 
 TEXT = "Ada works for Acme in Rome"
 

@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy import Engine, event
 
-from cotpd.config import RegisterParams
 from cotpd.errors import ModelError
 from cotpd.models.store import connect
 from cotpd.models.versions import find, versions
 from cotpd.registry.aliases import promote, rollback, set_alias
+from cotpd.registry.params import RegisterParams
 
 NAME = "cotpd-ner"
 

@@ -5,13 +5,14 @@ import shutil
 import numpy as np
 import pytest
 
-from cotpd.config import Params, TrainParams
+from cotpd.config import Params
 from cotpd.errors import StorageError
 from cotpd.registry.pack import register
 from cotpd.student import Student
 from cotpd.student.checkpoint import Checkpoint
 from cotpd.student.neighbours import _write_states as write_index
 from cotpd.student.optimization import make_optimizer
+from cotpd.student.params import TrainParams
 from cotpd.student.processes import Processes
 
 

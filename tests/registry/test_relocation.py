@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from cotpd.config import RegisterParams
 from cotpd.errors import ModelError
 from cotpd.models import folder_of
 from cotpd.models.relocation import repair_paths
 from cotpd.models.store import connect
 from cotpd.registry.pack import register
+from cotpd.registry.params import RegisterParams
 
 METRICS = {"test": {"student": {"f1": 0.5}}}
 NAME = "models:/cotpd-ner@challenger"

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cotpd.config import Params, StudentParams
+from cotpd.config import Params
 from cotpd.data.records import Caption, Kind, Knowledge
 from cotpd.data.tables import write_json, write_table
 from cotpd.student import Student
 from cotpd.student.labels import LabelSet
+from cotpd.student.params import StudentParams
 from cotpd.student.persistence import build_model
 from cotpd.student.views import View
 from steps.common import AUGMENTED, BASELINE, EVALUATION, METRICS, PREPARED, SCORES, STUDENT, TEACHERS, VALIDATED

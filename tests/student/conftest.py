@@ -19,10 +19,10 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from cotpd.config import StudentParams, TrainParams
 from cotpd.data.records import Entity, Kind, Post, Relation
 from cotpd.data.text import tokenize
 from cotpd.student.examples import Example, build_examples
+from cotpd.student.params import StudentParams, TrainParams
 
 WORDS = [
     "ann",

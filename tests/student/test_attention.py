@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from cotpd.config import StudentParams
 from cotpd.student import Student
 from cotpd.student.attention import compute_prompt_attention
 from cotpd.student.batches import collate
 from cotpd.student.examples import build_examples
 from cotpd.student.labels import LabelSet
+from cotpd.student.params import StudentParams
 from cotpd.student.persistence import build_model
 from tests.student.conftest import make_post
 

@@ -8,14 +8,15 @@ import time
 import pytest
 from mlflow import MlflowClient
 
-from cotpd.config import DistilParams, RegisterParams
 from cotpd.liveness import name_process
 from cotpd.models.store import connect
 from cotpd.models.unfinished import PROCESS, SEEN
+from cotpd.registry.params import RegisterParams
 from cotpd.student import Student
 from cotpd.student.checkpoint import Checkpoint
 from cotpd.student.curves import FINGERPRINT, Curves, adopt_runs, get_or_create_experiment
 from cotpd.student.objectives import JointDistillation
+from cotpd.student.params import DistilParams
 from cotpd.student.training import train
 
 NAME = "from cotpd.liveness import name_process; print(name_process())"

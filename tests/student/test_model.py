@@ -5,10 +5,10 @@ import itertools
 import pytest
 import torch
 
-from cotpd.config import DistilParams, StudentParams
 from cotpd.student.batches import collate
 from cotpd.student.heads import NerHead
 from cotpd.student.labels import LabelSet
+from cotpd.student.params import DistilParams, StudentParams
 from cotpd.student.persistence import build_model
 from cotpd.student.views import ExampleEncoder
 

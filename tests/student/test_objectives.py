@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from cotpd.config import DistilParams
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import FineTuning, JointDistillation
+from cotpd.student.params import DistilParams
 from cotpd.student.persistence import build_model
 from cotpd.student.student import Student
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from cotpd.config import DistilParams, TrainParams
 from cotpd.errors import ConfigError
 from cotpd.student import Student, training
 from cotpd.student.objectives import JointDistillation
 from cotpd.student.optimization import make_optimizer, prepare_for_training
+from cotpd.student.params import DistilParams, TrainParams
 from cotpd.student.processes import Processes, _cut_evenly
 from tests.student.test_objectives import build_learner
 from tests.student.test_training import run

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from cotpd.config import DataParams, DistilParams, StudentParams, TrainParams
 from cotpd.data.load import load_dataset
+from cotpd.data.params import DataParams
 from cotpd.student import Student
 from cotpd.student.batches import collate
 from cotpd.student.examples import build_examples
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import JointDistillation
+from cotpd.student.params import DistilParams, StudentParams, TrainParams
 from cotpd.student.persistence import build_model
 from cotpd.student.training import train
 from cotpd.student.views import ExampleEncoder

@@ -8,9 +8,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cotpd.config import StudentParams
 from cotpd.student import Student, views
 from cotpd.student.labels import LabelSet
+from cotpd.student.params import StudentParams
 from cotpd.student.persistence import build_model
 
 HALVES = st.characters(min_codepoint=0xD800, max_codepoint=0xDFFF)

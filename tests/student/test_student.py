@@ -6,18 +6,18 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
-from cotpd.config import DistilParams, TrainParams
 from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.student import Student
 from cotpd.student.examples import build_examples
 from cotpd.student.objectives import JointDistillation
+from cotpd.student.params import DistilParams, TrainParams
 from cotpd.student.training import train
 from tests.student.conftest import make_posts
 
 
 @pytest.fixture(scope="module")
 def folders(bert, tmp_path_factory):
-    from cotpd.config import StudentParams
+    from cotpd.student.params import StudentParams
 
     small = StudentParams(
         encoder=bert, prompt_length=3, generator_heads=2, max_length=40, knowledge_length=48, dropout=0.0

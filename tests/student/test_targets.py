@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from cotpd.config import DistilParams
 from cotpd.errors import ModelError
 from cotpd.student.examples import remove_labels
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import FrozenDistillation
+from cotpd.student.params import DistilParams
 from cotpd.student.persistence import build_model
 from cotpd.student.student import Student
 from cotpd.student.targets import TENSORS, Targets, compute_soft_targets

@@ -16,11 +16,11 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from cotpd.config import DistilParams
 from cotpd.student import Student
 from cotpd.student.examples import build_text_example
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import FineTuning, JointDistillation
+from cotpd.student.params import DistilParams
 from cotpd.student.persistence import build_model
 from cotpd.student.training import train
 

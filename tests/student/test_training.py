@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from cotpd import devices
-from cotpd.config import DistilParams, TrainParams
 from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.student import Student, training, training_loop
 from cotpd.student.checkpoint import compute_fingerprint
 from cotpd.student.objectives import FineTuning, JointDistillation
 from cotpd.student.optimization import compute_rate_factor
+from cotpd.student.params import DistilParams, TrainParams
 from cotpd.student.scoring import compute_micro_f1, score
 from cotpd.student.training import train
 

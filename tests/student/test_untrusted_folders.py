@@ -8,10 +8,10 @@ import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from cotpd.config import StudentParams
 from cotpd.errors import ModelError
 from cotpd.student import Student
 from cotpd.student.labels import LabelSet
+from cotpd.student.params import StudentParams
 from cotpd.student.persistence import Card, build_model, save_model
 
 LABELS = LabelSet.build("ner", ["PER", "LOC"])

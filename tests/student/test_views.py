@@ -4,12 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from cotpd.config import StudentParams
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError
 from cotpd.student.batches import collate, order_for_reading, order_for_training
 from cotpd.student.examples import build_examples
 from cotpd.student.labels import LabelSet
+from cotpd.student.params import StudentParams
 from cotpd.student.views import ExampleEncoder, _prefix_spaces
 from cotpd.student.windows import cut_windows, insert_markers
 from tests.student.conftest import make_post

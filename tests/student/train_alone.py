@@ -6,10 +6,10 @@ import signal
 import sys
 from pathlib import Path
 
-from cotpd.config import DistilParams, StudentParams, TrainParams
 from cotpd.errors import CotpdError
 from cotpd.student.examples import Example
 from cotpd.student.objectives import JointDistillation
+from cotpd.student.params import DistilParams, StudentParams, TrainParams
 from cotpd.student.training import Training, train
 
 real = Training.run_epoch

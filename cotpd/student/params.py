@@ -1,34 +1,15 @@
-"""The sections of params.yaml on what is learnt and how: the student, its training runs and the distillation.
+"""The sections of params.yaml on what is learnt and how: the student, its training runs and the distillation."""
 
-They stand apart from cotpd.config, which gathers all sections and reads the file, because they are what a saved
-model carries along.
-"""
-
-import re
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
+
+from cotpd.section import Section
 
 
 def _read_switch(value: object) -> object:
     """Return "on" or "off" for a truth value: YAML 1.1 reads a bare on or off as one."""
     return ("on" if value else "off") if isinstance(value, bool) else value
-
-
-def _check_variable_name(name: str) -> str:
-    """Refuse a value that is no variable's name, without showing it: it may be a secret key pasted by mistake."""
-    if name and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise ValueError("not the name of an environment variable; a key itself belongs in none of these files")
-    return name
-
-
-VariableName = Annotated[str, AfterValidator(_check_variable_name)]
-
-
-class Section(BaseModel):
-    """Base of every section: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class StudentParams(Section):

@@ -1,7 +1,4 @@
-"""The section `llm` of params.yaml: a server, how it is asked, and what may be spent.
-
-It stands apart from cotpd.config, which gathers all sections and reads the file.
-"""
+"""The section `llm` of params.yaml: a server, how it is asked, and what may be spent."""
 
 import json
 import re
@@ -9,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from cotpd.sections import Section, VariableName
+from cotpd.section import Section, VariableName
 
 _OWN_FIELDS = {
     "model": "llm.model",
