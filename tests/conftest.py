@@ -1,7 +1,6 @@
 """Shared by every test: no telemetry, no network unless a test asks for it, and where the lent data is."""
 
 import os
-import string
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cotpd.environment import quiet
+from tests.builders import write_encoder
 
 quiet()
 ROOT = Path(__file__).parent.parent
@@ -46,17 +46,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of a few kilobytes with a vocabulary of letters."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("encoder")
-    letters = [*string.ascii_lowercase, *(f"##{one}" for one in string.ascii_lowercase)]
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]
-    BertTokenizerFast(vocab={word: n for n, word in enumerate(words)}).save_pretrained(folder)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    torch.manual_seed(0)  # or what an untrained student finds depends on which tests came before
-    BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=256, **sizes)).save_pretrained(folder)
-    return folder
+    return write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture
