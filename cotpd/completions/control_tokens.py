@@ -1,12 +1,12 @@
-"""The tokens by which models mark turns, ends and padding: the one list of them.
+"""The tokens with which models mark turns, ends and padding: the only list of them.
 
-A server should keep them to itself. One that slips out ends an answer in most cases, and then it is removed;
-inside an answer it means that the model ran on into another turn, and the answer is refused.
+A server should not return them. A token at the end of an answer is removed: the answer before it is whole. A token
+inside an answer means that the model ran on into another turn; the suites reject such an answer.
 """
 
 import re
 
-_LONGEST = 80  # characters of a token
+_MAX_LENGTH = 80  # characters of a token
 
 CONTROL_TOKEN = re.compile(
     r"""
@@ -26,31 +26,35 @@ CONTROL_TOKEN = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _AT_END = re.compile(rf"(?:{CONTROL_TOKEN.pattern})\Z", CONTROL_TOKEN.flags)
-_CUT_AT_END = re.compile(r"<[|\uff5c][\w\u2581/]{0,40}[|\uff5c]?\Z")  # a token whose own end was cut off
+_CUT_AT_END = re.compile(r"<[|\uff5c][\w\u2581/]{0,40}[|\uff5c]?\Z")  # a token that was itself cut off
 _ROLE = re.compile(r"(?:assistant|model|gpt|bot)(?=\s*(?:\n|<|\[))", re.IGNORECASE)
 
 
 def strip_control_tokens(text: str) -> str:
-    """The text without control tokens, and blanks, at its beginning and end."""
+    """Return the text without the control tokens and blanks at its beginning and end."""
     start, end = 0, len(text.rstrip())
-    if token := _CUT_AT_END.search(text, max(0, end - _LONGEST), end):
+    token = _CUT_AT_END.search(text, max(0, end - _MAX_LENGTH), end)
+    if token:
         end = token.start()
+
     while True:
         before = start, end
         while start < end and text[start].isspace():
             start += 1
         while start < end and text[end - 1].isspace():
             end -= 1
+
         if token := CONTROL_TOKEN.match(text, start, end):
             start = token.end()
-            if role := _ROLE.match(text, start, end):  # of a template's header: <|im_start|>assistant
+            if role := _ROLE.match(text, start, end):  # "<|im_start|>assistant": the role belongs to the token
                 start = role.end()
-        if token := _AT_END.search(text, max(start, end - _LONGEST), end):
+        if token := _AT_END.search(text, max(start, end - _MAX_LENGTH), end):
             end = token.start()
+
         if (start, end) == before:
             return text[start:end]
 
 
-def holds_control_tokens(text: str) -> bool:
-    """Whether a control token stands anywhere in the text."""
+def has_control_tokens(text: str) -> bool:
+    """Whether the text contains a control token."""
     return CONTROL_TOKEN.search(text) is not None

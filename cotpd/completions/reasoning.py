@@ -1,8 +1,8 @@
-"""Reasoning that a model writes down before its answer: found by its marks and removed.
+"""Remove the reasoning that a model writes before its answer; it is recognized by its marks, such as <think>.
 
-Trade-off: the marks of some twenty models are known by name. What a model merely says stays ("the post jokes about
-the <think> tag"): a mark in quotation marks, or inside a line and followed by a word such as "tag", is a mention.
-A model that thinks aloud without any mark is not noticed here.
+Trade-off: the marks of some twenty models are listed by name. An answer that only talks about a mark stays ("the
+post jokes about the <think> tag"): a mark in quotation marks, or inside a line and followed by a word such as
+"tag", is a mention. Reasoning without any mark is not recognized.
 """
 
 import re
@@ -31,7 +31,7 @@ _TAG = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
-_PAIRS = {"6", "7", "8", "9", "10"}  # groups of marks that close only what the same pair opened
+_PAIRS = {"6", "7", "8", "9", "10"}  # numbers of the groups whose end closes only a beginning of the same group
 _EMPTY = re.compile(rf"<\s?(?:{_NAME})\s?/>", re.IGNORECASE)
 _QUOTES = tuple("\"'“‘”’`(")
 _SPOKEN_OF = re.compile(
@@ -49,30 +49,39 @@ _WRAPPER = re.compile(r"<(/?)(?:final_)?(?:answer|response|output|solution)>", r
 
 
 def remove_reasoning(text: str) -> tuple[str, bool]:
-    """The text without its reasoning, and whether all of it ended; of reasoning that did not, nothing is left."""
+    """Return the text without its reasoning, and whether all of the reasoning ended.
+
+    Where the reasoning does not end, there is no answer, and the text that is returned is empty.
+    """
     text, finished = _take_final_channel(text)
     if finished:
         text, finished = _remove_blocks(_EMPTY.sub("", text))
     return text, finished
 
 
-def unwrap_answer(text: str) -> str:
-    """What stands between ``<answer>`` and ``</answer>`` where these begin or end a text; else the text."""
+def strip_answer_tags(text: str) -> str:
+    """Return the text between ``<answer>`` and ``</answer>``, or all of it if neither begins or ends the text."""
     tags = list(_WRAPPER.finditer(text))
-    if tags and tags[-1][1] and tags[-1].end() == len(text):
+    if not tags:
+        return text
+
+    first, last = tags[0], tags[-1]
+    if last[1] and last.end() == len(text):
         start = max((tag.end() for tag in tags if not tag[1]), default=0)
-        return text[start : tags[-1].start()]
-    return text[tags[0].end() :] if tags and tags[0].start() == 0 and not tags[0][1] else text
+        return text[start : last.start()]
+    if first.start() == 0 and not first[1]:
+        return text[first.end() :]
+    return text
 
 
 def _take_final_channel(text: str) -> tuple[str, bool]:
-    """The last message of the channel ``final``, where a model writes in channels (gpt-oss)."""
+    """Return the last message of the channel ``final`` of a model that writes in channels (gpt-oss).
+
+    Of a text without channels, all is returned. The second value is False if there is no final message.
+    """
     channels = list(_CHANNEL.finditer(text))
     if not channels:
-        if not (collapsed := _COLLAPSED.match(text)):
-            return text, True
-        finished = collapsed.group().rstrip().endswith("final")  # the marks themselves were removed by the server
-        return (text[collapsed.end() :], True) if finished else ("", False)
+        return _take_final_of_collapsed_channels(text)
     finals = [match for match in channels if match["channel"] == "final"]
     if not finals:
         return "", False
@@ -80,50 +89,69 @@ def _take_final_channel(text: str) -> tuple[str, bool]:
     return text[finals[-1].end() : end.start() if end else len(text)], True
 
 
+def _take_final_of_collapsed_channels(text: str) -> tuple[str, bool]:
+    """Do the same where a server removed the channels' marks and left their names: ``analysis...final...``."""
+    names = _COLLAPSED.match(text)
+    if names is None:
+        return text, True
+    if names.group().rstrip().endswith("final"):
+        return text[names.end() :], True
+    return "", False
+
+
 def _remove_blocks(text: str) -> tuple[str, bool]:
-    """Remove what stands between two marks, and all before a closing one that has no opening one."""
+    """Remove the text between two marks, and all text before a closing mark that has no opening one."""
     pieces: list[str] = []
     open_names: list[str] = []
-    at, mentioned = 0, False
+    position, mentioned = 0, False
     for tag in _TAG.finditer(text):
         name, closes = _read_tag(tag)
         if not open_names and _is_mention(text, tag, after_mention=mentioned and closes):
             mentioned = True
             continue
         if closes and name in _PAIRS and name not in open_names:
-            continue  # plain words, such as "here is my response:", which may stand in any text
+            continue  # plain words, such as "here is my response:", occur in ordinary answers too
+
         if not open_names:
-            pieces = [] if closes else [*pieces, text[at : tag.start()]]
-        if not closes:
-            open_names.append(name)
-        elif name in open_names:
-            del open_names[open_names.index(name) :]
-        else:  # the end of what began in the prompt, or of another spelling
-            open_names.clear()
-        at = tag.end()
-    return ("", False) if open_names else ("".join([*pieces, text[at:]]), True)
+            pieces = [] if closes else [*pieces, text[position : tag.start()]]
+        _update_open_blocks(open_names, name, closes=closes)
+        position = tag.end()
+    return ("", False) if open_names else ("".join([*pieces, text[position:]]), True)
+
+
+def _update_open_blocks(open_names: list[str], name: str, *, closes: bool) -> None:
+    """Add a mark that opens a block to the open ones, or remove the blocks that a closing mark ends."""
+    if not closes:
+        open_names.append(name)
+    elif name in open_names:
+        del open_names[open_names.index(name) :]
+    else:  # the block was opened in the prompt, or by another spelling of the mark
+        open_names.clear()
 
 
 def _read_tag(tag: re.Match[str]) -> tuple[str, bool]:
-    """A mark's name, one for all its spellings, and whether it closes."""
+    """Return a mark's name, the same for all its spellings, and whether the mark closes a block."""
     groups = {group: value for group, value in tag.groupdict().items() if value}
     closes = any(group.startswith(("close", "end")) for group in groups)
     pair = (tag.lastgroup or "").lstrip("closenamd")
     if pair in _PAIRS:
         return pair, closes
-    return next(value for group, value in groups.items() if group.startswith("name")).lower()[:5], closes
+    name = next(value for group, value in groups.items() if group.startswith("name"))
+    return name.lower()[:5], closes
 
 
 def _is_mention(text: str, tag: re.Match[str], *, after_mention: bool) -> bool:
-    """Whether a text speaks of a mark instead of using it."""
-    nearest = max(0, tag.start() - 200)
-    before = text[max(nearest, text.rfind("\n", nearest, tag.start()) + 1) : tag.start()]
+    """Whether a text talks about a mark instead of using it."""
+    earliest = max(0, tag.start() - 200)
+    line_start = text.rfind("\n", earliest, tag.start()) + 1
+    before = text[max(earliest, line_start) : tag.start()]
     after = text[tag.end() : tag.end() + 40]
+
     if (tag["name2"] or "").islower() and not tag["close2"] and before.strip():
         return True  # I [think] he meant London
     if before[-1:] in _QUOTES and after[:1] in _QUOTES and before and after:
         return True
-    if not before.strip():  # at the beginning of a line, where only "<think>: a tag that ..." is a mention
+    if not before.strip():  # at the beginning of a line, only "<think>: a tag that ..." is a mention
         return bool(re.match(r" ?[:,] ?\w| tags?\b", after))
     if after_mention and after.strip() and not after.startswith("\n"):
         return True

@@ -1,6 +1,6 @@
-"""Why a model stopped: the words of many servers for the same four ends.
+"""Why a model stopped: the finish reasons of many servers, reduced to a few.
 
-The server's own word stays in the ledger and in the tables; here it is only judged.
+The server's own word stays in the ledger and in the tables.
 """
 
 import re
@@ -16,7 +16,6 @@ _WHOLE = {
     "eos_token",
     "complete",
     "completed",
-} | {
     "finish",
     "finished",
     "done",
@@ -33,10 +32,14 @@ _FAILED = re.compile(
 
 
 class Stop(StrEnum):
-    """How an answer ended.
+    """How a completion ended.
 
-    UNKNOWN: the server does not say, or says a word of its own. FAILED: the server broke off, and another try may
-    bring an answer.
+    Attributes:
+        WHOLE: The model ended it.
+        CUT: The limit on its length ended it.
+        WITHHELD: The model or the server refused to answer, or called a tool instead.
+        FAILED: The server broke off; the same request may be answered when it is sent again.
+        UNKNOWN: The server gives no reason, or one that is not known here.
     """
 
     WHOLE = "whole"
@@ -47,7 +50,7 @@ class Stop(StrEnum):
 
 
 def classify_stop(finish_reason: str) -> Stop:
-    """The end that a server's ``finish_reason`` stands for."""
+    """Return the kind of stop that a server's ``finish_reason`` names, whatever its spelling."""
     word = re.sub(r"[\s.-]+", "_", finish_reason.strip().lower()).removeprefix("finish_reason_")
     word = word.removeprefix("finishreason_")
     if word in _WHOLE:

@@ -1,7 +1,7 @@
-"""Whether a text is whole, and what is whole of one that is not.
+"""Whether a text is whole, and the whole sentences of a text that was cut.
 
-Trade-off: form alone is looked at. A cut that happens to fall on the end of a sentence is not noticed, and short
-labels without a full stop count as whole.
+Trade-off: only the form is examined. A cut right behind a sentence is not noticed, and a short label without a
+full stop counts as whole.
 """
 
 import re
@@ -15,21 +15,21 @@ _OPEN_WORDS = (
 _OPEN_END = re.compile(rf"[,:(\[{{\u2013\u2014-]\Z|\b(?:{'|'.join(_OPEN_WORDS.split())})\Z", re.IGNORECASE)
 
 
-def breaks_off(text: str) -> bool:
+def is_broken_off(text: str) -> bool:
     """Whether a text ends where no sentence can: on a comma, an open bracket or a word such as "the" or "who"."""
     return _OPEN_END.search(text.rstrip()) is not None
 
 
-def ends_as_sentence(text: str) -> bool:
-    """Whether a text ends with a mark and not in the middle of words."""
+def has_sentence_end(text: str) -> bool:
+    """Whether a text ends with a mark that can end a sentence, and not with a letter or digit."""
     text = text.rstrip()
-    return bool(text) and not text[-1].isalnum() and not breaks_off(text)
+    return bool(text) and not text[-1].isalnum() and not is_broken_off(text)
 
 
 def cut_at_last_sentence(text: str) -> str:
-    """The text up to its last whole sentence, or else its last whole clause; empty where none is whole."""
-    for border, keeps_mark in ((_SENTENCE_END, True), (_CLAUSE_END, False)):
-        ends = [match.end() if keeps_mark else match.start() for match in border.finditer(text)]
-        if ends:
-            return text[: ends[-1]]
-    return ""
+    """Return the text up to its last whole sentence, or else its last whole clause; empty if neither is whole."""
+    sentence_ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    if sentence_ends:
+        return text[: sentence_ends[-1]]
+    clause_ends = [match.start() for match in _CLAUSE_END.finditer(text)]
+    return text[: clause_ends[-1]] if clause_ends else ""

@@ -17,7 +17,7 @@ from great_expectations.expectations.metrics.map_metric_provider import (
     column_pair_condition_partial,
 )
 
-from cotpd.completions import holds_control_tokens
+from cotpd.completions import has_control_tokens
 from cotpd.expectations.obedience import is_foreign, obeys
 from cotpd.expectations.wording import copies, count_words, missing, repeats_itself
 
@@ -49,7 +49,7 @@ class ControlTokens(ColumnMapMetricProvider):
 
     @column_condition_partial(engine=PandasExecutionEngine)
     def _pandas(cls, column: pd.Series, **_: Any) -> pd.Series:  # noqa: N805
-        return column.map(lambda text: not holds_control_tokens(text)).astype(bool)
+        return column.map(lambda text: not has_control_tokens(text)).astype(bool)
 
 
 class ExpectColumnValuesToHoldNoControlTokens(ColumnMapExpectation):

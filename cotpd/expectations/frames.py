@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cotpd.completions import Stop, breaks_off, classify_stop, ends_as_sentence
+from cotpd.completions import Stop, classify_stop, has_sentence_end, is_broken_off
 from cotpd.data.records import Answer, Caption, Kind, Post
 from cotpd.expectations.wording import tidy
 
@@ -35,7 +35,7 @@ def augmented_cells(row: Answer, post: Post) -> Cells:
     """augmented: ``style``, ``image`` or ``verdict``, whichever the answer is; the post, what a rewrite keeps."""
     style, verdict = row.kind is Kind.STYLE, row.kind is Kind.ENTITY
     end = _judge_end(row)
-    if row.kind is Kind.IMAGE and end == "stop" and breaks_off(row.text):
+    if row.kind is Kind.IMAGE and end == "stop" and is_broken_off(row.text):
         end = "length"
     return {
         "id": row.id,
@@ -52,7 +52,7 @@ def augmented_cells(row: Answer, post: Post) -> Cells:
 
 def knowledge_text(row: Answer) -> str:
     """What is used of an answer: one tidy line, cut at its last whole sentence if the model was stopped."""
-    return tidy(row.text, cut_off=_judge_end(row) == "length" or breaks_off(row.text))
+    return tidy(row.text, cut_off=_judge_end(row) == "length" or is_broken_off(row.text))
 
 
 def _judge_end(row: Answer) -> str:
@@ -64,7 +64,7 @@ def _judge_end(row: Answer) -> str:
         return row.finish_reason
     stop = classify_stop(row.finish_reason)
     if stop is Stop.UNKNOWN:
-        stop = Stop.WHOLE if ends_as_sentence(row.text) else Stop.CUT
+        stop = Stop.WHOLE if has_sentence_end(row.text) else Stop.CUT
     return _ENDS[stop]
 
 

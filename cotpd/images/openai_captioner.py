@@ -7,7 +7,7 @@ asking, which draws them as it needs them: limits count for the whole step, and 
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from cotpd.completions import Stop, breaks_off, classify_stop, cut_at_last_sentence
+from cotpd.completions import Stop, classify_stop, cut_at_last_sentence, is_broken_off
 from cotpd.data.picture_files import PictureFolder, UnreadableError
 from cotpd.data.records import Answer, Kind
 from cotpd.errors import ConfigError
@@ -103,7 +103,7 @@ def _read_caption(answer: Answer) -> Description:
         return Description(None, f"{answer.id}: the model would not describe it ({answer.finish_reason})")
     if answer.problem:
         return Description(None, f"{answer.id}: {answer.problem}")
-    if stop is Stop.WHOLE and not breaks_off(answer.text):
+    if stop is Stop.WHOLE and not is_broken_off(answer.text):
         return Description(answer.text)
     if whole := cut_at_last_sentence(" ".join(answer.text.split())):
         return Description(whole)

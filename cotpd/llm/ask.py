@@ -7,7 +7,7 @@ number of them in flat memory; :func:`ask_all` makes lists, for callers with few
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from cotpd.completions import Stop, classify_stop, clean_answer, holds_control_tokens, strip_control_tokens
+from cotpd.completions import Stop, classify_stop, clean_answer, has_control_tokens, strip_control_tokens
 from cotpd.data.records import Answer, Kind, Quarantined
 from cotpd.errors import LlmError
 from cotpd.llm.asked import Asked, Request, Row
@@ -105,7 +105,7 @@ def _answer(row: Row, key: str, response: str) -> Answer:
     if row.schema and not problem and classify_stop(finish_reason) is not Stop.WITHHELD:
         try:
             text = words(text, row.schema)
-            text = strip_control_tokens(text) if holds_control_tokens(text) else text
+            text = strip_control_tokens(text) if has_control_tokens(text) else text
         except ValueError:
             if classify_stop(finish_reason) is Stop.CUT:
                 problem = f"the answer was cut off and does not hold to its prompt's schema: raise {row.limit}"

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from cotpd.completions import clean_answer, holds_control_tokens, strip_control_tokens
+from cotpd.completions import clean_answer, has_control_tokens, strip_control_tokens
 
 ANSWER = "Eileen Collins: astronaut, person; Kennedy: spaceport, place."
 MONOLOGUE = "The reader wants the special words. Collins could be a singer.\nHmm, wait: an astronaut"
@@ -116,8 +116,8 @@ def test_a_yes_behind_empty_reasoning_is_a_yes():
 @pytest.mark.parametrize("token", TOKENS)
 def test_a_control_token_is_removed_around_an_answer_and_noticed_inside(token):
     assert strip_control_tokens(f"{token}\n {ANSWER} {token}{token}\n") == ANSWER
-    assert not holds_control_tokens(ANSWER)
-    assert holds_control_tokens(f"Eileen Collins{token} astronaut")
+    assert not has_control_tokens(ANSWER)
+    assert has_control_tokens(f"Eileen Collins{token} astronaut")
 
 
 def test_the_header_of_a_turn_goes_with_its_role():
