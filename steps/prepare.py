@@ -5,7 +5,7 @@ from pathlib import Path
 from cotpd.config import Params
 from cotpd.data.load import load_dataset
 from cotpd.data.picture_files import PictureFolder
-from cotpd.data.pictures import add_digests
+from cotpd.data.picture_lookup import add_digests
 from cotpd.data.records import Post
 from cotpd.data.split_checks import require_task_labels
 from cotpd.data.tables import write_json, write_table

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotpd.data.records import Entity, Post, Relation
-from cotpd.data.text import tokenize
+from cotpd.data.tokenization import tokenize
 
 if TYPE_CHECKING:
     from cotpd.student import Student

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from cotpd.data.records import Entity, Post
-from cotpd.data.text import Token, tokenize
+from cotpd.data.tokenization import Token, tokenize
 
 Span = tuple[int, int]
 LONGEST_STRANGER = 6  # tokens

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cotpd.augment.mentions import Group, Mentions, group_of
 from cotpd.data.records import Post
-from cotpd.data.text import tokenize
+from cotpd.data.tokenization import tokenize
 
 _TRIES = 20  # names drawn for an entity before another one is tried
 

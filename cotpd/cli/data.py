@@ -31,7 +31,7 @@ def check(
 
     Example: cotpd data check ~/data/twitter2017 --captions captions_blip2.txt --answers chatgpt_knowledge
     """
-    from cotpd.data.check import report
+    from cotpd.data.dataset_report import report
     from cotpd.data.load import load_dataset
 
     dataset = load_dataset(
@@ -79,7 +79,7 @@ def _params(path: str | None, **options: str | None) -> Any:
 
 
 def _print(dataset: Any, at_most: int | None) -> None:
-    from cotpd.data.check import companion_lines, problem_line, summary_table
+    from cotpd.data.dataset_report import companion_lines, problem_line, summary_table
 
     out = console()
     out.print(summary_table(dataset))

@@ -11,7 +11,7 @@ from cotpd.cli.options import Device, File, Head, IsJson, ModelName, Tail, Texts
 from cotpd.cli.output import console, json_line, printable
 from cotpd.cli.posts import Given, read_posts
 from cotpd.cli.predict import chosen, require_relations
-from cotpd.data.text import tokenize
+from cotpd.data.tokenization import tokenize
 from cotpd.errors import DataError
 
 if TYPE_CHECKING:

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cotpd.data.oddities import list_oddities
+from cotpd.data.dataset_warnings import list_oddities
 from cotpd.data.params import DataParams
-from cotpd.data.pictures import Pictures
+from cotpd.data.picture_lookup import Pictures
 from cotpd.data.readers import find, find_folder
 from cotpd.data.readers.answers import Answers, read_answers
-from cotpd.data.readers.base import Format, Source, name_of, refuse
 from cotpd.data.readers.captions import expand, lookup, read_captions
+from cotpd.data.readers.file_format import Format, Source, name_of, refuse
 from cotpd.data.readers.mnre import inventory
 from cotpd.data.records import Post, Quarantined
 from cotpd.data.split_checks import Splits, take_inventory, unique_ids, without_leaks
-from cotpd.data.statistics import overlaps, split_statistics
+from cotpd.data.split_statistics import overlaps, split_statistics
 from cotpd.errors import DataError
 
 

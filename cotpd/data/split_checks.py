@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
-from cotpd.data.readers.base import STEP, Format
+from cotpd.data.readers.file_format import STEP, Format
 from cotpd.data.records import NO_RELATION, Post, Quarantined
-from cotpd.data.statistics import text_key
+from cotpd.data.split_statistics import text_key
 from cotpd.errors import DataError
 
 Splits = dict[str, list[Post]]

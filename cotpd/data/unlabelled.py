@@ -12,7 +12,7 @@ from cotpd.data.load import load_dataset
 from cotpd.data.params import DataParams, UnlabelledParams
 from cotpd.data.records import Post, Quarantined
 from cotpd.data.split_checks import Splits
-from cotpd.data.statistics import text_key
+from cotpd.data.split_statistics import text_key
 
 
 class Unlabelled(NamedTuple):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from cotpd.completions import cut_at_last_sentence
-from cotpd.data.text import tokenize
+from cotpd.data.tokenization import tokenize
 
 _BULLET = re.compile(r"^\s*[-*•]\s+")
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pydantic import Field
 
 from cotpd.data.records import Augmented, Entity, Kind, Post, Record
-from cotpd.data.text import tokenize
+from cotpd.data.tokenization import tokenize
 from cotpd.errors import DataError
 from cotpd.student.tasks import Span, TaskName, find_task
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from cotpd.data.records import Entity, Post, Relation
-from cotpd.data.text import tokenize
+from cotpd.data.tokenization import tokenize
 
 MakePost = Callable[..., Post]
 _MENTION = re.compile(r"\[([^\]]+)\]\((\w*)\)")

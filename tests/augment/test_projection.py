@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cotpd.augment.projection import Layout, ProjectionError, find, project
 from cotpd.data.records import Entity, Post
-from cotpd.data.text import join_tokens
+from cotpd.data.tokenization import join_tokens
 
 from .conftest import marked
 

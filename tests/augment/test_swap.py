@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cotpd.augment.mentions import Mentions
 from cotpd.augment.swap import draw_swap, replace
 from cotpd.data.records import Entity, Post
-from cotpd.data.text import tokenize
+from cotpd.data.tokenization import tokenize
 
 from .conftest import marked
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cotpd.config import Params, load_params
-from cotpd.data.check import report
+from cotpd.data.dataset_report import report
 from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.readers.split_files import split_of
 from cotpd.data.tables import write_json, write_table

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cotpd.data.bio import spans_to_tags
-from cotpd.data.readers.base import Source
+from cotpd.data.readers.file_format import Source
 from cotpd.data.readers.twitter import read
 from cotpd.data.records import Kind
 

@@ -4,7 +4,7 @@ import pytest
 
 from cotpd.config import Params
 from cotpd.data.records import Entity, Kind, Post, Quarantined, Relation
-from cotpd.data.text import tokenize
+from cotpd.data.tokenization import tokenize
 from cotpd.evaluation.report import Material
 from cotpd.evaluation.results_table import compute_metrics
 from cotpd.student import Student

@@ -9,7 +9,7 @@ import pytest
 from cotpd.data.load import load_dataset
 from cotpd.data.params import DataParams
 from cotpd.data.records import Answer, Caption, Kind, Post
-from cotpd.data.text import tokenize
+from cotpd.data.tokenization import tokenize
 from cotpd.errors import ConfigError, ValidationError
 from cotpd.expectations import check, validate_answers, validate_captions
 from cotpd.expectations.params import ValidateParams

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cotpd.data.records import Post
-from cotpd.data.text import tokenize
+from cotpd.data.tokenization import tokenize
 
 MakePost = Callable[..., Post]
 

@@ -6,7 +6,7 @@ import pytest
 
 from cotpd.config import Params
 from cotpd.data.records import Entity, Post, Relation
-from cotpd.data.text import tokenize
+from cotpd.data.tokenization import tokenize
 from cotpd.models.store import connect
 from cotpd.registry.params import RegisterParams
 from cotpd.student.params import StudentParams, TrainParams

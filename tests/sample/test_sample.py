@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from cotpd.data.records import SPLITS
-from cotpd.data.text import tokenize
+from cotpd.data.tokenization import tokenize
 
 SAMPLE = Path(__file__).parent.parent.parent / "sample"
 POSTS = {

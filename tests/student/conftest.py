@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from cotpd.data.records import Entity, Kind, Post, Relation
-from cotpd.data.text import tokenize
+from cotpd.data.tokenization import tokenize
 from cotpd.student.examples import Example, build_examples
 from cotpd.student.params import StudentParams, TrainParams
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cotpd.data.readers import jsonl, mnre, snap, twitter, wikidiverse
-from cotpd.data.readers.base import Format
+from cotpd.data.readers.file_format import Format
 from cotpd.data.readers.split_files import (
     NamedFile,
     choose_files,

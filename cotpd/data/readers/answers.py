@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cotpd.completions import clean_answer
-from cotpd.data.readers.base import Source, name_of, refuse
 from cotpd.data.readers.captions import expand
+from cotpd.data.readers.file_format import Source, name_of, refuse
 from cotpd.data.readers.split_files import split_of
 from cotpd.data.readers.text_files import numbered_lines
 from cotpd.data.readers.twitter import Block, blocks, token_and_tag

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cotpd.data.readers.base import Source, name_of, refuse
+from cotpd.data.readers.file_format import Source, name_of, refuse
 from cotpd.data.readers.text_files import numbered_lines
 from cotpd.data.readers.values import RowError, parse_json, parse_literal, read_id, writable
 from cotpd.data.records import Post, Quarantined

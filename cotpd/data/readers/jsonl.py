@@ -8,7 +8,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
-from cotpd.data.readers.base import Format, Rows, Source, attempt, refuse, refuse_overlaps
+from cotpd.data.readers.file_format import Format, Rows, Source, attempt, refuse, refuse_overlaps
 from cotpd.data.readers.key_names import (
     ENTITY_KEYS,
     RELATION_KEYS,
@@ -20,7 +20,7 @@ from cotpd.data.readers.offsets import find_tokens
 from cotpd.data.readers.text_files import numbered_lines
 from cotpd.data.readers.values import RowError, is_whole, parse_json, read_id, read_whole, show_value, writable
 from cotpd.data.records import AUGMENT_KINDS, Entity, Kind, Post, Relation
-from cotpd.data.text import Token, join_tokens, tokenize
+from cotpd.data.tokenization import Token, join_tokens, tokenize
 
 ENTITY_REMEDY = 'Write {"start": 0, "end": 3, "type": "PER"}.'
 RELATION_REMEDY = 'Write {"head": 0, "tail": 1, "label": "..."}.'
@@ -34,7 +34,7 @@ EXAMPLE = """\
 
 
 def read(source: Source) -> Rows:
-    """Read one split; see :class:`cotpd.data.readers.base.Format`."""
+    """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
     for number, line in numbered_lines(source.path, source.name):
         if not line.strip():
             continue

@@ -8,7 +8,7 @@ city does in the name of its team.
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cotpd.data.readers.base import Format, Rows, Source, attempt, refuse
+from cotpd.data.readers.file_format import Format, Rows, Source, attempt, refuse
 from cotpd.data.readers.text_files import numbered_lines, read_text
 from cotpd.data.readers.values import (
     RowError,
@@ -20,7 +20,7 @@ from cotpd.data.readers.values import (
     writable,
 )
 from cotpd.data.records import NO_RELATION, Entity, Post, Quarantined, Relation
-from cotpd.data.text import join_tokens
+from cotpd.data.tokenization import join_tokens
 from cotpd.errors import DataError
 
 INVENTORIES = ("relations.json", "ours_rel2id.json")
@@ -53,7 +53,7 @@ def inventory(folder: Path) -> tuple[str, ...] | None:
 
 
 def read(source: Source) -> Rows:
-    """Read one split; see :class:`cotpd.data.readers.base.Format`."""
+    """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
     allowed = inventory(source.path.parent)
     posts: dict[tuple[tuple[str, ...], str], tuple[int, list[Pair]]] = {}
     for number, line in numbered_lines(source.path, source.name):

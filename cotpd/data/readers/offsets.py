@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from cotpd.data.readers.values import RowError
-from cotpd.data.text import Token
+from cotpd.data.tokenization import Token
 
 Unit = Literal["characters", "utf16", "bytes"]
 UNITS: dict[Unit, str] = {"characters": "characters", "utf16": "UTF-16 code units", "bytes": "UTF-8 bytes"}

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotpd.data.pictures import ENDINGS
-from cotpd.data.readers.base import Format
+from cotpd.data.picture_lookup import ENDINGS
+from cotpd.data.readers.file_format import Format
 from cotpd.data.readers.text_files import PACKED_SUFFIXES, read_head
 from cotpd.data.readers.values import writable
 from cotpd.data.records import SPLITS

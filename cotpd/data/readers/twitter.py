@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator
 
 from cotpd.data.bio import read_tags
-from cotpd.data.readers.base import Format, Rows, Source, attempt
+from cotpd.data.readers.file_format import Format, Rows, Source, attempt
 from cotpd.data.readers.text_files import numbered_lines
 from cotpd.data.readers.values import RowError
 from cotpd.data.records import Entity, Post
-from cotpd.data.text import join_tokens
+from cotpd.data.tokenization import join_tokens
 
 IMAGE_LINE = "IMGID:"
 Block = list[tuple[int, str]]
@@ -72,7 +72,7 @@ def _split_at_blanks(line: str) -> list[str]:
 
 
 def read(source: Source) -> Rows:
-    """Read one split; see :class:`cotpd.data.readers.base.Format`."""
+    """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
     for block in blocks(numbered_lines(source.path, source.name)):
         line, first = block[0]
         image = first.removeprefix(IMAGE_LINE).strip() if first.startswith(IMAGE_LINE) else ""

@@ -3,7 +3,7 @@
 A row is [sentence, picture's address, topic, [[mention, type, start, end, link], ...]], as its repository says,
 offsets in characters. Its fine types become the four of the Twitter sets by CoNLL's rule: persons, places,
 organizations, and MISC for whatever else has a name. Fine types are counted, so that one which the rule puts into
-MISC can be seen. Sentences are not tokenized in the release; cotpd.data.text does it.
+MISC can be seen. Sentences are not tokenized in the release; cotpd.data.tokenization does it.
 """
 
 import json
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from cotpd.data.readers.base import Format, Rows, Source, attempt, refuse, refuse_overlaps
+from cotpd.data.readers.file_format import Format, Rows, Source, attempt, refuse, refuse_overlaps
 from cotpd.data.readers.offsets import Unit, find_tokens
 from cotpd.data.readers.text_files import read_text
 from cotpd.data.readers.values import (
@@ -24,7 +24,7 @@ from cotpd.data.readers.values import (
     writable,
 )
 from cotpd.data.records import Entity, Post
-from cotpd.data.text import Token, tokenize
+from cotpd.data.tokenization import Token, tokenize
 from cotpd.errors import DataError
 
 COARSE = {
@@ -47,7 +47,7 @@ EXAMPLE = """\
 
 
 def read(source: Source) -> Rows:
-    """Read one split; see :class:`cotpd.data.readers.base.Format`."""
+    """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
     for number, (line, row, problem) in enumerate(_rows(source), 1):
         post_id = f"{source.split}-{number:05d}"  # rows have no id; their number can be looked up
         if problem:

@@ -89,7 +89,7 @@ def test_formats_shows_an_example_of_each(run) -> None:
 
 
 def test_the_examples_shown_are_read_by_their_readers(tmp_path: Path) -> None:
-    from cotpd.data.readers.base import Source
+    from cotpd.data.readers.file_format import Source
 
     for form in FORMATS.values():
         if form.name == "wikidiverse":

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cotpd.data.picture_files import PictureFolder, UnreadableError, refuse_broken_links
-from cotpd.data.pictures import Pictures
+from cotpd.data.picture_lookup import Pictures
 from cotpd.errors import DataError
 
 

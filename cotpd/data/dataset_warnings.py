@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cotpd.data.pictures import missing_line
+from cotpd.data.picture_lookup import missing_line
 from cotpd.data.readers.offsets import UNITS
 from cotpd.data.split_checks import Splits, has_task_labels, unseen_in_train
 

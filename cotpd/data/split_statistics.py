@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import combinations
 from typing import Any
 
-from cotpd.data.pictures import Pictures
+from cotpd.data.picture_lookup import Pictures
 from cotpd.data.records import Post
 
 
