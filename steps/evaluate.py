@@ -58,8 +58,7 @@ def run(params: Params) -> None:
         plots = write_plots(EVALUATION / "plots", metrics, predictions, _histories(), params.task)
     student = next(system.model for system in rows if system.row == "student")
     explained = _explained(params, student, predictions)
-    with writing(EVALUATION / "report.html"):
-        write_report(_material(params, metrics, predictions, plots, explained), EVALUATION / "report.html")
+    write_report(_material(params, metrics, predictions, plots, explained), EVALUATION / "report.html")
     write_json(SCORES, metrics)
     write_json(METRICS, select_headlines(metrics))
     for split, found in metrics.items():

@@ -5,13 +5,13 @@ Behind a link in it could lie anything on the machine, and a vision model would 
 allowed by name (``data.pictures``), and dvc.yaml watches it, because DVC does not look behind links by itself.
 """
 
-import hashlib
 import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from cotpd.errors import DataError
+from cotpd.files import compute_sha256
 
 MISSING = "there is no such picture"
 
@@ -63,8 +63,7 @@ class PictureFolder:
     def compute_digest(self, name: str) -> str | None:
         """SHA-256 of a picture's bytes, in hex; None where there is nothing that may be read."""
         try:
-            with self.locate(name).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return compute_sha256(self.locate(name))
         except (UnreadableError, OSError):
             return None
 

@@ -1,7 +1,6 @@
 """Tables on disk: one JSON record a line, written whole or not at all."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from cotpd.errors import DataError
-from cotpd.storage import writing
+from cotpd.files import write_atomically
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -20,17 +19,11 @@ def write_table(path: Path | str, rows: Iterable[BaseModel]) -> int:
     Returns:
         The number of rows written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
     count = 0
-    with writing(path, partial), partial.open("w", encoding="utf-8", newline="\n") as out:
+    with write_atomically(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
         for row in rows:
             out.write(row.model_dump_json(exclude_defaults=True) + "\n")
             count += 1
-        out.flush()
-        os.fsync(out.fileno())
-    partial.replace(path)
     return count
 
 
@@ -94,9 +87,5 @@ def read_json(path: Path | str, *keys: str) -> dict[str, Any]:
 
 def write_json(path: Path | str, value: object) -> None:
     """Write a JSON file with sorted keys, whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    with writing(path, partial):
+    with write_atomically(path) as partial:
         partial.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
-    partial.replace(path)

@@ -20,6 +20,7 @@ from cotpd.evaluation.explanation import cut_excerpt, shorten
 from cotpd.evaluation.reliability import compute_calibrations
 from cotpd.evaluation.results_table import ROWS, Metrics, format_gain, format_percent, group_predictions
 from cotpd.evaluation.showcase import Explained, shade_text
+from cotpd.files import write_atomically
 from cotpd.student.tasks import Prediction, find_task
 
 if TYPE_CHECKING:
@@ -66,10 +67,9 @@ class Material:
 
 def write_report(material: Material, path: Path) -> None:
     """Write the page, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(render_report(material), "utf-8")
-    partial.replace(path)
+    page = render_report(material)
+    with write_atomically(path) as partial:
+        partial.write_text(page, "utf-8")
 
 
 def render_report(material: Material) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from cotpd.errors import ModelError
+from cotpd.files import compute_sha256
 
 CARD, WEIGHTS = "student.json", "model.safetensors"
 ENCODER, TOKENIZER = "encoder", "tokenizer"  # folders
@@ -33,7 +34,7 @@ def compute_digests(folder: Path) -> dict[str, str]:
     for part in (ENCODER, TOKENIZER):
         for file in sorted(path for path in (folder / part).rglob("*") if path.is_file()):
             name = file.relative_to(folder).as_posix()
-            digests[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+            digests[name] = compute_sha256(file)
             if file.name == TOKENIZER_CONFIG:
                 digests[name] = _digest_object(read_object(file) | dict.fromkeys(_ORIGIN_KEYS))
     return digests

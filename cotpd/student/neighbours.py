@@ -6,7 +6,6 @@ matrix product; with some ten thousand of them that costs less than an index tha
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import NamedTuple, Self
 import numpy as np
 import torch
 
-from cotpd.errors import DataError
+from cotpd.errors import DataError, StorageError
+from cotpd.files import compute_sha256, write_atomically
 from cotpd.models import cache_folder
 from cotpd.progress import Progress
 from cotpd.student.batches import collate, measure_sizes, order_for_reading
@@ -142,9 +142,7 @@ def _compute_key(folder: Path, examples: Sequence[Example]) -> str:
     """Return a hash of everything that the states depend on: the model's files, the examples' text and gold."""
     digest = hashlib.sha256(f"{FORMAT}\n".encode())
     for file in sorted(path for path in folder.rglob("*") if path.suffix in (".safetensors", ".json")):
-        with file.open("rb") as data:
-            content = hashlib.file_digest(data, "sha256").hexdigest()
-        digest.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
+        digest.update(f"{file.relative_to(folder).as_posix()} {compute_sha256(file)}\n".encode())
     for example in examples:
         digest.update(example.model_dump_json(exclude={"caption", "knowledge", "file", "line"}).encode())
     return digest.hexdigest()
@@ -166,11 +164,5 @@ def _write_states(path: Path, states: np.ndarray) -> None:
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError, SafetensorError, StorageError), write_atomically(path, shared=True) as partial:
         save_file({"states": states}, partial)
-        partial.replace(path)
-    except (OSError, SafetensorError):
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
