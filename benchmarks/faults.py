@@ -22,7 +22,7 @@ from rich.table import Table
 from cotpd.data.records import Kind
 from cotpd.errors import LlmError
 from cotpd.llm.ask import Request, ask
-from cotpd.llm.ledger import Ledger
+from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.params import LlmParams
 
 QUESTIONS, STRUCK, _PATIENCE = 12, "5", 2.0

@@ -10,7 +10,7 @@ from cotpd.cli.output import show
 from cotpd.errors import DataError, LlmError
 
 if TYPE_CHECKING:
-    from cotpd.llm.ledger import Entry, Ledger
+    from cotpd.llm.ledger.ledger import Entry, Ledger
 
 app = typer.Typer(help="Every answer ever paid for: count, export, import, verify, prune.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def export_answers(
     ledger: LedgerOption = None,
 ) -> None:
     """Write all answers as JSON Lines, sorted, so that versions can be compared."""
-    from cotpd.llm.recording import export_recording
+    from cotpd.llm.ledger.recording import export_recording
 
     with _open(ledger) as book:
         show(f"{export_recording(book, file, raw=raw):,} answers written to {file}")
@@ -49,7 +49,7 @@ def import_answers(
     file: Annotated[Path, typer.Argument(help="A file that `export` wrote.")], ledger: LedgerOption = None
 ) -> None:
     """Add the answers of an exported file; each request is hashed again and must give its key."""
-    from cotpd.llm.recording import import_recording
+    from cotpd.llm.ledger.recording import import_recording
 
     with _open(ledger, new=True) as book:
         report = import_recording(book, file)
@@ -89,7 +89,7 @@ def prune(
     Example:
       cotpd ledger prune old.jsonl --model gpt-4o-mini --before 2026-01-31 --yes
     """
-    from cotpd.llm.recording import export_recording
+    from cotpd.llm.ledger.recording import export_recording
 
     if model is None and before is None:
         raise LlmError("nothing says which answers to remove", "Name --model, --before, or both.")
@@ -108,7 +108,7 @@ def prune(
 
 def _matches(row: "Entry", model: str | None, before: str | None) -> bool:
     """Whether an answer is older, and of a model, by the name that was asked or the one that answered."""
-    from cotpd.llm.wire import Call
+    from cotpd.llm.chat_request import Call
 
     of_model = model is None or model in (row.model, Call.parse(row.request).body.get("model"))
     return of_model and (before is None or row.created < before)
@@ -116,8 +116,8 @@ def _matches(row: "Entry", model: str | None, before: str | None) -> bool:
 
 def _open(place: str | None, *, new: bool = False) -> "Ledger":
     from cotpd.config import load_params
-    from cotpd.llm.ledger import Ledger
-    from cotpd.llm.stores import file_of
+    from cotpd.llm.ledger.database import file_of
+    from cotpd.llm.ledger.ledger import Ledger
 
     chosen = place or load_params().llm.ledger
     path = file_of(chosen)

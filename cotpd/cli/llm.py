@@ -24,7 +24,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve a chat model at an OpenAI-compatible address, until Ctrl-C."""
-    from cotpd.llm.server import LocalServer
+    from cotpd.llm.local_server import LocalServer
 
     server = LocalServer(model, port=port, parallel=parallel, threads=threads)
     show(f"{server.name} answers at {server.base_url}  (Ctrl-C stops it)")

@@ -98,7 +98,7 @@ def _below(made: "Plan", params: "Params") -> list[str]:
 
 def _source(made: "Plan", llm: "LlmParams") -> str:
     """Where the price is from."""
-    from cotpd.llm.prices import price_table
+    from cotpd.llm.spending.prices import price_table
 
     if not made.price:
         return ""

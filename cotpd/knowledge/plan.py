@@ -20,10 +20,10 @@ from cotpd.data.unlabelled import load_unlabelled
 from cotpd.images.picture_encoder import sight
 from cotpd.knowledge.questions import knowledge_requests
 from cotpd.llm.ask import Request
-from cotpd.llm.ledger import Entry, Ledger
-from cotpd.llm.prices import Price, price_of
-from cotpd.llm.recording import import_recorded
-from cotpd.llm.wire import Call, chat_call
+from cotpd.llm.chat_request import Call, chat_call
+from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.recording import import_recorded
+from cotpd.llm.spending.prices import Price, price_of
 
 CAPTIONS = Path("data/captions.jsonl")
 _GUESSED_CAPTION = "a caption of about a dozen words, which no step has made yet"

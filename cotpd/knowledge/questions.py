@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from cotpd.data.records import Kind, Post
 from cotpd.knowledge.params import AskParams
 from cotpd.llm.ask import Request
+from cotpd.llm.chat_request import Message
 from cotpd.llm.prompts import PromptSet
-from cotpd.llm.wire import Message
 
 See = Callable[[Post], str | None]  # a post's picture as a data URL, None where there is none to show
 _SHOWN = "the picture itself, which is attached"  # stands where a prompt has the caption

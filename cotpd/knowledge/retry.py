@@ -17,8 +17,8 @@ from cotpd.images.picture_encoder import sight
 from cotpd.knowledge.questions import knowledge_requests
 from cotpd.llm.ask import Request, ask
 from cotpd.llm.ask import answers as answers_of
-from cotpd.llm.budget import Budget
 from cotpd.llm.params import LlmParams
+from cotpd.llm.spending.budget import Budget
 
 if TYPE_CHECKING:
     from great_expectations.data_context import EphemeralDataContext

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from cotpd.completions import Stop, classify_stop, clean_answer, has_control_tokens, strip_control_tokens
 from cotpd.data.records import Answer, Kind, Quarantined
 from cotpd.errors import LlmError
-from cotpd.llm.asked import Asked, Request, Row
-from cotpd.llm.asking import Round
-from cotpd.llm.batch import BatchRound
-from cotpd.llm.ledger import Ledger
-from cotpd.llm.masking import SecretMask
+from cotpd.llm.answer_schema import words
+from cotpd.llm.chat_request import Completion, read_completion
+from cotpd.llm.ledger.ledger import Ledger
+from cotpd.llm.ledger.recording import import_recorded
+from cotpd.llm.outcome import Asked, Request, Row
 from cotpd.llm.params import LlmParams
-from cotpd.llm.recording import import_recorded
-from cotpd.llm.structured import words
-from cotpd.llm.wire import Completion, read_completion
+from cotpd.llm.secret_mask import SecretMask
+from cotpd.llm.session import Round
+from cotpd.llm.transports.batch import BatchRound
 
 __all__ = ["AskResult", "Asked", "Request", "answers", "ask", "ask_all", "take_answer"]
 

@@ -99,7 +99,7 @@ class LlmParams(Section):
     retries: int = Field(default=4, ge=0)
     """Further tries after a passing fault, with growing pauses."""
     prices: str | None = None
-    """A price file of your own (YAML); null takes the one that comes along, cotpd/llm/prices.yaml."""
+    """A price file of your own (YAML); null takes the one that comes along, cotpd/llm/spending/prices.yaml."""
     mode: Literal["live", "batch"] = "live"
     """live: ask one by one. batch: OpenAI's Batch API, half the price and answered within a day."""
     batch_requests: int = Field(default=50_000, ge=1, le=50_000)

@@ -22,8 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError
-from cotpd.llm.structured import check_schema
-from cotpd.llm.wire import Message
+from cotpd.llm.answer_schema import check_schema
+from cotpd.llm.chat_request import Message
 from cotpd.yaml_files import parse_yaml
 
 FIELDS: dict[Kind, tuple[str, ...]] = {

@@ -11,8 +11,8 @@ from cotpd.augment.pipeline import _Run, augment
 from cotpd.config import Params
 from cotpd.data.records import KNOWLEDGE_KINDS, Kind, Post
 from cotpd.errors import LlmError
-from cotpd.llm.ledger import Entry, Ledger
-from cotpd.llm.wire import chat_call
+from cotpd.llm.chat_request import chat_call
+from cotpd.llm.ledger.ledger import Entry, Ledger
 
 from .conftest import marked
 

@@ -16,8 +16,8 @@ from cotpd.images import openai_captioner as module
 from cotpd.images.captioner import Captioner
 from cotpd.images.params import CaptionParams
 from cotpd.images.picture_encoder import SIDE, data_url
-from cotpd.llm import batch
 from cotpd.llm.params import LlmParams
+from cotpd.llm.transports import batch
 from tests.llm.batch_server import BatchApi, answered
 
 from .conftest import MakePost

@@ -13,8 +13,8 @@ from cotpd.images.picture_encoder import SIDE, Sight
 from cotpd.knowledge.params import AskParams
 from cotpd.knowledge.questions import knowledge_requests, knowledge_wanted
 from cotpd.llm.ask import ask_all
-from cotpd.llm.budget import worst_case
-from cotpd.llm.wire import canonical, chat_call
+from cotpd.llm.chat_request import canonical, chat_call
+from cotpd.llm.spending.budget import worst_case
 from tests.expectations.test_check import make_post
 
 MULTIMODALITY = AskParams(kinds=(Kind.MULTIMODALITY,))

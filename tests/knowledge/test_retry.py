@@ -10,8 +10,8 @@ from cotpd.errors import ValidationError
 from cotpd.knowledge.questions import knowledge_requests
 from cotpd.knowledge.retry import TEMPERATURE, believed, varied
 from cotpd.llm.ask import ask_all
-from cotpd.llm.asking import _call
-from cotpd.llm.budget import worst_case
+from cotpd.llm.session import _call
+from cotpd.llm.spending.budget import worst_case
 from tests.expectations.test_check import make_post
 from tests.llm.conftest import FakeServer, completion, error, reply
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from cotpd.data.records import Kind
-from cotpd.llm import client
 from cotpd.llm.ask import Request
 from cotpd.llm.params import LlmParams
+from cotpd.llm.transports import chat_client
 
 Fault = Callable[[BaseHTTPRequestHandler], None]
 
@@ -130,7 +130,7 @@ def server() -> Iterator[FakeServer]:
 @pytest.fixture
 def params(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LlmParams:
     """Parameters for the fake server, with pauses too short to notice."""
-    monkeypatch.setattr(client, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(chat_client, "_FIRST_PAUSE", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     return LlmParams(
         base_url=server.base_url,

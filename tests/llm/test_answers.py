@@ -9,7 +9,7 @@ from cotpd.data.records import Kind
 from cotpd.expectations import validate_answers
 from cotpd.expectations.params import ValidateParams
 from cotpd.llm.ask import Request, ask_all, take_answer
-from cotpd.llm.ledger import Ledger
+from cotpd.llm.ledger.ledger import Ledger
 from tests.expectations.test_check import make_post
 
 from .conftest import completion, reply, requests

@@ -11,8 +11,8 @@ import pytest
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError, LlmError
 from cotpd.llm.ask import Request, ask_all
-from cotpd.llm.ledger import Ledger
-from cotpd.llm.recording import export_recording
+from cotpd.llm.ledger.ledger import Ledger
+from cotpd.llm.ledger.recording import export_recording
 
 from .conftest import completion, error, hang, reply, requests, reset
 

@@ -10,12 +10,12 @@ import time
 import pytest
 
 from cotpd.errors import LlmError
-from cotpd.llm import batch, batch_api, batch_lines
 from cotpd.llm.ask import ask, ask_all
-from cotpd.llm.claims import Claims
-from cotpd.llm.ledger import Ledger
+from cotpd.llm.chat_request import chat_call
+from cotpd.llm.ledger.claims import Claims
+from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.params import LlmParams
-from cotpd.llm.wire import chat_call
+from cotpd.llm.transports import batch, batch_api, batch_lines
 
 from .batch_server import BatchApi, answered, refused
 from .conftest import completion, requests
@@ -408,7 +408,7 @@ SCRIPT = """
 import os, signal, sys
 from cotpd.llm.params import LlmParams
 from cotpd.data.records import Kind
-from cotpd.llm import batch, batch_api, batch_lines
+from cotpd.llm.transports import batch, batch_api, batch_lines
 from cotpd.llm.ask import Request, ask_all
 batch.FIRST_LOOK = 0.05
 at = sys.argv[2]

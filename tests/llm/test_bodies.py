@@ -12,8 +12,8 @@ import pytest
 
 from cotpd.errors import LlmError
 from cotpd.llm.ask import ask_all
-from cotpd.llm.bodies import BodyReader, OversizedError
-from cotpd.llm.ledger import Ledger
+from cotpd.llm.ledger.ledger import Ledger
+from cotpd.llm.transports.response_body import BodyReader, OversizedError
 
 from .conftest import completion, requests
 

@@ -8,9 +8,9 @@ import pytest
 
 from cotpd.errors import ConfigError
 from cotpd.llm.ask import ask, ask_all
-from cotpd.llm.budget import Budget, worst_case
-from cotpd.llm.ledger import Entry
-from cotpd.llm.wire import chat_call
+from cotpd.llm.chat_request import chat_call
+from cotpd.llm.ledger.ledger import Entry
+from cotpd.llm.spending.budget import Budget, worst_case
 
 from .conftest import completion, error, hang, reply, requests, reset
 

@@ -9,11 +9,11 @@ import time
 import pytest
 
 from cotpd.liveness import LAPSE, is_dead, name_process
-from cotpd.llm import claims
 from cotpd.llm.ask import ask
-from cotpd.llm.claims import Claims
-from cotpd.llm.ledger import Ledger
-from cotpd.llm.wire import chat_call
+from cotpd.llm.chat_request import chat_call
+from cotpd.llm.ledger import claims
+from cotpd.llm.ledger.claims import Claims
+from cotpd.llm.ledger.ledger import Ledger
 
 from .conftest import requests
 
@@ -56,8 +56,8 @@ def test_a_sign_of_life_is_given_in_time(tmp_path, monkeypatch):
 
 SUSPENDED = """
 import os, signal, sys
-from cotpd.llm.claims import Claims
-from cotpd.llm.ledger import Ledger
+from cotpd.llm.ledger.claims import Claims
+from cotpd.llm.ledger.ledger import Ledger
 with Ledger(sys.argv[1]) as ledger:
     Claims(ledger).take(["a"])
     os.kill(os.getpid(), signal.SIGSTOP)
@@ -91,7 +91,7 @@ def test_a_number_that_another_process_has_got_since_keeps_no_claim_for_ever():
 
 
 def test_who_cannot_draw_a_question_leaves_no_claims_behind(params, monkeypatch):
-    monkeypatch.setattr("cotpd.llm.asking._WINDOW", 1)
+    monkeypatch.setattr("cotpd.llm.session._WINDOW", 1)
 
     def broken():
         yield from requests("a")

@@ -14,9 +14,9 @@ from cotpd.cli import llm as llm_commands
 from cotpd.cli import models as model_commands
 from cotpd.errors import ConfigError, DataError, LlmError, ModelError
 from cotpd.llm.ask import ask_all
-from cotpd.llm.ledger import Ledger
+from cotpd.llm.ledger.ledger import Ledger
+from cotpd.llm.local_server import LocalServer
 from cotpd.llm.params import LlmParams
-from cotpd.llm.server import LocalServer
 from cotpd.models import cached, known
 
 from .conftest import completion, error, reply, requests

@@ -14,10 +14,10 @@ from cotpd.images import captioner
 from cotpd.images.params import CaptionParams
 from cotpd.llm.ask import ask_all
 from cotpd.llm.backends import backends
-from cotpd.llm.batch_api import BatchServer
-from cotpd.llm.connection import Connection
 from cotpd.llm.params import LlmParams
-from cotpd.llm.proxies import find_proxy, is_loopback
+from cotpd.llm.transports.batch_api import BatchServer
+from cotpd.llm.transports.connection import Connection
+from cotpd.llm.transports.proxies import find_proxy, is_loopback
 
 from .batch_server import BatchApi
 from .conftest import completion, error, reply, requests
@@ -125,7 +125,7 @@ def test_a_proxy_that_is_no_address_is_refused_by_its_variable(params, monkeypat
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 def test_a_socks_proxy_without_its_package_says_what_to_do(params, monkeypatch, name, scheme):
     monkeypatch.setenv(name, f"{scheme}://me:pw@proxy.example:1080")
-    monkeypatch.setattr("cotpd.llm.proxies.find_spec", lambda name: None)
+    monkeypatch.setattr("cotpd.llm.transports.proxies.find_spec", lambda name: None)
 
     message = ask_abroad(params)
 
@@ -264,7 +264,7 @@ def test_no_server_gets_what_the_environment_holds_for_openai(server, params, mo
 def test_a_batch_gets_none_of_it_either(params, monkeypatch):
     for name, value in OPENAI.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("cotpd.llm.batch.FIRST_LOOK", 0.02)
+    monkeypatch.setattr("cotpd.llm.transports.batch.FIRST_LOOK", 0.02)
     api = BatchApi()
     try:
         ask_all(

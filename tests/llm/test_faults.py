@@ -3,14 +3,14 @@
 import pytest
 
 from benchmarks.faults import FAULTS, QUESTIONS, STRUCK, Outcome, outcome
-from cotpd.llm import client
+from cotpd.llm.transports import chat_client
 
 SET_ASIDE = {"400"}
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_no_fault_loses_an_answer_or_asks_for_one_twice(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(client, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(chat_client, "_FIRST_PAUSE", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     fault = FAULTS[name]
     if fault.ends:  # at once: what comes after the struck question is not asked

@@ -14,12 +14,12 @@ import time
 import pytest
 
 from cotpd import progress
-from cotpd.llm import asking
+from cotpd.llm import session
 from cotpd.llm.ask import answers, ask, ask_all
-from cotpd.llm.claims import Claims
-from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.chat_request import Call, chat_call
+from cotpd.llm.ledger.claims import Claims
+from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.params import LlmParams
-from cotpd.llm.wire import Call, chat_call
 
 from .conftest import FakeServer, completion, reply, requests
 
@@ -160,7 +160,7 @@ def test_asking_goes_on_while_the_database_is_locked(server, params, monkeypatch
         time.sleep(0.5)  # the first answer's commit has begun to wait
         reply(completion("B"))(handler)
 
-    monkeypatch.setattr(asking.Round, "_live", tick)
+    monkeypatch.setattr(session.Round, "_live", tick)
     server.by_text = {"a": lock_and_answer, "b": answer_later}
     result = ask_all(requests("a", "b"), params.model_copy(update={"concurrency": 2}), progress=False)
     release.join(30)
@@ -185,7 +185,7 @@ def test_what_another_process_failed_to_get_is_asked_by_this_one(server, params)
 
 
 def test_memory_holds_no_answers_and_their_order_is_kept(server, params, monkeypatch):
-    monkeypatch.setattr(asking, "_WINDOW", 7)  # many windows of a few
+    monkeypatch.setattr(session, "_WINDOW", 7)  # many windows of a few
     texts = [str(n % 40) for n in range(90)]
     drawn = iter(requests(*texts))
     asked = ask(drawn, params, progress=False)
@@ -228,7 +228,7 @@ def test_a_terminal_shows_a_live_table_that_is_gone_when_the_work_is_done(server
 FULL = """
 import resource, sys
 from cotpd.errors import LlmError
-from cotpd.llm.ledger import Ledger
+from cotpd.llm.ledger.ledger import Ledger
 from tests.llm.test_ledger import entry
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))  # no file may grow beyond: what a full disk looks like
 kept = 0

@@ -12,11 +12,11 @@ from dataclasses import astuple, replace
 import pytest
 
 from cotpd.errors import LlmError
-from cotpd.llm import schema
-from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.chat_request import Call, chat_call, read_completion
+from cotpd.llm.ledger import migrations
+from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.recording import export_recording, import_recording
 from cotpd.llm.params import LlmParams
-from cotpd.llm.recording import export_recording, import_recording
-from cotpd.llm.wire import Call, chat_call, read_completion
 
 from .conftest import completion
 
@@ -139,7 +139,7 @@ def test_an_answer_is_queued_at_once_while_another_is_being_committed(path, monk
 
 
 def test_a_writer_that_never_ends_is_not_waited_for_without_limit(path, monkeypatch):
-    monkeypatch.setattr("cotpd.llm.ledger._LONGEST_CLOSE", 0.1)
+    monkeypatch.setattr("cotpd.llm.ledger.ledger._LONGEST_CLOSE", 0.1)
     ledger = Ledger(path)
     gate = threading.Event()
     monkeypatch.setattr(ledger._store, "insert", lambda *_: gate.wait(30))
@@ -177,8 +177,8 @@ def test_a_commit_that_fails_reaches_those_who_wait(path):
 def test_two_processes_fill_one_ledger(path):
     script = """
 import sys
-from cotpd.llm.ledger import Entry, Ledger
-from cotpd.llm.wire import Call
+from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.chat_request import Call
 with Ledger(sys.argv[1]) as ledger:
     for n in range(int(sys.argv[2]), int(sys.argv[2]) + 60):
         call = Call("http://h/v1", {"messages": [{"role": "user", "content": str(n)}]})
@@ -221,8 +221,8 @@ def test_a_ledger_of_a_newer_version_is_refused(path):
 def test_a_ledger_of_an_older_version_is_brought_up_to_date(path, monkeypatch):
     with Ledger(path) as ledger:
         ledger.put(entry("a"))
-    later = (*schema.MIGRATIONS, ("CREATE TABLE added (x)", "INSERT INTO added VALUES (1)"))
-    monkeypatch.setattr(schema, "MIGRATIONS", later)
+    later = (*migrations.MIGRATIONS, ("CREATE TABLE added (x)", "INSERT INTO added VALUES (1)"))
+    monkeypatch.setattr(migrations, "MIGRATIONS", later)
     for _ in range(2):  # the second time there is nothing to do
         with Ledger(path) as ledger:
             assert ledger.read("SELECT x FROM added") == [(1,)]
@@ -359,7 +359,7 @@ def test_a_ledger_of_the_first_version_keeps_its_sound_answers(path, monkeypatch
     rows = [entry(text) for text in "abcd"]
     path.parent.mkdir(parents=True)
     with sqlite3.connect(path) as db:
-        for statement in schema.MIGRATIONS[0]:
+        for statement in migrations.MIGRATIONS[0]:
             db.execute(statement)
         db.execute("CREATE TABLE migration (number INTEGER PRIMARY KEY, applied TEXT NOT NULL)")
         db.execute("INSERT INTO migration VALUES (1, 'then')")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotpd.llm.ask import ask_all
-from cotpd.llm.limits import Pace, read_wait, retry_after
+from cotpd.llm.transports.rate_limit import Pace, read_wait, retry_after
 
 from .conftest import completion, error, reply, requests
 
@@ -162,7 +162,7 @@ def test_a_server_that_asks_for_no_wait_is_not_asked_without_a_pause(server, par
     async def sleep(seconds: float) -> None:
         paused.append(seconds)
 
-    monkeypatch.setattr("cotpd.llm.client.asyncio.sleep", sleep)
+    monkeypatch.setattr("cotpd.llm.transports.chat_client.asyncio.sleep", sleep)
     server.faults = [error(429, "rate_limit_exceeded", retry_after="0")] * 2
     assert ask_all(requests("a"), params, progress=False).answers[0].text == "A"
     assert len([seconds for seconds in paused if seconds > 0]) >= 2

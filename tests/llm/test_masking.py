@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from cotpd.llm.ask import ask_all
-from cotpd.llm.ledger import Entry, Ledger
-from cotpd.llm.masking import SecretMask
-from cotpd.llm.recording import export_recording
-from cotpd.llm.wire import chat_call
+from cotpd.llm.chat_request import chat_call
+from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.recording import export_recording
+from cotpd.llm.secret_mask import SecretMask
 
 from .conftest import completion, error, reply, requests
 

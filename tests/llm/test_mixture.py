@@ -10,10 +10,10 @@ import pytest
 
 from cotpd.data.records import Kind
 from cotpd.errors import LlmError
-from cotpd.llm import client
 from cotpd.llm.ask import Request, ask
-from cotpd.llm.ledger import Ledger
-from cotpd.llm.wire import Call
+from cotpd.llm.chat_request import Call
+from cotpd.llm.ledger.ledger import Ledger
+from cotpd.llm.transports import chat_client
 
 from .conftest import completion, error, reply, reset
 
@@ -141,7 +141,7 @@ def run(server, params, count: int, seed: int) -> Server:
     [(120, 1), pytest.param(1050, 2, marks=pytest.mark.slow), pytest.param(1050, 3, marks=pytest.mark.slow)],
 )
 def test_nothing_that_was_sent_whole_is_asked_again(server, params, monkeypatch, count, seed):
-    monkeypatch.setattr(client, "_LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(chat_client, "_LONGEST_PAUSE", 0.02)
 
     mixture = run(server, params.model_copy(update={"concurrency": 16, "timeout": 1.0, "retries": 3}), count, seed)
 

@@ -12,11 +12,11 @@ import pytest
 
 from cotpd.errors import ConfigError, LlmError
 from cotpd.liveness import LAPSE
-from cotpd.llm import schema
-from cotpd.llm.claims import Claims
-from cotpd.llm.ledger import Entry, Ledger
-from cotpd.llm.recording import export_recording, import_recording
-from cotpd.llm.wire import Call
+from cotpd.llm.chat_request import Call
+from cotpd.llm.ledger import migrations
+from cotpd.llm.ledger.claims import Claims
+from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.recording import export_recording, import_recording
 
 from .test_interrupted import SCRIPT
 from .test_ledger import entry
@@ -134,7 +134,7 @@ def test_a_database_of_something_else_or_of_a_newer_version_is_left_alone(url, m
         Ledger(url)
     raw(url, "DROP TABLE theirs")
     Ledger(url).close()
-    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+    monkeypatch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:1])
     with pytest.raises(LlmError, match="written by a newer cotpd"):
         Ledger(url)
 

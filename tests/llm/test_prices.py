@@ -3,10 +3,10 @@
 import pytest
 
 from cotpd.errors import ConfigError
-from cotpd.llm.budget import Budget
+from cotpd.llm.chat_request import chat_call
 from cotpd.llm.params import LlmParams
-from cotpd.llm.prices import PriceTable, price_of
-from cotpd.llm.wire import chat_call
+from cotpd.llm.spending.budget import Budget
+from cotpd.llm.spending.prices import PriceTable, price_of
 
 ABROAD = "https://api.example.org/v1"
 

@@ -8,8 +8,8 @@ import pytest
 
 from cotpd.errors import LlmError
 from cotpd.llm.ask import ask_all
-from cotpd.llm.ledger import Ledger
-from cotpd.llm.recording import export_recording
+from cotpd.llm.ledger.ledger import Ledger
+from cotpd.llm.ledger.recording import export_recording
 
 from .conftest import requests
 
@@ -59,7 +59,7 @@ def test_answers_in_a_log_that_cannot_be_read_are_not_passed_over(params, monkey
     folder = Path(params.ledger).parent
     shutil.copy(params.ledger, folder / "killed.db")
     (folder / "killed.db-wal").write_bytes(b"x" * 100)
-    monkeypatch.setattr("cotpd.llm.stores._can_be_read", lambda _: False)
+    monkeypatch.setattr("cotpd.llm.ledger.database._can_be_read", lambda _: False)
 
     with pytest.raises(LlmError, match=r"killed\.db-wal holds answers that cannot be read so"):
         Ledger(folder / "killed.db")

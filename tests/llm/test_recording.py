@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotpd.errors import DataError
-from cotpd.llm.ledger import Entry, Ledger
-from cotpd.llm.recording import export_recording, import_once, import_recording
-from cotpd.llm.wire import Call, canonical, chat_call, read_completion
+from cotpd.llm.chat_request import Call, canonical, chat_call, read_completion
+from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.recording import export_recording, import_once, import_recording
 
 from .conftest import completion
 from .test_ledger import PARAMS, entry

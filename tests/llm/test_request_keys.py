@@ -6,9 +6,9 @@ from cotpd.augment.params import AugmentParams
 from cotpd.data.records import Kind
 from cotpd.knowledge.params import AskParams
 from cotpd.knowledge.questions import attach
+from cotpd.llm.chat_request import chat_call
 from cotpd.llm.params import LlmParams
 from cotpd.llm.prompts import PromptSet
-from cotpd.llm.wire import chat_call
 
 PICTURE = "data:image/jpeg;base64,/9j/4AAQSkZJRg=="
 POST = "RT @ada: Charles met her in London , what a day !"

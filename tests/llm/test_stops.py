@@ -11,8 +11,8 @@ import pytest
 
 from cotpd.errors import LlmError
 from cotpd.llm.ask import ask_all
-from cotpd.llm.ledger import Ledger
-from cotpd.llm.wire import Call
+from cotpd.llm.chat_request import Call
+from cotpd.llm.ledger.ledger import Ledger
 
 from .conftest import FakeServer, completion, error, reply, requests
 from .test_interrupted import SCRIPT
@@ -71,7 +71,7 @@ def test_answers_under_way_when_the_server_stops_a_run_are_committed_and_not_bou
 
 
 def test_answers_under_way_when_the_server_is_given_up_are_committed(server, params, monkeypatch):
-    monkeypatch.setattr("cotpd.llm.asking._HOPELESS", 1)
+    monkeypatch.setattr("cotpd.llm.session._HOPELESS", 1)
     impatient = params.model_copy(update={"concurrency": 2, "retries": 0})
     server.by_text = {"slow": slowly("SLOW")}
     server.always = after_all(error(500), server, 2)

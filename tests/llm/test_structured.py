@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from cotpd.data.records import Kind
 from cotpd.expectations import check
+from cotpd.llm.answer_schema import check_schema, words
 from cotpd.llm.ask import INVALID, Request, ask_all
-from cotpd.llm.ledger import Ledger
-from cotpd.llm.structured import check_schema, words
+from cotpd.llm.ledger.ledger import Ledger
 from tests.expectations.test_check import make_post
 
 from .conftest import completion, error, reply

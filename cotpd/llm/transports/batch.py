@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from cotpd.errors import LlmError
 from cotpd.liveness import is_dead, name_process
-from cotpd.llm.asked import Asked
-from cotpd.llm.asking import Round
-from cotpd.llm.batch_api import BatchServer, QueueFullError
-from cotpd.llm.batch_lines import ANEW, line, read_answer, split
-from cotpd.llm.batch_queue import ALONE, Queue
-from cotpd.llm.budget import RAISE
-from cotpd.llm.client import UnansweredError, quoted
-from cotpd.llm.ledger import Entry
-from cotpd.llm.wire import Call, check_address
+from cotpd.llm.chat_request import Call, check_address
+from cotpd.llm.ledger.ledger import Entry
+from cotpd.llm.outcome import Asked
+from cotpd.llm.session import Round
+from cotpd.llm.spending.budget import RAISE
+from cotpd.llm.transports.batch_api import BatchServer, QueueFullError
+from cotpd.llm.transports.batch_lines import ANEW, line, read_answer, split
+from cotpd.llm.transports.batch_queue import ALONE, Queue
+from cotpd.llm.transports.chat_client import UnansweredError, quoted
 
 if TYPE_CHECKING:
     from openai.types import Batch

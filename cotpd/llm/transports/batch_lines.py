@@ -8,10 +8,10 @@ from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any
 
 from cotpd.completions import Stop, classify_stop
-from cotpd.llm.bodies import OversizedError
-from cotpd.llm.client import UnansweredError, broken_off, passes, quoted, refusal
-from cotpd.llm.ledger import Entry
-from cotpd.llm.wire import Call
+from cotpd.llm.chat_request import Call
+from cotpd.llm.ledger.ledger import Entry
+from cotpd.llm.transports.chat_client import UnansweredError, broken_off, passes, quoted, refusal
+from cotpd.llm.transports.response_body import OversizedError
 
 if TYPE_CHECKING:
     import httpx2

@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from cotpd.errors import LlmError
-from cotpd.llm.batch_lines import read_lines, save_results
-from cotpd.llm.batch_queue import is_about_room
-from cotpd.llm.bodies import ENCODINGS, OversizedError, bounded_in_turn
-from cotpd.llm.client import Client
-from cotpd.llm.connection import Connection
 from cotpd.llm.params import LlmParams
+from cotpd.llm.transports.batch_lines import read_lines, save_results
+from cotpd.llm.transports.batch_queue import is_about_room
+from cotpd.llm.transports.chat_client import Client
+from cotpd.llm.transports.connection import Connection
+from cotpd.llm.transports.response_body import ENCODINGS, OversizedError, bounded_in_turn
 
 if TYPE_CHECKING:
     import openai

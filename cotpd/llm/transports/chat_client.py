@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from cotpd.completions import Stop, classify_stop
 from cotpd.errors import LlmError
-from cotpd.llm.bodies import ENCODINGS, OversizedError, bounded
-from cotpd.llm.budget import RAISE
-from cotpd.llm.connection import Connection
-from cotpd.llm.in_flight import InFlight, finish_within
-from cotpd.llm.limits import Pace, retry_after
-from cotpd.llm.masking import SecretMask
+from cotpd.llm.chat_request import check_address, read_completion
 from cotpd.llm.params import LlmParams
-from cotpd.llm.wire import check_address, read_completion
+from cotpd.llm.secret_mask import SecretMask
+from cotpd.llm.spending.budget import RAISE
+from cotpd.llm.transports.connection import Connection
+from cotpd.llm.transports.in_flight import InFlight, finish_within
+from cotpd.llm.transports.rate_limit import Pace, retry_after
+from cotpd.llm.transports.response_body import ENCODINGS, OversizedError, bounded
 
 if TYPE_CHECKING:
     import httpx2

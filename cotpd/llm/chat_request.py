@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cotpd.errors import ConfigError
+from cotpd.llm.answer_schema import is_object
 from cotpd.llm.params import LlmParams
-from cotpd.llm.structured import is_object
 
 Message = dict[
     str, Any

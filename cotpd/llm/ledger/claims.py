@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from cotpd.liveness import LAPSE, is_dead, name_process
-from cotpd.llm.ledger import Ledger
+from cotpd.llm.ledger.ledger import Ledger
 
 
 class Claims:

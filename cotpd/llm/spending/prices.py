@@ -14,9 +14,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cotpd.errors import ConfigError
+from cotpd.llm.chat_request import check_address
 from cotpd.llm.params import LlmParams
-from cotpd.llm.proxies import is_loopback
-from cotpd.llm.wire import check_address
+from cotpd.llm.transports.proxies import is_loopback
 from cotpd.yaml_files import parse_yaml
 
 SHIPPED = Path(__file__).with_name("prices.yaml")

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cotpd.llm.client import quoted
-from cotpd.llm.wire import Call
+from cotpd.llm.chat_request import Call
+from cotpd.llm.transports.chat_client import quoted
 
 if TYPE_CHECKING:
     from openai.types import Batch

@@ -18,9 +18,9 @@ from typing import Self
 
 from cotpd.completions import Stop, classify_stop
 from cotpd.errors import LlmError
-from cotpd.llm.schema import check_version, migrate, row_digest
-from cotpd.llm.stores import DiskFullError, RowError, Statement, open_store
-from cotpd.llm.wire import Call, read_completion, storable, token_count
+from cotpd.llm.chat_request import Call, read_completion, storable, token_count
+from cotpd.llm.ledger.database import DiskFullError, RowError, Statement, open_store
+from cotpd.llm.ledger.migrations import check_version, migrate, row_digest
 
 _MOST_KEYS = 500  # in one IN (...), safely below SQLite's limit
 _BY_ITSELF = RowError, DiskFullError  # faults that one of several answers may not meet

@@ -81,7 +81,7 @@ def open_store(place: str | Path) -> Store:
         return SqliteStore(path)
     url = _url(str(place))
     if url.get_backend_name() == "postgresql":
-        from cotpd.llm.postgres import PostgresStore
+        from cotpd.llm.ledger.postgresql_store import PostgresStore
 
         return PostgresStore(url)
     raise ConfigError(f"llm.ledger: {url.get_backend_name()} is not supported", "Use sqlite or postgresql.")

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cotpd.errors import LlmError
+from cotpd.llm.chat_request import check_address
 from cotpd.llm.params import LlmParams
-from cotpd.llm.proxies import find_proxy, make_certificates
-from cotpd.llm.wire import check_address
+from cotpd.llm.transports.proxies import find_proxy, make_certificates
 
 if TYPE_CHECKING:
     import httpx2

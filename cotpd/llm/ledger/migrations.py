@@ -6,8 +6,8 @@ Append only: what is released is never edited, because a table that somebody pai
 from datetime import UTC, datetime
 
 from cotpd.errors import LlmError
-from cotpd.llm.stores import Run, Store
-from cotpd.llm.wire import digest
+from cotpd.llm.chat_request import digest
+from cotpd.llm.ledger.database import Run, Store
 
 # Each entry holds the statements of one version.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (

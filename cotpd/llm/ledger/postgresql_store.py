@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cotpd.errors import ConfigError, LlmError
-from cotpd.llm.stores import PATIENCE, Migration, RowError, Statement
+from cotpd.llm.ledger.database import PATIENCE, Migration, RowError, Statement
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from cotpd.errors import DataError
-from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.chat_request import Call, Message, canonical, digest, read_completion
+from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.params import LlmParams
-from cotpd.llm.wire import Call, Message, canonical, digest, read_completion
 
 log = logging.getLogger(__name__)
 

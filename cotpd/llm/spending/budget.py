@@ -12,10 +12,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from cotpd.errors import ConfigError
-from cotpd.llm.ledger import Entry
+from cotpd.llm.chat_request import Call, read_completion
+from cotpd.llm.ledger.ledger import Entry
 from cotpd.llm.params import LlmParams
-from cotpd.llm.prices import Price, price_of
-from cotpd.llm.wire import Call, read_completion
+from cotpd.llm.spending.prices import Price, price_of
 
 log = logging.getLogger(__name__)
 

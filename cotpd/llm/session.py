@@ -16,13 +16,13 @@ from itertools import islice
 
 from cotpd.errors import LlmError
 from cotpd.interrupts import cancelled_by_sigterm
-from cotpd.llm.asked import Asked, Request, Row
-from cotpd.llm.budget import RAISE, Budget, worst_case
-from cotpd.llm.claims import Claims
-from cotpd.llm.client import Client, NoServerError, UnansweredError
-from cotpd.llm.ledger import Entry, Ledger
+from cotpd.llm.chat_request import Call, chat_call
+from cotpd.llm.ledger.claims import Claims
+from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.outcome import Asked, Request, Row
 from cotpd.llm.params import LlmParams
-from cotpd.llm.wire import Call, chat_call
+from cotpd.llm.spending.budget import RAISE, Budget, worst_case
+from cotpd.llm.transports.chat_client import Client, NoServerError, UnansweredError
 from cotpd.progress import Progress
 
 log = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cotpd.data.records import Kind, Quarantined
-from cotpd.llm.budget import Budget
-from cotpd.llm.client import UnansweredError
-from cotpd.llm.wire import Message
+from cotpd.llm.chat_request import Message
+from cotpd.llm.spending.budget import Budget
+from cotpd.llm.transports.chat_client import UnansweredError
 
 
 @dataclass(frozen=True)

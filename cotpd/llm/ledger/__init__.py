@@ -1,0 +1,1 @@
+"""Where answers are kept: the ledger, its tables and its recordings."""

@@ -1,0 +1,1 @@
+"""What asking may cost: prices, and the limits of a step."""
