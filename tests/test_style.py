@@ -47,7 +47,7 @@ HOOKS = frozenset({"backward", "forward", "main", "emit", "default", "load_conte
 # packages, and single files of them, that are still to be done
 NOT_YET_TEXT = """
 cotpd cotpd/augment cotpd/cli cotpd/completions cotpd/data cotpd/expectations cotpd/images cotpd/knowledge cotpd/llm
-cotpd/models cotpd/registry flows steps
+cotpd/weights cotpd/registry flows steps
 benchmarks/ask.py benchmarks/ask_peer.py benchmarks/chat_server.py benchmarks/faults.py
 tests tests/augment tests/cli tests/completions tests/data tests/e2e tests/expectations tests/flows tests/images
 tests/knowledge tests/llm tests/registry tests/sample tests/steps

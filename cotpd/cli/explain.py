@@ -52,9 +52,9 @@ def explain(
       cotpd explain --head "Collins" --tail "NASA" "Collins leaves NASA after 16 years"
     """
     posts = read_posts(texts or [], file, head, tail, is_json)
-    from cotpd.models import folder_of
+    from cotpd.registry.model_address import find_student_folder
 
-    folder = folder_of(chosen(model))
+    folder = find_student_folder(chosen(model))
     _require_tables(data)
     from cotpd.student import Student
 
@@ -98,7 +98,7 @@ def _index(student: "Student", folder: Path, data: Path) -> "Neighbours":
 
 def _explained(index: "Neighbours", post: Given, nearest: int) -> "Explanation":
     from cotpd.evaluation.explanation import Explanation, explain
-    from cotpd.registry.rows import example_of, read_row
+    from cotpd.student.prediction_input import example_of, read_row
 
     example = example_of(read_row(index.student.labels.task, post.row, post.where))
     if example is None:

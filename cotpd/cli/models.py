@@ -14,7 +14,7 @@ def list_models() -> None:
     """Show the catalogued models and which of them are in the cache."""
     from rich.table import Table
 
-    from cotpd.models import cache_folder, cached, catalogue
+    from cotpd.weights import cache_folder, cached, catalogue
 
     table = Table("name", "what", "MB", "licence", "in the cache", box=None)
     table.columns[0].no_wrap = True  # a name is there to be copied
@@ -28,7 +28,7 @@ def list_models() -> None:
 @app.command("fetch")
 def fetch_models(names: Annotated[list[str], typer.Argument(help="Catalogued names.")]) -> None:
     """Fetch models into the cache and check every byte; what is there already is left alone."""
-    from cotpd.models import fetch, known
+    from cotpd.weights import fetch, known
 
     for model in [known(name) for name in names]:
         show(f"{model.name}: {fetch(model)}")

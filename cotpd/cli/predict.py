@@ -17,7 +17,7 @@ from cotpd.escaping import printable_line
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from cotpd.registry.rows import Asked
+    from cotpd.student.prediction_input import Asked
     from cotpd.student.tasks import TaskName
 
 T = TypeVar("T")
@@ -46,11 +46,11 @@ def predict(
       cotpd predict --head "Collins" --tail "NASA" "Collins leaves NASA after 16 years"
     """
     posts = read_posts(texts or [], file, head, tail, is_json)
-    from cotpd.models import folder_of
+    from cotpd.registry.model_address import find_student_folder
 
-    folder = folder_of(chosen(model))  # a wrong name costs no import of torch
-    from cotpd.registry.rows import answer, read_row
+    folder = find_student_folder(chosen(model))  # a wrong name costs no import of torch
     from cotpd.student import Student
+    from cotpd.student.prediction_input import answer, read_row
     from cotpd.student.student import LOOK_AHEAD
 
     student, out = Student.from_pretrained(folder, device), console()
@@ -70,7 +70,7 @@ def chosen(model: str | None) -> str:
     """The model asked for, or the challenger of params.yaml, with a warning if it is not of the outputs here."""
     if model is not None:
         return model
-    from cotpd.models.agreement import find_disagreement
+    from cotpd.registry.agreement import find_disagreement
 
     params = load_params()
     if disagreement := find_disagreement(params.registered_name, params.register_):

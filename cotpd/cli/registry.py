@@ -19,7 +19,7 @@ def list_versions(name: Name = None) -> None:
     """
     from rich.table import Table
 
-    from cotpd.models.versions import versions
+    from cotpd.registry.versions import versions
 
     client, name = _open(name)
     found = versions(client, name)
@@ -64,8 +64,8 @@ def rollback_version(name: Name = None) -> None:
 
 def _open(name: str | None, *, writes: bool = False) -> tuple[Any, str]:
     from cotpd.config import load_params
-    from cotpd.models.relocation import repair_paths
-    from cotpd.models.store import connect, database
+    from cotpd.registry.relocation import repair_paths
+    from cotpd.registry.tracking_store import connect, database
 
     params = load_params()
     client = connect(params.register_, Path())

@@ -10,7 +10,7 @@ from cotpd.errors import ModelError
 from cotpd.escaping import SafeConsole
 
 if TYPE_CHECKING:
-    from cotpd.models.agreement import RegisteredOutputs
+    from cotpd.registry.agreement import RegisteredOutputs
 
 SCORES = Path("reports/evaluation/scores.json")
 REPORT = Path("reports/evaluation/report.html")
@@ -23,7 +23,7 @@ def show() -> None:
     Example: cotpd show
     """
     from cotpd.evaluation.results_table import build_rich_table, read_metrics
-    from cotpd.models.agreement import RegisteredOutputs
+    from cotpd.registry.agreement import RegisteredOutputs
     from cotpd.student.tasks import find_task
 
     out = console(width=110)

@@ -33,7 +33,7 @@ class TagCaptioner(PictureCaptioner):
     @cached_property
     def tagger(self) -> Tagger:
         """Loaded with the first picture; raises ModelError where the weights cannot be had."""
-        from cotpd.models import resolve
+        from cotpd.weights import resolve
 
         return Tagger(Path(resolve(self._weights)))
 

@@ -75,7 +75,7 @@ class TransformersCaptioner(PictureCaptioner):
 
     @cached_property
     def _source(self) -> str:
-        from cotpd.models import resolve
+        from cotpd.weights import resolve
 
         return str(resolve(self._name))
 

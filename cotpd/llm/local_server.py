@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cotpd.errors import ConfigError, LlmError
-from cotpd.models import known, resolve
+from cotpd.weights import known, resolve
 
 if TYPE_CHECKING:
     import xllamacpp

@@ -6,9 +6,9 @@ neither. Moving the champion takes two writes; the first keeps the way back.
 
 from typing import TYPE_CHECKING
 
-from cotpd.models.registered import require_unchanged
-from cotpd.models.store import explained
-from cotpd.models.versions import Version, find, versions
+from cotpd.registry.model_address import require_unchanged
+from cotpd.registry.tracking_store import explained
+from cotpd.registry.versions import Version, find, versions
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -15,8 +15,8 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from cotpd.liveness import is_dead, name_process
-from cotpd.models.store import database
-from cotpd.models.unfinished import LAPSE, is_run_dead, status_after, tags_of_process
+from cotpd.registry.tracking_store import database
+from cotpd.registry.unfinished_runs import LAPSE, is_run_dead, status_after, tags_of_process
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

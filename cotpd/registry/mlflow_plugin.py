@@ -2,8 +2,8 @@
 
 MLflow reads it while it is being imported itself, so that nothing of MLflow may be imported before the first call.
 
-Trade-off: it works where cotpd is installed. Elsewhere the packed cotpd/registry/serving.py asks the registry,
-before it imports anything of the version; it can vouch for everything but itself.
+Trade-off: it works where cotpd is installed. Elsewhere the packed cotpd/registry/served_model.py asks the
+registry, before it imports anything of the version; it can vouch for everything but itself.
 """
 
 import shutil
@@ -23,7 +23,7 @@ def _verified_models() -> type:
     from mlflow import MlflowClient
     from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 
-    from cotpd.models.digests import FILES
+    from cotpd.registry.version_digests import FILES
 
     class VerifiedModels(ModelsArtifactRepository):
         def download_artifacts(
@@ -43,7 +43,7 @@ def _verify(folder: Path, listed: str, name: str) -> None:
     from mlflow.exceptions import MlflowException
 
     from cotpd.errors import ModelError
-    from cotpd.models.digests import verify_files
+    from cotpd.registry.version_digests import verify_files
 
     sys.dont_write_bytecode = True  # MLflow is about to import from the folder
     for caches in folder.rglob("__pycache__"):

@@ -19,12 +19,12 @@ from urllib.request import url2pathname
 
 from cotpd.config import Params
 from cotpd.errors import ModelError
-from cotpd.models.digests import FILES, list_digests
-from cotpd.models.store import connect, current, explained
 from cotpd.outputs import read_outputs
 from cotpd.registry.aliases import set_alias
 from cotpd.registry.leftovers import clear_leftovers, registering
-from cotpd.registry.prompts import register_prompts, used_prompts
+from cotpd.registry.prompt_versions import register_prompts, used_prompts
+from cotpd.registry.tracking_store import connect, current, explained
+from cotpd.registry.version_digests import FILES, list_digests
 from cotpd.student.curves import adopt_runs, get_or_create_experiment
 from cotpd.student.tasks import TaskName, find_task
 
@@ -108,7 +108,7 @@ def digest(path: Path) -> str:
 
 
 def signature(task: TaskName) -> "ModelSignature":
-    """What comes out for each row: the `predict` of cotpd.registry.serving, which checks what goes in itself."""
+    """Return the columns that served_model's `predict` returns for each row; it checks what goes in itself."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Array, Object, Property
@@ -130,7 +130,7 @@ def _log_model(task: TaskName, student: Path) -> str:
         shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
         model = mlflow.pyfunc.log_model(
             name=STUDENT,
-            python_model=str(code / "registry" / "serving.py"),
+            python_model=str(code / "registry" / "served_model.py"),
             artifacts={STUDENT: str(student.resolve())},
             code_paths=[str(code)],
             signature=signature(task),

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from cotpd.config import Params
 from cotpd.errors import ModelError
-from cotpd.models.registered import folder_of
-from cotpd.models.store import REACHABLE, connect, explained
 from cotpd.registry.aliases import set_alias
 from cotpd.registry.leftovers import clear_leftovers
+from cotpd.registry.model_address import find_student_folder
 from cotpd.registry.pack import PACKAGE, Registered
+from cotpd.registry.tracking_store import REACHABLE, connect, explained
 from cotpd.student.curves import get_or_create_experiment
 
 MADE_FROM = "cotpd.made_from"  # the tag that names the inputs of a version
@@ -19,7 +19,7 @@ MADE_FROM = "cotpd.made_from"  # the tag that names the inputs of a version
 def digest_inputs(params: Params, paths: Iterable[Path]) -> str:
     """Compute a digest of what stage register depends on: its parameters, files and folders, and its code."""
     digest = hashlib.sha256(f"{params.task} {params.register_.model_dump_json()}".encode())
-    for path in (*paths, PACKAGE / "models", PACKAGE / "registry"):
+    for path in (*paths, PACKAGE / "registry"):
         files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
         for file in files:
             if "__pycache__" not in file.parts:
@@ -42,7 +42,7 @@ def reuse_version(params: Params, made_from: str, root: Path = Path()) -> Regist
     for version in sorted(versions, key=lambda version: int(version.version), reverse=True):
         number = int(version.version)
         try:
-            folder_of(f"models:/{name}/{number}", params.register_, root)
+            find_student_folder(f"models:/{name}/{number}", params.register_, root)
         except ModelError:
             continue
         set_alias(client, name, alias, number)

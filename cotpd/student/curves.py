@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from cotpd.escaping import warn
-from cotpd.models.relocation import repair_paths
-from cotpd.models.store import connect, database, tracking_uri
-from cotpd.models.unfinished import SEEN, SIGN_OF_LIFE, find_dead_runs, status_after, tags_of_process
 from cotpd.registry.params import RegisterParams
+from cotpd.registry.relocation import repair_paths
+from cotpd.registry.tracking_store import connect, database, tracking_uri
+from cotpd.registry.unfinished_runs import SEEN, SIGN_OF_LIFE, find_dead_runs, status_after, tags_of_process
 from cotpd.section import Section
 from cotpd.student.checkpoint import RUN
 

@@ -16,12 +16,12 @@ import torch
 
 from cotpd.errors import DataError, StorageError
 from cotpd.files import compute_sha256, write_atomically
-from cotpd.models import cache_folder
 from cotpd.progress import Progress
 from cotpd.student.batches import collate, measure_sizes, order_for_reading
 from cotpd.student.examples import Example
 from cotpd.student.student import Student
 from cotpd.student.tasks import Span
+from cotpd.weights import cache_folder
 
 FORMAT = 1  # raised when the meaning of a cached index changes
 

@@ -101,7 +101,7 @@ def resolve_encoder(name: str) -> str:
     """
     if Path(name).is_dir():
         return name
-    from cotpd.models import resolve
+    from cotpd.weights import resolve
 
     return str(resolve(name))
 

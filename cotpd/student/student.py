@@ -13,8 +13,8 @@ import torch
 
 from cotpd.devices import pick_device
 from cotpd.errors import ConfigError, DataError, ModelError
-from cotpd.models import folder_of
 from cotpd.progress import Progress
+from cotpd.registry.model_address import find_student_folder
 from cotpd.student.batches import collate, measure_sizes, order_for_reading
 from cotpd.student.examples import Example, build_pair_example, build_text_example, remove_labels
 from cotpd.student.folders import recover_interrupted_swap
@@ -87,7 +87,7 @@ class Student:
             ConfigError: The device does not exist.
         """
         recover_interrupted_swap(Path(source))
-        model, tokenizer, card, reads = load_model(folder_of(source))
+        model, tokenizer, card, reads = load_model(find_student_folder(source))
         return cls(model, tokenizer, card.student, card.views, reads, device, temperature=card.temperature)
 
     def save(self, folder: Path | str, extra: dict[str, str] | None = None) -> None:

@@ -64,7 +64,7 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_real_weights_recognise_the_sample_and_say_the_same_twice(root: Path) -> None:
-    from cotpd.models import cached, known
+    from cotpd.weights import cached, known
 
     weights = cached(known("efficientnet-lite2"))
     if weights is None:

@@ -17,7 +17,7 @@ from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.local_server import LocalServer
 from cotpd.llm.params import LlmParams
-from cotpd.models import cached, known
+from cotpd.weights import cached, known
 
 from .conftest import completion, error, reply, requests
 

@@ -7,8 +7,8 @@ import pytest
 from cotpd.config import Params
 from cotpd.data.records import Entity, Post, Relation
 from cotpd.data.tokenization import tokenize
-from cotpd.models.store import connect
 from cotpd.registry.params import RegisterParams
+from cotpd.registry.tracking_store import connect
 from cotpd.student.params import StudentParams, TrainParams
 
 TEXT = "Ada works for Acme in Rome"

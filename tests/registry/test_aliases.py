@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy import Engine, event
 
 from cotpd.errors import ModelError
-from cotpd.models.store import connect
-from cotpd.models.versions import find, versions
 from cotpd.registry.aliases import promote, rollback, set_alias
 from cotpd.registry.params import RegisterParams
+from cotpd.registry.tracking_store import connect
+from cotpd.registry.versions import find, versions
 
 NAME = "cotpd-ner"
 

@@ -8,10 +8,10 @@ import tempfile
 import pytest
 
 from cotpd.errors import ModelError
-from cotpd.models.store import connect
-from cotpd.models.versions import versions
 from cotpd.registry import pack
 from cotpd.registry.pack import register
+from cotpd.registry.tracking_store import connect
+from cotpd.registry.versions import versions
 
 METRICS = {"test": {"student": {"f1": 0.5}}}
 # Registers a student, and is killed where a point of the registration is reached.
@@ -136,7 +136,7 @@ def test_what_others_left_unfinished_is_not_touched(project, params, students, t
 
 def pack_tags():
     """The tags of a registration that this very process has under way."""
-    from cotpd.models.unfinished import tags_of_process
     from cotpd.registry.leftovers import REGISTRATION
+    from cotpd.registry.unfinished_runs import tags_of_process
 
     return {REGISTRATION: "cotpd-ner"} | tags_of_process()

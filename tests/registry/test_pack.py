@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from cotpd.errors import DataError, ModelError
-from cotpd.models.store import connect
-from cotpd.models.versions import find, versions
 from cotpd.registry.pack import register
-from cotpd.registry.rows import predict_rows
+from cotpd.registry.tracking_store import connect
+from cotpd.registry.versions import find, versions
 from cotpd.student import Student
+from cotpd.student.prediction_input import predict_rows
 from tests.registry.conftest import TEXT
 
 METRICS = {
@@ -93,7 +93,7 @@ def test_registering_again_makes_a_new_version_and_moves_the_alias(project, para
 def test_a_version_holds_safetensors_and_its_code_but_no_pickle(project, params, students):
     register(params["ner"], students["ner"], METRICS, root=project)
     files = {path.name for path in (project / "mlruns").rglob("*") if path.is_file()}
-    assert {"model.safetensors", "serving.py", "student.py", "requirements.txt"} <= files
+    assert {"model.safetensors", "served_model.py", "student.py", "requirements.txt"} <= files
     assert not [name for name in files if name.endswith((".pkl", ".pickle", ".pyc", ".bin", ".pt"))]
     [requirements] = (project / "mlruns").rglob("requirements.txt")
     assert all("==" in line and "+" not in line for line in requirements.read_text().split())

@@ -5,11 +5,11 @@ import shutil
 import pytest
 
 from cotpd.errors import ModelError
-from cotpd.models import folder_of
-from cotpd.models.relocation import repair_paths
-from cotpd.models.store import connect
+from cotpd.registry.model_address import find_student_folder
 from cotpd.registry.pack import register
 from cotpd.registry.params import RegisterParams
+from cotpd.registry.relocation import repair_paths
+from cotpd.registry.tracking_store import connect
 
 METRICS = {"test": {"student": {"f1": 0.5}}}
 NAME = "models:/cotpd-ner@challenger"
@@ -44,8 +44,8 @@ def locations(project):
 def test_a_copy_reads_its_own_files_and_not_the_originals(original):
     copy = shutil.copytree(original, original.with_name("b"))
 
-    assert folder_of(NAME, root=copy).is_relative_to(copy)
-    assert folder_of(NAME, root=original).is_relative_to(original)
+    assert find_student_folder(NAME, root=copy).is_relative_to(copy)
+    assert find_student_folder(NAME, root=original).is_relative_to(original)
 
 
 def test_a_copy_registers_below_itself_and_leaves_the_original_as_it_was(original, params, students):
@@ -55,18 +55,18 @@ def test_a_copy_registers_below_itself_and_leaves_the_original_as_it_was(origina
     register(params["ner"], students["ner"], METRICS, root=copy)
 
     assert list_files(original) == before
-    assert folder_of("models:/cotpd-ner/2", root=copy).is_relative_to(copy)
+    assert find_student_folder("models:/cotpd-ner/2", root=copy).is_relative_to(copy)
     assert all(location.startswith(copy.as_uri()) for location in locations(copy))
 
 
 def test_a_moved_project_finds_what_moved_along_and_does_not_make_its_old_folder_again(original, params, students):
     moved = original.rename(original.with_name("b"))
 
-    assert folder_of(NAME, root=moved).is_relative_to(moved)
+    assert find_student_folder(NAME, root=moved).is_relative_to(moved)
     register(params["ner"], students["ner"], METRICS, root=moved)
 
     assert not original.exists()
-    assert folder_of("models:/cotpd-ner/1", root=moved).is_relative_to(moved)
+    assert find_student_folder("models:/cotpd-ner/1", root=moved).is_relative_to(moved)
     assert all(location.startswith(moved.as_uri()) for location in locations(moved))
 
 
@@ -77,11 +77,11 @@ def test_a_copied_database_alone_reads_the_originals_files_and_writes_its_own(or
         shutil.copy(original / name, copy)
     before = list_files(original / "mlruns")
 
-    assert folder_of("models:/cotpd-ner/1", root=copy).is_relative_to(original)
+    assert find_student_folder("models:/cotpd-ner/1", root=copy).is_relative_to(original)
     register(params["ner"], students["ner"], METRICS, root=copy)
 
     assert list_files(original / "mlruns") == before
-    assert folder_of("models:/cotpd-ner/2", root=copy).is_relative_to(copy)
+    assert find_student_folder("models:/cotpd-ner/2", root=copy).is_relative_to(copy)
 
 
 def test_a_folder_that_was_chosen_for_artifacts_stays_chosen(project, params, students):
@@ -91,7 +91,7 @@ def test_a_folder_that_was_chosen_for_artifacts_stays_chosen(project, params, st
 
     register(params["ner"], students["ner"], METRICS, root=project)
 
-    assert folder_of(NAME, params["ner"].register_, project).is_relative_to(place)
+    assert find_student_folder(NAME, params["ner"].register_, project).is_relative_to(place)
 
 
 def test_a_project_that_stayed_is_not_written_to_by_the_repair(original):

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from cotpd.cli.predict import chosen
 from cotpd.cli.show import show as show_command
 from cotpd.data.tables import write_json, write_table
-from cotpd.models.store import connect
-from cotpd.models.versions import find, versions
 from cotpd.registry.aliases import set_alias
 from cotpd.registry.params import RegisterParams
+from cotpd.registry.tracking_store import connect
+from cotpd.registry.versions import find, versions
 from steps import register
 from steps.common import EVALUATION, PREPARED, REGISTERED, SCORES, STUDENT
 

@@ -9,9 +9,9 @@ import pytest
 from mlflow import MlflowClient
 
 from cotpd.liveness import name_process
-from cotpd.models.store import connect
-from cotpd.models.unfinished import PROCESS, SEEN
 from cotpd.registry.params import RegisterParams
+from cotpd.registry.tracking_store import connect
+from cotpd.registry.unfinished_runs import PROCESS, SEEN
 from cotpd.student import Student
 from cotpd.student.checkpoint import Checkpoint
 from cotpd.student.curves import FINGERPRINT, Curves, adopt_runs, get_or_create_experiment

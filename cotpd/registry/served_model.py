@@ -22,7 +22,7 @@ IGNORED = "registered_model_meta"  # of MLflow
 def require_registered_files() -> None:
     """Compare the version's files with the digests in the registry, before any of its package is imported.
 
-    It repeats cotpd.models.digests, which is one of the files that are not believed yet.
+    It repeats cotpd.registry.version_digests, which is one of the files that are not believed yet.
     """
     run = yaml.safe_load((HERE / "MLmodel").read_text("utf-8")).get("run_id")
     versions = mlflow.MlflowClient().search_model_versions(f"run_id = '{run}'") if run else []
@@ -68,7 +68,7 @@ class Served(mlflow.pyfunc.PythonModel):
         come here; without one it hands on whatever form the request had.
         """
         from cotpd.errors import CotpdError
-        from cotpd.registry.rows import predict_rows, rows_of
+        from cotpd.student.prediction_input import predict_rows, rows_of
 
         try:
             return predict_rows(self.student, rows_of(model_input))

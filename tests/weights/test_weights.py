@@ -15,8 +15,8 @@ from pytest_httpserver import HTTPServer
 from safetensors.torch import load_file
 
 from cotpd.errors import ModelError
-from cotpd.models import cached, catalogue, fetch, find, known, resolve, sources
-from cotpd.models.catalogue import File, Hub, Mirror, Model
+from cotpd.weights import cached, catalogue, fetch, find, known, resolve, sources
+from cotpd.weights.catalogue import File, Hub, Mirror, Model
 
 WEIGHTS, CONFIG = b"w" * 3000, b'{"hidden": 4}'
 
@@ -233,8 +233,8 @@ def test_two_processes_fetch_once(cache, hub):
     for name in ("model.safetensors", "config.json"):
         hub.expect_request(f"/me/tiny/resolve/abc/{name}").respond_with_handler(slow)
     script = f"""
-from cotpd.models import fetch
-from cotpd.models.catalogue import Model
+from cotpd.weights import fetch
+from cotpd.weights.catalogue import Model
 print(fetch(Model.model_validate_json({ON_HUB.model_dump_json()!r}), progress=False))
 """
     runs = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]

@@ -3,7 +3,7 @@
 import pytest
 
 from cotpd.errors import DataError
-from cotpd.registry.rows import Asked, example_of, read_row
+from cotpd.student.prediction_input import Asked, example_of, read_row
 
 TEXT = "Annual meeting: Ann thanks Bob, then Ann leaves"
 

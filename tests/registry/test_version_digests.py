@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from cotpd.errors import ModelError
-from cotpd.models import folder_of
-from cotpd.models.store import connect, current
 from cotpd.registry.aliases import promote
 from cotpd.registry.mlflow_plugin import open_models
+from cotpd.registry.model_address import find_student_folder
 from cotpd.registry.pack import register
+from cotpd.registry.tracking_store import connect, current
 from tests.registry.conftest import TEXT
 
 NAME = "models:/cotpd-ner/1"
@@ -21,7 +21,7 @@ NAME = "models:/cotpd-ner/1"
 def version(project, params, students):
     (project / "params.yaml").write_text("register: {tracking_uri: 'sqlite:///mlflow.db'}\n")
     register(params["ner"], students["ner"], {"test": {"student": {"f1": 0.5}}}, root=project)
-    return folder_of(NAME).parents[1]
+    return find_student_folder(NAME).parents[1]
 
 
 def append(path, text="\n"):
@@ -37,10 +37,10 @@ HARMS = {
     ),
     "artifacts/student/model.safetensors": append,
     "artifacts/student/encoder/config.json": append,
-    "code/cotpd/registry/rows.py": append,
+    "code/cotpd/student/prediction_input.py": append,
     "code/cotpd/sitecustomize.py": lambda path: path.write_text("raise SystemExit"),
-    "code/cotpd/models/digests.py": lambda path: path.unlink(),
-    "serving.py": append,
+    "code/cotpd/registry/version_digests.py": lambda path: path.unlink(),
+    "served_model.py": append,
     "MLmodel": append,
     "requirements.txt": append,
     "conda.yaml": append,
@@ -55,7 +55,7 @@ def test_every_file_that_is_changed_added_or_removed_is_noticed_and_named(versio
         harm(path)
 
         with pytest.raises(ModelError, match=rf"{path.name} was (changed|added|removed) since") as caught:
-            folder_of(NAME)
+            find_student_folder(NAME)
         with pytest.raises(ModelError, match=path.name):
             promote(client, "cotpd-ner", "1")
 
@@ -63,7 +63,7 @@ def test_every_file_that_is_changed_added_or_removed_is_noticed_and_named(versio
         path.unlink(missing_ok=True)
         if before is not None:
             path.write_bytes(before)
-    assert folder_of(NAME).is_dir()
+    assert find_student_folder(NAME).is_dir()
     assert promote(client, "cotpd-ner", "1")[0].number == 1
 
 
@@ -71,7 +71,7 @@ def test_a_run_is_checked_as_its_version_is(version, project):
     run = connect(params_of(project), project).get_model_version("cotpd-ner", "1").run_id
     append(version / "artifacts/student/student.json", " ")
     with pytest.raises(ModelError, match=r"student\.json was changed"):
-        folder_of(f"runs:/{run}")
+        find_student_folder(f"runs:/{run}")
 
 
 def test_what_mlflow_fetches_is_checked_before_it_is_read(version, project):
@@ -79,12 +79,12 @@ def test_what_mlflow_fetches_is_checked_before_it_is_read(version, project):
 
     client = connect(params_of(project), project)
     (version / "__pycache__").mkdir(exist_ok=True)
-    (version / "__pycache__" / "serving.pyc").write_bytes(b"planted")
+    (version / "__pycache__" / "served_model.pyc").write_bytes(b"planted")
     with current(client):
         assert open_models(NAME).download_artifacts("")
         assert not (version / "__pycache__").exists()
-        append(version / "serving.py")
-        with pytest.raises(MlflowException, match=r"serving\.py was changed"):
+        append(version / "served_model.py")
+        with pytest.raises(MlflowException, match=r"served_model\.py was changed"):
             open_models(NAME).download_artifacts("")
 
 
@@ -101,8 +101,8 @@ def test_mlflow_alone_loads_what_was_registered_and_nothing_else(version, projec
         return subprocess.run(command, env=environment, cwd=project, capture_output=True, text=True, timeout=200)
 
     assert load().stdout.endswith("1\n")
-    assert folder_of(NAME).is_dir()  # loading has left nothing that counts as added
-    append(version / "code/cotpd/registry/rows.py", "\nprint('it ran')\n")
+    assert find_student_folder(NAME).is_dir()  # loading has left nothing that counts as added
+    append(version / "code/cotpd/student/prediction_input.py", "\nprint('it ran')\n")
 
     refused = load()
 
@@ -112,7 +112,7 @@ def test_mlflow_alone_loads_what_was_registered_and_nothing_else(version, projec
 
 def test_a_version_of_an_earlier_release_is_read_with_a_warning(version, project, capsys):
     connect(params_of(project), project).delete_model_version_tag("cotpd-ner", "1", "sha256.files")
-    assert folder_of(NAME).is_dir()
+    assert find_student_folder(NAME).is_dir()
     assert f"{NAME} was registered without the digests of its files" in capsys.readouterr().err
 
 

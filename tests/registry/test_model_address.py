@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from cotpd.errors import ConfigError, ModelError
-from cotpd.models import folder_of, registered
+from cotpd.registry import model_address
+from cotpd.registry.model_address import find_student_folder
 from cotpd.registry.pack import register
 from cotpd.student import Student
 
@@ -28,7 +29,7 @@ def weights(folder):
     "name", ["models:/cotpd-ner@challenger", "models:/cotpd-ner/1", "runs:/{run}/student", "runs:/{run}"]
 )
 def test_every_way_to_name_a_registered_student_gives_its_bytes(version, students, name):
-    folder = folder_of(name.format(run=version.run_id))
+    folder = find_student_folder(name.format(run=version.run_id))
     assert weights(folder) == weights(students["ner"])
     assert "mlruns" in folder.parts  # the store's own folder: nothing was copied
 
@@ -42,12 +43,12 @@ def test_a_student_is_loaded_by_its_address(version, students):
 def test_a_folder_logged_by_hand_is_found_below_its_run(version, project, students):
     import mlflow
 
-    from cotpd.models.store import connect, current, store_params
+    from cotpd.registry.tracking_store import connect, current, store_params
 
     client = connect(store_params(project), project)
     with current(client), mlflow.start_run(experiment_id=client.get_run(version.run_id).info.experiment_id) as run:
         mlflow.log_artifacts(str(students["ner"]), "mine")
-    assert weights(folder_of(f"runs:/{run.info.run_id}/mine")) == weights(students["ner"])
+    assert weights(find_student_folder(f"runs:/{run.info.run_id}/mine")) == weights(students["ner"])
 
 
 def test_what_a_server_keeps_is_copied_into_the_cache_once(version, project, students, monkeypatch):
@@ -62,7 +63,7 @@ def test_what_a_server_keeps_is_copied_into_the_cache_once(version, project, stu
     asked: list[str] = []
     monkeypatch.setattr("mlflow.artifacts.download_artifacts", download)
     client = type("Client", (), {"tracking_uri": "https://store"})()
-    first, second = (registered._local(client, remote) for _ in range(2))
+    first, second = (model_address._local(client, remote) for _ in range(2))
     assert first == second
     assert first.is_relative_to(project / "cache")
     assert list(first.rglob("model.safetensors"))
@@ -76,20 +77,20 @@ def test_the_store_is_that_of_the_environment_then_of_params_yaml(
     monkeypatch.chdir(tmp_path_factory.mktemp("away"))
     name = "models:/cotpd-ner@challenger"
     with pytest.raises(ModelError, match=r"no registry is named.*no params\.yaml\n.*MLFLOW_TRACKING_URI="):
-        folder_of(name)
-    assert folder_of(name, root=project).is_dir()
+        find_student_folder(name)
+    assert find_student_folder(name, root=project).is_dir()
     Path("params.yaml").write_text("register: {tracking_uri: 'sqlite:///other.db'}\n")
     with pytest.raises(ModelError, match=r"other\.db: there is no registry here"):
-        folder_of(name)
+        find_student_folder(name)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
-    assert folder_of(name).is_dir()
+    assert find_student_folder(name).is_dir()
     assert not Path("mlflow.db").exists()
 
 
 def test_a_broken_params_yaml_is_named_and_not_passed_over(version, project):
     (project / "params.yaml").write_text("register: {tracking: 3}\n")
     with pytest.raises(ConfigError, match="did you mean tracking_uri"):
-        folder_of("models:/cotpd-ner@challenger")
+        find_student_folder("models:/cotpd-ner@challenger")
 
 
 def test_what_is_not_there_is_named_with_what_is(version):
@@ -106,14 +107,14 @@ def test_what_is_not_there_is_named_with_what_is(version):
         ("mlflow.db", r"mlflow.db: a file, and no folder"),
     ]:
         with pytest.raises(ModelError, match=message) as caught:
-            folder_of(model)
+            find_student_folder(model)
         assert caught.value.remedy
 
 
 def test_files_that_are_gone_are_got_back_by_registering_again(version, project):
     shutil.rmtree(project / "mlruns")
     with pytest.raises(ModelError, match=r"dvc repro"):
-        folder_of("models:/cotpd-ner@challenger")
+        find_student_folder("models:/cotpd-ner@challenger")
 
 
 @pytest.mark.parametrize(
@@ -129,5 +130,5 @@ def test_a_store_that_cannot_be_asked_is_an_error_with_a_remedy(project, monkeyp
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(ModelError, match=message) as caught:
-        folder_of("models:/cotpd-ner@challenger")
+        find_student_folder("models:/cotpd-ner@challenger")
     assert caught.value.remedy

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cotpd.errors import ModelError
-from cotpd.models.store import REACHABLE, explained
+from cotpd.registry.tracking_store import REACHABLE, explained
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

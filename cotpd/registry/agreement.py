@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cotpd.data.tables import read_json
 from cotpd.errors import DataError, ModelError
-from cotpd.models.store import connect
-from cotpd.models.versions import Version, versions
 from cotpd.registry.params import RegisterParams
+from cotpd.registry.tracking_store import connect
+from cotpd.registry.versions import Version, versions
 
 REGISTERED = Path("reports/registered.json")
 _AGAIN = "dvc repro -f -s register"

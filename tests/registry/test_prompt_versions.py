@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from cotpd.config import Params
-from cotpd.registry.prompts import register_prompts, used_prompts
+from cotpd.registry.prompt_versions import register_prompts, used_prompts
 
 DEFAULT = Path(__file__).parent.parent.parent / "cotpd/prompts/default"
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from cotpd.models.catalogue import Mirror, Model
 from cotpd.progress import Progress
+from cotpd.weights.catalogue import Mirror, Model
 
 _CONNECT = 4.0  # seconds to wait for a connection to the hub
 _READ = 60.0  # seconds without a byte

@@ -1,12 +1,11 @@
-"""Weights by name: encoders of the catalogue, checked byte for byte, and trained students in folders or MLflow."""
+"""Weights by name: the models of the catalogue, fetched once and checked byte for byte."""
 
 from pathlib import Path
 
-from cotpd.models.cache import cached, fetch
-from cotpd.models.catalogue import cache_folder, catalogue, find, known
-from cotpd.models.registered import folder_of
+from cotpd.weights.cache import cached, fetch
+from cotpd.weights.catalogue import cache_folder, catalogue, find, known
 
-__all__ = ["cache_folder", "cached", "catalogue", "fetch", "find", "folder_of", "known", "resolve"]
+__all__ = ["cache_folder", "cached", "catalogue", "fetch", "find", "known", "resolve"]
 
 
 def resolve(name: str, *, progress: bool = True) -> Path | str:

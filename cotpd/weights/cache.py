@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 
 from cotpd.errors import ModelError
-from cotpd.models.catalogue import File, Model, cache_folder
-from cotpd.models.sources import SourceError, from_hub, from_mirror
 from cotpd.progress import Progress
 from cotpd.storage import writing
+from cotpd.weights.catalogue import File, Model, cache_folder
+from cotpd.weights.sources import SourceError, from_hub, from_mirror
 
 _BLOCK = 1 << 20
 _SOURCES = {"the hub": from_hub, "its mirror": from_mirror}

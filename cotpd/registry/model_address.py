@@ -15,12 +15,12 @@ from urllib.request import url2pathname
 
 from cotpd.errors import ModelError
 from cotpd.escaping import warn
-from cotpd.models.catalogue import cache_folder
-from cotpd.models.digests import FILES, verify_files
-from cotpd.models.relocation import find_artifacts
-from cotpd.models.store import REACHABLE, connect, database, explained, store_params
-from cotpd.models.versions import Version, find
 from cotpd.registry.params import RegisterParams
+from cotpd.registry.relocation import find_artifacts
+from cotpd.registry.tracking_store import REACHABLE, connect, database, explained, store_params
+from cotpd.registry.version_digests import FILES, verify_files
+from cotpd.registry.versions import Version, find
+from cotpd.weights.catalogue import cache_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,7 +31,7 @@ _PACKED = "student"  # what the register step calls a model within its run
 _GONE = "Its files are gone: register the student again with dvc repro -f -s register."
 
 
-def folder_of(model: str | Path, params: RegisterParams | None = None, root: Path | None = None) -> Path:
+def find_student_folder(model: str | Path, params: RegisterParams | None = None, root: Path | None = None) -> Path:
     """The folder of a student.
 
     Args:

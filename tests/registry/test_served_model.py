@@ -18,7 +18,7 @@ def served(students, empty_registry, tmp_path_factory):
     from mlflow.pyfunc import scoring_server
 
     from cotpd.config import Params
-    from cotpd.models.registered import folder_of
+    from cotpd.registry.model_address import find_student_folder
 
     models = {}
     for task in ("ner", "re"):
@@ -26,7 +26,7 @@ def served(students, empty_registry, tmp_path_factory):
         (root / "mlflow.db").write_bytes(empty_registry.read_bytes())
         params = Params(task=task)
         register(params, students[task], {"test": {"student": {"f1": 0.5}}}, root=root)
-        folder = folder_of(f"models:/cotpd-{task}/1", params.register_, root).parents[1]
+        folder = find_student_folder(f"models:/cotpd-{task}/1", params.register_, root).parents[1]
         models[task] = mlflow.pyfunc.load_model(str(folder))
 
     def ask(task, body, kind="application/json"):
