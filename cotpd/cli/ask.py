@@ -26,10 +26,11 @@ def ask(
     ] = None,
     params_file: Annotated[Path, typer.Option("--params", help="The parameter file.")] = Path("params.yaml"),
 ) -> None:
-    """Ask llm.model and each of llm.others what `ask` and `augment` would ask, one model after the other.
+    """Ask each model what the steps `ask` and `augment` would ask.
 
-    Answers go into the ledger; the pipeline uses those of the model that llm.model names. A model that cannot be
-    asked does not stop the others. Captions have to be made first (`dvc repro caption`).
+    The models are llm.model and llm.others, one after the other; one that cannot be asked does not stop the
+    others. Answers go into the ledger; the pipeline uses those of the model that llm.model names. Captions have
+    to be made first (`dvc repro caption`).
 
     \b
     Example:

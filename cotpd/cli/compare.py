@@ -23,7 +23,7 @@ def compare(
     markdown: Annotated[bool, typer.Option("--markdown", help="A Markdown table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, F1 in [0, 1].")] = False,
 ) -> None:
-    """Say what the student gains on average over runs that differ in nothing but the seed.
+    """Compare runs of the pipeline that differ only in the seed.
 
     p is two-sided, from resamples of the posts (paired bootstrap);
     recovered is the share of the knowledge view's gain that the student brings home.

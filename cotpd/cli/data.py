@@ -8,7 +8,9 @@ import typer
 from cotpd.cli.output import console, json_text, show
 from cotpd.escaping import printable_line
 
-app = typer.Typer(help="Check a data set; show the formats that are read.", no_args_is_help=True)
+app = typer.Typer(
+    help="Check a data set, or explain the formats that are read.", no_args_is_help=True, add_completion=False
+)
 SHOWN = 20
 
 

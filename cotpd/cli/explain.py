@@ -41,9 +41,9 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines, nothing shortened.")] = False,
     device: Device = "auto",
 ) -> None:
-    """Show what stands behind each prediction: near training posts, their reasoning chains, prompt attention.
+    """Show near training posts, reasoning chains and prompt attention.
 
-    It is evidence, not the cause of a prediction: see docs/explain.md. The first call reads all training posts.
+    They are evidence, not the cause of a prediction: see docs/explain.md. The first call reads all training posts.
 
     \b
     Examples:

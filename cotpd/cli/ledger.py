@@ -12,7 +12,11 @@ from cotpd.errors import DataError, LlmError
 if TYPE_CHECKING:
     from cotpd.llm.ledger.ledger import Entry, Ledger
 
-app = typer.Typer(help="Every answer ever paid for: count, export, import, verify, prune.", no_args_is_help=True)
+app = typer.Typer(
+    help="Count, export, import, verify and prune the answers paid for.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 LedgerOption = Annotated[
     str | None,

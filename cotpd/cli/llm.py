@@ -11,7 +11,9 @@ from cotpd.errors import LlmError
 
 DEFAULT_MODEL = "qwen2.5-coder-1.5b-instruct"
 
-app = typer.Typer(help="The language model: serve one here, or ask it one question.", no_args_is_help=True)
+app = typer.Typer(
+    help="Serve a language model here, or ask one a single question.", no_args_is_help=True, add_completion=False
+)
 
 
 @app.command()

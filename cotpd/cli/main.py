@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import typer
 
-from cotpd.cli import ask, compare, data, explain, ledger, llm, models, plan, predict, preset, registry, show
+from cotpd.cli.lazy import LazyGroup
 from cotpd.cli.output import warn
 from cotpd.errors import CotpdError
 from cotpd.escaping import mark_logs
@@ -16,24 +16,18 @@ from cotpd.storage import explain_full_disk
 
 app = typer.Typer(
     name="cotpd",
+    cls=LazyGroup,
     help="Distil a large language model's reasoning about posts with pictures into a small text-only model.\n\n"
     "Run the pipeline with `dvc repro` (or `make run`), then ask the registered student: "
     'cotpd predict "Eileen Collins waves from the pad at Kennedy"',
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("plan")(plan.plan)
-app.command("ask")(ask.ask)
-app.command("predict")(predict.predict)
-app.command("explain")(explain.explain)
-app.command("show")(show.show)
-app.command("compare")(compare.compare)
-app.add_typer(data.app, name="data")
-app.add_typer(preset.app, name="preset")
-app.add_typer(models.app, name="models")
-app.add_typer(llm.app, name="llm")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(registry.app, name="registry")
+
+
+@app.callback()
+def start() -> None:
+    """Have click treat `cotpd` as a group; its help is that of the Typer object."""
 
 
 def main() -> None:

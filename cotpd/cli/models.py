@@ -6,7 +6,7 @@ import typer
 
 from cotpd.cli.output import console, show
 
-app = typer.Typer(help="Weights by name: what is catalogued, and fetching it.", no_args_is_help=True)
+app = typer.Typer(help="List the catalogued weights, and fetch them.", no_args_is_help=True, add_completion=False)
 
 
 @app.command("list")

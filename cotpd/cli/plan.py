@@ -28,10 +28,10 @@ def plan(
     params_file: Annotated[Path, typer.Option("--params", help="The parameter file.")] = Path("params.yaml"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Count requests, tokens, cost and time before anything is asked. Nothing is sent.
+    """Count requests, tokens, cost and time before anything is asked.
 
-    Tokens are those of requests that neither the ledger answers nor a batch holds. Prices are those of
-    llm.prices; a model that is not in the table has none.
+    Nothing is sent. Tokens are those of requests that neither the ledger answers nor a batch holds. Prices are
+    those of llm.prices; a model that is not in the table has none.
 
     \b
     Example:

@@ -35,7 +35,7 @@ def predict(
     batch_size: Annotated[int, typer.Option(min=1, help="Posts at a time.")] = 32,
     device: Device = "auto",
 ) -> None:
-    """Find the named entities of posts, or the relation of a pair, with a trained student.
+    """Find the named entities of posts, or the relation of a pair.
 
     \b
     Examples:

@@ -11,7 +11,9 @@ from cotpd.cli.output import show
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 
-app = typer.Typer(help="Point params.yaml at other data or another task.", no_args_is_help=True)
+app = typer.Typer(
+    help="Point params.yaml at other data or another task.", no_args_is_help=True, add_completion=False
+)
 FOLDER = Path(__file__).parent.parent / "presets"  # part of the package, so that a wheel brings them along
 
 

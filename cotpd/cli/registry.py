@@ -7,7 +7,9 @@ import typer
 
 from cotpd.cli.output import console, show
 
-app = typer.Typer(help="List, promote and roll back registered students.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, promote and roll back registered students.", no_args_is_help=True, add_completion=False
+)
 Name = Annotated[str | None, typer.Option(help="Registered name; null takes the one of params.yaml.")]
 
 

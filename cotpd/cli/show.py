@@ -18,7 +18,7 @@ STUDENT = Path("models/student/student.json")
 
 
 def show() -> None:
-    """Show the scores of the last run, the registered version and its aliases, and how to ask it.
+    """Show the last run's scores and the registered versions.
 
     Example: cotpd show
     """
