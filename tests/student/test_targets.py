@@ -1,4 +1,4 @@
-"""What frozen teachers believe: averaged, blind to gold labels, the same after a journey through a file."""
+"""Frozen teachers' soft targets: averaged, independent of gold labels, unchanged by saving and loading."""
 
 import pytest
 import torch
@@ -43,7 +43,7 @@ def is_same(left: Targets, right: Targets) -> bool:
     return left.digest == right.digest and list(left.rows) == list(right.rows)
 
 
-def test_beliefs_are_distributions_averaged_over_the_teachers(teachers, examples):
+def test_soft_targets_are_distributions_averaged_over_the_teachers(teachers, examples):
     first, second, average = (
         compute_soft_targets(chosen, examples, 1.0) for chosen in (teachers[:1], teachers[1:], teachers)
     )
@@ -59,7 +59,7 @@ def test_gold_labels_are_not_looked_at(teachers, examples):
     assert is_same(compute_soft_targets(teachers, examples, 2.0), compute_soft_targets(teachers, hidden, 2.0))
 
 
-def test_mixed_precision_moves_beliefs_a_little_and_leaves_them_distributions(teachers, examples):
+def test_mixed_precision_moves_soft_targets_a_little_and_leaves_them_distributions(teachers, examples):
     single, mixed = (
         compute_soft_targets(teachers, examples, 1.0, device="cpu", bf16=bf16) for bf16 in ("off", "on")
     )
@@ -104,7 +104,7 @@ def test_teachers_of_other_labels_are_refused(small, ner_examples, tmp_path):
         compute_soft_targets([tmp_path / "0", tmp_path / "1"], ner_examples, 1.0)
 
 
-def test_a_student_that_believes_the_same_has_nothing_to_learn_from_the_teacher(small, task, examples, tmp_path):
+def test_a_student_with_the_teachers_distribution_has_nothing_to_learn_from_the_teacher(small, task, examples, tmp_path):
     params = small.model_copy(update={"prompt_length": 0})
     student = build_learner(params, task, 3, ("text",))
     student.save(tmp_path / "same")
