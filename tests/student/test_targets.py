@@ -104,7 +104,9 @@ def test_teachers_of_other_labels_are_refused(small, ner_examples, tmp_path):
         compute_soft_targets([tmp_path / "0", tmp_path / "1"], ner_examples, 1.0)
 
 
-def test_a_student_with_the_teachers_distribution_has_nothing_to_learn_from_the_teacher(small, task, examples, tmp_path):
+def test_a_student_with_the_teachers_distribution_has_nothing_to_learn_from_the_teacher(
+    small, task, examples, tmp_path
+):
     params = small.model_copy(update={"prompt_length": 0})
     student = build_learner(params, task, 3, ("text",))
     student.save(tmp_path / "same")
