@@ -38,8 +38,8 @@ def ask(
       cotpd ask --model gpt-4o-mini --kind sentence
     """
     from cotpd.config import load_params
-    from cotpd.knowledge.plan import all_requests, with_kinds
     from cotpd.llm.backends import backends
+    from cotpd.pipeline.plan import all_requests, with_kinds
 
     params = load_params(params_file)
     chosen = backends(params.llm, model or None)

@@ -12,9 +12,9 @@ from cotpd.data.records import Kind
 
 if TYPE_CHECKING:
     from cotpd.config import Params
-    from cotpd.knowledge.plan import Plan
     from cotpd.llm.ask import Request
     from cotpd.llm.params import LlmParams
+    from cotpd.pipeline.plan import Plan
 
 
 def plan(
@@ -40,8 +40,8 @@ def plan(
       cotpd plan --all --json
     """
     from cotpd.config import load_params
-    from cotpd.knowledge.plan import make_plan
     from cotpd.llm.backends import backends
+    from cotpd.pipeline.plan import make_plan
 
     params = load_params(params_file)
     if model is not None:

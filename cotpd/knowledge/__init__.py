@@ -1,1 +1,1 @@
-"""Which questions the pipeline asks: built, counted before they are paid for, and repeated after failed checks."""
+"""Which questions the pipeline asks, and how they are repeated after failed checks."""

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from cotpd.cli.main import app
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
-from cotpd.knowledge.plan import all_requests
 from cotpd.llm.ask import ask_all
 from cotpd.llm.backends import backends
 from cotpd.llm.params import LlmParams
+from cotpd.pipeline.plan import all_requests
 
 from .conftest import FakeServer, error
 

@@ -12,10 +12,10 @@ from cotpd.cli.main import app
 from cotpd.config import Params
 from cotpd.data.records import Kind
 from cotpd.errors import DataError, LlmError
-from cotpd.knowledge.plan import Plan, learn_rates, make_plan, with_kinds
 from cotpd.llm.ask import Request, ask_all
 from cotpd.llm.chat_request import chat_call
 from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.pipeline.plan import Plan, learn_rates, make_plan, with_kinds
 from tests.llm.batch_server import BatchApi
 
 ROOT = Path(__file__).parents[2]
