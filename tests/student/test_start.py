@@ -33,10 +33,10 @@ def close(left, right, names):
 def test_it_begins_with_the_teachers_weights_and_prompts_of_its_own(begin, objective, tmp_path):
     teacher, fresh = begin("teacher", seed=1), begin("fresh", objective, seed=2)
     taught = begin("taught", objective, seed=2, start=tmp_path / "teacher")
-    fresh = taught.keys() - teacher.keys()
+    new_weights = taught.keys() - teacher.keys()
     assert close(taught, teacher, teacher)
-    assert all(name.startswith("generator.") for name in fresh)
-    assert close(taught, fresh, fresh)
+    assert all(name.startswith("generator.") for name in new_weights)
+    assert close(taught, fresh, new_weights)
     assert not close(fresh, teacher, ["head.out.weight"] if "head.out.weight" in teacher else teacher)
 
 
