@@ -6,12 +6,13 @@ Nothing below cotpd.pipeline imports it: a package is given its own section.
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, Self, get_args, get_origin
 
 from pydantic import Field, ValidationError, model_validator
 
 from cotpd.augment.params import AugmentParams
 from cotpd.data.params import DataParams
+from cotpd.data.records import TaskName
 from cotpd.errors import ConfigError
 from cotpd.evaluation.params import EvaluateParams
 from cotpd.expectations.params import ValidateParams
@@ -31,7 +32,7 @@ _SECRET_KEYS = {"api_key_env", "headers_env"}  # where a key may have been paste
 class Params(Section):
     """All of params.yaml."""
 
-    task: Literal["ner", "re"] = "ner"
+    task: TaskName = "ner"
     """ner: named entities; re: the relation of a given pair."""
     seed: int = 13
     """Seeds everything that is drawn."""

@@ -10,6 +10,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SPLITS = ("train", "valid", "test")
+TaskName = Literal["ner", "re"]
+Span = tuple[int, int]  # start and end, end exclusive; tokens, unless a name or a comment says characters
 NO_RELATION = "None"  # MNRE's name for "these two are not related"; left out of the micro-F1
 
 

@@ -7,11 +7,11 @@ post, never a silent O.
 from collections.abc import Iterable, Sequence
 from typing import Self
 
-from cotpd.data.records import Record
+from cotpd.data.bio import OUTSIDE, TypedSpan, decode_tags
+from cotpd.data.records import Record, TaskName
 from cotpd.errors import DataError
 from cotpd.student.examples import Example
-from cotpd.student.tasks import Task, TaskName, find_task
-from cotpd.student.tasks.named_entities import OUTSIDE
+from cotpd.student.tasks import Task, find_task
 
 
 class LabelSet(Record):
@@ -70,18 +70,9 @@ class LabelSet(Record):
             "Correct it, or add it to data.types and train again.",
         )
 
-    def decode_spans(self, tags: Sequence[int]) -> list[tuple[int, int, str]]:
-        """Return the mentions (start, end, type) of a tag sequence; a stray I- begins a mention."""
-        spans: list[tuple[int, int, str]] = []
-        for position, tag in enumerate(tags):
-            prefix, _, kind = self.names[tag].partition("-")
-            if prefix == OUTSIDE:
-                continue
-            if prefix == "I" and spans and spans[-1][1:] == (position, kind):
-                spans[-1] = (spans[-1][0], position + 1, kind)
-            else:
-                spans.append((position, position + 1, kind))
-        return spans
+    def decode_spans(self, tags: Sequence[int]) -> list[TypedSpan]:
+        """Return the mentions of a tag sequence; an I- that continues nothing begins a mention."""
+        return decode_tags(self.names[tag] for tag in tags)[0]
 
     def list_continuations(self) -> list[int]:
         """Return, for each tag, the tag that continues its mention: I- of its type; for O, O itself (NER)."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cotpd.data.bio import spans_to_tags
+from cotpd.data.bio import encode_spans
 from cotpd.data.readers.file_format import Source
 from cotpd.data.readers.twitter import read
 from cotpd.data.records import Kind
@@ -47,7 +47,7 @@ TOKEN = st.text(st.characters(blacklist_characters="\t\n\r", blacklist_categorie
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 def test_any_tokens_survive(tmp_path, tokens: list[tuple[str, bool]]) -> None:
     spans = [(at, at + 1, "PER") for at, (_, marked) in enumerate(tokens) if marked]
-    tags = spans_to_tags(spans, len(tokens))
+    tags = encode_spans(spans, len(tokens))
     path = tmp_path / "train.txt"
     lines = "".join(f"{token}\t{tag}\n" for (token, _), tag in zip(tokens, tags, strict=True))
     path.write_bytes(f"IMGID:x\n{lines}\n".encode())

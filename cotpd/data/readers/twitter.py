@@ -7,7 +7,7 @@ so nothing is lost by it. CRLF and LF line ends both occur in the published file
 import re
 from collections.abc import Iterator
 
-from cotpd.data.bio import read_tags
+from cotpd.data.bio import decode_tags
 from cotpd.data.readers.file_format import Format, Rows, Source, attempt
 from cotpd.data.readers.text_files import numbered_lines
 from cotpd.data.readers.values import RowError
@@ -91,7 +91,7 @@ def _post(source: Source, block: Block, image: str) -> Post:
         raise RowError("the post has no tokens", "Remove it, or add its tokens below the IMGID line.")
     tokens = [token for token, _ in columns]
     try:
-        spans, orphans = read_tags([tag for _, tag in columns])
+        spans, orphans = decode_tags([tag for _, tag in columns])
     except ValueError as error:
         raise RowError(str(error), "Mend the tag.") from None
     text, offsets = join_tokens(tokens)

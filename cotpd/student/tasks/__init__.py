@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, RootModel, Tag
 
-from cotpd.student.tasks.base import Span, Task, TaskName
+from cotpd.data.records import Span, TaskName
+from cotpd.student.tasks.base import Task
 from cotpd.student.tasks.named_entities import GoldMention, NamedEntities, NerPrediction, PredictedMention
 from cotpd.student.tasks.relations import GoldRelation, PredictedRelation, Relations, RePrediction
 

@@ -6,11 +6,11 @@ file, and no caller asks which task it has.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from cotpd.data.records import Entity, Post, Record
+from cotpd.data.records import Entity, Post, Record, Span, TaskName
 from cotpd.student.tasks.scores import Scores
 from cotpd.student.windows import TextWindows
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from cotpd.student.labels import LabelSet
     from cotpd.student.tasks import Predicted, Prediction
 
-TaskName = Literal["ner", "re"]
-Span = tuple[int, int]  # start and end, end exclusive
 Mark = tuple[int, int, str]  # a span of tokens, and its type or role
 NO_SCORE = -1.0  # of a prediction without a probability, in a table that another program wrote
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cotpd.data.records import Entity, Post
+from cotpd.data.bio import OUTSIDE, encode_spans, split_tag
+from cotpd.data.records import Entity, Post, Span
 from cotpd.errors import DataError
-from cotpd.student.tasks.base import NO_SCORE, Annotation, Mark, PredictionRecord, Span, Task
+from cotpd.student.tasks.base import NO_SCORE, Annotation, Mark, PredictionRecord, Task
 from cotpd.student.tasks.scores import Scores, TypeScore
 from cotpd.student.windows import TextWindows, cut_windows
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from cotpd.student.labels import LabelSet
     from cotpd.student.tasks import Predicted
 
-OUTSIDE = "O"
 NOTHING = "(nothing)"  # the other side of a missed or a spurious entity
 DIGITS = 4  # of a probability: further ones differ between processors, and the table would never be the same again
 
@@ -161,11 +161,9 @@ class NamedEntities(Task):
 
     def encode_gold(self, example: "Example", labels: "LabelSet") -> list[int]:
         """Return the tag of each token."""
-        tags = [0] * len(example.tokens)
-        for entity in example.entities:
-            begin = labels.find_index(f"B-{entity.type}", str(entity.type), example)
-            tags[entity.start : entity.end] = [begin] + [begin + 1] * (entity.end - entity.start - 1)
-        return tags
+        spans = [(entity.start, entity.end, str(entity.type)) for entity in example.entities]
+        tags = encode_spans(spans, len(example.tokens))
+        return [labels.find_index(tag, split_tag(tag)[1], example) for tag in tags]
 
     def place_states(
         self, example: "Example", subwords: list[list[int]], vocabulary: int, room: int
@@ -262,12 +260,8 @@ def _encode_sides(
 
 
 def _encode_bio(spans: Sequence[GoldMention], length: int, post_id: str) -> list[str]:
-    tags = [OUTSIDE] * length
-    for start, end, label in spans:
-        if any(tag != OUTSIDE for tag in tags[start:end]):
-            raise DataError(
-                f"post {post_id}: the entity at tokens {start} to {end} overlaps another one",
-                "Entities of one post must not overlap: keep one of the two.",
-            )
-        tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
-    return tags
+    try:
+        return encode_spans(spans, length)
+    except ValueError as error:
+        remedy = "Entities of one post hold at least one token and must not overlap."
+        raise DataError(f"post {post_id}: {error}", remedy) from None

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cotpd.data.records import NO_RELATION, Entity, Post
+from cotpd.data.records import NO_RELATION, Entity, Post, Span
 from cotpd.errors import DataError
-from cotpd.student.tasks.base import NO_SCORE, Annotation, Mark, PredictionRecord, Span, Task
+from cotpd.student.tasks.base import NO_SCORE, Annotation, Mark, PredictionRecord, Task
 from cotpd.student.tasks.scores import Scores, TypeScore
 from cotpd.student.windows import TextWindows, insert_markers
 
