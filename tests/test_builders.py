@@ -8,7 +8,7 @@ from tests.builders import build_post, build_posts, build_row
 def test_markup_becomes_text_and_entities() -> None:
     post = build_post("so, [Ada Lovelace](PER) in [Rome](LOC)!", id="a", relations=[(0, 1, "at")], image="a.jpg")
 
-    mentions = [(post.mention(entity), entity.type) for entity in post.entities]
+    mentions = [(post.get_mention(entity), entity.type) for entity in post.entities]
     assert post.text == "so, Ada Lovelace in Rome!"
     assert mentions == [("Ada Lovelace", "PER"), ("Rome", "LOC")]
     assert [(relation.head, relation.tail, relation.label) for relation in post.relations] == [(0, 1, "at")]

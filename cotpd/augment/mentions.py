@@ -26,7 +26,7 @@ class Mentions:
         for post in posts:
             for index, entity in enumerate(post.entities):
                 if group := group_of(post, index, entity):
-                    forms[group].add(post.mention(entity))
+                    forms[group].add(post.get_mention(entity))
         return cls({group: tuple(sorted(names)) for group, names in forms.items()})
 
     @cached_property

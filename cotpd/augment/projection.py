@@ -99,7 +99,7 @@ def _annotated(post: Post) -> dict[str, list[Span]]:
     types: dict[str, set[str | None]] = defaultdict(set)
     spans: dict[str, list[Span]] = defaultdict(list)
     for entity in post.entities:
-        surface = post.mention(entity)
+        surface = post.get_mention(entity)
         types[surface].add(entity.type)
         spans[surface].append((entity.start, entity.end))
     for surface, names in types.items():
@@ -117,7 +117,7 @@ def _refuse_other_count(surface: str, wanted: int, there: int) -> None:
 
 def _moved(post: Post, entity: Entity, own: dict[str, list[Span]], found: dict[str, list[Span]]) -> Entity:
     """The entity where the rewrite has it: the second of one form in the post is the second in the rewrite."""
-    surface = post.mention(entity)
+    surface = post.get_mention(entity)
     start, end = found[surface][own[surface].index((entity.start, entity.end))]
     return entity.model_copy(update={"start": start, "end": end})
 

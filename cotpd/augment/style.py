@@ -11,7 +11,7 @@ from cotpd.llm.prompts import PromptSet
 
 def ask(post: Post, prompts: PromptSet) -> Question:
     """The question for a post: its text, and the mentions to keep."""
-    mentions = list(dict.fromkeys(post.mention(entity) for entity in post.entities))
+    mentions = list(dict.fromkeys(post.get_mention(entity) for entity in post.entities))
     return Question(post, Kind.STYLE, prompts.render(Kind.STYLE, text=post.text, mentions=mentions))
 
 

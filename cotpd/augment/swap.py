@@ -46,7 +46,7 @@ def _fits(new: str, old: str, post: Post) -> bool:
     words = [token.text for token in tokenize(new)]
     if f" {' '.join(words)} ".casefold() in f" {' '.join(post.tokens)} ".casefold():
         return False
-    before = {post.tokens[at.start - 1] for at in post.entities if at.start and post.mention(at) == old}
+    before = {post.tokens[at.start - 1] for at in post.entities if at.start and post.get_mention(at) == old}
     return len(words) == 1 or before.isdisjoint({"#", "@"})
 
 
@@ -59,7 +59,7 @@ def _swappable(post: Post) -> dict[str, Group]:
             for other in post.entities
         )
         group = () if overlapped else group_of(post, index, entity)
-        groups.setdefault(post.mention(entity), set()).add(group)
+        groups.setdefault(post.get_mention(entity), set()).add(group)
     return {surface: next(iter(found)) for surface, found in groups.items() if len(found) == 1 and found != {()}}
 
 
@@ -68,7 +68,7 @@ def replace(post: Post, old: str, new: str) -> Post:
 
     No such entity may overlap another one. Order and relations of the entities stay.
     """
-    swapped = {entity.start: entity.end for entity in post.entities if post.mention(entity) == old}
+    swapped = {entity.start: entity.end for entity in post.entities if post.get_mention(entity) == old}
     pieces = [(token.start, token.end) for token in tokenize(new)]
     text, offsets, read, index = "", [], 0, 0
     moved: dict[int, int] = {}  # token index in the old post: in the new one

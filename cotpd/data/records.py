@@ -96,8 +96,8 @@ class Post(Record):
                 raise ValueError("a relation names an entity that the post does not have")
         return self
 
-    def mention(self, entity: Entity) -> str:
-        """The text of an entity as it stands in the post."""
+    def get_mention(self, entity: Entity) -> str:
+        """Return the text of an entity as it stands in the post."""
         return self.text[self.offsets[entity.start][0] : self.offsets[entity.end - 1][1]]
 
 

@@ -44,7 +44,7 @@ def augmented_cells(row: Answer, post: Post) -> Cells:
         "image": tidy(row.text) if row.kind is Kind.IMAGE else None,
         "verdict": row.text.strip() if verdict else None,
         "post": post.text,
-        "mentions": json.dumps([post.mention(entity) for entity in post.entities]) if style else None,
+        "mentions": json.dumps([post.get_mention(entity) for entity in post.entities]) if style else None,
         # a yes is whole, whatever would have followed it
         "finish_reason": None if verdict and end == "length" else end,
     }

@@ -26,7 +26,7 @@ Answerer = Callable[[Kind, Post], tuple[str, str]]
 
 def good(kind: Kind, post: Post) -> tuple[str, str]:
     """What a model says that does as it is told, and how it stops."""
-    names = " and ".join(post.mention(entity) for entity in post.entities)
+    names = " and ".join(post.get_mention(entity) for entity in post.entities)
     said = {
         Kind.STYLE: f"guess what: {names}, that is it!",
         Kind.ENTITY: "Yes.",

@@ -14,7 +14,7 @@ POST = marked("a", "[Ada Lovelace](PER) meets [Grace](PER) in [New York](LOC), n
 
 
 def spans(post: Post) -> list[tuple[str, str | None]]:
-    return [(post.mention(entity), entity.type) for entity in post.entities]
+    return [(post.get_mention(entity), entity.type) for entity in post.entities]
 
 
 def test_mentions_are_found_again_in_any_order_and_keep_their_index() -> None:
@@ -28,8 +28,8 @@ def test_relations_stay_between_the_same_two() -> None:
     post = marked("a", "[Ada](PER) of [Acme](ORG)", ((0, 1, "/per/org/member_of"),))
     rewrite = project(post, "Acme has Ada")
     relation = rewrite.relations[0]
-    assert rewrite.mention(rewrite.entities[relation.head]) == "Ada"
-    assert rewrite.mention(rewrite.entities[relation.tail]) == "Acme"
+    assert rewrite.get_mention(rewrite.entities[relation.head]) == "Ada"
+    assert rewrite.get_mention(rewrite.entities[relation.tail]) == "Acme"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_whatever_is_projected_says_the_same_mentions_in_the_same_order(post: Po
 def test_a_shuffled_post_is_projected_whole_or_refused(post: Post, rng) -> None:
     segments, at = [], 0
     for entity in post.entities:
-        segments += [*post.tokens[at : entity.start], post.mention(entity)]
+        segments += [*post.tokens[at : entity.start], post.get_mention(entity)]
         at = entity.end
     segments += post.tokens[at:]
     rng.shuffle(segments)

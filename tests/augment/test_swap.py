@@ -22,7 +22,7 @@ def test_the_mention_is_swapped_and_the_rest_stays_byte_for_byte() -> None:
     post = marked("a", "so,  [Ada](PER)'s   car (in [Rome](LOC)) 😀", ((0, 1, "at"),))
     made = swap(post, marked("b", "[Grace Brewster Hopper](PER)"))
     assert made.post.text == "so,  Grace Brewster Hopper's   car (in Rome) 😀"
-    assert [made.post.mention(entity) for entity in made.post.entities] == ["Grace Brewster Hopper", "Rome"]
+    assert [made.post.get_mention(entity) for entity in made.post.entities] == ["Grace Brewster Hopper", "Rome"]
     assert made.post.relations == post.relations
     assert (made.old, made.new, made.group) == ("Ada", "Grace Brewster Hopper", ("PER",))
 
@@ -87,26 +87,26 @@ def posts(draw: st.DrawFn) -> Post:
 
 @given(posts().filter(lambda post: post.entities), names, st.data())
 def test_spans_give_the_new_mention_and_nothing_else_changes(post: Post, new: str, data: st.DataObject) -> None:
-    old = post.mention(data.draw(st.sampled_from(post.entities)))
+    old = post.get_mention(data.draw(st.sampled_from(post.entities)))
     made = replace(post, old, new)
     expected, at = "", 0
     for entity in post.entities:
-        if post.mention(entity) == old:
+        if post.get_mention(entity) == old:
             start, end = post.offsets[entity.start][0], post.offsets[entity.end - 1][1]
             expected += post.text[at:start] + new
             at = end
     assert made.text == expected + post.text[at:]
     for before, after in zip(post.entities, made.entities, strict=True):
         assert after.type == before.type
-        assert made.mention(after) == (new if post.mention(before) == old else post.mention(before))
+        assert made.get_mention(after) == (new if post.get_mention(before) == old else post.get_mention(before))
     kept = [token for index, token in enumerate(post.tokens) if not _within(index, post, old)]
     assert [token for index, token in enumerate(made.tokens) if not _moved(index, post, made, old)] == kept
 
 
 def _within(index: int, post: Post, old: str) -> bool:
-    return any(e.start <= index < e.end for e in post.entities if post.mention(e) == old)
+    return any(e.start <= index < e.end for e in post.entities if post.get_mention(e) == old)
 
 
 def _moved(index: int, post: Post, made: Post, old: str) -> bool:
     pairs = zip(post.entities, made.entities, strict=True)
-    return any(after.start <= index < after.end for before, after in pairs if post.mention(before) == old)
+    return any(after.start <= index < after.end for before, after in pairs if post.get_mention(before) == old)

@@ -14,7 +14,10 @@ def test_a_row_is_read_with_all_that_it_says(load, write, row) -> None:
     [post] = load().posts["train"]
     assert (post.id, post.image, post.caption) == ("7", "images/a.jpg", "a street")
     assert post.knowledge == {Kind.NOUN: "Ada: a name"}
-    assert [(post.mention(entity), entity.type) for entity in post.entities] == [("Ada", "PER"), ("London", "LOC")]
+    assert [(post.get_mention(entity), entity.type) for entity in post.entities] == [
+        ("Ada", "PER"),
+        ("London", "LOC"),
+    ]
     assert [(r.head, r.tail, r.label) for r in post.relations] == [(0, 1, "None")]
     assert post.line == 1
 
@@ -34,8 +37,8 @@ def test_tokens_may_be_given_and_then_spans_count_tokens(load, write) -> None:
         ],
     )
     first, second = load().posts["train"]
-    assert first.mention(first.entities[0]) == "New York-Times"
-    assert second.mention(second.entities[0]) == "New  York-Times"
+    assert first.get_mention(first.entities[0]) == "New York-Times"
+    assert second.get_mention(second.entities[0]) == "New  York-Times"
     assert second.text == "in the New  York-Times!"
 
 
@@ -56,7 +59,7 @@ def test_offsets_hold_with_emoji_right_to_left_and_odd_separators(load, write, t
     write("train.jsonl", [{"id": "1", "text": text, "entities": [entity]}])
     [post] = load().posts["train"]
     assert post.text == text
-    assert post.mention(post.entities[0]) == mention
+    assert post.get_mention(post.entities[0]) == mention
 
 
 BAD: list[tuple[dict[str, Any], str, str]] = [

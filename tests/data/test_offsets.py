@@ -13,7 +13,7 @@ def post(start: int, end: int, text: str = PARTY, post_id: str = "1") -> dict:
 
 def mention(dataset) -> str:
     [only] = dataset.posts["train"]
-    return only.mention(only.entities[0])
+    return only.get_mention(only.entities[0])
 
 
 @pytest.mark.parametrize("surface", ["Leo Roy", "Leo\nRoy"])

@@ -17,7 +17,7 @@ def test_posts_are_read_with_either_line_end(load, write, end: str) -> None:
     write("train.txt", POSTS.replace("\n", end))
     first, second = load().posts["train"]
     assert (first.id, first.text, first.line) == ("16_1", "Ada waves", 1)
-    assert second.mention(second.entities[0]) == "New York"
+    assert second.get_mention(second.entities[0]) == "New York"
     assert second.entities[0].type == "LOC"
 
 

@@ -19,7 +19,7 @@ def test_fine_types_become_coarse_and_are_counted(load, write) -> None:
     write("train.json", json.dumps([sentence("Ada visits London at Expo", mentions)], indent=1))
     dataset = load()
     [post] = dataset.posts["train"]
-    assert [(post.mention(e), e.type) for e in post.entities] == [
+    assert [(post.get_mention(e), e.type) for e in post.entities] == [
         ("Ada", "PER"),
         ("London", "LOC"),
         ("Expo", "MISC"),

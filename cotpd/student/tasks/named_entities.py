@@ -224,7 +224,7 @@ def _require_types(post: Post, entities: Sequence[Entity]) -> None:
     for entity in entities:
         if entity.type is None:
             raise DataError(
-                f"{post.file}:{post.line}: post {post.id}: the mention {post.mention(entity)!r} has no type",
+                f"{post.file}:{post.line}: post {post.id}: the mention {post.get_mention(entity)!r} has no type",
                 "Give it one, or use task: re.",
             )
 
@@ -233,8 +233,8 @@ def _require_no_overlap(post: Post, entities: Sequence[Entity]) -> None:
     for left, right in pairwise(entities):
         if right.start < left.end:
             raise DataError(
-                f"{post.file}:{post.line}: post {post.id}: {post.mention(left)!r} and"
-                f" {post.mention(right)!r} overlap",
+                f"{post.file}:{post.line}: post {post.id}: {post.get_mention(left)!r} and"
+                f" {post.get_mention(right)!r} overlap",
                 "BIO tags know no overlap: keep one of the two.",
             )
 
