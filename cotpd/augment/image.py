@@ -2,7 +2,7 @@
 
 from cotpd.augment.question import Question
 from cotpd.data.records import Answer, Augmented, Kind, Post
-from cotpd.expectations.wording import tidy
+from cotpd.expectations.wording import make_plain_line
 from cotpd.llm.prompts import PromptSet
 
 
@@ -14,4 +14,4 @@ def ask(post: Post, prompts: PromptSet) -> Question:
 def take(question: Question, answer: Answer) -> Augmented:
     """The post as it is, with the imagined caption; what was said about its real picture is not kept."""
     kept = (Kind.NOUN, Kind.SENTENCE)
-    return question.augmented(question.post, answer, keep_knowledge=kept, caption=tidy(answer.text))
+    return question.augmented(question.post, answer, keep_knowledge=kept, caption=make_plain_line(answer.text))

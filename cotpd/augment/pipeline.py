@@ -16,7 +16,7 @@ from cotpd.augment.question import STEP, Question, Rejected
 from cotpd.config import Params
 from cotpd.data.records import AUGMENT_KINDS, Answer, Augmented, Kind, Post, Quarantined
 from cotpd.errors import LlmError
-from cotpd.expectations import check
+from cotpd.expectations import check_rows
 from cotpd.llm.ask import AskResult, ask_all
 from cotpd.llm.prompts import PromptSet
 
@@ -117,7 +117,7 @@ class _Run:
     def take(self, answers: Sequence[Answer]) -> None:
         """Keep what holds of the answers, and note why the others do not."""
         by_id = {question.post.id: question.post for question in self.questions.values()}
-        _, bad = check(answers, "augmented", by_id, step=STEP)
+        _, bad = check_rows(answers, "augmented", by_id, step=STEP)
         reasons = {(row.id, Kind(row.row["kind"])): row.reason for row in bad}
         for answer in answers:
             key = (answer.id, answer.kind)

@@ -5,7 +5,7 @@ from collections.abc import Container
 from cotpd.augment.projection import ProjectionError, project
 from cotpd.augment.question import Question, Rejected
 from cotpd.data.records import KNOWLEDGE_KINDS, Answer, Augmented, Kind, Post
-from cotpd.expectations.frames import rewrite_text
+from cotpd.expectations.frames import extract_rewrite
 from cotpd.llm.prompts import PromptSet
 
 
@@ -27,7 +27,7 @@ def take(question: Question, answer: Answer, strangers: Container[str]) -> Augme
         Rejected: The labels cannot be carried over safely.
     """
     try:
-        post = project(question.post, rewrite_text(answer), strangers)
+        post = project(question.post, extract_rewrite(answer), strangers)
     except ProjectionError as error:
         raise Rejected(str(error)) from None
     return question.augmented(post, answer, keep_knowledge=KNOWLEDGE_KINDS)

@@ -1,7 +1,8 @@
-"""Expectations of our own, which the suites name beside Great Expectations' stock ones.
+"""The project's own expectations, which the suites name beside those of Great Expectations.
 
-Importing this module registers them; a suite that is loaded without it would silently lose them, so the loader
-imports it and counts. Each is a thin wrapper over a judgement in :mod:`cotpd.expectations.wording`.
+Importing this module registers them. Great Expectations would drop them silently from a suite that is loaded
+without this import, so the loader imports it and counts. Each wraps a function of
+:mod:`cotpd.expectations.wording`, :mod:`cotpd.expectations.obedience` or :mod:`cotpd.completions`.
 """
 
 import json
@@ -18,8 +19,8 @@ from great_expectations.expectations.metrics.map_metric_provider import (
 )
 
 from cotpd.completions import has_control_tokens
-from cotpd.expectations.obedience import is_foreign, obeys
-from cotpd.expectations.wording import copies, count_words, missing, repeats_itself
+from cotpd.expectations.obedience import is_foreign, is_obedient
+from cotpd.expectations.wording import compute_repeated_share, count_words, find_missing_mentions, is_copy
 
 
 class WordCount(ColumnMapMetricProvider):
@@ -29,7 +30,7 @@ class WordCount(ColumnMapMetricProvider):
     condition_value_keys = ("min_words", "max_words")
 
     @column_condition_partial(engine=PandasExecutionEngine)
-    def _pandas(cls, column: pd.Series, min_words: int, max_words: int, **_: Any) -> pd.Series:  # noqa: N805
+    def _evaluate(cls, column: pd.Series, min_words: int, max_words: int, **_: Any) -> pd.Series:  # noqa: N805
         return column.map(lambda text: min_words <= count_words(text) <= max_words).astype(bool)
 
 
@@ -43,17 +44,17 @@ class ExpectColumnValuesToHaveWordsBetween(ColumnMapExpectation):
 
 
 class ControlTokens(ColumnMapMetricProvider):
-    """Whether no control token of a model stands in the text."""
+    """Whether the text contains no control token."""
 
     condition_metric_name = "column_values.cotpd_no_control_tokens"
 
     @column_condition_partial(engine=PandasExecutionEngine)
-    def _pandas(cls, column: pd.Series, **_: Any) -> pd.Series:  # noqa: N805
+    def _evaluate(cls, column: pd.Series, **_: Any) -> pd.Series:  # noqa: N805
         return column.map(lambda text: not has_control_tokens(text)).astype(bool)
 
 
 class ExpectColumnValuesToHoldNoControlTokens(ColumnMapExpectation):
-    """Text holds no mark of turn, end or padding; :mod:`cotpd.completions.control_tokens` has the list of them."""
+    """Text contains no token for turn, end or padding; :mod:`cotpd.completions.control_tokens` lists them."""
 
     map_metric = "column_values.cotpd_no_control_tokens"
     success_keys = ("mostly",)
@@ -66,8 +67,8 @@ class Loop(ColumnMapMetricProvider):
     condition_value_keys = ("max_repeated",)
 
     @column_condition_partial(engine=PandasExecutionEngine)
-    def _pandas(cls, column: pd.Series, max_repeated: float, **_: Any) -> pd.Series:  # noqa: N805
-        return column.map(lambda text: repeats_itself(text) <= max_repeated).astype(bool)
+    def _evaluate(cls, column: pd.Series, max_repeated: float, **_: Any) -> pd.Series:  # noqa: N805
+        return column.map(lambda text: compute_repeated_share(text) <= max_repeated).astype(bool)
 
 
 class ExpectColumnValuesNotToLoop(ColumnMapExpectation):
@@ -79,7 +80,7 @@ class ExpectColumnValuesNotToLoop(ColumnMapExpectation):
 
 
 class Copy(ColumnPairMapMetricProvider):
-    """Whether the text in column A says more than that in column B."""
+    """Whether the text in column A is not a copy of the text in column B."""
 
     condition_metric_name = "column_pair_values.cotpd_no_copy"
     condition_domain_keys = (
@@ -94,13 +95,13 @@ class Copy(ColumnPairMapMetricProvider):
     condition_value_keys = ("part",)
 
     @column_pair_condition_partial(engine=PandasExecutionEngine)
-    def _pandas(cls, column_A: pd.Series, column_B: pd.Series, part: bool, **_: Any) -> pd.Series:  # noqa: N803, N805
-        judged = [not copies(text, post, part=part) for text, post in zip(column_A, column_B, strict=True)]
-        return pd.Series(judged, index=column_A.index, dtype=bool)
+    def _evaluate(cls, column_A: pd.Series, column_B: pd.Series, part: bool, **_: Any) -> pd.Series:  # noqa: N803, N805
+        verdicts = [not is_copy(text, post, part=part) for text, post in zip(column_A, column_B, strict=True)]
+        return pd.Series(verdicts, index=column_A.index, dtype=bool)
 
 
 class ExpectColumnPairValuesNotToBeCopies(ColumnPairMapExpectation):
-    """Text A is not text B in other punctuation; with ``part``, nor a stretch of it."""
+    """Text A is not text B in other punctuation; with ``part``, nor a stretch of text B."""
 
     map_metric = "column_pair_values.cotpd_no_copy"
     success_keys = ("column_A", "column_B", "ignore_row_if", "part", "mostly")
@@ -109,20 +110,20 @@ class ExpectColumnPairValuesNotToBeCopies(ColumnPairMapExpectation):
 
 
 class Obedience(ColumnPairMapMetricProvider):
-    """Whether the text in column A does not do what the text in column B commands."""
+    """Whether the text in column A does not obey a command in the text in column B."""
 
     condition_metric_name = "column_pair_values.cotpd_no_obedience"
     condition_domain_keys = Copy.condition_domain_keys
     condition_value_keys = ()
 
     @column_pair_condition_partial(engine=PandasExecutionEngine)
-    def _pandas(cls, column_A: pd.Series, column_B: pd.Series, **_: Any) -> pd.Series:  # noqa: N803, N805
-        judged = [not obeys(text, post) for text, post in zip(column_A, column_B, strict=True)]
-        return pd.Series(judged, index=column_A.index, dtype=bool)
+    def _evaluate(cls, column_A: pd.Series, column_B: pd.Series, **_: Any) -> pd.Series:  # noqa: N803, N805
+        verdicts = [not is_obedient(text, post) for text, post in zip(column_A, column_B, strict=True)]
+        return pd.Series(verdicts, index=column_A.index, dtype=bool)
 
 
 class ExpectColumnPairValuesNotToObey(ColumnPairMapExpectation):
-    """Text A is not what text B commands its reader to say; posts are material and never instructions."""
+    """Text A is not what text B commands its reader to say: a post is material and never an instruction."""
 
     map_metric = "column_pair_values.cotpd_no_obedience"
     success_keys = ("column_A", "column_B", "ignore_row_if", "mostly")
@@ -137,9 +138,9 @@ class Language(ColumnPairMapMetricProvider):
     condition_value_keys = ()
 
     @column_pair_condition_partial(engine=PandasExecutionEngine)
-    def _pandas(cls, column_A: pd.Series, column_B: pd.Series, **_: Any) -> pd.Series:  # noqa: N803, N805
-        judged = [not is_foreign(text, post) for text, post in zip(column_A, column_B, strict=True)]
-        return pd.Series(judged, index=column_A.index, dtype=bool)
+    def _evaluate(cls, column_A: pd.Series, column_B: pd.Series, **_: Any) -> pd.Series:  # noqa: N803, N805
+        verdicts = [not is_foreign(text, post) for text, post in zip(column_A, column_B, strict=True)]
+        return pd.Series(verdicts, index=column_A.index, dtype=bool)
 
 
 class ExpectColumnPairValuesToBeEnglish(ColumnPairMapExpectation):
@@ -158,9 +159,12 @@ class Mentions(ColumnPairMapMetricProvider):
     condition_value_keys = ()
 
     @column_pair_condition_partial(engine=PandasExecutionEngine)
-    def _pandas(cls, column_A: pd.Series, column_B: pd.Series, **_: Any) -> pd.Series:  # noqa: N803, N805
-        judged = [not missing(json.loads(names), text) for text, names in zip(column_A, column_B, strict=True)]
-        return pd.Series(judged, index=column_A.index, dtype=bool)
+    def _evaluate(cls, column_A: pd.Series, column_B: pd.Series, **_: Any) -> pd.Series:  # noqa: N803, N805
+        verdicts = [
+            not find_missing_mentions(json.loads(names), text)
+            for text, names in zip(column_A, column_B, strict=True)
+        ]
+        return pd.Series(verdicts, index=column_A.index, dtype=bool)
 
 
 class ExpectColumnPairValuesToKeepMentions(ColumnPairMapExpectation):

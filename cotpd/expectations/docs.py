@@ -1,8 +1,8 @@
-"""Great Expectations' Data Docs: pages on every suite and on what each table came to, in a folder to open.
+"""Write Great Expectations' Data Docs: pages on every suite and on the results of each table.
 
-Trade-off: the pages are Great Expectations' own, and take style sheets from public addresses when they are opened
-on a machine that has a network; a remote logo that reports each visit is replaced by the local one. Times and
-random ids are taken out, so that the same tables give the same pages.
+Trade-off: the pages are Great Expectations' own, and load style sheets from public addresses when they are
+opened on a machine that has a network. A remote logo that reports each visit is replaced by the local one. Times
+and random ids are replaced by fixed ones, so that the same tables give the same pages.
 """
 
 import re
@@ -24,7 +24,7 @@ _LOGO = re.compile(r"https://great-expectations-web-assets[^\"')]*")
 
 
 def make_context() -> "EphemeralDataContext":
-    """A context that keeps the results of its checks in memory."""
+    """Return a context that keeps the results of its checks in memory."""
     quiet()
     import great_expectations as gx
 
@@ -36,11 +36,11 @@ def make_context() -> "EphemeralDataContext":
 
 
 def build_docs(context: "EphemeralDataContext", folder: Path) -> Path:
-    """Write the pages on all that a context has checked; returns the first page.
+    """Write the pages on every check of a context, and return the first page.
 
     Args:
-        context: Of :func:`make_context`, after its checks.
-        folder: Replaced.
+        context: From :func:`make_context`, after its checks.
+        folder: An existing one is replaced.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -52,24 +52,26 @@ def build_docs(context: "EphemeralDataContext", folder: Path) -> Path:
     _escape_results(context)
     context.build_data_docs()
     for page in sorted(folder.rglob("*.html")):
-        page.write_text(_settled(page.read_text("utf-8"), len(page.relative_to(folder).parents) - 1), "utf-8")
+        depth = len(page.relative_to(folder).parents) - 1
+        page.write_text(_make_reproducible(page.read_text("utf-8"), depth), "utf-8")
     return folder / "index.html"
 
 
 def _escape_results(context: "EphemeralDataContext") -> None:
-    """Great Expectations writes values into its pages as they are, where an answer could be a script."""
+    """Escape all values: an answer may be a script, and Great Expectations writes values into its pages as is."""
     store = context.validation_results_store
     for key in store.list_keys():
-        checked = store.get(key)
-        for result in checked.results:
+        validation = store.get(key)
+        for result in validation.results:
             result.result = escape_html(result.result)
             result.exception_info = escape_html(result.exception_info)
-        store.set(key, checked)
+        store.set(key, validation)
 
 
-def _settled(text: str, depth: int) -> str:
-    """A page without clock, random ids and remote logo; ``depth`` folders below the first page."""
+def _make_reproducible(text: str, depth: int) -> str:
+    """Return a page without clock, random ids and remote logo; it lies ``depth`` folders below the first page."""
     text = _LOGO.sub(f"{'../' * depth}static/images/logo-long.png", text)
-    names = {found: f"id-{number}" for number, found in enumerate(dict.fromkeys(_RANDOM.findall(text)))}
+    random_ids = dict.fromkeys(_RANDOM.findall(text))
+    names = {random_id: f"id-{number}" for number, random_id in enumerate(random_ids)}
     text = _RANDOM.sub(lambda match: names[match[0]], text)
     return _CLOCK.sub(NO_TIME.strftime("%Y%m%dT%H%M%S.%fZ"), text)

@@ -1,22 +1,27 @@
-"""The suites: reviewed JSON files in expectations/, loaded so that none of their expectations can get lost.
+"""Load suites, reviewed JSON files in expectations/, so that none of their expectations is lost.
+
+Great Expectations drops an expectation whose name it does not know, and reports that everything passed. Each one
+is therefore built separately, and a name or argument that does not fit is an error.
 
 A project's own folder, beside params.yaml, comes first; a project without one takes the suites of the package. A
 checkout keeps those in the same top-level folder, from which the build copies them into the package.
-
-Great Expectations drops an expectation whose name it does not know and reports that everything passed. Each one is
-therefore built by itself, and a name or argument that does not fit is an error.
 """
 
 import difflib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import great_expectations as gx
+from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.registry import (
+    get_expectation_impl,
+    list_registered_expectation_implementations,
+)
+
+import cotpd.expectations.custom  # noqa: F401 - registers the project's own expectations
 from cotpd.errors import ConfigError
-
-if TYPE_CHECKING:
-    from great_expectations import ExpectationSuite
 
 OWN_FOLDER = Path("expectations")  # of the project, relative to the working directory
 _PACKAGE = Path(__file__).parent.parent
@@ -24,10 +29,10 @@ _PACKAGE = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Suite:
-    """A loaded suite; ``file`` is for messages."""
+    """A loaded suite, and the file that it was read from."""
 
     file: Path
-    suite: "ExpectationSuite"
+    suite: gx.ExpectationSuite
 
 
 def find_suites_folder() -> Path:
@@ -45,14 +50,10 @@ def load_suite(name: str, folder: Path | None = None) -> Suite:
         ConfigError: The file is missing or no suite, or an expectation is unknown or has arguments that do not
             fit; the message names the file and the expectation.
     """
-    import great_expectations as gx
-
-    import cotpd.expectations.custom  # noqa: F401 - registers our own
-
     file = (folder or find_suites_folder()) / f"{name}.json"
-    declared = _read(file)
-    built = [_build(file, number, one) for number, one in enumerate(declared, 1)]
-    suite = gx.ExpectationSuite(name=name, expectations=built)
+    declared = _read_declarations(file)
+    expectations = [_build_expectation(file, number, entry) for number, entry in enumerate(declared, 1)]
+    suite = gx.ExpectationSuite(name=name, expectations=expectations)
     if len(suite.expectations) != len(declared):
         raise ConfigError(
             f"{file}: {len(declared)} expectations, but {len(suite.expectations)} were loaded",
@@ -61,39 +62,39 @@ def load_suite(name: str, folder: Path | None = None) -> Suite:
     return Suite(file, suite)
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
+def _read_declarations(file: Path) -> list[Any]:
+    """Return the list under ``expectations``, its entries unchecked."""
     try:
-        expectations = json.loads(file.read_text("utf-8"))["expectations"]
+        declared = json.loads(file.read_text("utf-8"))["expectations"]
     except FileNotFoundError:
         raise ConfigError(f"{file}: there is no such suite", _explain_missing_suite(file)) from None
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}", "A suite is a file that can be read.") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"{file}: no suite: {error}", 'It holds {"expectations": [...]}, as JSON.') from None
-    if not isinstance(expectations, list) or not expectations:
+    if not isinstance(declared, list) or not declared:
         raise ConfigError(f"{file}: expects nothing", "A suite that checks nothing lets everything pass.")
-    return expectations
+    return declared
 
 
 def _explain_missing_suite(file: Path) -> str:
     if file.parent == OWN_FOLDER:
-        return f"Write it, or remove {OWN_FOLDER}/: a project without that folder takes the suites of the package."
+        return f"Write it, or remove {OWN_FOLDER}/: a project without that folder takes the package's."
     return "Install cotpd again: the suites are part of it."
 
 
-def _build(file: Path, number: int, declared: Any) -> Any:
-    """One expectation as an object; never dropped, never guessed."""
-    from great_expectations.expectations.registry import get_expectation_impl
-    from great_expectations.expectations.registry import list_registered_expectation_implementations as known
-
+def _build_expectation(file: Path, number: int, declared: Any) -> Expectation:
+    """Build one expectation; raises ConfigError if its name or one of its arguments does not exist."""
     where = f"{file}: expectation {number}"
     if not isinstance(declared, dict) or not isinstance(declared.get("type"), str):
         raise ConfigError(f"{where}: has no type", 'Write {"type": "expect_...", "kwargs": {...}}.')
+
     name = declared["type"]
-    if name not in known():
-        near = difflib.get_close_matches(name, known(), 1)
+    registered_names = list_registered_expectation_implementations()
+    if name not in registered_names:
+        similar = difflib.get_close_matches(name, registered_names, 1)
         raise ConfigError(
-            f"{where}: there is no expectation {name}" + (f"; did you mean {near[0]}?" if near else ""),
+            f"{where}: there is no expectation {name}" + (f"; did you mean {similar[0]}?" if similar else ""),
             "Our own are in cotpd/expectations/custom.py, the others in Great Expectations' gallery.",
         )
     try:

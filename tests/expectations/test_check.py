@@ -11,7 +11,7 @@ from cotpd.data.params import DataParams
 from cotpd.data.records import Answer, Caption, Kind, Post
 from cotpd.data.tokenization import tokenize
 from cotpd.errors import ConfigError, ValidationError
-from cotpd.expectations import check, validate_answers, validate_captions
+from cotpd.expectations import check_rows, validate_answers, validate_captions
 from cotpd.expectations.params import ValidateParams
 from cotpd.expectations.suites import find_suites_folder, load_suite
 
@@ -164,7 +164,7 @@ def test_an_expectation_that_cannot_be_used_is_an_error_and_not_a_pass(
 ) -> None:
     folder = suite(NOT_NULL, expectation)
     with pytest.raises(ConfigError, match=message) as caught:
-        check([answer(GOOD)], "answers", {"0": POSTS[0]}, folder=folder)
+        check_rows([answer(GOOD)], "answers", {"0": POSTS[0]}, folder=folder)
     assert "answers.json" in str(caught.value)
 
 
@@ -187,7 +187,7 @@ def test_a_suite_that_is_a_folder_or_too_deep_is_named(tmp_path: Path) -> None:
 def test_a_condition_on_the_whole_table_stops_the_step(suite: Callable[..., Path]) -> None:
     folder = suite({"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 5}})
     with pytest.raises(ValidationError, match="row_count"):
-        check([answer(GOOD)], "answers", {"0": POSTS[0]}, folder=folder)
+        check_rows([answer(GOOD)], "answers", {"0": POSTS[0]}, folder=folder)
 
 
 @pytest.mark.slow

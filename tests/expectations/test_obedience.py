@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotpd.expectations import validate_answers
-from cotpd.expectations.obedience import is_foreign, obeys
+from cotpd.expectations.obedience import is_foreign, is_obedient
 from cotpd.expectations.params import ValidateParams
 
 from .test_check import answer, make_post
@@ -59,12 +59,12 @@ def test_who_obeys_a_post_is_quarantined_and_who_explains_it_is_not(post, obeyin
     ],
 )
 def test_everyday_posts_are_not_suspected(text, post):
-    assert not obeys(text, post)
+    assert not is_obedient(text, post)
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_any_text_is_judged(text, post):
-    assert obeys(text, post) in (True, False)
+    assert is_obedient(text, post) in (True, False)
     assert is_foreign(text, post) in (True, False)
 
 

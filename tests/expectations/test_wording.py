@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotpd.expectations.wording import copies, count_words, missing, repeats_itself, tidy
+from cotpd.expectations.wording import (
+    compute_repeated_share,
+    count_words,
+    find_missing_mentions,
+    is_copy,
+    make_plain_line,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +25,7 @@ from cotpd.expectations.wording import copies, count_words, missing, repeats_its
     ],
 )
 def test_tidy_makes_one_plain_line(text: str, expected: str) -> None:
-    assert tidy(text) == expected
+    assert make_plain_line(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -34,12 +40,12 @@ def test_tidy_makes_one_plain_line(text: str, expected: str) -> None:
     ],
 )
 def test_a_text_that_was_cut_off_ends_at_its_last_whole_sentence(text: str, expected: str) -> None:
-    assert tidy(text, cut_off=True) == expected
+    assert make_plain_line(text, cut_off=True) == expected
 
 
 @given(st.text())
 def test_tidy_is_done_once_and_never_adds_a_letter(text: str) -> None:
-    once = tidy(text)
+    once = make_plain_line(text)
     assert "\n" not in once
     assert once == once.strip()
     kept = [character for character in text if character.isalnum()]
@@ -51,21 +57,25 @@ def test_words_are_counted_and_marks_are_not() -> None:
 
 
 def test_loops_are_seen_and_prose_is_not() -> None:
-    assert repeats_itself("person " * 20) > 0.9
-    assert repeats_itself("the logo of the six, the logo of the six, the logo of the six") > 0.4
-    assert repeats_itself("a man in a red shirt and a man in a blue shirt stand in front of a house") < 0.2
-    assert repeats_itself("no no no no") == 0
+    assert compute_repeated_share("person " * 20) > 0.9
+    assert compute_repeated_share("the logo of the six, the logo of the six, the logo of the six") > 0.4
+    assert compute_repeated_share("a man in a red shirt and a man in a blue shirt stand in front of a house") < 0.2
+    assert compute_repeated_share("no no no no") == 0
 
 
 def test_a_copy_is_a_copy_in_any_punctuation() -> None:
-    assert copies("ADA, lives in rome!", "Ada lives in Rome", part=False)
-    assert not copies("lives in Rome", "Ada lives in Rome", part=False)
-    assert copies("lives in Rome", "Ada lives in Rome", part=True)
-    assert not copies("Rome is a city", "Ada lives in Rome", part=True)
-    assert not copies("!!!", "Ada", part=True)
+    assert is_copy("ADA, lives in rome!", "Ada lives in Rome", part=False)
+    assert not is_copy("lives in Rome", "Ada lives in Rome", part=False)
+    assert is_copy("lives in Rome", "Ada lives in Rome", part=True)
+    assert not is_copy("Rome is a city", "Ada lives in Rome", part=True)
+    assert not is_copy("!!!", "Ada", part=True)
 
 
 def test_mentions_must_stand_to_the_letter_between_borders() -> None:
-    assert missing(["Ada", "New York", "NASA"], "#NASA: New York has Ada.") == []
-    assert missing(["Ada", "York City", "nasa"], "Adamant in York, City of NASA") == ["Ada", "York City", "nasa"]
-    assert missing(["Ada"], "Adas Ada") == []
+    assert find_missing_mentions(["Ada", "New York", "NASA"], "#NASA: New York has Ada.") == []
+    assert find_missing_mentions(["Ada", "York City", "nasa"], "Adamant in York, City of NASA") == [
+        "Ada",
+        "York City",
+        "nasa",
+    ]
+    assert find_missing_mentions(["Ada"], "Adas Ada") == []

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotpd.data.records import Kind
-from cotpd.expectations import check
+from cotpd.expectations import check_rows
 from cotpd.llm.answer_schema import check_schema, words
 from cotpd.llm.ask import INVALID, Request, ask_all
 from cotpd.llm.ledger.ledger import Ledger
@@ -103,7 +103,7 @@ def test_an_answer_that_is_not_as_the_schema_says_is_quarantined_and_not_paid_fo
         (answer,) = ask_all([question()], params, progress=False).answers
         assert (answer.text, answer.finish_reason) == (text, INVALID)
     assert len(server.asked) == 1
-    _, (bad,) = check([answer], "answers", {"p": make_post("p", "Off to Leeds")})
+    _, (bad,) = check_rows([answer], "answers", {"p": make_post("p", "Off to Leeds")})
     assert "does not hold to its prompt's schema" in bad.reason
 
 
