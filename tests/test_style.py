@@ -25,7 +25,7 @@ VAGUE = frozenset(VAGUE_TEXT.split())
 
 VERB_TEXT = """
 accept add adopt advance align allow answer append apply ask assert attach attend begin build cache call cancel cast
-check choose claim clean clear close collate collect color colour combine compare compute concatenate configure connect
+check choose claim classify clean clear close collate collect color colour combine compare compute concatenate configure connect
 convert copy count create crop cut decode delete describe detach digest discard divide download drain draw drop dump edit
 embed encode end ensure enumerate escape estimate evaluate exclude exit expand expect explain export extend extract fail fetch
 fill filter find finish fit fix flatten flush forbid forget format freeze gather generate get give go group handle hash hide
@@ -46,7 +46,7 @@ HOOKS = frozenset({"backward", "forward", "main", "emit", "default", "load_conte
 
 # packages, and single files of them, that are still to be done
 NOT_YET_TEXT = """
-cotpd cotpd/augment cotpd/cli cotpd/completions cotpd/data cotpd/expectations cotpd/images cotpd/knowledge cotpd/llm
+cotpd cotpd/augment cotpd/cli cotpd/data cotpd/images cotpd/knowledge cotpd/llm
 cotpd/weights cotpd/registry flows steps
 benchmarks/ask.py benchmarks/ask_peer.py benchmarks/chat_server.py benchmarks/faults.py
 tests tests/augment tests/cli tests/completions tests/data tests/e2e tests/expectations tests/flows tests/images

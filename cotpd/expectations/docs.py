@@ -9,12 +9,13 @@ import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cotpd.environment import quiet
 from cotpd.escaping import escape_html
 
 if TYPE_CHECKING:
+    from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.data_context import EphemeralDataContext
 
 RUN, NO_TIME = "validate", datetime(2000, 1, 1, tzinfo=UTC)
@@ -26,10 +27,11 @@ _LOGO = re.compile(r"https://great-expectations-web-assets[^\"')]*")
 def make_context() -> "EphemeralDataContext":
     """Return a context that keeps the results of its checks in memory."""
     quiet()
-    import great_expectations as gx
+    import great_expectations as gx  # noqa: PLC0415  takes 3 s, which importing a step must not
+    from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415  likewise
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     for site in list(context.list_data_docs_sites()):
         context.delete_data_docs_site(site)
     return context
@@ -61,7 +63,7 @@ def _escape_results(context: "EphemeralDataContext") -> None:
     """Escape all values: an answer may be a script, and Great Expectations writes values into its pages as is."""
     store = context.validation_results_store
     for key in store.list_keys():
-        validation = store.get(key)
+        validation = cast("ExpectationSuiteValidationResult", store.get(key))  # a listed key has a value
         for result in validation.results:
             result.result = escape_html(result.result)
             result.exception_info = escape_html(result.exception_info)

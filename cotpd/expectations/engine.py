@@ -39,8 +39,10 @@ def find_failures(
 
     reasons: dict[int, list[str]] = {}
     for result in _evaluate(frame, suite, context or make_context()):
-        reason = _find_reason(result)
-        for number in _list_failing_rows(result, suite, reason):
+        expectation = result.expectation_config
+        assert expectation is not None  # each result of a suite carries its expectation
+        reason = str((expectation.meta or {}).get("reason") or expectation.type)
+        for number in _list_failing_rows(result, suite, expectation.type, reason):
             reasons.setdefault(number, []).append(reason)
     return reasons
 
@@ -62,16 +64,15 @@ def _evaluate(
     return validation.results
 
 
-def _find_reason(result: ExpectationValidationResult) -> str:
-    """Return the reason that the suite states for an expectation, or else the expectation's name."""
-    expectation = result.expectation_config
-    return str((expectation.meta or {}).get("reason") or expectation.type)
+def _list_failing_rows(result: ExpectationValidationResult, suite: Suite, name: str, reason: str) -> list[int]:
+    """Return the numbers of the rows that fail an expectation.
 
-
-def _list_failing_rows(result: ExpectationValidationResult, suite: Suite, reason: str) -> list[int]:
-    """Return the numbers of the rows that fail an expectation; raises as :func:`find_failures` does."""
+    Raises:
+        ConfigError: The expectation cannot be evaluated.
+        ValidationError: It is a condition on the whole table, and does not hold.
+    """
     if result.exception_info and result.exception_info.get("raised_exception", True):
-        raise _report_broken_expectation(suite, result.expectation_config.type, result.exception_info)
+        raise _report_broken_expectation(suite, name, result.exception_info)
     failing = result.result.get("unexpected_index_list")
     if failing is None and not result.success:
         raise ValidationError(f"{suite.file.stem}: {reason}", f"The condition stands in {suite.file}.")
