@@ -3,13 +3,13 @@
 from itertools import chain
 
 from cotpd.config import Params
-from cotpd.data.records import Caption
-from cotpd.data.tables import read_table, write_table
+from cotpd.data.tables import write_table
 from cotpd.errors import LlmError
 from cotpd.images.picture_encoder import sight
 from cotpd.knowledge.questions import knowledge_requests, knowledge_wanted
 from cotpd.llm.ask import answers, ask, take_answer
-from steps.common import ANSWERS, CAPTIONS, all_posts, main, say
+from cotpd.pipeline.workspace import Workspace
+from steps.common import main, say
 
 
 def run(params: Params) -> None:
@@ -18,12 +18,13 @@ def run(params: Params) -> None:
     Raises:
         LlmError: More than ``ask.max_failed_share`` of the requests were not answered.
     """
-    posts, see = all_posts(), sight(params)
-    captions = {row.id: row.caption for row in read_table(CAPTIONS, Caption)}
+    workspace, see = Workspace(), sight(params)
+    posts = workspace.read_all_posts()
+    captions = {row.id: row.caption for row in workspace.read_unchecked_captions()}
     brought = [take_answer(post.id, kind, text) for post in posts for kind, text in post.knowledge.items()]
     total = sum(1 for _ in knowledge_wanted(posts, captions, params.ask, see))
     asked = ask(knowledge_requests(posts, captions, params.ask, see), params.llm, total=total)
-    write_table(ANSWERS, chain(brought, answers(asked, params.llm)))
+    write_table(workspace.answers, chain(brought, answers(asked, params.llm)))
     failed, requests = asked.failures("ask"), len(asked.rows)
     say(
         f"ask: {requests} requests: {asked.from_ledger} answered from the ledger, {asked.asked} asked, "

@@ -3,15 +3,19 @@
 from cotpd.augment.pipeline import augment
 from cotpd.config import Params
 from cotpd.data.tables import write_json, write_table
-from steps.common import AUGMENTED, BEYOND_LIMIT, main, prepared, say
+from cotpd.pipeline.workspace import BEYOND_LIMIT, Workspace
+from steps.common import main, say
 
 
 def run(params: Params) -> None:
     """Write data/augmented: Augmented records, what was rejected and why, and the counts."""
-    augmented, quarantine, counts = augment(prepared("train"), params, prepared(BEYOND_LIMIT))
-    write_table(AUGMENTED / "augmented.jsonl", augmented)
-    write_table(AUGMENTED / "quarantine.jsonl", quarantine)
-    write_json(AUGMENTED / "counts.json", counts)
+    workspace = Workspace()
+    posts, beyond_limit = workspace.read_posts("train"), workspace.read_posts(BEYOND_LIMIT)
+    augmented, quarantine, counts = augment(posts, params, beyond_limit)
+
+    write_table(workspace.augmented / "augmented.jsonl", augmented)
+    write_table(workspace.augmented / "quarantine.jsonl", quarantine)
+    write_json(workspace.augmented / "counts.json", counts)
     say(f"augment: {len(augmented)} posts made, {len(quarantine)} rejected")
 
 

@@ -6,16 +6,18 @@ from cotpd.config import Params
 from cotpd.data.picture_files import PictureFolder
 from cotpd.data.tables import write_table
 from cotpd.images import captioner
-from steps.common import CAPTIONS, all_posts, main, say
+from cotpd.pipeline.workspace import Workspace
+from steps.common import main, say
 
 SHOWN = 5  # problems that are printed
 
 
 def run(params: Params) -> None:
     """Write data/captions.jsonl: one Caption record per post, in the order of the splits."""
+    workspace = Workspace()
     folder = PictureFolder(Path(params.data.path), params.data.pictures)
-    captions = captioner(params.caption, params.llm).caption(all_posts(), folder)
-    write_table(CAPTIONS, captions)
+    captions = captioner(params.caption, params.llm).caption(workspace.read_all_posts(), folder)
+    write_table(workspace.captions, captions)
     described = sum(1 for caption in captions if caption.caption)
     say(f"caption: {described} of {len(captions)} posts have a caption ({params.caption.backend})")
 
@@ -23,7 +25,8 @@ def run(params: Params) -> None:
     for problem in problems[:SHOWN]:
         say(f"caption: {problem}")
     if len(problems) > SHOWN:
-        say(f"caption: and {len(problems) - SHOWN} more of {len(problems)} problems: see problem in {CAPTIONS}")
+        more = f"{len(problems) - SHOWN} more of {len(problems)} problems"
+        say(f"caption: and {more}: see problem in {workspace.captions}")
 
 
 if __name__ == "__main__":

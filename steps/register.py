@@ -6,21 +6,10 @@ from cotpd.config import Params
 from cotpd.data.records import SPLITS
 from cotpd.data.tables import write_json
 from cotpd.evaluation.results_table import read_metrics
+from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.pack import register
 from cotpd.registry.reuse import MADE_FROM, digest_inputs, reuse_version
-from steps.common import (
-    AUGMENTED,
-    BASELINE,
-    EVALUATION,
-    PREPARED,
-    REGISTERED,
-    SCORES,
-    STUDENT,
-    TEACHERS,
-    VALIDATED,
-    main,
-    say,
-)
+from steps.common import main, say
 
 
 def run(params: Params) -> None:
@@ -29,24 +18,26 @@ def run(params: Params) -> None:
     Outputs that were registered before, and came back with their parameters, get no second version: the alias goes
     back to the first one.
     """
+    workspace = Workspace()
     candidates = [
-        *(PREPARED / f"{split}.jsonl" for split in SPLITS),
-        VALIDATED / "captions.jsonl",
-        VALIDATED / "knowledge.jsonl",
-        AUGMENTED / "augmented.jsonl",
+        *(workspace.locate_posts(split) for split in SPLITS),
+        workspace.validated / "captions.jsonl",
+        workspace.validated / "knowledge.jsonl",
+        workspace.augmented / "augmented.jsonl",
     ]
     tables = [table for table in candidates if table.is_file()]
-    made_from = digest_inputs(params, [STUDENT, EVALUATION, *tables])
+    made_from = digest_inputs(params, [workspace.student, workspace.evaluation, *tables])
+
     registered = reuse_version(params, made_from) or register(
         params,
-        STUDENT,
-        read_metrics(SCORES),
-        evaluation=EVALUATION,
-        trained=[STUDENT, BASELINE, *sorted(TEACHERS.glob("[0-9]*"))],
+        workspace.student,
+        read_metrics(workspace.scores),
+        evaluation=workspace.evaluation,
+        trained=[workspace.student, workspace.baseline, *workspace.list_teachers()],
         tables=tables,
         extra_tags={MADE_FROM: made_from},
     )
-    write_json(REGISTERED, asdict(registered))
+    write_json(workspace.registered, asdict(registered))
     say(f"register: {registered.name} version {registered.version} is {registered.alias}: {registered.uri}")
 
 

@@ -1,16 +1,15 @@
 """validate: check captions and answers with Great Expectations; what fails goes to quarantine with its reason."""
 
 from cotpd.config import Params
-from cotpd.data.records import Answer, Caption, Quarantined
-from cotpd.data.tables import read_table, write_table
+from cotpd.data.records import Quarantined
+from cotpd.data.tables import write_table
 from cotpd.errors import ValidationError
 from cotpd.expectations import validate_captions
 from cotpd.expectations.docs import build_docs, make_context
 from cotpd.knowledge.retry import believed
+from cotpd.pipeline.workspace import Workspace
 from cotpd.storage import writing
-from steps.common import ANSWERS, CAPTIONS, CHECKS, VALIDATED, all_posts, main, say
-
-QUARANTINE = VALIDATED / "quarantine.jsonl"
+from steps.common import main, say
 
 
 def run(params: Params) -> None:
@@ -19,24 +18,27 @@ def run(params: Params) -> None:
     Raises:
         ValidationError: More than ``validate.max_failed_share`` of the rows failed; the quarantine says which.
     """
-    posts, context = all_posts(), make_context()
+    workspace, context = Workspace(), make_context()
+    quarantine = workspace.validated / "quarantine.jsonl"
+    posts, unchecked = workspace.read_all_posts(), workspace.read_unchecked_captions()
+    captions_of = {row.id: row.caption for row in unchecked}
+
     bad_captions: list[Quarantined] = []
-    described = read_table(CAPTIONS, Caption)
-    captions_of = {row.id: row.caption for row in described}
     try:
-        captions, bad_captions = validate_captions(described, posts, params.validate_, context)
-        answers = read_table(ANSWERS, Answer)
+        captions, bad_captions = validate_captions(unchecked, posts, params.validate_, context)
+        answers = workspace.read_answers()
         knowledge, bad_answers, replaced = believed(answers, posts, captions_of, params, context)
     except ValidationError as error:
-        write_table(QUARANTINE, [*bad_captions, *error.rows])
-        further = f"Every failing row is in {QUARANTINE}, every check in {CHECKS / 'index.html'}."
-        raise ValidationError(error.problem, f"{error.remedy}\n  {further}") from None
+        write_table(quarantine, [*bad_captions, *error.rows])
+        reports = f"Every failing row is in {quarantine}, every check in {workspace.checks / 'index.html'}."
+        raise ValidationError(error.problem, f"{error.remedy}\n  {reports}") from None
     finally:
-        with writing(CHECKS):
-            build_docs(context, CHECKS)
-    write_table(VALIDATED / "captions.jsonl", captions)
-    write_table(VALIDATED / "knowledge.jsonl", knowledge)
-    write_table(QUARANTINE, [*bad_captions, *bad_answers])
+        with writing(workspace.checks):
+            build_docs(context, workspace.checks)
+
+    write_table(workspace.validated / "captions.jsonl", captions)
+    write_table(workspace.validated / "knowledge.jsonl", knowledge)
+    write_table(quarantine, [*bad_captions, *bad_answers])
     say(
         f"validate: {len(knowledge)} answers and {len(captions)} captions hold, "
         f"{len(bad_answers)} and {len(bad_captions)} quarantined"

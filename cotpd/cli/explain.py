@@ -71,11 +71,11 @@ def explain(
 
 
 def _require_tables(data: Path) -> None:
-    for needed in (
-        data / "prepared" / "train.jsonl",
-        data / "validated" / "captions.jsonl",
-        data / "validated" / "knowledge.jsonl",
-    ):
+    from cotpd.pipeline.workspace import Workspace
+
+    workspace = Workspace(data=data)
+    checked = (workspace.validated / "captions.jsonl", workspace.validated / "knowledge.jsonl")
+    for needed in (workspace.locate_posts("train"), *checked):
         if not needed.is_file():
             raise DataError(
                 f"{needed}: there is no such table, so there are no training posts to show",
@@ -84,16 +84,12 @@ def _require_tables(data: Path) -> None:
 
 
 def _index(student: "Student", folder: Path, data: Path) -> "Neighbours":
-    from cotpd.data.records import Post
-    from cotpd.data.tables import read_table
-    from cotpd.data.validated import read_captions, read_knowledge
-    from cotpd.student.examples import build_examples
+    from cotpd.pipeline.training_examples import read_original_examples
+    from cotpd.pipeline.workspace import Workspace
     from cotpd.student.neighbours import Neighbours
 
-    checked = data / "validated"
-    posts = read_table(data / "prepared" / "train.jsonl", Post)
-    learnt = (posts, student.labels.task, read_captions(checked), read_knowledge(checked))
-    return Neighbours.build(student, folder, build_examples(*learnt))
+    examples = read_original_examples(Workspace(data=data), student.labels.task, "train")
+    return Neighbours.build(student, folder, examples)
 
 
 def _explained(index: "Neighbours", post: Given, nearest: int) -> "Explanation":

@@ -1,6 +1,5 @@
 """`cotpd show`: what the last run came to, and what to do with it next."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cotpd.cli.output import console
@@ -8,13 +7,10 @@ from cotpd.config import load_params
 from cotpd.data.tables import read_json
 from cotpd.errors import ModelError
 from cotpd.escaping import SafeConsole
+from cotpd.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
     from cotpd.registry.agreement import RegisteredOutputs
-
-SCORES = Path("reports/evaluation/scores.json")
-REPORT = Path("reports/evaluation/report.html")
-STUDENT = Path("models/student/student.json")
 
 
 def show() -> None:
@@ -26,11 +22,11 @@ def show() -> None:
     from cotpd.registry.agreement import RegisteredOutputs
     from cotpd.student.tasks import find_task
 
-    out = console(width=110)
-    out.print(build_rich_table(read_metrics(SCORES)))
+    out, workspace = console(width=110), Workspace()
+    out.print(build_rich_table(read_metrics(workspace.scores)))
     outputs = RegisteredOutputs.read()
-    task = read_json(STUDENT, "labels.task")["labels"]["task"]
-    out.print(f"report      {REPORT}")
+    task = read_json(workspace.student / "student.json", "labels.task")["labels"]["task"]
+    out.print(f"report      {workspace.report}")
     _print_registry(out, outputs)
     pair = find_task(task).shell_arguments
     out.print(f'ask it      cotpd predict {pair}"Eileen Collins left NASA for Florida"', soft_wrap=True)

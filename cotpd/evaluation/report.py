@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cotpd.config import Params
 from cotpd.data.records import Kind, Post, Quarantined
 from cotpd.escaping import printable
 from cotpd.evaluation.disagreements import Case, find_disagreements
@@ -21,24 +20,11 @@ from cotpd.evaluation.reliability import compute_calibrations
 from cotpd.evaluation.results_table import ROWS, Metrics, format_gain, format_percent, group_predictions
 from cotpd.evaluation.showcase import Explained, shade_text
 from cotpd.files import write_atomically
-from cotpd.student.tasks import Prediction, find_task
+from cotpd.student.tasks import Prediction, TaskName, find_task
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-# The parameters that decide the outcome. Batch sizes of the captioner, time-outs and the like are left out on
-# purpose: they do not make the evaluation run again, and the page would show stale values.
-SHOWN = {
-    "data": ("format", "limit"),
-    "caption": ("backend", "model"),
-    "llm": ("model", "temperature", "seed"),
-    "ask": ("kinds", "prompts", "max_tokens"),
-    "augment": ("kinds", "share", "prompts"),
-    "student": None,
-    "baseline": None,
-    "train": None,
-    "distil": None,
-}
 EXAMPLES = 8  # of each sort
 
 
@@ -46,7 +32,11 @@ EXAMPLES = 8  # of each sort
 class Material:
     """Everything that the report is made from."""
 
-    params: Params
+    task: TaskName
+    encoder: str
+    """The student's, as it was named."""
+    settings: Sequence[tuple[str, Any]]
+    """Name and value of each parameter that decides how a run comes out."""
     metrics: Metrics
     predictions: Sequence[Prediction]
     posts: Mapping[str, Sequence[Post]]
@@ -78,16 +68,16 @@ def render_report(material: Material) -> str:
         _make_environment()
         .get_template("report.html.j2")
         .render(
-            task=material.params.task,
-            wording=find_task(material.params.task),
-            encoder=material.params.student.encoder,
+            task=material.task,
+            wording=find_task(material.task),
+            encoder=material.encoder,
             rows=ROWS,
             metrics=material.metrics,
             per_type=[_tabulate_types(split, scores) for split, scores in material.metrics.items()],
             data=_count_data(material),
             quarantine=_count_reasons(material.quarantine),
             augmented=_flatten(material.augmented),
-            params=_list_params(material.params),
+            params=material.settings,
             plots=[(path.stem.replace("_", " "), _encode_png(path)) for path in material.plots],
             chosen=_choose_cases(material),
             captions=material.captions,
@@ -153,15 +143,6 @@ def _count_reasons(rows: Sequence[Quarantined]) -> list[tuple[str, str, int]]:
     counts = Counter((row.step, row.reason) for row in rows)
     by_frequency = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     return [(step, reason, count) for (step, reason), count in by_frequency]
-
-
-def _list_params(params: Params) -> list[tuple[str, Any]]:
-    """Return name and value of each parameter that the page shows."""
-    sections = params.model_dump(mode="json", by_alias=True)
-    entries: list[tuple[str, Any]] = [("task", params.task), ("seed", params.seed)]
-    for section, keys in SHOWN.items():
-        entries += [(f"{section}.{key}", sections[section][key]) for key in keys or sections[section]]
-    return [(name, ", ".join(map(str, value)) if isinstance(value, list) else value) for name, value in entries]
 
 
 def _flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -7,15 +7,13 @@ are estimated from characters, by what the ledger's own answers of this model ca
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from statistics import median
 
 from cotpd.augment.pipeline import questions
 from cotpd.config import Params
 from cotpd.data.load import load_dataset
-from cotpd.data.records import Caption, Kind, Post
+from cotpd.data.records import Kind, Post
 from cotpd.data.split_checks import require_task_labels
-from cotpd.data.tables import read_table
 from cotpd.data.unlabelled import load_unlabelled
 from cotpd.images.picture_encoder import sight
 from cotpd.knowledge.questions import knowledge_requests
@@ -24,8 +22,8 @@ from cotpd.llm.chat_request import Call, chat_call
 from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.ledger.recording import import_recorded
 from cotpd.llm.spending.prices import Price, price_of
+from cotpd.pipeline.workspace import Workspace
 
-CAPTIONS = Path("data/captions.jsonl")
 _GUESSED_CAPTION = "a caption of about a dozen words, which no step has made yet"
 _CHARACTERS, _USED, _SECONDS = 4.0, 0.6, 2.0  # without any answer to learn from
 _LEARNT_FROM = 2000  # answers at most
@@ -219,7 +217,9 @@ def all_requests(params: Params, *, require_labels: bool = False) -> Iterator[tu
 
 def _captions(posts: list[Post], params: Params) -> tuple[Mapping[str, str | None], set[str]]:
     """Captions as the caption step made them or the data set brought them, else a stand-in of usual length."""
-    made = {row.id: row.caption for row in read_table(CAPTIONS, Caption)} if CAPTIONS.is_file() else {}
+    workspace = Workspace()
+    rows = workspace.read_unchecked_captions() if workspace.captions.is_file() else []
+    made = {row.id: row.caption for row in rows}
     brought = params.caption.backend in ("dataset", "none")
     captions: dict[str, str | None] = {}
     guessed: set[str] = set()

@@ -42,7 +42,7 @@ class StudentModel(nn.Module):
         self.vocabulary, width = table.shape
 
         self.generator: PromptGenerator | None = None
-        if params.prompt_length:
+        if params.own_view == "prompt":
             size = (params.prompt_length, width, params.generator_layers, params.generator_heads)
             self.generator = PromptGenerator(*size, neutral=start, dropout=params.dropout)
         self.markers: nn.Parameter | None = None

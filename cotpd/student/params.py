@@ -1,6 +1,6 @@
 """The sections of params.yaml on what is learnt and how: the student, its training runs and the distillation."""
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field
 
@@ -38,6 +38,15 @@ class StudentParams(Section):
     """NER: forbid label transitions that BIO does not allow."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Dropout before the head."""
+
+    @property
+    def own_view(self) -> Literal["prompt", "text"]:
+        """The view in which the student reads a post: behind its prompts, or the text alone without any."""
+        return "prompt" if self.prompt_length else "text"
+
+    def without_prompts(self) -> Self:
+        """Return the same architecture without the prompt generator."""
+        return self.model_copy(update={"prompt_length": 0})
 
 
 class TrainParams(Section):

@@ -7,6 +7,7 @@ from cotpd.data.records import Entity, Kind, Post, Quarantined, Relation
 from cotpd.data.tokenization import tokenize
 from cotpd.evaluation.report import Material
 from cotpd.evaluation.results_table import compute_metrics
+from cotpd.pipeline.settings import list_settings
 from cotpd.student import Student
 from cotpd.student.examples import build_examples
 from cotpd.student.neighbours import Neighbours
@@ -65,7 +66,9 @@ def predictions(posts):
 @pytest.fixture
 def material(posts, predictions):
     return Material(
-        params=Params(),
+        task="ner",
+        encoder=Params().student.encoder,
+        settings=list_settings(Params()),
         metrics=compute_metrics(predictions, "ner", seed=1, resamples=50),
         predictions=predictions,
         posts={"train": posts[:1], "test": posts},

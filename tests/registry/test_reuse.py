@@ -11,32 +11,33 @@ from typer.testing import CliRunner
 from cotpd.cli.predict import chosen
 from cotpd.cli.show import show as show_command
 from cotpd.data.tables import write_json, write_table
+from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.aliases import set_alias
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect
 from cotpd.registry.versions import find, versions
 from steps import register
-from steps.common import EVALUATION, PREPARED, REGISTERED, SCORES, STUDENT
 
 NAME = "cotpd-ner"
+WORKSPACE = Workspace()
 
 
 def write_scores(f1: float) -> None:
     scores = {"precision": 0.5, "recall": 0.5, "f1": f1, "macro_f1": 0.5}
-    write_json(SCORES, {"test": {"student": scores}})
+    write_json(WORKSPACE.scores, {"test": {"student": scores}})
 
 
 @pytest.fixture
 def outputs(project, students):
     """What the steps before register leave behind."""
-    shutil.copytree(students["ner"], project / STUDENT)
+    shutil.copytree(students["ner"], project / WORKSPACE.student)
     write_scores(0.5)
-    write_table(project / PREPARED / "train.jsonl", [])
+    write_table(project / WORKSPACE.locate_posts("train"), [])
     return project
 
 
 def registered() -> int:
-    return json.loads(REGISTERED.read_text("utf-8"))["version"]
+    return json.loads(WORKSPACE.registered.read_text("utf-8"))["version"]
 
 
 def challenger(project) -> int:
@@ -71,7 +72,7 @@ def test_another_alias_and_other_weights_make_a_version_of_their_own(outputs, pa
     register.run(candidate)
     assert registered() == 2
 
-    (STUDENT / "history.jsonl").write_text("{}\n")
+    (WORKSPACE.student / "history.jsonl").write_text("{}\n")
     register.run(params["ner"])
 
     assert registered() == 3
@@ -88,7 +89,7 @@ def test_what_the_pipeline_writes_is_no_change_of_the_commit(outputs, params, ro
 
     register.run(params["ner"])
     (outputs / "params.yaml").write_text("seed: 2\n")
-    write_table(EVALUATION / "predictions.jsonl", [])
+    write_table(WORKSPACE.evaluation / "predictions.jsonl", [])
     register.run(params["ner"])
 
     found = versions(connect(RegisterParams(), outputs), NAME)

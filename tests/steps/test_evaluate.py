@@ -1,21 +1,25 @@
 """Which models stand in the three rows, and what the step writes about them."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from cotpd.config import Params
+from cotpd.data import tables as tables_module
 from cotpd.data.records import Caption, Kind, Knowledge
 from cotpd.data.tables import write_json, write_table
+from cotpd.pipeline.workspace import Workspace
 from cotpd.student import Student
 from cotpd.student.labels import LabelSet
 from cotpd.student.params import StudentParams
 from cotpd.student.persistence import build_model
 from cotpd.student.views import View
-from steps.common import AUGMENTED, BASELINE, EVALUATION, METRICS, PREPARED, SCORES, STUDENT, TEACHERS, VALIDATED
-from steps.evaluate import run, systems
+from steps.evaluate import load_systems, run
 from tests.student.conftest import make_posts
+
+WORKSPACE = Workspace()
 
 
 @pytest.fixture
@@ -34,30 +38,30 @@ def save(encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def rows() -> list[tuple[str, str]]:
-    return [(system.row, system.view) for system in systems()]
+    return [(system.row, system.view) for system in load_systems(Workspace())]
 
 
 def test_a_student_trained_in_both_views_is_its_own_knowledge_view(save):
-    save(BASELINE, "text")
-    save(STUDENT, "prompt", "knowledge")
-    save(TEACHERS / "0", "knowledge")
+    save(WORKSPACE.baseline, "text")
+    save(WORKSPACE.student, "prompt", "knowledge")
+    save(WORKSPACE.locate_teacher(0), "knowledge")
     assert rows() == [("baseline", "text"), ("student", "prompt"), ("knowledge", "knowledge")]
-    assert systems()[2].model.views == ("prompt", "knowledge")
+    assert load_systems(Workspace())[2].model.views == ("prompt", "knowledge")
 
 
 @pytest.mark.parametrize("view", ["prompt", "text"])
 def test_a_student_of_a_frozen_teacher_is_read_in_its_own_view_and_the_teacher_with_knowledge(save, view):
-    save(BASELINE, "text")
-    save(STUDENT, view)
-    save(TEACHERS / "0", "knowledge")
-    save(TEACHERS / "1", "knowledge")
+    save(WORKSPACE.baseline, "text")
+    save(WORKSPACE.student, view)
+    save(WORKSPACE.locate_teacher(0), "knowledge")
+    save(WORKSPACE.locate_teacher(1), "knowledge")
     assert rows() == [("baseline", "text"), ("student", view), ("knowledge", "knowledge")]
-    assert systems()[2].model.views == ("knowledge",)
+    assert load_systems(Workspace())[2].model.views == ("knowledge",)
 
 
 def test_without_a_teacher_the_knowledge_view_is_left_out_and_it_is_said(save, capsys):
-    save(BASELINE, "text")
-    save(STUDENT, "prompt")
+    save(WORKSPACE.baseline, "text")
+    save(WORKSPACE.student, "prompt")
     assert rows() == [("baseline", "text"), ("student", "prompt")]
     assert "knowledge view is not scored" in capsys.readouterr().err
 
@@ -67,32 +71,51 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the steps before have written: twelve posts to learn from and six to be tested on."""
     monkeypatch.setenv("COTPD_CACHE", str(tmp_path / "cache"))
     posts = make_posts(18)
-    write_table(PREPARED / "train.jsonl", posts[:12])
-    write_table(PREPARED / "test.jsonl", posts[12:])
-    write_table(VALIDATED / "captions.jsonl", [Caption(id="p0", image="a", caption="a tower", backend="tags")])
+    write_table(WORKSPACE.locate_posts("train"), posts[:12])
+    write_table(WORKSPACE.locate_posts("test"), posts[12:])
+    write_table(
+        WORKSPACE.validated / "captions.jsonl", [Caption(id="p0", image="a", caption="a tower", backend="tags")]
+    )
     said = [Knowledge(id=post.id, kind=Kind.NOUN, text="<b>acme</b> is a firm") for post in posts]
-    write_table(VALIDATED / "knowledge.jsonl", said)
-    write_table(AUGMENTED / "augmented.jsonl", [])
-    write_json(AUGMENTED / "counts.json", {})
-    for folder in (PREPARED, VALIDATED, AUGMENTED):
+    write_table(WORKSPACE.validated / "knowledge.jsonl", said)
+    write_table(WORKSPACE.augmented / "augmented.jsonl", [])
+    write_json(WORKSPACE.augmented / "counts.json", {})
+    for folder in (WORKSPACE.prepared, WORKSPACE.validated, WORKSPACE.augmented):
         write_table(folder / "quarantine.jsonl", [])
 
 
 @pytest.mark.parametrize("teacher", [True, False])
 def test_the_step_scores_what_is_there_and_explains_some_predictions(save, tables, teacher):
-    save(BASELINE, "text")
-    save(STUDENT, "prompt")
+    save(WORKSPACE.baseline, "text")
+    save(WORKSPACE.student, "prompt")
     if teacher:
-        save(TEACHERS / "0", "knowledge")
+        save(WORKSPACE.locate_teacher(0), "knowledge")
     run(Params())
-    metrics = json.loads(METRICS.read_text("utf-8"))
+    metrics = json.loads(WORKSPACE.metrics.read_text("utf-8"))
     assert list(metrics) == ["test"]  # there is no valid split
     assert ("knowledge" in metrics["test"]) == teacher
     assert {key for row in metrics["test"].values() for key in row} == {"f1"}  # what `dvc metrics diff` shows
-    scores = json.loads(SCORES.read_text("utf-8"))
+    scores = json.loads(WORKSPACE.scores.read_text("utf-8"))
     assert scores["test"]["student"]["f1"] == metrics["test"]["student"]["f1"]
     assert {"precision", "recall", "per_type"} <= set(scores["test"]["student"])
-    page = (EVALUATION / "report.html").read_text("utf-8")
+    page = (WORKSPACE.evaluation / "report.html").read_text("utf-8")
     assert "What stands behind a prediction" in page
     assert "&lt;b&gt;acme&lt;/b&gt; is a firm" in page
     assert "rgba(245,158,11" in page
+
+
+def test_the_step_reads_each_table_once(save, tables, monkeypatch):
+    save(WORKSPACE.baseline, "text")
+    save(WORKSPACE.student, "prompt", "knowledge")
+    reads: Counter[str] = Counter()
+    iterate = tables_module.iterate_table
+
+    def count_and_iterate(path, record):
+        reads[Path(path).as_posix()] += 1
+        return iterate(path, record)
+
+    monkeypatch.setattr(tables_module, "iterate_table", count_and_iterate)
+    run(Params())
+
+    assert reads["data/prepared/test.jsonl"] == 1
+    assert set(reads.values()) == {1}

@@ -9,6 +9,8 @@ import pytest
 
 from cotpd.config import Params, load_params
 from cotpd.errors import ConfigError, DataError
+from cotpd.pipeline.training_examples import read_label_names
+from cotpd.pipeline.workspace import Workspace
 from steps import prepare
 from steps.common import main
 from steps.graph import read_graph
@@ -93,13 +95,11 @@ def test_posts_within_an_output_are_named_by_the_flow_too(root: Path, tmp_path: 
     "content", ["", "[]", "{}", '{"types": 3}', '{"types": [1]}', '{"types": []}', "\xff", "[" * 99_999]
 )
 def test_an_edited_summary_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
-    from steps.training import inventory
-
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data/prepared").mkdir(parents=True)
     (tmp_path / "data/prepared/summary.json").write_text(content, "latin-1")
 
     with pytest.raises(DataError, match=r"data/prepared/summary\.json: ") as caught:
-        inventory(Params())
+        read_label_names(Workspace(), "ner")
 
     assert "dvc repro" in caught.value.remedy
