@@ -30,22 +30,23 @@ from typing import Any
 from benchmarks.common import ROOT, Ratio, format_result
 from cotpd.data.records import Kind
 from cotpd.data.tables import write_table
-from cotpd.llm.ask import Request, answers, ask
+from cotpd.llm.ask import answers, ask
 from cotpd.llm.params import LlmParams
 from cotpd.llm.prompts import PromptSet
+from cotpd.llm.question import Question
 
 TIME, CLIENT, MEMORY_MB, LEDGER_S = 1.10, 1.15, 100.0, 10.0
 _FEW = 1000
 
 
-def posts(count: int) -> Iterator[Request]:
+def posts(count: int) -> Iterator[Question]:
     """Questions about made-up posts, no two alike."""
     prompts = PromptSet.load("default")
     for number in range(count):
         prompt = prompts.render(
             Kind.NOUN, text=f"Number {number} saw the final at Wembley with friends from Leeds !!"
         )
-        yield Request(str(number), Kind.NOUN, prompt.messages, prompt.schema, 64)
+        yield Question(str(number), Kind.NOUN, prompt.messages, prompt.schema, 64)
 
 
 def ours(url: str, count: int, slots: int, ledger: str) -> None:
@@ -54,7 +55,7 @@ def ours(url: str, count: int, slots: int, ledger: str) -> None:
     asked = ask(posts(count), params, progress=False)
     written = write_table(f"{ledger}.answers.jsonl", answers(asked, params))
     if written != count:
-        raise SystemExit(f"{written} of {count} requests were answered: {asked.failures('ask')[:1]}")
+        raise SystemExit(f"{written} of {count} requests were answered: {asked.list_quarantined('ask')[:1]}")
 
 
 async def bare(url: str, count: int, slots: int) -> None:

@@ -21,9 +21,10 @@ from rich.table import Table
 
 from cotpd.data.records import Kind
 from cotpd.errors import LlmError
-from cotpd.llm.ask import Request, ask
+from cotpd.llm.ask import ask
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.params import LlmParams
+from cotpd.llm.question import Question
 
 QUESTIONS, STRUCK, _PATIENCE = 12, "5", 2.0
 Send = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -148,7 +149,7 @@ def outcome(fault: Fault, folder: Path) -> Outcome:
 def _run(params: LlmParams) -> set[str]:
     """Ask all questions; those that are in the ledger then."""
     questions = (
-        Request(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}], max_tokens=8) for n in range(QUESTIONS)
+        Question(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}], max_tokens=8) for n in range(QUESTIONS)
     )
     with suppress(LlmError):  # a fault that ends the run is one of those that are tried
         ask(questions, params, progress=False)

@@ -7,7 +7,7 @@ from cotpd.data.tables import write_table
 from cotpd.errors import LlmError
 from cotpd.images.picture_encoder import sight
 from cotpd.knowledge.questions import knowledge_requests, knowledge_wanted
-from cotpd.llm.ask import answers, ask, take_answer
+from cotpd.llm.ask import answers, ask, build_dataset_answer
 from cotpd.pipeline.workspace import Workspace
 from steps.common import main, say
 
@@ -21,11 +21,13 @@ def run(params: Params) -> None:
     workspace, see = Workspace(), sight(params)
     posts = workspace.read_all_posts()
     captions = {row.id: row.caption for row in workspace.read_unchecked_captions()}
-    brought = [take_answer(post.id, kind, text) for post in posts for kind, text in post.knowledge.items()]
+    brought = [
+        build_dataset_answer(post.id, kind, text) for post in posts for kind, text in post.knowledge.items()
+    ]
     total = sum(1 for _ in knowledge_wanted(posts, captions, params.ask, see))
     asked = ask(knowledge_requests(posts, captions, params.ask, see), params.llm, total=total)
     write_table(workspace.answers, chain(brought, answers(asked, params.llm)))
-    failed, requests = asked.failures("ask"), len(asked.rows)
+    failed, requests = asked.list_quarantined("ask"), len(asked.rows)
     say(
         f"ask: {requests} requests: {asked.from_ledger} answered from the ledger, {asked.asked} asked, "
         f"{len(failed)} failed; {len(brought)} answers came with the data"

@@ -3,8 +3,8 @@
 import random
 import re
 
+from cotpd.augment.attempt import Attempt, Rejected
 from cotpd.augment.mentions import Mentions
-from cotpd.augment.question import Question, Rejected
 from cotpd.augment.swap import draw_swap
 from cotpd.data.records import Answer, Augmented, Kind, Post
 from cotpd.llm.prompts import PromptSet
@@ -12,17 +12,17 @@ from cotpd.llm.prompts import PromptSet
 _YES = re.compile(r"\W*yes\b", re.IGNORECASE)
 
 
-def ask(post: Post, prompts: PromptSet, mentions: Mentions, rng: random.Random) -> Question | None:
+def ask(post: Post, prompts: PromptSet, mentions: Mentions, rng: random.Random) -> Attempt | None:
     """The fact check of a drawn swap; None if nothing in the post can be swapped."""
     swap = draw_swap(post, mentions, rng)
     if swap is None:
         return None
     fields = {"old": swap.old, "new": swap.new, "type": ", ".join(swap.group)}
     rendered = prompts.render(Kind.ENTITY, text=swap.post.text, **fields)
-    return Question(post, Kind.ENTITY, rendered, made=swap.post, about=fields)
+    return Attempt(post, Kind.ENTITY, rendered, made=swap.post, about=fields)
 
 
-def take(question: Question, answer: Answer) -> Augmented:
+def take(question: Attempt, answer: Answer) -> Augmented:
     """The swapped post. Knowledge and picture speak of the old entity, so none of them is kept.
 
     Raises:

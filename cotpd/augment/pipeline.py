@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cotpd.augment import entity, image, style
+from cotpd.augment.attempt import STEP, Attempt, Rejected
 from cotpd.augment.mentions import Mentions
-from cotpd.augment.question import STEP, Question, Rejected
 from cotpd.config import Params
 from cotpd.data.records import AUGMENT_KINDS, Answer, Augmented, Kind, Post, Quarantined
 from cotpd.errors import LlmError
@@ -51,7 +51,7 @@ def augment(
     return run.kept_rows(), run.rejected_rows(), run.counts()
 
 
-def questions(posts: Sequence[Post], params: Params, beyond: Sequence[Post] = ()) -> list[Question]:
+def questions(posts: Sequence[Post], params: Params, beyond: Sequence[Post] = ()) -> list[Attempt]:
     """What :func:`augment` would ask about these training posts, in its order, without asking it.
 
     Raises:
@@ -69,7 +69,7 @@ class _Run:
 
     params: Params
     mentions: Mentions
-    questions: dict[Key, Question] = field(default_factory=dict)
+    questions: dict[Key, Attempt] = field(default_factory=dict)
     kept: dict[Key, Augmented] = field(default_factory=dict)
     rejected: dict[Key, Quarantined] = field(default_factory=dict)
     unanswered: set[Key] = field(default_factory=set)
@@ -94,7 +94,7 @@ class _Run:
                 else:
                     self.questions[post.id, kind] = question
 
-    def _question(self, kind: Kind, post: Post, prompts: PromptSet, rng: random.Random) -> Question | None:
+    def _question(self, kind: Kind, post: Post, prompts: PromptSet, rng: random.Random) -> Attempt | None:
         if kind is Kind.STYLE:
             return style.ask(post, prompts)
         if kind is Kind.ENTITY:
@@ -105,7 +105,7 @@ class _Run:
         """Ask everything; raises LlmError if too much of it stays unanswered."""
         if not self.questions:
             return []
-        requests = [question.request(self.params.augment) for question in self.questions.values()]
+        requests = [question.build_question(self.params.augment) for question in self.questions.values()]
         result = ask_all(requests, self.params.llm, progress=progress, step=STEP)
         _refuse_silence(result, len(requests), self.params.validate_.max_failed_share)
         for row in result.failed:
@@ -128,7 +128,7 @@ class _Run:
             except Rejected as reason:
                 self.rejected[key] = self.questions[key].quarantined(str(reason), answer)
 
-    def _taken(self, question: Question, answer: Answer) -> Augmented:
+    def _taken(self, question: Attempt, answer: Answer) -> Augmented:
         if question.kind is Kind.STYLE:
             return style.take(question, answer, self.mentions.every)
         if question.kind is Kind.ENTITY:

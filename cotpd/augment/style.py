@@ -2,20 +2,20 @@
 
 from collections.abc import Container
 
+from cotpd.augment.attempt import Attempt, Rejected
 from cotpd.augment.projection import ProjectionError, project
-from cotpd.augment.question import Question, Rejected
 from cotpd.data.records import KNOWLEDGE_KINDS, Answer, Augmented, Kind, Post
 from cotpd.expectations.frames import extract_rewrite
 from cotpd.llm.prompts import PromptSet
 
 
-def ask(post: Post, prompts: PromptSet) -> Question:
+def ask(post: Post, prompts: PromptSet) -> Attempt:
     """The question for a post: its text, and the mentions to keep."""
     mentions = list(dict.fromkeys(post.get_mention(entity) for entity in post.entities))
-    return Question(post, Kind.STYLE, prompts.render(Kind.STYLE, text=post.text, mentions=mentions))
+    return Attempt(post, Kind.STYLE, prompts.render(Kind.STYLE, text=post.text, mentions=mentions))
 
 
-def take(question: Question, answer: Answer, strangers: Container[str]) -> Augmented:
+def take(question: Attempt, answer: Answer, strangers: Container[str]) -> Augmented:
     """The rewritten post; it says the same, so all knowledge about the old one still holds.
 
     Args:

@@ -11,8 +11,8 @@ from cotpd.data.records import Kind
 from cotpd.errors import ConfigError, CotpdError
 
 if TYPE_CHECKING:
-    from cotpd.llm.ask import Request
     from cotpd.llm.params import LlmParams
+    from cotpd.llm.question import Question
 
 
 def ask(
@@ -38,11 +38,11 @@ def ask(
       cotpd ask --model gpt-4o-mini --kind sentence
     """
     from cotpd.config import load_params
-    from cotpd.llm.backends import backends
+    from cotpd.llm.backends import list_backends
     from cotpd.pipeline.plan import all_requests, with_kinds
 
     params = load_params(params_file)
-    chosen = backends(params.llm, model or None)
+    chosen = list_backends(params.llm, model or None)
     if kinds:
         params = with_kinds(params, set(kinds))
     total, guesses = _count(guess for _, guess in all_requests(params))
@@ -63,7 +63,7 @@ def _count(guesses: Iterable[bool]) -> tuple[int, int]:
     return len(every), sum(every)
 
 
-def _failed(llm: "LlmParams", requests: "Iterable[Request]", total: int) -> bool:
+def _failed(llm: "LlmParams", requests: "Iterable[Question]", total: int) -> bool:
     """Ask one model and say what came of it."""
     from cotpd.llm.ask import ask as ask_model
 
@@ -72,7 +72,7 @@ def _failed(llm: "LlmParams", requests: "Iterable[Request]", total: int) -> bool
     except CotpdError as error:  # a price or an address that is missing is this model's own, too
         warn(f"{llm.model}: {error}")
         return True
-    unanswered = asked.failures("ask")
+    unanswered = asked.list_quarantined("ask")
     first = f", first: {unanswered[0].reason}" if unanswered else ""
     show(
         f"{llm.model}: {len(asked.rows)} requests: {asked.from_ledger} answered from the ledger, "

@@ -29,7 +29,7 @@ def stats(ledger: LedgerOption = None) -> None:
     """Count answers and tokens, by model."""
 
     with _open(ledger) as book:
-        rows = book.stats()
+        rows = book.count_by_model()
         for model, answers, prompt, completion in rows:
             show(f"{model}: {answers:,} answers, {prompt:,} tokens read, {completion:,} written")
         show(f"{sum(row[1] for row in rows):,} answers in {book.name}")
@@ -66,7 +66,7 @@ def import_answers(
 def verify(ledger: LedgerOption = None) -> None:
     """Check the file, and that every row is as it was written."""
     with _open(ledger) as book:
-        if damaged := book.damaged():
+        if damaged := book.find_damaged():
             raise LlmError(
                 f"{book.name}: {len(damaged)} answers are not as they were written: {', '.join(damaged[:5])}",
                 "They count as never answered: the next run asks them again, or import an export.",
@@ -112,19 +112,19 @@ def prune(
 
 def _matches(row: "Entry", model: str | None, before: str | None) -> bool:
     """Whether an answer is older, and of a model, by the name that was asked or the one that answered."""
-    from cotpd.llm.chat_request import Call
+    from cotpd.llm.chat_request import ChatRequest
 
-    of_model = model is None or model in (row.model, Call.parse(row.request).body.get("model"))
+    of_model = model is None or model in (row.model, ChatRequest.parse(row.request).body.get("model"))
     return of_model and (before is None or row.created < before)
 
 
 def _open(place: str | None, *, new: bool = False) -> "Ledger":
     from cotpd.config import load_params
-    from cotpd.llm.ledger.database import file_of
+    from cotpd.llm.ledger.database import find_ledger_file
     from cotpd.llm.ledger.ledger import Ledger
 
     chosen = place or load_params().llm.ledger
-    path = file_of(chosen)
+    path = find_ledger_file(chosen)
     if not new and path and not path.exists():
         raise LlmError(f"{chosen}: there is no ledger yet", "The first question asked, or an import, makes one.")
     return Ledger(chosen)

@@ -47,8 +47,9 @@ def ask(
 ) -> None:
     """Ask one question about one post, and show prompt and answer. Answers are kept in the ledger."""
     from cotpd.config import load_params
-    from cotpd.llm.ask import Request, ask_all
+    from cotpd.llm.ask import ask_all
     from cotpd.llm.prompts import FIELDS, PromptSet
+    from cotpd.llm.question import Question
 
     settings = load_params(params)
     old, new, type_ = swap or (None, None, None)
@@ -62,7 +63,7 @@ def ask(
         most, limit = prompt.limit(*settings.augment.limit_of(kind))
     else:
         most, limit = prompt.limit(settings.ask.max_tokens, "ask.max_tokens")
-    question = Request("-", kind, prompt.messages, prompt.schema, most, limit)
+    question = Question("-", kind, prompt.messages, prompt.schema, most, limit)
     result = ask_all([question], settings.llm, progress=False)
     if result.failed:
         raise LlmError(result.failed[0].reason, result.failed[0].remedy)

@@ -12,8 +12,8 @@ from cotpd.data.records import Kind
 
 if TYPE_CHECKING:
     from cotpd.config import Params
-    from cotpd.llm.ask import Request
     from cotpd.llm.params import LlmParams
+    from cotpd.llm.question import Question
     from cotpd.pipeline.plan import Plan
 
 
@@ -40,12 +40,12 @@ def plan(
       cotpd plan --all --json
     """
     from cotpd.config import load_params
-    from cotpd.llm.backends import backends
+    from cotpd.llm.backends import list_backends
     from cotpd.pipeline.plan import make_plan
 
     params = load_params(params_file)
     if model is not None:
-        params = params.model_copy(update={"llm": backends(params.llm, [model])[0]})
+        params = params.model_copy(update={"llm": list_backends(params.llm, [model])[0]})
     made = make_plan(params, list(Kind) if everything else kinds)
     if as_json:
         show(json_text(_values(made, params)))
@@ -98,11 +98,11 @@ def _below(made: "Plan", params: "Params") -> list[str]:
 
 def _source(made: "Plan", llm: "LlmParams") -> str:
     """Where the price is from."""
-    from cotpd.llm.spending.prices import price_table
+    from cotpd.llm.spending.prices import read_price_table
 
     if not made.price:
         return ""
-    if (table := price_table(llm)).price(llm.model) is None:
+    if (table := read_price_table(llm)).price(llm.model) is None:
         return " (no price is known; the server is on this machine, which costs nothing)"
     halved = ", halved for batch mode" if llm.mode == "batch" else ""
     return f" (prices of {table.checked}{halved}: {table.source})"
@@ -124,7 +124,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
-def _prompt(request: "Request") -> str:
+def _prompt(request: "Question") -> str:
     said = [f"[{message['role']}]\n{_content(message['content'])}" for message in request.messages]
     schema = f"\n[schema]\n{json.dumps(request.schema, ensure_ascii=False)}" if request.schema else ""
     return "\n".join(said) + schema

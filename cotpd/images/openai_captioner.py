@@ -15,8 +15,9 @@ from cotpd.images.captioner import Description, PictureCaptioner, explain_failur
 from cotpd.images.params import CaptionParams
 from cotpd.images.picture_encoder import data_url
 from cotpd.images.pictures import Picture, read_picture
-from cotpd.llm.ask import Request, answers, ask
+from cotpd.llm.ask import answers, ask
 from cotpd.llm.params import LlmParams
+from cotpd.llm.question import Question
 
 WORDING = (
     "Describe the picture in one plain sentence: what and who can be seen, and any text in it. At most 25 words."
@@ -68,7 +69,7 @@ class OpenAICaptioner(PictureCaptioner):
 
     def _requests(
         self, names: list[str], folder: PictureFolder, unreadable: dict[str, Description]
-    ) -> Iterator[Request]:
+    ) -> Iterator[Question]:
         """A request a picture; why one cannot be read or sent goes into ``unreadable``."""
         for name in names:
             try:
@@ -80,20 +81,20 @@ class OpenAICaptioner(PictureCaptioner):
             else:
                 yield request
 
-    def _ask(self, requests: Iterator[Request], total: int) -> dict[str, Description]:
+    def _ask(self, requests: Iterator[Question], total: int) -> dict[str, Description]:
         asked = ask(requests, self._llm, total=total)
         described = {answer.id: _read_caption(answer) for answer in answers(asked, self._llm)}
-        failures = asked.failures("caption")
+        failures = asked.list_quarantined("caption")
         return described | {row.id: Description(None, f"{row.id}: {row.reason}: {row.remedy}") for row in failures}
 
-    def _request(self, picture: Picture) -> Request:
+    def _request(self, picture: Picture) -> Question:
         content = [
             {"type": "text", "text": WORDING},
             {"type": "image_url", "image_url": {"url": data_url(picture.image)}},
         ]
         # A request must have a kind; of the six, this is the one about what a picture shows.
         messages = [{"role": "user", "content": content}]
-        return Request(picture.name, Kind.IMAGE, messages, None, self._max_tokens, "caption.max_tokens")
+        return Question(picture.name, Kind.IMAGE, messages, None, self._max_tokens, "caption.max_tokens")
 
 
 def _read_caption(answer: Answer) -> Description:

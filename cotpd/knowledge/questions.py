@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from cotpd.data.records import Kind, Post
 from cotpd.knowledge.params import AskParams
-from cotpd.llm.ask import Request
 from cotpd.llm.chat_request import Message
 from cotpd.llm.prompts import PromptSet
+from cotpd.llm.question import Question
 
 See = Callable[[Post], str | None]  # a post's picture as a data URL, None where there is none to show
 _SHOWN = "the picture itself, which is attached"  # stands where a prompt has the caption
@@ -29,7 +29,7 @@ def knowledge_wanted(
 
 def knowledge_requests(
     posts: Iterable[Post], captions: Mapping[str, str | None], params: AskParams, see: See | None = None
-) -> Iterator[Request]:
+) -> Iterator[Question]:
     """The requests for what is wanted, in its order.
 
     Args:
@@ -52,7 +52,7 @@ def knowledge_requests(
             fields["caption"] = caption
         prompt = prompts.render(kind, **fields)
         length, limit = prompt.limit(params.max_tokens, "ask.max_tokens")
-        yield Request(
+        yield Question(
             id=post.id,
             kind=kind,
             messages=attach(prompt.messages, picture) if picture else prompt.messages,

@@ -15,9 +15,10 @@ from cotpd.errors import LlmError
 from cotpd.expectations import validate_answers
 from cotpd.images.picture_encoder import sight
 from cotpd.knowledge.questions import knowledge_requests
-from cotpd.llm.ask import Request, ask
 from cotpd.llm.ask import answers as answers_of
+from cotpd.llm.ask import ask
 from cotpd.llm.params import LlmParams
+from cotpd.llm.question import Question
 from cotpd.llm.spending.budget import Budget
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def believed(
         except LlmError as error:
             log.warning("not asked again: %s", error)
             break
-        if unanswered := again.failures("validate"):
+        if unanswered := again.list_quarantined("validate"):
             log.warning(
                 "%d of %d re-asks were not answered, first: %s",
                 len(unanswered),
@@ -118,7 +119,7 @@ def _without(llm: LlmParams, budget: Budget | None) -> LlmParams:
 
 def _requests(
     wanted: set[tuple[str, Kind]], posts: Sequence[Post], captions: Mapping[str, str | None], params: Params
-) -> list[Request]:
+) -> list[Question]:
     ids = {id for id, _ in wanted}
     asked = [post for post in posts if post.id in ids]
     again = knowledge_requests(asked, captions, params.ask, sight(params))

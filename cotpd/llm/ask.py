@@ -14,13 +14,14 @@ from cotpd.llm.answer_schema import words
 from cotpd.llm.chat_request import Completion, read_completion
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.ledger.recording import import_recorded
-from cotpd.llm.outcome import Asked, Request, Row
+from cotpd.llm.outcome import Asked, Row
 from cotpd.llm.params import LlmParams
+from cotpd.llm.question import Question
 from cotpd.llm.secret_mask import SecretMask
 from cotpd.llm.session import Round
 from cotpd.llm.transports.batch import BatchRound
 
-__all__ = ["AskResult", "Asked", "Request", "answers", "ask", "ask_all", "take_answer"]
+__all__ = ["AskResult", "Asked", "answers", "ask", "ask_all", "build_dataset_answer"]
 
 INVALID = "invalid"  # finish reason of an answer that does not hold to its prompt's schema; its text stays raw
 _PAGE = 500
@@ -41,7 +42,7 @@ class AskResult:
 
 
 def ask(
-    requests: Iterable[Request], params: LlmParams, *, progress: bool = True, total: int | None = None
+    requests: Iterable[Question], params: LlmParams, *, progress: bool = True, total: int | None = None
 ) -> Asked:
     """See to it that the ledger answers every request, by asking what it lacks.
 
@@ -71,7 +72,7 @@ def answers(asked: Asked, params: LlmParams) -> Iterator[Answer]:
     Raises:
         LlmError: The ledger has lost an answer since.
     """
-    mask = SecretMask.of(params)  # older versions let some spellings of a key into the ledger
+    mask = SecretMask.from_params(params)  # older versions let some spellings of a key into the ledger
     with Ledger(params.ledger) as ledger:
         for start in range(0, len(asked.rows), _PAGE):
             rows = [row for row in asked.rows[start : start + _PAGE] if row.key not in asked.failed]
@@ -84,14 +85,14 @@ def answers(asked: Asked, params: LlmParams) -> Iterator[Answer]:
 
 
 def ask_all(
-    requests: Iterable[Request], params: LlmParams, *, progress: bool = True, step: str = "ask"
+    requests: Iterable[Question], params: LlmParams, *, progress: bool = True, step: str = "ask"
 ) -> AskResult:
     """:func:`ask`, with answers and failures in lists; ``step`` is named in the quarantined rows."""
     asked = ask(requests, params, progress=progress)
-    return AskResult(list(answers(asked, params)), asked.from_ledger, asked.asked, asked.failures(step))
+    return AskResult(list(answers(asked, params)), asked.from_ledger, asked.asked, asked.list_quarantined(step))
 
 
-def take_answer(id: str, kind: Kind, written: str) -> Answer:
+def build_dataset_answer(id: str, kind: Kind, written: str) -> Answer:
     """The answer that came with a data set, made of what some model wrote."""
     cleaned = clean_answer(written)
     problem = "" if cleaned.finished else "the model's reasoning does not end"

@@ -11,7 +11,7 @@ from cotpd.errors import ConfigError
 from cotpd.llm.params import LlmParams
 
 
-def backends(llm: LlmParams, names: Iterable[str] | None = None) -> list[LlmParams]:
+def list_backends(llm: LlmParams, names: Iterable[str] | None = None) -> list[LlmParams]:
     """The parameters to ask each model with, ``llm.model`` first; of ``names``, in their order, if they are given.
 
     Raises:

@@ -23,7 +23,7 @@ Message = dict[
 ]  # {"role": ..., "content": text or a list of content parts} as in OpenAI's chat completions
 
 
-def canonical(value: object) -> str:
+def encode_canonical(value: object) -> str:
     """JSON with one spelling: sorted keys, no spaces, characters as they are.
 
     Raises:
@@ -46,7 +46,7 @@ def digest(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Call:
+class ChatRequest:
     """One HTTP request: the server's address and the body that it is sent."""
 
     base_url: str
@@ -55,7 +55,7 @@ class Call:
     @cached_property
     def text(self) -> str:
         """The call as canonical JSON: what is hashed and what the ledger keeps."""
-        return canonical({"base_url": self.base_url, "body": self.body})
+        return encode_canonical({"base_url": self.base_url, "body": self.body})
 
     @cached_property
     def key(self) -> str:
@@ -68,11 +68,13 @@ class Call:
         return int(self.body.get("max_tokens") or self.body.get("max_completion_tokens") or 0)
 
     @cached_property
-    def plain(self) -> "Call | None":
+    def plain(self) -> "ChatRequest | None":
         """The same call without a schema, for a server that refuses one; None where it has none."""
         if "response_format" not in self.body:
             return None
-        return Call(self.base_url, {name: value for name, value in self.body.items() if name != "response_format"})
+        return ChatRequest(
+            self.base_url, {name: value for name, value in self.body.items() if name != "response_format"}
+        )
 
     @property
     def pictures(self) -> list[str]:
@@ -82,19 +84,19 @@ class Call:
         return [part["image_url"]["url"] for part in parts if part.get("type") == "image_url"]
 
     @classmethod
-    def parse(cls, text: str) -> "Call":
+    def parse(cls, text: str) -> "ChatRequest":
         """The call of a canonical text; raises ValueError or KeyError where it is none."""
         value = json.loads(text)
         return cls(value["base_url"], value["body"])
 
 
-def chat_call(
+def build_chat_request(
     params: LlmParams,
     messages: list[Message],
     *,
     max_tokens: int,
     schema: dict[str, Any] | None = None,
-) -> Call:
+) -> ChatRequest:
     """The chat completion that asks these messages with these parameters.
 
     Raises:
@@ -113,7 +115,7 @@ def chat_call(
         answer = {"name": "answer", "strict": True, "schema": schema}
         body["response_format"] = {"type": "json_schema", "json_schema": answer}
     body |= params.extra_body
-    return Call(check_address(params.base_url), body)
+    return ChatRequest(check_address(params.base_url), body)
 
 
 _NUMBERS = re.compile(r"\d+(\.\d+){3}")  # a host that is an IPv4 address

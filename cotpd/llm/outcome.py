@@ -4,24 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cotpd.data.records import Kind, Quarantined
-from cotpd.llm.chat_request import Message
 from cotpd.llm.spending.budget import Budget
 from cotpd.llm.transports.chat_client import UnansweredError
-
-
-@dataclass(frozen=True)
-class Request:
-    """One question about one post. Pictures travel as content parts of a message (data URLs).
-
-    ``limit`` names the parameter that ``max_tokens`` comes from, for an answer that needs more.
-    """
-
-    id: str
-    kind: Kind
-    messages: list[Message]
-    schema: dict[str, Any] | None = None
-    max_tokens: int = 64
-    limit: str = "ask.max_tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +44,7 @@ class Asked:
         """Requests that the ledger answered."""
         return sum(row.key in self.known for row in self.rows)
 
-    def failures(self, step: str) -> list[Quarantined]:
+    def list_quarantined(self, step: str) -> list[Quarantined]:
         """The requests without an answer as rows of a quarantine table."""
         return [
             Quarantined(id=row.id, step=step, reason=error.reason, remedy=error.remedy, row={"kind": row.kind})

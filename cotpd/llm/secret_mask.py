@@ -26,7 +26,7 @@ class SecretMask:
     secrets: tuple[str, ...]
 
     @classmethod
-    def of(cls, params: LlmParams) -> Self:
+    def from_params(cls, params: LlmParams) -> Self:
         """The mask of the key, and of the values of the headers, that a server is sent."""
         names = [params.api_key_env, *params.headers_env.values()]
         values = [os.environ.get(name, "").strip() for name in names if name]

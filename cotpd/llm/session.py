@@ -16,12 +16,13 @@ from itertools import islice
 
 from cotpd.errors import LlmError
 from cotpd.interrupts import cancelled_by_sigterm
-from cotpd.llm.chat_request import Call, chat_call
+from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.claims import Claims
 from cotpd.llm.ledger.ledger import Entry, Ledger
-from cotpd.llm.outcome import Asked, Request, Row
+from cotpd.llm.outcome import Asked, Row
 from cotpd.llm.params import LlmParams
-from cotpd.llm.spending.budget import RAISE, Budget, worst_case
+from cotpd.llm.question import Question
+from cotpd.llm.spending.budget import RAISE, Budget, compute_worst_case
 from cotpd.llm.transports.chat_client import Client, NoServerError, UnansweredError
 from cotpd.progress import Progress
 
@@ -45,14 +46,14 @@ class Round:
     """
 
     def __init__(
-        self, requests: Iterable[Request], params: LlmParams, ledger: Ledger, show: bool, total: int | None = None
+        self, requests: Iterable[Question], params: LlmParams, ledger: Ledger, show: bool, total: int | None = None
     ) -> None:
         self._requests = iter(requests)
         self._params, self._ledger = params, ledger
-        self.result = Asked(budget=Budget.of(params))
+        self.result = Asked(budget=Budget.from_params(params))
         self._claims = Claims(ledger)
         self._seen: set[str] = set()
-        self._theirs: dict[str, Call] = {}  # what another process is asking
+        self._theirs: dict[str, ChatRequest] = {}  # what another process is asking
         self._in_batches: list[str] = []  # the batch of each question that lies in one
         self._failures_in_a_row = 0
         self._over = False
@@ -86,13 +87,13 @@ class Round:
             log.warning("%d questions are in %s. %s", len(self._in_batches), jobs, COLLECT)
         return self.result
 
-    def _window(self) -> list[Call] | None:
+    def _window(self) -> list[ChatRequest] | None:
         """Draw the next requests; returns the calls that the ledger lacks, None when no request is left."""
         calls = []
         for request in islice(self._requests, _WINDOW):
             if self._over:  # a window of pictures takes its time, and nobody waits for it any more
                 return None
-            calls.append((request, _call(request, self._params)))
+            calls.append((request, request.build_request(self._params)))
         if not calls:
             return None
         self.result.rows += (
@@ -106,7 +107,7 @@ class Round:
         self._bar.advance(len(calls) - len(missing))
         return [new[key] for key in self._claimed({key: new[key] for key in missing})]
 
-    def _claimed(self, calls: dict[str, Call]) -> list[str]:
+    def _claimed(self, calls: dict[str, ChatRequest]) -> list[str]:
         """Those of the calls that nobody else is asking; the others are looked at again later."""
         calls = self._outside_jobs(calls)
         if not calls:
@@ -119,7 +120,7 @@ class Round:
         self._bar.advance(len(held))
         return [key for key in calls if key not in held]
 
-    def _outside_jobs(self, calls: dict[str, Call]) -> dict[str, Call]:
+    def _outside_jobs(self, calls: dict[str, ChatRequest]) -> dict[str, ChatRequest]:
         """Those of the calls that lie in no batch: what does is not bought a second time, and counts as failed."""
         jobs = self._ledger.in_jobs(calls)
         for key, job in jobs.items():
@@ -128,15 +129,15 @@ class Round:
         self._bar.advance(len(jobs))
         return {key: call for key, call in calls.items() if key not in jobs}
 
-    def _held(self, calls: Mapping[str, Call]) -> set[str]:
+    def _held(self, calls: Mapping[str, ChatRequest]) -> set[str]:
         """Those of the calls that the ledger answers; noted as known."""
         found = self._ledger.answer_keys(calls)
         self.result.known |= found.keys()
         self.result.instead |= {key: other for key, other in found.items() if key != other}
         return found.keys()
 
-    async def _ask(self, first: list[Call] | None) -> None:
-        waiting: asyncio.Queue[Call | None] = asyncio.Queue(_WINDOW)
+    async def _ask(self, first: list[ChatRequest] | None) -> None:
+        waiting: asyncio.Queue[ChatRequest | None] = asyncio.Queue(_WINDOW)
         life = asyncio.create_task(self._live())  # as long as anything is under way
         try:
             with cancelled_by_sigterm():
@@ -150,7 +151,7 @@ class Round:
             self._over = True
             life.cancel()
 
-    async def _feed(self, calls: list[Call] | None, waiting: "asyncio.Queue[Call | None]") -> None:
+    async def _feed(self, calls: list[ChatRequest] | None, waiting: "asyncio.Queue[ChatRequest | None]") -> None:
         """Put into the queue what is to be asked: window by window, then what others have left."""
         while calls is not None:
             for call in calls:
@@ -162,7 +163,7 @@ class Round:
             if self._theirs:
                 await asyncio.sleep(_LOOK)
 
-    def _left_by_others(self) -> list[Call]:
+    def _left_by_others(self) -> list[ChatRequest]:
         theirs, self._theirs = self._theirs, {}
         held = self._held(theirs)
         self._bar.advance(len(held))
@@ -175,12 +176,12 @@ class Round:
             with suppress(LlmError):
                 await asyncio.to_thread(self._claims.keep)
 
-    async def _work(self, client: Client, waiting: "asyncio.Queue[Call | None]") -> None:
+    async def _work(self, client: Client, waiting: "asyncio.Queue[ChatRequest | None]") -> None:
         while call := await waiting.get():
             await self._one(client, call)
             self._bar.advance()
 
-    async def _one(self, client: Client, call: Call) -> None:
+    async def _one(self, client: Client, call: ChatRequest) -> None:
         budget = self.result.budget
         if not await budget.admit(call):
             self._fail(call, UnansweredError(f"not asked: {budget.over}", RAISE, passing=False), counts=False)
@@ -189,8 +190,10 @@ class Round:
         try:
             entry = await self._complete(client, call, partial(budget.lose, call))
             used = (entry.prompt_tokens, entry.completion_tokens)
-            client.pace.correct(  # of what the server does not count, the worst case stands
-                sum(most - one for most, one in zip(worst_case(call), used, strict=True) if one is not None)
+            client.pace.give_back(  # of what the server does not count, the worst case stands
+                sum(
+                    most - one for most, one in zip(compute_worst_case(call), used, strict=True) if one is not None
+                )
             )
             self._failures_in_a_row = 0
         except UnansweredError as error:
@@ -198,15 +201,15 @@ class Round:
         finally:
             await budget.settle(call, entry)
 
-    async def _keep(self, call: Call, raw: str, latency: float) -> Entry:
+    async def _keep(self, call: ChatRequest, raw: str, latency: float) -> Entry:
         """Commit an answer; also called for one that arrives after the run was stopped."""
-        entry = await asyncio.wrap_future(self._ledger.submit(Entry.of(call, raw, latency)))
+        entry = await asyncio.wrap_future(self._ledger.submit(Entry.from_response(call, raw, latency)))
         self.result.asked += 1
         return entry
 
-    async def _complete(self, client: Client, call: Call, lost: Callable[[], str]) -> Entry:
+    async def _complete(self, client: Client, call: ChatRequest, lost: Callable[[], str]) -> Entry:
         """The committed answer; asked without the schema if the server refuses it."""
-        most = sum(worst_case(call))
+        most = sum(compute_worst_case(call))
         if not (self._formless and call.plain):
             try:
                 return await client.complete(call.body, partial(self._keep, call), most, lost)
@@ -219,7 +222,7 @@ class Round:
         self.result.instead[call.key] = call.plain.key
         return await client.complete(call.plain.body, partial(self._keep, call.plain), most, lost)
 
-    def _fail(self, call: Call, error: UnansweredError, *, counts: bool = True) -> None:
+    def _fail(self, call: ChatRequest, error: UnansweredError, *, counts: bool = True) -> None:
         self.result.failed[call.key] = error
         if counts and (error.passing or not self.result.asked):
             # a refused request may be the post's fault, unless all are refused
@@ -262,10 +265,6 @@ class Round:
         if self._bar.left is not None:
             facts["time left"] = str(timedelta(seconds=round(self._bar.left / rate)))
         return facts
-
-
-def _call(request: Request, params: LlmParams) -> Call:
-    return chat_call(params, request.messages, max_tokens=request.max_tokens, schema=request.schema)
 
 
 def _leaves(group: ExceptionGroup) -> Iterator[Exception]:

@@ -17,11 +17,11 @@ from cotpd.data.split_checks import require_task_labels
 from cotpd.data.unlabelled import load_unlabelled
 from cotpd.images.picture_encoder import sight
 from cotpd.knowledge.questions import knowledge_requests
-from cotpd.llm.ask import Request
-from cotpd.llm.chat_request import Call, chat_call
+from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.ledger.recording import import_recorded
-from cotpd.llm.spending.prices import Price, price_of
+from cotpd.llm.question import Question
+from cotpd.llm.spending.prices import Price, find_price
 from cotpd.pipeline.workspace import Workspace
 
 _GUESSED_CAPTION = "a caption of about a dozen words, which no step has made yet"
@@ -49,7 +49,7 @@ class KindPlan:
     prompt_tokens: float = 0.0
     expected: float = 0.0
     most: int = 0
-    example: Request | None = None
+    example: Question | None = None
 
     @property
     def asked(self) -> int:
@@ -88,7 +88,7 @@ class Plan:
             return None
         kinds = self.kinds.values()
         written = sum(kind.most if at_most else kind.expected for kind in kinds)
-        return self.price.of(sum(kind.prompt_tokens for kind in kinds), written)
+        return self.price.compute_cost(sum(kind.prompt_tokens for kind in kinds), written)
 
     def seconds(self, params: Params) -> float:
         """How long the asking would take at the configured limits."""
@@ -116,12 +116,12 @@ def make_plan(params: Params, kinds: Iterable[Kind] | None = None) -> Plan:
         params = with_kinds(params, set(kinds))
     with Ledger(params.llm.ledger) as ledger:
         import_recorded(ledger, params.llm)
-        rates, price = learn_rates(ledger, params.llm.model), price_of(params.llm)
+        rates, price = learn_rates(ledger, params.llm.model), find_price(params.llm)
         plan = Plan(rates=rates, price=price, picture_tokens=params.llm.picture_tokens)
         seen: set[str] = set()
         requests = all_requests(params, require_labels=True)
         while some := list(islice(requests, 500)):
-            calls = {(call := _call(request, params)).key: (request, call) for request, _ in some}
+            calls = {(call := request.build_request(params.llm)).key: (request, call) for request, _ in some}
             guessed = {request.id for request, guess in some if guess}
             held = ledger.answer_keys({key: call for key, (_, call) in calls.items()})
             out = ledger.in_jobs(calls.keys() - held.keys())
@@ -176,12 +176,12 @@ def _of_model(ledger: Ledger, model: str) -> Iterator[tuple[int, int, float, flo
             yield _characters(call), entry.prompt_tokens, entry.completion_tokens / allowed, entry.latency
 
 
-def _answers(ledger: Ledger) -> Iterator[tuple[Entry, Call]]:
+def _answers(ledger: Ledger) -> Iterator[tuple[Entry, ChatRequest]]:
     for _, entry in zip(range(_LEARNT_FROM), ledger.entries(), strict=False):
-        yield entry, Call.parse(entry.request)
+        yield entry, ChatRequest.parse(entry.request)
 
 
-def _characters(call: Call) -> int:
+def _characters(call: ChatRequest) -> int:
     """Characters of the text that is sent; a picture's are not counted."""
     total = 0
     for message in call.body["messages"]:
@@ -191,7 +191,7 @@ def _characters(call: Call) -> int:
     return total
 
 
-def all_requests(params: Params, *, require_labels: bool = False) -> Iterator[tuple[Request, bool]]:
+def all_requests(params: Params, *, require_labels: bool = False) -> Iterator[tuple[Question, bool]]:
     """Every request of the ask and augment steps, and whether it holds a guess instead of a caption.
 
     Args:
@@ -212,7 +212,7 @@ def all_requests(params: Params, *, require_labels: bool = False) -> Iterator[tu
         worded = request.kind is Kind.MULTIMODALITY and isinstance(request.messages[-1]["content"], str)
         yield request, worded and request.id in guessed
     for question in questions(dataset.posts.get("train", []), params, dataset.beyond_limit):
-        yield question.request(params.augment), False
+        yield question.build_question(params.augment), False
 
 
 def _captions(posts: list[Post], params: Params) -> tuple[Mapping[str, str | None], set[str]]:
@@ -234,11 +234,7 @@ def _captions(posts: list[Post], params: Params) -> tuple[Mapping[str, str | Non
     return captions, guessed
 
 
-def _call(request: Request, params: Params) -> Call:
-    return chat_call(params.llm, request.messages, max_tokens=request.max_tokens, schema=request.schema)
-
-
-def _price(row: KindPlan, plan: Plan, request: Request, call: Call, guessed: set[str]) -> None:
+def _price(row: KindPlan, plan: Plan, request: Question, call: ChatRequest, guessed: set[str]) -> None:
     row.guessed += request.kind is Kind.MULTIMODALITY and request.id in guessed
     pictures = len(call.pictures)
     row.pictures += pictures

@@ -11,7 +11,7 @@ from cotpd.augment.pipeline import _Run, augment
 from cotpd.config import Params
 from cotpd.data.records import KNOWLEDGE_KINDS, Kind, Post
 from cotpd.errors import LlmError
-from cotpd.llm.chat_request import chat_call
+from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.ledger.ledger import Entry, Ledger
 
 from .conftest import marked
@@ -55,12 +55,14 @@ def fill(posts: Sequence[Post], params: Params, answerer: Answerer) -> None:
     run.prepare(posts)
     with Ledger(params.llm.ledger) as ledger:
         for question in run.questions.values():
-            request = question.request(params.augment)
-            call = chat_call(params.llm, request.messages, max_tokens=request.max_tokens, schema=request.schema)
+            request = question.build_question(params.augment)
+            call = build_chat_request(
+                params.llm, request.messages, max_tokens=request.max_tokens, schema=request.schema
+            )
             text, stop = answerer(question.kind, question.post)
             message = {"role": "assistant", "content": text}
             choice = {"index": 0, "finish_reason": stop, "message": message}
-            ledger.put(Entry.of(call, json.dumps({"model": "m", "choices": [choice]})))
+            ledger.put(Entry.from_response(call, json.dumps({"model": "m", "choices": [choice]})))
 
 
 def test_each_kind_makes_a_post_with_what_still_holds_for_it(params: Callable[..., Params]) -> None:
@@ -138,7 +140,9 @@ def test_a_fact_check_may_be_as_long_as_its_parameter_says(params: Callable[...,
     run = _Run(params(fact_check_max_tokens=512), Mentions.of(POSTS))
     run.prepare(POSTS)
 
-    asked = {key[1]: question.request(run.params.augment).max_tokens for key, question in run.questions.items()}
+    asked = {
+        key[1]: question.build_question(run.params.augment).max_tokens for key, question in run.questions.items()
+    }
 
     assert asked == {Kind.STYLE: 64, Kind.ENTITY: 512, Kind.IMAGE: 64}
 

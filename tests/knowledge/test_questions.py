@@ -13,8 +13,8 @@ from cotpd.images.picture_encoder import SIDE, Sight
 from cotpd.knowledge.params import AskParams
 from cotpd.knowledge.questions import knowledge_requests, knowledge_wanted
 from cotpd.llm.ask import ask_all
-from cotpd.llm.chat_request import canonical, chat_call
-from cotpd.llm.spending.budget import worst_case
+from cotpd.llm.chat_request import build_chat_request, encode_canonical
+from cotpd.llm.spending.budget import compute_worst_case
 from tests.expectations.test_check import make_post
 
 MULTIMODALITY = AskParams(kinds=(Kind.MULTIMODALITY,))
@@ -89,10 +89,12 @@ def test_questions_of_one_kind_begin_alike_on_the_wire(kind, see, folder, params
     posts = [one.model_copy(update={"image": "large.png"}) for one in posts]
     shown = Sight(PictureFolder(folder)) if see else None
     asked = knowledge_requests(posts, {"a": "x", "b": "y"}, AskParams(kinds=(kind,)), shown)
-    bodies = [chat_call(params, one.messages, max_tokens=one.max_tokens).body["messages"] for one in asked]
-    one, other = (canonical(messages) for messages in bodies)
+    bodies = [
+        build_chat_request(params, one.messages, max_tokens=one.max_tokens).body["messages"] for one in asked
+    ]
+    one, other = (encode_canonical(messages) for messages in bodies)
     shared = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
-    assert shared >= len(canonical(bodies[0][:-1])) - 1
+    assert shared >= len(encode_canonical(bodies[0][:-1])) - 1
     assert shared > 800
 
 
@@ -100,6 +102,8 @@ def test_a_limit_holds_for_a_picture_of_few_bytes_and_does_not_count_the_bytes_o
     Image.new("RGB", (10, 10)).save(folder / "small.png")
     posts = [post("a", "small.png"), post("b", "large.png")]
     asked = knowledge_requests(posts, {}, MULTIMODALITY, Sight(PictureFolder(folder)))
-    small, large = (worst_case(chat_call(params, one.messages, max_tokens=64))[0] for one in asked)
+    small, large = (
+        compute_worst_case(build_chat_request(params, one.messages, max_tokens=64))[0] for one in asked
+    )
     assert small == large
     assert 50_000 < small < 55_000

@@ -10,8 +10,7 @@ from cotpd.errors import ValidationError
 from cotpd.knowledge.questions import knowledge_requests
 from cotpd.knowledge.retry import TEMPERATURE, believed, varied
 from cotpd.llm.ask import ask_all
-from cotpd.llm.session import _call
-from cotpd.llm.spending.budget import worst_case
+from cotpd.llm.spending.budget import compute_worst_case
 from tests.expectations.test_check import make_post
 from tests.llm.conftest import FakeServer, completion, error, reply
 
@@ -128,7 +127,9 @@ def test_all_attempts_together_keep_to_the_limit(server, params):
     """Each of the answers comes to 14 tokens: room for the worst case of one request and two answers."""
     answers = first_answers(server, params)
     before = len(server.asked)
-    most = max(sum(worst_case(_call(one, params.llm))) for one in knowledge_requests(POSTS, {}, params.ask))
+    most = max(
+        sum(compute_worst_case(one.build_request(params.llm))) for one in knowledge_requests(POSTS, {}, params.ask)
+    )
     params = with_llm(params, max_tokens=most + 14 + 1, concurrency=1)
     believed(answers, POSTS, {}, params)
     assert len(server.asked) == before + 2

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from cotpd.data.records import Kind
-from cotpd.llm.ask import Request
 from cotpd.llm.params import LlmParams
+from cotpd.llm.question import Question
 from cotpd.llm.transports import chat_client
 
 Fault = Callable[[BaseHTTPRequestHandler], None]
@@ -142,5 +142,5 @@ def params(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
 
 
-def requests(*texts: str, kind: Kind = Kind.NOUN) -> list[Request]:
-    return [Request(f"p{n}", kind, [{"role": "user", "content": text}]) for n, text in enumerate(texts)]
+def requests(*texts: str, kind: Kind = Kind.NOUN) -> list[Question]:
+    return [Question(f"p{n}", kind, [{"role": "user", "content": text}]) for n, text in enumerate(texts)]

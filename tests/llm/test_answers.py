@@ -8,8 +8,9 @@ from cotpd.config import Params
 from cotpd.data.records import Kind
 from cotpd.expectations import validate_answers
 from cotpd.expectations.params import ValidateParams
-from cotpd.llm.ask import Request, ask_all, take_answer
+from cotpd.llm.ask import ask_all, build_dataset_answer
 from cotpd.llm.ledger.ledger import Ledger
+from cotpd.llm.question import Question
 from tests.expectations.test_check import make_post
 
 from .conftest import completion, reply, requests
@@ -21,7 +22,7 @@ OBJECT = {"type": "object", "properties": {"ada": {"type": "string"}}, "required
 
 def ask_one(server, params, body, **of_request):
     server.always = reply(body)
-    question = Request("0", Kind.NOUN, [{"role": "user", "content": "x"}], **of_request)
+    question = Question("0", Kind.NOUN, [{"role": "user", "content": "x"}], **of_request)
     return ask_all([question], params, progress=False).answers[0]
 
 
@@ -167,8 +168,8 @@ def test_extra_fields_that_have_a_place_of_their_own_are_refused(fields, said):
 
 
 def test_an_answer_that_came_with_the_data_is_cleaned_too():
-    whole = take_answer("0", Kind.NOUN, f"<think>Who?</think>{ANSWER}</s>")
-    cut = take_answer("0", Kind.NOUN, "<think>Who is Ada?")
+    whole = build_dataset_answer("0", Kind.NOUN, f"<think>Who?</think>{ANSWER}</s>")
+    cut = build_dataset_answer("0", Kind.NOUN, "<think>Who is Ada?")
 
     assert (whole.text, whole.problem) == (ANSWER, "")
     assert validate(cut)[1][0].reason == "the model's reasoning does not end"

@@ -10,9 +10,10 @@ import pytest
 
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError, LlmError
-from cotpd.llm.ask import Request, ask_all
+from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.ledger.recording import export_recording
+from cotpd.llm.question import Question
 
 from .conftest import completion, error, hang, reply, requests, reset
 
@@ -37,7 +38,7 @@ def test_the_same_question_is_asked_once_however_often_it_occurs(server, params)
 
 def test_what_goes_over_the_wire_is_what_the_ledger_keeps(server, params):
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
-    request = Request("p", Kind.NOUN, [{"role": "user", "content": "x"}], schema, max_tokens=7)
+    request = Question("p", Kind.NOUN, [{"role": "user", "content": "x"}], schema, max_tokens=7)
     answer = ask_all([request], params, progress=False).answers[0]
     (body,) = server.asked
     assert body == {
@@ -71,14 +72,14 @@ def test_a_changed_parameter_is_a_new_question(server, params, change):
 
 def test_a_changed_prompt_address_or_length_is_a_new_question(server, params):
     ask_all(requests("a"), params, progress=False)
-    longer = [Request("p0", Kind.NOUN, [{"role": "user", "content": "a"}], max_tokens=65)]
+    longer = [Question("p0", Kind.NOUN, [{"role": "user", "content": "a"}], max_tokens=65)]
     assert ask_all(longer, params, progress=False).asked == 1
     elsewhere = params.model_copy(update={"base_url": server.base_url.replace("127.0.0.1", "localhost")})
     assert ask_all(requests("a"), elsewhere, progress=False).asked == 1
     assert ask_all(requests("a "), params, progress=False).asked == 1
     for system in ("be short", "be brief"):
         told = [{"role": "system", "content": system}, {"role": "user", "content": "a"}]
-        assert ask_all([Request("p0", Kind.NOUN, told, max_tokens=64)], params, progress=False).asked == 1
+        assert ask_all([Question("p0", Kind.NOUN, told, max_tokens=64)], params, progress=False).asked == 1
 
 
 def test_what_cannot_change_the_answer_is_no_new_question(server, params):
@@ -258,9 +259,10 @@ def test_all_in_the_ledger_needs_no_server_and_not_even_the_openai_package(serve
 import sys
 from cotpd.llm.params import LlmParams
 from cotpd.data.records import Kind
-from cotpd.llm.ask import Request, ask_all
+from cotpd.llm.ask import ask_all
+from cotpd.llm.question import Question
 params = LlmParams.model_validate_json({params.model_dump_json()!r})
-asked = [Request("p", Kind.NOUN, [{{"role": "user", "content": text}}]) for text in "ab"]
+asked = [Question("p", Kind.NOUN, [{{"role": "user", "content": text}}]) for text in "ab"]
 assert [answer.text for answer in ask_all(asked, params).answers] == ["A", "B"]
 assert not {{"openai", "httpx2"}} & set(sys.modules)
 """
@@ -336,7 +338,7 @@ def test_a_recording_that_is_not_there_is_said_and_does_not_stop(server, params,
     ],
 )
 def test_a_server_that_refuses_a_parameter_is_asked_without_it_once_told_how(server, params, said, setting, gone):
-    question = [Request("p", Kind.NOUN, [{"role": "user", "content": "a"}], {"type": "object"}, 9)]
+    question = [Question("p", Kind.NOUN, [{"role": "user", "content": "a"}], {"type": "object"}, 9)]
     server.faults = [error(400, message=said)]
     (row,) = ask_all(question, params, progress=False).failed
     name, value = next(iter(setting.items()))

@@ -11,7 +11,7 @@ from cotpd.cli.main import app
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 from cotpd.llm.ask import ask_all
-from cotpd.llm.backends import backends
+from cotpd.llm.backends import list_backends
 from cotpd.llm.params import LlmParams
 from cotpd.pipeline.plan import all_requests
 
@@ -131,7 +131,7 @@ def test_the_plan_of_another_model_is_that_of_its_own_answers(folder):
 
 def test_others_share_all_but_name_address_and_key():
     llm = LlmParams.model_validate({"model": "a", "temperature": 0.7, "others": [{"model": "b"}]})
-    first, other = backends(llm)
+    first, other = list_backends(llm)
     assert other == first.model_copy(update={"model": "b"})
     assert (first.model, first.others) == ("a", ())
 
@@ -149,5 +149,5 @@ def test_no_key_goes_to_another_address_unless_it_is_named_for_it(folder, server
 def test_a_name_that_is_there_twice_or_not_at_all_is_refused(others, names, said):
     llm = LlmParams.model_validate({"model": "a", "others": [{"model": name} for name in others]})
     with pytest.raises(ConfigError) as caught:
-        backends(llm, names)
+        list_backends(llm, names)
     assert said in str(caught.value)

@@ -11,7 +11,7 @@ import pytest
 
 from cotpd.errors import LlmError
 from cotpd.llm.ask import ask, ask_all
-from cotpd.llm.chat_request import chat_call
+from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.ledger.claims import Claims
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.params import LlmParams
@@ -130,7 +130,7 @@ def test_what_lies_in_a_batch_is_not_bought_live(api, params, caplog):
 
 def _key(params: LlmParams, text: str) -> str:
     (one,) = requests(text)
-    return chat_call(params, one.messages, max_tokens=one.max_tokens).key
+    return build_chat_request(params, one.messages, max_tokens=one.max_tokens).key
 
 
 def test_what_is_put_into_a_batch_while_a_live_process_claims_it_is_not_bought_live(api, params, monkeypatch):
@@ -409,7 +409,8 @@ import os, signal, sys
 from cotpd.llm.params import LlmParams
 from cotpd.data.records import Kind
 from cotpd.llm.transports import batch, batch_api, batch_lines
-from cotpd.llm.ask import Request, ask_all
+from cotpd.llm.ask import ask_all
+from cotpd.llm.question import Question
 batch.FIRST_LOOK = 0.05
 at = sys.argv[2]
 def killed(function):
@@ -425,7 +426,7 @@ elif at == "after upload":
 elif at == "after creation":
     batch_api.BatchServer._create = killed(batch_api.BatchServer._create)
 params = LlmParams.model_validate_json(sys.argv[1])
-ask_all([Request(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}]) for n in range(5)], params, progress=False)
+ask_all([Question(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}]) for n in range(5)], params, progress=False)
 """
 
 

@@ -177,10 +177,11 @@ HUNGRY = """
 import resource, sys
 from cotpd.llm.params import LlmParams
 from cotpd.data.records import Kind
-from cotpd.llm.ask import Request, ask_all
+from cotpd.llm.ask import ask_all
+from cotpd.llm.question import Question
 params = LlmParams.model_validate_json(sys.argv[1])
 def ask(*texts):
-    ask_all([Request(t, Kind.NOUN, [{"role": "user", "content": t}]) for t in texts], params, progress=False)
+    ask_all([Question(t, Kind.NOUN, [{"role": "user", "content": t}]) for t in texts], params, progress=False)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before = ask("small")
 print(ask(*(f"big {n}" for n in range(30))) - before)

@@ -8,9 +8,9 @@ import pytest
 
 from cotpd.errors import ConfigError
 from cotpd.llm.ask import ask, ask_all
-from cotpd.llm.chat_request import chat_call
+from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.ledger.ledger import Entry
-from cotpd.llm.spending.budget import Budget, worst_case
+from cotpd.llm.spending.budget import Budget, compute_worst_case
 
 from .conftest import completion, error, hang, reply, requests, reset
 
@@ -18,7 +18,7 @@ from .conftest import completion, error, hang, reply, requests, reset
 
 
 def test_no_more_tokens_are_used_than_allowed_and_the_rest_is_said(server, params):
-    most = sum(worst_case(chat_call(params, requests("0")[0].messages, max_tokens=64)))
+    most = sum(compute_worst_case(build_chat_request(params, requests("0")[0].messages, max_tokens=64)))
     limited = params.model_copy(update={"max_tokens": most + 5 * 14})
     result = ask_all(requests(*"0123456789"), limited, progress=False)
     assert len(server.asked) == result.asked == 6
@@ -31,7 +31,7 @@ def test_no_more_tokens_are_used_than_allowed_and_the_rest_is_said(server, param
 
 @pytest.mark.parametrize("fault", [hang, reset, reply("<html>busy</html>", kind="text/html")])
 def test_tries_that_may_be_billed_without_an_answer_count_with_the_most_they_can_come_to(server, params, fault):
-    most = sum(worst_case(chat_call(params, requests("a")[0].messages, max_tokens=64)))
+    most = sum(compute_worst_case(build_chat_request(params, requests("a")[0].messages, max_tokens=64)))
     params = params.model_copy(update={"max_tokens": 3 * most - 1, "retries": 5, "timeout": 0.2})
     server.faults = [fault]
     assert ask_all(requests("a"), params, progress=False).asked == 1
@@ -46,7 +46,7 @@ def test_tries_that_may_be_billed_without_an_answer_count_with_the_most_they_can
 
 @pytest.mark.parametrize("odd", ["-1000000", "true", "NaN", '"n/a"', "1e300", "{}", "null"])
 def test_a_count_that_is_none_lifts_no_limit_and_ends_no_run(server, params, odd):
-    most = sum(worst_case(chat_call(params, requests("0")[0].messages, max_tokens=64)))
+    most = sum(compute_worst_case(build_chat_request(params, requests("0")[0].messages, max_tokens=64)))
     server.always = reply(completion("yes").replace('"prompt_tokens": 11', f'"prompt_tokens": {odd}'))
     limited = params.model_copy(update={"max_tokens": 2 * most, "concurrency": 1})
     result = ask_all(requests(*"0123"), limited, progress=False)
@@ -56,7 +56,7 @@ def test_a_count_that_is_none_lifts_no_limit_and_ends_no_run(server, params, odd
 
 
 def test_tries_that_a_server_turned_away_cost_nothing(server, params):
-    most = sum(worst_case(chat_call(params, requests("a")[0].messages, max_tokens=64)))
+    most = sum(compute_worst_case(build_chat_request(params, requests("a")[0].messages, max_tokens=64)))
     server.faults = [error(429, retry_after="0"), error(500), error(502)]
     assert (
         ask_all(requests("a"), params.model_copy(update={"max_tokens": most, "retries": 3}), progress=False).asked
@@ -67,11 +67,13 @@ def test_tries_that_a_server_turned_away_cost_nothing(server, params):
 def test_dollars_are_counted_by_the_price_and_no_price_is_no_limit(server, params, tmp_path):
     own = tmp_path / "prices.yaml"
     own.write_text("source: x\nchecked: 2026-01-31\nmodels:\n  fake: {input: 1, output: 2}\n")
-    budget = Budget.of(params.model_copy(update={"prices": str(own), "base_url": "http://far.invalid/v1"}))
-    call = chat_call(params, requests("a")[0].messages, max_tokens=64)
-    sent, received = worst_case(call)
+    budget = Budget.from_params(
+        params.model_copy(update={"prices": str(own), "base_url": "http://far.invalid/v1"})
+    )
+    call = build_chat_request(params, requests("a")[0].messages, max_tokens=64)
+    sent, received = compute_worst_case(call)
     budget.max_cost = (sent + 2 * received) / 1e6
-    entry = Entry.of(call, completion("A"))
+    entry = Entry.from_response(call, completion("A"))
 
     async def two() -> tuple[bool, bool]:
         first = await budget.admit(call)

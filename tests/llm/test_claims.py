@@ -10,7 +10,7 @@ import pytest
 
 from cotpd.liveness import LAPSE, is_dead, name_process
 from cotpd.llm.ask import ask
-from cotpd.llm.chat_request import chat_call
+from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.ledger import claims
 from cotpd.llm.ledger.claims import Claims
 from cotpd.llm.ledger.ledger import Ledger
@@ -100,7 +100,7 @@ def test_who_cannot_draw_a_question_leaves_no_claims_behind(params, monkeypatch)
     with Ledger(params.ledger) as ledger:
         (one,) = requests("a")
         other = Claims(ledger)
-        other.take([chat_call(params, one.messages, max_tokens=one.max_tokens).key])
+        other.take([build_chat_request(params, one.messages, max_tokens=one.max_tokens).key])
         with pytest.raises(ValueError, match="no such picture"):
             ask(broken(), params, progress=False)
         assert ledger.read("SELECT name FROM asker") == [(other.name,)]

@@ -13,7 +13,7 @@ from cotpd.errors import LlmError
 from cotpd.images import captioner
 from cotpd.images.params import CaptionParams
 from cotpd.llm.ask import ask_all
-from cotpd.llm.backends import backends
+from cotpd.llm.backends import list_backends
 from cotpd.llm.params import LlmParams
 from cotpd.llm.transports.batch_api import BatchServer
 from cotpd.llm.transports.connection import Connection
@@ -301,7 +301,7 @@ def test_headers_and_extra_fields_of_one_model_are_never_anothers():
         }
     )
 
-    _, here, there, named = backends(llm)
+    _, here, there, named = list_backends(llm)
 
     assert (here.headers_env, here.extra_body) == (llm.headers_env, llm.extra_body)
     assert (there.headers_env, there.extra_body) == ({}, {})

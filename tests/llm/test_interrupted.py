@@ -16,7 +16,7 @@ import pytest
 from cotpd import progress
 from cotpd.llm import session
 from cotpd.llm.ask import answers, ask, ask_all
-from cotpd.llm.chat_request import Call, chat_call
+from cotpd.llm.chat_request import ChatRequest, build_chat_request
 from cotpd.llm.ledger.claims import Claims
 from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.params import LlmParams
@@ -29,9 +29,10 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from cotpd.llm.params import LlmParams
 from cotpd.data.records import Kind
-from cotpd.llm.ask import Request, ask_all
+from cotpd.llm.ask import ask_all
+from cotpd.llm.question import Question
 params = LlmParams.model_validate_json(sys.argv[1])
-ask_all([Request(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}]) for n in range(60)], params)
+ask_all([Question(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}]) for n in range(60)], params)
 """
 
 
@@ -64,7 +65,7 @@ def questions():
     for n in range(5000):
         if n >= 1000:  # the second window is built beside the asking
             time.sleep(0.05)
-        yield Request(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}])
+        yield Question(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}])
 ask_all(questions(), params)
 """
 )
@@ -111,8 +112,8 @@ def test_killed_at_twenty_random_moments_no_committed_answer_is_lost_or_asked_fo
         run.kill()
         run.wait(timeout=60)
         with Ledger(params.ledger) as ledger:
-            now = {Call.parse(entry.request).body["messages"][-1]["content"] for entry in ledger.entries()}
-            assert ledger.damaged() == []
+            now = {ChatRequest.parse(entry.request).body["messages"][-1]["content"] for entry in ledger.entries()}
+            assert ledger.find_damaged() == []
         assert committed <= now
         assert not committed & set(server.texts()[before:])
         committed = now
@@ -173,9 +174,11 @@ def test_asking_goes_on_while_the_database_is_locked(server, params, monkeypatch
 def test_what_another_process_failed_to_get_is_asked_by_this_one(server, params):
     with Ledger(params.ledger) as ledger:
         other = Claims(ledger)
-        calls = [chat_call(params, one.messages, max_tokens=one.max_tokens) for one in requests("a", "b", "c")]
+        calls = [
+            build_chat_request(params, one.messages, max_tokens=one.max_tokens) for one in requests("a", "b", "c")
+        ]
         assert other.take([call.key for call in calls[:2]]) == {calls[0].key, calls[1].key}
-        ledger.put(Entry.of(calls[0], completion("A")))
+        ledger.put(Entry.from_response(calls[0], completion("A")))
         closing = threading.Timer(1.0, other.close)
         closing.start()
         result = ask_all(requests("a", "b", "c"), params, progress=False)
@@ -203,7 +206,7 @@ def test_an_answer_that_was_damaged_is_asked_again_and_only_that_one(server, par
     assert [answer.text for answer in result.answers] == ["A", "B"]
     assert (result.from_ledger, result.asked) == (1, 1)
     with Ledger(params.ledger) as ledger:
-        assert ledger.damaged() == []
+        assert ledger.find_damaged() == []
 
 
 def test_without_a_terminal_a_line_says_how_far_of_how_many_it_is(server, params, monkeypatch, capsys):
@@ -253,4 +256,4 @@ def test_a_full_disk_ends_it_with_a_word_and_what_was_committed_stays(tmp_path):
     assert "space" in said
     with Ledger(path) as ledger:
         assert len(list(ledger.entries())) == int(kept)
-        assert ledger.damaged() == []
+        assert ledger.find_damaged() == []

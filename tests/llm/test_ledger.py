@@ -12,7 +12,7 @@ from dataclasses import astuple, replace
 import pytest
 
 from cotpd.errors import LlmError
-from cotpd.llm.chat_request import Call, chat_call, read_completion
+from cotpd.llm.chat_request import ChatRequest, build_chat_request, read_completion
 from cotpd.llm.ledger import migrations
 from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.ledger.recording import export_recording, import_recording
@@ -25,8 +25,8 @@ PARAMS = LlmParams(base_url="http://host/v1", model="fake")
 
 def entry(text: str, answer: str = "yes", **params) -> Entry:
     messages = [{"role": "system", "content": "be short"}, {"role": "user", "content": text}]
-    call = chat_call(PARAMS.model_copy(update=params), messages, max_tokens=8)
-    return Entry.of(call, completion(answer), latency=0.5)
+    call = build_chat_request(PARAMS.model_copy(update=params), messages, max_tokens=8)
+    return Entry.from_response(call, completion(answer), latency=0.5)
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def path(tmp_path):
 
 
 def test_an_answer_that_its_server_broke_off_and_an_older_version_kept_is_asked_again(tmp_path):
-    call = Call("http://x/v1", {"model": "m", "messages": []})
-    broken = Entry.of(call, completion("half an ans", "error"))
-    whole = Entry.of(call, completion("whole"))
+    call = ChatRequest("http://x/v1", {"model": "m", "messages": []})
+    broken = Entry.from_response(call, completion("half an ans", "error"))
+    whole = Entry.from_response(call, completion("whole"))
     with Ledger(tmp_path / "ledger.db") as ledger:
         ledger.put_many([broken])
 
@@ -53,7 +53,7 @@ def test_what_is_put_is_there_after_reopening(path):
         assert ledger.get("0" * 64) is None
     with Ledger(path) as ledger:
         assert ledger.get(one.key) == one
-        assert ledger.stats() == [("fake-1", 1, 11, 3)]
+        assert ledger.count_by_model() == [("fake-1", 1, 11, 3)]
 
 
 def test_the_first_answer_to_a_request_stays(path):
@@ -178,17 +178,17 @@ def test_two_processes_fill_one_ledger(path):
     script = """
 import sys
 from cotpd.llm.ledger.ledger import Entry, Ledger
-from cotpd.llm.chat_request import Call
+from cotpd.llm.chat_request import ChatRequest
 with Ledger(sys.argv[1]) as ledger:
     for n in range(int(sys.argv[2]), int(sys.argv[2]) + 60):
-        call = Call("http://h/v1", {"messages": [{"role": "user", "content": str(n)}]})
-        ledger.put(Entry.of(call, '{"choices": []}'))
+        call = ChatRequest("http://h/v1", {"messages": [{"role": "user", "content": str(n)}]})
+        ledger.put(Entry.from_response(call, '{"choices": []}'))
 """
     runs = [subprocess.Popen([sys.executable, "-c", script, str(path), str(start)]) for start in (0, 30)]
     assert [run.wait(timeout=120) for run in runs] == [0, 0]
     with Ledger(path) as ledger:
         assert len(list(ledger.entries())) == 90
-        assert ledger.damaged() == []
+        assert ledger.find_damaged() == []
 
 
 def test_it_waits_for_the_disk_at_every_commit(path):
@@ -248,18 +248,18 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 def test_a_flipped_byte_is_found_counts_as_unanswered_and_gives_way(path, column):
     with Ledger(path) as ledger:
         good, other = ledger.put(entry("a")), ledger.put(entry("b"))
-        assert ledger.damaged() == []
+        assert ledger.find_damaged() == []
         with sqlite3.connect(path) as db:
             (value,) = db.execute(f"SELECT {column} FROM answer WHERE key = ?", (good.key,)).fetchone()
             flipped = (
                 (value or 0) + 1 if isinstance(value, int | float | None) else chr(ord(value[0]) ^ 1) + value[1:]
             )
             db.execute(f"UPDATE answer SET {column} = ? WHERE key = ?", (flipped, good.key))
-        assert ledger.damaged() == [good.key]
+        assert ledger.find_damaged() == [good.key]
         assert ledger.get_many([good.key, other.key]) == {other.key: other}
         assert list(ledger.entries()) == [other]
         assert ledger.put(entry("a", "again")).response == entry("a", "again").response
-        assert ledger.damaged() == []
+        assert ledger.find_damaged() == []
 
 
 @pytest.mark.parametrize("place", [b"yes", b"be short", b"fake-1"])
@@ -271,11 +271,11 @@ def test_a_flipped_bit_in_the_file_costs_that_row_alone(path, place, bit):
     content[content.index(place)] ^= 1 << bit
     path.write_bytes(content)
     with Ledger(path) as ledger:
-        (damaged,) = ledger.damaged()
+        (damaged,) = ledger.find_damaged()
         assert set(ledger.get_many(keys)) == set(keys) - {damaged}
         text = "abc"[keys.index(damaged)]
         assert ledger.put(entry(text)).response == entry(text).response
-        assert ledger.damaged() == []
+        assert ledger.find_damaged() == []
 
 
 def test_a_flipped_bit_in_the_index_is_told_costs_one_row_and_what_is_exported_makes_a_sound_ledger(
@@ -290,13 +290,13 @@ def test_a_flipped_bit_in_the_index_is_told_costs_one_row_and_what_is_exported_m
         content[place] ^= 1
         path.write_bytes(content)
         with Ledger(path) as ledger, pytest.raises(LlmError, match="is corrupt") as caught:
-            ledger.damaged()
+            ledger.find_damaged()
         assert "cotpd ledger export" in caught.value.remedy
         with Ledger(path) as ledger, Ledger(tmp_path / f"{place}.db") as new:
             assert export_recording(ledger, tmp_path / "a.jsonl", raw=True) >= 2
             import_recording(new, tmp_path / "a.jsonl")
             assert set(new.get_many(keys)) >= set(keys[1:])
-            assert new.damaged() == []
+            assert new.find_damaged() == []
         content[place] ^= 1
 
 
@@ -307,7 +307,7 @@ def test_a_flipped_bit_in_the_schema_is_told(path):
     content[content.index(b" TABLE answer")] ^= 128  # SQLite quotes it, and it is no UTF-8
     path.write_bytes(content)
     with pytest.raises(LlmError, match=r"ledger\.db: .*malformed") as caught, Ledger(path) as ledger:
-        ledger.damaged()
+        ledger.find_damaged()
     assert "restore it from a copy" in str(caught.value)
 
 
@@ -329,13 +329,13 @@ def test_an_answer_whose_choice_is_no_object_is_no_answer(choice):
 
 
 def test_half_a_surrogate_pair_in_question_and_answer_is_kept(path):
-    call = chat_call(PARAMS, [{"role": "user", "content": "half \ud83d"}], max_tokens=8)
+    call = build_chat_request(PARAMS, [{"role": "user", "content": "half \ud83d"}], max_tokens=8)
     response = json.dumps(json.loads(completion("yes \ud83d \\ é")), ensure_ascii=False)
     with Ledger(path) as ledger:
-        assert ledger.submit(Entry.of(call, response)).result(10).key == call.key
+        assert ledger.submit(Entry.from_response(call, response)).result(10).key == call.key
         (kept,) = ledger.entries()
-        assert ledger.damaged() == []
-    assert Call.parse(kept.request).key == call.key
+        assert ledger.find_damaged() == []
+    assert ChatRequest.parse(kept.request).key == call.key
     assert json.loads(kept.response) == json.loads(response), "nothing but the spelling has changed"
 
 
@@ -344,7 +344,7 @@ def test_an_odd_count_that_an_older_version_kept_reads_as_none(path, count):
     older = replace(entry("a"), prompt_tokens=count)
     with Ledger(path) as ledger:
         ledger.put_many([older])
-        assert ledger.damaged() == []
+        assert ledger.find_damaged() == []
         assert ledger.get(older.key) == replace(older, prompt_tokens=None)
         assert list(ledger.entries()) == [replace(older, prompt_tokens=None)]
 
@@ -367,4 +367,4 @@ def test_a_ledger_of_the_first_version_keeps_its_sound_answers(path, monkeypatch
         db.execute("UPDATE answer SET request = request || ' ' WHERE key = ?", (rows[0].key,))
     with Ledger(path) as ledger:
         assert sorted(ledger.entries(), key=lambda row: row.key) == sorted(rows[1:], key=lambda row: row.key)
-        assert ledger.damaged() == [rows[0].key]
+        assert ledger.find_damaged() == [rows[0].key]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotpd.llm.ask import ask_all
-from cotpd.llm.transports.rate_limit import Pace, read_wait, retry_after
+from cotpd.llm.transports.rate_limit import RateLimit, parse_wait, read_retry_after
 
 from .conftest import completion, error, reply, requests
 
@@ -30,12 +30,12 @@ class Clock:
 def starts(sizes: list[float], **limits: float) -> list[float]:
     """When requests of so many tokens are sent, one after the other."""
     clock = Clock()
-    pace = Pace(**limits, clock=lambda: clock.now, sleep=clock.sleep)
+    pace = RateLimit(**limits, clock=lambda: clock.now, sleep=clock.sleep)
 
     async def send() -> list[float]:
         sent = []
         for size in sizes:
-            await pace.turn(size)
+            await pace.wait_for_slot(size)
             sent.append(clock.now)
         return sent
 
@@ -60,12 +60,12 @@ def test_no_minute_holds_more_tokens_than_allowed_beyond_the_last_request(sizes,
 
 def test_tokens_that_were_not_used_are_given_back():
     clock = Clock()
-    pace = Pace(tokens=60, clock=lambda: clock.now, sleep=clock.sleep)
+    pace = RateLimit(tokens=60, clock=lambda: clock.now, sleep=clock.sleep)
 
     async def send() -> None:
-        await pace.turn(60)
-        pace.correct(50)
-        await pace.turn(1)
+        await pace.wait_for_slot(60)
+        pace.give_back(50)
+        await pace.wait_for_slot(1)
 
     asyncio.run(send())
     assert clock.now == pytest.approx(10)
@@ -76,14 +76,14 @@ def test_who_waits_already_waits_longer_when_told_to():
 
     async def sleep(seconds: float) -> None:
         if clock.now == 0:
-            pace.hold(5)  # a refusal arrives while this one waits
+            pace.pause_all(5)  # a refusal arrives while this one waits
         await clock.sleep(seconds)
 
-    pace = Pace(requests=60, clock=lambda: clock.now, sleep=sleep)
+    pace = RateLimit(requests=60, clock=lambda: clock.now, sleep=sleep)
 
     async def send() -> None:
-        await pace.turn(0)
-        await pace.turn(0)
+        await pace.wait_for_slot(0)
+        await pace.wait_for_slot(0)
 
     asyncio.run(send())
     assert clock.now == pytest.approx(5)
@@ -91,16 +91,16 @@ def test_who_waits_already_waits_longer_when_told_to():
 
 def test_after_a_hold_those_who_waited_are_spaced_again():
     """Real time, for they wait beside each other: 20 a second, and all are told to wait 0.4 s."""
-    pace, sent = Pace(requests=1200), []
+    pace, sent = RateLimit(requests=1200), []
 
     async def send() -> None:
-        await pace.turn(0)
+        await pace.wait_for_slot(0)
         sent.append(time.monotonic())
 
     async def all_of_them() -> None:
         waiting = [asyncio.create_task(send()) for _ in range(6)]
         await asyncio.sleep(0.01)
-        pace.hold(0.4)
+        pace.pause_all(0.4)
         await asyncio.gather(*waiting)
 
     asyncio.run(all_of_them())
@@ -121,16 +121,16 @@ def test_after_a_hold_those_who_waited_are_spaced_again():
     ],
 )
 def test_waits_are_read_as_servers_write_them(value, seconds):
-    assert read_wait(value) == (None if seconds is None else pytest.approx(seconds))
+    assert parse_wait(value) == (None if seconds is None else pytest.approx(seconds))
 
 
 def test_retry_after_is_milliseconds_seconds_or_a_date():
-    assert retry_after({"retry-after-ms": "250", "retry-after": "9"}) == 0.25
-    assert retry_after({"retry-after": "3"}) == 3
+    assert read_retry_after({"retry-after-ms": "250", "retry-after": "9"}) == 0.25
+    assert read_retry_after({"retry-after": "3"}) == 3
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    assert 55 < retry_after({"retry-after": date}) <= 60
-    assert retry_after({"retry-after": "some time"}) is None
-    assert retry_after({}) is None
+    assert 55 < read_retry_after({"retry-after": date}) <= 60
+    assert read_retry_after({"retry-after": "some time"}) is None
+    assert read_retry_after({}) is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cotpd.llm.ask import ask_all
-from cotpd.llm.chat_request import chat_call
+from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.ledger.recording import export_recording
 from cotpd.llm.secret_mask import SecretMask
@@ -76,10 +76,10 @@ def test_an_answer_without_the_key_stays_as_it_came_to_the_byte():
 
 def test_a_key_that_an_older_version_kept_does_not_leave_the_ledger(with_key):
     question = requests("a")[0]
-    call = chat_call(with_key, question.messages, max_tokens=question.max_tokens)
+    call = build_chat_request(with_key, question.messages, max_tokens=question.max_tokens)
     raw = completion("You sent ECHO").replace("ECHO", KEY.replace("/", "\\/"))
     with Ledger(with_key.ledger) as ledger:
-        ledger.put(Entry.of(call, raw))
+        ledger.put(Entry.from_response(call, raw))
 
     answer = ask_all([question], with_key, progress=False).answers[0]
 

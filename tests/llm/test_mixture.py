@@ -10,9 +10,10 @@ import pytest
 
 from cotpd.data.records import Kind
 from cotpd.errors import LlmError
-from cotpd.llm.ask import Request, ask
-from cotpd.llm.chat_request import Call
+from cotpd.llm.ask import ask
+from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.ledger import Ledger
+from cotpd.llm.question import Question
 from cotpd.llm.transports import chat_client
 
 from .conftest import completion, error, reply, reset
@@ -123,7 +124,7 @@ def run(server, params, count: int, seed: int) -> Server:
 
     server.always = answer
     requests = [
-        Request(str(n), Kind.NOUN, [{"role": "user", "content": f"q{n}"}], SCHEMA if n % 3 else None)
+        Question(str(n), Kind.NOUN, [{"role": "user", "content": f"q{n}"}], SCHEMA if n % 3 else None)
         for n in range(count)
     ]
     for _ in range(20):
@@ -148,7 +149,9 @@ def test_nothing_that_was_sent_whole_is_asked_again(server, params, monkeypatch,
     assert mixture.again == []
     with Ledger(params.ledger) as ledger:
         texts = {
-            Call.parse(entry.request).body["messages"][-1]["content"]: json.loads(entry.response)["choices"][0]
+            ChatRequest.parse(entry.request).body["messages"][-1]["content"]: json.loads(entry.response)[
+                "choices"
+            ][0]
             for entry in ledger.entries()
         }
     assert len(texts) == count

@@ -12,7 +12,7 @@ import pytest
 
 from cotpd.errors import ConfigError, LlmError
 from cotpd.liveness import LAPSE
-from cotpd.llm.chat_request import Call
+from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger import migrations
 from cotpd.llm.ledger.claims import Claims
 from cotpd.llm.ledger.ledger import Entry, Ledger
@@ -57,12 +57,14 @@ def test_answers_stay_the_first_of_each_key_and_come_back_as_they_were(url):
     with Ledger(url) as ledger:
         assert list(ledger.entries()) == sorted([*kept, *map(entry, "de")], key=lambda row: row.key)
         assert ledger.get("nothing") is None
-        assert ledger.stats() == [("fake-1", 5, 55, 15)]
-        assert ledger.damaged() == []
+        assert ledger.count_by_model() == [("fake-1", 5, 55, 15)]
+        assert ledger.find_damaged() == []
 
 
 def test_what_the_database_does_not_take_costs_its_own_row_alone(url):
-    named = Entry.of(Call.parse(entry("a").request), entry("a").response.replace("fake-1", "fake\\u0000"))
+    named = Entry.from_response(
+        ChatRequest.parse(entry("a").request), entry("a").response.replace("fake-1", "fake\\u0000")
+    )
     bad = replace(entry("b"), created="\0")
     with Ledger(url) as ledger:
         waiting = [ledger.submit(one) for one in (named, bad, entry("c"))]
@@ -70,17 +72,17 @@ def test_what_the_database_does_not_take_costs_its_own_row_alone(url):
         with pytest.raises(LlmError, match="NUL"):
             waiting[1].result(10)
         assert waiting[2].result(10).key == entry("c").key
-        assert ledger.damaged() == []
+        assert ledger.find_damaged() == []
 
 
 def test_a_damaged_row_is_found_and_gives_way(url):
     with Ledger(url) as ledger:
         one, other = ledger.put(entry("a")), ledger.put(entry("b"))
         raw(url, f"UPDATE answer SET latency = latency + 1 WHERE key = '{one.key}'")
-        assert ledger.damaged() == [one.key]
+        assert ledger.find_damaged() == [one.key]
         assert ledger.get_many([one.key, other.key]) == {other.key: other}
         ledger.put(entry("a"))
-        assert ledger.damaged() == []
+        assert ledger.find_damaged() == []
         assert ledger.get(one.key) is not None
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from cotpd.errors import ConfigError
-from cotpd.llm.chat_request import chat_call
+from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.params import LlmParams
 from cotpd.llm.spending.budget import Budget
-from cotpd.llm.spending.prices import PriceTable, price_of
+from cotpd.llm.spending.prices import PriceTable, find_price
 
 ABROAD = "https://api.example.org/v1"
 
@@ -16,30 +16,32 @@ def test_a_dated_release_costs_what_its_model_costs():
     price = table.price("gpt-4o-mini")
     assert price is not None
     assert table.price("gpt-4o-mini-2024-07-18") == price
-    assert price.of(1_000_000, 0) == price.input
-    assert price.of(0, 500_000) == price.output / 2
+    assert price.compute_cost(1_000_000, 0) == price.input
+    assert price.compute_cost(0, 500_000) == price.output / 2
 
 
 def test_an_unknown_model_has_no_price_and_a_server_here_costs_nothing():
-    assert price_of(LlmParams(model="someones-own", base_url=ABROAD)) is None
+    assert find_price(LlmParams(model="someones-own", base_url=ABROAD)) is None
     for here in ("http://127.0.0.1:8993/v1", "http://localhost:1/v1", "http://[::1]:1/v1"):
-        assert price_of(LlmParams(model="someones-own", base_url=here)).of(10**9, 10**9) == 0
+        assert find_price(LlmParams(model="someones-own", base_url=here)).compute_cost(10**9, 10**9) == 0
 
 
 def test_a_file_of_ones_own_is_taken(tmp_path):
     own = tmp_path / "prices.yaml"
     own.write_text("source: a contract\nchecked: 2026-01-31\nmodels:\n  ours: {input: 1, output: 2}\n")
-    price = price_of(LlmParams(model="ours", base_url=ABROAD, prices=str(own)))
-    assert price.of(2e6, 1e6) == 4
+    price = find_price(LlmParams(model="ours", base_url=ABROAD, prices=str(own)))
+    assert price.compute_cost(2e6, 1e6) == 4
 
 
 def test_a_gateway_on_this_machine_costs_what_the_file_says_and_is_stopped(tmp_path):
     own = tmp_path / "prices.yaml"
     own.write_text("source: a contract\nchecked: 2026-01-31\nmodels:\n  ours: {input: 1, output: 2}\n")
     here = LlmParams(model="ours", base_url="http://localhost:4000/v1", prices=str(own), max_cost=0.0)
-    assert price_of(here).of(2e6, 1e6) == 4
-    assert not Budget.of(here).reserve(chat_call(here, [{"role": "user", "content": "x"}], max_tokens=1))
-    assert price_of(here.model_copy(update={"model": "another"})).of(1e6, 1e6) == 0
+    assert find_price(here).compute_cost(2e6, 1e6) == 4
+    assert not Budget.from_params(here).reserve(
+        build_chat_request(here, [{"role": "user", "content": "x"}], max_tokens=1)
+    )
+    assert find_price(here.model_copy(update={"model": "another"})).compute_cost(1e6, 1e6) == 0
 
 
 @pytest.mark.parametrize(
@@ -69,5 +71,5 @@ def test_a_file_that_cannot_be_used_is_named_with_its_key(text, said, tmp_path):
     if text:
         own.write_text(text)
     with pytest.raises(ConfigError, match=said) as raised:
-        price_of(LlmParams(model="ours", base_url=ABROAD, prices=str(own)))
+        find_price(LlmParams(model="ours", base_url=ABROAD, prices=str(own)))
     assert str(own) in str(raised.value)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotpd.errors import DataError
-from cotpd.llm.chat_request import Call, canonical, chat_call, read_completion
+from cotpd.llm.chat_request import ChatRequest, build_chat_request, encode_canonical, read_completion
 from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.ledger.recording import export_recording, import_once, import_recording
 
@@ -31,14 +31,20 @@ def filled(path) -> Ledger:
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
     ]
     ledger.put(
-        Entry.of(chat_call(PARAMS, [{"role": "user", "content": picture}], max_tokens=8), completion("a cat"))
+        Entry.from_response(
+            build_chat_request(PARAMS, [{"role": "user", "content": picture}], max_tokens=8), completion("a cat")
+        )
     )
     for text, body in {
         "refused": completion(None, refusal="no"),
         "empty": '{"choices": [], "model": "m"}',
         "two": '{"choices": [{"message": {"content": "1"}}, {"message": {"content": "2"}}], "model": "m"}',
     }.items():
-        ledger.put(Entry.of(chat_call(PARAMS, [{"role": "user", "content": text}], max_tokens=8), body))
+        ledger.put(
+            Entry.from_response(
+                build_chat_request(PARAMS, [{"role": "user", "content": text}], max_tokens=8), body
+            )
+        )
     return ledger
 
 
@@ -135,10 +141,10 @@ json_values = st.recursive(
 
 @given(st.dictionaries(st.text(), json_values, max_size=4))
 def test_a_call_read_back_has_its_key(body):
-    call = Call("http://host/v1", body)
-    assert Call.parse(call.text).key == call.key
-    assert canonical(json.loads(canonical(body))) == canonical(body)
-    assert Call("http://host/v2", body).key != call.key
+    call = ChatRequest("http://host/v1", body)
+    assert ChatRequest.parse(call.text).key == call.key
+    assert encode_canonical(json.loads(encode_canonical(body))) == encode_canonical(body)
+    assert ChatRequest("http://host/v2", body).key != call.key
 
 
 def test_an_import_mends_what_is_damaged(path, tmp_path):
@@ -148,9 +154,9 @@ def test_an_import_mends_what_is_damaged(path, tmp_path):
         with sqlite3.connect(path) as db:
             db.execute("UPDATE answer SET response = 'x' || response")
     with Ledger(path) as ledger:
-        assert ledger.damaged() == [key]
+        assert ledger.find_damaged() == [key]
         assert import_recording(ledger, tmp_path / "copy.jsonl").new == 1
-        assert ledger.damaged() == []
+        assert ledger.find_damaged() == []
         assert ledger.get(key).response == entry("a").response
 
 
@@ -170,11 +176,11 @@ ODD = [
 
 @pytest.mark.parametrize("odd", ODD)
 def test_whatever_a_server_writes_is_kept_exported_and_brought_back(path, tmp_path, odd):
-    call = Call.parse(entry("a").request)
-    row = Entry.of(call, json.dumps(json.loads(completion("yes")) | odd), 0.5)
+    call = ChatRequest.parse(entry("a").request)
+    row = Entry.from_response(call, json.dumps(json.loads(completion("yes")) | odd), 0.5)
     with Ledger(path) as ledger:
         assert ledger.submit(row).result(10) == row
-        assert ledger.damaged() == []
+        assert ledger.find_damaged() == []
         assert {row.prompt_tokens, row.completion_tokens} <= {None, 3, 11}
         for raw in (False, True):
             export_recording(ledger, tmp_path / f"{raw}.jsonl", raw=raw)
@@ -193,7 +199,7 @@ def test_a_recording_may_have_a_byte_order_mark_blank_lines_and_whole_seconds(pa
     with Ledger(tmp_path / "other.db") as other:
         report = import_recording(other, tmp_path / "odd.jsonl")
         assert (report.new, report.bad) == (1, [])
-        assert other.damaged() == []
+        assert other.find_damaged() == []
 
 
 @pytest.mark.parametrize(
@@ -218,7 +224,7 @@ def test_a_line_with_an_odd_value_is_named_and_left_out(path, tmp_path, odd):
         assert report.new == 1
         assert len(report.bad) == 1
         assert "x.jsonl:" in report.bad[0]
-        assert other.damaged() == []
+        assert other.find_damaged() == []
 
 
 @pytest.mark.parametrize("line", ["7", '"x"', "[]", "null"])

@@ -6,7 +6,7 @@ from cotpd.augment.params import AugmentParams
 from cotpd.data.records import Kind
 from cotpd.knowledge.params import AskParams
 from cotpd.knowledge.questions import attach
-from cotpd.llm.chat_request import chat_call
+from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.params import LlmParams
 from cotpd.llm.prompts import PromptSet
 
@@ -61,19 +61,19 @@ def test_a_shipped_prompt_asks_under_the_key_that_it_always_had(name, kind):
     rendered = PromptSet.load(name).render(kind, text=POST, **FIELDS.get(kind, {}))
     most = AugmentParams().fact_check_max_tokens if kind is Kind.ENTITY else AskParams().max_tokens
 
-    call = chat_call(LlmParams(), rendered.messages, max_tokens=most, schema=rendered.schema)
+    call = build_chat_request(LlmParams(), rendered.messages, max_tokens=most, schema=rendered.schema)
 
     assert call.key == SHIPPED[name, kind]
 
 
 @pytest.mark.parametrize(("given", "most", "schema", "key"), PARAMS)
 def test_parameters_ask_under_the_key_that_they_always_had(given, most, schema, key):
-    call = chat_call(LlmParams(**given), HELLO, max_tokens=most, schema=schema)
+    call = build_chat_request(LlmParams(**given), HELLO, max_tokens=most, schema=schema)
 
     assert call.key == key
 
 
 def test_a_picture_asks_under_the_key_that_it_always_had():
-    call = chat_call(LlmParams(), attach(HELLO, PICTURE), max_tokens=40)
+    call = build_chat_request(LlmParams(), attach(HELLO, PICTURE), max_tokens=40)
 
     assert call.key == "1d0e5238172b7fb5ed580c94ddf35e570e85392d75d221597e860a8d8ca6062a"

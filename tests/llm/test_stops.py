@@ -11,7 +11,7 @@ import pytest
 
 from cotpd.errors import LlmError
 from cotpd.llm.ask import ask_all
-from cotpd.llm.chat_request import Call
+from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.ledger import Ledger
 
 from .conftest import FakeServer, completion, error, reply, requests
@@ -20,7 +20,7 @@ from .test_interrupted import SCRIPT
 
 def committed(params) -> set[str]:
     with Ledger(params.ledger) as ledger:
-        return {Call.parse(entry.request).body["messages"][-1]["content"] for entry in ledger.entries()}
+        return {ChatRequest.parse(entry.request).body["messages"][-1]["content"] for entry in ledger.entries()}
 
 
 def after_all(fault, server: FakeServer, count: int):

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from cotpd.data.records import Kind
 from cotpd.expectations import check_rows
 from cotpd.llm.answer_schema import check_schema, words
-from cotpd.llm.ask import INVALID, Request, ask_all
+from cotpd.llm.ask import INVALID, ask_all
 from cotpd.llm.ledger.ledger import Ledger
+from cotpd.llm.question import Question
 from tests.expectations.test_check import make_post
 
 from .conftest import completion, error, reply
@@ -31,8 +32,8 @@ SAID = "Leeds: a city, in England; yes"
 REFUSED = error(400, message="response_format is not supported by this model")
 
 
-def question(text: str = "Leeds") -> Request:
-    return Request("p", Kind.NOUN, [{"role": "user", "content": text}], SCHEMA)
+def question(text: str = "Leeds") -> Question:
+    return Question("p", Kind.NOUN, [{"role": "user", "content": text}], SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_an_answer_that_is_not_as_the_schema_says_is_quarantined_and_not_paid_fo
 )
 def test_the_schema_of_a_string_is_not_sent_and_the_text_checked_by_it(server, params, text, reason):
     server.always = reply(completion(text))
-    asked = Request("p", Kind.NOUN, question().messages, {"type": "string", "pattern": "^(Yes|No)\\b"})
+    asked = Question("p", Kind.NOUN, question().messages, {"type": "string", "pattern": "^(Yes|No)\\b"})
     (answer,) = ask_all([asked], params, progress=False).answers
     assert (answer.text, answer.finish_reason) == (text, reason)
     assert "response_format" not in server.asked[0]

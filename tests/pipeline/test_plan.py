@@ -12,9 +12,10 @@ from cotpd.cli.main import app
 from cotpd.config import Params
 from cotpd.data.records import Kind
 from cotpd.errors import DataError, LlmError
-from cotpd.llm.ask import Request, ask_all
-from cotpd.llm.chat_request import chat_call
+from cotpd.llm.ask import ask_all
+from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.question import Question
 from cotpd.pipeline.plan import Plan, learn_rates, make_plan, with_kinds
 from tests.llm.batch_server import BatchApi
 
@@ -40,11 +41,11 @@ def params(tmp_path, monkeypatch) -> Params:
     return Params.model_validate(sections)
 
 
-def answer(request: Request, params: Params) -> Entry:
-    call = chat_call(params.llm, request.messages, max_tokens=request.max_tokens, schema=request.schema)
+def answer(request: Question, params: Params) -> Entry:
+    call = build_chat_request(params.llm, request.messages, max_tokens=request.max_tokens, schema=request.schema)
     said = {"message": {"role": "assistant", "content": "Leeds: a city."}, "finish_reason": "stop"}
     body = {"model": params.llm.model, "choices": [said], "usage": {"prompt_tokens": 100, "completion_tokens": 16}}
-    return Entry.of(call, json.dumps(body), latency=2.5)
+    return Entry.from_response(call, json.dumps(body), latency=2.5)
 
 
 def test_nothing_is_planned_for_a_task_that_the_data_is_not_annotated_for(params):

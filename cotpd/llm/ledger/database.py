@@ -77,7 +77,7 @@ def open_store(place: str | Path) -> Store:
         ConfigError: It is a URL that cannot be used.
         LlmError: The database cannot be opened.
     """
-    if path := file_of(place):
+    if path := find_ledger_file(place):
         return SqliteStore(path)
     url = _url(str(place))
     if url.get_backend_name() == "postgresql":
@@ -87,7 +87,7 @@ def open_store(place: str | Path) -> Store:
     raise ConfigError(f"llm.ledger: {url.get_backend_name()} is not supported", "Use sqlite or postgresql.")
 
 
-def file_of(place: str | Path) -> Path | None:
+def find_ledger_file(place: str | Path) -> Path | None:
     """The file of a path or an SQLite URL, with the home folder for ``~``; None for the URL of a server.
 
     Raises:

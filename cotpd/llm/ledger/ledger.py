@@ -18,7 +18,7 @@ from typing import Self
 
 from cotpd.completions import Stop, classify_stop
 from cotpd.errors import LlmError
-from cotpd.llm.chat_request import Call, read_completion, storable, token_count
+from cotpd.llm.chat_request import ChatRequest, read_completion, storable, token_count
 from cotpd.llm.ledger.database import DiskFullError, RowError, Statement, open_store
 from cotpd.llm.ledger.migrations import check_version, migrate, row_digest
 
@@ -44,7 +44,7 @@ class Entry:
     created: str = ""
 
     @classmethod
-    def of(cls, call: Call, response: str, latency: float | None = None) -> "Entry":
+    def from_response(cls, call: ChatRequest, response: str, latency: float | None = None) -> "Entry":
         """The row of a call and its raw answer; raises ValueError if that is no chat completion."""
         said = read_completion(response)
         return cls(
@@ -132,7 +132,7 @@ class Ledger:
         """The raw answers under keys that have been seen to be sound: what is damaged now is not noticed."""
         return dict(self.among("SELECT key, response FROM answer WHERE key", keys))
 
-    def answer_keys(self, calls: Mapping[str, Call]) -> dict[str, str]:
+    def answer_keys(self, calls: Mapping[str, ChatRequest]) -> dict[str, str]:
         """Which calls, by key, are answered, each with the key of its answer.
 
         That is its own, or that of the same question without a schema: a server that refuses one was asked so, and
@@ -178,7 +178,7 @@ class Ledger:
         """Every sound answer, sorted by key, a page at a time."""
         return (_entry(row) for row in self._rows() if _sound(row))
 
-    def stats(self) -> list[tuple[str, int, int, int]]:
+    def count_by_model(self) -> list[tuple[str, int, int, int]]:
         """Per reported model: answers, prompt tokens and completion tokens."""
         return self.read(
             "SELECT model, count(*), sum(coalesce(prompt_tokens, 0)), sum(coalesce(completion_tokens, 0)) "
@@ -190,7 +190,7 @@ class Ledger:
         """Forget answers for good."""
         self.change(*(("DELETE FROM answer WHERE key = ?", (key,)) for key in keys))
 
-    def damaged(self) -> list[str]:
+    def find_damaged(self) -> list[str]:
         """Keys of rows that are not as they were written; raises LlmError if the file itself is corrupt.
 
         Such a row counts as never answered: its request is asked again, and the new answer takes its place.

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cotpd.errors import DataError
-from cotpd.llm.chat_request import Call, Message, canonical, digest, read_completion
+from cotpd.llm.chat_request import ChatRequest, Message, digest, encode_canonical, read_completion
 from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.params import LlmParams
 
@@ -63,7 +63,7 @@ def export_recording(
     partial = place.with_name(place.name + ".part")
     parts = {}
     for entry in _chosen(ledger, keys):
-        name, part, _ = _split(Call.parse(entry.request))
+        name, part, _ = _split(ChatRequest.parse(entry.request))
         parts[name] = part
     count = 0
     try:
@@ -147,15 +147,15 @@ def import_recorded(ledger: Ledger, params: LlmParams) -> None:
         log.warning("left out of the recorded answers: %s", line)
 
 
-def _split(call: Call) -> tuple[str, dict[str, Any], Message]:
+def _split(call: ChatRequest) -> tuple[str, dict[str, Any], Message]:
     """A call as the name of its part, the part, and its last message."""
     *first, last = call.body["messages"]
     part = {"base_url": call.base_url, "body": {**call.body, "messages": first}}
-    return digest(canonical(part))[:12], part, last
+    return digest(encode_canonical(part))[:12], part, last
 
 
 def _answer_row(entry: Entry, raw: bool) -> dict[str, Any]:
-    name, _, last = _split(Call.parse(entry.request))
+    name, _, last = _split(ChatRequest.parse(entry.request))
     plain = last.keys() == _PLAIN and last["role"] == "user" and isinstance(last["content"], str)
     row: dict[str, Any] = {"key": entry.key, "part": name, "ask": last["content"] if plain else last}
     if raw:
@@ -176,7 +176,7 @@ def _without_noise(response: str) -> dict[str, Any]:
     )
     if not plain or not isinstance(choices[0]["message"].get("content"), str) or choices[0].get("logprobs"):
         noise = {"id", "created", "timings", "system_fingerprint"}
-        return {"body": json.loads(canonical({name: body[name] for name in body if name not in noise}))}
+        return {"body": json.loads(encode_canonical({name: body[name] for name in body if name not in noise}))}
     tokens = [said.prompt_tokens, said.completion_tokens]
     return {"answer": said.text, "finish_reason": said.finish_reason, "model": said.model, "tokens": tokens}
 
@@ -224,7 +224,7 @@ def _entry(row: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Entry:
         raise ValueError(f"its part {row['part']} does not stand above it")
     part = parts[row["part"]]
     last = row["ask"] if isinstance(row["ask"], dict) else {"role": "user", "content": row["ask"]}
-    call = Call(part["base_url"], {**part["body"], "messages": [*part["body"]["messages"], last]})
+    call = ChatRequest(part["base_url"], {**part["body"], "messages": [*part["body"]["messages"], last]})
     if call.key != row["key"]:
         raise ValueError("the request does not hash to its key: it was edited")
     latency = None if row.get("latency") is None else float(row["latency"])
@@ -232,7 +232,9 @@ def _entry(row: dict[str, Any], parts: dict[str, dict[str, Any]]) -> Entry:
         raise ValueError(f"its latency is {latency}")
     if row.get("created"):
         datetime.fromisoformat(row["created"])  # what is no time would outlive every `prune --before`
-    entry = Entry.of(call, row["response"] if "response" in row else canonical(_body(row)), latency)
+    entry = Entry.from_response(
+        call, row["response"] if "response" in row else encode_canonical(_body(row)), latency
+    )
     return replace(entry, created=row["created"]) if row.get("created") else entry
 
 

@@ -12,10 +12,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from cotpd.errors import ConfigError
-from cotpd.llm.chat_request import Call, read_completion
+from cotpd.llm.chat_request import ChatRequest, read_completion
 from cotpd.llm.ledger.ledger import Entry
 from cotpd.llm.params import LlmParams
-from cotpd.llm.spending.prices import Price, price_of
+from cotpd.llm.spending.prices import Price, find_price
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Spent:
         return self.prompt + self.completion
 
 
-def worst_case(call: Call) -> tuple[int, int]:
+def compute_worst_case(call: ChatRequest) -> tuple[int, int]:
     """The most tokens that a request can send and get: a byte a token, as of texts that no vocabulary knows.
 
     A picture is counted by what the dearest model takes for one, whatever its bytes.
@@ -79,13 +79,13 @@ class Budget:
     _settled: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @classmethod
-    def of(cls, params: LlmParams) -> "Budget":
+    def from_params(cls, params: LlmParams) -> "Budget":
         """The budget that the parameters set.
 
         Raises:
             ConfigError: There is a limit in dollars and no price.
         """
-        price = price_of(params)
+        price = find_price(params)
         if params.max_cost is not None and price is None:
             raise ConfigError(
                 f"llm.max_cost: no price is known for {params.model}",
@@ -93,7 +93,7 @@ class Budget:
             )
         return cls(price, params.max_cost, params.max_tokens)
 
-    async def admit(self, call: Call) -> bool:
+    async def admit(self, call: ChatRequest) -> bool:
         """Reserve the most that a request can come to; waits for others where that could make room."""
         async with self._settled:
             while not self.over and (self._must_measure() or self._exceeded(call)):
@@ -107,21 +107,21 @@ class Budget:
                 self._in_flight += 1
             return not self.over
 
-    def reserve(self, call: Call) -> bool:
+    def reserve(self, call: ChatRequest) -> bool:
         """Reserve without waiting (batch mode); return False if the limit would be exceeded."""
         self.over = self.over or self._exceeded(call)
         if not self.over:
             self._hold(call, 1)
         return not self.over
 
-    def lose(self, call: Call) -> str:
+    def lose(self, call: ChatRequest) -> str:
         """Count a try that was sent and brought no answer; returns why there must be no other, or nothing."""
         self._measured = True  # others do not wait for its next try
-        sent, received = worst_case(call)
+        sent, received = compute_worst_case(call)
         self._count(self.lost, sent + self._added, max(received, self._largest))
         return self._exceeded()  # the reservation, which stands, is now the next try's
 
-    async def settle(self, call: Call, entry: Entry | None) -> None:
+    async def settle(self, call: ChatRequest, entry: Entry | None) -> None:
         """Replace a reservation by what the answer came to; None for a request that got none."""
         async with self._settled:
             self._in_flight -= 1
@@ -130,9 +130,9 @@ class Budget:
                 self.spend(call, entry)
             self._settled.notify_all()
 
-    def spend(self, call: Call, entry: Entry) -> None:
+    def spend(self, call: ChatRequest, entry: Entry) -> None:
         """Count what an answer came to; where the server does not say, the most that it can be."""
-        sent, allowed = worst_case(call)
+        sent, allowed = compute_worst_case(call)
         prompt = sent if entry.prompt_tokens is None else entry.prompt_tokens
         received = _estimate(entry, allowed) if entry.completion_tokens is None else entry.completion_tokens
         self._count(self.spent, prompt, received)
@@ -153,16 +153,16 @@ class Budget:
         limited = self.max_cost is not None or self.max_tokens is not None
         return limited and not self._measured and self._in_flight > 0
 
-    def _hold(self, call: Call, times: int) -> None:
-        sent, received = worst_case(call)
+    def _hold(self, call: ChatRequest, times: int) -> None:
+        sent, received = compute_worst_case(call)
         self._sent += times * sent
         self._allowed[received] += times
 
-    def _reserved(self, call: Call | None) -> Spent:
+    def _reserved(self, call: ChatRequest | None) -> Spent:
         """What is in flight can come to, a further call included, by what answers have come to so far."""
         sent, allowed = self._sent, Counter(self._allowed)
         if call is not None:
-            more, received = worst_case(call)
+            more, received = compute_worst_case(call)
             sent, allowed[received] = sent + more, allowed[received] + 1
         reserved = Spent()
         prompt = sent + self._added * allowed.total()
@@ -172,9 +172,9 @@ class Budget:
     def _count(self, into: Spent, sent: int, received: int) -> None:
         into.prompt += sent
         into.completion += received
-        into.cost += self.price.of(sent, received) if self.price else 0.0
+        into.cost += self.price.compute_cost(sent, received) if self.price else 0.0
 
-    def _exceeded(self, call: Call | None = None) -> str:
+    def _exceeded(self, call: ChatRequest | None = None) -> str:
         """Why a limit could be exceeded by what is in flight, with a further call; empty if it could not."""
         reserved = self._reserved(call)
         tokens = self.spent.tokens + self.lost.tokens + reserved.tokens

@@ -31,7 +31,7 @@ class Price(BaseModel):
     input: float = Field(ge=0, allow_inf_nan=False, strict=True)
     output: float = Field(ge=0, allow_inf_nan=False, strict=True)
 
-    def of(self, prompt_tokens: float, completion_tokens: float) -> float:
+    def compute_cost(self, prompt_tokens: float, completion_tokens: float) -> float:
         """Dollars for so many tokens read and written."""
         return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
 
@@ -74,7 +74,7 @@ class PriceTable(BaseModel):
         return self.models.get(model) or self.models.get(_RELEASE.sub("", model))
 
 
-def price_of(params: LlmParams) -> Price | None:
+def find_price(params: LlmParams) -> Price | None:
     """What the configured model costs; where the table lacks it, nothing on this machine and None elsewhere.
 
     A gateway on this machine passes requests on to a service that is paid. Batch mode costs half.
@@ -82,7 +82,7 @@ def price_of(params: LlmParams) -> Price | None:
     Raises:
         ConfigError: The price file cannot be used.
     """
-    price = price_table(params).price(params.model)
+    price = read_price_table(params).price(params.model)
     if price is None and is_loopback(urlsplit(check_address(params.base_url)).hostname or ""):
         return Price(input=0, output=0)
     if price and params.mode == "batch":
@@ -90,6 +90,6 @@ def price_of(params: LlmParams) -> Price | None:
     return price
 
 
-def price_table(params: LlmParams) -> PriceTable:
+def read_price_table(params: LlmParams) -> PriceTable:
     """The configured price file; raises ConfigError where it cannot be used."""
     return PriceTable.read(Path(params.prices) if params.prices else SHIPPED)

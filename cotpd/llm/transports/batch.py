@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cotpd.errors import LlmError
 from cotpd.liveness import is_dead, name_process
-from cotpd.llm.chat_request import Call, check_address
+from cotpd.llm.chat_request import ChatRequest, check_address
 from cotpd.llm.ledger.ledger import Entry
 from cotpd.llm.outcome import Asked
 from cotpd.llm.session import Round
@@ -67,11 +67,11 @@ class BatchRound(Round):
         self._explain_the_rest()
         return self.result
 
-    def _missing(self) -> Iterator[Call]:
+    def _missing(self) -> Iterator[ChatRequest]:
         while (calls := self._window()) is not None:
             yield from calls
 
-    def _claimed(self, calls: dict[str, Call]) -> list[str]:
+    def _claimed(self, calls: dict[str, ChatRequest]) -> list[str]:
         """Those of the calls that no job holds."""
         pending = self._ledger.in_jobs(calls)
         return [key for key in calls if key not in pending]
@@ -88,16 +88,16 @@ class BatchRound(Round):
                 continue
             rows = self._ledger.read("SELECT request FROM batch_item WHERE token = ?", (token,))
             self._forget(token)
-            self._submit(server, [Call.parse(text) for (text,) in rows])
+            self._submit(server, [ChatRequest.parse(text) for (text,) in rows])
 
-    def _submit(self, server: BatchServer, calls: Iterable[Call]) -> None:
+    def _submit(self, server: BatchServer, calls: Iterable[ChatRequest]) -> None:
         for part in split((call for call in calls if self._affordable(call)), self._queue.most):
             if self._queue.is_full(len(self._jobs())):
                 self._queue.put_off(part)
             else:
                 self._submit_one(server, part)
 
-    def _affordable(self, call: Call) -> bool:
+    def _affordable(self, call: ChatRequest) -> bool:
         if call.key in self._reserved or self.result.budget.reserve(call):
             self._reserved.add(call.key)
             return True
@@ -105,7 +105,7 @@ class BatchRound(Round):
         self.result.failed[call.key] = UnansweredError(reason, RAISE, passing=False)
         return False
 
-    def _submit_one(self, server: BatchServer, calls: Sequence[Call]) -> None:
+    def _submit_one(self, server: BatchServer, calls: Sequence[ChatRequest]) -> None:
         token, now = name_process(), datetime.now(UTC).isoformat(timespec="seconds")
         try:
             items = (
@@ -139,7 +139,7 @@ class BatchRound(Round):
             raise
         self._ledger.change(("UPDATE batch_job SET id = ? WHERE token = ?", (id, token)))
 
-    def _free(self, calls: Sequence[Call]) -> list[Call]:
+    def _free(self, calls: Sequence[ChatRequest]) -> list[ChatRequest]:
         """Those of the calls that no process is asking live, claimed until they are in a job."""
         mine = self._claims.take([call.key for call in calls])
         self._theirs |= {call.key: call for call in calls if call.key not in mine}
@@ -196,7 +196,7 @@ class BatchRound(Round):
                 unreadable.append(row)
             elif key not in asked:
                 strange[key] = row
-            elif isinstance(said := read_answer(Call.parse(asked[key]), row), Entry):
+            elif isinstance(said := read_answer(ChatRequest.parse(asked[key]), row), Entry):
                 entries.setdefault(key, said)  # a line that came twice is one answer
             else:
                 failed[key] = said
@@ -205,7 +205,7 @@ class BatchRound(Round):
             self._ledger.put_many(page)
         self.result.asked += len(entries)
         for key, entry in entries.items():
-            self.result.budget.spend(Call.parse(asked[key]), entry)
+            self.result.budget.spend(ChatRequest.parse(asked[key]), entry)
         left = asked.keys() - entries.keys() - failed.keys()
         taken = self._ledger.get_many(strange)  # a kept job's other lines, by a run before
         if strange := {key: row for key, row in strange.items() if key not in taken}:
@@ -231,7 +231,7 @@ class BatchRound(Round):
 
     def _put_off(self, token: str, job: "Batch", asked: dict[str, str]) -> bool:
         """Have questions that the server's queue had no room for submitted later, in smaller parts."""
-        calls = [Call.parse(text) for text in asked.values()]
+        calls = [ChatRequest.parse(text) for text in asked.values()]
         others = len(self._jobs()) - 1
         if not self._queue.shrink(calls, _why(job), others):
             return False

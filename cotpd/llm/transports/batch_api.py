@@ -140,7 +140,7 @@ class BatchServer:
         return _id(created)
 
     def _explained(self, call: Callable[[], T], *, doubtful: bool = False) -> T:
-        """Call the server; ``doubtful`` tells a fault apart after which nobody knows what was done."""
+        """ChatRequest the server; ``doubtful`` tells a fault apart after which nobody knows what was done."""
         import httpx2
         import openai
 

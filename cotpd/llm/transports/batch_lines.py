@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any
 
 from cotpd.completions import Stop, classify_stop
-from cotpd.llm.chat_request import Call
+from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.ledger import Entry
 from cotpd.llm.transports.chat_client import UnansweredError, broken_off, passes, quoted, refusal
 from cotpd.llm.transports.response_body import OversizedError
@@ -21,9 +21,9 @@ _MOST_RESULTS = 4_000_000_000  # bytes of a result file, unpacked
 ANEW = "Run the step again: it is asked anew then."
 
 
-def split(calls: Iterable[Call], most: int) -> Iterator[list[Call]]:
+def split(calls: Iterable[ChatRequest], most: int) -> Iterator[list[ChatRequest]]:
     """Parts of at most so many requests that the API takes as one file."""
-    part: list[Call] = []
+    part: list[ChatRequest] = []
     size = 0
     for call in calls:
         length = len(line(call).encode("utf-8", "surrogatepass"))
@@ -36,20 +36,20 @@ def split(calls: Iterable[Call], most: int) -> Iterator[list[Call]]:
         yield part
 
 
-def line(call: Call) -> str:
+def line(call: ChatRequest) -> str:
     """The line of a request."""
     row = {"custom_id": call.key, "method": "POST", "url": "/v1/chat/completions", "body": call.body}
     return json.dumps(row) + "\n"
 
 
-def read_answer(call: Call, row: dict[str, Any]) -> Entry | UnansweredError:
+def read_answer(call: ChatRequest, row: dict[str, Any]) -> Entry | UnansweredError:
     """The answer in a line, or why there is none."""
     response = row.get("response")
     response = response if isinstance(response, dict) else {}
     body = response.get("body")
     if response.get("status_code") == 200 and isinstance(body, dict):
         try:
-            entry = Entry.of(call, json.dumps(body, ensure_ascii=False))
+            entry = Entry.from_response(call, json.dumps(body, ensure_ascii=False))
             if classify_stop(entry.finish_reason) is not Stop.FAILED:
                 return entry
             return UnansweredError(broken_off(entry.finish_reason), ANEW, passing=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cotpd.llm.chat_request import Call
+from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.transports.chat_client import quoted
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Queue:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.waiting: list[Call] = []
+        self.waiting: list[ChatRequest] = []
         self._refused = False
 
     def refuses(self, job: "Batch") -> bool:
@@ -45,16 +45,16 @@ class Queue:
         """Whether a further job has to wait for those in the queue."""
         return self._refused and jobs > 0
 
-    def put_off(self, calls: Sequence[Call]) -> None:
+    def put_off(self, calls: Sequence[ChatRequest]) -> None:
         """Keep questions until there is room."""
         self.waiting += calls
 
-    def take(self) -> list[Call]:
+    def take(self) -> list[ChatRequest]:
         """All questions that wait; those for which there is still no room are put off again."""
         calls, self.waiting = self.waiting, []
         return calls
 
-    def shrink(self, calls: Sequence[Call], reason: str, others: int) -> bool:
+    def shrink(self, calls: Sequence[ChatRequest], reason: str, others: int) -> bool:
         """Make jobs smaller after one of these questions was refused; False if it cannot be made smaller.
 
         With other jobs in the queue it may fit as soon as they have ended.
@@ -79,7 +79,7 @@ def is_about_room(code: str | None, message: str | None) -> bool:
     return code == "token_limit_exceeded" or "enqueued token" in quoted(str(message)).lower()
 
 
-def _fitting(calls: Sequence[Call], reason: str) -> int:
+def _fitting(calls: Sequence[ChatRequest], reason: str) -> int:
     """How many such questions fit into the limit that a refusal names; all of them where it names none."""
     limit = re.search(r"limit:?\s*([\d,]{4,})", reason, re.IGNORECASE)
     if limit is None:

@@ -21,7 +21,7 @@ from cotpd.llm.secret_mask import SecretMask
 from cotpd.llm.spending.budget import RAISE
 from cotpd.llm.transports.connection import Connection
 from cotpd.llm.transports.in_flight import InFlight, finish_within
-from cotpd.llm.transports.rate_limit import Pace, retry_after
+from cotpd.llm.transports.rate_limit import RateLimit, read_retry_after
 from cotpd.llm.transports.response_body import ENCODINGS, OversizedError, bounded
 
 if TYPE_CHECKING:
@@ -95,12 +95,12 @@ class Client:
         self._params = params
         self._address = check_address(params.base_url)
         self._connection: Connection | None = None
-        self._mask = SecretMask.of(params)
+        self._mask = SecretMask.from_params(params)
         self._apis: list[openai.AsyncOpenAI] = []
         self._next = 0
         self._reached = False
         self._in_flight = InFlight()
-        self.pace = Pace(params.requests_per_minute, params.tokens_per_minute)
+        self.pace = RateLimit(params.requests_per_minute, params.tokens_per_minute)
 
     def connect(self) -> Connection:
         """Check how the server is reached; see :class:`Connection` for what it raises."""
@@ -146,7 +146,7 @@ class Client:
             LlmError: No request of this run can be answered: key, quota, model or address is wrong.
         """
         for attempt in range(self._params.retries + 1):
-            await self.pace.turn(tokens)
+            await self.pace.wait_for_slot(tokens)
             try:
                 return await self._in_flight.wait_for(self._exchange(body, keep))
             except OversizedError as error:
@@ -175,7 +175,7 @@ class Client:
             response = await self._post(body)
         except openai.APIStatusError as error:
             self._reached = True
-            self.pace.heed(error.response.headers)
+            self.pace.obey_headers(error.response.headers)
             raise self.judge(error) from None
         except (openai.APITimeoutError, TimeoutError):
             raise _PassingError(f"no answer within {self._params.timeout:g} s", billed=True) from None
@@ -191,7 +191,7 @@ class Client:
             said = self.scrub(repr(error))
             raise _PassingError(f"an answer that cannot be read: {said}", billed=True) from None
         self._reached = True
-        self.pace.heed(response.headers)
+        self.pace.obey_headers(response.headers)
         raw = response.content.decode("utf-8", "replace")  # as JSON is, whatever a header says
         return self._checked(raw)
 
@@ -246,14 +246,14 @@ class Client:
                 f"Check llm.model ({self._params.model}) and llm.base_url, which mostly ends in /v1.",
             )
         if passes(status):
-            wait = retry_after(error.response.headers)
+            wait = read_retry_after(error.response.headers)
             return _PassingError(f"status {status}: {said}", wait, billed=status in _GAVE_UP_WAITING)
         return refusal(status, said, whole=whole, field=error.param)
 
     async def _pause(self, attempt: int, wait: float | None) -> None:
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt) * random.uniform(0.5, 1.0)
         if wait:
-            self.pace.hold(wait)
+            self.pace.pause_all(wait)
         if wait is None or wait < pause:  # a server that asks for no wait at all is not believed
             await asyncio.sleep(pause)
 

@@ -15,7 +15,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-class Pace:
+class RateLimit:
     """When the next request may go.
 
     No minute holds more than ``requests`` requests; no minute more tokens than ``tokens``, beyond the last
@@ -40,7 +40,7 @@ class Pace:
         self._clock, self._sleep = clock, sleep
         self._request_at = self._tokens_at = self._held_until = float("-inf")
 
-    async def turn(self, tokens: float) -> None:
+    async def wait_for_slot(self, tokens: float) -> None:
         """Wait for one's turn to send a request of at most so many tokens, answer included."""
         at = self._reserve(tokens)
         while (wait := at - self._clock()) > 0:
@@ -53,28 +53,28 @@ class Pace:
         self._request_at, self._tokens_at = at + self._a_request, at + tokens * self._a_token
         return at
 
-    def correct(self, unused: float) -> None:
+    def give_back(self, unused: float) -> None:
         """Give back tokens that a request was allowed and did not use."""
         self._tokens_at -= unused * self._a_token
 
-    def hold(self, seconds: float) -> None:
+    def pause_all(self, seconds: float) -> None:
         """Send nothing for so long."""
         self._held_until = max(self._held_until, self._clock() + min(seconds, _LONGEST))
 
-    def heed(self, headers: Mapping[str, str]) -> None:
+    def obey_headers(self, headers: Mapping[str, str]) -> None:
         """Hold back where an answer's headers say that nothing is left for now."""
         for what in ("requests", "tokens"):
-            wait = read_wait(headers.get(f"x-ratelimit-reset-{what}"))
+            wait = parse_wait(headers.get(f"x-ratelimit-reset-{what}"))
             if wait is not None and _is_zero(headers.get(f"x-ratelimit-remaining-{what}")):
-                self.hold(wait)
+                self.pause_all(wait)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that a refusal asks to wait: ``retry-after-ms``, or ``retry-after`` as a number or a date."""
-    if (wait := read_wait(headers.get("retry-after-ms"), unit=0.001)) is not None:
+    if (wait := parse_wait(headers.get("retry-after-ms"), unit=0.001)) is not None:
         return wait
     value = headers.get("retry-after")
-    if (wait := read_wait(value)) is not None or value is None:
+    if (wait := parse_wait(value)) is not None or value is None:
         return wait
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
@@ -82,7 +82,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def read_wait(value: str | None, unit: float = 1.0) -> float | None:
+def parse_wait(value: str | None, unit: float = 1.0) -> float | None:
     """Seconds of a header: a plain number of units, or parts such as ``6m0s`` and ``20ms``; None for another."""
     if value is None:
         return None

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from cotpd.augment.params import AugmentParams
 from cotpd.data.records import Answer, Augmented, Kind, Post, Quarantined
-from cotpd.llm.ask import Request
 from cotpd.llm.prompts import Rendered
+from cotpd.llm.question import Attempt
 
 STEP = "augment"
 
@@ -15,7 +15,7 @@ class Rejected(Exception):  # noqa: N818 - a verdict on an answer, not a fault
 
 
 @dataclass(frozen=True)
-class Question:
+class Attempt:
     """A question about a training post; ``made`` is the post that a yes would keep, ``about`` how it was made."""
 
     post: Post
@@ -24,10 +24,10 @@ class Question:
     made: Post | None = None
     about: dict[str, str] = field(default_factory=dict)
 
-    def request(self, params: AugmentParams) -> Request:
+    def build_question(self, params: AugmentParams) -> Attempt:
         """The question as it is asked; the length under ``augment`` holds unless the prompt sets its own."""
         length, limit = self.rendered.limit(*params.limit_of(self.kind))
-        return Request(self.post.id, self.kind, self.rendered.messages, self.rendered.schema, length, limit)
+        return Attempt(self.post.id, self.kind, self.rendered.messages, self.rendered.schema, length, limit)
 
     def augmented(
         self, post: Post, answer: Answer, keep_knowledge: tuple[Kind, ...] = (), caption: str | None = None
