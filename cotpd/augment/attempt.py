@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from cotpd.augment.params import AugmentParams
 from cotpd.data.records import Answer, Augmented, Kind, Post, Quarantined
 from cotpd.llm.prompts import Rendered
-from cotpd.llm.question import Attempt
+from cotpd.llm.question import Question
 
 STEP = "augment"
 
@@ -24,10 +24,10 @@ class Attempt:
     made: Post | None = None
     about: dict[str, str] = field(default_factory=dict)
 
-    def build_question(self, params: AugmentParams) -> Attempt:
+    def build_question(self, params: AugmentParams) -> Question:
         """The question as it is asked; the length under ``augment`` holds unless the prompt sets its own."""
         length, limit = self.rendered.limit(*params.limit_of(self.kind))
-        return Attempt(self.post.id, self.kind, self.rendered.messages, self.rendered.schema, length, limit)
+        return Question(self.post.id, self.kind, self.rendered.messages, self.rendered.schema, length, limit)
 
     def augmented(
         self, post: Post, answer: Answer, keep_knowledge: tuple[Kind, ...] = (), caption: str | None = None

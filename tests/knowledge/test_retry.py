@@ -11,8 +11,8 @@ from cotpd.knowledge.questions import knowledge_requests
 from cotpd.knowledge.retry import TEMPERATURE, believed, varied
 from cotpd.llm.ask import ask_all
 from cotpd.llm.spending.budget import compute_worst_case
+from tests.chat_server import FakeServer, completion, error, reply
 from tests.expectations.test_check import make_post
-from tests.llm.conftest import FakeServer, completion, error, reply
 
 POSTS = [make_post("a", "Ada lands in Rome"), make_post("b", "Bob lands in Oslo")]
 GOOD = "Ada is a mathematician who travels a lot."

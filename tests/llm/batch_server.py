@@ -7,7 +7,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from .conftest import completion
+from tests.chat_server import completion
 
 Line = dict | str | None
 STATES = ("validating", "in_progress", "finalizing")

@@ -11,9 +11,8 @@ from cotpd.expectations.params import ValidateParams
 from cotpd.llm.ask import ask_all, build_dataset_answer
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question
+from tests.chat_server import build_questions, completion, reply
 from tests.expectations.test_check import make_post
-
-from .conftest import completion, reply, requests
 
 ANSWER = "Ada Lovelace: mathematician, person; Rome: capital of Italy, place."
 STRING = {"type": "string", "minLength": 2}
@@ -143,8 +142,8 @@ def test_extra_fields_are_sent_as_they_are_and_make_a_question_of_their_own(serv
     extra = {"reasoning_effort": "low", "chat_template_kwargs": {"enable_thinking": False}}
     thinking = params.model_copy(update={"extra_body": extra})
 
-    plain = ask_all(requests("a"), params, progress=False).answers[0]
-    other = ask_all(requests("a"), thinking, progress=False)
+    plain = ask_all(build_questions("a"), params, progress=False).answers[0]
+    other = ask_all(build_questions("a"), thinking, progress=False)
 
     assert (other.asked, other.answers[0].key != plain.key) == (1, True)
     assert {name: server.asked[-1][name] for name in extra} == extra

@@ -14,23 +14,22 @@ from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.ledger.recording import export_recording
 from cotpd.llm.question import Question
-
-from .conftest import completion, error, hang, reply, requests, reset
+from tests.chat_server import build_questions, completion, error, hang, reply, reset
 
 
 def test_answers_come_in_the_order_of_the_requests_and_say_where_from(server, params):
-    first = ask_all(requests("a", "b", "c"), params, progress=False)
+    first = ask_all(build_questions("a", "b", "c"), params, progress=False)
     assert [(answer.id, answer.text) for answer in first.answers] == [("p0", "A"), ("p1", "B"), ("p2", "C")]
     assert (first.from_ledger, first.asked, first.failed) == (0, 3, [])
     assert {answer.model for answer in first.answers} == {"fake-1"}
-    second = ask_all(requests("c", "a", "d"), params, progress=False)
+    second = ask_all(build_questions("c", "a", "d"), params, progress=False)
     assert [answer.text for answer in second.answers] == ["C", "A", "D"]
     assert (second.from_ledger, second.asked) == (2, 1)
     assert sorted(server.texts()) == ["a", "b", "c", "d"]
 
 
 def test_the_same_question_is_asked_once_however_often_it_occurs(server, params):
-    result = ask_all(requests("same", "other", "same", "same"), params, progress=False)
+    result = ask_all(build_questions("same", "other", "same", "same"), params, progress=False)
     assert [answer.text for answer in result.answers] == ["SAME", "OTHER", "SAME", "SAME"]
     assert [answer.id for answer in result.answers] == ["p0", "p1", "p2", "p3"]
     assert sorted(server.texts()) == ["other", "same"]
@@ -65,27 +64,30 @@ def test_what_goes_over_the_wire_is_what_the_ledger_keeps(server, params):
     ids=lambda change: str(change),
 )
 def test_a_changed_parameter_is_a_new_question(server, params, change):
-    ask_all(requests("a"), params, progress=False)
-    result = ask_all(requests("a"), params.model_copy(update=change), progress=False)
+    ask_all(build_questions("a"), params, progress=False)
+    result = ask_all(build_questions("a"), params.model_copy(update=change), progress=False)
     assert (result.from_ledger, result.asked) == (0, 1)
 
 
 def test_a_changed_prompt_address_or_length_is_a_new_question(server, params):
-    ask_all(requests("a"), params, progress=False)
+    ask_all(build_questions("a"), params, progress=False)
     longer = [Question("p0", Kind.NOUN, [{"role": "user", "content": "a"}], max_tokens=65)]
     assert ask_all(longer, params, progress=False).asked == 1
     elsewhere = params.model_copy(update={"base_url": server.base_url.replace("127.0.0.1", "localhost")})
-    assert ask_all(requests("a"), elsewhere, progress=False).asked == 1
-    assert ask_all(requests("a "), params, progress=False).asked == 1
+    assert ask_all(build_questions("a"), elsewhere, progress=False).asked == 1
+    assert ask_all(build_questions("a "), params, progress=False).asked == 1
     for system in ("be short", "be brief"):
         told = [{"role": "system", "content": system}, {"role": "user", "content": "a"}]
         assert ask_all([Question("p0", Kind.NOUN, told, max_tokens=64)], params, progress=False).asked == 1
 
 
 def test_what_cannot_change_the_answer_is_no_new_question(server, params):
-    ask_all(requests("a"), params, progress=False)
+    ask_all(build_questions("a"), params, progress=False)
     same = {"concurrency": 1, "timeout": 3.0, "base_url": server.base_url + "/", "temperature": 0}
-    assert ask_all(requests("a", kind=Kind.STYLE), params.model_copy(update=same), progress=False).from_ledger == 1
+    assert (
+        ask_all(build_questions("a", kind=Kind.STYLE), params.model_copy(update=same), progress=False).from_ledger
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ def test_what_cannot_change_the_answer_is_no_new_question(server, params):
 )
 def test_a_passing_fault_is_tried_again(server, params, fault):
     server.faults = [fault]
-    result = ask_all(requests("a", "b"), params, progress=False)
+    result = ask_all(build_questions("a", "b"), params, progress=False)
     assert [answer.text for answer in result.answers] == ["A", "B"]
     assert len(server.asked) == 3
 
@@ -126,20 +128,20 @@ def test_a_passing_fault_is_tried_again(server, params, fault):
 def test_an_answer_is_read_as_utf8_whatever_its_header_says(server, params, encoding):
     said = json.dumps(json.loads(completion("é")), ensure_ascii=False)
     server.always = reply(said, kind=f"text/html; charset={encoding}")
-    assert [answer.text for answer in ask_all(requests("a"), params, progress=False).answers] == ["é"]
+    assert [answer.text for answer in ask_all(build_questions("a"), params, progress=False).answers] == ["é"]
     assert len(server.asked) == 1
 
 
 def test_a_timeout_is_tried_again(server, params):
     server.faults = [hang]
-    result = ask_all(requests("a"), params.model_copy(update={"timeout": 0.3}), progress=False)
+    result = ask_all(build_questions("a"), params.model_copy(update={"timeout": 0.3}), progress=False)
     assert result.answers[0].text == "A"
 
 
 def test_retry_after_holds_every_request_back(server, params):
     server.faults = [error(429, retry_after="0.6")]
     began = time.monotonic()
-    ask_all(requests(*"abcd"), params.model_copy(update={"concurrency": 1}), progress=False)
+    ask_all(build_questions(*"abcd"), params.model_copy(update={"concurrency": 1}), progress=False)
     assert time.monotonic() - began >= 0.6
 
 
@@ -159,7 +161,9 @@ def test_what_no_retry_mends_stops_at_once(server, params, fault, said):
     server.always = fault
     with pytest.raises(LlmError, match=said):
         ask_all(
-            requests(*(str(n) for n in range(50))), params.model_copy(update={"concurrency": 2}), progress=False
+            build_questions(*(str(n) for n in range(50))),
+            params.model_copy(update={"concurrency": 2}),
+            progress=False,
         )
     assert len(server.asked) <= 2
 
@@ -168,14 +172,14 @@ def test_what_no_retry_mends_stops_at_once(server, params, fault, said):
 def test_a_key_that_cannot_be_sent_is_refused_and_not_quoted(server, params, monkeypatch, key):
     monkeypatch.setenv("SOME_KEY", key)
     with pytest.raises(LlmError, match="the key in SOME_KEY holds") as caught:
-        ask_all(requests("a"), params.model_copy(update={"api_key_env": "SOME_KEY"}), progress=False)
+        ask_all(build_questions("a"), params.model_copy(update={"api_key_env": "SOME_KEY"}), progress=False)
     assert "abc" not in str(caught.value)
     assert not server.asked
 
 
 def test_one_failing_post_does_not_stop_the_others(server, params):
     server.by_text = {"bad": error(400, message="too long"), "ill": error(500)}
-    result = ask_all(requests("a", "bad", "b", "ill", "c"), params, progress=False, step="augment")
+    result = ask_all(build_questions("a", "bad", "b", "ill", "c"), params, progress=False, step="augment")
     assert [answer.id for answer in result.answers] == ["p0", "p2", "p4"]
     assert [(row.id, row.step) for row in result.failed] == [("p1", "augment"), ("p3", "augment")]
     assert "too long" in result.failed[0].reason
@@ -196,13 +200,13 @@ def test_one_failing_post_does_not_stop_the_others(server, params):
 )
 def test_a_refusal_is_told_in_the_servers_words_on_one_line(server, params, body, said):
     server.always = reply(body, 400)
-    (row,) = ask_all(requests("a"), params, progress=False).failed
+    (row,) = ask_all(build_questions("a"), params, progress=False).failed
     assert row.reason == said
 
 
 def test_an_answer_that_is_none_is_told_with_its_beginning(server, params):
     server.always = reply('{"choices": null}')
-    (row,) = ask_all(requests("a"), params, progress=False).failed
+    (row,) = ask_all(build_questions("a"), params, progress=False).failed
     why = "no chat completion: it has no choices"
     assert row.reason == f"an answer that cannot be read ({why}): '{{\"choices\": null}}' (3 tries)"
 
@@ -210,7 +214,11 @@ def test_an_answer_that_is_none_is_told_with_its_beginning(server, params):
 def test_a_server_that_only_fails_is_given_up(server, params):
     server.always = error(500)
     with pytest.raises(LlmError, match="in a row failed"):
-        ask_all(requests(*(str(n) for n in range(500))), params.model_copy(update={"retries": 0}), progress=False)
+        ask_all(
+            build_questions(*(str(n) for n in range(500))),
+            params.model_copy(update={"retries": 0}),
+            progress=False,
+        )
     assert len(server.asked) < 50
 
 
@@ -228,7 +236,7 @@ def test_a_server_that_only_fails_is_given_up(server, params):
 def test_an_answer_that_is_cut_off_refused_or_empty_is_kept_and_says_so(server, params, raw, text, reason):
     server.always = reply(raw)
     for _ in range(2):
-        answer = ask_all(requests("a"), params, progress=False).answers[0]
+        answer = ask_all(build_questions("a"), params, progress=False).answers[0]
         assert (answer.text, answer.finish_reason) == (text, reason)
     assert len(server.asked) == 1
     with Ledger(params.ledger) as ledger:
@@ -237,23 +245,25 @@ def test_an_answer_that_is_cut_off_refused_or_empty_is_kept_and_says_so(server, 
 
 def test_no_more_requests_at_once_than_allowed(server, params):
     server.latency = 0.05
-    ask_all(requests(*(str(n) for n in range(12))), params.model_copy(update={"concurrency": 3}), progress=False)
+    ask_all(
+        build_questions(*(str(n) for n in range(12))), params.model_copy(update={"concurrency": 3}), progress=False
+    )
     assert server.most_at_once == 3
 
 
 def test_no_server_says_how_far_the_ledger_is_and_what_to_do(server, params):
-    ask_all(requests("a"), params, progress=False)
+    ask_all(build_questions("a"), params, progress=False)
     server.close()
     began = time.monotonic()
     with pytest.raises(LlmError, match="no model answers at") as caught:
-        ask_all(requests("a", "b", "c"), params, progress=False)
+        ask_all(build_questions("a", "b", "c"), params, progress=False)
     assert "1 of 3 answers are in the ledger" in str(caught.value)
     assert "cotpd llm serve" in str(caught.value)
     assert time.monotonic() - began < 5
 
 
 def test_all_in_the_ledger_needs_no_server_and_not_even_the_openai_package(server, params, tmp_path):
-    ask_all(requests("a", "b"), params, progress=False)
+    ask_all(build_questions("a", "b"), params, progress=False)
     server.close()
     script = f"""
 import sys
@@ -275,10 +285,10 @@ def test_the_key_reaches_the_server_and_nothing_else(server, params, monkeypatch
     server.faults = [reply(completion(f"you sent {secret}"))]
     server.by_text = {"bad": error(400, message=f"key {secret}")}
     with caplog.at_level("DEBUG"):
-        result = ask_all(requests("a", "bad"), params.model_copy(update={"concurrency": 1}))
+        result = ask_all(build_questions("a", "bad"), params.model_copy(update={"concurrency": 1}))
         server.always = error(401, message=f"Incorrect API key provided: {secret[:6]}***{secret[-4:]}")
         with pytest.raises(LlmError) as caught:
-            ask_all(requests("c"), params)
+            ask_all(build_questions("c"), params)
     assert server.headers[0]["authorization"] == f"Bearer {secret}"
     shown = [str(caught.value), repr(result), caplog.text, *capfd.readouterr()]
     assert not [text for text in shown if secret in text or secret[:6] in text]
@@ -297,31 +307,31 @@ def test_the_key_reaches_the_server_and_nothing_else(server, params, monkeypatch
 )  # fmt: skip
 def test_an_address_that_is_none_or_holds_a_secret_is_refused(params, address):
     with pytest.raises(ConfigError, match=r"llm\.base_url") as caught:
-        ask_all(requests("a"), params.model_copy(update={"base_url": address}))
+        ask_all(build_questions("a"), params.model_copy(update={"base_url": address}))
     assert "pw" not in str(caught.value)
 
 
 def test_blanks_around_an_address_do_not_matter(server, params):
     around = params.model_copy(update={"base_url": f" {server.base_url}\n"})
-    assert ask_all(requests("a"), around, progress=False).answers[0].text == "A"
-    assert ask_all(requests("a"), params, progress=False).from_ledger == 1
+    assert ask_all(build_questions("a"), around, progress=False).answers[0].text == "A"
+    assert ask_all(build_questions("a"), params, progress=False).from_ledger == 1
 
 
 def test_a_recording_answers_without_asking_and_is_imported_once(server, params, tmp_path):
-    ask_all(requests("a", "b"), params, progress=False)
+    ask_all(build_questions("a", "b"), params, progress=False)
     with Ledger(params.ledger) as ledger:
         export_recording(ledger, tmp_path / "recorded.jsonl")
     fresh = params.model_copy(
         update={"ledger": str(tmp_path / "fresh.db"), "recorded": str(tmp_path / "recorded.jsonl")}
     )
     for _ in range(2):
-        assert ask_all(requests("a", "b"), fresh, progress=False).from_ledger == 2
+        assert ask_all(build_questions("a", "b"), fresh, progress=False).from_ledger == 2
     assert len(server.asked) == 2
 
 
 def test_a_recording_that_is_not_there_is_said_and_does_not_stop(server, params, caplog):
     absent = params.model_copy(update={"recorded": "nowhere.jsonl"})
-    assert ask_all(requests("a"), absent, progress=False).asked == 1
+    assert ask_all(build_questions("a"), absent, progress=False).asked == 1
     assert "nowhere.jsonl" in caplog.text
 
 

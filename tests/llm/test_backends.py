@@ -14,8 +14,7 @@ from cotpd.llm.ask import ask_all
 from cotpd.llm.backends import list_backends
 from cotpd.llm.params import LlmParams
 from cotpd.pipeline.plan import all_requests
-
-from .conftest import FakeServer, error
+from tests.chat_server import FakeServer, error
 
 ANNA = {"start": 0, "end": 4, "type": "PER"}
 POSTS = [{"id": f"p{n}", "text": f"Anna {n} saw Leeds", "entities": [ANNA]} for n in range(3)]

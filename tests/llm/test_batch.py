@@ -16,9 +16,8 @@ from cotpd.llm.ledger.claims import Claims
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.params import LlmParams
 from cotpd.llm.transports import batch, batch_api, batch_lines
-
-from .batch_server import BatchApi, answered, refused
-from .conftest import completion, requests
+from tests.chat_server import build_questions, completion
+from tests.llm.batch_server import BatchApi, answered, refused
 
 
 @pytest.fixture
@@ -44,10 +43,10 @@ def texts(result) -> list[str]:
 def test_an_answer_that_its_server_broke_off_is_asked_again_and_never_kept(api, params):
     broken = completion("HALF AN ANS", "error")
     api.outcome = lambda row: {**answered(row), "response": {"status_code": 200, "body": json.loads(broken)}}
-    (failed,) = ask_all(requests("a"), params, progress=False).failed
+    (failed,) = ask_all(build_questions("a"), params, progress=False).failed
 
     api.outcome = answered
-    again = ask_all(requests("a"), params, progress=False)
+    again = ask_all(build_questions("a"), params, progress=False)
 
     assert "broke off its answer (finish_reason error)" in failed.reason
     assert [answer.text for answer in again.answers] == ["A"]
@@ -60,15 +59,15 @@ def test_a_key_in_a_results_file_is_masked(api, params, monkeypatch):
         {**answered(row), "response": {"status_code": 200, "body": json.loads(echo)}}
     ).replace("ECHO", "sk-very\\/secret-0123456789")
 
-    (answer,) = ask_all(requests("a"), params, progress=False).answers
+    (answer,) = ask_all(build_questions("a"), params, progress=False).answers
 
     assert answer.text == "you sent ***"
 
 
 def test_answers_come_in_order_and_serve_live_asking_too(api, params):
-    first = ask_all(requests("a", "b", "a"), params, progress=False)
+    first = ask_all(build_questions("a", "b", "a"), params, progress=False)
     assert (texts(first), first.asked, first.from_ledger) == (["A", "B", "A"], 2, 0)
-    again = ask_all(requests("b", "a"), params.model_copy(update={"mode": "live"}), progress=False)
+    again = ask_all(build_questions("b", "a"), params.model_copy(update={"mode": "live"}), progress=False)
     assert (texts(again), again.from_ledger) == (["B", "A"], 2)
     assert sorted(api.asked) == ["a", "b"]
     assert len(api.jobs) == 1
@@ -78,58 +77,60 @@ def test_who_does_not_wait_collects_later_and_submits_only_what_is_new(api, para
     api.looks = 10**6
     impatient = params.model_copy(update={"batch_wait": 0})
     with pytest.raises(LlmError, match=r"1 batches are still being worked on: batch-0\n.*Run the step again"):
-        ask_all(requests("a", "b"), impatient, progress=False)
+        ask_all(build_questions("a", "b"), impatient, progress=False)
     with pytest.raises(LlmError, match="2 batches are still being worked on"):
-        ask_all(requests("a", "b", "c"), impatient, progress=False)
+        ask_all(build_questions("a", "b", "c"), impatient, progress=False)
     api.looks = 0
-    assert texts(ask_all(requests("a", "b", "c"), params, progress=False)) == ["A", "B", "C"]
+    assert texts(ask_all(build_questions("a", "b", "c"), params, progress=False)) == ["A", "B", "C"]
     assert sorted(api.asked) == ["a", "b", "c"]
 
 
 def test_a_job_that_a_changed_prompt_has_left_behind_is_collected_too(api, params):
     api.looks = 10**6
     with pytest.raises(LlmError):
-        ask_all(requests("old"), params.model_copy(update={"batch_wait": 0}), progress=False)
+        ask_all(build_questions("old"), params.model_copy(update={"batch_wait": 0}), progress=False)
     api.looks = 0
-    ask_all(requests("new"), params, progress=False)
-    assert texts(ask_all(requests("old"), params.model_copy(update={"mode": "live"}), progress=False)) == ["OLD"]
+    ask_all(build_questions("new"), params, progress=False)
+    assert texts(ask_all(build_questions("old"), params.model_copy(update={"mode": "live"}), progress=False)) == [
+        "OLD"
+    ]
 
 
 def test_an_answer_may_hold_what_unicode_counts_as_a_line_break(api, params):
     odd = "one\u2028two\x85three\u2029four"
     api.outcome = lambda row: json.dumps(answered(row)).replace('"A"', f'"{odd}"')
-    assert texts(ask_all(requests("a"), params, progress=False)) == [odd]
+    assert texts(ask_all(build_questions("a"), params, progress=False)) == [odd]
 
 
 @pytest.mark.parametrize("gone", ["batches/batch-0", "files/"])
 def test_a_job_that_the_server_no_longer_knows_frees_its_questions(api, params, gone, caplog):
     api.looks = 10**6
     with pytest.raises(LlmError):
-        ask_all(requests("a"), params.model_copy(update={"batch_wait": 0}), progress=False)
+        ask_all(build_questions("a"), params.model_copy(update={"batch_wait": 0}), progress=False)
     api.looks = 0
     api.faults = [(f"GET/{gone}", 404, False)]
-    result = ask_all(requests("a"), params, progress=False)
+    result = ask_all(build_questions("a"), params, progress=False)
     (failed,) = result.failed
     assert "batch-0" in failed.reason
     assert "asked anew" in failed.remedy
     assert "batch-0" in caplog.text
     assert "free to be asked again" in caplog.text
-    assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
+    assert texts(ask_all(build_questions("a"), params, progress=False)) == ["A"]
 
 
 def test_what_lies_in_a_batch_is_not_bought_live(api, params, caplog):
     api.looks = 10**6
     with pytest.raises(LlmError):
-        ask_all(requests("a", "b"), params.model_copy(update={"batch_wait": 0}), progress=False)
+        ask_all(build_questions("a", "b"), params.model_copy(update={"batch_wait": 0}), progress=False)
     live = params.model_copy(update={"mode": "live"})
-    result = ask_all(requests("a", "b"), live, progress=False)
+    result = ask_all(build_questions("a", "b"), live, progress=False)
     assert [row.reason for row in result.failed] == ["it is in batch batch-0"] * 2
     assert all("llm.mode: batch" in row.remedy for row in result.failed)
     assert "2 questions are in batch batch-0. Run with llm.mode: batch to collect" in caplog.text
 
 
 def _key(params: LlmParams, text: str) -> str:
-    (one,) = requests(text)
+    (one,) = build_questions(text)
     return build_chat_request(params, one.messages, max_tokens=one.max_tokens).key
 
 
@@ -140,11 +141,11 @@ def test_what_is_put_into_a_batch_while_a_live_process_claims_it_is_not_bought_l
     def slow(self, keys):  # between the live process' look and its claim, a batch is submitted
         monkeypatch.setattr(Claims, "take", real)
         with pytest.raises(LlmError, match="batch-0"):
-            ask_all(requests("a"), params.model_copy(update={"batch_wait": 0}), progress=False)
+            ask_all(build_questions("a"), params.model_copy(update={"batch_wait": 0}), progress=False)
         return self.take(keys)
 
     monkeypatch.setattr(Claims, "take", slow)
-    (failed,) = ask_all(requests("a"), params.model_copy(update={"mode": "live"}), progress=False).failed
+    (failed,) = ask_all(build_questions("a"), params.model_copy(update={"mode": "live"}), progress=False).failed
     assert failed.reason == "it is in batch batch-0"
 
 
@@ -152,20 +153,20 @@ def test_what_a_live_process_is_asking_is_not_submitted(api, params):
     with Ledger(params.ledger) as ledger:
         live = Claims(ledger)
         assert live.take([_key(params, "a")])
-        result = ask_all(requests("a", "b"), params, progress=False)
+        result = ask_all(build_questions("a", "b"), params, progress=False)
         assert (texts(result), api.asked) == (["B"], ["b"])
         assert [row.reason for row in result.failed] == ["another process was asking it at that moment"]
         assert ledger.read("SELECT DISTINCT asker FROM claim") == [(live.name,)]
         live.close()
-    assert texts(ask_all(requests("a", "b"), params, progress=False)) == ["A", "B"]
+    assert texts(ask_all(build_questions("a", "b"), params, progress=False)) == ["A", "B"]
 
 
 def test_more_than_a_file_may_hold_makes_several_jobs(api, params, monkeypatch):
     few = params.model_copy(update={"batch_requests": 2})
-    assert texts(ask_all(requests(*"abcde"), few, progress=False)) == list("ABCDE")
+    assert texts(ask_all(build_questions(*"abcde"), few, progress=False)) == list("ABCDE")
     assert len(api.jobs) == 3
     monkeypatch.setattr(batch_lines, "MOST_BYTES", 10)
-    ask_all(requests(*"fg"), params, progress=False)
+    ask_all(build_questions(*"fg"), params, progress=False)
     assert len(api.jobs) == 5
 
 
@@ -177,7 +178,7 @@ def test_a_job_that_the_servers_queue_has_no_room_for_is_split_until_it_fits(
     monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_, **__: 0.01)
     api.room, api.refusal, api.at_creation = 3, api.refusal + limit, at_creation
 
-    result = ask_all(requests(*"abcdefghij"), params, progress=False)
+    result = ask_all(build_questions(*"abcdefghij"), params, progress=False)
 
     assert texts(result) == list("ABCDEFGHIJ")
     assert sorted(api.asked) == list("abcdefghij")
@@ -191,7 +192,7 @@ def test_a_job_waits_for_the_others_in_the_queue_as_it_is(api, params):
     api.room, api.looks = 4, 3
     few = params.model_copy(update={"batch_requests": 4})
 
-    assert texts(ask_all(requests(*"abcdefgh"), few, progress=False)) == list("ABCDEFGH")
+    assert texts(ask_all(build_questions(*"abcdefgh"), few, progress=False)) == list("ABCDEFGH")
 
     assert api.sizes == [4, 4]
 
@@ -199,7 +200,7 @@ def test_a_job_waits_for_the_others_in_the_queue_as_it_is(api, params):
 def test_a_question_that_alone_has_no_room_fails_with_a_sentence(api, params):
     api.room = 0
 
-    (failed,) = ask_all(requests("a"), params, progress=False).failed
+    (failed,) = ask_all(build_questions("a"), params, progress=False).failed
 
     assert "Enqueued token limit reached" in failed.reason
     assert "llm.mode: live" in failed.remedy
@@ -211,7 +212,7 @@ def test_who_does_not_wait_hears_of_the_questions_that_wait_for_room_and_goes_on
     result, messages = None, []
     for _ in range(10):
         try:
-            result = ask_all(requests(*"abcde"), impatient, progress=False)
+            result = ask_all(build_questions(*"abcde"), impatient, progress=False)
             break
         except LlmError as error:
             messages.append(str(error))
@@ -226,33 +227,33 @@ def test_a_result_file_is_read_a_line_at_a_time_and_a_line_that_is_too_long_stay
         answered(row) | {"more": "x" * (5000 if row["custom_id"] == _key(params, "b") else 1)}
     )
 
-    result = ask_all(requests(*"abc"), params.model_copy(update={"max_answer_bytes": 2000}), progress=False)
+    result = ask_all(build_questions(*"abc"), params.model_copy(update={"max_answer_bytes": 2000}), progress=False)
 
     assert texts(result) == ["A", "C"]
     assert "1 lines of batch batch-0 cannot be read" in result.failed[0].reason
-    assert texts(ask_all(requests(*"abc"), params, progress=False)) == ["A", "B", "C"]
+    assert texts(ask_all(build_questions(*"abc"), params, progress=False)) == ["A", "B", "C"]
     assert sorted(api.asked) == ["a", "b", "c"]
 
 
 def test_single_failures_stop_nobody_and_are_asked_again_by_the_next_run(api, params):
     api.outcome = lambda row: refused(row) if row["body"]["messages"][-1]["content"] == "b" else answered(row)
-    result = ask_all(requests("a", "b"), params, progress=False)
+    result = ask_all(build_questions("a", "b"), params, progress=False)
     assert texts(result) == ["A"]
     assert [(row.id, row.reason) for row in result.failed] == [("p1", "status 400: context too long")]
     api.outcome = answered
-    assert texts(ask_all(requests("a", "b"), params, progress=False)) == ["A", "B"]
+    assert texts(ask_all(build_questions("a", "b"), params, progress=False)) == ["A", "B"]
     assert api.asked == ["a", "b", "b"]
 
 
 def test_a_field_that_the_server_does_not_take_is_named_with_its_remedy(api, params):
     api.outcome = lambda row: refused(row, "response_format is not supported by this model")
-    (failed,) = ask_all(requests("a"), params, progress=False).failed
+    (failed,) = ask_all(build_questions("a"), params, progress=False).failed
     assert "llm.structured: false" in failed.remedy
 
 
 def test_what_a_line_says_of_a_fault_is_quoted_on_one_line(api, params):
     api.outcome = lambda row: refused(row, f"no\n\x1b[2J{'x' * 400}")
-    (failed,) = ask_all(requests("a"), params, progress=False).failed
+    (failed,) = ask_all(build_questions("a"), params, progress=False).failed
     assert failed.reason.startswith("status 400: no [2Jxxx")
     assert failed.reason.isprintable()
     assert len(failed.reason) < 330
@@ -264,18 +265,18 @@ def test_what_a_line_says_of_a_fault_is_quoted_on_one_line(api, params):
 def test_what_an_ended_job_left_unanswered_is_said_and_what_it_answered_is_kept(api, params, state, said):
     api.ends = state
     api.outcome = lambda row: answered(row) if row["body"]["messages"][-1]["content"] == "a" else None
-    result = ask_all(requests("a", "b"), params, progress=False)
+    result = ask_all(build_questions("a", "b"), params, progress=False)
     assert texts(result) == ["A"]
     assert said in result.failed[0].reason
     api.ends, api.outcome = "completed", answered
-    assert texts(ask_all(requests("a", "b"), params, progress=False)) == ["A", "B"]
+    assert texts(ask_all(build_questions("a", "b"), params, progress=False)) == ["A", "B"]
     assert api.asked == ["a", "b", "b"]
 
 
 def test_lines_that_nobody_asked_for_are_left_out_with_a_word(api, params, caplog):
     strange = iter(['{"custom_id": "nobody asked", "response": "none"}', '{"custom_id": "n", "response": 1}'])
     api.outcome = lambda row: next(strange, None) or answered(row)
-    result = ask_all(requests(*"abc"), params, progress=False)
+    result = ask_all(build_questions(*"abc"), params, progress=False)
     assert texts(result) == ["C"]
     assert len(result.failed) == 2
     assert "batch-0: 2 lines that nobody asked for" in caplog.text
@@ -289,7 +290,7 @@ def test_lines_that_nobody_asked_for_are_left_out_with_a_word(api, params, caplo
 def test_what_lines_that_cannot_be_read_may_answer_stays_in_the_job(api, params, caplog, line):
     lines = {"a": answered, "b": lambda _: line, "c": refused}
     api.outcome = lambda row: lines[row["body"]["messages"][-1]["content"]](row)
-    result = ask_all(requests(*"abc"), params, progress=False)
+    result = ask_all(build_questions(*"abc"), params, progress=False)
     assert (texts(result), result.asked) == (["A"], 1)
     unreadable, _ = result.failed
     assert "1 lines of batch batch-0 cannot be read" in unreadable.reason
@@ -297,12 +298,12 @@ def test_what_lines_that_cannot_be_read_may_answer_stays_in_the_job(api, params,
     assert "batch-0: 1 lines cannot be read" in caplog.text
     api.outcome = answered
     again = ask_all(
-        requests(*"abcd"), params, progress=False
+        build_questions(*"abcd"), params, progress=False
     )  # what was refused and what is new is asked, b is not
     assert (texts(again), [row.id for row in again.failed]) == (["A", "C", "D"], ["p1"])
     assert sorted(api.asked) == list("abccd")
     api.files["file-1"] = api.files["file-1"].replace(line, json.dumps(answered(json.loads(_lines(api)[1]))))
-    assert texts(ask_all(requests(*"abcd"), params, progress=False)) == list("ABCD")
+    assert texts(ask_all(build_questions(*"abcd"), params, progress=False)) == list("ABCD")
     assert sorted(api.asked) == list("abccd")
     with Ledger(params.ledger) as ledger:
         assert ledger.read("SELECT * FROM batch_job") == ledger.read("SELECT * FROM batch_item") == []
@@ -316,10 +317,10 @@ def _lines(api: BatchApi) -> list[str]:
 
 def test_a_kept_job_whose_file_is_deleted_frees_its_questions(api, params):
     api.outcome = lambda _: "{cut off"
-    ask_all(requests("a"), params, progress=False)
+    ask_all(build_questions("a"), params, progress=False)
     api.outcome, api.faults = answered, [("GET/files/file-1", 404, False)]
-    assert len(ask_all(requests("a"), params, progress=False).failed) == 1
-    assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
+    assert len(ask_all(build_questions("a"), params, progress=False).failed) == 1
+    assert texts(ask_all(build_questions("a"), params, progress=False)) == ["A"]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -327,7 +328,7 @@ def test_a_kept_job_whose_file_is_deleted_frees_its_questions(api, params):
 def test_a_passing_fault_of_any_call_makes_no_second_job(api, params, call, status, monkeypatch):
     monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_, **__: 0.01)
     api.faults = [(call.removesuffix("+done"), status, call.endswith("+done"))]
-    assert texts(ask_all(requests("a", "b"), params, progress=False)) == ["A", "B"]
+    assert texts(ask_all(build_questions("a", "b"), params, progress=False)) == ["A", "B"]
     assert sorted(api.asked) == ["a", "b"]
     assert len(api.jobs) == 1
 
@@ -336,15 +337,15 @@ def test_a_passing_fault_of_any_call_makes_no_second_job(api, params, call, stat
 def test_an_answer_of_another_kind_is_told_and_loses_nothing(api, params, call):
     api.faults = [(call, 200, False)]
     with pytest.raises(LlmError, match=r"cannot be read: .*\n.*Batch API"):
-        ask_all(requests("a"), params, progress=False)
-    assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
+        ask_all(build_questions("a"), params, progress=False)
+    assert texts(ask_all(build_questions("a"), params, progress=False)) == ["A"]
     assert (api.asked, len(api.jobs)) == (["a"], 1)
 
 
 @pytest.mark.parametrize("done", [False, True])
 def test_a_creation_whose_answer_is_of_another_kind_makes_no_second_job(api, params, done):
     api.faults = [("POST/batches", 200, done)]
-    assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
+    assert texts(ask_all(build_questions("a"), params, progress=False)) == ["A"]
     assert len(api.jobs) == 1
 
 
@@ -352,9 +353,9 @@ def test_a_creation_whose_answer_is_of_another_kind_makes_no_second_job(api, par
 def test_a_redirect_is_told_and_followed_for_results_alone(api, params, call):
     api.faults = [(call, 307, False)]
     with pytest.raises(LlmError, match="redirects to http://127"):
-        ask_all(requests("a"), params, progress=False)
+        ask_all(build_questions("a"), params, progress=False)
     api.faults = [("GET/files/", 307, False)]
-    assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
+    assert texts(ask_all(build_questions("a"), params, progress=False)) == ["A"]
     assert api.asked == ["a"]
 
 
@@ -362,17 +363,17 @@ def test_a_refused_key_ends_it_and_stays_out_of_sight(api, params, monkeypatch, 
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-0123456789")
     api.faults = [("POST/files", 401, False)]
     with pytest.raises(LlmError, match="refuses the API key") as raised:
-        ask_all(requests("a"), params, progress=False)
+        ask_all(build_questions("a"), params, progress=False)
     assert "sk-secret" not in str(raised.value) + caplog.text
     assert any("sk-secret-0123456789" in headers for headers in api.headers)
-    assert texts(ask_all(requests("a"), params, progress=False)) == ["A"]
+    assert texts(ask_all(build_questions("a"), params, progress=False)) == ["A"]
     with open(params.ledger, "rb") as file:  # noqa: PTH123
         assert b"sk-secret" not in file.read()
     assert api.asked == ["a"]
 
 
 def test_no_more_is_submitted_than_the_budget_allows(api, params):
-    result = ask_all(requests("a", "b"), params.model_copy(update={"max_tokens": 10}), progress=False)
+    result = ask_all(build_questions("a", "b"), params.model_copy(update={"max_tokens": 10}), progress=False)
     assert result.answers == []
     assert all("llm.max_tokens" in row.reason for row in result.failed)
     assert api.asked == []
@@ -392,16 +393,16 @@ def test_what_answers_came_to_is_counted_by_whoever_collects_them_and_once(api, 
 
     api.outcome, api.looks = line, 10**6
     with pytest.raises(LlmError):
-        ask(requests("a", "b", "c"), params.model_copy(update={"batch_wait": 0}), progress=False)
+        ask(build_questions("a", "b", "c"), params.model_copy(update={"batch_wait": 0}), progress=False)
     api.looks = 0
-    result = ask(requests("a", "b"), params, progress=False)
+    result = ask(build_questions("a", "b"), params, progress=False)
     assert result.asked == 2
     spent = result.budget.spent
     sent = json.loads(api.files["file-0"].splitlines()[0])["body"]
     assert spent.completion == 3 + sent["max_tokens"]  # b is counted by the most that it can be
     assert 11 + 100 < spent.prompt < 11 + 1000
     assert spent.cost == pytest.approx((spent.prompt * 1 + spent.completion * 2) / 1e6)  # half of the price
-    assert ask(requests("a", "b"), params, progress=False).budget.spent.tokens == 0
+    assert ask(build_questions("a", "b"), params, progress=False).budget.spent.tokens == 0
 
 
 SCRIPT = """
@@ -445,7 +446,7 @@ def test_killed_anywhere_the_next_run_collects_and_asks_nothing_twice(api, param
     assert run.returncode == -signal.SIGKILL, said
     api.looks = 0
     asked = [str(n) for n in range(5)]
-    assert texts(ask_all(requests(*asked), params, progress=False)) == asked
+    assert texts(ask_all(build_questions(*asked), params, progress=False)) == asked
     assert sorted(api.asked) == asked
     with Ledger(params.ledger) as ledger:
         assert ledger.read("SELECT * FROM batch_job") == ledger.read("SELECT * FROM batch_item") == []
@@ -462,7 +463,7 @@ def test_two_processes_submit_each_question_once(api, params):
 
 
 def test_the_bodies_are_those_of_live_asking(api, params):
-    ask_all(requests("a"), params, progress=False)
+    ask_all(build_questions("a"), params, progress=False)
     (sent,) = [json.loads(line) for line in api.files["file-0"].splitlines()]
     with Ledger(params.ledger) as ledger:
         (entry,) = ledger.entries()

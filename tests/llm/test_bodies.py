@@ -14,8 +14,7 @@ from cotpd.errors import LlmError
 from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.transports.response_body import BodyReader, OversizedError
-
-from .conftest import completion, requests
+from tests.chat_server import build_questions, completion
 
 LIMIT = 100_000
 
@@ -59,7 +58,7 @@ def test_a_whole_answer_counts_though_the_connection_breaks_before_its_end(serve
     body = completion("A").encode()
     server.by_text = {"a": send(body, length=len(body) + 10)}
 
-    result = ask_all(requests("a", "b"), params, progress=False)
+    result = ask_all(build_questions("a", "b"), params, progress=False)
 
     assert [answer.text for answer in result.answers] == ["A", "B"]
     assert sorted(server.texts()) == ["a", "b"]
@@ -69,7 +68,7 @@ def test_a_whole_answer_counts_though_its_end_is_not_sent_in_time(server, params
     body = completion("A").encode()
     server.by_text = {"a": send(body, length=len(body) + 10, hold=3.0)}
 
-    result = ask_all(requests("a", "b"), params.model_copy(update={"timeout": 0.5}), progress=False)
+    result = ask_all(build_questions("a", "b"), params.model_copy(update={"timeout": 0.5}), progress=False)
 
     assert [answer.text for answer in result.answers] == ["A", "B"]
     assert sorted(server.texts()) == ["a", "b"]
@@ -79,7 +78,7 @@ def test_half_an_answer_is_none(server, params):
     body = completion("A").encode()
     server.faults = [send(body[:-1], length=len(body))]
 
-    assert [answer.text for answer in ask_all(requests("a"), params, progress=False).answers] == ["A"]
+    assert [answer.text for answer in ask_all(build_questions("a"), params, progress=False).answers] == ["A"]
     assert server.texts() == ["a", "a"]
 
 
@@ -91,7 +90,7 @@ def test_an_answer_that_is_sent_twice_is_not_taken_for_that_to_the_next_question
 
     server.by_text = {"b": twice}
 
-    result = ask_all(requests(*"abcd"), params.model_copy(update={"concurrency": 1}), progress=False)
+    result = ask_all(build_questions(*"abcd"), params.model_copy(update={"concurrency": 1}), progress=False)
 
     assert [answer.text for answer in result.answers] == list("ABCD")
 
@@ -102,7 +101,7 @@ def test_an_answer_that_is_sent_twice_is_not_taken_for_that_to_the_next_question
 def test_an_answer_that_is_packed_is_unpacked(server, params, encoding, pack):
     server.always = send(pack(completion("fine").encode()), encoding=encoding)
 
-    (answer,) = ask_all(requests("a"), params, progress=False).answers
+    (answer,) = ask_all(build_questions("a"), params, progress=False).answers
 
     assert answer.text == "fine"
     with Ledger(params.ledger) as ledger:
@@ -119,7 +118,7 @@ def test_an_answer_that_is_packed_is_unpacked(server, params, encoding, pack):
 def test_an_encoding_that_cannot_be_read_is_told(server, params, fault, said):
     server.always = fault
 
-    (failed,) = ask_all(requests("a"), params, progress=False).failed
+    (failed,) = ask_all(build_questions("a"), params, progress=False).failed
 
     assert said in failed.reason
 
@@ -137,7 +136,7 @@ def test_an_answer_beyond_its_limit_is_refused_once_with_a_sentence(server, para
     server.by_text = {"a": fault}
     limited = params.model_copy(update={"max_answer_bytes": LIMIT})
 
-    result = ask_all(requests("a", "b"), limited, progress=False)
+    result = ask_all(build_questions("a", "b"), limited, progress=False)
 
     (failed,) = result.failed
     assert failed.reason == "an answer of more than 100,000 bytes"
@@ -150,7 +149,7 @@ def test_a_long_refusal_is_judged_by_its_status(server, params):
     server.faults = [send(b"x" * 10_000_000, status=503)]
     server.by_text = {"b": send(b"y" * 10_000_000, status=400)}
 
-    result = ask_all(requests("a", "b"), params.model_copy(update={"concurrency": 1}), progress=False)
+    result = ask_all(build_questions("a", "b"), params.model_copy(update={"concurrency": 1}), progress=False)
 
     assert [answer.text for answer in result.answers] == ["A"]
     assert result.failed[0].reason.startswith("status 400: yyy")
@@ -160,7 +159,7 @@ def test_a_refusal_in_an_encoding_that_cannot_be_read_is_judged_by_its_status(se
     server.always = send(b"{}", encoding="br", status=401)
 
     with pytest.raises(LlmError, match="refuses the API key"):
-        ask_all(requests("a"), params, progress=False)
+        ask_all(build_questions("a"), params, progress=False)
 
 
 def test_no_step_of_unpacking_goes_beyond_the_limit():

@@ -11,33 +11,32 @@ from cotpd.llm.ask import ask, ask_all
 from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.ledger.ledger import Entry
 from cotpd.llm.spending.budget import Budget, compute_worst_case
-
-from .conftest import completion, error, hang, reply, requests, reset
+from tests.chat_server import build_questions, completion, error, hang, reply, reset
 
 # The fake server counts 11 + 3 tokens an answer.
 
 
 def test_no_more_tokens_are_used_than_allowed_and_the_rest_is_said(server, params):
-    most = sum(compute_worst_case(build_chat_request(params, requests("0")[0].messages, max_tokens=64)))
+    most = sum(compute_worst_case(build_chat_request(params, build_questions("0")[0].messages, max_tokens=64)))
     limited = params.model_copy(update={"max_tokens": most + 5 * 14})
-    result = ask_all(requests(*"0123456789"), limited, progress=False)
+    result = ask_all(build_questions(*"0123456789"), limited, progress=False)
     assert len(server.asked) == result.asked == 6
     assert {row.reason for row in result.failed} == {
         f"not asked: llm.max_tokens ({most + 70:,}) could be exceeded after 84 tokens"
     }
-    goes_on = ask_all(requests(*"0123456789"), params, progress=False)
+    goes_on = ask_all(build_questions(*"0123456789"), params, progress=False)
     assert (goes_on.from_ledger, goes_on.asked) == (6, 4)
 
 
 @pytest.mark.parametrize("fault", [hang, reset, reply("<html>busy</html>", kind="text/html")])
 def test_tries_that_may_be_billed_without_an_answer_count_with_the_most_they_can_come_to(server, params, fault):
-    most = sum(compute_worst_case(build_chat_request(params, requests("a")[0].messages, max_tokens=64)))
+    most = sum(compute_worst_case(build_chat_request(params, build_questions("a")[0].messages, max_tokens=64)))
     params = params.model_copy(update={"max_tokens": 3 * most - 1, "retries": 5, "timeout": 0.2})
     server.faults = [fault]
-    assert ask_all(requests("a"), params, progress=False).asked == 1
+    assert ask_all(build_questions("a"), params, progress=False).asked == 1
     server.asked.clear()
     server.faults = [fault] * 6
-    (failed,) = ask_all(requests("b"), params, progress=False).failed
+    (failed,) = ask_all(build_questions("b"), params, progress=False).failed
     assert len(server.asked) == 2, "a third try could go beyond the limit"
     assert f"not asked again: llm.max_tokens ({3 * most - 1:,}) could be exceeded after 0 tokens" in failed.reason
     assert f"at most {2 * most:,} of tries without an answer" in failed.reason
@@ -46,20 +45,22 @@ def test_tries_that_may_be_billed_without_an_answer_count_with_the_most_they_can
 
 @pytest.mark.parametrize("odd", ["-1000000", "true", "NaN", '"n/a"', "1e300", "{}", "null"])
 def test_a_count_that_is_none_lifts_no_limit_and_ends_no_run(server, params, odd):
-    most = sum(compute_worst_case(build_chat_request(params, requests("0")[0].messages, max_tokens=64)))
+    most = sum(compute_worst_case(build_chat_request(params, build_questions("0")[0].messages, max_tokens=64)))
     server.always = reply(completion("yes").replace('"prompt_tokens": 11', f'"prompt_tokens": {odd}'))
     limited = params.model_copy(update={"max_tokens": 2 * most, "concurrency": 1})
-    result = ask_all(requests(*"0123"), limited, progress=False)
+    result = ask_all(build_questions(*"0123"), limited, progress=False)
     assert result.asked == len(server.asked) == 2, "what is not counted counts as the most that it can come to"
     assert len(result.failed) == 2
-    assert ask_all(requests(*"01"), params, progress=False).from_ledger == 2
+    assert ask_all(build_questions(*"01"), params, progress=False).from_ledger == 2
 
 
 def test_tries_that_a_server_turned_away_cost_nothing(server, params):
-    most = sum(compute_worst_case(build_chat_request(params, requests("a")[0].messages, max_tokens=64)))
+    most = sum(compute_worst_case(build_chat_request(params, build_questions("a")[0].messages, max_tokens=64)))
     server.faults = [error(429, retry_after="0"), error(500), error(502)]
     assert (
-        ask_all(requests("a"), params.model_copy(update={"max_tokens": most, "retries": 3}), progress=False).asked
+        ask_all(
+            build_questions("a"), params.model_copy(update={"max_tokens": most, "retries": 3}), progress=False
+        ).asked
         == 1
     )
 
@@ -70,7 +71,7 @@ def test_dollars_are_counted_by_the_price_and_no_price_is_no_limit(server, param
     budget = Budget.from_params(
         params.model_copy(update={"prices": str(own), "base_url": "http://far.invalid/v1"})
     )
-    call = build_chat_request(params, requests("a")[0].messages, max_tokens=64)
+    call = build_chat_request(params, build_questions("a")[0].messages, max_tokens=64)
     sent, received = compute_worst_case(call)
     budget.max_cost = (sent + 2 * received) / 1e6
     entry = Entry.from_response(call, completion("A"))
@@ -88,7 +89,7 @@ def test_dollars_are_counted_by_the_price_and_no_price_is_no_limit(server, param
     assert budget.spent.cost == pytest.approx((11 + 2 * 3) / 1e6)
     far = params.model_copy(update={"base_url": "http://far.invalid/v1", "max_cost": 1.0})
     with pytest.raises(ConfigError, match="no price is known for fake"):
-        ask_all(requests("a"), far, progress=False)
+        ask_all(build_questions("a"), far, progress=False)
 
 
 def verbose(tokens: int, prompt: int = 11, *, counted: bool = True):
@@ -113,7 +114,7 @@ def test_a_limit_holds_where_the_server_does_not_keep_to_the_length_of_an_answer
     server.always = fault
     limited = params.model_copy(update={"max_tokens": 10_000, "concurrency": 16})
 
-    result = ask_all(requests(*(str(n) for n in range(60))), limited, progress=False)
+    result = ask_all(build_questions(*(str(n) for n in range(60))), limited, progress=False)
 
     assert 1 <= result.asked <= 10_000 // tokens
     assert len(result.failed) == 60 - result.asked
@@ -128,7 +129,7 @@ def test_a_limit_in_dollars_holds_too(server, params, tmp_path):
     server.always = verbose(1000)
     limited = params.model_copy(update={"prices": str(own), "max_cost": 0.5, "concurrency": 16})
 
-    asked = ask(requests(*(str(n) for n in range(60))), limited, progress=False)
+    asked = ask(build_questions(*(str(n) for n in range(60))), limited, progress=False)
 
     assert asked.asked == 4
     assert asked.budget.spent.cost == pytest.approx(4 * (11 + 100 * 1000) / 1e6)
@@ -143,7 +144,7 @@ def test_answers_that_grow_go_beyond_the_limit_by_no_more_than_what_was_in_fligh
     server.always = growing
     limited = params.model_copy(update={"max_tokens": 10_000, "concurrency": 4})
 
-    asked = ask(requests(*(str(n) for n in range(200))), limited, progress=False)
+    asked = ask(build_questions(*(str(n) for n in range(200))), limited, progress=False)
 
     assert asked.budget.spent.tokens <= 10_000 + 4 * 4 * 10
 
@@ -154,6 +155,6 @@ def test_the_first_answer_is_waited_for_where_there_is_a_limit_and_a_lost_try_en
     texts = [str(n) for n in range(8)]
     limited = params.model_copy(update={"max_tokens": 10**6, "concurrency": 8})
 
-    assert ask_all(requests(*texts), limited, progress=False).asked == 8
-    assert ask_all(requests("x", "y"), params, progress=False).asked == 2
+    assert ask_all(build_questions(*texts), limited, progress=False).asked == 8
+    assert ask_all(build_questions("x", "y"), params, progress=False).asked == 2
     assert len(server.asked) == 11

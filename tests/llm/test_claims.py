@@ -14,8 +14,7 @@ from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.ledger import claims
 from cotpd.llm.ledger.claims import Claims
 from cotpd.llm.ledger.ledger import Ledger
-
-from .conftest import requests
+from tests.chat_server import build_questions
 
 
 def _elsewhere(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, ahead: float) -> Claims:
@@ -94,11 +93,11 @@ def test_who_cannot_draw_a_question_leaves_no_claims_behind(params, monkeypatch)
     monkeypatch.setattr("cotpd.llm.session._WINDOW", 1)
 
     def broken():
-        yield from requests("a")
+        yield from build_questions("a")
         raise ValueError("no such picture")
 
     with Ledger(params.ledger) as ledger:
-        (one,) = requests("a")
+        (one,) = build_questions("a")
         other = Claims(ledger)
         other.take([build_chat_request(params, one.messages, max_tokens=one.max_tokens).key])
         with pytest.raises(ValueError, match="no such picture"):

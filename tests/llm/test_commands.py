@@ -18,8 +18,7 @@ from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.local_server import LocalServer
 from cotpd.llm.params import LlmParams
 from cotpd.weights import cached, known
-
-from .conftest import completion, error, reply, requests
+from tests.chat_server import build_questions, completion, error, reply
 
 
 def run(app, *arguments: str) -> str:
@@ -86,7 +85,7 @@ def test_a_question_that_fails_says_why(folder, server):
 
 
 def test_pruned_answers_go_into_a_file_that_brings_them_back(folder, params):
-    ask_all(requests("a", "b"), params, progress=False)
+    ask_all(build_questions("a", "b"), params, progress=False)
     with Ledger(params.ledger) as ledger:
         before = list(ledger.entries())
     with pytest.raises(LlmError, match="nothing says which"):
@@ -108,7 +107,7 @@ def test_pruned_answers_go_into_a_file_that_brings_them_back(folder, params):
 
 
 def test_what_is_pruned_is_on_the_disk_before_it_leaves_the_ledger(folder, params, monkeypatch):
-    ask_all(requests("a"), params, progress=False)
+    ask_all(build_questions("a"), params, progress=False)
     synced = []
     monkeypatch.setattr(os, "fsync", lambda opened: synced.append(os.fstat(opened).st_ino))
     removed = []
@@ -120,7 +119,7 @@ def test_what_is_pruned_is_on_the_disk_before_it_leaves_the_ledger(folder, param
 def test_an_export_that_cannot_be_written_leaves_nothing_behind_and_the_ledger_as_it_is(
     folder, params, monkeypatch
 ):
-    ask_all(requests("a"), params, progress=False)
+    ask_all(build_questions("a"), params, progress=False)
 
     def full(opened: int) -> None:
         raise OSError(28, "No space left on device")
@@ -137,14 +136,14 @@ def test_an_export_that_cannot_be_written_leaves_nothing_behind_and_the_ledger_a
 )
 def test_a_slip_replaces_no_ledger(folder, params, target, said):
     os.mkfifo("pipe")
-    ask_all(requests("a"), params, progress=False)
+    ask_all(build_questions("a"), params, progress=False)
     with pytest.raises(DataError, match=said):
         run(ledger_commands.app, "export", target)
     assert "1 answers in" in run(ledger_commands.app, "stats")
 
 
 def test_an_export_to_a_link_goes_where_it_leads(folder, params):
-    ask_all(requests("a"), params, progress=False)
+    ask_all(build_questions("a"), params, progress=False)
     (folder / "deep").mkdir()
     Path("link.jsonl").symlink_to("deep/a.jsonl")
     for _ in range(2):
@@ -159,7 +158,7 @@ def test_only_an_import_makes_a_ledger_and_home_is_found_by_its_sign(folder, par
         with pytest.raises(LlmError, match="no ledger yet"):
             run(ledger_commands.app, "stats", "--ledger", place)
     assert not (folder / "none.db").exists()
-    ask_all(requests("a"), params, progress=False)
+    ask_all(build_questions("a"), params, progress=False)
     run(ledger_commands.app, "export", "a.jsonl")
     run(ledger_commands.app, "import", "a.jsonl", "--ledger", "sqlite:///~/l.db")
     assert (folder / "home" / "l.db").is_file()
@@ -170,7 +169,7 @@ def test_only_an_import_makes_a_ledger_and_home_is_found_by_its_sign(folder, par
 def test_a_ledger_is_counted_exported_imported_and_verified(folder, params):
     with pytest.raises(LlmError, match="no ledger yet"):
         run(ledger_commands.app, "stats")
-    ask_all(requests("a", "b"), params, progress=False)
+    ask_all(build_questions("a", "b"), params, progress=False)
     assert "fake-1: 2 answers, 22 tokens read, 6 written" in run(ledger_commands.app, "stats")
     assert "2 answers written" in run(ledger_commands.app, "export", "a.jsonl")
     assert "2 new, 0 known, 0 bad" in run(ledger_commands.app, "import", "a.jsonl", "--ledger", "b.db")
@@ -223,7 +222,7 @@ def test_a_served_model_answers_under_its_name(tmp_path):
         params = LlmParams(
             base_url=server.base_url, model=name, ledger=str(tmp_path / "l.db"), recorded=None, timeout=600
         )
-        result = ask_all(requests("Say yes.", "Say no."), params, progress=False)
+        result = ask_all(build_questions("Say yes.", "Say no."), params, progress=False)
     finally:
         server.stop()
     assert [answer.model for answer in result.answers] == [name, name]

@@ -18,9 +18,8 @@ from cotpd.llm.params import LlmParams
 from cotpd.llm.transports.batch_api import BatchServer
 from cotpd.llm.transports.connection import Connection
 from cotpd.llm.transports.proxies import find_proxy, is_loopback
-
-from .batch_server import BatchApi
-from .conftest import completion, error, reply, requests
+from tests.chat_server import build_questions, completion, error, reply
+from tests.llm.batch_server import BatchApi
 
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 ABROAD = "http://llm.example/v1"
@@ -72,7 +71,9 @@ def proxy() -> Iterator[Callable[..., str]]:
 def ask_abroad(params: LlmParams, address: str = ABROAD) -> str:
     """The message of an error that asking a server elsewhere ends in."""
     with pytest.raises(LlmError) as caught:
-        ask_all(requests("a"), params.model_copy(update={"base_url": address, "retries": 0}), progress=False)
+        ask_all(
+            build_questions("a"), params.model_copy(update={"base_url": address, "retries": 0}), progress=False
+        )
     assert caught.value.remedy
     return str(caught.value)
 
@@ -82,7 +83,7 @@ def ask_abroad(params: LlmParams, address: str = ABROAD) -> str:
 def test_a_server_on_this_machine_is_asked_past_every_proxy(server, params, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
 
-    assert ask_all(requests("a"), params, progress=False).answers[0].text == "A"
+    assert ask_all(build_questions("a"), params, progress=False).answers[0].text == "A"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_a_proxys_passing_fault_names_the_proxy(params, monkeypatch, proxy, stat
     monkeypatch.setenv("HTTP_PROXY", proxy(status))
     away = params.model_copy(update={"base_url": ABROAD, "retries": 0})
 
-    (row,) = ask_all(requests("a"), away, progress=False).failed
+    (row,) = ask_all(build_questions("a"), away, progress=False).failed
 
     assert "which HTTP_PROXY names" in row.reason
 
@@ -244,7 +245,7 @@ def test_certificates_that_cannot_be_used_are_refused_by_their_variable(
 
     for mode in ("live", "batch"):
         with pytest.raises(LlmError, match=said) as caught:
-            ask_all(requests("a"), params.model_copy(update={"mode": mode}), progress=False)
+            ask_all(build_questions("a"), params.model_copy(update={"mode": mode}), progress=False)
 
         assert str(caught.value).startswith(f"{name} names {tmp_path}")
         assert "\n  Unset it" in str(caught.value)
@@ -254,7 +255,7 @@ def test_no_server_gets_what_the_environment_holds_for_openai(server, params, mo
     for name, value in OPENAI.items():
         monkeypatch.setenv(name, value)
 
-    ask_all(requests("a"), params, progress=False)
+    ask_all(build_questions("a"), params, progress=False)
 
     assert "secret" not in json.dumps(server.headers)
     assert server.headers[0]["authorization"] == "Bearer none"
@@ -268,7 +269,9 @@ def test_a_batch_gets_none_of_it_either(params, monkeypatch):
     api = BatchApi()
     try:
         ask_all(
-            requests("a"), params.model_copy(update={"mode": "batch", "base_url": api.base_url}), progress=False
+            build_questions("a"),
+            params.model_copy(update={"mode": "batch", "base_url": api.base_url}),
+            progress=False,
         )
         assert len(api.headers) > 3
         assert "secret" not in "".join(api.headers)
@@ -281,7 +284,7 @@ def test_a_header_goes_to_the_server_that_it_is_named_for(server, params, monkey
         monkeypatch.setenv(name, value)
     headers = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
 
-    ask_all(requests("a"), params.model_copy(update={"headers_env": headers}), progress=False)
+    ask_all(build_questions("a"), params.model_copy(update={"headers_env": headers}), progress=False)
 
     sent = server.headers[0]
     assert (sent["openai-organization"], sent["openai-project"]) == ("org-secret", "proj-secret")
@@ -327,7 +330,7 @@ def test_a_header_that_cannot_be_sent_is_refused_and_not_quoted(server, params, 
     gateway = params.model_copy(update={"headers_env": {"X-Gateway": "GATEWAY"}})
 
     with pytest.raises(LlmError, match=said) as caught:
-        ask_all(requests("a"), gateway, progress=False)
+        ask_all(build_questions("a"), gateway, progress=False)
 
     assert "GATEWAY" in str(caught.value)
     assert not server.asked
@@ -358,7 +361,7 @@ def test_a_key_of_another_organization_says_so(server, params, monkeypatch):
 
     for given, remedy in ((named, "Mend OPENAI_ORG_ID"), (params, "a gateway may add one")):
         with pytest.raises(LlmError, match="organization or project") as caught:
-            ask_all(requests("a"), given, progress=False)
+            ask_all(build_questions("a"), given, progress=False)
         assert "mismatched_organization" in str(caught.value)
         assert remedy in str(caught.value)
 
@@ -377,7 +380,7 @@ def test_openais_own_variables_that_are_set_and_not_sent_are_warned_of(monkeypat
 def test_an_answer_that_its_server_broke_off_is_asked_for_again_and_never_kept(server, params, finish_reason):
     server.faults = [reply(completion("Eileen Collins: an astro", finish_reason))]
 
-    (answer,) = ask_all(requests("a"), params, progress=False).answers
+    (answer,) = ask_all(build_questions("a"), params, progress=False).answers
 
     assert answer.text == "A"
     assert len(server.asked) == 2

@@ -20,8 +20,7 @@ from cotpd.llm.chat_request import ChatRequest, build_chat_request
 from cotpd.llm.ledger.claims import Claims
 from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.params import LlmParams
-
-from .conftest import FakeServer, completion, reply, requests
+from tests.chat_server import FakeServer, build_questions, completion, reply
 
 SCRIPT = """
 import signal, sys
@@ -93,7 +92,7 @@ def test_killed_in_the_middle_only_what_was_not_committed_is_asked_again(server,
     kept, asked = _committed(params), len(server.asked)
     server.latency = 0
     assert 20 - 2 * params.concurrency <= kept <= asked  # at most what was in flight is lost
-    result = ask_all(requests(*(str(n) for n in range(60))), params, progress=False)
+    result = ask_all(build_questions(*(str(n) for n in range(60))), params, progress=False)
     assert (result.from_ledger, result.asked, len(result.answers)) == (kept, 60 - kept, 60)
     assert len(server.asked) - asked == 60 - kept
 
@@ -117,7 +116,7 @@ def test_killed_at_twenty_random_moments_no_committed_answer_is_lost_or_asked_fo
         assert committed <= now
         assert not committed & set(server.texts()[before:])
         committed = now
-    result = ask_all(requests(*(str(n) for n in range(60))), params, progress=False)
+    result = ask_all(build_questions(*(str(n) for n in range(60))), params, progress=False)
     assert [answer.text for answer in result.answers] == [str(n) for n in range(60)]
     assert len(server.asked) <= 60 + 20 * params.concurrency  # at most what was in flight is asked again
 
@@ -163,7 +162,7 @@ def test_asking_goes_on_while_the_database_is_locked(server, params, monkeypatch
 
     monkeypatch.setattr(session.Round, "_live", tick)
     server.by_text = {"a": lock_and_answer, "b": answer_later}
-    result = ask_all(requests("a", "b"), params.model_copy(update={"concurrency": 2}), progress=False)
+    result = ask_all(build_questions("a", "b"), params.model_copy(update={"concurrency": 2}), progress=False)
     release.join(30)
     holder.close()
 
@@ -175,13 +174,14 @@ def test_what_another_process_failed_to_get_is_asked_by_this_one(server, params)
     with Ledger(params.ledger) as ledger:
         other = Claims(ledger)
         calls = [
-            build_chat_request(params, one.messages, max_tokens=one.max_tokens) for one in requests("a", "b", "c")
+            build_chat_request(params, one.messages, max_tokens=one.max_tokens)
+            for one in build_questions("a", "b", "c")
         ]
         assert other.take([call.key for call in calls[:2]]) == {calls[0].key, calls[1].key}
         ledger.put(Entry.from_response(calls[0], completion("A")))
         closing = threading.Timer(1.0, other.close)
         closing.start()
-        result = ask_all(requests("a", "b", "c"), params, progress=False)
+        result = ask_all(build_questions("a", "b", "c"), params, progress=False)
         closing.join(30)
     assert [answer.text for answer in result.answers] == ["A", "B", "C"]
     assert sorted(server.texts()) == ["b", "c"]
@@ -190,19 +190,19 @@ def test_what_another_process_failed_to_get_is_asked_by_this_one(server, params)
 def test_memory_holds_no_answers_and_their_order_is_kept(server, params, monkeypatch):
     monkeypatch.setattr(session, "_WINDOW", 7)  # many windows of a few
     texts = [str(n % 40) for n in range(90)]
-    drawn = iter(requests(*texts))
+    drawn = iter(build_questions(*texts))
     asked = ask(drawn, params, progress=False)
     assert [answer.text for answer in answers(asked, params)] == texts
     assert sorted(server.texts(), key=int) == [str(n) for n in range(40)]
-    again = ask(requests(*texts), params, progress=False)
+    again = ask(build_questions(*texts), params, progress=False)
     assert (again.from_ledger, again.asked) == (90, 0)
 
 
 def test_an_answer_that_was_damaged_is_asked_again_and_only_that_one(server, params):
-    ask_all(requests("a", "b"), params, progress=False)
+    ask_all(build_questions("a", "b"), params, progress=False)
     with sqlite3.connect(params.ledger) as db:
         db.execute("UPDATE answer SET response = replace(response, '\"B\"', '\"X\"')")
-    result = ask_all(requests("a", "b"), params, progress=False)
+    result = ask_all(build_questions("a", "b"), params, progress=False)
     assert [answer.text for answer in result.answers] == ["A", "B"]
     assert (result.from_ledger, result.asked) == (1, 1)
     with Ledger(params.ledger) as ledger:
@@ -211,7 +211,7 @@ def test_an_answer_that_was_damaged_is_asked_again_and_only_that_one(server, par
 
 def test_without_a_terminal_a_line_says_how_far_of_how_many_it_is(server, params, monkeypatch, capsys):
     monkeypatch.setattr(progress, "_EVERY", 0.0)
-    ask(iter(requests("a", "b", "c", "d")), params.model_copy(update={"concurrency": 1}), total=4)
+    ask(iter(build_questions("a", "b", "c", "d")), params.model_copy(update={"concurrency": 1}), total=4)
     said = capsys.readouterr().err.splitlines()
     assert "100% of 4" in said[-1]
     assert "answered 4, failed 0, tokens sent 44, received 12" in said[-1]
@@ -220,7 +220,7 @@ def test_without_a_terminal_a_line_says_how_far_of_how_many_it_is(server, params
 def test_a_terminal_shows_a_live_table_that_is_gone_when_the_work_is_done(server, params, monkeypatch, capsys):
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("COLUMNS", "160")
-    ask(iter(requests("a", "b", "c", "d")), params, total=4)
+    ask(iter(build_questions("a", "b", "c", "d")), params, total=4)
     drawn = capsys.readouterr().err
     heads = "from the ledger", "answered", "failed", "tokens sent", "received", "a minute", "time left"
     assert all(head in drawn for head in heads)

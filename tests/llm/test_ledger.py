@@ -17,8 +17,7 @@ from cotpd.llm.ledger import migrations
 from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.ledger.recording import export_recording, import_recording
 from cotpd.llm.params import LlmParams
-
-from .conftest import completion
+from tests.chat_server import completion
 
 PARAMS = LlmParams(base_url="http://host/v1", model="fake")
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from cotpd.llm.ask import ask_all
 from cotpd.llm.transports.rate_limit import RateLimit, parse_wait, read_retry_after
-
-from .conftest import completion, error, reply, requests
+from tests.chat_server import build_questions, completion, error, reply
 
 
 class Clock:
@@ -144,7 +143,7 @@ def test_retry_after_is_milliseconds_seconds_or_a_date():
 def test_a_servers_own_limits_are_heeded_before_it_refuses(server, params, headers, least):
     server.faults = [reply(completion("A"), **headers)]
     began = time.monotonic()
-    ask_all(requests("a", "b"), params.model_copy(update={"concurrency": 1}), progress=False)
+    ask_all(build_questions("a", "b"), params.model_copy(update={"concurrency": 1}), progress=False)
     assert least <= time.monotonic() - began < 60
 
 
@@ -152,7 +151,7 @@ def test_a_refusal_that_only_states_its_limits_holds_the_next_try_back(server, p
     headers = {"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "1s"}
     server.faults = [error(429, "rate_limit_exceeded", **headers)]
     began = time.monotonic()
-    assert ask_all(requests("a"), params, progress=False).answers[0].text == "A"
+    assert ask_all(build_questions("a"), params, progress=False).answers[0].text == "A"
     assert time.monotonic() - began >= 1.0
 
 
@@ -164,7 +163,7 @@ def test_a_server_that_asks_for_no_wait_is_not_asked_without_a_pause(server, par
 
     monkeypatch.setattr("cotpd.llm.transports.chat_client.asyncio.sleep", sleep)
     server.faults = [error(429, "rate_limit_exceeded", retry_after="0")] * 2
-    assert ask_all(requests("a"), params, progress=False).answers[0].text == "A"
+    assert ask_all(build_questions("a"), params, progress=False).answers[0].text == "A"
     assert len([seconds for seconds in paused if seconds > 0]) >= 2
 
 
@@ -173,5 +172,5 @@ def test_tokens_that_a_server_does_not_count_are_not_given_back(server, params):
     server.always = reply(json.dumps(silent))
     params = params.model_copy(update={"concurrency": 1, "tokens_per_minute": 30_000})
     began = time.monotonic()
-    ask_all(requests(*"abcdef"), params, progress=False)
+    ask_all(build_questions(*"abcdef"), params, progress=False)
     assert time.monotonic() - began >= 5 * 64 / 500  # five of them wait for the room of the one before

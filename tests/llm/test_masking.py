@@ -11,8 +11,7 @@ from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.ledger.recording import export_recording
 from cotpd.llm.secret_mask import SecretMask
-
-from .conftest import completion, error, reply, requests
+from tests.chat_server import build_questions, completion, error, reply
 
 KEY = "sk-proj/ab+cd_EF.0123456789=="
 SPELLINGS = {
@@ -42,7 +41,7 @@ def with_key(params, monkeypatch):
 def test_a_key_that_comes_back_is_masked_in_every_spelling(server, with_key, tmp_path, spelling):
     server.always = reply(completion("You sent ECHO, \\ed").replace("ECHO", SPELLINGS[spelling]))
 
-    answer = ask_all(requests("a"), with_key, progress=False).answers[0]
+    answer = ask_all(build_questions("a"), with_key, progress=False).answers[0]
 
     exported = tmp_path / "out.jsonl"
     with Ledger(with_key.ledger) as ledger:
@@ -62,7 +61,7 @@ def test_no_message_quotes_a_key_in_any_spelling(server, with_key, caplog, spell
     for body in (error(400, message=f"key {KEY}"), reply(f'{{"detail": "{echo}"}}', 400), reply(f"<p>{echo}</p>")):
         server.always = body
 
-        (row,) = ask_all(requests("a"), with_key, progress=False).failed
+        (row,) = ask_all(build_questions("a"), with_key, progress=False).failed
 
         assert echo not in row.reason + caplog.text
         assert KEY[3:12] not in row.reason + caplog.text
@@ -75,7 +74,7 @@ def test_an_answer_without_the_key_stays_as_it_came_to_the_byte():
 
 
 def test_a_key_that_an_older_version_kept_does_not_leave_the_ledger(with_key):
-    question = requests("a")[0]
+    question = build_questions("a")[0]
     call = build_chat_request(with_key, question.messages, max_tokens=question.max_tokens)
     raw = completion("You sent ECHO").replace("ECHO", KEY.replace("/", "\\/"))
     with Ledger(with_key.ledger) as ledger:
@@ -91,7 +90,7 @@ def test_a_headers_value_is_masked_as_the_key_is(server, params, monkeypatch):
     gateway = params.model_copy(update={"headers_env": {"X-Gateway": "GATEWAY"}})
     server.always = reply(completion("You sent gw-0123456789"))
 
-    answer = ask_all(requests("a"), gateway, progress=False).answers[0]
+    answer = ask_all(build_questions("a"), gateway, progress=False).answers[0]
 
     assert server.headers[-1]["x-gateway"] == "Bearer gw-0123456789"
     assert answer.text == "You sent ***"

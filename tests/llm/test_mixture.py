@@ -15,8 +15,7 @@ from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question
 from cotpd.llm.transports import chat_client
-
-from .conftest import completion, error, reply, reset
+from tests.chat_server import completion, error, reply, reset
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 

@@ -10,8 +10,7 @@ from cotpd.errors import LlmError
 from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.ledger.recording import export_recording
-
-from .conftest import requests
+from tests.chat_server import build_questions
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def params(params, server, tmp_path, monkeypatch):
     """A ledger that answers a and b, in a folder that cannot be written."""
     folder = tmp_path / "shared"
     params = params.model_copy(update={"ledger": str(folder / "ledger.db")})
-    ask_all(requests("a", "b"), params, progress=False)
+    ask_all(build_questions("a", "b"), params, progress=False)
     server.asked.clear()
     real = os.access
     monkeypatch.setattr(
@@ -31,7 +30,7 @@ def params(params, server, tmp_path, monkeypatch):
 def test_where_every_answer_is_there_nothing_is_written(params, server):
     before = Path(params.ledger).read_bytes()
 
-    result = ask_all(requests("a", "b"), params, progress=False)
+    result = ask_all(build_questions("a", "b"), params, progress=False)
 
     assert [answer.text for answer in result.answers] == ["A", "B"]
     assert Path(params.ledger).read_bytes() == before
@@ -40,7 +39,7 @@ def test_where_every_answer_is_there_nothing_is_written(params, server):
 
 def test_where_an_answer_is_missing_nothing_is_asked_and_a_sentence_says_what_to_do(params, server):
     with pytest.raises(LlmError, match=r"ledger\.db: attempt to write a readonly database") as caught:
-        ask_all(requests("a", "c"), params, progress=False)
+        ask_all(build_questions("a", "c"), params, progress=False)
 
     assert "copy it to where you may write" in caught.value.remedy
     assert server.asked == []
@@ -51,7 +50,7 @@ def test_what_is_recorded_is_not_imported(params, tmp_path):
         export_recording(other, tmp_path / "recorded.jsonl")
     params = params.model_copy(update={"recorded": str(tmp_path / "recorded.jsonl")})
 
-    assert ask_all(requests("a"), params, progress=False).from_ledger == 1
+    assert ask_all(build_questions("a"), params, progress=False).from_ledger == 1
 
 
 def test_answers_in_a_log_that_cannot_be_read_are_not_passed_over(params, monkeypatch):

@@ -12,8 +12,8 @@ from cotpd.errors import DataError
 from cotpd.llm.chat_request import ChatRequest, build_chat_request, encode_canonical, read_completion
 from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.ledger.recording import export_recording, import_once, import_recording
+from tests.chat_server import completion
 
-from .conftest import completion
 from .test_ledger import PARAMS, entry
 
 

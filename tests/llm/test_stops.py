@@ -13,8 +13,8 @@ from cotpd.errors import LlmError
 from cotpd.llm.ask import ask_all
 from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.ledger import Ledger
+from tests.chat_server import FakeServer, build_questions, completion, error, reply
 
-from .conftest import FakeServer, completion, error, reply, requests
 from .test_interrupted import SCRIPT
 
 
@@ -62,11 +62,11 @@ def test_answers_under_way_when_the_server_stops_a_run_are_committed_and_not_bou
     server.by_text = {text: slowly(text) for text in texts} | {"stop": after_all(fault, server, 9)}
 
     with pytest.raises(LlmError):
-        ask_all(requests("stop", *texts), params.model_copy(update={"concurrency": 9}), progress=False)
+        ask_all(build_questions("stop", *texts), params.model_copy(update={"concurrency": 9}), progress=False)
 
     assert committed(params) == set(texts)
     server.by_text = {}
-    ask_all(requests("stop", *texts), params, progress=False)
+    ask_all(build_questions("stop", *texts), params, progress=False)
     assert sorted(server.texts()) == sorted(["stop", "stop", *texts])
 
 
@@ -77,7 +77,7 @@ def test_answers_under_way_when_the_server_is_given_up_are_committed(server, par
     server.always = after_all(error(500), server, 2)
 
     with pytest.raises(LlmError, match="in a row failed"):
-        ask_all(requests("slow", *"abcdefgh"), impatient, progress=False)
+        ask_all(build_questions("slow", *"abcdefgh"), impatient, progress=False)
 
     assert committed(params) == {"slow"}
 
@@ -97,7 +97,7 @@ def test_where_the_disk_is_full_the_answers_that_still_fit_are_committed(server,
     }
 
     with pytest.raises(LlmError, match="Free some space"):
-        ask_all(requests("long", *texts), params.model_copy(update={"concurrency": 7}), progress=False)
+        ask_all(build_questions("long", *texts), params.model_copy(update={"concurrency": 7}), progress=False)
 
     assert committed(params) == set(texts)
 

@@ -13,9 +13,8 @@ from cotpd.llm.answer_schema import check_schema, words
 from cotpd.llm.ask import INVALID, ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question
+from tests.chat_server import completion, error, reply
 from tests.expectations.test_check import make_post
-
-from .conftest import completion, error, reply
 
 WORD = {
     "type": "object",
