@@ -42,11 +42,11 @@ $(VENV)/bin/python: | project
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	@$(INSTALL) -e .
+	@$(INSTALL) -e '.[all]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
-	@$(INSTALL) -e '.[dev,llm]'
+	@$(INSTALL) -e '.[dev,server]'
 	@touch $@ $(VENV)/.installed
 
 clean:  ## Remove what the pipeline made; the ledger, the registry and the DVC cache stay

@@ -7,6 +7,7 @@ import sys
 from importlib.util import find_spec
 
 from cotpd.environment import quiet
+from cotpd.extras import show_uncaught_error
 from cotpd.startup import end_quietly_on_signals
 
 if sys.argv[0] == "-m":  # what Python puts there while it imports this package for `python -m steps.NAME`
@@ -14,4 +15,5 @@ if sys.argv[0] == "-m":  # what Python puts there while it imports this package 
 if find_spec("pydantic") is None:  # `.venv/bin/dvc repro` runs whatever python comes first on the path
     sys.exit(f"{sys.executable} lacks CoTPD's packages.\n  Run: source .venv/bin/activate   (or use make run)")
 
+sys.excepthook = show_uncaught_error
 quiet()

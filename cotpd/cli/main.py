@@ -10,6 +10,7 @@ from cotpd.cli.lazy import LazyGroup
 from cotpd.cli.output import warn
 from cotpd.errors import CotpdError
 from cotpd.escaping import mark_logs
+from cotpd.extras import explain_missing_package
 from cotpd.interrupts import interrupted_by_sigterm
 from cotpd.startup import restore_signals
 from cotpd.storage import explain_full_disk
@@ -53,9 +54,10 @@ def main() -> None:
         _discard_output()
         sys.exit(1)
     except Exception as error:
-        if (full := explain_full_disk(error)) is None:  # SQLite and safetensors have errors of their own
+        explained = explain_full_disk(error) or explain_missing_package(error)
+        if explained is None:
             raise
-        warn(f"error: {full}")
+        warn(f"error: {explained}")
         sys.exit(1)
 
 

@@ -4,12 +4,16 @@ A picture is asked afresh by every backend but ``dataset``, which alone uses the
 posts: a table in which two captioners are mixed would compare with nothing.
 """
 
-from cotpd.images.captioner import Captioner
+from typing import TYPE_CHECKING
+
 from cotpd.images.params import CaptionParams
 from cotpd.llm.params import LlmParams
 
+if TYPE_CHECKING:
+    from cotpd.images.captioner import Captioner
 
-def captioner(params: CaptionParams, llm: LlmParams) -> Captioner:
+
+def captioner(params: CaptionParams, llm: LlmParams) -> "Captioner":
     """The captioner that ``params.backend`` names. Models are loaded when the first picture is described.
 
     Args:

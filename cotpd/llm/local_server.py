@@ -68,7 +68,7 @@ def _xllamacpp() -> "type[xllamacpp]":
     try:
         import xllamacpp
     except ImportError:
-        raise LlmError("xllamacpp is not installed", "pip install 'cotpd[llm]'") from None
+        raise LlmError("xllamacpp is not installed", "pip install 'cotpd[server]'") from None
     return xllamacpp
 
 

@@ -197,7 +197,7 @@ def test_a_port_that_is_taken_is_said(server, tmp_path):
 
 def test_serving_without_the_extra_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    with pytest.raises(LlmError, match=r"pip install 'cotpd\[llm\]'"):
+    with pytest.raises(LlmError, match=r"pip install 'cotpd\[server\]'"):
         LocalServer("qwen2.5-coder-1.5b-instruct", port=0)
 
 
