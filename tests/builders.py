@@ -115,7 +115,11 @@ def write_encoder(folder: Path) -> Path:
 
 
 def build_student(
-    encoder: Path | str, task: str = "ner", views: tuple[str, ...] = ("prompt",), **sizes: Any
+    encoder: Path | str,
+    task: str = "ner",
+    views: tuple[str, ...] = ("prompt",),
+    types: tuple[str, ...] = (),
+    **sizes: Any,
 ) -> "Student":
     """Build an untrained student on the CPU; it is the same in every run.
 
@@ -123,6 +127,7 @@ def build_student(
         encoder: Folder of the encoder.
         task: ner (types LOC, ORG, PER) or re (labels None, lives_in).
         views: The views that the student reads.
+        types: Other types or labels than these.
         sizes: Changes of its parameters (StudentParams).
     """
     import torch
@@ -135,6 +140,6 @@ def build_student(
     torch.manual_seed(3)
     defaults = {"prompt_length": 3, "generator_heads": 2, "max_length": 24, "knowledge_length": 48}
     params = StudentParams(encoder=str(encoder), **(defaults | sizes))
-    labels = LabelSet.build(task, ["PER", "LOC", "ORG"] if task == "ner" else ["lives_in", "None"])
+    labels = LabelSet.build(task, types or (("PER", "LOC", "ORG") if task == "ner" else ("lives_in", "None")))
     model, tokenizer, reads = build_model(params, labels)
     return Student(model, tokenizer, params, views, reads, "cpu")

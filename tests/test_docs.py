@@ -1,19 +1,23 @@
 """The pages for people: every path, module, command and parameter that they name exists, and sentences are short."""
 
 import ast
+import doctest
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import click
 import pytest
-import typer
 import yaml
+from typer.core import TyperGroup
 
-from cotpd.cli.main import app
+from cotpd.cli.lazy import SUMMARIES, load_command
 from cotpd.config import Params
+from tests.builders import build_student, write_encoder
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "sample/README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -169,16 +173,21 @@ def explain_wrong_command(arguments: list[str]) -> str | None:
 
 def check_cotpd(arguments: list[str]) -> str | None:
     """Walk to the command that the arguments name, and parse its options without running it."""
-    command: click.Command = typer.main.get_command(app)
-    context = click.Context(command, info_name="cotpd")
-    while arguments and hasattr(command, "get_command") and not arguments[0].startswith("-"):
+    if not arguments or arguments[0].startswith("-"):
+        return None
+    name, *arguments = arguments
+    if name not in SUMMARIES:
+        return f"no command {name}"
+    command = load_command(name)
+    context = click.Context(command, info_name=name)
+    if arguments and isinstance(command, TyperGroup):
         name, *arguments = arguments
-        child = command.get_command(context, name)
-        if child is None:
+        command = command.get_command(context, name)
+        if command is None:
             return f"no command {name}"
-        context, command = click.Context(child, info_name=name, parent=context), child
+        context = click.Context(command, info_name=name, parent=context)
     try:
-        command.make_parser(context).parse_args(args=[a for a in arguments if a != "--help"])
+        command.make_parser(context).parse_args(args=[word for word in arguments if word != "--help"])
     except Exception as error:  # typer may bring a click of its own, whose errors are other classes
         return None if "requires an argument" in str(error) else str(error)  # a mention of an option alone
     return None
@@ -199,7 +208,7 @@ def check_dvc(arguments: list[str]) -> str | None:
         named = [word for word in arguments[1:] if re.fullmatch("[a-z]+", word)]
         if missing := [name for name in named if name not in stages]:
             return f"no stage {missing}"
-    for setting in (after for before, after in zip(arguments, arguments[1:], strict=False) if before == "-S"):
+    for setting in (after for before, after in pairwise(arguments) if before == "-S"):
         value = parameters
         for key in setting.partition("=")[0].split("."):
             if key not in value:
@@ -292,7 +301,9 @@ def test_a_page_names_the_thing_instead_of_a_pronoun(page):
 
 def read_section(page: Path, heading: str) -> str:
     """Return the text below a heading, up to the next heading of the same level."""
-    match = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    match = re.search(
+        rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
     assert match, f"{page.name} has no heading {heading}"
     return match[1]
 
@@ -331,3 +342,52 @@ def test_the_changelog_uses_the_headings_of_keep_a_changelog():
 
     assert set(headings) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
     assert "## [Unreleased]" in HISTORY.read_text("utf-8")
+
+
+# the Python API
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project as `make run` leaves it, as far as the page reads it: the sample, an untrained student, no knowledge."""
+    shutil.copytree(ROOT / "sample", tmp_path / "sample", ignore=shutil.ignore_patterns("images"))
+    student = build_student(write_encoder(tmp_path / "encoder"), types=("LOC", "MISC", "ORG", "PER"))
+    student.save(tmp_path / "models/student")
+    (tmp_path / "data/validated").mkdir(parents=True)
+    for table in ("captions", "knowledge"):
+        (tmp_path / f"data/validated/{table}.jsonl").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COTPD_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def split_examples(page: str) -> list[tuple[bool, doctest.DocTest]]:
+    """Return each block of a page's examples, and whether its output is the same for any student."""
+    blocks = re.findall(r"<!-- (exact|output of .*?) -->\n```python\n(.*?)```", page, re.DOTALL)
+    parser = doctest.DocTestParser()
+    return [
+        (mark == "exact", parser.get_doctest(code, {}, f"block {number}", None, 0))
+        for number, (mark, code) in enumerate(blocks, 1)
+    ]
+
+
+def test_every_block_of_the_python_page_runs_and_what_needs_no_model_prints_what_is_shown(project):
+    blocks = split_examples((ROOT / "docs/python-api.md").read_text("utf-8"))
+    names: dict[str, object] = {}
+    report: list[str] = []
+
+    for is_exact, block in blocks:
+        runner = doctest.DocTestRunner(checker=None if is_exact else AnyOutput(), verbose=False)
+        block.globs = names
+        runner.run(block, out=report.append, clear_globs=False)
+
+    assert len(blocks) >= 5
+    assert "".join(report) == ""
+
+
+class AnyOutput(doctest.OutputChecker):
+    """Accepts any output: an untrained student's labels are not those of the page."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        """Accept it; an exception is reported all the same."""
+        return True
