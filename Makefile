@@ -13,7 +13,7 @@ OUTPUTS := data/prepared data/captions.jsonl data/answers.jsonl data/validated d
 	models/baseline models/teachers models/student \
 	reports/checks reports/evaluation reports/metrics.json reports/registered.json
 
-.PHONY: run test stress lint dev clean help project
+.PHONY: run test stress lint dev params clean help project
 run: project $(VENV)/.installed  ## Train, evaluate and register a student on what params.yaml names
 	@python -m steps
 	@dvc repro
@@ -28,6 +28,9 @@ stress: $(VENV)/.installed-dev  ## Damage data sets and parameter files in 10,00
 lint: $(VENV)/.installed-dev  ## Check style, types and the workflow file
 	@ruff check . && ruff format --check .
 	@check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+params: $(VENV)/.installed  ## Write the comments of params.yaml anew, from the descriptions in the code
+	@python -m cotpd.pipeline.params_file
 
 dev: $(VENV)/.installed-dev  ## The environment for work on CoTPD itself
 

@@ -32,7 +32,7 @@ TARGET = 1.10
 
 def read_examples() -> tuple[list[Example], tuple[str, ...]]:
     """Return the sample's training posts, each answer the text of two posts, and the entity types."""
-    dataset = load_dataset(DataParams())
+    dataset = load_dataset(DataParams(path="sample"))
     posts = dataset.posts["train"]
     texts = itertools.cycle(post.text for post in posts)
     knowledge = {post.id: {kind: f"{next(texts)}. {next(texts)}" for kind in KNOWLEDGE_KINDS} for post in posts}

@@ -22,7 +22,7 @@ from cotpd.llm.params import LlmParams
 from cotpd.outputs import find_path_in_outputs
 from cotpd.registry.params import RegisterParams
 from cotpd.section import Section
-from cotpd.student.params import DistilParams, StudentParams, TeachParams, TrainParams
+from cotpd.student.params import BaselineParams, DistilParams, StudentParams, TeachParams, TrainParams
 from cotpd.yaml_files import KeyPath, read_yaml
 
 SHOWN = 200  # characters of a value that is refused
@@ -37,18 +37,31 @@ class Params(Section):
     seed: int = 13
     """Seeds everything that is drawn."""
     data: DataParams = DataParams()
+    """The posts."""
     caption: CaptionParams = CaptionParams()
+    """How pictures become words."""
     llm: LlmParams = LlmParams()
+    """The language model, what may be spent, and the ledger of its answers."""
     ask: AskParams = AskParams()
+    """Which knowledge is asked for."""
     validate_: ValidateParams = Field(default=ValidateParams(), alias="validate")
+    """The checks of what a captioner or a language model wrote."""
     augment: AugmentParams = AugmentParams()
+    """Further training posts; valid and test are never augmented."""
     student: StudentParams = StudentParams()
-    baseline: TrainParams = TrainParams()
+    """The architecture."""
+    baseline: BaselineParams = BaselineParams()
+    """The training of the same encoder on text alone, beside which every result stands."""
     teach: TeachParams = TeachParams()
+    """The training of the frozen teachers of the knowledge view (distil.way: frozen)."""
     train: TrainParams = TrainParams()
+    """The training of the student."""
     distil: DistilParams = DistilParams()
+    """How the student learns from the knowledge view."""
     evaluate: EvaluateParams = EvaluateParams()
+    """What is scored."""
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")
+    """Where models and runs are kept."""
 
     @model_validator(mode="after")
     def _one_encoder(self) -> Self:

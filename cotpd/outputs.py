@@ -51,10 +51,11 @@ def _resolve(path: Path) -> Path:
 
 def _iterate_paths(params: "Params") -> Iterator[tuple[str, str, bool]]:
     """Key and value of each parameter that is a path, and whether the pipeline reads all that lies below it."""
-    yield "data.path", params.data.path, True
-    yield "data.pictures", str(Path(params.data.path) / params.data.pictures), True
-    for number, further in enumerate(params.data.unlabelled):
-        yield f"data.unlabelled.{number}.path", str(Path(params.data.path) / further.path), True
+    if params.data.path:  # no data set is named by default
+        yield "data.path", params.data.path, True
+        yield "data.pictures", str(Path(params.data.path) / params.data.pictures), True
+        for number, source in enumerate(params.data.unlabelled):
+            yield f"data.unlabelled.{number}.path", str(Path(params.data.path) / source.path), True
     stores = {"llm.ledger": params.llm.ledger, "register.tracking_uri": params.register_.tracking_uri}
     for key, value in stores.items():
         place = value.removeprefix(_SQLITE)

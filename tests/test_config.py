@@ -1,12 +1,15 @@
 """Parameters: what is refused, and how well the refusal explains itself."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from cotpd.config import Params, load_params
 from cotpd.errors import ConfigError
+from cotpd.pipeline.params_file import write_params
 
 ROOT = Path(__file__).parent.parent
 
@@ -17,19 +20,80 @@ def write(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_the_shipped_file_names_every_parameter_and_holds_the_defaults_it_documents() -> None:
+# params.yaml names the sample; a default would read it, or import its answers, for a project that has none of them
+NAMED_BY_THE_SAMPLE = {"data.path": "sample", "llm.recorded": "sample/ledger.jsonl"}
+
+
+def iterate_values(params: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the dotted name and the value of every parameter."""
+    for name, field in type(params).model_fields.items():
+        value, key = getattr(params, name), f"{prefix}{field.alias or name}"
+        yield from iterate_values(value, f"{key}.") if isinstance(value, BaseModel) else [(key, value)]
+
+
+def test_the_shipped_values_are_the_defaults_but_for_those_of_the_sample() -> None:
+    shipped = dict(iterate_values(load_params(ROOT / "params.yaml")))
+
+    defaults = dict(iterate_values(Params()))
+
+    assert shipped == defaults | NAMED_BY_THE_SAMPLE
+    assert not any("sample" in str(value) for value in defaults.values())
+
+
+def test_the_shipped_file_names_every_parameter() -> None:
     shipped = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    known = Params().model_dump(by_alias=True)
-    assert set(shipped) == set(known)
-    for section, values in known.items():
-        if isinstance(values, dict):
-            assert set(shipped[section]) == set(values), section
+
+    names = {
+        f"{section}.{name}" for section, values in shipped.items() if isinstance(values, dict) for name in values
+    }
+
+    assert names == {key for key, _ in iterate_values(Params()) if "." in key}
+
+
+def test_the_shipped_file_is_what_make_params_writes(tmp_path: Path) -> None:
+    shipped = (ROOT / "params.yaml").read_text("utf-8")
+    path = write(tmp_path, shipped)
+
+    write_params(path)
+
+    assert path.read_text("utf-8") == shipped, "Run: make params"
+
+
+def test_make_params_keeps_values_and_writes_the_comments_anew(tmp_path: Path) -> None:
+    text = "task: re # mine\ntrain: {learning_rate: 2.0e-5}\ndata:\n  types: [PER, LOC] # mine\n  path: posts\n"
+    path = write(tmp_path, text + "llm:\n  headers_env: {X-Org: ORG}  # mine\n")
+    before = load_params(path)
+
+    write_params(path)
+
+    written = path.read_text("utf-8")
+    assert load_params(path) == before
+    assert "learning_rate: 2.0e-5 # Peak rate of the encoder." in written
+    assert "mine" not in written
+
+
+def test_make_params_refuses_a_file_that_it_does_not_understand_and_leaves_it(tmp_path: Path) -> None:
+    path = write(tmp_path, "train: {epohcs: 3}\n")
+
+    with pytest.raises(ConfigError, match="did you mean epochs"):
+        write_params(path)
+
+    assert path.read_text("utf-8") == "train: {epohcs: 3}\n"
+
+
+def test_a_section_without_some_values_has_its_own_defaults(tmp_path: Path) -> None:
+    params = load_params(
+        write(tmp_path, "baseline: {batch_size: 4}\nteach: {batch_size: 4}\ntrain: {batch_size: 4}\n")
+    )
+
+    assert (params.baseline.epochs, params.teach.epochs, params.train.epochs) == (8, 3, 6)
 
 
 def test_every_parameter_is_explained() -> None:
-    for section in Params.model_fields.values():
-        for name, field in getattr(section.annotation, "model_fields", {}).items():
-            assert field.description, name
+    for name, section in Params.model_fields.items():
+        assert section.description, name
+        for parameter, field in getattr(section.annotation, "model_fields", {}).items():
+            assert field.description, parameter
 
 
 @pytest.mark.parametrize(

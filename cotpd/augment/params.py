@@ -15,15 +15,15 @@ class AugmentParams(Section):
     """Further training posts. Valid and test are never touched."""
 
     kinds: tuple[AugmentKind, ...] = AUGMENT_KINDS
-    """style, entity, image. An empty list augments nothing."""
-    share: float = Field(default=1.0, ge=0, le=1)
-    """The share of training posts for which each kind is tried."""
+    """style, entity, image; [] augments nothing."""
+    share: float = Field(default=0.5, ge=0, le=1)
+    """Share of the training posts for which each kind is tried."""
     max_tokens: int = Field(default=64, ge=1)
     """Longest answer, in the model's tokens."""
     fact_check_max_tokens: int = Field(default=4, ge=1)
-    """Longest answer of a fact check (entity), which is yes or no; a reasoning model needs hundreds."""
+    """Longest answer of a fact check (entity): yes or no; a reasoning model needs hundreds."""
     prompts: str = "default"
-    """Prompt set."""
+    """Prompt set, as for ask."""
 
     def limit_of(self, kind: Kind) -> tuple[int, str]:
         """The longest answer of a kind, and the name of the parameter that says so."""

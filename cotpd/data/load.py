@@ -56,6 +56,9 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
         DataError: The path, the format, the train split or a companion file is missing, a file is not UTF-8, or
             ``params.types`` names nothing that occurs.
     """
+    if not params.path:
+        remedy = "Name its folder in params.yaml (data.path), or: cotpd preset apply sample"
+        raise DataError("data.path names no data set", remedy)
     path = root / params.path
     folder = find_folder(path, params.path)
     form, files, unread = find(path, params.path, params.format, _list_companions(params, folder))

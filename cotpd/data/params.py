@@ -29,18 +29,18 @@ class SourceParams(Section):
     path: str
     """Folder (or file) of the data set."""
     format: Literal["auto", "jsonl", "twitter", "snap", "wikidiverse", "mnre"] = "auto"
-    """How the files are written; auto looks at their names and first lines."""
+    """auto, jsonl, twitter, snap, wikidiverse, mnre; auto looks at file names and first lines."""
     captions: str | None = None
-    """Captions that the data set brings along, a file or pattern below path; see docs/your-data.md."""
+    """Captions that come with the data: a file or pattern below path; see docs/your-data.md."""
     answers: str | None = None
-    """LLM answers that the data set brings along, a file or folder below path."""
+    """LLM answers that come with the data: a file or folder below path."""
     answers_kind: KnowledgeKind = Kind.SENTENCE
     """The kind of knowledge that those answers are."""
     offsets: Literal["characters", "utf16", "bytes"] = "characters"
-    """What start and end count: characters; UTF-16 code units (JavaScript, Java); or UTF-8 bytes."""
+    """What start and end count: characters, utf16 (units of JavaScript and Java) or bytes (of UTF-8)."""
     limit: int | None = Field(default=None, ge=1)
-    """Use only the first so many posts of each split, for trying things out. Types, labels and the names that
-    augment swaps in are still those of all posts, so that a limit changes no question."""
+    """Only the first so many posts of each split, for trying things out. Types, labels and the names that augment
+    swaps in are still those of all posts, so that a limit changes no question."""
 
 
 class UnlabelledParams(SourceParams):
@@ -50,18 +50,19 @@ class UnlabelledParams(SourceParams):
 class DataParams(SourceParams):
     """Where the posts are and what comes with them."""
 
-    path: str = "sample"
-    """Folder (or file) of the data set."""
-    pictures: str = "."
-    """A folder of pictures, from path. It alone may be a link to elsewhere (images) or outside (../pictures)."""
+    path: str = ""
+    """Folder (or file) of the data set; may lie outside the repository."""
     types: tuple[str, ...] | None = None
     """Entity types or relation labels allowed; null takes those found, train's first."""
+    pictures: str = "."
+    """Folder of pictures, from path; may be a link (images) or outside of it (../pictures)."""
     unlabelled: tuple[UnlabelledParams, ...] = ()
-    """Posts without labels, on which frozen teachers teach the student (distil.way: frozen)."""
+    """Posts whose labels are not read, for frozen teachers to teach (distil.way: frozen):
+    {path: FROM-DATA.PATH, format: auto, captions: null, answers: null}."""
 
     @field_validator("pictures")
     @classmethod
-    def _relative(cls, pictures: str) -> str:
+    def _check_relative(cls, pictures: str) -> str:
         if not pictures or Path(pictures).is_absolute():
             raise ValueError("must be a path relative to data.path; . is that folder itself")
         return pictures

@@ -6,7 +6,7 @@ from cotpd.section import Section
 
 
 class ValidateParams(Section):
-    """What is believed of what an LLM or a captioner wrote."""
+    """How many of an LLM's answers and a captioner's captions may fail their checks."""
 
     max_failed_share: float = Field(default=0.1, ge=0, le=1)
     """The step fails if more than this share of the rows fail their checks."""

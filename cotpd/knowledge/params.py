@@ -11,9 +11,9 @@ class AskParams(Section):
     """Which knowledge is asked for."""
 
     kinds: tuple[KnowledgeKind, ...] = KNOWLEDGE_KINDS
-    """Chain-of-thought kinds to ask: noun, sentence, multimodality. An empty list asks nothing."""
+    """Chain-of-thought kinds: noun, sentence, multimodality; [] asks nothing."""
     prompts: str = "default"
-    """Prompt set: a folder below cotpd/prompts, or a path."""
+    """Prompt set: default, paper (folders of cotpd/prompts), or a path."""
     max_tokens: int = Field(default=64, ge=1)
     """Longest answer, in the model's tokens."""
     max_failed_share: float = Field(default=0.02, ge=0, le=1)

@@ -66,55 +66,56 @@ class LlmParams(Section):
     """The language model and the ledger of its answers. The API key stays in the environment."""
 
     base_url: str = "http://127.0.0.1:8993/v1"
-    """An OpenAI-compatible address; `cotpd llm serve` answers at the default."""
+    """Address of any OpenAI-compatible server; `cotpd llm serve` starts one at the default."""
     model: str = "qwen2.5-coder-1.5b-instruct"
     """The model's name as the server knows it."""
     api_key_env: VariableName = "OPENAI_API_KEY"
-    """The environment variable that holds the key; a local server needs none."""
+    """NAME of the environment variable with the key, which itself stays there; a local server needs none."""
     headers_env: HeaderVariables = Field(default_factory=dict)
     """Further headers, each with the NAME of its value's variable: {OpenAI-Organization: OPENAI_ORG_ID}. They go
     to the server of base_url and to no other."""
     extra_body: ExtraBody = Field(default_factory=dict)
     """Further fields of each request, sent as they are: {reasoning_effort: low}. They are part of its key."""
     others: tuple[OtherLlmParams, ...] = ()
-    """Further models for `cotpd ask`, to compare; the pipeline uses ``model`` alone."""
+    """Further models for `cotpd ask`, to compare: {model: NAME, base_url: null, api_key_env: null}; the pipeline
+    asks the model above alone."""
     temperature: float | None = Field(default=0.0, ge=0, le=2)
     """Sampling temperature; null sends none, for models that refuse one."""
     seed: int | None = 13
     """Sampling seed sent with every request; null sends none."""
     length_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """What the server calls the length of an answer: OpenAI's reasoning models want max_completion_tokens."""
+    """max_tokens, or max_completion_tokens, which OpenAI's reasoning models want."""
     vision: bool = False
-    """Show the model the picture itself in the multimodality question; false shows it the caption."""
+    """Show the model the picture itself (multimodality); false shows it the caption."""
     picture_tokens: int = Field(default=765, ge=0)
-    """Tokens that the model counts for a picture, for `cotpd plan`; the default is gpt-4o's at 768 pixels."""
+    """Tokens of a picture, for `cotpd plan`; the default is gpt-4o's at 768 pixels."""
     structured: bool = True
-    """Send a prompt's schema as response_format; false never does. Without it, answers are read leniently."""
+    """Send a prompt's schema as response_format; a server that refuses it is asked without."""
     concurrency: int = Field(default=8, ge=1)
     """Requests in flight at once."""
     timeout: float = Field(default=120.0, gt=0)
     """Seconds before a request is given up."""
     max_answer_bytes: int = Field(default=2_000_000, ge=1000)
-    """Bytes, unpacked, that a server's answer may have; a longer one is not read on, and counts as failed."""
+    """Longest answer of a server, unpacked; a longer one is not read on, and counts as failed."""
     retries: int = Field(default=4, ge=0)
     """Further tries after a passing fault, with growing pauses."""
     prices: str | None = None
-    """A price file of your own (YAML); null takes the one that comes along, cotpd/llm/spending/prices.yaml."""
+    """A price file of your own (YAML); null takes cotpd/llm/spending/prices.yaml."""
     mode: Literal["live", "batch"] = "live"
     """live: ask one by one. batch: OpenAI's Batch API, half the price and answered within a day."""
     batch_requests: int = Field(default=50_000, ge=1, le=50_000)
-    """batch: requests in one job. A server whose queue takes fewer tokens is sent smaller ones after a refusal."""
+    """batch: requests in one job; fewer where the server's queue takes fewer tokens."""
     batch_wait: float | None = Field(default=None, ge=0)
     """batch: seconds to wait before the step ends, to be run again; null waits for the answers."""
     requests_per_minute: float | None = Field(default=None, gt=0)
-    """At most so many requests are sent a minute; null leaves it to the server's own headers."""
+    """Most requests sent in a minute; null leaves it to the server's headers."""
     tokens_per_minute: float | None = Field(default=None, gt=0)
-    """At most so many tokens a minute, sent and allowed to come back; null leaves it to the server's headers."""
+    """Most tokens in a minute, sent and allowed to come back; null leaves it to the server's headers."""
     max_cost: float | None = Field(default=None, ge=0)
-    """Dollars that one step may spend: a request whose answer could go beyond is not sent. Needs a known price."""
+    """Dollars that one step may spend; it then ends, and goes on when run again. Needs a known price."""
     max_tokens: int | None = Field(default=None, ge=0)
-    """Tokens, sent and received, that one step may use: a request that could go beyond is not sent."""
+    """Tokens, sent and received, that one step may use; likewise."""
     ledger: str = "ledger.db"
-    """Keeps every answer: an SQLite file, or an SQLAlchemy URL (postgresql+psycopg://user@host/database)."""
-    recorded: str | None = "sample/ledger.jsonl"
+    """Keeps every answer: an SQLite file, or an SQLAlchemy URL (postgresql+psycopg://user@host/db)."""
+    recorded: str | None = None
     """Recorded answers to import into the ledger on first use; null imports none."""

@@ -50,9 +50,9 @@ class StudentParams(Section):
 
 
 class TrainParams(Section):
-    """One training run."""
+    """One training run; the defaults are the student's."""
 
-    epochs: int = Field(default=5, ge=1)
+    epochs: int = Field(default=6, ge=1)
     """Passes over the training split."""
     batch_size: int = Field(default=16, ge=1)
     """Posts a step, over all processes."""
@@ -77,7 +77,14 @@ class TrainParams(Section):
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     bf16: Annotated[Literal["auto", "on", "off"], BeforeValidator(_read_switch)] = "auto"
-    """Mixed precision; auto switches it on where the device has units for bfloat16."""
+    """Mixed precision: auto, on, off; auto switches it on for GPUs and CPUs that have units for bfloat16."""
+
+
+class BaselineParams(TrainParams):
+    """The run that fine-tunes the encoder on text alone."""
+
+    epochs: int = Field(default=8, ge=1)
+    """Passes over the training split."""
 
 
 class OtherTeacherParams(Section):
@@ -105,11 +112,14 @@ class TeachParams(TrainParams):
     count: int = Field(default=1, ge=1)
     """Teachers, which differ in their seed alone; their soft targets are averaged."""
     seed: int = 13
-    """Of the first teacher, the next ones count on; their own, so that students of several seeds share them."""
+    """Seed of the first teacher, the next ones count on; not the student's, so that students share teachers."""
     encoder: str | None = None
-    """The teachers' encoder, larger if you like; null takes the student's."""
+    """The teachers' encoder, such as a larger one, which teaches more; null takes the student's."""
     others: tuple[OtherTeacherParams, ...] = ()
-    """Further teachers of other encoders; their soft targets go into the same average, equally weighted."""
+    """Further teachers of other encoders, in the same average with the same weight:
+    {encoder: NAME, learning_rate: null, epochs: null}, null as for the others."""
+    epochs: int = Field(default=3, ge=1)
+    """Passes over the training split."""
 
     def list_teachers(self, encoder: str) -> list[Teacher]:
         """Return the teachers to train, in order; adding one does not change the earlier ones.
@@ -134,10 +144,10 @@ class DistilParams(Section):
     start: Literal["encoder", "teacher"] = "encoder"
     """frozen: the weights that the student begins with, the bare encoder's or the first teacher's."""
     alpha: float = Field(default=1.0, ge=0)
-    """Weight of the KL term."""
+    """Weight of KL(knowledge || prompt)."""
     gold: float = Field(default=1.0, ge=0)
-    """Weight of the student's own task loss on labelled posts."""
+    """frozen: weight of the student's own task loss on labelled posts."""
     kl: Literal["sequence", "token"] = "sequence"
-    """NER: exact KL between the CRFs' sequence distributions, or between per-token posteriors."""
+    """NER: sequence (exact, between the CRFs' distributions) or token (between per-token posteriors)."""
     temperature: float = Field(default=1.0, gt=0)
     """Both sides' scores are divided by it before the KL; the term is multiplied by its square."""

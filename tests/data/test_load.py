@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from cotpd.data.load import load_dataset
+from cotpd.data.params import DataParams
 from cotpd.data.records import Kind
 from cotpd.errors import DataError
 
@@ -356,3 +358,10 @@ def test_a_companion_that_is_not_utf8_is_refused(load, write, good) -> None:
     write("captions.jsonl", b"\n1.jpg :caf\xe9\n")
     with pytest.raises(DataError, match=r"captions\.jsonl:2: not UTF-8"):
         load(captions="captions.jsonl")
+
+
+def test_a_project_that_names_no_data_set_is_told_what_to_name() -> None:
+    with pytest.raises(DataError, match=r"data\.path names no data set") as caught:
+        load_dataset(DataParams())
+
+    assert "cotpd preset apply sample" in caught.value.remedy
