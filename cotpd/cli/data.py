@@ -33,7 +33,7 @@ def check(
 
     Example: cotpd data check ~/data/twitter2017 --captions captions_blip2.txt --answers chatgpt_knowledge
     """
-    from cotpd.data.dataset_report import report
+    from cotpd.data.dataset_report import build_report
     from cotpd.data.load import load_dataset
 
     dataset = load_dataset(
@@ -42,7 +42,7 @@ def check(
         require_train=False,
     )
     if as_json:
-        show(json_text(report(dataset), indent=2))
+        show(json_text(build_report(dataset), indent=2))
     else:
         _print(dataset, None if show_all else SHOWN)
     if dataset.quarantine:
@@ -81,15 +81,15 @@ def _params(path: str | None, **options: str | None) -> Any:
 
 
 def _print(dataset: Any, at_most: int | None) -> None:
-    from cotpd.data.dataset_report import companion_lines, problem_line, summary_table
+    from cotpd.data.dataset_report import build_table, format_problem, list_companion_lines
 
     out = console()
-    out.print(summary_table(dataset))
-    for line in [*companion_lines(dataset), *(f"note: {warning}" for warning in dataset.stats["warnings"])]:
+    out.print(build_table(dataset))
+    for line in [*list_companion_lines(dataset), *(f"note: {warning}" for warning in dataset.stats["warnings"])]:
         out.print(printable_line(line), soft_wrap=True)
     problems = dataset.quarantine
     for row in problems[:at_most]:
-        out.print(printable_line(problem_line(row)), soft_wrap=True, style="red")
+        out.print(printable_line(format_problem(row)), soft_wrap=True, style="red")
     if at_most is not None and len(problems) > at_most:
         out.print(f"... and {len(problems) - at_most} more; --all shows them")
     out.print(_verdict(len(problems), dataset.stats["pictures"]["missing"]))

@@ -1,4 +1,4 @@
-"""What `cotpd data check` says of a data set: a table of its splits, oddities that were kept, rows refused."""
+"""The report of `cotpd data check` on a data set: a table of its splits, and a line for each refused row."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ ROWS = (
 )
 
 
-def report(dataset: Dataset) -> dict[str, Any]:
-    """Everything that the check found, as a JSON value."""
+def build_report(dataset: Dataset) -> dict[str, Any]:
+    """Build the whole report as one JSON value."""
     return {
         **dataset.stats,
         "types": list(dataset.types),
@@ -33,8 +33,8 @@ def report(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def summary_table(dataset: Dataset) -> Table:
-    """A column for each split; entity types and relation labels indented below their sums."""
+def build_table(dataset: Dataset) -> Table:
+    """Build a table with a column for each split; types and labels are indented below their sums."""
     splits: dict[str, dict[str, Any]] = dataset.stats["splits"]
     table = Table(title=f"format {dataset.stats['format']}", title_justify="left")
     table.add_column("")
@@ -51,23 +51,20 @@ def summary_table(dataset: Dataset) -> Table:
 
 def _add_names(table: Table, splits: dict[str, Any], key: str, names: tuple[str, ...]) -> None:
     for name in names:
-        table.add_row(
-            f"  {printable_line(name)}",
-            *(f"{counts[key].get(name, 0):,}" for counts in splits.values()),
-            style="dim",
-        )
+        cells = [f"{counts[key].get(name, 0):,}" for counts in splits.values()]
+        table.add_row(f"  {printable_line(name)}", *cells, style="dim")
 
 
-def companion_lines(dataset: Dataset) -> list[str]:
-    """A line each on the captions and answers that came in files of their own."""
-    return [
-        f"{what}: "
-        + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in dataset.stats[what].items())
-        for what in ("captions", "answers")
-        if what in dataset.stats
-    ]
+def list_companion_lines(dataset: Dataset) -> list[str]:
+    """Return a line of counts for captions and one for answers, if they came in files of their own."""
+    lines = []
+    for companion in ("captions", "answers"):
+        if companion in dataset.stats:
+            counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in dataset.stats[companion].items()]
+            lines.append(f"{companion}: {', '.join(counts)}")
+    return lines
 
 
-def problem_line(row: Quarantined) -> str:
-    """One refused row: where, why, and what would mend it."""
+def format_problem(row: Quarantined) -> str:
+    """Format a refused row as one line: file, line, reason and remedy."""
     return f"{row.file}:{row.line}: {row.reason}" + (f" ({row.remedy})" if row.remedy else "")

@@ -1,43 +1,48 @@
-"""Oddities of a data set that were kept, a sentence each: `cotpd data check` prints them as notes."""
+"""Warnings about a data set that is used as it is, a sentence each: `cotpd data check` prints them as notes."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cotpd.data.picture_lookup import missing_line
+from cotpd.data.picture_lookup import describe_missing
 from cotpd.data.readers.offsets import UNITS
-from cotpd.data.split_checks import Splits, has_task_labels, unseen_in_train
+from cotpd.data.split_checks import Splits, has_task_labels, list_unseen_labels
 
 Counts = dict[str, Any]
 
 
-def list_oddities(posts: Splits, stats: Counts, unread: Iterable[str]) -> list[str]:
-    """List what is odd but was kept.
+def list_warnings(posts: Splits, stats: Counts, unread: Iterable[str]) -> list[str]:
+    """List faults and oddities of a data set that cost no row.
 
     Args:
         posts: Posts by split.
         stats: The data set's counts.
-        unread: Names of files that are not read though they speak of splits.
+        unread: Names of files that are not read although they are named after splits.
     """
-    notes = [
+    warnings = [
         f"{pair.replace('/', ' and ')} share {count} texts; both are used as they are"
         for pair, count in stats["overlaps"].items()
     ]
-    missing = missing_line(stats["pictures"])
+    missing = describe_missing(stats["pictures"])
     if missing:
-        notes.append(missing)
-    unseen = unseen_in_train(posts)
-    if unseen:
-        notes.append(f"train holds no {', '.join(unseen)}: these can never be predicted, and count as missed")
-    if posts.get("train") and not any(has_task_labels(posts, task) for task in ("ner", "re")):
-        notes.append("train holds no entity with a type and no relation: there is nothing to learn")
-    notes += [f"{split}: not one of its rows can be used" for split, rows in posts.items() if not rows]
+        warnings.append(missing)
+    warnings += _list_label_warnings(posts)
+    warnings += [f"{split}: not one of its rows can be used" for split, rows in posts.items() if not rows]
     for split, counts in stats["splits"].items():
-        notes += [f"{split}: {note}" for note in _list_of_split(counts)]
-    left = list(unread)
-    return [*notes, f"not read: {', '.join(left)}"] if left else notes
+        warnings += [f"{split}: {warning}" for warning in _list_split_warnings(counts)]
+    names = ", ".join(unread)
+    return [*warnings, f"not read: {names}"] if names else warnings
 
 
-def _list_of_split(counts: Counts) -> Iterator[str]:
+def _list_label_warnings(posts: Splits) -> Iterator[str]:
+    unseen = list_unseen_labels(posts)
+    if unseen:
+        yield f"train holds no {', '.join(unseen)}: these can never be predicted, and count as missed"
+    if posts.get("train") and not (has_task_labels(posts, "ner") or has_task_labels(posts, "re")):
+        yield "train holds no entity with a type and no relation: there is nothing to learn"
+
+
+def _list_split_warnings(counts: Counts) -> Iterator[str]:
+    """Yield the warnings about one split, from its counts."""
     if counts["orphan_tags"]:
         yield f"{counts['orphan_tags']} entities open with I-; read as conlleval does"
     ignored = [name.split(":", 1)[1] for name in counts["noticed"] if name.startswith("ignored_key:")]

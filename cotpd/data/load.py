@@ -1,25 +1,34 @@
-"""Read a data set of any known format into posts: recognise it, read its splits, check them, add what came along.
+"""Read a data set of any known format into posts: recognise it, read its splits, check them, add its companions.
 
-A row that cannot be used is set aside with a reason; only what makes the whole data set unusable raises.
+A row that cannot be used is set aside with a reason; only a fault of the whole data set raises.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cotpd.data.dataset_warnings import list_oddities
+from cotpd.data.companions import list_companion_files, read_companions
+from cotpd.data.dataset_warnings import list_warnings
 from cotpd.data.params import DataParams
-from cotpd.data.picture_lookup import Pictures
-from cotpd.data.readers import find, find_folder
-from cotpd.data.readers.answers import Answers, read_answers
-from cotpd.data.readers.captions import expand, lookup, read_captions
-from cotpd.data.readers.file_format import Format, Source, name_of, refuse
-from cotpd.data.readers.mnre import inventory
+from cotpd.data.picture_lookup import PictureLookup
+from cotpd.data.readers import find_dataset_files, find_folder
+from cotpd.data.readers.file_format import Format, Source, refuse_row, show_path
+from cotpd.data.readers.mnre import read_inventory
+from cotpd.data.readers.values import RowError
 from cotpd.data.records import Post, Quarantined
-from cotpd.data.split_checks import Splits, take_inventory, unique_ids, without_leaks
-from cotpd.data.split_statistics import overlaps, split_statistics
+from cotpd.data.split_checks import (
+    Inventory,
+    Splits,
+    build_inventory,
+    make_ids_unique,
+    set_leaks_aside,
+)
+from cotpd.data.split_statistics import count_shared_texts, count_split
 from cotpd.errors import DataError
+
+ReaderCounts = dict[str, Counter[str]]
 
 
 @dataclass(frozen=True)
@@ -30,10 +39,10 @@ class Dataset:
         posts: Posts by split, in the order of their files; only splits that exist, train first.
         quarantine: Rows that were set aside, with reason, remedy, file and line.
         types: Entity types: ``data.types``, or those of train and then those that only other splits hold.
-        labels: Relation labels likewise, None first where it occurs.
+        labels: Relation labels likewise, None first if it occurs.
         stats: Counts, a JSON value: format, splits, overlaps, pictures, captions, answers, warnings.
-        beyond_limit: Training posts that ``data.limit`` leaves out. Nothing is trained on them; the names in them
-            may be swapped in by augment, so that a limit changes no question.
+        beyond_limit: Training posts that ``data.limit`` leaves out. No model is trained on them; augment may swap
+            in their names, so that a limit changes no question.
     """
 
     posts: Splits
@@ -49,8 +58,8 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
 
     Args:
         params: The data section.
-        root: What a relative ``params.path`` is relative to.
-        require_train: Refuse a data set without readable training posts; a check of a single file does without.
+        root: The folder from which ``params.path`` is a path.
+        require_train: Refuse a data set without readable training posts; the check of a single file does not.
 
     Raises:
         DataError: The path, the format, the train split or a companion file is missing, a file is not UTF-8, or
@@ -61,53 +70,58 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
         raise DataError("data.path names no data set", remedy)
     path = root / params.path
     folder = find_folder(path, params.path)
-    form, files, unread = find(path, params.path, params.format, _list_companions(params, folder))
-    posts, quarantine, noticed = _read_splits(form, files, root, params)
-    posts, repeated = unique_ids(posts, form)
-    posts, leaked = without_leaks(posts, form)
-    published = inventory(folder) if form.name == "mnre" else None
-    posts, outside, names = take_inventory(posts, params.types, published)
-    quarantine += [*repeated, *leaked, *outside]
+    companion_files = list_companion_files(params, folder)
+    data_format, files, unread = find_dataset_files(path, params.path, params.format, companion_files)
+
+    posts, quarantine, reader_counts = _read_splits(data_format, files, root, params)
+    posts, refused, inventory = _check_splits(posts, data_format, params, folder)
+    quarantine += refused
     if require_train:
-        _need_train(posts, params.path, files, quarantine)
-    stats: dict[str, Any] = {"format": form.name}
-    posts = _add_companions(posts, params, folder, root, files, quarantine, stats)
-    pictures = Pictures(folder, params.pictures)
-    beyond = posts.get("train", [])[params.limit :] if params.limit else []
-    posts = {split: [pictures.place(post) for post in rows[: params.limit]] for split, rows in posts.items()}
-    stats["splits"] = {split: split_statistics(rows, noticed[split], pictures) for split, rows in posts.items()}
-    stats["overlaps"] = overlaps(posts)
-    stats["pictures"] = pictures.count_missing(post.image for rows in posts.values() for post in rows)
-    stats["warnings"] = list_oddities(posts, stats, unread)
-    return Dataset(posts, quarantine, names.types, names.labels, stats, beyond)
+        _require_train(posts, params.path, files, quarantine)
+    companions = read_companions(params, folder, root, posts, files.values())
+    quarantine += companions.quarantine
 
-
-def _list_companions(params: DataParams, folder: Path) -> list[Path]:
-    """Files of captions and answers: captions_test.jsonl is no test split."""
-    patterns = {"captions": params.captions, "answers": params.answers}
-    return [
-        path for name, pattern in patterns.items() if pattern is not None for path in expand(folder, pattern, name)
-    ]
+    posts = companions.add_to(posts)
+    beyond_limit = posts.get("train", [])[params.limit :] if params.limit else []
+    pictures = PictureLookup(folder, params.pictures)
+    posts = {split: [pictures.resolve(post) for post in rows[: params.limit]] for split, rows in posts.items()}
+    stats = {"format": data_format.name, **companions.counts, **_count(posts, reader_counts, pictures)}
+    stats["warnings"] = list_warnings(posts, stats, unread)
+    return Dataset(posts, quarantine, inventory.types, inventory.labels, stats, beyond_limit)
 
 
 def _read_splits(
-    form: Format, files: dict[str, Path], root: Path, params: DataParams
-) -> tuple[Splits, list[Quarantined], dict[str, Counter[str]]]:
+    data_format: Format, files: Mapping[str, Path], root: Path, params: DataParams
+) -> tuple[Splits, list[Quarantined], ReaderCounts]:
+    """Read every file; return posts by split, refused rows, and the reader's counts by split."""
     posts: Splits = {}
     quarantine: list[Quarantined] = []
-    noticed: dict[str, Counter[str]] = {}
+    reader_counts: ReaderCounts = {}
     for split, file in files.items():
-        source = Source(file, name_of(file, root), split, params.offsets)
-        rows = list(form.read(source))
+        source = Source(file, show_path(file, root), split, params.offsets)
+        rows = list(data_format.read(source))
         if not rows:
-            rows.append(refuse(source, 1, "", "the file holds no post", "Fill it, or remove it."))
+            error = RowError("the file holds no post", "Fill it, or remove it.")
+            rows.append(refuse_row(source, 1, "", error))
         posts[split] = [row for row in rows if isinstance(row, Post)]
         quarantine += [row for row in rows if isinstance(row, Quarantined)]
-        noticed[split] = source.counts
-    return posts, quarantine, noticed
+        reader_counts[split] = source.counts
+    return posts, quarantine, reader_counts
 
 
-def _need_train(posts: Splits, shown: str, files: dict[str, Path], quarantine: list[Quarantined]) -> None:
+def _check_splits(
+    posts: Splits, data_format: Format, params: DataParams, folder: Path
+) -> tuple[Splits, list[Quarantined], Inventory]:
+    """Set posts aside that only a look at all splits shows to be bad, and collect types and labels."""
+    posts, repeated = make_ids_unique(posts, data_format)
+    posts, leaked = set_leaks_aside(posts, data_format)
+    published = read_inventory(folder) if data_format.name == "mnre" else None
+    posts, outside, inventory = build_inventory(posts, params.types, published)
+    return posts, [*repeated, *leaked, *outside], inventory
+
+
+def _require_train(posts: Splits, shown: str, files: Mapping[str, Path], quarantine: list[Quarantined]) -> None:
+    """Raise DataError if there is no training post, with the reason for the first refused row."""
     if "train" not in posts:
         names = ", ".join(file.name for file in files.values())
         raise DataError(f"{shown}: no train split among {names}", "Name a file for it, e.g. train.jsonl.")
@@ -119,39 +133,11 @@ def _need_train(posts: Splits, shown: str, files: dict[str, Path], quarantine: l
         )
 
 
-def _add_companions(
-    posts: Splits,
-    params: DataParams,
-    folder: Path,
-    root: Path,
-    files: dict[str, Path],
-    quarantine: list[Quarantined],
-    stats: dict[str, Any],
-) -> Splits:
-    """Fill in the captions and answers that came in files of their own, and count what they match."""
-    captions: dict[str, str] = {}
-    answers: Answers = {}
-    if params.captions is not None:
-        captions, refused, counts = read_captions(folder, params.captions, root, files.values())
-        matched = sum(lookup(captions, post) is not None for rows in posts.values() for post in rows)
-        stats["captions"] = {**counts, "posts_with": matched, "posts_without": _total(posts) - matched}
-        quarantine += refused
-    if params.answers is not None:
-        answers, refused, counts = read_answers(
-            folder, params.answers, root, params.answers_kind, posts, files.values()
-        )
-        stats["answers"] = {**counts, "posts_with": len(answers), "posts_without": _total(posts) - len(answers)}
-        quarantine += refused
-    return {split: [_fill(post, captions, answers) for post in rows] for split, rows in posts.items()}
-
-
-def _fill(post: Post, captions: dict[str, str], answers: Answers) -> Post:
-    update = {
-        "caption": lookup(captions, post) or post.caption,
-        "knowledge": {**post.knowledge, **answers.get(post.id, {})},
+def _count(posts: Splits, reader_counts: ReaderCounts, pictures: PictureLookup) -> dict[str, Any]:
+    """Count the content of each split, the texts that splits share, and the missing pictures."""
+    images = [post.image for rows in posts.values() for post in rows]
+    return {
+        "splits": {split: count_split(rows, reader_counts[split], pictures) for split, rows in posts.items()},
+        "overlaps": count_shared_texts(posts),
+        "pictures": pictures.count_missing(images),
     }
-    return post.model_copy(update=update)
-
-
-def _total(posts: Splits) -> int:
-    return sum(map(len, posts.values()))

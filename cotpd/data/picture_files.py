@@ -1,8 +1,8 @@
-"""Which file a picture's name may lead to, and the digest that tells its content apart from another's.
+"""The files that a post's picture may name, and the digest of their content.
 
-A post's picture is untrusted: only regular files that resolve to somewhere below the data set's folder are opened.
-Behind a link in it could lie anything on the machine, and a vision model would be sent it. One linked folder is
-allowed by name (``data.pictures``), and dvc.yaml watches it, because DVC does not look behind links by itself.
+The name of a picture is untrusted: only regular files that resolve to somewhere below the data set's folder are
+opened. A link could lead to any file of the machine, which would then be sent to a vision model. One linked folder
+is allowed by name (``data.pictures``); dvc.yaml watches it, because DVC does not look behind links by itself.
 """
 
 import os
@@ -26,7 +26,7 @@ class PictureFolder:
 
     Attributes:
         folder: The data set's folder, or a file in it.
-        linked: ``data.pictures``, a path from that folder which may lead out of it.
+        linked: ``data.pictures``, a path from that folder, which may lead out of it.
     """
 
     folder: Path
@@ -42,11 +42,11 @@ class PictureFolder:
         return self.root.resolve(), (self.root / self.linked).resolve()
 
     def locate(self, name: str) -> Path:
-        """Find the file of a picture.
+        """Return the path of a picture's file.
 
         Raises:
-            UnreadableError: It is no regular file, empty, lies outside the allowed folders, or has an impossible
-                name.
+            UnreadableError: It is no regular file, is empty, lies outside the allowed folders, or has an
+                impossible name.
         """
         if "://" in name:
             raise UnreadableError(f"{name}: pictures are not fetched: put the file beside the posts and name it")
@@ -61,13 +61,14 @@ class PictureFolder:
         return path
 
     def compute_digest(self, name: str) -> str | None:
-        """SHA-256 of a picture's bytes, in hex; None where there is nothing that may be read."""
+        """Return the SHA-256 of a picture's bytes, in hex; None if there is no file that may be read."""
         try:
             return compute_sha256(self.locate(name))
         except (UnreadableError, OSError):
             return None
 
     def _follow_links(self, name: str, path: Path) -> Path:
+        """Return the target of a path; a link on the way that leads to nothing is named in the error."""
         try:
             return path.resolve(strict=True)
         except FileNotFoundError:
@@ -85,10 +86,10 @@ class PictureFolder:
 
 
 def refuse_broken_links(folder: PictureFolder) -> None:
-    """Check what DVC stumbles over without saying why: a folder or the target of a link that is not there.
+    """Refuse a linked folder, or a link in the data set, that leads to nothing: DVC would fail without naming it.
 
     Raises:
-        DataError: One is missing.
+        DataError: There is one.
     """
     linked = folder.root / folder.linked
     if not linked.is_dir():
@@ -103,7 +104,7 @@ def refuse_broken_links(folder: PictureFolder) -> None:
 
 
 def _refuse_unusable(name: str, path: Path) -> None:
-    if not path.is_file():  # also keeps clear of pipes and devices, which would block
+    if not path.is_file():  # a pipe or a device would block its reader for ever
         remedy = "put it there, or use captions that came with the data (caption.backend: dataset)"
         raise UnreadableError(f"{name}: {MISSING}: {remedy}")
     if path.stat().st_size == 0:

@@ -1,7 +1,7 @@
-"""The typed records that travel between the steps, one JSON object a line in every table.
+"""The typed records that steps hand to each other, one JSON object a line in every table.
 
-Every table is keyed by post id. Spans count tokens, end exclusive; a post keeps its text and each token's
-character offsets, so that a span can always be shown where it stands.
+Every table is keyed by post id. Spans count tokens, end exclusive. A post keeps its text and the character offsets
+of each token, so that a span can always be shown in its text.
 """
 
 from enum import StrEnum
@@ -16,7 +16,7 @@ NO_RELATION = "None"  # MNRE's name for "these two are not related"; left out of
 
 
 class Kind(StrEnum):
-    """What the LLM is asked: three kinds of knowledge and three of augmentation (arXiv 2306.14122)."""
+    """The kinds of question to the LLM: three ask for knowledge, three for augmentation (arXiv 2306.14122)."""
 
     NOUN = "noun"
     SENTENCE = "sentence"
@@ -37,14 +37,14 @@ class Record(BaseModel):
 
 
 class Entity(Record):
-    """A mention: tokens ``start`` to ``end`` (exclusive). ``type`` is None where a data set states none (MNRE)."""
+    """A mention: tokens ``start`` to ``end`` (exclusive). ``type`` is None in data sets without types (MNRE)."""
 
     start: int = Field(ge=0)
     end: int
     type: str | None = None
 
     @model_validator(mode="after")
-    def _not_empty(self) -> Self:
+    def _check_not_empty(self) -> Self:
         if self.end <= self.start:
             raise ValueError(f"entity ends at token {self.end}, not after its start {self.start}")
         return self
@@ -59,17 +59,17 @@ class Relation(Record):
 
 
 class Post(Record):
-    """One post with its annotation and whatever knowledge its data set brought along.
+    """One post with its annotation, and with the caption and the knowledge that its data set holds for it.
 
     ``file`` and ``line`` say where it was read, for messages. ``image`` is a path relative to the data set's
-    folder, or a bare id where the pictures are not at hand. ``image_digest`` is the SHA-256 of that file: it names
-    the picture's content, whatever it is called, so that captions can be kept by it.
+    folder, or a bare id if the pictures are not at hand. ``image_digest`` is the SHA-256 of that file: captions
+    are stored under it, so that a replaced picture gets a new caption and a renamed one keeps its own.
     """
 
     id: str
     text: str
     tokens: tuple[str, ...]
-    offsets: tuple[tuple[int, int], ...]
+    offsets: tuple[Span, ...]
     image: str | None = None
     image_digest: str | None = None
     entities: tuple[Entity, ...] = ()
@@ -80,7 +80,7 @@ class Post(Record):
     line: int = 0
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_tokens(self) -> Self:
         if not self.tokens:
             raise ValueError("the post has no tokens")
         if len(self.tokens) != len(self.offsets):
@@ -88,6 +88,10 @@ class Post(Record):
         for token, (start, end) in zip(self.tokens, self.offsets, strict=True):
             if self.text[start:end] != token:
                 raise ValueError(f"token {token!r} does not stand at {start}:{end} of the text")
+        return self
+
+    @model_validator(mode="after")
+    def _check_annotation(self) -> Self:
         for entity in self.entities:
             if entity.end > len(self.tokens):
                 raise ValueError(f"entity ends at token {entity.end} of {len(self.tokens)}")
@@ -102,7 +106,7 @@ class Post(Record):
 
 
 class Quarantined(Record):
-    """A row that was set aside, why, and what would mend it."""
+    """A row that was set aside, with the reason and the remedy."""
 
     id: str
     step: str
@@ -114,7 +118,7 @@ class Quarantined(Record):
 
 
 class Caption(Record):
-    """What a captioner said about a post's picture; ``caption`` is None where there is none to be had."""
+    """A captioner's words for a post's picture; ``caption`` is None if it has none, and ``problem`` says why."""
 
     id: str
     image: str | None
@@ -124,10 +128,10 @@ class Caption(Record):
 
 
 class Answer(Record):
-    """One LLM answer, before any check, without reasoning and control tokens; the ledger holds it raw.
+    """One LLM answer before any check, without reasoning and control tokens; the ledger holds the raw completion.
 
-    ``key`` is its ledger key, empty for imported answers. ``problem``: why there is no answer in what the model
-    wrote, empty where there is one.
+    ``key`` is its ledger key, empty for imported answers. ``problem`` says why the completion holds no answer; it
+    is empty if there is one.
     """
 
     id: str
@@ -149,7 +153,7 @@ class Knowledge(Record):
 
 
 class Augmented(Record):
-    """A training example made from post ``of``; ``keep_knowledge`` names the kinds that still hold for it."""
+    """A training post made from the post ``of``; ``keep_knowledge`` names the kinds that hold for it too."""
 
     post: Post
     of: str

@@ -1,21 +1,21 @@
-"""What only all splits together can show: repeated ids, training texts that are tested on, unknown labels.
+"""Checks that need all splits together: repeated ids, training texts that are tested on, unknown labels.
 
 Trade-off: the splits of a published benchmark stay as published, faults included (texts that stand in two splits,
-types that only test holds), because a score on a cleaned split compares with nothing; the faults are counted and
-warned of. In data of one's own (jsonl) a training post whose text stands in valid or test is set aside instead.
+types that only test holds), because a score on a cleaned split compares with nothing. The faults are counted and
+warned of. In the user's own data (jsonl) a training post whose text stands in valid or test is set aside.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from cotpd.data.readers.file_format import STEP, Format
-from cotpd.data.records import NO_RELATION, Post, Quarantined
-from cotpd.data.split_statistics import text_key
+from cotpd.data.records import NO_RELATION, Post, Quarantined, TaskName
+from cotpd.data.split_statistics import normalize_text
 from cotpd.errors import DataError
 
 Splits = dict[str, list[Post]]
-Task = Literal["ner", "re"]
+ListLabels = Callable[[Post], Iterable[str]]
 
 
 class Inventory(NamedTuple):
@@ -26,154 +26,156 @@ class Inventory(NamedTuple):
 
 
 def set_aside(post: Post, reason: str, remedy: str) -> Quarantined:
-    """The record of a post that could be read but not kept."""
+    """Build the quarantine row of a post that was read, and is not used."""
     return Quarantined(
         id=post.id, step=STEP, reason=reason, remedy=remedy, file=post.file, line=post.line, row=post.text
     )
 
 
-def unique_ids(posts: Splits, form: Format) -> tuple[Splits, list[Quarantined]]:
+def make_ids_unique(posts: Splits, data_format: Format) -> tuple[Splits, list[Quarantined]]:
     """Make ids unique over all splits, because every table is keyed by them.
 
-    Where posts are named by their picture the second one becomes ``id#2``: several posts may show one picture.
-    Elsewhere a repeated id is a mistake, and the later row is set aside.
+    In formats that name a post by its picture, the second post of a picture becomes ``id#2``. In the others a
+    repeated id is a mistake, and the later row is set aside.
     """
-    first: dict[str, Post] = {}
-    times: Counter[str] = Counter()
-    kept: Splits = {split: [] for split in posts}
+    first_posts: dict[str, Post] = {}
+    occurrences: Counter[str] = Counter()
+    unique: Splits = {split: [] for split in posts}
     repeated: list[Quarantined] = []
     for split, rows in posts.items():
         for post in rows:
-            times[post.id] += 1
-            other = first.setdefault(post.id, post)
-            if other is post:
-                kept[split].append(post)
-            elif form.image_ids:
-                kept[split].append(post.model_copy(update={"id": f"{post.id}#{times[post.id]}"}))
+            occurrences[post.id] += 1
+            first = first_posts.setdefault(post.id, post)
+            if first is post:
+                unique[split].append(post)
+            elif data_format.image_ids:
+                unique[split].append(post.model_copy(update={"id": f"{post.id}#{occurrences[post.id]}"}))
             else:
-                reason = f"the id {post.id!r} is already that of {other.file}:{other.line}"
+                reason = f"the id {post.id!r} is already that of {first.file}:{first.line}"
                 repeated.append(set_aside(post, reason, "Give each post an id of its own."))
-    return kept, repeated
+    return unique, repeated
 
 
-def without_leaks(posts: Splits, form: Format) -> tuple[Splits, list[Quarantined]]:
+def set_leaks_aside(posts: Splits, data_format: Format) -> tuple[Splits, list[Quarantined]]:
     """Set training posts aside whose text is also in valid or test; published splits stay as they are."""
-    if form.published or "train" not in posts:
+    if data_format.published or "train" not in posts:
         return posts, []
-    held_out = {text_key(post): post for split in ("test", "valid") for post in posts.get(split, [])}
-    kept, leaked = [], []
+
+    held_out = {normalize_text(post): post for split in ("test", "valid") for post in posts.get(split, [])}
+    train, leaked = [], []
     for post in posts["train"]:
-        other = held_out.get(text_key(post))
-        if other is None:
-            kept.append(post)
+        twin = held_out.get(normalize_text(post))
+        if twin is None:
+            train.append(post)
         else:
-            reason = f"its text is also that of {other.file}:{other.line}, which is not to be trained on"
+            reason = f"its text is also that of {twin.file}:{twin.line}, which is not to be trained on"
             leaked.append(set_aside(post, reason, "Keep it in one split only."))
-    return {**posts, "train": kept}, leaked
+    return {**posts, "train": train}, leaked
 
 
-def take_inventory(
+def build_inventory(
     posts: Splits, allowed: tuple[str, ...] | None, published: tuple[str, ...] | None
 ) -> tuple[Splits, list[Quarantined], Inventory]:
-    """Entity types and relation labels, and the posts that hold no others.
+    """Collect entity types and relation labels, and set posts aside that hold one which is not allowed.
 
     Args:
         posts: Posts by split, train first.
-        allowed: ``data.types``; meant for the entity types or the relation labels, whichever it names any of.
-        published: Relation labels that the release itself lists.
-
-    Without ``allowed``, names that train lacks follow those of train, and their posts stay: a model can never
-    predict them, and its score has to say so.
+        allowed: ``data.types``. If it names an entity type that occurs, it restricts the types; otherwise the
+            relation labels. If it is None, names that train lacks follow those of train, and their posts stay: a
+            model can never predict these names, and its score has to show it.
+        published: The relation labels that the release lists; they count only if ``allowed`` is None.
 
     Raises:
         DataError: ``allowed`` names nothing that occurs.
     """
-    types, labels = _occurring(posts, types_of), _occurring(posts, labels_of)
-    outside: list[Quarantined] = []
-    if allowed is not None:
-        if types and not set(allowed).isdisjoint(types):
-            posts, types = _within(posts, allowed, types_of, outside), allowed
-        elif labels and not set(allowed).isdisjoint(labels):
-            posts, labels = _within(posts, allowed, labels_of, outside), allowed
-        elif types or labels:
-            raise DataError(
-                f"data.types: none of {', '.join(allowed)} occurs",
-                f"The data holds {', '.join([*types, *labels])}.",
-            )
-    elif published is not None:
-        labels = published
-    ordered = tuple(
-        sorted(labels, key=lambda label: label != NO_RELATION)
-    )  # stable: None first, others as they were
-    return posts, outside, Inventory(types, ordered)
+    types, labels = _list_occurring(posts, list_types), _list_occurring(posts, list_labels)
+    refused: list[Quarantined] = []
+    if allowed is None:
+        labels = labels if published is None else published
+    elif not set(allowed).isdisjoint(types):
+        posts, refused = _refuse_labels_outside(posts, allowed, list_types)
+        types = allowed
+    elif not set(allowed).isdisjoint(labels):
+        posts, refused = _refuse_labels_outside(posts, allowed, list_labels)
+        labels = allowed
+    elif types or labels:
+        remedy = f"The data holds {', '.join([*types, *labels])}."
+        raise DataError(f"data.types: none of {', '.join(allowed)} occurs", remedy)
+
+    none_first = sorted(labels, key=lambda label: label != NO_RELATION)  # stable: the order of the others stays
+    return posts, refused, Inventory(types, tuple(none_first))
 
 
-def unseen_in_train(posts: Splits) -> list[str]:
-    """Types and labels that train does not hold but another split does."""
-    found = []
-    for names in (types_of, labels_of):
-        known = set(_occurring({"train": posts.get("train", [])}, names))
-        found += [name for name in _occurring(posts, names) if name not in known]
-    return found if "train" in posts else []
+def list_unseen_labels(posts: Splits) -> list[str]:
+    """List the types and labels that another split holds and train does not; none if there is no train."""
+    if "train" not in posts:
+        return []
+    unseen: list[str] = []
+    for list_names in _LISTS.values():
+        trained = set(_list_occurring({"train": posts["train"]}, list_names))
+        unseen += [name for name in _list_occurring(posts, list_names) if name not in trained]
+    return unseen
 
 
-def has_task_labels(posts: Splits, task: Task) -> bool:
+def has_task_labels(posts: Splits, task: TaskName) -> bool:
     """Whether any training post is annotated for a task."""
-    names = types_of if task == "ner" else labels_of
-    return any(name for post in posts.get("train", []) for name in names(post))
+    return any(name for post in posts.get("train", []) for name in _LISTS[task](post))
 
 
-def require_task_labels(posts: Splits, task: Task, shown: str) -> None:
+def require_task_labels(posts: Splits, task: TaskName, shown: str) -> None:
     """Refuse a data set whose training posts are not annotated for the task, before anything is paid for.
 
     Args:
         posts: Posts by split.
         task: The task.
-        shown: How messages call the data set.
+        shown: The name of the data set in messages.
 
     Raises:
-        DataError: Not one of them is; the message names the key that was expected.
+        DataError: No training post is annotated; the message names the key that was expected.
     """
     if has_task_labels(posts, task):
         return
-    second_task: Task = "re" if task == "ner" else "ner"
-    expected = 'an entity\'s "type"' if task == "ner" else '"relations" with a "label"'
-    fits_second = has_task_labels(posts, second_task)
-    remedy = f"Set task: {second_task}, for which it is annotated." if fits_second else "Annotate it first."
-    raise DataError(f"{shown}: no training post is annotated for task {task}: {expected} is nowhere", remedy)
+    fitting = next((name for name in _LISTS if has_task_labels(posts, name)), None)
+    remedy = f"Set task: {fitting}, for which it is annotated." if fitting else "Annotate it first."
+    raise DataError(
+        f"{shown}: no training post is annotated for task {task}: {_EXPECTED_KEYS[task]} is nowhere", remedy
+    )
 
 
-def types_of(post: Post) -> Iterable[str]:
-    """The entity types of a post."""
+def list_types(post: Post) -> Iterator[str]:
+    """Yield the type of each entity that has one."""
     return (entity.type for entity in post.entities if entity.type)
 
 
-def labels_of(post: Post) -> Iterable[str]:
-    """The relation labels of a post."""
+def list_labels(post: Post) -> Iterator[str]:
+    """Yield the label of each relation."""
     return (relation.label for relation in post.relations)
 
 
-def _occurring(posts: Splits, names: Callable[[Post], Iterable[str]]) -> tuple[str, ...]:
-    """Names by split, train's first, sorted within each."""
-    found: dict[str, None] = {}
+_LISTS: dict[TaskName, ListLabels] = {"ner": list_types, "re": list_labels}
+_EXPECTED_KEYS: dict[TaskName, str] = {"ner": 'an entity\'s "type"', "re": '"relations" with a "label"'}
+
+
+def _list_occurring(posts: Splits, list_names: ListLabels) -> tuple[str, ...]:
+    """List the names that occur, split by split, sorted within each split."""
+    names: dict[str, None] = {}
     for rows in posts.values():
-        found |= dict.fromkeys(sorted({name for post in rows for name in names(post)}))
-    return tuple(found)
+        names |= dict.fromkeys(sorted({name for post in rows for name in list_names(post)}))
+    return tuple(names)
 
 
-def _within(
-    posts: Splits,
-    allowed: tuple[str, ...],
-    names: Callable[[Post], Iterable[str]],
-    outside: list[Quarantined],
-) -> Splits:
-    kept: Splits = {split: [] for split in posts}
+def _refuse_labels_outside(
+    posts: Splits, allowed: tuple[str, ...], list_names: ListLabels
+) -> tuple[Splits, list[Quarantined]]:
+    """Set posts aside that hold a name which is not allowed."""
+    accepted: Splits = {split: [] for split in posts}
+    refused = []
     for split, rows in posts.items():
         for post in rows:
-            wrong = sorted(set(names(post)) - set(allowed))
-            if wrong:
-                reason = f"{', '.join(wrong)} is outside data.types ({', '.join(allowed)})"
-                outside.append(set_aside(post, reason, "Mend the annotation, or add it to data.types."))
+            outside = sorted(set(list_names(post)) - set(allowed))
+            if outside:
+                reason = f"{', '.join(outside)} is outside data.types ({', '.join(allowed)})"
+                refused.append(set_aside(post, reason, "Mend the annotation, or add it to data.types."))
             else:
-                kept[split].append(post)
-    return kept
+                accepted[split].append(post)
+    return accepted, refused

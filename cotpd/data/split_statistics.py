@@ -1,24 +1,24 @@
-"""Counts of a data set, as JSON values: what each split holds, and what its splits share."""
+"""Counts of a data set, as JSON values: the content of each split, and the texts that splits share."""
 
 from collections import Counter
 from itertools import combinations
 from typing import Any
 
-from cotpd.data.picture_lookup import Pictures
+from cotpd.data.picture_lookup import PictureLookup
 from cotpd.data.records import Post
 
 
-def text_key(post: Post) -> str:
-    """What makes two posts the same text: their words, whatever the blanks and the case."""
+def normalize_text(post: Post) -> str:
+    """Return a post's words without case and extra blanks: equal for two posts with the same text."""
     return " ".join(post.text.split()).casefold()
 
 
-def split_statistics(posts: list[Post], noticed: Counter[str], pictures: Pictures) -> dict[str, Any]:
-    """Counts of one split.
+def count_split(posts: list[Post], reader_counts: Counter[str], pictures: PictureLookup) -> dict[str, Any]:
+    """Count the content of one split.
 
     Args:
         posts: Its posts.
-        noticed: What its reader counted over the whole file: orphan tags, ignored keys, fine types.
+        reader_counts: The reader's counts over the whole file: orphan tags, ignored keys, fine types.
         pictures: The pictures at hand.
     """
     entities = Counter(entity.type or "-" for post in posts for entity in post.entities)
@@ -36,16 +36,17 @@ def split_statistics(posts: list[Post], noticed: Counter[str], pictures: Picture
         "picture_at_hand": sum(pictures.find(post.image) is not None for post in posts),
         "with_caption": sum(post.caption is not None for post in posts),
         "with_answer": sum(bool(post.knowledge) for post in posts),
-        "orphan_tags": noticed["orphan_tags"],
-        "noticed": {name: n for name, n in sorted(noticed.items()) if name != "orphan_tags"},
+        "orphan_tags": reader_counts["orphan_tags"],
+        "noticed": {name: count for name, count in sorted(reader_counts.items()) if name != "orphan_tags"},
     }
 
 
-def overlaps(posts: dict[str, list[Post]]) -> dict[str, int]:
-    """How many posts of one split have a text that another split holds too, for each two splits that share any."""
-    texts = {split: {text_key(post) for post in rows} for split, rows in posts.items()}
-    shared = {
-        f"{one}/{other}": sum(text_key(post) in texts[one] for post in posts[other])
-        for one, other in combinations(posts, 2)
-    }
-    return {pair: count for pair, count in shared.items() if count}
+def count_shared_texts(posts: dict[str, list[Post]]) -> dict[str, int]:
+    """Count, for each two splits, the posts of the second whose text stands in the first; zeros are left out."""
+    texts = {split: {normalize_text(post) for post in rows} for split, rows in posts.items()}
+    counts = {}
+    for first, second in combinations(posts, 2):
+        shared = sum(normalize_text(post) in texts[first] for post in posts[second])
+        if shared:
+            counts[f"{first}/{second}"] = shared
+    return counts

@@ -1,13 +1,16 @@
-"""Words and where they stand: the tokenizer for text that comes without tokens.
+"""Split text into words, for data sets that come without tokens.
 
-Social-media conventions of Twitter-2015/2017: handles and addresses are one token, ``#`` is a token of its
-own (so that "#NASA" holds the mention "NASA"), clitics are split off, and every other symbol (an emoji with
-its modifiers included) is one token.
+The conventions are those of Twitter-2015/2017: handles and addresses are one token, ``#`` is a token of its own
+(so that "#NASA" holds the mention "NASA"), clitics are split off, and every other symbol (an emoji with its
+modifiers included) is one token.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import regex
+
+from cotpd.data.records import Span
 
 _WORD = r"[\p{L}\p{M}\p{N}_]+"
 _TOKEN = regex.compile(
@@ -25,14 +28,15 @@ class Token(NamedTuple):
 
 
 def tokenize(text: str) -> list[Token]:
-    """Split text into tokens; joined with what stands between them they give the text back."""
-    return [Token(m.group(), m.start(), m.end()) for m in _TOKEN.finditer(text)]
+    """Split text into tokens; whatever stands between two tokens is white space."""
+    return [Token(match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
 
 
-def join_tokens(tokens: list[str]) -> tuple[str, list[tuple[int, int]]]:
+def join_tokens(tokens: Sequence[str]) -> tuple[str, list[Span]]:
     """Join tokens with single spaces; return the text and each token's character offsets."""
-    offsets, at = [], 0
+    offsets = []
+    position = 0
     for token in tokens:
-        offsets.append((at, at + len(token)))
-        at += len(token) + 1
+        offsets.append((position, position + len(token)))
+        position += len(token) + 1
     return " ".join(tokens), offsets

@@ -1,4 +1,4 @@
-"""What passed its checks, by post id: captions and knowledge, as the validate step wrote them."""
+"""Captions and knowledge that passed their checks, by post id, from the tables of the validate step."""
 
 from pathlib import Path
 
@@ -7,20 +7,20 @@ from cotpd.data.tables import read_table
 
 
 def read_captions(folder: Path) -> dict[str, str]:
-    """Captions by post id.
+    """Read the captions by post id; posts without a caption are left out.
 
     Raises:
-        DataError: There is no such table, or a row of it is damaged.
+        DataError: The table is missing, or a row of it is damaged.
     """
     rows = read_table(folder / "captions.jsonl", Caption)
     return {row.id: row.caption for row in rows if row.caption}
 
 
 def read_knowledge(folder: Path) -> dict[str, dict[Kind, str]]:
-    """Knowledge by post id and kind, in the order of the kinds.
+    """Read the knowledge by post id and kind, in the order of KNOWLEDGE_KINDS.
 
     Raises:
-        DataError: There is no such table, or a row of it is damaged.
+        DataError: The table is missing, or a row of it is damaged.
     """
     rows = read_table(folder / "knowledge.jsonl", Knowledge)
     by_post: dict[str, dict[Kind, str]] = {}

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from cotpd.config import Params, load_params
-from cotpd.data.dataset_report import report
+from cotpd.data.dataset_report import build_report
 from cotpd.data.load import Dataset, load_dataset
-from cotpd.data.readers.split_files import split_of
+from cotpd.data.readers.split_files import find_split
 from cotpd.data.tables import write_json, write_table
 from cotpd.data.unlabelled import load_unlabelled
 from cotpd.errors import CotpdError
@@ -254,7 +254,7 @@ def check_that_no_row_is_lost(folder: Path, dataset: Dataset) -> None:
     counts = Counter(row.file for row in rows if dataset.stats["format"] == "jsonl")
     unread = " ".join(dataset.stats["warnings"])
     for file in folder.glob("*.jsonl") if counts else ():
-        if split_of(file) and file.is_file() and file.name not in unread:
+        if find_split(file) and file.is_file() and file.name not in unread:
             lines = [line for line in file.read_bytes().decode("utf-8-sig").split("\n") if line.strip()]
             assert counts[file.name] == max(1, len(lines)), file.name
 
@@ -269,7 +269,7 @@ def read_and_write(folder: Path, data: dict[str, Any]) -> None:
     if data["path"] == ".":
         check_that_no_row_is_lost(folder, dataset)
     unlabelled = load_unlabelled(params, dataset.posts, folder)
-    json.dumps(report(dataset), ensure_ascii=False).encode()
+    json.dumps(build_report(dataset), ensure_ascii=False).encode()
     for split, posts in dataset.posts.items():
         write_table(folder / "out" / f"{split}.jsonl", posts)
     write_table(folder / "out/quarantine.jsonl", [*dataset.quarantine, *unlabelled.quarantine])

@@ -100,7 +100,7 @@ def test_the_examples_shown_are_read_by_their_readers(tmp_path: Path) -> None:
             text = text.replace("\n", "")
         path = tmp_path / f"train{form.suffix}"
         path.write_text(text, "utf-8")
-        assert form.looks_like(text.splitlines()), form.name
+        assert form.is_format_of(text.splitlines()), form.name
         [post] = list(form.read(Source(path, path.name, "train")))
         assert post.entities, form.name
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cotpd.data.picture_files import PictureFolder, UnreadableError, refuse_broken_links
-from cotpd.data.picture_lookup import Pictures
+from cotpd.data.picture_lookup import PictureLookup
 from cotpd.errors import DataError
 
 
@@ -53,18 +53,18 @@ def folder(tmp_path: Path) -> Path:
 def test_a_name_written_on_another_system_is_matched_where_exactly_one_file_fits(
     folder: Path, written: str, path: str | None
 ) -> None:
-    assert Pictures(folder).find(written) == path
+    assert PictureLookup(folder).find(written) == path
 
 
 def test_accents_are_matched_however_they_are_composed(folder: Path) -> None:
     (folder / "images/cafe\u0301.jpg").write_bytes(b"x")
-    assert Pictures(folder).find("images/caf\u00e9.jpg") == "images/cafe\u0301.jpg"
+    assert PictureLookup(folder).find("images/caf\u00e9.jpg") == "images/cafe\u0301.jpg"
 
 
 def test_missing_pictures_are_counted_with_the_first_reasons_and_the_folders(folder: Path) -> None:
     names = ["images/a.jpg", *(f"images/gone{number}.jpg" for number in range(5)), "../other/c.jpg"]
 
-    counts = Pictures(folder).count_missing(names)
+    counts = PictureLookup(folder).count_missing(names)
 
     assert (counts["named"], counts["missing"]) == (7, 6)
     assert counts["looked_in"] == [str(folder), str(folder / "images")]
@@ -83,7 +83,7 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(folder: Path, link: str)
         PictureFolder(folder).locate(name)
 
     assert PictureFolder(folder).compute_digest(name) is None
-    assert Pictures(folder).find(name) is None
+    assert PictureLookup(folder).find(name) is None
 
 
 def test_a_link_that_stays_inside_is_followed(folder: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_folder_that_the_parameter_names_may_lie_elsewhere(folder: Path, lin
         (folder / "photos").symlink_to(folder.parent / "other")
 
     assert PictureFolder(folder, linked).locate(name).read_bytes() == b"other/c.jpg"
-    assert Pictures(folder, linked).find("c.jpg") == name
+    assert PictureLookup(folder, linked).find("c.jpg") == name
 
 
 def test_a_link_in_an_allowed_folder_leads_no_further(folder: Path) -> None:

@@ -1,10 +1,10 @@
 """Readers of the formats in which annotated posts are published, one module a format; how one is recognised.
 
-Recognising takes names and first lines together: names alone cannot tell MNRE's pairs from its captions, nor an
-annotation from notes beside it. What is not recognised is refused with the list of what was looked for.
+A format is recognised by names and first lines together: names alone cannot tell MNRE's pairs from its captions,
+nor an annotation from the notes beside it. A data set that no format fits is refused, with a list of the formats.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,12 +15,12 @@ from cotpd.data.readers.split_files import (
     choose_files,
     describe_file,
     explain_unread,
+    find_split,
     list_named_files,
     list_unread,
-    split_of,
 )
 from cotpd.data.readers.text_files import read_head
-from cotpd.data.readers.values import writable
+from cotpd.data.readers.values import make_writable
 from cotpd.errors import DataError
 
 FORMATS: dict[str, Format] = {
@@ -28,16 +28,16 @@ FORMATS: dict[str, Format] = {
 }
 
 
-class Recognised(NamedTuple):
-    """A data set's format, its files by split, and the names of those beside them that are not read."""
+class DatasetFiles(NamedTuple):
+    """A data set's format, its files by split, and the names of split-like files beside them that are not read."""
 
-    form: Format
+    data_format: Format
     files: dict[str, Path]
     unread: tuple[str, ...] = ()
 
 
 def find_folder(path: Path, shown: str) -> Path:
-    """Find the folder of a data set, which may be one file.
+    """Return the folder of a data set, which may be one file.
 
     Raises:
         DataError: There is no such folder or file.
@@ -51,50 +51,51 @@ def find_folder(path: Path, shown: str) -> Path:
     raise DataError(f"{shown}: there is no such folder or file", remedy)
 
 
-def find(path: Path, shown: str, format_name: str = "auto", companions: Iterable[Path] = ()) -> Recognised:
-    """The format of a data set and its files, a split each.
+def find_dataset_files(
+    path: Path, shown: str, format_name: str = "auto", companions: Collection[Path] = ()
+) -> DatasetFiles:
+    """Return the format of a data set and its files, one for each split.
 
     Args:
-        path: A folder, or one file (whose name says its split; train if it says none).
-        shown: How messages call it.
-        format_name: A format's name, or auto.
-        companions: Files of captions and answers, which are no splits though their names may speak of them.
+        path: A folder, or one file; the file's name says its split, and without one it is train.
+        shown: The name of the data set in messages.
+        format_name: The name of a format, or auto.
+        companions: Files of captions and answers, which are no splits even if their names speak of one.
 
     Raises:
         DataError: No format or two of them fit, two files claim one split, or a file that is named
             after a split cannot be read.
     """
-    asked_for = format_name != "auto"
-    forms = [FORMATS[format_name]] if asked_for else _distinct_formats()
+    is_named = format_name != "auto"
+    # snap writes the lines of twitter, so files cannot tell them apart: snap has to be named
+    formats = [FORMATS[format_name]] if is_named else [form for form in FORMATS.values() if form.name != "snap"]
     if path.is_file():
         head = read_head(path, shown)
-        fitting = {
-            form.name: {split_of(path) or "train": path} for form in forms if form.looks_like(head) or asked_for
-        }
-        return Recognised(*_choose_format(fitting, forms, shown, [describe_file(path)]))
-    beside = set(companions)
-    named = [file for file in list_named_files(path) if file.is_plain or file.path not in beside]
-    fitting = {form.name: choose_files(named, form, shown, asked_for) for form in forms}
-    form, files = _choose_format(fitting, forms, shown, named)
-    return Recognised(form, files, list_unread(named, files, form, shown, asked_for))
+        split = find_split(path) or "train"
+        candidates = {form.name: {split: path} for form in formats if is_named or form.is_format_of(head)}
+        data_format = _choose_format(candidates, formats, shown, [describe_file(path)])
+        return DatasetFiles(data_format, candidates[data_format.name])
 
-
-def _distinct_formats() -> list[Format]:
-    """Formats that files can tell apart; snap's are those of twitter, so it has to be asked for."""
-    return [form for form in FORMATS.values() if form.name != "snap"]
+    named_files = [file for file in list_named_files(path) if file.is_plain or file.path not in companions]
+    candidates = {form.name: choose_files(named_files, form, shown, is_named) for form in formats}
+    data_format = _choose_format(candidates, formats, shown, named_files)
+    files = candidates[data_format.name]
+    return DatasetFiles(data_format, files, list_unread(named_files, files, data_format, shown, is_named))
 
 
 def _choose_format(
-    files: dict[str, dict[str, Path]], forms: list[Format], shown: str, named: list[NamedFile]
-) -> tuple[Format, dict[str, Path]]:
-    fitting = [form for form in forms if files.get(form.name)]
+    candidates: dict[str, dict[str, Path]], formats: Iterable[Format], shown: str, named_files: list[NamedFile]
+) -> Format:
+    """Return the only format that has files; raise DataError if none or several have."""
+    fitting = [form for form in formats if candidates.get(form.name)]
     if len(fitting) == 1:
-        return fitting[0], files[fitting[0].name]
+        return fitting[0]
     if fitting:
         names = " and ".join(form.name for form in fitting)
         raise DataError(f"{shown}: holds files of the formats {names}", "Name one of them in data.format.")
-    seen = "".join(f"; {writable(file.path.name)}: {explain_unread(file)}" for file in named[:5])
+    reasons = [f"; {make_writable(file.path.name)}: {explain_unread(file)}" for file in named_files[:5]]
+    titles = "; ".join(form.title for form in formats)
     raise DataError(
-        f"{shown}: no annotated posts found{seen}; looked for {'; '.join(form.title for form in forms)}",
+        f"{shown}: no annotated posts found{''.join(reasons)}; looked for {titles}",
         "`cotpd data formats` shows each; convert yours to jsonl.",
     )

@@ -1,7 +1,7 @@
-"""What the readers share: a format's description, and setting one bad row aside.
+"""The parts that all readers share: the description of a format, and the way in which a bad row is set aside.
 
-A reader is a generator of posts and quarantined rows. A row that makes no sense costs that row, never the file;
-only a file that cannot be read at all raises.
+A reader is a generator of posts and quarantined rows. A bad row costs that row and never the file; only a file
+that cannot be read at all raises.
 """
 
 from collections import Counter
@@ -14,11 +14,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from cotpd.data.readers.offsets import Unit
-from cotpd.data.readers.values import RowError, show_value, writable
+from cotpd.data.readers.values import RowError, make_writable, show_value
 from cotpd.data.records import Entity, Post, Quarantined
 
 STEP = "prepare"
-ROW_SHOWN = 300  # characters of a refused row that are kept for the message
+ROW_SHOWN = 300  # characters of a refused row that the quarantine table keeps
 Rows = Iterator[Post | Quarantined]
 
 
@@ -28,10 +28,10 @@ class Source:
 
     Attributes:
         path: The file.
-        name: How messages call it.
-        split: The split it holds.
+        name: Its name in messages.
+        split: The split that it holds.
         unit: The unit of its offsets.
-        counts: Oddities that the reader met without refusing them: orphan tags, ignored keys, fine types.
+        counts: Oddities that the reader counted without refusing a row: orphan tags, ignored keys, fine types.
     """
 
     path: Path
@@ -46,84 +46,97 @@ class Format:
     """How a data set is written.
 
     Attributes:
-        name: What ``data.format`` calls it.
+        name: Its name in ``data.format``.
         title: One line for people.
         suffix: The ending of its files.
-        looks_like: Whether the first lines of a file are of this format.
+        is_format_of: Whether the first lines of a file are of this format.
         read: Reads one file.
         example: A few lines of it.
-        image_ids: A post is named by its picture, so a repeated id is another post and not a mistake.
-        published: Others report scores on its splits, so nothing is moved or dropped to clean them.
+        image_ids: A post is named by its picture, so a repeated id is a second post and no mistake.
+        published: Scores on its splits have been published, so no post is moved or dropped to clean them.
     """
 
     name: str
     title: str
     suffix: str
-    looks_like: Callable[[list[str]], bool]
+    is_format_of: Callable[[list[str]], bool]
     read: Callable[[Source], Rows]
     example: str
     image_ids: bool = False
     published: bool = True
 
 
-def name_of(path: Path, root: Path) -> str:
-    """How messages call a file: as the user would from ``root``, or by its whole path where it lies elsewhere."""
+def show_path(path: Path, root: Path) -> str:
+    """Return a file's name for messages: its path from ``root``, or the whole path if it lies elsewhere."""
     shown = path.relative_to(root) if path.is_relative_to(root) else path
-    return writable(shown.as_posix())  # a file system may hold names that are no UTF-8, a table cannot
+    return make_writable(shown.as_posix())  # a file system may hold names that are not UTF-8, a table cannot
 
 
-def attempt(
+def build_or_refuse(
     source: Source, line: int, row: Any, build: Callable[[], Post], post_id: str = ""
 ) -> Post | Quarantined:
-    """Build a post, or say why it cannot be."""
+    """Build a post, or its quarantine row if that fails.
+
+    Args:
+        source: The file.
+        line: The row's first line.
+        row: The row itself, for the quarantine table.
+        build: Builds the post, and raises RowError or pydantic's ValidationError for a bad row.
+        post_id: The id, if the row could be read so far.
+    """
     try:
         post = build()
         _refuse_surrogates(post)
-        return post
-    except RowError as bad:
-        if bad.notice:
-            source.counts[bad.notice] += 1
-        return refuse(source, line, row, bad.reason, bad.remedy, post_id)
+    except RowError as error:
+        if error.notice:
+            source.counts[error.notice] += 1
+        return refuse_row(source, line, row, error, post_id)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
-        return refuse(source, line, row, f"{where}: {reason}" if where else reason, "", post_id)
+        return refuse_row(source, line, row, RowError(f"{where}: {reason}" if where else reason), post_id)
+    return post
 
 
-def refuse(source: Source, line: int, row: Any, reason: str, remedy: str = "", post_id: str = "") -> Quarantined:
-    """The record of a row that was set aside."""
+def refuse_row(source: Source, line: int, row: Any, error: RowError, post_id: str = "") -> Quarantined:
+    """Build the quarantine row of a bad row."""
     shown = row if isinstance(row, str) else show_value(row, ROW_SHOWN)
     return Quarantined(
-        id=writable(post_id),
+        id=make_writable(post_id),
         step=STEP,
-        reason=writable(reason),
-        remedy=writable(remedy),
+        reason=make_writable(error.reason),
+        remedy=make_writable(error.remedy),
         file=source.name,
         line=line,
-        row=writable(shown[:ROW_SHOWN]),
+        row=make_writable(shown[:ROW_SHOWN]),
     )
 
 
 def _refuse_surrogates(post: Post) -> None:
+    """Refuse half of a surrogate pair, which JSON can spell and no file can hold."""
     names = [entity.type or "" for entity in post.entities] + [relation.label for relation in post.relations]
     texts = [post.id, post.text, post.image or "", post.caption or "", *post.knowledge.values(), *names]
-    if any(text != writable(text) for text in texts if not text.isascii()):
+    if any(text != make_writable(text) for text in texts if not text.isascii()):
         raise RowError("half of a surrogate pair stands alone", "Write the whole character, e.g. an emoji.")
 
 
 def refuse_overlaps(entities: Sequence[Entity], show: Callable[[Entity], str]) -> None:
-    """Refuse typed entities that overlap: one BIO tag per token cannot hold both.
+    """Refuse typed entities that overlap: one BIO tag a token cannot hold both.
 
-    Entities without a type are only the ends of a relation, and may nest (MNRE: a team and the city in its name).
+    Entities without a type only mark the ends of a relation, and may nest (MNRE: a team and the city in its name).
+
+    Args:
+        entities: The entities of one post.
+        show: Returns the text of an entity.
 
     Raises:
-        RowError: Two of them overlap.
+        RowError: Two typed entities overlap.
     """
     typed = sorted((entity for entity in entities if entity.type), key=lambda entity: (entity.start, entity.end))
-    for one, other in pairwise(typed):
-        if other.start < one.end:
+    for left, right in pairwise(typed):
+        if right.start < left.end:
             raise RowError(
-                f"entities overlap: {show(one)!r} ({one.type}) and {show(other)!r} ({other.type})",
+                f"entities overlap: {show(left)!r} ({left.type}) and {show(right)!r} ({right.type})",
                 "Keep the longer or the more useful one of the two.",
             )

@@ -1,14 +1,16 @@
-"""Our own format: one JSON object a line, entities by character offset in the text, or by token in given tokens.
+"""The project's own format: one JSON object a line; entities count characters of the text, or the given tokens.
 
-Keys of a row that the format does not know are counted and ignored, but one that looks like a misspelt known key
-or like annotation is refused: "entites" or "ner_tags" would otherwise silently cost the row its annotation.
+Unknown keys of a row are counted and ignored, but one that looks like a misspelt key or like annotation is
+refused: "entites" or "ner_tags" would otherwise silently cost the row its annotation.
 """
 
 import re
+from collections.abc import Sequence
+from functools import partial
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
-from cotpd.data.readers.file_format import Format, Rows, Source, attempt, refuse, refuse_overlaps
+from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_overlaps, refuse_row
 from cotpd.data.readers.key_names import (
     ENTITY_KEYS,
     RELATION_KEYS,
@@ -17,9 +19,17 @@ from cotpd.data.readers.key_names import (
     refuse_unknown_keys,
 )
 from cotpd.data.readers.offsets import find_tokens
-from cotpd.data.readers.text_files import numbered_lines
-from cotpd.data.readers.values import RowError, is_whole, parse_json, read_id, read_whole, show_value, writable
-from cotpd.data.records import AUGMENT_KINDS, Entity, Kind, Post, Relation
+from cotpd.data.readers.text_files import read_numbered_lines
+from cotpd.data.readers.values import (
+    RowError,
+    is_whole,
+    make_writable,
+    parse_json,
+    read_id,
+    read_whole,
+    show_value,
+)
+from cotpd.data.records import AUGMENT_KINDS, Entity, Kind, Post, Relation, Span
 from cotpd.data.tokenization import Token, join_tokens, tokenize
 
 ENTITY_REMEDY = 'Write {"start": 0, "end": 3, "type": "PER"}.'
@@ -33,109 +43,124 @@ EXAMPLE = """\
                          Optional: "caption": "...", "knowledge": {"sentence": "..."}"""
 
 
+class TokenizedText(NamedTuple):
+    """The text of a row and its tokens; ``has_own_tokens``: the row gave them, and its entities count them."""
+
+    text: str
+    tokens: list[Token]
+    has_own_tokens: bool
+
+    def show(self, entity: Entity) -> str:
+        """Return the text of an entity."""
+        return self.text[self.tokens[entity.start].start : self.tokens[entity.end - 1].end]
+
+
 def read(source: Source) -> Rows:
     """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
-    for number, line in numbered_lines(source.path, source.name):
+    for number, line in read_numbered_lines(source.path, source.name):
         if not line.strip():
             continue
         try:
             row = parse_json(line)
-        except RowError as bad:
-            yield refuse(source, number, line, bad.reason, bad.remedy)
+        except RowError as error:
+            yield refuse_row(source, number, line, error)
             continue
         value = row.get("id", "") if isinstance(row, dict) else ""
         post_id = value if isinstance(value, str) else show_value(value)
-        yield attempt(source, number, line, lambda row=row, number=number: _post(source, row, number), post_id)
+        yield build_or_refuse(source, number, line, partial(_build_post, source, row, number), post_id)
 
 
-def _post(source: Source, row: Any, line: int) -> Post:
+def _build_post(source: Source, row: Any, line: int) -> Post:
     if not isinstance(row, dict):
         raise RowError("the line holds no object", 'Write {"id": ..., "text": ..., "entities": [...]}.')
     ignored = list_ignored_keys(row)
-    text, tokens, by_token = _tokens(row)
-    entities = [_entity(one, text, tokens, source, by_token) for one in _list(row, "entities")]
-    refuse_overlaps(entities, lambda entity: text[tokens[entity.start].start : tokens[entity.end - 1].end])
+    tokenized = _read_text(row)
+    entities = [_read_entity(entity, tokenized, source) for entity in _read_list(row, "entities")]
+    refuse_overlaps(entities, tokenized.show)
     post = Post(
         id=read_id(row.get("id")),
-        text=text,
-        tokens=tuple(token.text for token in tokens),
-        offsets=tuple((token.start, token.end) for token in tokens),
-        image=_image(row),
+        text=tokenized.text,
+        tokens=tuple(token.text for token in tokenized.tokens),
+        offsets=tuple((token.start, token.end) for token in tokenized.tokens),
+        image=_read_image(row),
         entities=tuple(entities),
-        relations=_relations(_list(row, "relations"), len(entities)),
-        caption=_string(row, "caption"),
-        knowledge=_knowledge(row),
+        relations=_read_relations(_read_list(row, "relations"), len(entities)),
+        caption=_read_string(row, "caption"),
+        knowledge=_read_knowledge(row),
         file=source.name,
         line=line,
     )
-    source.counts.update(f"ignored_key:{writable(key)}" for key in ignored)
+    source.counts.update(f"ignored_key:{make_writable(key)}" for key in ignored)
     return post
 
 
-def _tokens(row: dict[str, Any]) -> tuple[str, list[Token], bool]:
-    """Text, tokens, and whether entities count tokens (the row brought its own) or characters."""
-    text, own = row.get("text"), row.get("tokens")
-    if own is None:
+def _read_text(row: dict[str, Any]) -> TokenizedText:
+    """Return text and tokens of a row, which gives either of them or both."""
+    text, words = row.get("text"), row.get("tokens")
+    if words is None:
         if not isinstance(text, str):
             raise RowError("missing: text", explain_missing_text(row))
         if not text.strip():
             raise RowError("the post is empty", "Remove it.")
-        return text, tokenize(text), False
-    if not isinstance(own, list) or not all(isinstance(token, str) and token for token in own):
+        return TokenizedText(text, tokenize(text), False)
+
+    if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
         raise RowError("tokens is not a list of words", "No token may be empty.")
-    if not own:
+    if not words:
         raise RowError("the post is empty", "Remove it.")
     if text is None:
-        joined, offsets = join_tokens(own)
-        return joined, [Token(t, *span) for t, span in zip(own, offsets, strict=True)], True
+        text, offsets = join_tokens(words)
+        return TokenizedText(text, [Token(word, *span) for word, span in zip(words, offsets, strict=True)], True)
     if not isinstance(text, str):
         raise RowError("text is not a string", "Quote it.")
-    return text, _align(text, own), True
+    return TokenizedText(text, _align(text, words), True)
 
 
-def _align(text: str, words: list[str]) -> list[Token]:
-    found, at = [], 0
+def _align(text: str, words: Sequence[str]) -> list[Token]:
+    """Find each word in the text, behind the one before it."""
+    tokens: list[Token] = []
+    end = 0
     for word in words:
-        start = text.find(word, at)
+        start = text.find(word, end)
         if start < 0:
             raise RowError(f"token {word!r} is not in the rest of the text", "Leave text out, or mend the tokens.")
-        at = start + len(word)
-        found.append(Token(word, start, at))
-    return found
+        end = start + len(word)
+        tokens.append(Token(word, start, end))
+    return tokens
 
 
-def _entity(row: Any, text: str, tokens: list[Token], source: Source, by_token: bool) -> Entity:
+def _read_entity(row: Any, tokenized: TokenizedText, source: Source) -> Entity:
     if not isinstance(row, dict):
         raise RowError(f"the entity {show_value(row)} is no object", ENTITY_REMEDY)
     refuse_unknown_keys(row, ENTITY_KEYS, "an entity")
-    kind, surface = row.get("type"), row.get("text")
-    if kind is not None and (not isinstance(kind, str) or not kind.strip()):
+    label, surface = row.get("type"), row.get("text")
+    if label is not None and (not isinstance(label, str) or not label.strip()):
         raise RowError("an entity's type is not a word", "Leave it out where only relations matter.")
     if surface is not None and not isinstance(surface, str):
         raise RowError("an entity's text is not a string", "Quote it, or leave it out.")
     if row.get("start") is None or row.get("end") is None:
         raise RowError("an entity has no start and end", ENTITY_REMEDY)
-    start, end = read_whole(row["start"], "start"), read_whole(row["end"], "end")
-    if not by_token:
-        start, end = find_tokens(text, tokens, (start, end), surface, source.unit)
-    elif not 0 <= start < end <= len(tokens):
-        raise RowError(
-            f"entity {start}:{end} does not fit {len(tokens)} tokens", "With tokens, spans count tokens."
-        )
-    elif surface is not None:
-        _check_words(text, tokens[start:end], surface)
-    return Entity(start=start, end=end, type=kind)
+    span = read_whole(row["start"], "start"), read_whole(row["end"], "end")
+    if tokenized.has_own_tokens:
+        _check_words(tokenized, span, surface)
+    else:
+        span = find_tokens(tokenized.text, tokenized.tokens, span, surface, source.unit)
+    return Entity(start=span[0], end=span[1], type=label)
 
 
-def _check_words(text: str, marked: list[Token], surface: str) -> None:
-    mention = text[marked[0].start : marked[-1].end]
-    if "".join(mention.split()) != "".join(surface.split()):
-        raise RowError(
-            f"an entity marks the words {mention!r}, not {surface!r}", "With tokens, spans count tokens."
-        )
+def _check_words(tokenized: TokenizedText, span: Span, surface: str | None) -> None:
+    """Check a span of tokens, and the mention that it marks if the row spells it out."""
+    start, end = span
+    size = len(tokenized.tokens)
+    remedy = "With tokens, spans count tokens."
+    if not 0 <= start < end <= size:
+        raise RowError(f"entity {start}:{end} does not fit {size} tokens", remedy)
+    mention = tokenized.text[tokenized.tokens[start].start : tokenized.tokens[end - 1].end]
+    if surface is not None and "".join(mention.split()) != "".join(surface.split()):
+        raise RowError(f"an entity marks the words {mention!r}, not {surface!r}", remedy)
 
 
-def _relations(rows: list[Any], entities: int) -> tuple[Relation, ...]:
+def _read_relations(rows: list[Any], entity_count: int) -> tuple[Relation, ...]:
     labels: dict[tuple[int, int], str] = {}
     for row in rows:
         if not isinstance(row, dict):
@@ -143,31 +168,31 @@ def _relations(rows: list[Any], entities: int) -> tuple[Relation, ...]:
         refuse_unknown_keys(row, RELATION_KEYS, "a relation")
         if not is_whole(row.get("head")) or not is_whole(row.get("tail")):
             raise RowError("a relation has no head and tail", RELATION_REMEDY)
-        ends, label = (row["head"], row["tail"]), row.get("label")
+        pair, label = (row["head"], row["tail"]), row.get("label")
         if not isinstance(label, str) or not label.strip():
             raise RowError("a relation has no label", 'Unrelated pairs are labelled "None".')
-        if not all(0 <= end < entities for end in ends) or ends[0] == ends[1]:
-            shown = " to ".join(map(show_value, ends))
-            raise RowError(f"relation {shown} does not join two of {entities} entities", "Count from 0.")
-        if labels.setdefault(ends, label) != label:
-            raise RowError(f"one pair is labelled {labels[ends]} and {label}", "Keep one of the two.")
+        if not all(0 <= end < entity_count for end in pair) or pair[0] == pair[1]:
+            shown = " to ".join(map(show_value, pair))
+            raise RowError(f"relation {shown} does not join two of {entity_count} entities", "Count from 0.")
+        if labels.setdefault(pair, label) != label:
+            raise RowError(f"one pair is labelled {labels[pair]} and {label}", "Keep one of the two.")
     return tuple(Relation(head=head, tail=tail, label=label) for (head, tail), label in labels.items())
 
 
-def _knowledge(row: dict[str, Any]) -> dict[Kind, str]:
-    given = row.get("knowledge") or {}
+def _read_knowledge(row: dict[str, Any]) -> dict[Kind, str]:
+    texts = row.get("knowledge") or {}
     allowed = [kind.value for kind in Kind if kind not in AUGMENT_KINDS]
-    if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
+    if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
         raise RowError("knowledge is not an object of texts", 'Write {"sentence": "..."}.')
-    wrong = [kind for kind in given if kind not in allowed]
+    wrong = [kind for kind in texts if kind not in allowed]
     if wrong:
         raise RowError(f"unknown kind of knowledge {wrong[0]!r}", f"Kinds: {', '.join(allowed)}.")
-    return {Kind(kind): text for kind, text in given.items() if text.strip()}
+    return {Kind(kind): text for kind, text in texts.items() if text.strip()}
 
 
-def _image(row: dict[str, Any]) -> str | None:
-    """A picture's path or address. A path must stay below the folder: a captioner may send the file elsewhere."""
-    image = _string(row, "image")
+def _read_image(row: dict[str, Any]) -> str | None:
+    """Return a picture's path or address; refuse a path out of the folder, whose file a captioner might upload."""
+    image = _read_string(row, "image")
     if image and "://" not in image and (PurePosixPath(image).is_absolute() or ".." in PurePosixPath(image).parts):
         raise RowError(
             f"the picture {image!r} lies outside the data set's folder", "Name it by a path below the folder."
@@ -175,21 +200,23 @@ def _image(row: dict[str, Any]) -> str | None:
     return image
 
 
-def _string(row: dict[str, Any], key: str) -> str | None:
+def _read_string(row: dict[str, Any], key: str) -> str | None:
+    """Return a string of a row; None if it is missing or blank."""
     value = row.get(key)
     if value is not None and not isinstance(value, str):
         raise RowError(f"{key} is not a string", "Quote it, or leave it out.")
     return value if value and value.strip() else None
 
 
-def _list(row: dict[str, Any], key: str) -> list[Any]:
+def _read_list(row: dict[str, Any], key: str) -> list[Any]:
+    """Return a list of a row; an empty one if it is missing."""
     value = row.get(key)
     if value is not None and not isinstance(value, list):
         raise RowError(f"{key} is not a list", "Use [] where there is none.")
     return value or []
 
 
-def looks_like(head: list[str]) -> bool:
+def is_format_of(head: list[str]) -> bool:
     """Whether one of the first lines opens a JSON object; the very first may be damaged."""
     return any(re.match(r'\s*\{\s*("|\}|$)', line) for line in head)
 
@@ -198,7 +225,7 @@ FORMAT = Format(
     name="jsonl",
     title="jsonl: {train,valid,test}.jsonl, this project's own format",
     suffix=".jsonl",
-    looks_like=looks_like,
+    is_format_of=is_format_of,
     read=read,
     example=EXAMPLE,
     published=False,

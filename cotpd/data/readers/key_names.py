@@ -1,4 +1,4 @@
-"""Keys that a row may hold, and other tools' names for them: an unread key never costs an annotation."""
+"""The keys that a row may hold, and other tools' names for them: an unknown key never costs an annotation."""
 
 import difflib
 import re
@@ -38,10 +38,15 @@ _INNOCENT = ({"hash", "tags"}, {"user", "mentions"}, {"lang", "tag"}, {"language
 
 
 def refuse_unknown_keys(row: Mapping[str, object], keys: tuple[str, ...], owner: str) -> None:
-    """Refuse a key of an entity or a relation that is not read: it may be where the annotation is.
+    """Refuse an unknown key of an entity or a relation: the annotation may stand under it.
+
+    Args:
+        row: The entity or the relation.
+        keys: ENTITY_KEYS or RELATION_KEYS.
+        owner: The row's name in the message.
 
     Raises:
-        RowError: There is one; it names the key that was probably meant.
+        RowError: There is such a key; the message names the key that was probably meant.
     """
     aliases = _ENTITY_ALIASES if keys is ENTITY_KEYS else _RELATION_ALIASES
     for key in row:
@@ -53,7 +58,7 @@ def refuse_unknown_keys(row: Mapping[str, object], keys: tuple[str, ...], owner:
 
 
 def explain_missing_text(row: Mapping[str, object]) -> str:
-    """Say how to give a post's text: by another name for the key that probably holds it, where there is one."""
+    """Return the remedy for a row without text: to rename the key that probably holds it, or to add the text."""
     alias = next((key for key in row if key.lower() in _TEXT_ALIASES.split()), None)
     if alias is None:
         return "Give the post's text, or its tokens."
@@ -64,14 +69,14 @@ def list_ignored_keys(row: Mapping[str, object]) -> list[str]:
     """List the keys of a row that are not read, such as its language or author.
 
     Raises:
-        RowError: One of them looks like a misspelt key or like annotation.
+        RowError: A key looks like a misspelt key or like annotation.
     """
     ignored = [key for key in row if key not in ROW_KEYS]
     for key in ignored:
         meant = _find_similar(key, ROW_KEYS, 0.8)
         if meant is not None and meant not in row:
             raise RowError(f"unknown key {key!r}; did you mean {meant!r}?", f"Rename it to {meant!r}.")
-        if _looks_like_annotation(key, row[key]):
+        if _may_hold_annotation(key, row[key]):
             raise RowError(
                 f"unknown key {key!r}, which looks like annotation",
                 'Write "entities": [{"start": 0, "end": 3, "type": "PER"}] or "relations", or leave it out.',
@@ -79,7 +84,8 @@ def list_ignored_keys(row: Mapping[str, object]) -> list[str]:
     return ignored
 
 
-def _looks_like_annotation(key: str, value: object) -> bool:
+def _may_hold_annotation(key: str, value: object) -> bool:
+    """Whether another tool may have written its annotation under a key."""
     words = _split_words(key)
     if isinstance(value, bool) or words in _INNOCENT:
         return False
@@ -94,10 +100,12 @@ def _split_words(key: str) -> set[str]:
 
 
 def _find_alias(key: str, aliases: Mapping[str, str]) -> str | None:
+    """Return the key that other tools call ``key``."""
     plain = re.sub(r"[^a-z0-9]", "", key.lower())
-    return next((name for name, others in aliases.items() if plain in others.split()), None)
+    return next((name for name, spellings in aliases.items() if plain in spellings.split()), None)
 
 
 def _find_similar(key: str, keys: Iterable[str], cutoff: float) -> str | None:
-    near = difflib.get_close_matches(key.strip().lower(), list(keys), 1, cutoff)
-    return near[0] if near else None
+    """Return the key that ``key`` may misspell; ``cutoff`` is the least similarity, up to 1."""
+    matches = difflib.get_close_matches(key.strip().lower(), list(keys), 1, cutoff)
+    return matches[0] if matches else None

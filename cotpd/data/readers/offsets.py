@@ -1,13 +1,15 @@
-"""Offsets in the units that tools count in: characters, UTF-16 code units (JavaScript, Java) or UTF-8 bytes.
+"""Offsets in the units of different tools: characters, UTF-16 code units (JavaScript, Java) or UTF-8 bytes.
 
-They agree until the first character that takes more than one unit, an emoji or an accent; from there on each span
-is shifted. A span's own text tells, where it is given; otherwise borders inside words do.
+They agree until the first character that takes more than one unit, an emoji or an accent; behind it every span is
+shifted. The text of a mention, if the row spells it out, shows the mistake; otherwise borders inside words show
+it.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 from cotpd.data.readers.values import RowError
+from cotpd.data.records import Span
 from cotpd.data.tokenization import Token
 
 Unit = Literal["characters", "utf16", "bytes"]
@@ -18,39 +20,38 @@ _QUESTIONS: dict[Unit, str] = {
     "bytes": "counted in bytes?",
 }
 _ENCODINGS = {"utf16": ("utf-16-le", 2), "bytes": ("utf-8", 1)}
-CharacterSpan = tuple[int, int]
 
 
 def find_tokens(
-    text: str, tokens: Sequence[Token], span: CharacterSpan, surface: str | None, unit: Unit
+    text: str, tokens: Sequence[Token], span: Span, surface: str | None, unit: Unit
 ) -> tuple[int, int]:
-    """Find the tokens that a span covers exactly.
+    """Return the tokens that a span covers exactly.
 
     Args:
         text: The post.
         tokens: Its tokens.
         span: Start and end, counted in ``unit``.
-        surface: The mention as the data set spells it, to check the span against; None where it does not.
-        unit: The unit that the span is counted in.
+        surface: The mention as the row spells it out, to check the span against; None if the row does not.
+        unit: The unit of the span.
 
     Raises:
-        RowError: The span does not begin and end with a word, or marks something else than ``surface``; the
-            message says so if it would fit, counted otherwise.
+        RowError: The span does not begin and end with a word, or marks another text than ``surface``; the message
+            names the unit in which it would fit, if there is one.
     """
     if surface is not None:
         _check_surface(text, span, surface, unit)
     try:
-        return _cover(tokens, *to_characters(text, *span, unit))
-    except RowError as bad:
-        fitting = _find_unit(unit, lambda candidate: _fits(text, tokens, span, unit, candidate))
+        return _find_covered(tokens, *to_characters(text, *span, unit))
+    except RowError as error:
+        fitting = _find_unit(unit, lambda candidate: _would_fit(text, tokens, span, unit, candidate))
         if fitting is None or surface is not None:
             raise
         raise RowError(
-            f"{bad.reason}: {_QUESTIONS[fitting]}", _remedy(fitting, bad.remedy), f"fits_in:{fitting}"
+            f"{error.reason}: {_QUESTIONS[fitting]}", _explain_unit(fitting, error.remedy), f"fits_in:{fitting}"
         ) from None
 
 
-def to_characters(text: str, start: int, end: int, unit: Unit) -> CharacterSpan:
+def to_characters(text: str, start: int, end: int, unit: Unit) -> Span:
     """Turn a span that is counted in ``unit`` into one that is counted in characters.
 
     Raises:
@@ -77,43 +78,42 @@ def to_characters(text: str, start: int, end: int, unit: Unit) -> CharacterSpan:
     return borders[0], borders[1]
 
 
-def _cover(tokens: Sequence[Token], start: int, end: int) -> tuple[int, int]:
-    """Find the tokens that a span of characters covers exactly; the remedy names the nearest borders."""
+def _find_covered(tokens: Sequence[Token], start: int, end: int) -> tuple[int, int]:
+    """Return the tokens that a span of characters covers exactly; the error's remedy names the nearest borders."""
     starts = {token.start: number for number, token in enumerate(tokens)}
     ends = {token.end: number + 1 for number, token in enumerate(tokens)}
     if start in starts and end in ends and starts[start] < ends[end]:
         return starts[start], ends[end]
     touched = [token for token in tokens if token.start < end and token.end > start]
-    near = (
-        f"The words it touches are {touched[0].start}:{touched[-1].end}; mark those"
-        if touched
-        else "There is no word; mark one"
-    )
+    if touched:
+        hint = f"The words it touches are {touched[0].start}:{touched[-1].end}; mark those"
+    else:
+        hint = "There is no word; mark one"
     raise RowError(
-        f"entity {start}:{end} does not begin and end with a word", f"{near}, or give tokens of your own."
+        f"entity {start}:{end} does not begin and end with a word", f"{hint}, or give tokens of your own."
     )
 
 
 def _find_unit(unit: Unit, fits: Callable[[Unit], bool]) -> Unit | None:
-    """Find another unit in which a span would fit."""
+    """Return another unit in which a span would fit."""
     return next((candidate for candidate in UNITS if candidate != unit and fits(candidate)), None)
 
 
-def _fits(text: str, tokens: Sequence[Token], span: CharacterSpan, unit: Unit, candidate: Unit) -> bool:
-    """Whether a span would mark whole words, and other ones, if it were counted in another unit."""
+def _would_fit(text: str, tokens: Sequence[Token], span: Span, unit: Unit, candidate: Unit) -> bool:
+    """Whether a span would mark whole words, and different ones, if it were counted in the unit ``candidate``."""
     try:
         counted = to_characters(text, *span, candidate)
-        _cover(tokens, *counted)
+        _find_covered(tokens, *counted)
     except RowError:
         return False
     return counted != span or unit != "characters"
 
 
-def _check_surface(text: str, span: CharacterSpan, surface: str, unit: Unit) -> None:
+def _check_surface(text: str, span: Span, surface: str, unit: Unit) -> None:
     """Check a span against the mention that its row spells out.
 
     Raises:
-        RowError: They differ; the remedy says in which other way of counting they would agree.
+        RowError: They differ; the remedy names the way of counting in which they would agree, if there is one.
     """
     marked = _mark(text, span, unit)
     if _is_same(marked, surface):
@@ -122,12 +122,12 @@ def _check_surface(text: str, span: CharacterSpan, surface: str, unit: Unit) -> 
     reason = f"entity {span[0]}:{span[1]} marks {shown}, not {surface!r}"
     fitting = _find_unit(unit, lambda candidate: _is_same(_mark(text, span, candidate), surface))
     if fitting is not None:
-        raise RowError(f"{reason}: {_QUESTIONS[fitting]}", _remedy(fitting), f"fits_in:{fitting}")
+        raise RowError(f"{reason}: {_QUESTIONS[fitting]}", _explain_unit(fitting), f"fits_in:{fitting}")
     raise RowError(*_explain_border(text, span, surface, unit, reason))
 
 
-def _explain_border(text: str, span: CharacterSpan, surface: str, unit: Unit, reason: str) -> tuple[str, str]:
-    """Say how the borders may have been counted: the reason with a question, and the remedy."""
+def _explain_border(text: str, span: Span, surface: str, unit: Unit, reason: str) -> tuple[str, str]:
+    """Guess how the borders were counted; return the reason, with a question added, and the remedy."""
     start, end = span
     if _is_same(_mark(text, (start, end + 1), unit), surface):
         return f"{reason}: is the end inclusive?", "The end is exclusive: add 1 to each."
@@ -138,8 +138,8 @@ def _explain_border(text: str, span: CharacterSpan, surface: str, unit: Unit, re
     return reason, "Mend start and end, or the entity's own text."
 
 
-def _mark(text: str, span: CharacterSpan, unit: Unit) -> str | None:
-    """The part of a text that a span marks; None where it marks nothing, or cannot be counted so."""
+def _mark(text: str, span: Span, unit: Unit) -> str | None:
+    """Return the part of a text that a span marks; None if it marks nothing or does not fit in this unit."""
     if not 0 <= span[0] < span[1]:
         return None
     try:
@@ -150,10 +150,10 @@ def _mark(text: str, span: CharacterSpan, unit: Unit) -> str | None:
 
 
 def _is_same(marked: str | None, surface: str) -> bool:
-    """Whether two spellings of a mention agree; tools write line breaks and doubled blanks as one blank."""
+    """Whether two spellings of a mention agree; tools write line breaks and doubled spaces as one space."""
     return marked is not None and (marked == surface or marked.split() == surface.split() != [])
 
 
-def _remedy(fitting: Unit, otherwise: str = "") -> str:
-    """How to read offsets in the unit that fits; in the pipeline by a parameter, in a check by an option."""
+def _explain_unit(fitting: Unit, otherwise: str = "") -> str:
+    """Return the remedy for offsets in another unit: a parameter of the pipeline, or an option of the check."""
     return f"Set data.offsets: {fitting} (--offsets {fitting})." + (f" If not: {otherwise}" if otherwise else "")

@@ -1,6 +1,6 @@
 """SNAP: the full release of which Twitter-2017 is the cleaned part, in the same lines.
 
-It has a name of its own so that a report says which of the two was read; the files cannot tell.
+It has a name of its own so that a report says which of the two was read; the files themselves do not differ.
 """
 
 from dataclasses import replace

@@ -1,7 +1,8 @@
-"""Which split a file's name speaks of, and which files of a folder hold the splits of a format.
+"""Splits by file names: which split a name speaks of, and which files of a folder hold the splits of a format.
 
-A file that is named after a split is read or refused: what was damaged, packed or misnamed would otherwise drop a
-whole split, and its score, without a word. What stands beside the splits (captions, older copies) is listed.
+A file that is named after a split is read or refused: if a damaged, packed or misnamed file were passed over, a
+whole split, and its score, would be missing without a message. Other files beside the splits (captions, older
+copies) are listed.
 """
 
 import re
@@ -9,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotpd.data.picture_lookup import ENDINGS
+from cotpd.data.picture_lookup import ENDINGS as PICTURE_ENDINGS
 from cotpd.data.readers.file_format import Format
 from cotpd.data.readers.text_files import PACKED_SUFFIXES, read_head
-from cotpd.data.readers.values import writable
+from cotpd.data.readers.values import make_writable
 from cotpd.data.records import SPLITS
 from cotpd.errors import DataError
 
@@ -28,7 +29,7 @@ ALIASES = {
     "test": "test",
     "testing": "test",
 }
-# Endings of files that may hold posts; pictures, notes and programs are no data, however they are named.
+# Endings of files that may hold posts, by kinship; pictures, notes and programs are no data, whatever their names.
 _KIN = (
     {".jsonl", ".json", ".ndjson", ".jsonlines", ".jl"},
     {".txt", ".conll", ".bio", ".iob", ".iob2", ".tsv", ".csv", ".ann", ""},
@@ -44,10 +45,11 @@ class NamedFile:
 
     Attributes:
         path: The entry.
-        split: The split it speaks of, None where it speaks of several.
-        family: Its name with ``*`` for the split: mnre_train.txt and mnre_val.txt are one family.
-        suffix: The lower-case ending, that of the packed file in train.jsonl.gz.
-        packed: Whether the name ends as that of a packed file.
+        split: The split it speaks of; None if it speaks of several.
+        family: Its name with ``*`` for the split: mnre_train.txt and mnre_val.txt are one family. Empty if the
+            name speaks of no split.
+        suffix: The lower-case ending; of train.jsonl.gz it is that of the file inside.
+        packed: Whether the name has the ending of a packed file.
     """
 
     path: Path
@@ -62,9 +64,9 @@ class NamedFile:
         return self.family in ("*", f"*{self.suffix}")
 
 
-def split_of(path: Path) -> str | None:
-    """Find the split that a file's name speaks of (train, valid, val, dev, test, between signs), if just one."""
-    return _split_in(path.stem)
+def find_split(path: Path) -> str | None:
+    """Return the split that a file's name speaks of (train, valid, val, dev, test ...), if it is just one."""
+    return _find_split_in(path.stem)
 
 
 def list_named_files(folder: Path) -> list[NamedFile]:
@@ -77,56 +79,66 @@ def list_named_files(folder: Path) -> list[NamedFile]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise DataError(f"{folder}: cannot be read: {error.strerror}", "Check the path.") from None
-    named = [describe_file(entry) for entry in entries if not entry.name.startswith(".")]
-    return [file for file in named if file.family and file.suffix not in ENDINGS]
+    named_files = [describe_file(entry) for entry in entries if not entry.name.startswith(".")]
+    return [file for file in named_files if file.family and file.suffix not in PICTURE_ENDINGS]
 
 
-def _split_in(name: str) -> str | None:
-    splits = {ALIASES[word] for word in _words(name) if word in ALIASES}
+def _find_split_in(name: str) -> str | None:
+    """Return the only split that a name speaks of; None if it speaks of none or several."""
+    splits = {ALIASES[word] for word in _split_words(name) if word in ALIASES}
     return splits.pop() if len(splits) == 1 else None
 
 
-def _words(name: str) -> list[str]:
+def _split_words(name: str) -> list[str]:
+    """Split a name at signs and capitals into words in lower case."""
     return [word.lower() for word in _WORDS.findall(name)]
 
 
 def describe_file(path: Path) -> NamedFile:
-    """Take a file's name apart."""
+    """Return what a file's name says: its split, family and ending."""
     packed = path.suffix.lower() in PACKED_SUFFIXES
     inner = Path(path.stem) if packed else path
     suffix = inner.suffix.lower()
     stem = inner.name[: len(inner.name) - len(suffix)]
     while Path(stem).suffix.lower() in _DATA_SUFFIXES - {""}:  # train.jsonl.txt, as some editors save it
         stem = Path(stem).stem
-    speaks = any(word in ALIASES for word in _words(stem))
-    family = _WORDS.sub(lambda word: "*" if word.group().lower() in ALIASES else word.group(), stem)
-    return NamedFile(path, _split_in(stem), (family + suffix) * speaks, suffix, packed)
+    family = ""
+    if any(word in ALIASES for word in _split_words(stem)):
+        family = _WORDS.sub(lambda word: "*" if word.group().lower() in ALIASES else word.group(), stem) + suffix
+    return NamedFile(path, _find_split_in(stem), family, suffix, packed)
 
 
-def choose_files(named: Iterable[NamedFile], form: Format, shown: str, asked_for: bool) -> dict[str, Path]:
-    """Choose the files of a format: those that look like it, and those named like them, whatever is in these.
+def choose_files(
+    named_files: Iterable[NamedFile], data_format: Format, shown: str, is_named: bool
+) -> dict[str, Path]:
+    """Choose the files of a format: those that look like it, and those named like them, whatever their content.
 
     Args:
-        named: What :func:`list_named_files` found.
-        form: The format.
-        shown: How messages call the folder.
-        asked_for: Whether the format was named: then train.jsonl is the train split, whatever is in it.
+        named_files: The files of the folder, from :func:`list_named_files`.
+        data_format: The format.
+        shown: The folder's name in messages.
+        is_named: Whether the user named the format: then train.jsonl is the train split, whatever its content.
 
     Raises:
         DataError: Two files claim one split.
     """
-    candidates = [file for file in named if file.suffix == form.suffix and not file.packed and file.path.is_file()]
-    fitting = [file for file in candidates if form.looks_like(read_head(file.path, file.path.name))]
+    plain_files = [file for file in named_files if not file.packed and file.path.is_file()]
+    candidates = [file for file in plain_files if file.suffix == data_format.suffix]
+    fitting = [file for file in candidates if _is_written_in(file, data_format)]
     families = {file.family for file in fitting}
     by_split: dict[str | None, list[NamedFile]] = {}
     for file in candidates:
-        if file.family in families or (file.is_plain and (families or asked_for)):
+        if file.family in families or (file.is_plain and (families or is_named)):
             by_split.setdefault(file.split, []).append(file)
     return {split: _choose_one(by_split[split], split, shown).path for split in SPLITS if split in by_split}
 
 
+def _is_written_in(file: NamedFile, data_format: Format) -> bool:
+    return data_format.is_format_of(read_head(file.path, file.path.name))
+
+
 def _choose_one(files: list[NamedFile], split: str, shown: str) -> NamedFile:
-    """Choose the file that is named after the split and nothing else, where there are several."""
+    """Choose the file of a split; of several, the one that is named after the split and nothing else."""
     plain = [file for file in files if file.is_plain]
     if len(plain) == 1 or len(files) == 1:
         return (plain or files)[0]
@@ -135,46 +147,50 @@ def _choose_one(files: list[NamedFile], split: str, shown: str) -> NamedFile:
 
 
 def list_unread(
-    named: Iterable[NamedFile], files: dict[str, Path], form: Format, shown: str, asked_for: bool
+    named_files: Iterable[NamedFile], files: dict[str, Path], data_format: Format, shown: str, is_named: bool
 ) -> tuple[str, ...]:
     """List the files that are named after splits and are not read.
 
     Raises:
-        DataError: One of them is all there is of its split.
+        DataError: One of them is the only file of its split, which would be missing.
     """
-    named = list(named)
-    companions = {file.family for file in named if file.split in files and file.path not in files.values()}
-    unread = [file for file in named if file.path not in files.values() and _holds_data(file, form)]
+    passed_over = [file for file in named_files if file.path not in files.values()]
+    companions = {file.family for file in passed_over if file.split in files}
+    unread = [file for file in passed_over if _may_hold_posts(file, data_format)]
     for file in unread:
-        if file.split not in (None, *files) and _is_meant(file, form, companions, asked_for):
+        if file.split not in (None, *files) and _is_meant_as_split(file, data_format, companions, is_named):
+            name, reason = make_writable(file.path.name), explain_unread(file, data_format.suffix)
             raise DataError(
-                f"{shown}: {writable(file.path.name)} is named after the {file.split} split and cannot be read: "
-                f"{explain_unread(file, form.suffix)}",
-                f"Convert it to {form.name} ({file.split}{form.suffix}), or give it another name.",
+                f"{shown}: {name} is named after the {file.split} split and cannot be read: {reason}",
+                f"Convert it to {data_format.name} ({file.split}{data_format.suffix}), or give it another name.",
             )
-    return tuple(writable(file.path.name) for file in unread)
+    return tuple(make_writable(file.path.name) for file in unread)
 
 
-def _is_meant(file: NamedFile, form: Format, companions: set[str], asked_for: bool) -> bool:
-    """Whether a file that was not chosen is meant to be its split: no companion, and of no other format."""
-    is_kin = any(file.suffix in kin and form.suffix in kin for kin in _KIN) or file.suffix not in _DATA_SUFFIXES
-    of_form = file.suffix == form.suffix or (is_kin and not asked_for)
+def _is_meant_as_split(file: NamedFile, data_format: Format, companions: set[str], is_named: bool) -> bool:
+    """Whether a file that was not chosen must have been meant as its split.
+
+    ``companions`` are the families that hold a file beside the one that was chosen for a split, such as captions.
+    """
+    shares_kinship = any(file.suffix in kin and data_format.suffix in kin for kin in _KIN)
+    is_similar = shares_kinship or file.suffix not in _DATA_SUFFIXES
+    may_be_of_format = file.suffix == data_format.suffix or (is_similar and not is_named)
     if file.is_plain:
-        return of_form or not asked_for
-    return of_form and file.suffix != "" and file.family not in companions
+        return may_be_of_format or not is_named
+    return may_be_of_format and file.suffix != "" and file.family not in companions
 
 
-def _holds_data(file: NamedFile, form: Format) -> bool:
-    """Whether a file, or a folder's files, may hold posts: programs and notes do not, nor a folder of pictures."""
+def _may_hold_posts(file: NamedFile, data_format: Format) -> bool:
+    """Whether a file, or a folder's files, may hold posts; programs, notes and folders of pictures do not."""
     if file.path.is_dir() and not file.path.suffix:
         return any(Path(inner.name).suffix.lower() in _DATA_SUFFIXES - {""} for inner in file.path.iterdir())
     if file.suffix in _DATA_SUFFIXES:
         return True
-    return file.path.is_file() and form.looks_like(read_head(file.path, file.path.name))
+    return file.path.is_file() and _is_written_in(file, data_format)
 
 
 def explain_unread(file: NamedFile, suffix: str = "") -> str:
-    """Say why a file that is named after a split is not read."""
+    """Return why a file that is named after a split is not read."""
     if file.path.is_dir():
         return "it is a folder"
     if not file.path.exists():

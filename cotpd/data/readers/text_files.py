@@ -1,7 +1,6 @@
-"""Text files as they come: UTF-8 is read; another encoding or a packed file is named, with what converts it.
+"""Reading of UTF-8 text files; another encoding or a packed file is refused, with the command to convert it.
 
-UTF-16 without its mark is often valid UTF-8 full of NUL bytes, so the encoding is looked at before anything is
-decoded.
+UTF-16 without its mark is often valid UTF-8 full of NUL bytes, so the bytes are examined before they are decoded.
 """
 
 import codecs
@@ -19,7 +18,7 @@ _MARKS = (  # UTF-32's mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
-_LEAST_NULS = 0.1  # of a file's bytes, in UTF-16 whose letters are not Latin but whose signs and line ends are
+_LEAST_NULS = 0.1  # of the bytes: UTF-16 of a script that is not Latin still has line ends, digits and signs
 _SIGNATURES = (
     (b"\x1f\x8b", "packed with gzip", "gunzip"),
     (b"BZh", "packed with bzip2", "bunzip2"),
@@ -41,29 +40,29 @@ def read_text(path: Path, name: str) -> str:
     _refuse_packed(content, path, name)
     wide = name_wide_encoding(content)
     if wide is not None:
-        raise DataError(f"{name}: the text is {wide.upper()}, not UTF-8", _conversion(wide, path))
+        raise DataError(f"{name}: the text is {wide.upper()}, not UTF-8", _explain_conversion(wide, path))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         where = f"byte 0x{content[error.start]:02x} at offset {error.start}"
-        guess, remedy = _guess_encoding(content, path)
+        guess, remedy = _explain_encoding(content, path)
         raise DataError(f"{name}:{line}: not UTF-8: {where}{guess}", remedy) from None
 
 
-def numbered_lines(path: Path, name: str) -> list[tuple[int, str]]:
+def read_numbered_lines(path: Path, name: str) -> list[tuple[int, str]]:
     """Read the file's lines with their numbers, without line ends; only \\n and \\r\\n end a line.
 
-    str.splitlines would also break at U+2028 or U+0085, which do stand inside posts.
+    str.splitlines would also break at U+2028 or U+0085, which occur inside posts.
     """
     lines = read_text(path, name).split("\n")
     return [(number, line.removesuffix("\r")) for number, line in enumerate(lines, 1)]
 
 
 def read_head(path: Path, name: str) -> list[str]:
-    """Read the first lines, in whichever Unicode encoding; the last one may be cut.
+    """Read the first lines, in any Unicode encoding; the last one may be cut.
 
-    Faulty bytes and encodings are refused when the file is read, once its format is clear.
+    Faulty bytes and encodings are not refused here but when the file is read, once its format is clear.
 
     Raises:
         DataError: The file cannot be opened.
@@ -86,7 +85,7 @@ def name_wide_encoding(content: bytes) -> str | None:
 
 
 def _count_plain(start: bytes, encoding: str) -> int:
-    """Count the ASCII characters that bytes hold in an encoding: in the right one there are most."""
+    """Count the ASCII characters in bytes, read in an encoding: the right encoding gives the most."""
     return sum("\t" <= character <= "~" for character in start.decode(encoding, "replace"))
 
 
@@ -107,8 +106,8 @@ def _refuse_packed(content: bytes, path: Path, name: str) -> None:
             raise DataError(f"{name}: is {kind}, not text", remedy)
 
 
-def _guess_encoding(content: bytes, path: Path) -> tuple[str, str]:
-    """Guess what text that is not UTF-8 is: what the message adds, and the remedy."""
+def _explain_encoding(content: bytes, path: Path) -> tuple[str, str]:
+    """Guess the encoding of text that is not UTF-8; return an addition to the message, and the remedy."""
     replaced = content.decode("utf-8", "replace")
     faults = replaced.count("\ufffd")
     if sum(character > "\x7f" for character in replaced) > 2 * faults:
@@ -116,13 +115,13 @@ def _guess_encoding(content: bytes, path: Path) -> tuple[str, str]:
     pairs = sum(left > 0x7F and right > 0x7F for left, right in pairwise(content))
     single = sum(byte > 0x7F for byte in content)
     if 2 * pairs < single:  # accents stand alone between ASCII letters
-        return "; it looks like latin-1 (windows-1252)", _conversion("windows-1252", path)
+        return "; it looks like latin-1 (windows-1252)", _explain_conversion("windows-1252", path)
     remedy = (
         "Convert it from the encoding it was saved in, e.g. iconv -f gb18030 (windows-1251, shift-jis) -t utf-8."
     )
     return "; it looks like an older encoding", remedy
 
 
-def _conversion(encoding: str, path: Path) -> str:
+def _explain_conversion(encoding: str, path: Path) -> str:
     name = path.name
     return f"Convert it: iconv -f {encoding} -t utf-8 {name} > converted && mv converted {name}"

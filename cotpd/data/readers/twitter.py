@@ -1,15 +1,16 @@
 """Twitter-2015 and Twitter-2017: a picture's id, then one token and its BIO tag a line.
 
-Tokens are joined by single spaces, because the release does not say what stood between them; spans count tokens,
-so nothing is lost by it. CRLF and LF line ends both occur in the published files and are read alike.
+Tokens are joined by single spaces, because the release does not say how they were separated; spans count tokens,
+so no annotation is lost by it. CRLF and LF line ends both occur in the published files and are read alike.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 
 from cotpd.data.bio import decode_tags
-from cotpd.data.readers.file_format import Format, Rows, Source, attempt
-from cotpd.data.readers.text_files import numbered_lines
+from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse
+from cotpd.data.readers.text_files import read_numbered_lines
 from cotpd.data.readers.values import RowError
 from cotpd.data.records import Entity, Post
 from cotpd.data.tokenization import join_tokens
@@ -26,10 +27,10 @@ London\tB-LOC
                       <- a blank line ends the post"""
 
 
-def blocks(lines: list[tuple[int, str]]) -> Iterator[Block]:
-    """Runs of lines between blank ones; an IMGID line opens a new run even where the blank line is missing.
+def split_blocks(lines: Iterable[tuple[int, str]]) -> Iterator[Block]:
+    """Split numbered lines into blocks at blank lines; an IMGID line opens a block even without a blank line.
 
-    A line of blanks or tabs is a blank one: some editors and exports leave the columns' separators there.
+    A line of spaces or tabs counts as blank: some editors and exports leave the columns' separators there.
     """
     block: Block = []
     for number, line in lines:
@@ -42,13 +43,13 @@ def blocks(lines: list[tuple[int, str]]) -> Iterator[Block]:
         yield block
 
 
-def token_and_tag(number: int, line: str) -> tuple[str, str]:
-    """Split a line into its two columns, at a tab or, in some copies, at the last blank.
+def split_columns(number: int, line: str) -> tuple[str, str]:
+    """Split a line into token and tag, at a tab or, in some copies, at spaces.
 
     Raises:
-        RowError: There are fewer columns, or more: what stands between would become part of the token.
+        RowError: There are fewer columns, or more: those in the middle would become part of the token.
     """
-    columns = line.rstrip(" \t\r").split("\t") if "\t" in line else _split_at_blanks(line)
+    columns = line.rstrip(" \t\r").split("\t") if "\t" in line else _split_at_spaces(line)
     if IMAGE_LINE in columns[-1]:
         raise RowError(
             f"line {number} holds {IMAGE_LINE} behind a tag: {line[:60]!r}",
@@ -58,35 +59,35 @@ def token_and_tag(number: int, line: str) -> tuple[str, str]:
         raise RowError(f"line {number} is not a token and a tag: {line[:60]!r}", "Write token<TAB>tag.")
     if len(columns) > 2:
         shown = ", ".join(repr(column[:30]) for column in columns[:6])
-        at = r"-F'\t' " if "\t" in line else ""
+        separator = r"-F'\t' " if "\t" in line else ""
         raise RowError(
             f"line {number} has {len(columns)} columns where token and tag are read: {shown}",
-            f"Leave the first and the last: awk {at}-v OFS='\\t' 'NF>1 {{print $1, $NF; next}} 1'",
+            f"Leave the first and the last: awk {separator}-v OFS='\\t' 'NF>1 {{print $1, $NF; next}} 1'",
         )
     return columns[0], columns[1].strip()
 
 
-def _split_at_blanks(line: str) -> list[str]:
-    """Split at plain blanks alone: a no-break space may stand in a token."""
+def _split_at_spaces(line: str) -> list[str]:
+    """Split at plain spaces alone: a no-break space may stand in a token."""
     return re.split(" +", line.strip(" \r"))
 
 
 def read(source: Source) -> Rows:
     """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
-    for block in blocks(numbered_lines(source.path, source.name)):
+    for block in split_blocks(read_numbered_lines(source.path, source.name)):
         line, first = block[0]
         image = first.removeprefix(IMAGE_LINE).strip() if first.startswith(IMAGE_LINE) else ""
         row = "\n".join(text for _, text in block)
-        yield attempt(source, line, row, lambda block=block, image=image: _post(source, block, image), image)
+        yield build_or_refuse(source, line, row, partial(_build_post, source, block, image), image)
 
 
-def _post(source: Source, block: Block, image: str) -> Post:
+def _build_post(source: Source, block: Block, image: str) -> Post:
     if not image:
         raise RowError(
             "no IMGID line before the tokens",
             "Begin each post with IMGID:<id>; a blank line inside a post also does this.",
         )
-    columns = [token_and_tag(number, line) for number, line in block[1:]]
+    columns = [split_columns(number, line) for number, line in block[1:]]
     if not columns:
         raise RowError("the post has no tokens", "Remove it, or add its tokens below the IMGID line.")
     tokens = [token for token, _ in columns]
@@ -101,7 +102,7 @@ def _post(source: Source, block: Block, image: str) -> Post:
         tokens=tuple(tokens),
         offsets=tuple(offsets),
         image=image,
-        entities=tuple(Entity(start=start, end=end, type=kind) for start, end, kind in spans),
+        entities=tuple(Entity(start=span.start, end=span.end, type=span.type) for span in spans),
         file=source.name,
         line=block[0][0],
     )
@@ -109,7 +110,7 @@ def _post(source: Source, block: Block, image: str) -> Post:
     return post
 
 
-def looks_like(head: list[str]) -> bool:
+def is_format_of(head: list[str]) -> bool:
     """Whether one of the first lines names a picture; the very first may be damaged."""
     return any(line.startswith(IMAGE_LINE) for line in head)
 
@@ -118,7 +119,7 @@ FORMAT = Format(
     name="twitter",
     title="Twitter-2015, Twitter-2017: {train,valid,test}.txt, token and BIO tag a line",
     suffix=".txt",
-    looks_like=looks_like,
+    is_format_of=is_format_of,
     read=read,
     example=EXAMPLE,
     image_ids=True,

@@ -1,4 +1,4 @@
-"""Values of a row, read strictly: what Python would quietly convert or drop is refused with a reason.
+"""Strict reading of a row's values: a value that Python would quietly convert or drop is refused with a reason.
 
 A float is no id (1.7e18 has lost digits), a fraction is no offset, and of two equal keys the first would be lost.
 """
@@ -6,13 +6,19 @@ A float is no id (1.7e18 has lost digits), a fraction is no offset, and of two e
 import ast
 import json
 import warnings
-from typing import Any
+from typing import Any, TypeGuard
 
 MOST_DIGITS = 18  # of an offset; no text is that long
 
 
 class RowError(ValueError):
-    """One row cannot be read: why, what would mend it, and what the reader counts because of it."""
+    """One row cannot be read.
+
+    Args:
+        reason: The fault.
+        remedy: The change that would mend the row.
+        notice: The name under which the reader counts such rows, if it does.
+    """
 
     def __init__(self, reason: str, remedy: str = "", notice: str = "") -> None:
         super().__init__(reason)
@@ -21,7 +27,7 @@ class RowError(ValueError):
         self.notice = notice
 
 
-def writable(text: str) -> str:
+def make_writable(text: str) -> str:
     """Turn lone surrogates, which JSON can spell but no file can hold, into question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
@@ -44,7 +50,7 @@ def build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build a JSON object of its keys and values.
 
     Raises:
-        RowError: A key stands there twice; json.loads would take the last and lose the first.
+        RowError: A key is given twice; json.loads would take the last and lose the first.
     """
     built = dict(pairs)
     if len(built) < len(pairs):
@@ -55,17 +61,17 @@ def build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def explain_json_error(error: Exception) -> str:
-    """Say why json.loads refused a text."""
+    """Explain why json.loads refused a text."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at column {error.colno}"
     return "brackets nested too deeply" if isinstance(error, RecursionError) else "a number with too many digits"
 
 
 def parse_literal(line: str) -> Any:
-    """Parse a value that is written as a Python literal; no code in it is ever run.
+    """Parse a Python literal; no code in it is ever run.
 
     Raises:
-        RowError: It is something else.
+        RowError: The text is not a literal.
     """
     try:
         with warnings.catch_warnings():
@@ -80,7 +86,7 @@ def read_id(value: Any, name: str = "id") -> str:
     """Read an id: a string that is not blank, or a whole number.
 
     Raises:
-        RowError: It is missing or anything else, a float or a truth value among them.
+        RowError: It is missing, a float, a truth value or another kind of value.
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         raise RowError(f"missing: {name}", "Give each post an id of its own: every table is keyed by it.")
@@ -93,13 +99,13 @@ def read_id(value: Any, name: str = "id") -> str:
     return str(value)
 
 
-def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number; truth values are none, though Python has them count as 1 and 0."""
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number; True and False are not, although Python counts them as 1 and 0."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def read_whole(value: Any, name: str) -> int:
-    """Read a whole number, also one that a release wrote as a string.
+    """Read a whole number; some releases write it as a string.
 
     Raises:
         RowError: It is missing, a fraction or anything else.
