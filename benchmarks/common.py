@@ -1,7 +1,7 @@
 """Parts of every benchmark: two sides timed in turns, and the line of JSON that each benchmark ends with.
 
-Trade-off: on a shared machine a single time means little; a ratio of two times, taken one after the other, means
-more. A benchmark reports the median of such ratios, never a time.
+Trade-off: a benchmark reports no times, only the median of ratios. On a shared machine a single time means little,
+but a busy moment slows two calls alike that are timed one after the other.
 """
 
 import json
@@ -22,11 +22,11 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Ratio:
-    """A median ratio and its target; ``best`` says which side of the target is good."""
+    """A median ratio and its target; ``best`` is "high" if it must be at least the target, "low" if at most."""
 
     value: float
     target: float
-    best: str  # "high" or "low"
+    best: str
 
     @property
     def met(self) -> bool:

@@ -23,7 +23,7 @@ def build_contenders(batch: int, steps: int, tags: int, device: str) -> dict[str
     """Return the calls to time: by operation, CoTPD's and the peer's.
 
     Raises:
-        SystemExit: The two do not agree, so that a comparison would mean nothing.
+        SystemExit: The two decode different paths, so their times cannot be compared.
     """
     torch.manual_seed(0)
     emissions = torch.randn(batch, steps, tags, device=device, requires_grad=True)

@@ -2,11 +2,11 @@
 
     python -m benchmarks.predict [DATA] [--split test] [--encoder all-MiniLM-L6-v2] [--lines 1000000] [--rounds 5]
 
-All three read the same posts with the same encoder and threads, in turns. The bare encoder's forward pass is given
-token ids, made beforehand, in the batches that prediction makes; CoTPD and the pipeline (batches of 32) start
-from text and end with mentions. The heads are untrained and find more mentions than trained ones, which costs
-CoTPD a little. The memory part streams the posts over and over through `Student.predict`, to the number of lines,
-in a process of its own.
+All three read the same posts with the same encoder and threads, in turns. The bare encoder gets token ids, made
+beforehand, in the batches that prediction makes, and runs its forward pass alone. CoTPD and the pipeline (batches of
+32) start from text and end with mentions. The heads are untrained and predict more mentions than trained ones, which
+costs CoTPD a little. The memory part streams the posts through `Student.predict`, again and again up to the number of
+lines, in a process of its own.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def _build_pipeline(encoder: str) -> Callable[[list[str]], object]:
 
 
 def measure_throughputs(data: str, split: str, encoder: str, rounds: int) -> dict[str, Ratio]:
-    """Return CoTPD's throughput over that of the bare encoder and over that of the pipeline."""
+    """Return the ratios of CoTPD's throughput to the bare encoder's and to the pipeline's."""
     posts = load_dataset(DataParams(path=data), require_train=False).posts[split]
     texts, student = [post.text for post in posts], build_student(encoder)
     example_encoder = student.example_encoder
@@ -94,7 +94,7 @@ def _stream(folder: str, data: str, lines: int) -> None:
 
 
 def measure_growth(data: str, encoder: str, lines: int) -> float:
-    """Return how many MB the peak memory over all lines is above that over a short stream."""
+    """Return by how many MB the peak memory grows from a short stream to all lines."""
     with tempfile.TemporaryDirectory() as folder:
         build_student(encoder).save(folder + "/student")
         peaks = []

@@ -1,11 +1,11 @@
-"""What distillation costs beside its encoder: a joint step over the bare encoder on the same two token batches.
+"""The cost of a joint distillation step, over the bare encoder on the same two token batches.
 
     python -m benchmarks.step [--encoder all-MiniLM-L6-v2] [--batch 16] [--threads 2] [--rounds 20]
 
-CoTPD's side: batches of both views are made, embedded, encoded, scored, and the loss (two CRF likelihoods and
-their exact KL) is taken back through everything. The other side: the bare encoder reads the ids of the same two
-batches, prompt positions included, and the sum of its states is taken back. Clipping and the optimiser's step cost
-the same on both and are in neither. Posts are the sample's; other posts stand for knowledge, about as long as it.
+CoTPD makes batches of both views, embeds, encodes and scores them, and differentiates the loss: two CRF likelihoods
+and their exact KL. The peer is the bare encoder. It reads the ids of the same two batches, prompt positions
+included, and the sum of its states is differentiated. Clipping and the optimiser's step cost the same on both sides
+and are timed in neither. Posts are the sample's. Other posts, about as long, stand for knowledge.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def _take_words(post: Post, count: int) -> str:
 
 
 def build_sides(encoder: str, batch_size: int) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Return a step of CoTPD and one of the bare encoder; both go through the same batches in the same order."""
+    """Return CoTPD's step and the bare encoder's; both go through the same batches in the same order."""
     examples, types = read_examples()
     torch.manual_seed(0)
     params = StudentParams(encoder=encoder)
