@@ -3,10 +3,10 @@
     python -m benchmarks.predict [DATA] [--split test] [--encoder all-MiniLM-L6-v2] [--lines 1000000] [--rounds 5]
 
 All three read the same posts with the same encoder and threads, in turns. The bare encoder gets token ids, made
-beforehand, in the batches that prediction makes, and runs its forward pass alone. CoTPD and the pipeline (batches of
-32) start from text and end with mentions. The heads are untrained and predict more mentions than trained ones, which
-costs CoTPD a little. The memory part streams the posts through `Student.predict`, again and again up to the number of
-lines, in a process of its own.
+beforehand, in the batches that prediction makes, and runs its forward pass alone. CoTPD and the pipeline
+(batches of 32) start from text and end with mentions. The heads are untrained and predict more mentions than
+trained ones, which costs CoTPD a little. The memory part streams the posts through `Student.predict`, again and
+again up to the number of lines, in a process of its own.
 """
 
 import argparse

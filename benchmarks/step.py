@@ -2,10 +2,10 @@
 
     python -m benchmarks.step [--encoder all-MiniLM-L6-v2] [--batch 16] [--threads 2] [--rounds 20]
 
-CoTPD makes batches of both views, embeds, encodes and scores them, and differentiates the loss: two CRF likelihoods
-and their exact KL. The peer is the bare encoder. It reads the ids of the same two batches, prompt positions
-included, and the sum of its states is differentiated. Clipping and the optimiser's step cost the same on both sides
-and are timed in neither. Posts are the sample's. Other posts, about as long, stand for knowledge.
+CoTPD makes batches of both views, embeds, encodes and scores them, and differentiates the loss: two CRF
+likelihoods and their exact KL. The peer is the bare encoder. It reads the ids of the same two batches, prompt
+positions included, and the sum of its states is differentiated. Clipping and the optimiser's step cost the same
+on both sides and are timed in neither. Posts are the sample's. Other posts, about as long, stand for knowledge.
 """
 
 import argparse
