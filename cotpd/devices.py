@@ -41,6 +41,6 @@ def autocast(device: torch.device, bf16: Bf16) -> torch.autocast:
 
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     units = torch.cpu.get_capabilities() if device.type == "cpu" else {}
     return any(units.get(unit, False) for unit in ("avx512_bf16", "amx_bf16"))

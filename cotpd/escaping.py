@@ -45,7 +45,8 @@ class SafeConsole(Console):
 
 def printable(value: T) -> T:
     """The same with a mark for each control character in its strings, dataclasses included; offsets still hold."""
-    return _printable(value)
+    marked: T = _printable(value)
+    return marked
 
 
 def _printable(value: Any) -> Any:

@@ -2,9 +2,14 @@
 
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
-_HANDLED = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+_HANDLED: dict[int, signal.Handlers | Callable[[int, FrameType | None], Any]] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
 
 
 def end_quietly_on_signals() -> None:

@@ -147,7 +147,7 @@ def _shown(value: Any) -> str:
 
 
 def _merge(document: dict[str, Any], values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    changed = {}
+    changed: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict) and isinstance(document.get(key), dict):
             changed |= _merge(document[key], value, f"{prefix}{key}.")
