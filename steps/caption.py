@@ -5,7 +5,7 @@ from pathlib import Path
 from cotpd.config import Params
 from cotpd.data.picture_files import PictureFolder
 from cotpd.data.tables import write_table
-from cotpd.images import captioner
+from cotpd.images.backends import captioner
 from cotpd.pipeline.workspace import Workspace
 from steps.common import main, say
 

@@ -7,7 +7,7 @@ import pytest
 
 from cotpd.data.picture_files import PictureFolder
 from cotpd.errors import ConfigError, ModelError
-from cotpd.images import captioner
+from cotpd.images.backends import captioner
 from cotpd.images.captioner import Description, PictureCaptioner
 from cotpd.images.params import CaptionParams
 from cotpd.images.pictures import Picture

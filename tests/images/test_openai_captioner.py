@@ -11,8 +11,8 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from cotpd.data.picture_files import PictureFolder
-from cotpd.images import captioner
 from cotpd.images import openai_captioner as module
+from cotpd.images.backends import captioner
 from cotpd.images.captioner import Captioner
 from cotpd.images.params import CaptionParams
 from cotpd.images.picture_encoder import SIDE, data_url

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cotpd.errors import LlmError
-from cotpd.images import captioner
+from cotpd.images.backends import captioner
 from cotpd.images.params import CaptionParams
 from cotpd.llm.ask import ask_all
 from cotpd.llm.backends import list_backends
