@@ -16,7 +16,7 @@ _DEFAULTS = {
 }
 
 
-def quiet() -> None:
+def silence_libraries() -> None:
     """Switch telemetry and chatter off, unless the caller's environment says otherwise."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)

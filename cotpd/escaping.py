@@ -35,15 +35,15 @@ class SafeConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Mark the control characters before anything is measured, or a table would cut off as many others."""
-        return super().render_str(printable(text), **options)
+        return super().render_str(make_printable(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Mark the control characters in everything that is printed; rich's own codes are set later, as styles."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=printable(segment.text))
+            yield segment if segment.control else segment._replace(text=make_printable(segment.text))
 
 
-def printable(value: T) -> T:
+def make_printable(value: T) -> T:
     """The same with a mark for each control character in its strings, dataclasses included; offsets still hold."""
     marked: T = _printable(value)
     return marked
@@ -62,23 +62,23 @@ def _printable(value: Any) -> Any:
 
 
 def warn(text: str) -> None:
-    """Print to standard error, as :func:`printable` has it."""
-    sys.stderr.write(printable(text) + "\n")
+    """Print to standard error, as :func:`make_printable` has it."""
+    sys.stderr.write(make_printable(text) + "\n")
     sys.stderr.flush()
 
 
-def printable_line(text: str) -> str:
+def make_printable_line(text: str) -> str:
     """The same on one line, so that a name cannot pass for a line of its own."""
-    return printable(text.replace("\n", MARK).replace("\t", MARK))
+    return make_printable(text.replace("\n", MARK).replace("\t", MARK))
 
 
 class _SafeFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        return make_printable(super().format(record))
 
 
 def mark_logs() -> None:
-    """Have what Python prints of warnings, where no handler is set up, go through :func:`printable` too."""
+    """Have what Python prints of warnings, where no handler is set up, go through :func:`make_printable` too."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(_SafeFormatter())
 
@@ -86,7 +86,7 @@ def mark_logs() -> None:
 def escape_html(value: Any) -> Any:
     """A JSON value whose strings, keys included, are text in HTML, in an attribute and in a `$` template."""
     if isinstance(value, str):
-        return html.escape(printable(value)).replace("$", "&#36;").replace("`", "&#96;")
+        return html.escape(make_printable(value)).replace("$", "&#36;").replace("`", "&#96;")
     if isinstance(value, dict):
         return {escape_html(key): escape_html(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cotpd.storage import writing
+from cotpd.storage import report_full_disk
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def write_atomically(path: Path | str, *, shared: bool = False) -> Iterator[Path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.part" if shared else f"{path.name}.part")
     try:
-        with writing(path):
+        with report_full_disk(path):
             yield partial
             _sync(partial)
         partial.replace(path)

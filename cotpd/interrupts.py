@@ -16,7 +16,7 @@ Handler = Callable[[int, FrameType | None], object]
 
 
 @contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
+def interrupt_on_sigterm() -> Iterator[None]:
     """Have SIGTERM raise KeyboardInterrupt in the main thread.
 
     Not under torchrun: its processes may wait for each other where no Python code runs, and must end all the same.
@@ -29,7 +29,7 @@ def interrupted_by_sigterm() -> Iterator[None]:
 
 
 @contextmanager
-def cancelled_by_sigterm() -> Iterator[None]:
+def cancel_on_sigterm() -> Iterator[None]:
     """Have SIGTERM cancel the running task, as asyncio.run has Ctrl-C do; a second one interrupts it at once."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     received: list[int] = []

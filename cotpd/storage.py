@@ -22,7 +22,7 @@ _REMEDY = "Free some space, then run again: what was finished before is kept."
 
 
 @contextmanager
-def writing(path: Path | str, scratch: Path | None = None) -> Iterator[None]:
+def report_full_disk(path: Path | str, scratch: Path | None = None) -> Iterator[None]:
     """Name a file or folder in the error of a full disk, and give back the space of what was half written.
 
     Args:

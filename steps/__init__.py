@@ -6,7 +6,7 @@ Run one as ``python -m steps.NAME``; dvc.yaml says what each reads, writes and i
 import sys
 from importlib.util import find_spec
 
-from cotpd.environment import quiet
+from cotpd.environment import silence_libraries
 from cotpd.extras import show_uncaught_error
 from cotpd.startup import end_quietly_on_signals
 
@@ -16,4 +16,4 @@ if find_spec("pydantic") is None:  # `.venv/bin/dvc repro` runs whatever python 
     sys.exit(f"{sys.executable} lacks CoTPD's packages.\n  Run: source .venv/bin/activate   (or use make run)")
 
 sys.excepthook = show_uncaught_error
-quiet()
+silence_libraries()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from cotpd.config import Params, load_params
 from cotpd.errors import CotpdError
 from cotpd.escaping import SafeConsole, mark_logs
-from cotpd.interrupts import interrupted_by_sigterm
+from cotpd.interrupts import interrupt_on_sigterm
 from cotpd.startup import restore_signals
 from cotpd.storage import explain_full_disk
 
@@ -22,7 +22,7 @@ def main(step: Callable[[Params], None]) -> None:
     mark_logs()
     try:
         restore_signals()
-        with interrupted_by_sigterm():
+        with interrupt_on_sigterm():
             step(load_params())
     except CotpdError as error:
         console.print(f"error: {error}", style="red", soft_wrap=True)

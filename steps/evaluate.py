@@ -19,7 +19,7 @@ from cotpd.pipeline.training_examples import (
     read_text_examples,
 )
 from cotpd.pipeline.workspace import Workspace
-from cotpd.storage import writing
+from cotpd.storage import report_full_disk
 from cotpd.student import Student
 from cotpd.student.examples import Example
 from cotpd.student.neighbours import Neighbours
@@ -50,7 +50,7 @@ def run(params: Params) -> None:
     write_table(workspace.evaluation / "predictions.jsonl", predictions)
 
     folder = workspace.evaluation / "plots"
-    with writing(folder):
+    with report_full_disk(folder):
         plots = write_plots(folder, metrics, predictions, _read_histories(workspace), params.task)
     explained = _explain_some(workspace, params, student, predictions)
     material = _gather_material(workspace, params, metrics, predictions, plots, explained)

@@ -8,7 +8,7 @@ from cotpd.expectations import validate_captions
 from cotpd.expectations.docs import build_docs, make_context
 from cotpd.knowledge.retry import believed
 from cotpd.pipeline.workspace import Workspace
-from cotpd.storage import writing
+from cotpd.storage import report_full_disk
 from steps.common import main, say
 
 
@@ -33,7 +33,7 @@ def run(params: Params) -> None:
         reports = f"Every failing row is in {quarantine}, every check in {workspace.checks / 'index.html'}."
         raise ValidationError(error.problem, f"{error.remedy}\n  {reports}") from None
     finally:
-        with writing(workspace.checks):
+        with report_full_disk(workspace.checks):
             build_docs(context, workspace.checks)
 
     write_table(workspace.validated / "captions.jsonl", captions)

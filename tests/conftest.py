@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cotpd.environment import quiet
+from cotpd.environment import silence_libraries
 from tests.builders import write_encoder
 
-quiet()
+silence_libraries()
 ROOT = Path(__file__).parent.parent
 
 

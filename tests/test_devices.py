@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cotpd.devices import autocast, pick_device
+from cotpd.devices import make_autocast, pick_device
 from cotpd.errors import ConfigError
 
 CPU = torch.device("cpu")
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 def test_auto_mixes_precisions_where_a_cpu_has_units_for_it(units, on, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units)
     for bf16, wanted in (("auto", on), ("on", True), ("off", False)):
-        with autocast(CPU, bf16):
+        with make_autocast(CPU, bf16):
             assert torch.is_autocast_enabled("cpu") == wanted
             assert not wanted or torch.get_autocast_dtype("cpu") == torch.bfloat16
 

@@ -10,7 +10,7 @@ import pytest
 from rich.table import Table
 
 from cotpd.cli.output import json_text
-from cotpd.escaping import SafeConsole, escape_cell, escape_html, mark_logs, printable_line, write_csv
+from cotpd.escaping import SafeConsole, escape_cell, escape_html, make_printable_line, mark_logs, write_csv
 
 ROOT = Path(__file__).parents[1]
 HOSTILE = "[/] [red]ORG[/] :smile: \x1b[31m\x1b]0;x\x07\x9b \r\u202e\u2066"
@@ -40,7 +40,7 @@ def test_a_terminal_obeys_only_the_styles_of_the_console_itself():
 
 
 def test_a_name_stays_on_its_line():
-    assert printable_line("ORG\nno problems\t") == "ORG�no problems�"
+    assert make_printable_line("ORG\nno problems\t") == "ORG�no problems�"
 
 
 def test_json_for_a_terminal_reads_back_the_same():
@@ -112,6 +112,6 @@ def test_commands_and_steps_print_through_the_sinks_that_escape():
             if not isinstance(node, ast.Call) or name in PRINTERS or ast.unparse(node.func) not in SINKS:
                 continue
             argument = ast.unparse(node.args[0]) if node.args else ""
-            if not argument.startswith(("json_line(", "printable(", "_line(", "'", "f'going on")):
+            if not argument.startswith(("json_line(", "make_printable(", "_line(", "'", "f'going on")):
                 offenders.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
     assert offenders == []

@@ -10,7 +10,7 @@ import pytest
 from cotpd.data.records import Caption
 from cotpd.data.tables import read_table, write_json, write_table
 from cotpd.errors import LlmError, StorageError
-from cotpd.storage import explain_full_disk, writing
+from cotpd.storage import explain_full_disk, report_full_disk
 
 ROWS = [Caption(id=str(n), image="a.jpg", caption="a tower " * 50, backend="tags") for n in range(4000)]
 
@@ -66,5 +66,5 @@ def test_every_librarys_way_to_say_it_is_understood(error: Exception) -> None:
 )
 def test_other_errors_stay_what_they_are(error: Exception) -> None:
     assert explain_full_disk(error) is None
-    with pytest.raises(type(error)), writing("here"):
+    with pytest.raises(type(error)), report_full_disk("here"):
         raise error

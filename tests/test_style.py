@@ -25,24 +25,26 @@ VAGUE = frozenset(VAGUE_TEXT.split())
 
 VERB_TEXT = """
 accept add adopt advance align allow answer append apply ask assert attach attend begin build cache call cancel cast
-check choose claim classify clean clear close collate collect color colour combine compare compute concatenate configure connect
-convert copy count create crop cut decode delete describe detach digest discard divide download drain draw drop dump edit
+check choose claim classify clean clear close collate collect color colour combine compare complain compute concatenate configure connect construct
+convert copy count create crop cut decode delete describe detach digest discard dismiss distil divide download drain draw drop dump edit
 embed encode end ensure enumerate escape estimate evaluate exclude exit expand expect explain export extend extract fail fetch
 fill filter find finish fit fix flatten flush forbid forget format freeze gather generate get give go group handle hash hide
-hold import include infer initialize insert install invert iterate join judge keep label launch leave limit link list
-load locate lock log look lower make map mark match measure merge mislabel mix move multiply name normalize obey offer open
+hold import include infer initialize insert install interrupt invert iterate join judge keep kill label launch leave limit link list
+load locate lock log look lower make map mark match measure merge mislabel mix move multiply name normalize note obey offer open
 order overlap pack pad pair parse pass paste pause pick place plan plot pool predict prefix prepare print probe project
 propose prune pull push put query raise rank read rebuild receive record recover redact reduce refuse register release
-remove rename render repeat replace report request require reread resample reserve reset resolve restore resume retry
+reap relay remove rename render repeat replace report request require reread resample reserve reset resolve restore resume retry
 return reverse rewrite round run sample save say scale scan schedule score search seed select send separate serve set
-settle shade shorten show shuffle shut sign skip sleep sort split spoil stack start state stop store stream strip sum
-summarize swap sync tabulate take tell test time tokenize touch trace train transform translate trim truncate try tune
+settle shade shorten show shuffle shut sign signal silence skip sleep sort split spoil stack start state stop store stream strip sum
+summarize swap sync tabulate take tell terminate test time tokenize touch trace train transform translate trim truncate try tune
 unpack update upload use validate verify wait walk warn watch weigh widen wrap write yield
 """
 VERBS = frozenset(VERB_TEXT.split())
 PREDICATES = frozenset({"is", "has", "can", "may", "was", "are", "does", "should", "must", "needs"})
 CONSTRUCTORS = frozenset({"from", "as", "to"})  # from_pretrained, as_dict: conventions of Python's libraries
-HOOKS = frozenset({"backward", "forward", "main", "emit", "default", "load_context"})  # names that others call
+HOOKS = frozenset(
+    {"full", "backward", "forward", "main", "emit", "default", "load_context"}
+)  # names that others call
 
 # packages, and single files of them, that are still to be done
 NOT_YET_TEXT = """

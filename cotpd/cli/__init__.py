@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from cotpd.environment import quiet
+from cotpd.environment import silence_libraries
 from cotpd.startup import end_quietly_on_signals
 
 if Path(sys.argv[0]).stem == "cotpd":  # and not a program or a test that imports a command
     end_quietly_on_signals()
-quiet()
+silence_libraries()

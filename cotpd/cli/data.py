@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cotpd.cli.output import console, json_text, show
-from cotpd.escaping import printable_line
+from cotpd.escaping import make_printable_line
 
 app = typer.Typer(
     help="Check a data set, or explain the formats that are read.", no_args_is_help=True, add_completion=False
@@ -86,10 +86,10 @@ def _print(dataset: Any, at_most: int | None) -> None:
     out = console()
     out.print(build_table(dataset))
     for line in [*list_companion_lines(dataset), *(f"note: {warning}" for warning in dataset.stats["warnings"])]:
-        out.print(printable_line(line), soft_wrap=True)
+        out.print(make_printable_line(line), soft_wrap=True)
     problems = dataset.quarantine
     for row in problems[:at_most]:
-        out.print(printable_line(format_problem(row)), soft_wrap=True, style="red")
+        out.print(make_printable_line(format_problem(row)), soft_wrap=True, style="red")
     if at_most is not None and len(problems) > at_most:
         out.print(f"... and {len(problems) - at_most} more; --all shows them")
     out.print(_verdict(len(problems), dataset.stats["pictures"]["missing"]))

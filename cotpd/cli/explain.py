@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cotpd.cli.options import Device, File, Head, IsJson, ModelName, Tail, Texts
-from cotpd.cli.output import console, json_line, printable
+from cotpd.cli.output import console, json_line, make_printable
 from cotpd.cli.posts import Given, read_posts
 from cotpd.cli.predict import chosen, require_relations
 from cotpd.data.tokenization import tokenize
@@ -67,7 +67,7 @@ def explain(
             named = {"id": post.row.get("id", found.id)}
             print(json_line(named | post.row | asdict(found) | named, post.where), flush=True)
         else:
-            _print(printable(found), out, 10**6 if full else 0)
+            _print(make_printable(found), out, 10**6 if full else 0)
 
 
 def _require_tables(data: Path) -> None:

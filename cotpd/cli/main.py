@@ -11,7 +11,7 @@ from cotpd.cli.output import warn
 from cotpd.errors import CotpdError
 from cotpd.escaping import mark_logs
 from cotpd.extras import explain_missing_package
-from cotpd.interrupts import interrupted_by_sigterm
+from cotpd.interrupts import interrupt_on_sigterm
 from cotpd.startup import restore_signals
 from cotpd.storage import explain_full_disk
 
@@ -37,7 +37,7 @@ def main() -> None:
     try:
         try:
             restore_signals()
-            with interrupted_by_sigterm():
+            with interrupt_on_sigterm():
                 app()
         finally:
             if sys.stdout is not None:

@@ -14,9 +14,9 @@ from typing import Any
 import typer
 
 from cotpd.errors import DataError
-from cotpd.escaping import UNESCAPED, SafeConsole, printable, warn
+from cotpd.escaping import UNESCAPED, SafeConsole, make_printable, warn
 
-__all__ = ["console", "json_line", "json_text", "printable", "show", "warn"]
+__all__ = ["console", "json_line", "json_text", "make_printable", "show", "warn"]
 
 
 def json_line(row: Mapping[str, Any], where: str, encoding: str | None = None) -> str:
@@ -59,9 +59,9 @@ def console(width: int = 0) -> SafeConsole:
 
 
 def show(text: str, *, end: str = "\n", **style: Any) -> None:
-    """Print for people, as :func:`printable` and :func:`console` have it; styles are those of typer.secho."""
+    """Print for people, as :func:`make_printable` and :func:`console` have it; styles are those of typer.secho."""
     _be_lenient()
-    typer.secho(printable(text) + end, nl=False, **style)
+    typer.secho(make_printable(text) + end, nl=False, **style)
 
 
 def _be_lenient() -> None:

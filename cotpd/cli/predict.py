@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from cotpd.cli.options import Device, File, Head, IsJson, ModelName, Tail, Texts
-from cotpd.cli.output import console, json_line, printable, warn
+from cotpd.cli.output import console, json_line, make_printable, warn
 from cotpd.cli.posts import Row, read_posts
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
-from cotpd.escaping import printable_line
+from cotpd.escaping import make_printable_line
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -129,15 +129,17 @@ def marked(asked: "Asked", found: Row) -> "Text":
     """A prediction for the terminal: ``[mention TYPE 0.98]`` in the text, or the relation behind it."""
     from rich.text import Text
 
-    text, line, at = printable(asked.text), Text(), 0  # a mark for each control character, so offsets hold
+    text, line, at = make_printable(asked.text), Text(), 0  # a mark for each control character, so offsets hold
     for one in found.get("entities", ()):
         line.append(text[at : one["start"]])
         style = COLOURS[sum(map(ord, one["type"])) % len(COLOURS)]  # the same colour in every run
         mention = text[one["start"] : one["end"]]
-        line.append(f"[{mention} {printable_line(one['type'])} {one['score']:.2f}]", style=f"bold {style}")
+        line.append(f"[{mention} {make_printable_line(one['type'])} {one['score']:.2f}]", style=f"bold {style}")
         at = one["end"]
     line.append(text[at:])
     if asked.head and asked.tail:
         head, tail = text[slice(*asked.head)], text[slice(*asked.tail)]
-        line.append(f"  {head} → {tail}: {printable_line(found['label'])} {found['score']:.2f}", style="bold cyan")
+        line.append(
+            f"  {head} → {tail}: {make_printable_line(found['label'])} {found['score']:.2f}", style="bold cyan"
+        )
     return line

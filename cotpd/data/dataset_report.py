@@ -6,7 +6,7 @@ from rich.table import Table
 
 from cotpd.data.load import Dataset
 from cotpd.data.records import Quarantined
-from cotpd.escaping import printable_line
+from cotpd.escaping import make_printable_line
 
 ROWS = (
     ("posts", "posts"),
@@ -52,7 +52,7 @@ def build_table(dataset: Dataset) -> Table:
 def _add_names(table: Table, splits: dict[str, Any], key: str, names: tuple[str, ...]) -> None:
     for name in names:
         cells = [f"{counts[key].get(name, 0):,}" for counts in splits.values()]
-        table.add_row(f"  {printable_line(name)}", *cells, style="dim")
+        table.add_row(f"  {make_printable_line(name)}", *cells, style="dim")
 
 
 def list_companion_lines(dataset: Dataset) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotpd.errors import DataError
-from cotpd.escaping import printable_line, write_csv
+from cotpd.escaping import make_printable_line, write_csv
 from cotpd.evaluation.mistakes import CAUSES, count_causes, pair_labels
 from cotpd.evaluation.reliability import Bin, Calibration, compute_calibrations
 from cotpd.evaluation.results_table import ROWS, Metrics, group_predictions
@@ -152,7 +152,7 @@ def _draw_types(split: str, rows: Mapping[str, Any]) -> "Figure":
         heights = [row + offset for row in range(len(scores))]
         bars = axis.barh(heights, [100 * f1 for f1 in scores], 0.23, color=COLOURS[name], label=ROWS[name])
         axis.bar_label(bars, fmt="%.1f", padding=3, fontsize=8, color="#475569")
-    axis.set_yticks(range(len(kinds) + 1), ["all (micro)", *map(printable_line, kinds)], parse_math=False)
+    axis.set_yticks(range(len(kinds) + 1), ["all (micro)", *map(make_printable_line, kinds)], parse_math=False)
     axis.invert_yaxis()
     axis.set_xlim(0, 105)
     axis.set_xlabel("F1, percent")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotpd.data.records import Kind, Post, Quarantined
-from cotpd.escaping import printable
+from cotpd.escaping import make_printable
 from cotpd.evaluation.disagreements import Case, find_disagreements
 from cotpd.evaluation.explanation import cut_excerpt, shorten
 from cotpd.evaluation.reliability import compute_calibrations
@@ -98,7 +98,7 @@ def _make_environment() -> "Environment":
     environment = Environment(
         loader=PackageLoader("cotpd.evaluation", "."),
         autoescape=True,
-        finalize=printable,
+        finalize=make_printable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

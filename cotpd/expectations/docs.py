@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from cotpd.environment import quiet
+from cotpd.environment import silence_libraries
 from cotpd.escaping import escape_html
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _LOGO = re.compile(r"https://great-expectations-web-assets[^\"')]*")
 
 def make_context() -> "EphemeralDataContext":
     """Return a context that keeps the results of its checks in memory."""
-    quiet()
+    silence_libraries()
     import great_expectations as gx  # noqa: PLC0415  takes 3 s, which importing a step must not
     from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415  likewise
 

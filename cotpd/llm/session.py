@@ -15,7 +15,7 @@ from functools import partial
 from itertools import islice
 
 from cotpd.errors import LlmError
-from cotpd.interrupts import cancelled_by_sigterm
+from cotpd.interrupts import cancel_on_sigterm
 from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.claims import Claims
 from cotpd.llm.ledger.ledger import Entry, Ledger
@@ -140,7 +140,7 @@ class Round:
         waiting: asyncio.Queue[ChatRequest | None] = asyncio.Queue(_WINDOW)
         life = asyncio.create_task(self._live())  # as long as anything is under way
         try:
-            with cancelled_by_sigterm():
+            with cancel_on_sigterm():
                 async with Client(self._params) as client, asyncio.TaskGroup() as group:
                     tasks = (self._work(client, waiting) for _ in range(self._params.concurrency))
                     workers = [group.create_task(task) for task in tasks]

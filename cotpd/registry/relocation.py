@@ -13,7 +13,7 @@ from urllib.request import url2pathname
 
 from cotpd.errors import ModelError
 from cotpd.escaping import warn
-from cotpd.storage import writing
+from cotpd.storage import report_full_disk
 
 ARTIFACTS = "mlruns"  # beside the database
 _COLUMNS = {  # MLflow's tables, and their columns that hold an artifact's address
@@ -46,7 +46,7 @@ def repair_paths(database: Path | None) -> None:
     if database is None or not database.is_file():
         return
     try:
-        with writing(database), closing(sqlite3.connect(database, timeout=60)) as connection:
+        with report_full_disk(database), closing(sqlite3.connect(database, timeout=60)) as connection:
             changes = _list_changes(connection, database.resolve())
             if not changes:
                 return

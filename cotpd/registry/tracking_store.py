@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cotpd.config import load_params
 from cotpd.errors import ModelError
 from cotpd.registry.params import RegisterParams
-from cotpd.storage import writing
+from cotpd.storage import report_full_disk
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -114,7 +114,7 @@ def explained(what: str, remedy: str) -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        with writing(what):
+        with report_full_disk(what):
             yield
     except MlflowException as error:
         if isinstance(error.__context__, RequestException):

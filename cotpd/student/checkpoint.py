@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cotpd import devices
 from cotpd.errors import ModelError
-from cotpd.storage import writing
+from cotpd.storage import report_full_disk
 from cotpd.student.folders import make_partial_folder, recover_interrupted_swap, remove_folder, replace_folder
 from cotpd.student.model import StudentModel
 from cotpd.student.persistence import load_model
@@ -110,7 +110,7 @@ class Checkpoint:
             tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
 
         partial = make_partial_folder(self.folder)
-        with writing(self.folder, partial):
+        with report_full_disk(self.folder, partial):
             save_file({name: value.detach().cpu().clone() for name, value in tensors.items()}, partial / _TENSORS)
             (partial / _STATE).write_text(json.dumps({"run": self.fingerprint, **state}), "utf-8")
         replace_folder(partial, self.folder)

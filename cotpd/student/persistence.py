@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 from cotpd.data.records import Record
 from cotpd.errors import CotpdError, ModelError
-from cotpd.storage import writing
+from cotpd.storage import report_full_disk
 from cotpd.student.folder_digests import (
     CARD,
     ENCODER,
@@ -139,7 +139,7 @@ def save_model(
         extra: Further text files, content by name.
     """
     partial = make_partial_folder(folder)
-    with writing(folder, partial):
+    with report_full_disk(folder, partial):
         _write_parts(partial, model, tokenizer, card)
         for name, content in (extra or {}).items():
             (partial / name).write_text(content, "utf-8")

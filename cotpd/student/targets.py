@@ -14,10 +14,10 @@ from typing import Self
 
 import torch
 
-from cotpd.devices import Bf16, autocast
+from cotpd.devices import Bf16, make_autocast
 from cotpd.errors import ModelError
 from cotpd.progress import Progress
-from cotpd.storage import writing
+from cotpd.storage import report_full_disk
 from cotpd.student.batches import collate, measure_sizes, order_for_reading
 from cotpd.student.crf import SoftTargets
 from cotpd.student.examples import Example, remove_labels
@@ -65,7 +65,7 @@ class Targets:
             tensors["unary"] = torch.cat([row.unary for row in rows])
             tensors["transitions"] = torch.stack([row.transitions for row in rows])
             tensors["entropy"] = torch.stack([row.entropy for row in rows])
-        with writing(folder):
+        with report_full_disk(folder):
             save_file(tensors, folder / TENSORS)
 
         index = {"labels": self.labels.model_dump(mode="json"), "examples": list(self.rows)}
@@ -165,7 +165,7 @@ def _ask_teacher(
     with Progress("asking a teacher", len(examples)) as bar:
         for indices in order_for_reading(measure_sizes(encoded, encoder), batch_size):
             batch = collate([encoded[index] for index in indices], view, encoder).to(teacher.device)
-            with torch.inference_mode(), autocast(teacher.device, bf16):
+            with torch.inference_mode(), make_autocast(teacher.device, bf16):
                 targets = head.compute_soft_targets(teacher.model(batch, view), batch.mask, temperature)
             for row, length in enumerate(head.count_target_positions(batch.mask)):
                 values = (targets.unary[row, :length], targets.transitions[row], targets.entropy[row])

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cotpd.devices import autocast
+from cotpd.devices import make_autocast
 from cotpd.errors import ModelError
 from cotpd.progress import Progress
 from cotpd.student.batches import measure_sizes, order_for_training
@@ -151,7 +151,7 @@ class Training:
     def _add_gradients(self, part: Sequence[Encoded], share: float) -> dict[str, float]:
         """Add the gradients of some examples, weighted by their share of the step; return their mean losses."""
         try:
-            with autocast(self.learner.device, self.params.bf16):
+            with make_autocast(self.learner.device, self.params.bf16):
                 parts = self.objective.compute_losses(self.learner, part)
             (parts["loss"] * share).backward()  # type: ignore[no-untyped-call]
         except torch.OutOfMemoryError:

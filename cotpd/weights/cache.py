@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cotpd.errors import ModelError
 from cotpd.progress import Progress
-from cotpd.storage import writing
+from cotpd.storage import report_full_disk
 from cotpd.weights.catalogue import File, Model, cache_folder
 from cotpd.weights.sources import SourceError, from_hub, from_mirror
 
@@ -93,7 +93,7 @@ def _convert(model: Model, folder: Path) -> None:
 
     source = folder / model.files[0].name
     weights = torch.load(source, map_location="cpu", weights_only=True)
-    with writing(folder / model.convert):
+    with report_full_disk(folder / model.convert):
         save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / model.convert)
     source.unlink()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cotpd.cli.output import json_line, printable
+from cotpd.cli.output import json_line, make_printable
 from cotpd.errors import DataError
 
 
@@ -44,5 +44,5 @@ def test_control_characters_are_marked_one_by_one_wherever_they_stand():
         text: str
         size: int
 
-    assert printable("a\tb\nc\x1b\x9b\x7f\r\u202e") == "a\tb\nc�����"
-    assert printable({"a": [Word("\x00", 1)], "b\x07": None}) == {"a": [Word("�", 1)], "b�": None}
+    assert make_printable("a\tb\nc\x1b\x9b\x7f\r\u202e") == "a\tb\nc�����"
+    assert make_printable({"a": [Word("\x00", 1)], "b\x07": None}) == {"a": [Word("�", 1)], "b�": None}

@@ -153,7 +153,7 @@ def test_control_characters_do_not_reach_the_terminal_and_entities_stay_in_place
     out = run(*model, text).stdout
     assert all(character.isprintable() for character in out.rstrip("\n"))
     for entity in found["entities"]:
-        assert f"[{module.printable(entity['text'])} {entity['type']} " in out
+        assert f"[{module.make_printable(entity['text'])} {entity['type']} " in out
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
