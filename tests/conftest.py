@@ -5,11 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cotpd.environment import silence_libraries
-from tests.builders import write_encoder
+from tests.builders import format_jsonl, write_encoder
 
 silence_libraries()
 ROOT = Path(__file__).parent.parent
@@ -47,6 +48,21 @@ def real_data() -> Path:
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of a few kilobytes with a vocabulary of letters."""
     return write_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write a file below the test's folder: text, bytes, or rows as JSON Lines."""
+
+    def _write(name: str, content: Any) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, list):
+            content = format_jsonl(content)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return _write
 
 
 @pytest.fixture

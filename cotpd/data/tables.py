@@ -14,10 +14,13 @@ R = TypeVar("R", bound=BaseModel)
 
 
 def write_table(path: Path | str, rows: Iterable[BaseModel]) -> int:
-    """Write records as JSON Lines through a temporary file, so that a kill leaves the old table or the new.
+    """Write records as JSON Lines; a killed run leaves the old table or the new one.
 
     Returns:
         The number of rows written.
+
+    Raises:
+        StorageError: The disk is full.
     """
     count = 0
     with write_atomically(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
@@ -37,11 +40,11 @@ def read_table(path: Path | str, record: type[R]) -> list[R]:
 
 
 def iterate_table(path: Path | str, record: type[R]) -> Iterator[R]:
-    """Like :func:`read_table`, a row at a time."""
+    """Read a table of one record type row by row, as :func:`read_table` does at once."""
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: there is no such table", "Run the step that writes it: dvc repro")
-    with path.open(encoding="utf-8", errors="surrogateescape") as lines:  # a bad byte is its line's error
+    with path.open(encoding="utf-8", errors="surrogateescape") as lines:  # a bad byte then fails in its own line
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -61,10 +64,10 @@ def read_json(path: Path | str, *keys: str) -> dict[str, Any]:
 
     Args:
         path: The file.
-        keys: Keys that it has, ``a.b`` for b inside a.
+        keys: Keys that it must have, ``a.b`` for b inside a.
 
     Raises:
-        DataError: It is missing, was edited to something else, or lacks a key.
+        DataError: The file is missing, holds no JSON object, or lacks a key.
     """
     path = Path(path)
     remedy = "It was edited, or is of another version: run the step that writes it again (dvc repro)."
@@ -77,15 +80,23 @@ def read_json(path: Path | str, *keys: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DataError(f"{path}: holds no JSON object", remedy)
     for key in keys:
-        inner: Any = value
-        for name in key.split("."):
-            inner = inner.get(name) if isinstance(inner, dict) else None
-        if inner is None:
+        if _find_value(value, key) is None:
             raise DataError(f"{path}: has no {key}", remedy)
     return value
 
 
+def _find_value(value: Any, key: str) -> Any:
+    """Return the value under a dotted key; None if there is none."""
+    for name in key.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
 def write_json(path: Path | str, value: object) -> None:
-    """Write a JSON file with sorted keys, whole or not at all."""
+    """Write a JSON file with sorted keys; a killed run leaves the old file or the new one.
+
+    Raises:
+        StorageError: The disk is full.
+    """
     with write_atomically(path) as partial:
         partial.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")

@@ -26,7 +26,9 @@ def check(result: dict, name: str) -> None:
 
 def test_crf(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crf, "SHAPES", ((2, 5, 3),))
+
     result = run_and_read(crf.main, capsys)
+
     check(result, "crf")
     assert [ratio["target"] for ratio in result["ratios"].values()] == [3.0, 5.0]
 
@@ -41,6 +43,7 @@ def test_step(
 
 def test_ask(capfd: pytest.CaptureFixture[str]) -> None:
     ask.main(["--requests", "20", "--many", "30", "--latency", "0.01", "--slots", "4"])
+
     output = capfd.readouterr().out.splitlines()
     result = json.loads(output[-1])
     assert set(result) == {"name", "ratios", "hardware", "commit"}
@@ -58,10 +61,13 @@ def test_a_target_is_met_on_its_good_side() -> None:
 def test_in_turns_gives_the_peers_time_over_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10_000))
     monkeypatch.setattr(common.time, "perf_counter", lambda: next(clock))
+
     pair = common.time_in_turns(lambda: None, lambda: [next(clock) for _ in range(2)], 5)
+
     assert pair.ratio == 3
 
 
 def test_outside_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(common, "ROOT", tmp_path)
+
     assert json.loads(format_result("x", {}))["commit"] == ""

@@ -45,10 +45,12 @@ def project(encoder, tmp_path, monkeypatch):
 
 def test_each_mention_comes_with_training_posts_their_chains_and_the_attention(project):
     out = run("--model", "models/student", "--nearest", "2", POST)
+
     found = [
         json.loads(line)
         for line in run("--model", "models/student", "--nearest", "2", "--json", POST).splitlines()
     ]
+
     claims = found[0]["claims"]
     assert claims  # an untrained student finds something here
     for claim in claims:
@@ -62,6 +64,7 @@ def test_each_mention_comes_with_training_posts_their_chains_and_the_attention(p
 
 def test_json_lines_hold_all_of_it(project):
     lines = run("--model", "models/student", "--file", "-", "--json", input=f"{POST}\n\nann\n").splitlines()
+
     first, second = map(json.loads, lines)
     assert (first["text"], second["text"]) == (POST, "ann")
     near = first["claims"][0]["neighbours"][0]
@@ -72,12 +75,14 @@ def test_json_lines_hold_all_of_it(project):
 
 def test_a_model_without_prompts_says_so_and_shows_the_rest(project):
     out = run("--model", "models/baseline", POST)
+
     assert "reads no prompts" in out
     assert json.loads(run("--model", "models/baseline", "--json", POST))["attention"] is None
 
 
 def test_a_relation_comes_with_the_nearest_pairs(project):
     found = json.loads(run("--model", "models/re", "--head", "bob", "--tail", "paris", "--json", POST))
+
     [claim] = found["claims"]
     assert claim["label"] in ("lives_in", "None")
     assert [mark["role"] for mark in claim["marks"]] == ["head", "tail"]
@@ -97,13 +102,16 @@ def test_a_post_without_a_word_has_nothing_to_explain(project):
 
 def test_a_row_keeps_its_id_and_what_came_with_it(project):
     row = json.dumps({"id": 7, "text": POST, "lang": "en"})
+
     found = json.loads(run("--model", "models/student", "--file", "-", "--json", input=f"{row}\n"))
+
     assert (found["id"], found["text"], found["lang"]) == (7, POST, "en")
     assert json.loads(run("--model", "models/student", "--json", POST))["id"] == "text"
 
 
 def test_what_the_terminal_cannot_hold_is_marked_and_the_rest_shown(project):
     odd = json.dumps({"text": "\ud800 \x1b[2J bob lives in zoë . \x9b"})
+
     for charset in ("utf-8", "ascii"):
         runner = CliRunner(charset=charset)
         arguments = ["--model", "models/student", "--jsonl", "--file", "-"]
@@ -116,6 +124,7 @@ def test_what_the_terminal_cannot_hold_is_marked_and_the_rest_shown(project):
 def test_missing_tables_are_named_with_what_to_do(project, gone):
     path = project / gone
     shutil.rmtree(path) if path.is_dir() else path.unlink()
+
     with pytest.raises(DataError, match=r"no such table.*\n.*--data"):
         run("--model", "models/student", POST)
 

@@ -38,6 +38,7 @@ def test_a_full_disk_is_one_line_of_error(command):
             cwd=ROOT,
             timeout=120,
         )
+
     assert done.returncode == 1
     assert done.stderr == "error: No space left on device\n"
 
@@ -45,6 +46,7 @@ def test_a_full_disk_is_one_line_of_error(command):
 def test_a_closed_pipe_ends_it_in_silence():
     read, write = os.pipe()
     os.close(read)
+
     done = subprocess.run(
         [*COTPD, "preset", "list"],
         stdout=write,
@@ -54,6 +56,7 @@ def test_a_closed_pipe_ends_it_in_silence():
         cwd=ROOT,
         timeout=120,
     )
+
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")
 

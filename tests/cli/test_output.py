@@ -21,6 +21,7 @@ from cotpd.errors import DataError
 )
 def test_what_the_output_cannot_hold_is_escaped(text, encoding):
     line = json_line({"text": text}, "row 1", encoding)
+
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line) == {"text": text}
@@ -34,6 +35,7 @@ def test_what_cannot_be_written_is_named():
     deep = []
     for _ in range(100_000):
         deep = [deep]
+
     with pytest.raises(DataError, match=r"^posts:3: .*nested"):
         json_line({"more": deep}, "posts:3", "utf-8")
 

@@ -30,12 +30,14 @@ def piped(monkeypatch):
 def test_a_name_says_that_lines_are_json(tmp_path, name):
     pack = gzip.compress if name.lower().endswith(".gz") else bytes
     (tmp_path / name).write_bytes(pack(BOTH.encode()))
+
     assert texts(tmp_path / name) == ["Ada", "Acme"]
     assert texts(tmp_path / name, is_json=False) == ROWS
 
 
 def test_in_a_text_file_a_post_that_looks_like_json_is_a_post(tmp_path):
     (tmp_path / "a.txt").write_text('{"text": my first json\n' + BOTH, "utf-8")
+
     assert texts(tmp_path / "a.txt") == ['{"text": my first json', *ROWS]
     (tmp_path / "a.txt").write_text(BOTH, "utf-8")
     assert texts(tmp_path / "a.txt", is_json=True) == ["Ada", "Acme"]
@@ -43,6 +45,7 @@ def test_in_a_text_file_a_post_that_looks_like_json_is_a_post(tmp_path):
 
 def test_the_first_line_of_standard_input_decides_for_all(piped):
     piped(f"\n{BOTH}".encode())
+
     assert texts("-") == ["Ada", "Acme"]
     piped(f"Ada\n{BOTH}".encode())
     assert texts("-") == ["Ada", *ROWS]
@@ -56,6 +59,7 @@ def test_the_first_line_of_standard_input_decides_for_all(piped):
 @pytest.mark.parametrize("line", ['{"txt": "a"}', "[1]", "5", "{", '{"text": '])
 def test_a_first_line_that_is_no_row_is_a_post(piped, line):
     piped(f"{line}\n".encode())
+
     assert texts("-") == [line.strip()]
 
 
@@ -70,13 +74,16 @@ def test_standard_input_is_utf8_whatever_the_locale_and_its_mark_is_no_character
 
 def test_standard_input_may_be_closed(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
+
     with pytest.raises(DataError, match="standard input is closed"):
         texts("-")
 
 
 def test_a_pair_of_the_command_line_is_for_rows_that_name_none(piped):
     piped(b'{"text": "a b c", "tail": "c"}\n')
+
     [found] = read_posts([], "-", head="a", tail="b")
+
     assert found == ({"text": "a b c", "head": "a", "tail": "c"}, "standard input:1")
 
 
@@ -93,6 +100,7 @@ def test_a_pair_of_the_command_line_is_for_rows_that_name_none(piped):
 )
 def test_a_bad_line_is_named_by_its_number_blank_ones_counted(line, what):
     rows = parse(io.StringIO(f'{{"text": "a"}}\n\n{line}\n'), "posts", True)
+
     assert next(rows).row == {"text": "a"}
     with pytest.raises(DataError, match=rf"^posts:3: .*{what}"):
         next(rows)
@@ -100,6 +108,7 @@ def test_a_bad_line_is_named_by_its_number_blank_ones_counted(line, what):
 
 def test_a_first_line_beyond_python_is_refused_and_not_taken_for_a_post():
     deep = json.dumps({"text": "a", "more": 0}).replace("0", "[" * 100_000)
+
     with pytest.raises(DataError, match=r"^posts:1: .*nested"):
         next(parse([deep], "posts", None))
 
@@ -115,6 +124,7 @@ def test_a_first_line_beyond_python_is_refused_and_not_taken_for_a_post():
 )
 def test_bytes_that_are_no_utf8_are_named_for_what_they_are(tmp_path, content, message):
     (tmp_path / "a.txt").write_bytes(content)
+
     with pytest.raises(DataError, match=message):
         texts(tmp_path / "a.txt")
 
@@ -131,6 +141,7 @@ def test_packed_files_are_read_and_damaged_ones_named(tmp_path):
     }
     for name, content in broken.items():
         (tmp_path / f"{name}.txt.gz").write_bytes(content)
+
     assert len(texts(tmp_path / "whole.txt.gz")) == 300
     for name in ("cut", "spoilt", "plain"):
         with pytest.raises(DataError, match=rf"{name}\.txt\.gz: damaged") as caught:

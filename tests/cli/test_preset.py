@@ -33,13 +33,16 @@ def params(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("preset", [path.stem for path in PRESETS])
 def test_every_shipped_preset_is_valid(preset: str, params: Path) -> None:
     apply(preset, data="somewhere", params=params)
+
     assert load_params(params).data.path == "somewhere"
 
 
 @pytest.mark.parametrize("other", ["sample-re", "twitter2017", "twitter2017-frozen", "mnre"])
 def test_the_sample_preset_takes_back_what_another_did(other: str, params: Path) -> None:
     before = load_params(params)
+
     apply(other, data=None, params=params)
+
     assert load_params(params) != before
     apply("sample", data=None, params=params)
     assert load_params(params) == before
@@ -47,6 +50,7 @@ def test_the_sample_preset_takes_back_what_another_did(other: str, params: Path)
 
 def test_comments_survive(params: Path) -> None:
     write_values(params, {"train": {"epochs": 2}})
+
     text = params.read_text("utf-8")
     assert "epochs: 2" in text
     assert "# Every knob of the pipeline" in text
@@ -55,6 +59,7 @@ def test_comments_survive(params: Path) -> None:
 
 def test_a_bad_value_leaves_the_file_as_it_was(params: Path) -> None:
     before = params.read_bytes()
+
     with pytest.raises(ConfigError, match=rf"^{params}:\d+: train\.epochs: "):
         write_values(params, {"train": {"epochs": -1}})
     assert params.read_bytes() == before
@@ -68,6 +73,7 @@ def test_an_unknown_preset_names_the_known_ones(params: Path) -> None:
 
 def test_every_preset_sets_the_same_keys_so_that_none_leaves_anything_behind() -> None:
     found = {path.stem: keys_of(yaml.safe_load(path.read_text("utf-8"))) for path in PRESETS}
+
     assert {name: found["mnre"] ^ keys for name, keys in found.items() if keys != found["mnre"]} == {}
     assert "data.limit" in found["mnre"]
 
@@ -75,7 +81,9 @@ def test_every_preset_sets_the_same_keys_so_that_none_leaves_anything_behind() -
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_a_limit_that_was_tried_does_not_outlive_a_preset(preset: Path, params: Path) -> None:
     write_values(params, {"data": {"limit": 2000}, "teach": {"epochs": 9}})
+
     apply(preset.stem, data=None, params=params)
+
     own = yaml.safe_load(preset.read_text("utf-8"))
     assert load_params(params).data.limit == own["data"]["limit"]
     assert load_params(params).teach.epochs == own["teach"]["epochs"]
@@ -84,7 +92,9 @@ def test_a_limit_that_was_tried_does_not_outlive_a_preset(preset: Path, params: 
 def test_a_preset_that_changes_nothing_writes_nothing(params: Path) -> None:
     apply("sample", data=None, params=params)
     before = params.stat()
+
     apply("sample", data=None, params=params)
+
     assert (params.stat().st_ino, params.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
@@ -136,6 +146,7 @@ def test_a_preset_without_data_takes_the_folder_that_is_given(params: Path) -> N
 
 def test_names_and_purposes_stand_apart() -> None:
     listed = CliRunner().invoke(module.app, ["list"], catch_exceptions=False).stdout.splitlines()
+
     assert [line.split("  ")[0] for line in listed] == [path.stem for path in PRESETS]
     assert len({len(line) - len(line.split("  ", 1)[1].lstrip()) for line in listed}) == 1
 

@@ -93,28 +93,31 @@ PATTERNS = [
 ]
 
 
-def entity(start: int, end: int) -> dict[str, Any]:
+def build_entity(start: int, end: int) -> dict[str, Any]:
     return {"start": start, "end": end, "type": "PER"}
 
 
-def jsonl_rows(split: str) -> list[Any]:
-    marks = {"entities": [entity(0, 3), entity(10, 13)], "relations": [{"head": 0, "tail": 1, "label": "None"}]}
+def build_jsonl_rows(split: str) -> list[Any]:
+    marks = {
+        "entities": [build_entity(0, 3), build_entity(10, 13)],
+        "relations": [{"head": 0, "tail": 1, "label": "None"}],
+    }
     return [{"id": f"{split}{n}", "text": f"Ada met {n} Bob 🎉", "image": f"{n}.jpg", **marks} for n in range(3)]
 
 
-def wikidiverse_rows(split: str) -> list[Any]:
+def build_wikidiverse_rows(split: str) -> list[Any]:
     return [
         [f"Ada {n} {split}", f"https://x.org/{n}.jpg", "news", [["Ada", "Person", 0, 3, ""]]] for n in range(3)
     ]
 
 
-def mnre_rows(split: str) -> list[Any]:
+def build_mnre_rows(split: str) -> list[Any]:
     ends = {"h": {"name": "Ada", "pos": [0, 1]}, "t": {"name": "Bob", "pos": [2, 3]}}
     words = ["Ada", "met", "Bob", split]
     return [{"token": words, **ends, "img_id": f"{split}{n}.jpg", "relation": "/a"} for n in range(3)]
 
 
-def twitter_rows(split: str) -> list[Any]:
+def build_twitter_rows(split: str) -> list[Any]:
     return [f"IMGID:{split}{n}\nAda\tB-PER\nFC\tI-PER\nwaves\tO\n" for n in range(3)]
 
 
@@ -131,10 +134,10 @@ def show(row: Any) -> str:
 
 
 FORMATS: dict[str, tuple[str, Callable[[str], list[Any]], Callable[[list[Any]], str]]] = {
-    "jsonl": ("{}.jsonl", jsonl_rows, as_lines),
-    "twitter": ("{}.txt", twitter_rows, lambda rows: "\n".join(map(str, rows))),
-    "wikidiverse": ("{}.json", wikidiverse_rows, lambda rows: json.dumps(rows, indent=0)),
-    "mnre": ("mnre_{}.txt", mnre_rows, as_literals),
+    "jsonl": ("{}.jsonl", build_jsonl_rows, as_lines),
+    "twitter": ("{}.txt", build_twitter_rows, lambda rows: "\n".join(map(str, rows))),
+    "wikidiverse": ("{}.json", build_wikidiverse_rows, lambda rows: json.dumps(rows, indent=0)),
+    "mnre": ("mnre_{}.txt", build_mnre_rows, as_literals),
 }
 
 
@@ -171,26 +174,32 @@ def replace_inside(value: Any, rng: random.Random) -> Any:
     return changed
 
 
-def damage_bytes(path: Path, rng: random.Random) -> None:
+def spoil_bytes(path: Path, rng: random.Random) -> None:
     content = path.read_bytes()
     at = rng.randrange(len(content) + 1)
     path.write_bytes(content[:at] + rng.choice(PIECES) + content[at + rng.choice([0, 0, 1, 3, 50]) :])
 
 
-def damage_lines(path: Path, rng: random.Random) -> None:
+def spoil_lines(path: Path, rng: random.Random) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     at = rng.randrange(len(lines) + 1)
-    ways = [lines[:at], lines[at:], lines * 2, [rng.choice(PIECES) + b"\n", *lines], lines[:at] + lines[at + 1 :]]
-    path.write_bytes(b"".join(rng.choice(ways)))
+    variants = [
+        lines[:at],
+        lines[at:],
+        lines * 2,
+        [rng.choice(PIECES) + b"\n", *lines],
+        lines[:at] + lines[at + 1 :],
+    ]
+    path.write_bytes(b"".join(rng.choice(variants)))
 
 
-def damage_encoding(path: Path, rng: random.Random) -> None:
+def spoil_encoding(path: Path, rng: random.Random) -> None:
     text = path.read_bytes().decode("utf-8", "replace")
     encoding = rng.choice(["utf-16", "utf-16-le", "utf-32", "latin-1", "cp1252", "utf-8-sig", "gb18030"])
     path.write_bytes(text.encode(encoding, "replace"))
 
 
-def damage_name(path: Path, rng: random.Random) -> None:
+def spoil_name(path: Path, rng: random.Random) -> None:
     stem, suffix = path.stem, path.suffix
     names = [
         stem.upper() + suffix,
@@ -203,26 +212,26 @@ def damage_name(path: Path, rng: random.Random) -> None:
     path.rename(path.with_name(rng.choice(names)))
 
 
-def damage_kind(path: Path, rng: random.Random) -> None:
+def spoil_kind(path: Path, rng: random.Random) -> None:
     path.unlink()
-    way = rng.choice(["empty", "folder", "link", "gone", "loop"])
-    if way == "empty":
+    replacement = rng.choice(["empty", "folder", "link", "gone", "loop"])
+    if replacement == "empty":
         path.touch()
-    elif way == "folder":
+    elif replacement == "folder":
         path.mkdir()
-    elif way != "gone":
-        path.symlink_to(path if way == "loop" else path.with_name("nowhere"))
+    elif replacement != "gone":
+        path.symlink_to(path if replacement == "loop" else path.with_name("nowhere"))
 
 
-WAYS = [
-    damage_bytes,
-    damage_bytes,
-    damage_bytes,
-    damage_lines,
-    damage_lines,
-    damage_encoding,
-    damage_name,
-    damage_kind,
+SPOILERS = [
+    spoil_bytes,
+    spoil_bytes,
+    spoil_bytes,
+    spoil_lines,
+    spoil_lines,
+    spoil_encoding,
+    spoil_name,
+    spoil_kind,
 ]
 
 
@@ -238,14 +247,14 @@ def choose_params(name: str, rng: random.Random) -> dict[str, Any]:
         "types": None,
         "unlabelled": rng.choice([(), (), ({"path": FORMATS[name][0].format("test")},)]),
     }
-    others = {
+    odd_values = {
         "path": [FORMATS[name][0].format("train"), "x" * 300, "a\0b", "", "..", "captions.jsonl"],
         "format": list(FORMATS),
         "captions": PATTERNS,
         "answers": PATTERNS,
         "types": [("PER",), ("\ud83d",), (), ("/a", "None")],
     }
-    return usual | ({odd: rng.choice(others[odd])} if odd else {})
+    return usual | ({odd: rng.choice(odd_values[odd])} if odd else {})
 
 
 def check_that_no_row_is_lost(folder: Path, dataset: Dataset) -> None:
@@ -287,7 +296,7 @@ def test_a_damaged_data_set_is_read_refused_or_explained(tmp_path: Path, name: s
         folder.mkdir()
         files = build(folder, name, rng)
         for path in rng.sample(files, rng.randint(0, 3)):
-            rng.choice(WAYS)(path, rng)
+            rng.choice(SPOILERS)(path, rng)
         data = choose_params(name, rng)
 
         try:

@@ -7,11 +7,16 @@ import pytest
 
 from cotpd.data.records import Kind
 from cotpd.errors import DataError
+from tests.builders import build_row
 
 
-def test_a_row_is_read_with_all_that_it_says(load, write, row) -> None:
-    write("train.jsonl", [row(7, image="images/a.jpg", caption="a street", knowledge={"noun": "Ada: a name"})])
+def test_a_row_is_read_with_all_that_it_says(load, write) -> None:
+    write(
+        "train.jsonl", [build_row(7, image="images/a.jpg", caption="a street", knowledge={"noun": "Ada: a name"})]
+    )
+
     [post] = load().posts["train"]
+
     assert (post.id, post.image, post.caption) == ("7", "images/a.jpg", "a street")
     assert post.knowledge == {Kind.NOUN: "Ada: a name"}
     assert [(post.get_mention(entity), entity.type) for entity in post.entities] == [
@@ -36,7 +41,9 @@ def test_tokens_may_be_given_and_then_spans_count_tokens(load, write) -> None:
             },
         ],
     )
+
     first, second = load().posts["train"]
+
     assert first.get_mention(first.entities[0]) == "New York-Times"
     assert second.get_mention(second.entities[0]) == "New  York-Times"
     assert second.text == "in the New  York-Times!"
@@ -57,7 +64,9 @@ def test_offsets_hold_with_emoji_right_to_left_and_odd_separators(load, write, t
     start = text.index(mention)
     entity = {"start": start, "end": start + len(mention), "type": "PER"}
     write("train.jsonl", [{"id": "1", "text": text, "entities": [entity]}])
+
     [post] = load().posts["train"]
+
     assert post.text == text
     assert post.get_mention(post.entities[0]) == mention
 
@@ -105,11 +114,13 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("changes", "reason", "remedy"), BAD, ids=[reason for _, reason, _ in BAD])
-def test_a_bad_row_is_set_aside_and_the_rest_is_read(load, write, row, changes, reason, remedy) -> None:
+def test_a_bad_row_is_set_aside_and_the_rest_is_read(load, write, changes, reason, remedy) -> None:
     if "entites" in changes:
         changes = {**changes, "entities": ..., "relations": ...}
-    write("train.jsonl", [row("a"), {**row("b", **changes)}, row("c")])
+    write("train.jsonl", [build_row("a"), {**build_row("b", **changes)}, build_row("c")])
+
     dataset = load()
+
     assert [post.id for post in dataset.posts["train"]] == ["a", "c"]
     [refused] = dataset.quarantine
     assert reason in refused.reason
@@ -128,25 +139,30 @@ def test_a_bad_row_is_set_aside_and_the_rest_is_read(load, write, row, changes, 
         '{"id": "b", "text": "\\ud83d"}',
     ],
 )
-def test_a_broken_line_is_set_aside(load, write, row, line: str) -> None:
-    write("train.jsonl", json.dumps(row("a")) + "\n" + line + "\r\n\n" + json.dumps(row("c")))
+def test_a_broken_line_is_set_aside(load, write, line: str) -> None:
+    write("train.jsonl", json.dumps(build_row("a")) + "\n" + line + "\r\n\n" + json.dumps(build_row("c")))
+
     dataset = load()
+
     assert [post.id for post in dataset.posts["train"]] == ["a", "c"]
     assert [refused.line for refused in dataset.quarantine] == [2]
     assert dataset.quarantine[0].model_dump_json(), "a refused row can be written to a table"
 
 
-def test_keys_that_are_not_read_are_named_in_a_warning(load, write, row) -> None:
-    write("train.jsonl", [row(lang="en")])
+def test_keys_that_are_not_read_are_named_in_a_warning(load, write) -> None:
+    write("train.jsonl", [build_row(lang="en")])
+
     assert any("lang" in warning for warning in load().stats["warnings"])
 
 
 def test_a_file_that_is_not_utf8_is_refused_with_line_and_offset(load, write) -> None:
     write("train.jsonl", b'{"id": "1", "text": "ok"}\n{"id": "2", "text": "caf\xe9"}\n')
+
     with pytest.raises(DataError, match=r"train\.jsonl:2: not UTF-8: byte 0xe9 at offset 50"):
         load()
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(load, write) -> None:
     write("train.jsonl", b'\xef\xbb\xbf{"id": "1", "text": "Ada"}\n')
+
     assert load().posts["train"][0].id == "1"

@@ -3,6 +3,7 @@
 import pytest
 
 from cotpd.errors import DataError
+from tests.builders import build_row
 
 ENTITY = {"start": 0, "end": 3, "type": "PER"}
 RELATION = {"head": 0, "tail": 1, "label": "None"}
@@ -13,26 +14,26 @@ def rename(row: dict, old: str, new: str) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("right", "other"),
+    ("right", "foreign"),
     [
         *[("type", key) for key in ("label", "tag", "labels", "class", "category", "entity_group", "Type", "typ")],
         *[("start", key) for key in ("begin", "from", "startOffset", "start_char", "START", "strat")],
         *[("end", key) for key in ("stop", "to", "endOffset", "end_char", "End")],
     ],
 )
-def test_a_key_of_another_tool_in_an_entity_is_refused_with_the_right_one(load, write, row, right, other) -> None:
-    write("train.jsonl", [row("a"), row("b", entities=[rename(ENTITY, right, other)], relations=[])])
+def test_a_key_of_another_tool_in_an_entity_is_refused_with_the_right_one(load, write, right, foreign) -> None:
+    write("train.jsonl", [build_row("a"), build_row("b", entities=[rename(ENTITY, right, foreign)], relations=[])])
 
     dataset = load()
 
     assert [post.id for post in dataset.posts["train"]] == ["a"]
     [refused] = dataset.quarantine
-    assert refused.reason == f"unknown key {other!r} in an entity; did you mean {right!r}?"
+    assert refused.reason == f"unknown key {foreign!r} in an entity; did you mean {right!r}?"
     assert refused.remedy == f"Rename it to {right!r}."
 
 
 @pytest.mark.parametrize(
-    ("right", "other"),
+    ("right", "foreign"),
     [
         ("label", "type"),
         ("label", "relation"),
@@ -42,16 +43,16 @@ def test_a_key_of_another_tool_in_an_entity_is_refused_with_the_right_one(load, 
         ("tail", "obj"),
     ],
 )
-def test_a_key_of_another_tool_in_a_relation_is_refused_with_the_right_one(load, write, row, right, other) -> None:
-    write("train.jsonl", [row("a"), row("b", relations=[rename(RELATION, right, other)])])
+def test_a_key_of_another_tool_in_a_relation_is_refused_with_the_right_one(load, write, right, foreign) -> None:
+    write("train.jsonl", [build_row("a"), build_row("b", relations=[rename(RELATION, right, foreign)])])
 
     [refused] = load().quarantine
 
-    assert refused.reason == f"unknown key {other!r} in a relation; did you mean {right!r}?"
+    assert refused.reason == f"unknown key {foreign!r} in a relation; did you mean {right!r}?"
 
 
-def test_a_key_that_fits_nothing_is_refused_with_those_that_do(load, write, row) -> None:
-    write("train.jsonl", [row("a"), row("b", entities=[ENTITY | {"colour": "red"}], relations=[])])
+def test_a_key_that_fits_nothing_is_refused_with_those_that_do(load, write) -> None:
+    write("train.jsonl", [build_row("a"), build_row("b", entities=[ENTITY | {"colour": "red"}], relations=[])])
 
     [refused] = load().quarantine
 
@@ -76,8 +77,8 @@ def test_a_key_that_fits_nothing_is_refused_with_those_that_do(load, write, row)
         ("relation", "/a"),
     ],
 )
-def test_a_row_that_keeps_its_annotation_under_another_key_is_refused(load, write, row, key, value) -> None:
-    write("train.jsonl", [row("a"), row("b", entities=..., **{key: value})])
+def test_a_row_that_keeps_its_annotation_under_another_key_is_refused(load, write, key, value) -> None:
+    write("train.jsonl", [build_row("a"), build_row("b", entities=..., **{key: value})])
 
     [refused] = load().quarantine
 
@@ -85,7 +86,7 @@ def test_a_row_that_keeps_its_annotation_under_another_key_is_refused(load, writ
     assert "entities" in refused.remedy
 
 
-def test_other_keys_of_a_row_are_left_alone_and_named(load, write, row) -> None:
+def test_other_keys_of_a_row_are_left_alone_and_named(load, write) -> None:
     extras = {
         "lang": "en",
         "user": {"id": 7},
@@ -98,7 +99,7 @@ def test_other_keys_of_a_row_are_left_alone_and_named(load, write, row) -> None:
         "lang_tag": "en",
         "annotator": "z",
     }
-    write("train.jsonl", [row(1, **extras)])
+    write("train.jsonl", [build_row(1, **extras)])
 
     dataset = load()
 
@@ -116,14 +117,16 @@ def test_a_key_given_twice_is_refused(load, write) -> None:
     assert refused.reason == "the key 'entities' is given twice"
 
 
-def test_entities_without_types_beside_typed_ones_are_noted(load, write, row) -> None:
-    write("train.jsonl", [row(1, entities=[{"start": 0, "end": 3}, {"start": 11, "end": 17, "type": "LOC"}])])
+def test_entities_without_types_beside_typed_ones_are_noted(load, write) -> None:
+    write(
+        "train.jsonl", [build_row(1, entities=[{"start": 0, "end": 3}, {"start": 11, "end": 17, "type": "LOC"}])]
+    )
 
     assert "train: 1 entities have no type; NER does not learn them" in load().stats["warnings"]
 
 
-def test_a_training_split_that_marks_nothing_is_noted(load, write, row) -> None:
-    write("train.jsonl", [row(1, entities=..., relations=...)])
+def test_a_training_split_that_marks_nothing_is_noted(load, write) -> None:
+    write("train.jsonl", [build_row(1, entities=..., relations=...)])
 
     assert any("there is nothing to learn" in warning for warning in load().stats["warnings"])
 
@@ -137,13 +140,13 @@ def test_a_training_split_that_marks_nothing_is_noted(load, write, row) -> None:
     ],
 )
 def test_prepare_stops_where_the_labels_of_the_task_are_missing(
-    write, row, tmp_path, monkeypatch, task: str, changes: dict, expected: str
+    write, tmp_path, monkeypatch, task: str, changes: dict, expected: str
 ) -> None:
     from cotpd.config import Params
     from steps.prepare import run
 
     monkeypatch.chdir(tmp_path)
-    write("posts/train.jsonl", [row(1, **changes)])
+    write("posts/train.jsonl", [build_row(1, **changes)])
 
     with pytest.raises(DataError, match=expected):
         run(Params.model_validate({"task": task, "data": {"path": "posts"}}))

@@ -19,7 +19,9 @@ def test_pairs_of_one_post_are_grouped_and_nested_mentions_kept(load, write) -> 
     write("mnre_train.txt", pair() + pair(image="2.jpg") + pair((0, 2), (0, 1), "/org/per/named") + "\n")
     write("mnre_val.txt", pair(image="3.jpg", tokens=[*TOKENS, "!"]))
     write("BLIP_train.txt", "{'img_id': '1.jpg', 'text': 'a ball'}\n{'img_id': '2.jpg', 'text': ''}\n")
+
     dataset = load(captions="BLIP_{split}.txt")
+
     first, second = dataset.posts["train"]
     assert [(e.start, e.end, e.type) for e in first.entities] == [(0, 1, None), (0, 2, None), (3, 4, None)]
     assert [(r.head, r.tail, r.label) for r in first.relations] == [(1, 2, "None"), (1, 0, "/org/per/named")]
@@ -31,13 +33,16 @@ def test_pairs_of_one_post_are_grouped_and_nested_mentions_kept(load, write) -> 
 def test_a_test_file_is_read_as_val_is(load, write) -> None:
     for name in ("mnre_train.txt", "mnre_val.txt", "mnre_test.txt"):
         write(name, pair(image=f"{name}.jpg", tokens=[*TOKENS, name]))
+
     assert list(load().posts) == ["train", "valid", "test"]
 
 
 def test_the_release_lists_its_labels_and_a_pair_outside_them_is_set_aside(load, write) -> None:
     write("mnre_train.txt", pair() + pair((3, 4), (5, 6), "/typo") + pair((3, 4), (5, 6), "/b"))
     write("relations.json", json.dumps({"/b": 2, "None": 0, "/a": 1}))
+
     dataset = load()
+
     assert dataset.labels == ("None", "/a", "/b")
     assert len(dataset.posts["train"][0].relations) == 2
     assert [(row.line, "/typo" in row.reason) for row in dataset.quarantine] == [(2, True)]
@@ -67,7 +72,9 @@ def test_the_release_lists_its_labels_and_a_pair_outside_them_is_set_aside(load,
 )
 def test_a_bad_line_is_set_aside(load, write, line: str, reason: str) -> None:
     write("mnre_train.txt", pair() + line + pair(image="2.jpg"))
+
     dataset = load()
+
     assert [post.id for post in dataset.posts["train"]] == ["1", "2"]
     [refused] = dataset.quarantine
     assert reason in refused.reason
@@ -77,7 +84,9 @@ def test_a_bad_line_is_set_aside(load, write, line: str, reason: str) -> None:
 @pytest.mark.parametrize("second", [pair(relation="/x"), pair((0, 2), (0, 2))])
 def test_a_post_that_contradicts_itself_is_set_aside(load, write, second: str) -> None:
     write("mnre_train.txt", pair(image="0.jpg") + pair() + second)
+
     dataset = load()
+
     assert [post.id for post in dataset.posts["train"]] == ["0"]
     assert [row.id for row in dataset.quarantine] == ["1"]
 

@@ -7,22 +7,22 @@ import pytest
 PARTY = "🎉 Leo met Zoë of Rome"
 
 
-def post(start: int, end: int, text: str = PARTY, post_id: str = "1") -> dict:
+def build_marked_row(start: int, end: int, text: str = PARTY, post_id: str = "1") -> dict:
     return {"id": post_id, "text": text, "entities": [{"start": start, "end": end, "type": "PER"}]}
 
 
-def mention(dataset) -> str:
-    [only] = dataset.posts["train"]
-    return only.get_mention(only.entities[0])
+def read_mention(dataset) -> str:
+    [post] = dataset.posts["train"]
+    return post.get_mention(post.entities[0])
 
 
 @pytest.mark.parametrize("surface", ["Leo Roy", "Leo\nRoy"])
 def test_a_span_that_agrees_with_its_text_is_read(load, write, surface: str) -> None:
-    row = post(2, 9, "🎉 Leo Roy")
+    row = build_marked_row(2, 9, "🎉 Leo Roy")
     row["entities"][0]["text"] = surface
     write("train.jsonl", [row])
 
-    assert mention(load()) == "Leo Roy"
+    assert read_mention(load()) == "Leo Roy"
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ def test_a_span_that_agrees_with_its_text_is_read(load, write, surface: str) -> 
 def test_a_span_that_contradicts_its_text_is_refused_with_how_it_was_counted(
     load, write, start: int, end: int, surface: str, reason: str
 ) -> None:
-    row = post(start, end)
+    row = build_marked_row(start, end)
     row["entities"][0]["text"] = surface
-    write("train.jsonl", [post(2, 5, "🎉 Leo", "0"), row])
+    write("train.jsonl", [build_marked_row(2, 5, "🎉 Leo", "0"), row])
 
     [refused] = load().quarantine
 
@@ -52,12 +52,12 @@ def test_a_span_that_contradicts_its_text_is_refused_with_how_it_was_counted(
 @pytest.mark.parametrize(("unit", "start", "end"), [("characters", 10, 13), ("utf16", 11, 14), ("bytes", 13, 17)])
 @pytest.mark.parametrize("spelt", [True, False])
 def test_offsets_are_read_in_the_unit_that_is_named(load, write, unit, start, end, spelt: bool) -> None:
-    row = post(start, end)
+    row = build_marked_row(start, end)
     if spelt:
         row["entities"][0]["text"] = "Zoë"
     write("train.jsonl", [row])
 
-    assert mention(load(offsets=unit)) == "Zoë"
+    assert read_mention(load(offsets=unit)) == "Zoë"
 
 
 @pytest.mark.parametrize(("unit", "start", "end"), [("utf16", 11, 14), ("bytes", 13, 17)])
@@ -65,11 +65,11 @@ def test_offsets_of_wikidiverse_are_read_so_too(load, write, unit: str, start: i
     write("train.json", json.dumps([[PARTY, "", "", [["Zoë", "Person", start, end, ""]]]]))
 
     assert "counted in" in load(require_train=False).quarantine[0].reason
-    assert mention(load(offsets=unit)) == "Zoë"
+    assert read_mention(load(offsets=unit)) == "Zoë"
 
 
 def test_without_its_text_a_span_inside_words_is_asked_about_and_the_other_rows_are_doubted(load, write) -> None:
-    write("train.jsonl", [post(3, 6), post(2, 5, "🎉 A B C Leo", "2")])
+    write("train.jsonl", [build_marked_row(3, 6), build_marked_row(2, 5, "🎉 A B C Leo", "2")])
 
     dataset = load(require_train=False)
 
@@ -80,14 +80,14 @@ def test_without_its_text_a_span_inside_words_is_asked_about_and_the_other_rows_
 
 @pytest.mark.parametrize(("start", "end", "reason"), [(1, 6, "inside a character"), (3, 99, "lies outside")])
 def test_a_border_that_the_unit_does_not_have_is_refused(load, write, start: int, end: int, reason: str) -> None:
-    write("train.jsonl", [post(start, end)])
+    write("train.jsonl", [build_marked_row(start, end)])
 
     assert reason in load(require_train=False, offsets="utf16").quarantine[0].reason
 
 
 @pytest.mark.parametrize("value", [0.0, 0.9, True, None, "x", [0], 10**30])
 def test_what_is_no_whole_number_is_no_offset(load, write, value: object) -> None:
-    row = post(2, 5)
+    row = build_marked_row(2, 5)
     row["entities"][0]["start"] = value
     write("train.jsonl", [row])
 
@@ -101,5 +101,5 @@ def test_with_tokens_the_text_of_an_entity_is_checked_word_by_word(load, write) 
 
     dataset = load()
 
-    assert mention(dataset) == "New York"
+    assert read_mention(dataset) == "New York"
     assert dataset.quarantine[0].reason == "an entity marks the words 'at', not 'New'"

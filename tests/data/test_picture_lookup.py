@@ -58,6 +58,7 @@ def test_a_name_written_on_another_system_is_matched_where_exactly_one_file_fits
 
 def test_accents_are_matched_however_they_are_composed(folder: Path) -> None:
     (folder / "images/cafe\u0301.jpg").write_bytes(b"x")
+
     assert PictureLookup(folder).find("images/caf\u00e9.jpg") == "images/cafe\u0301.jpg"
 
 
@@ -88,6 +89,7 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(folder: Path, link: str)
 
 def test_a_link_that_stays_inside_is_followed(folder: Path) -> None:
     (folder / "images/again.jpg").symlink_to("a.JPG")
+
     assert PictureFolder(folder).locate("images/again.jpg").is_file()
 
 
@@ -103,6 +105,7 @@ def test_the_folder_that_the_parameter_names_may_lie_elsewhere(folder: Path, lin
 def test_a_link_in_an_allowed_folder_leads_no_further(folder: Path) -> None:
     (folder.parent / "third.jpg").write_bytes(b"x")
     (folder.parent / "other/out.jpg").symlink_to(folder.parent / "third.jpg")
+
     with pytest.raises(UnreadableError, match="outside"):
         PictureFolder(folder, "../other").locate("../other/out.jpg")
 
@@ -120,12 +123,14 @@ def test_a_dangling_link_is_named_with_where_it_leads(folder: Path) -> None:
 def test_a_circle_of_links_is_a_reason(folder: Path) -> None:
     (folder / "images/one.jpg").symlink_to("two.jpg")
     (folder / "images/two.jpg").symlink_to("one.jpg")
+
     with pytest.raises(UnreadableError, match=r"images/one.jpg"):
         PictureFolder(folder).locate("images/one.jpg")
 
 
 def test_a_pipe_is_no_picture(folder: Path) -> None:
     os.mkfifo(folder / "images/pipe.jpg")
+
     with pytest.raises(UnreadableError, match="no such picture"):
         PictureFolder(folder).locate("images/pipe.jpg")
 
@@ -145,6 +150,7 @@ def test_the_digest_follows_the_content_and_not_the_name(folder: Path) -> None:
 def test_a_link_that_dvc_would_stumble_over_is_named_before(folder: Path) -> None:
     refuse_broken_links(PictureFolder(folder))
     (folder / "images/Sub/gone.jpg").symlink_to("nowhere.jpg")
+
     with pytest.raises(DataError, match=r"gone\.jpg is a link to nowhere\.jpg, which is not there"):
         refuse_broken_links(PictureFolder(folder))
     with pytest.raises(DataError, match=r"data\.pictures: .*photos: there is no such folder"):

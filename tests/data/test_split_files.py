@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cotpd.errors import DataError
+from tests.builders import build_row
 
 TWITTER = "IMGID:1\nAda\tB-PER\n\n"
 PAIR = (
@@ -27,9 +28,9 @@ SENTENCE = ["Ada waves", "", "", [["Ada", "Person", 0, 3, ""]]]
 )
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_a_damaged_file_is_read_as_its_siblings_are(load, write, name, first, second, split) -> None:
-    other = {"train": "val", "val": "train"}[split]
+    sibling = {"train": "val", "val": "train"}[split]
     write(name.format(split), second)
-    write(name.format(other), first)
+    write(name.format(sibling), first)
 
     dataset = load(require_train=False)
 
@@ -52,16 +53,16 @@ def test_a_damaged_file_is_read_as_its_siblings_are(load, write, name, first, se
         ("my_valid.jsonl.bak", b'{"id": "2", "text": "Bob"}\n', r"it ends in \.bak, not in \.jsonl"),
     ],
 )
-def test_a_split_that_cannot_be_read_is_refused(load, write, row, name: str, content: bytes, reason: str) -> None:
-    write("train.jsonl", [row(1)])
+def test_a_split_that_cannot_be_read_is_refused(load, write, name: str, content: bytes, reason: str) -> None:
+    write("train.jsonl", [build_row(1)])
     write(name, content)
 
     with pytest.raises(DataError, match=rf"{name.split('/')[0]} is named after the valid split.*{reason}"):
         load()
 
 
-def test_a_link_to_nothing_is_refused(load, write, row, tmp_path) -> None:
-    write("train.jsonl", [row(1)])
+def test_a_link_to_nothing_is_refused(load, write, tmp_path) -> None:
+    write("train.jsonl", [build_row(1)])
     (tmp_path / "test.jsonl").symlink_to(tmp_path / "gone.jsonl")
 
     with pytest.raises(DataError, match=r"test\.jsonl is named after the test split.*a link to nothing"):
@@ -71,23 +72,23 @@ def test_a_link_to_nothing_is_refused(load, write, row, tmp_path) -> None:
 @pytest.mark.parametrize(
     "name", ["Valid.jsonl", "VALIDATION.JSONL", "dev.Jsonl", "development.jsonl", "myVal.jsonl"]
 )
-def test_a_split_is_known_in_any_case_and_by_its_other_names(load, write, row, name: str) -> None:
-    write("Train.jsonl", [row(1)])
-    write(name, [row(2)])
+def test_a_split_is_known_in_any_case_and_by_its_other_names(load, write, name: str) -> None:
+    write("Train.jsonl", [build_row(1)])
+    write(name, [build_row(2)])
 
     assert list(load().posts) == ["train", "valid"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf"])
-def test_an_empty_split_is_a_problem(load, write, row, content: bytes) -> None:
-    write("train.jsonl", [row(1)])
+def test_an_empty_split_is_a_problem(load, write, content: bytes) -> None:
+    write("train.jsonl", [build_row(1)])
     write("valid.jsonl", content)
 
     assert [(row.file, row.reason) for row in load().quarantine] == [("valid.jsonl", "the file holds no post")]
 
 
-def test_what_stands_beside_the_splits_is_left_alone_and_named(load, write, row) -> None:
-    write("train.jsonl", [row(1)])
+def test_what_stands_beside_the_splits_is_left_alone_and_named(load, write) -> None:
+    write("train.jsonl", [build_row(1)])
     for name in (
         "train_old.jsonl",
         "train.csv",
@@ -105,8 +106,8 @@ def test_what_stands_beside_the_splits_is_left_alone_and_named(load, write, row)
     assert "not read: test_train.jsonl, train.csv, train_old.jsonl" in dataset.stats["warnings"]
 
 
-def test_captions_by_split_are_no_splits(load, write, row) -> None:
-    write("train.jsonl", [row(1)])
+def test_captions_by_split_are_no_splits(load, write) -> None:
+    write("train.jsonl", [build_row(1)])
     write("captions_train.jsonl", [{"id": "1", "caption": "a cat"}])
     write("captions_test.jsonl", [{"id": "9", "caption": "a dog"}])
 
@@ -124,9 +125,9 @@ def test_released_captions_beside_pairs_are_no_splits(load, write) -> None:
     assert list(load().posts) == ["train"]
 
 
-@pytest.mark.parametrize("rest", ['[["Bob", "", "", []]]', "null", "]", "{}"])
-def test_what_stands_behind_the_list_of_rows_is_refused(load, write, rest: str) -> None:
-    write("train.json", json.dumps([SENTENCE]) + "\n" + rest)
+@pytest.mark.parametrize("tail", ['[["Bob", "", "", []]]', "null", "]", "{}"])
+def test_what_stands_behind_the_list_of_rows_is_refused(load, write, tail: str) -> None:
+    write("train.json", json.dumps([SENTENCE]) + "\n" + tail)
 
     with pytest.raises(DataError, match=r"train\.json:2: .* behind the end of the list"):
         load()
@@ -140,9 +141,9 @@ def test_what_was_seen_is_named_where_nothing_is_recognised(load, write) -> None
         load()
 
 
-def test_a_split_of_which_nothing_can_be_used_is_noted(load, write, row) -> None:
-    write("train.jsonl", [row(1)])
-    write("valid.jsonl", [row(2, label=[[0, 3, "PER"]])])
+def test_a_split_of_which_nothing_can_be_used_is_noted(load, write) -> None:
+    write("train.jsonl", [build_row(1)])
+    write("valid.jsonl", [build_row(2, label=[[0, 3, "PER"]])])
 
     dataset = load()
 

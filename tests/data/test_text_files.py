@@ -5,6 +5,7 @@ import gzip
 import pytest
 
 from cotpd.errors import DataError
+from tests.builders import build_row
 
 POSTS = '{"id": "1", "text": "Zoë waves"}\n{"id": "2", "text": "東京 は 晴れ"}\n'
 BLOCKS = "IMGID:1\nZoë\tB-PER\n東京\tB-LOC\n\n"
@@ -51,8 +52,8 @@ def test_other_encodings_and_packed_files_are_named(
     assert remedy in caught.value.remedy
 
 
-def test_a_companion_in_wide_unicode_is_named_too(load, write, row) -> None:
-    write("train.jsonl", [row(1)])
+def test_a_companion_in_wide_unicode_is_named_too(load, write) -> None:
+    write("train.jsonl", [build_row(1)])
     write("captions.jsonl", '{"id": "1", "caption": "a cat"}'.encode("utf-16"))
 
     with pytest.raises(DataError, match=r"captions\.jsonl: the text is UTF-16"):

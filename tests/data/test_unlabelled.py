@@ -35,8 +35,10 @@ def test_labels_are_left_at_the_door(tmp_path: Path) -> None:
         {"start": 0, "end": 4, "type": "PER"}]}])  # fmt: skip
     write(tmp_path / "mine/pairs.jsonl", [
         {"id": "1", "text": "Emmy likes Paris", "entities": entities, "relations": relations}])  # fmt: skip
-    found = read(tmp_path, {"path": "more"}, {"path": "pairs.jsonl"})
-    plain, pair = found.posts
+
+    unlabelled = read(tmp_path, {"path": "more"}, {"path": "pairs.jsonl"})
+
+    plain, pair = unlabelled.posts
     assert plain.entities == ()
     assert [entity.type for entity in pair.entities] == [None, None]
     assert [relation.label for relation in pair.relations] == [""]
@@ -49,16 +51,20 @@ def test_a_text_that_is_labelled_or_tested_on_is_left_out_and_every_other_is_tak
     rows = [{"id": str(number), "text": text} for number, text in enumerate(texts)]
     write(tmp_path / "mine/more/train.jsonl", rows[:4])
     write(tmp_path / "mine/more/test.jsonl", rows[4:])
-    found = read(tmp_path, {"path": "more"})
-    assert [post.text for post in found.posts] == ["Emmy sings", "Lise swims"]
-    assert found.stats == {"more": {"posts": 2, "left_out": 3}}
+
+    unlabelled = read(tmp_path, {"path": "more"})
+
+    assert [post.text for post in unlabelled.posts] == ["Emmy sings", "Lise swims"]
+    assert unlabelled.stats == {"more": {"posts": 2, "left_out": 3}}
 
 
 def test_pictures_are_found_from_the_folder_of_the_data(tmp_path: Path) -> None:
     write(tmp_path / "mine/more/train.jsonl", [{"id": "1", "text": "Emmy sings", "image": "images/a.jpg"}])
     (tmp_path / "mine/more/images").mkdir()
     (tmp_path / "mine/more/images/a.jpg").write_bytes(b"x")
+
     (post,) = read(tmp_path, {"path": "more"}).posts
+
     assert post.image == "more/images/a.jpg"
     assert (tmp_path / "mine" / post.image).is_file()
 
@@ -66,8 +72,10 @@ def test_pictures_are_found_from_the_folder_of_the_data(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_quarantined_and_what_is_not_there_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/more.jsonl").write_text('{"id": "1", "text": "Emmy sings"}\n{"id": "2"}\n')
-    found = read(tmp_path, {"path": "more.jsonl"})
-    assert len(found.posts) == 1
-    assert [row.line for row in found.quarantine] == [2]
+
+    unlabelled = read(tmp_path, {"path": "more.jsonl"})
+
+    assert len(unlabelled.posts) == 1
+    assert [row.line for row in unlabelled.quarantine] == [2]
     with pytest.raises(DataError, match="mine/absent: there is no such"):
         read(tmp_path, {"path": "absent"})

@@ -18,7 +18,7 @@ POSTS = {
 EVERY = [post for posts in POSTS.values() for post in posts]
 
 
-def words(post: dict) -> frozenset[str]:
+def split_words(post: dict) -> frozenset[str]:
     return frozenset(token.text.casefold() for token in tokenize(post["text"]))
 
 
@@ -32,9 +32,10 @@ def test_it_is_as_large_as_promised() -> None:
 def test_ids_and_texts_are_unique_and_no_split_holds_a_near_copy_of_anothers_post() -> None:
     assert len({post["id"] for post in EVERY}) == len(EVERY)
     assert len({post["text"].casefold() for post in EVERY}) == len(EVERY)
-    for one, other in itertools.combinations(SPLITS, 2):
-        for a, b in itertools.product(POSTS[one], POSTS[other]):
-            assert len(words(a) & words(b)) <= 0.6 * len(words(a) | words(b)), (a["id"], b["id"])
+    for first, second in itertools.combinations(SPLITS, 2):
+        for a, b in itertools.product(POSTS[first], POSTS[second]):
+            shared, united = split_words(a) & split_words(b), split_words(a) | split_words(b)
+            assert len(shared) <= 0.6 * len(united), (a["id"], b["id"])
 
 
 @pytest.mark.parametrize("post", EVERY, ids=[post["id"] for post in EVERY])
@@ -42,6 +43,7 @@ def test_annotation_is_consistent(post: dict) -> None:
     starts = {token.start for token in tokenize(post["text"])}
     ends = {token.end for token in tokenize(post["text"])}
     at = 0
+
     for entity in post["entities"]:
         assert entity["type"] in {"PER", "LOC", "ORG", "MISC"}
         assert entity["start"] >= at, "entities are sorted and do not overlap"
@@ -58,16 +60,19 @@ def test_annotation_is_consistent(post: dict) -> None:
 
 
 def test_labels_and_types_of_valid_and_test_occur_in_train() -> None:
-    known = {relation["label"] for post in POSTS["train"] for relation in post["relations"]}
-    assert {relation["label"] for post in EVERY for relation in post["relations"]} <= known
-    assert len(known) >= 10
+    trained = {relation["label"] for post in POSTS["train"] for relation in post["relations"]}
+
+    assert {relation["label"] for post in EVERY for relation in post["relations"]} <= trained
+    assert len(trained) >= 10
 
 
 @pytest.mark.parametrize("image", sorted({post["image"] for post in EVERY}))
 def test_pictures_are_photographs_of_modest_size_and_their_licence_is_stated(image: str) -> None:
     path = SAMPLE / image
+
     with Image.open(path) as picture:
         picture.load()
         assert max(picture.size) <= 800
+
     assert path.stat().st_size < 300_000
     assert path.name in (SAMPLE / "README.md").read_text("utf-8")

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from cotpd.cli.data import SHOWN, app
 from cotpd.data.readers import FORMATS
 from cotpd.errors import ConfigError, DataError
+from tests.builders import build_row
 
 
 @pytest.fixture
@@ -18,10 +19,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
 
 
-def test_a_good_data_set_is_counted(run, write, row) -> None:
-    write("set/train.jsonl", [row(1), row(2)])
-    write("set/test.jsonl", [row(3)])
+def test_a_good_data_set_is_counted(run, write) -> None:
+    write("set/train.jsonl", [build_row(1), build_row(2)])
+    write("set/test.jsonl", [build_row(3)])
+
     result = run("check", "set")
+
     assert result.exit_code == 0, result.output
     lines = {
         line.split("│")[1].strip(): line.split("│")[2:4] for line in result.output.splitlines() if "│" in line
@@ -32,9 +35,11 @@ def test_a_good_data_set_is_counted(run, write, row) -> None:
     assert "no problems" in result.output
 
 
-def test_problems_are_listed_by_file_and_line_and_cut_short(run, write, row) -> None:
-    write("set/train.jsonl", [row(1), *({"id": str(n)} for n in range(2, SHOWN + 5))])
+def test_problems_are_listed_by_file_and_line_and_cut_short(run, write) -> None:
+    write("set/train.jsonl", [build_row(1), *({"id": str(n)} for n in range(2, SHOWN + 5))])
+
     result = run("check", "set")
+
     assert result.exit_code == 1
     assert "set/train.jsonl:2: missing: text" in result.output
     assert result.output.count("missing: text") == SHOWN
@@ -42,33 +47,41 @@ def test_problems_are_listed_by_file_and_line_and_cut_short(run, write, row) -> 
     assert run("check", "set", "--all").output.count("missing: text") == SHOWN + 3
 
 
-def test_a_single_split_can_be_checked(run, write, row) -> None:
-    write("test.jsonl", [row(1)])
+def test_a_single_split_can_be_checked(run, write) -> None:
+    write("test.jsonl", [build_row(1)])
+
     assert run("check", "test.jsonl").exit_code == 0
 
 
-def test_json_holds_counts_and_problems(run, write, row) -> None:
-    write("set/train.jsonl", [row(1), {"id": "2"}])
+def test_json_holds_counts_and_problems(run, write) -> None:
+    write("set/train.jsonl", [build_row(1), {"id": "2"}])
     write("set/captions.jsonl", [{"id": "1", "caption": "a cat"}])
+
     result = run("check", "set", "--json", "--captions", "captions.jsonl")
-    found = json.loads(result.output)
+
+    report = json.loads(result.output)
     assert result.exit_code == 1
-    assert found["splits"]["train"]["with_caption"] == 1
-    assert found["captions"]["read"] == 1
-    assert [(p["file"], p["line"], p["id"]) for p in found["problems"]] == [("set/train.jsonl", 2, "2")]
+    assert report["splits"]["train"]["with_caption"] == 1
+    assert report["captions"]["read"] == 1
+    assert [(p["file"], p["line"], p["id"]) for p in report["problems"]] == [("set/train.jsonl", 2, "2")]
 
 
-def test_text_in_a_problem_is_printed_as_it_stands(run, write, row) -> None:
+def test_text_in_a_problem_is_printed_as_it_stands(run, write) -> None:
     write(
         "train.jsonl",
-        [row(1), row(2, entities=[{"start": 0, "end": 3, "type": "[red]"}], relations=[], txt=1, text=...)],
+        [
+            build_row(1),
+            build_row(2, entities=[{"start": 0, "end": 3, "type": "[red]"}], relations=[], txt=1, text=...),
+        ],
     )
+
     assert "did you mean 'text'" in run("check", ".").output
 
 
-def test_without_a_path_the_data_set_of_params_is_checked(run, write, row) -> None:
-    write("own/train.jsonl", [row(1)])
+def test_without_a_path_the_data_set_of_params_is_checked(run, write) -> None:
+    write("own/train.jsonl", [build_row(1)])
     write("params.yaml", "data: {path: own}\n")
+
     assert run("check").exit_code == 0
 
 
@@ -78,12 +91,14 @@ def test_without_a_path_the_data_set_of_params_is_checked(run, write, row) -> No
 )
 def test_what_cannot_be_read_is_an_error_with_a_remedy(run, arguments: list[str], error: type) -> None:
     result = run("check", *arguments)
+
     assert isinstance(result.exception, error)
     assert result.exception.remedy
 
 
 def test_formats_shows_an_example_of_each(run) -> None:
     output = run("formats").output
+
     for form in FORMATS.values():
         assert form.title in output
 
@@ -105,8 +120,8 @@ def test_the_examples_shown_are_read_by_their_readers(tmp_path: Path) -> None:
         assert post.entities, form.name
 
 
-def test_missing_pictures_are_no_refused_rows_but_a_problem_that_is_named(run, write, row) -> None:
-    write("set/train.jsonl", [row(n, image=f"images/{n}.jpg") for n in range(20)])
+def test_missing_pictures_are_no_refused_rows_but_a_problem_that_is_named(run, write) -> None:
+    write("set/train.jsonl", [build_row(n, image=f"images/{n}.jpg") for n in range(20)])
     write("set/images/other.jpg", "x")
 
     result = run("check", "set")
@@ -119,8 +134,9 @@ def test_missing_pictures_are_no_refused_rows_but_a_problem_that_is_named(run, w
     assert result.exit_code == 0
 
 
-def test_pictures_whose_names_differ_in_case_alone_are_at_hand(run, write, row) -> None:
-    write("set/train.jsonl", [row(n, image=f"images/{n}.jpg") for n in range(5)])
+def test_pictures_whose_names_differ_in_case_alone_are_at_hand(run, write) -> None:
+    write("set/train.jsonl", [build_row(n, image=f"images/{n}.jpg") for n in range(5)])
     for n in range(5):
         write(f"set/images/{n}.JPG", "x")
+
     assert "no problems" in run("check", "set").output
