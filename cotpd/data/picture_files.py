@@ -54,7 +54,7 @@ class PictureFolder:
             path = self.root / name
             if "\\" in name and not path.is_file():
                 path = self.root / name.replace("\\", "/")
-            self._refuse_outside(name, self._follow_links(name, path))
+            self._refuse_outside(name, self._resolve_links(name, path))
             _refuse_unusable(name, path)
         except (OSError, ValueError, RuntimeError) as error:  # no access, a NUL in the name, a circle of links
             raise UnreadableError(f"{name}: cannot be read ({error}): mend its name or permissions") from None
@@ -67,7 +67,7 @@ class PictureFolder:
         except (UnreadableError, OSError):
             return None
 
-    def _follow_links(self, name: str, path: Path) -> Path:
+    def _resolve_links(self, name: str, path: Path) -> Path:
         """Return the target of a path; a link on the way that leads to nothing is named in the error."""
         try:
             return path.resolve(strict=True)

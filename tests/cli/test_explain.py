@@ -11,8 +11,7 @@ from cotpd.cli import explain as module
 from cotpd.data.records import Caption, Kind, Knowledge
 from cotpd.data.tables import write_table
 from cotpd.errors import CotpdError, DataError
-from tests.student.conftest import make_posts
-from tests.student.test_attention import make_student
+from tests.builders import build_posts, build_student
 
 app = typer.Typer()
 app.command()(module.explain)
@@ -29,30 +28,27 @@ def project(encoder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COTPD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "110")
-    make_student(str(encoder)).save("models/student")
-    make_student(str(encoder), views=("text",), prompt_length=0).save("models/baseline")
-    make_student(str(encoder), "re").save("models/re")
-    posts = make_posts(12)
+    build_student(encoder).save("models/student")
+    build_student(encoder, views=("text",), prompt_length=0).save("models/baseline")
+    build_student(encoder, "re").save("models/re")
+    posts = build_posts(12)
     write_table("data/prepared/train.jsonl", posts)
     captions = [
         Caption(id=post.id, image="x.jpg", caption=f"picture {post.id}", backend="tags") for post in posts[1:]
     ]
     write_table("data/validated/captions.jsonl", captions)
-    said = [Knowledge(id=post.id, kind=Kind.NOUN, text="acme is a [firm]. " + "long " * 60) for post in posts]
-    write_table("data/validated/knowledge.jsonl", said)
+    knowledge = [Knowledge(id=post.id, kind=Kind.NOUN, text="acme is a [firm]. " + "long " * 60) for post in posts]
+    write_table("data/validated/knowledge.jsonl", knowledge)
     return tmp_path
 
 
 def test_each_mention_comes_with_training_posts_their_chains_and_the_attention(project):
     out = run("--model", "models/student", "--nearest", "2", POST)
 
-    found = [
-        json.loads(line)
-        for line in run("--model", "models/student", "--nearest", "2", "--json", POST).splitlines()
-    ]
+    rows = run("--model", "models/student", "--nearest", "2", "--json", POST).splitlines()
 
-    claims = found[0]["claims"]
-    assert claims  # an untrained student finds something here
+    claims = json.loads(rows[0])["claims"]
+    assert claims  # an untrained student predicts some mention here
     for claim in claims:
         assert f"{claim['label']} {claim['score']:.2f}  {claim['marks'][0]['text']}" in out
     assert out.count("noun ") == 2 * len(claims)
@@ -67,9 +63,10 @@ def test_json_lines_hold_all_of_it(project):
 
     first, second = map(json.loads, lines)
     assert (first["text"], second["text"]) == (POST, "ann")
-    near = first["claims"][0]["neighbours"][0]
-    assert near["chain"]["noun"].endswith("long ")
-    assert near["text"][near["marks"][0]["start"] : near["marks"][0]["end"]] == near["marks"][0]["text"]
+    neighbour = first["claims"][0]["neighbours"][0]
+    mark = neighbour["marks"][0]
+    assert neighbour["chain"]["noun"].endswith("long ")
+    assert neighbour["text"][mark["start"] : mark["end"]] == mark["text"]
     assert len(first["attention"]["queries"]) == 3
 
 
@@ -81,12 +78,12 @@ def test_a_model_without_prompts_says_so_and_shows_the_rest(project):
 
 
 def test_a_relation_comes_with_the_nearest_pairs(project):
-    found = json.loads(run("--model", "models/re", "--head", "bob", "--tail", "paris", "--json", POST))
+    explanation = json.loads(run("--model", "models/re", "--head", "bob", "--tail", "paris", "--json", POST))
 
-    [claim] = found["claims"]
+    [claim] = explanation["claims"]
     assert claim["label"] in ("lives_in", "None")
     assert [mark["role"] for mark in claim["marks"]] == ["head", "tail"]
-    assert {near["label"] for near in claim["neighbours"]} <= {"lives_in", "None"}
+    assert {neighbour["label"] for neighbour in claim["neighbours"]} <= {"lives_in", "None"}
     out = run("--model", "models/re", "--head", "bob", "--tail", "paris", POST)
     assert f"{claim['label']} {claim['score']:.2f}  bob → paris" in out
     assert " head]" in out
@@ -103,9 +100,9 @@ def test_a_post_without_a_word_has_nothing_to_explain(project):
 def test_a_row_keeps_its_id_and_what_came_with_it(project):
     row = json.dumps({"id": 7, "text": POST, "lang": "en"})
 
-    found = json.loads(run("--model", "models/student", "--file", "-", "--json", input=f"{row}\n"))
+    explanation = json.loads(run("--model", "models/student", "--file", "-", "--json", input=f"{row}\n"))
 
-    assert (found["id"], found["text"], found["lang"]) == (7, POST, "en")
+    assert (explanation["id"], explanation["text"], explanation["lang"]) == (7, POST, "en")
     assert json.loads(run("--model", "models/student", "--json", POST))["id"] == "text"
 
 

@@ -29,7 +29,7 @@ main.main()
 @pytest.mark.parametrize("command", [("preset", "list"), ("--help",)])
 def test_a_full_disk_is_one_line_of_error(command):
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
+        process = subprocess.run(
             [*COTPD, *command],
             stdout=full,
             stderr=subprocess.PIPE,
@@ -39,15 +39,15 @@ def test_a_full_disk_is_one_line_of_error(command):
             timeout=120,
         )
 
-    assert done.returncode == 1
-    assert done.stderr == "error: No space left on device\n"
+    assert process.returncode == 1
+    assert process.stderr == "error: No space left on device\n"
 
 
 def test_a_closed_pipe_ends_it_in_silence():
     read, write = os.pipe()
     os.close(read)
 
-    done = subprocess.run(
+    process = subprocess.run(
         [*COTPD, "preset", "list"],
         stdout=write,
         stderr=subprocess.PIPE,
@@ -58,7 +58,7 @@ def test_a_closed_pipe_ends_it_in_silence():
     )
 
     os.close(write)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (process.returncode, process.stderr) == (1, "")
 
 
 def test_ctrl_c_while_posts_are_awaited_gives_130_and_no_traceback():

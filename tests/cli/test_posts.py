@@ -14,8 +14,8 @@ ROWS = ['{"id": 1, "text": "Ada"}', '{ "text": "Acme" }']
 BOTH = "\n".join(ROWS) + "\n"
 
 
-def texts(file, **options):
-    return [one.row["text"] for one in read_posts([], str(file), **options)]
+def read_texts(file, **options):
+    return [post.row["text"] for post in read_posts([], str(file), **options)]
 
 
 @pytest.fixture
@@ -31,64 +31,64 @@ def test_a_name_says_that_lines_are_json(tmp_path, name):
     pack = gzip.compress if name.lower().endswith(".gz") else bytes
     (tmp_path / name).write_bytes(pack(BOTH.encode()))
 
-    assert texts(tmp_path / name) == ["Ada", "Acme"]
-    assert texts(tmp_path / name, is_json=False) == ROWS
+    assert read_texts(tmp_path / name) == ["Ada", "Acme"]
+    assert read_texts(tmp_path / name, is_json=False) == ROWS
 
 
 def test_in_a_text_file_a_post_that_looks_like_json_is_a_post(tmp_path):
     (tmp_path / "a.txt").write_text('{"text": my first json\n' + BOTH, "utf-8")
 
-    assert texts(tmp_path / "a.txt") == ['{"text": my first json', *ROWS]
+    assert read_texts(tmp_path / "a.txt") == ['{"text": my first json', *ROWS]
     (tmp_path / "a.txt").write_text(BOTH, "utf-8")
-    assert texts(tmp_path / "a.txt", is_json=True) == ["Ada", "Acme"]
+    assert read_texts(tmp_path / "a.txt", is_json=True) == ["Ada", "Acme"]
 
 
 def test_the_first_line_of_standard_input_decides_for_all(piped):
     piped(f"\n{BOTH}".encode())
 
-    assert texts("-") == ["Ada", "Acme"]
+    assert read_texts("-") == ["Ada", "Acme"]
     piped(f"Ada\n{BOTH}".encode())
-    assert texts("-") == ["Ada", *ROWS]
+    assert read_texts("-") == ["Ada", *ROWS]
     piped(f"{BOTH}Ada\n".encode())
     with pytest.raises(DataError, match=r"^standard input:3: not JSON"):
-        texts("-")
+        read_texts("-")
     piped(BOTH.encode())
-    assert texts("-", is_json=False) == ROWS
+    assert read_texts("-", is_json=False) == ROWS
 
 
 @pytest.mark.parametrize("line", ['{"txt": "a"}', "[1]", "5", "{", '{"text": '])
 def test_a_first_line_that_is_no_row_is_a_post(piped, line):
     piped(f"{line}\n".encode())
 
-    assert texts("-") == [line.strip()]
+    assert read_texts("-") == [line.strip()]
 
 
 def test_standard_input_is_utf8_whatever_the_locale_and_its_mark_is_no_character(piped, tmp_path):
     for first in ("Zoë", '{"text": "Zoë"}'):
         piped(b"\xef\xbb\xbf" + first.encode() + b"\r\n")
-        assert texts("-") == ["Zoë"]
+        assert read_texts("-") == ["Zoë"]
     for name, line in (("a.txt", "Zoë"), ("a.jsonl", '{"text": "Zoë"}')):
         (tmp_path / name).write_text(f"{line}\n", "utf-8-sig")
-        assert texts(tmp_path / name) == ["Zoë"]
+        assert read_texts(tmp_path / name) == ["Zoë"]
 
 
 def test_standard_input_may_be_closed(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
 
     with pytest.raises(DataError, match="standard input is closed"):
-        texts("-")
+        read_texts("-")
 
 
 def test_a_pair_of_the_command_line_is_for_rows_that_name_none(piped):
     piped(b'{"text": "a b c", "tail": "c"}\n')
 
-    [found] = read_posts([], "-", head="a", tail="b")
+    [post] = read_posts([], "-", head="a", tail="b")
 
-    assert found == ({"text": "a b c", "head": "a", "tail": "c"}, "standard input:1")
+    assert post == ({"text": "a b c", "head": "a", "tail": "c"}, "standard input:1")
 
 
 @pytest.mark.parametrize(
-    ("line", "what"),
+    ("line", "problem"),
     [
         ('{"text": 5}', "no text"),
         ('{"txt": "a"}', "no text"),
@@ -98,11 +98,11 @@ def test_a_pair_of_the_command_line_is_for_rows_that_name_none(piped):
         ('{"text": "a", "n": ' + "1" * 5000 + "}", "too many digits"),
     ],
 )
-def test_a_bad_line_is_named_by_its_number_blank_ones_counted(line, what):
+def test_a_bad_line_is_named_by_its_number_blank_ones_counted(line, problem):
     rows = parse(io.StringIO(f'{{"text": "a"}}\n\n{line}\n'), "posts", True)
 
     assert next(rows).row == {"text": "a"}
-    with pytest.raises(DataError, match=rf"^posts:3: .*{what}"):
+    with pytest.raises(DataError, match=rf"^posts:3: .*{problem}"):
         next(rows)
 
 
@@ -126,7 +126,7 @@ def test_bytes_that_are_no_utf8_are_named_for_what_they_are(tmp_path, content, m
     (tmp_path / "a.txt").write_bytes(content)
 
     with pytest.raises(DataError, match=message):
-        texts(tmp_path / "a.txt")
+        read_texts(tmp_path / "a.txt")
 
 
 def test_packed_files_are_read_and_damaged_ones_named(tmp_path):
@@ -142,16 +142,16 @@ def test_packed_files_are_read_and_damaged_ones_named(tmp_path):
     for name, content in broken.items():
         (tmp_path / f"{name}.txt.gz").write_bytes(content)
 
-    assert len(texts(tmp_path / "whole.txt.gz")) == 300
+    assert len(read_texts(tmp_path / "whole.txt.gz")) == 300
     for name in ("cut", "spoilt", "plain"):
         with pytest.raises(DataError, match=rf"{name}\.txt\.gz: damaged") as caught:
-            texts(tmp_path / f"{name}.txt.gz")
+            read_texts(tmp_path / f"{name}.txt.gz")
         assert caught.value.remedy
 
 
 def test_a_folder_is_no_file_of_posts(tmp_path):
     with pytest.raises(DataError, match="directory"):
-        texts(tmp_path)
+        read_texts(tmp_path)
 
 
 @pytest.mark.parametrize(

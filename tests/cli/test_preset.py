@@ -16,12 +16,12 @@ ROOT = Path(__file__).parent.parent.parent
 PRESETS = sorted((ROOT / "cotpd/presets").glob("*.yaml"))
 
 
-def keys_of(values: dict, prefix: str = "") -> set[str]:
+def list_keys(values: dict, prefix: str = "") -> set[str]:
     """The dotted keys that are set."""
     return {
         key
         for name, value in values.items()
-        for key in (keys_of(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name})
+        for key in (list_keys(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name})
     }
 
 
@@ -37,11 +37,11 @@ def test_every_shipped_preset_is_valid(preset: str, params: Path) -> None:
     assert load_params(params).data.path == "somewhere"
 
 
-@pytest.mark.parametrize("other", ["sample-re", "twitter2017", "twitter2017-frozen", "mnre"])
-def test_the_sample_preset_takes_back_what_another_did(other: str, params: Path) -> None:
+@pytest.mark.parametrize("previous", ["sample-re", "twitter2017", "twitter2017-frozen", "mnre"])
+def test_the_sample_preset_takes_back_what_another_did(previous: str, params: Path) -> None:
     before = load_params(params)
 
-    apply(other, data=None, params=params)
+    apply(previous, data=None, params=params)
 
     assert load_params(params) != before
     apply("sample", data=None, params=params)
@@ -72,10 +72,11 @@ def test_an_unknown_preset_names_the_known_ones(params: Path) -> None:
 
 
 def test_every_preset_sets_the_same_keys_so_that_none_leaves_anything_behind() -> None:
-    found = {path.stem: keys_of(yaml.safe_load(path.read_text("utf-8"))) for path in PRESETS}
+    keys_by_preset = {path.stem: list_keys(yaml.safe_load(path.read_text("utf-8"))) for path in PRESETS}
 
-    assert {name: found["mnre"] ^ keys for name, keys in found.items() if keys != found["mnre"]} == {}
-    assert "data.limit" in found["mnre"]
+    expected = keys_by_preset["mnre"]
+    assert {name: keys ^ expected for name, keys in keys_by_preset.items() if keys != expected} == {}
+    assert "data.limit" in expected
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
@@ -84,9 +85,9 @@ def test_a_limit_that_was_tried_does_not_outlive_a_preset(preset: Path, params: 
 
     apply(preset.stem, data=None, params=params)
 
-    own = yaml.safe_load(preset.read_text("utf-8"))
-    assert load_params(params).data.limit == own["data"]["limit"]
-    assert load_params(params).teach.epochs == own["teach"]["epochs"]
+    values = yaml.safe_load(preset.read_text("utf-8"))
+    assert load_params(params).data.limit == values["data"]["limit"]
+    assert load_params(params).teach.epochs == values["teach"]["epochs"]
 
 
 def test_a_preset_that_changes_nothing_writes_nothing(params: Path) -> None:
@@ -121,14 +122,14 @@ def test_a_link_stays_a_link(params: Path) -> None:
 )
 @pytest.mark.parametrize("of", ["preset", "params"])
 def test_a_file_that_is_no_mapping_is_named(params: Path, content: str | bytes, message: str, of: str) -> None:
-    mine = params.with_name("mine.yaml")
-    mine.write_bytes(content if isinstance(content, bytes) else content.encode())
+    edited = params.with_name("mine.yaml")
+    edited.write_bytes(content if isinstance(content, bytes) else content.encode())
     if of == "preset":
         with pytest.raises(ConfigError, match=message):
-            apply(str(mine), data="x", params=params)
+            apply(str(edited), data="x", params=params)
     elif "data holds" not in message:  # of a parameter file, the parameters' own check says so
         with pytest.raises(ConfigError, match=message):
-            write_values(mine, {"task": "re"})
+            write_values(edited, {"task": "re"})
 
 
 def test_a_missing_parameter_file_is_named(tmp_path: Path) -> None:
@@ -138,9 +139,9 @@ def test_a_missing_parameter_file_is_named(tmp_path: Path) -> None:
 
 def test_a_preset_without_data_takes_the_folder_that_is_given(params: Path) -> None:
     for content in ("data: null\n", "task: re\n", ""):
-        mine = params.with_name("mine.yaml")
-        mine.write_text(content, "utf-8")
-        apply(str(mine), data=f"for {content!r}", params=params)
+        edited = params.with_name("mine.yaml")
+        edited.write_text(content, "utf-8")
+        apply(str(edited), data=f"for {content!r}", params=params)
         assert load_params(params).data.path == f"for {content!r}"
 
 

@@ -43,7 +43,7 @@ def find_tokens(
     try:
         return _find_covered(tokens, *to_characters(text, *span, unit))
     except RowError as error:
-        fitting = _find_unit(unit, lambda candidate: _would_fit(text, tokens, span, unit, candidate))
+        fitting = _find_unit(unit, lambda candidate: _may_fit(text, tokens, span, unit, candidate))
         if fitting is None or surface is not None:
             raise
         raise RowError(
@@ -99,7 +99,7 @@ def _find_unit(unit: Unit, fits: Callable[[Unit], bool]) -> Unit | None:
     return next((candidate for candidate in UNITS if candidate != unit and fits(candidate)), None)
 
 
-def _would_fit(text: str, tokens: Sequence[Token], span: Span, unit: Unit, candidate: Unit) -> bool:
+def _may_fit(text: str, tokens: Sequence[Token], span: Span, unit: Unit, candidate: Unit) -> bool:
     """Whether a span would mark whole words, and different ones, if it were counted in the unit ``candidate``."""
     try:
         counted = to_characters(text, *span, candidate)
