@@ -3,7 +3,16 @@
 import re
 from pathlib import Path
 
-from tests.pages import CODE, FOLDERS, PLACEHOLDER, ROOT, is_name_in_repository, on_each_page, read_prose
+from tests.pages import (
+    CODE,
+    FOLDERS,
+    PLACEHOLDER,
+    ROOT,
+    is_name_in_repository,
+    on_each_page,
+    read_fences,
+    read_prose,
+)
 
 HISTORY = ROOT / "CHANGELOG.md"  # not among the pages: it names files and parameters of older versions too
 MAP = ROOT / "docs/architecture.md"
@@ -141,6 +150,18 @@ def test_every_package_has_a_floor_in_the_map():
     packages = [path.parent.name for path in (ROOT / "cotpd").glob("*/__init__.py")]
 
     assert [name for name in packages if name not in drawing] == []
+
+
+def test_the_tree_of_the_readme_has_a_line_for_every_folder():
+    tree = next(body for body in read_fences(ROOT / "README.md", "") if body.startswith("flows/"))
+    folders = {
+        path.name for path in (ROOT / "cotpd").iterdir() if any(path.glob("*.*")) or any(path.glob("*/*.txt"))
+    }
+
+    named = set(re.findall(r"^ *(\w+)/", tree, re.MULTILINE))
+
+    assert folders - {"__pycache__"} <= named
+    assert [name for name in named if not (ROOT / name).is_dir() and not (ROOT / "cotpd" / name).is_dir()] == []
 
 
 def test_the_changelog_uses_the_headings_of_keep_a_changelog():
