@@ -99,6 +99,11 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     return path
 
 
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Read the rows of a JSON Lines file, unchecked."""
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+
+
 def write_encoder(folder: Path) -> Path:
     """Write a BERT of a few kilobytes, whose vocabulary is the letters of the alphabet, and return the folder."""
     import torch

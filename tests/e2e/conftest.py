@@ -1,6 +1,5 @@
 """A clean checkout of this tree on a cut of the sample, run once through for all end-to-end tests."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -66,8 +65,3 @@ def run(checkout: Path) -> Run:
 def reproduced(run: Run) -> str:
     """What `dvc repro` printed, once for the session."""
     return run("dvc", "repro")
-
-
-def rows(path: Path) -> list[dict]:
-    """The rows of a JSON Lines table."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]

@@ -3,13 +3,15 @@
 import json
 import re
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cotpd.cli.preset import write_values
+from tests.builders import read_jsonl
 
-from .conftest import Run, rows
+Run = Callable[..., str]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("reproduced")]
 
@@ -31,11 +33,11 @@ def test_every_step_ran_and_every_answer_came_from_the_recorded_ledger(reproduce
 
 
 def test_only_training_posts_are_augmented_and_no_text_of_valid_or_test_is_trained_on(checkout: Path) -> None:
-    train = {row["id"]: row for row in rows(checkout / "data/prepared/train.jsonl")}
+    train = {row["id"]: row for row in read_jsonl(checkout / "data/prepared/train.jsonl")}
     held_out = {
-        row["text"] for split in ("valid", "test") for row in rows(checkout / f"data/prepared/{split}.jsonl")
+        row["text"] for split in ("valid", "test") for row in read_jsonl(checkout / f"data/prepared/{split}.jsonl")
     }
-    augmented = rows(checkout / "data/augmented/augmented.jsonl")
+    augmented = read_jsonl(checkout / "data/augmented/augmented.jsonl")
     assert {row["kind"] for row in augmented} == {"style", "entity", "image"}
     assert {row["of"] for row in augmented} <= set(train)
     assert not {row["post"]["text"] for row in augmented} & held_out
@@ -127,7 +129,7 @@ def test_frozen_teachers_teach_on_posts_without_labels(run: Run, checkout: Path)
         said = run("dvc", "repro", "evaluate")
         assert {"teach", "train", "evaluate"} <= set(executed(said))
         taught = json.loads((checkout / "data/targets/targets.json").read_text("utf-8"))["examples"]
-        extra = {row["id"] for row in rows(checkout / "data/prepared/unlabelled.jsonl")}
+        extra = {row["id"] for row in read_jsonl(checkout / "data/prepared/unlabelled.jsonl")}
         assert len(extra) == 30  # the ten after the limit in each split
         assert extra < set(taught)
         assert json.loads((checkout / "models/student/student.json").read_text("utf-8"))["views"] == ["text"]

@@ -5,15 +5,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-DVC = [sys.executable, "-m", "dvc"]
-LIMIT = 90.0  # seconds for anything that is waited for, on a busy machine
+from tests.flows.programs import LIMIT, run_dvc
+
 # A step that writes its process id, and on SIGTERM what it has.
 SLEEPER = """
 import os, pathlib, signal, sys, time
@@ -27,17 +26,11 @@ time.sleep(600)
 """
 
 
-def dvc(project: Path, *arguments: str) -> str:
-    """Run dvc in a project and return what it printed."""
-    done = subprocess.run([*DVC, *arguments], cwd=project, capture_output=True, text=True, check=True, timeout=300)
-    return done.stdout
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """first -> second, and aside; each step appends its name to log.txt, so that executions can be counted."""
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True, timeout=60)
-    dvc(tmp_path, "init", "-q")
+    run_dvc(tmp_path, "init", "-q")
     (tmp_path / "params.yaml").write_text("first: 1\nsecond: 1\naside: 1\n")
     (tmp_path / "step.py").write_text(
         "import pathlib, sys\n"
@@ -120,11 +113,3 @@ def start(checkout: Path, environment: dict[str, str]) -> Iterator[Callable[...,
         with suppress(ProcessLookupError):
             os.killpg(program.pid, signal.SIGKILL)
         program.wait(LIMIT)
-
-
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Wait for a condition, for a limited time."""
-    deadline = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < deadline, f"waited too long: {what}"
-        time.sleep(0.1)

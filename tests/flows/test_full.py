@@ -7,8 +7,7 @@ import pytest
 import flows.full
 from cotpd.errors import ConfigError
 from steps.graph import RunningStep, is_up_to_date, read_graph
-
-from .conftest import dvc
+from tests.flows.programs import run_dvc
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +57,7 @@ def test_a_link_that_leads_nowhere_is_a_sentence(project: Path) -> None:
 
 
 def test_after_dvc_a_flow_run_executes_nothing(project: Path, run_flow) -> None:
-    dvc(project, "repro")
+    run_dvc(project, "repro")
     assert sorted(executions(project)) == ["aside", "first", "second"]
     assert run_flow() == {"first": "Cached", "second": "Cached", "aside": "Cached"}
     assert executions(project) == []
@@ -67,8 +66,8 @@ def test_after_dvc_a_flow_run_executes_nothing(project: Path, run_flow) -> None:
 def test_after_a_flow_run_dvc_is_clean(project: Path, run_flow) -> None:
     assert set(run_flow().values()) == {"Completed"}
     assert sorted(executions(project)) == ["aside", "first", "second"]
-    assert "up to date" in dvc(project, "status")
-    dvc(project, "repro")
+    assert "up to date" in run_dvc(project, "status")
+    run_dvc(project, "repro")
     assert executions(project) == []
 
 
@@ -93,12 +92,12 @@ def test_a_key_in_the_environment_reaches_no_record_of_prefect(
 def test_a_changed_parameter_re_runs_exactly_its_dependants(
     project: Path, run_flow, key: str, expected: list[str], door: str
 ) -> None:
-    dvc(project, "repro")
+    run_dvc(project, "repro")
     executions(project)
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace(f"{key}: 1", f"{key}: 2"))
     if door == "dvc":
-        dvc(project, "repro")
+        run_dvc(project, "repro")
     else:
         run_flow()
     assert executions(project) == expected

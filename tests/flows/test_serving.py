@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import LIMIT, wait_until
+from tests.flows.programs import LIMIT, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .conftest import LIMIT, wait_until
+from tests.flows.programs import LIMIT, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 BY_HAND = ("-c", "from flows.full import full; full()")

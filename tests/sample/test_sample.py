@@ -1,7 +1,6 @@
 """The sample is annotated consistently, is what its README says, and holds no post twice."""
 
 import itertools
-import json
 from pathlib import Path
 
 import pytest
@@ -9,12 +8,10 @@ from PIL import Image
 
 from cotpd.data.records import SPLITS
 from cotpd.data.tokenization import tokenize
+from tests.builders import read_jsonl
 
 SAMPLE = Path(__file__).parent.parent.parent / "sample"
-POSTS = {
-    split: [json.loads(line) for line in (SAMPLE / f"{split}.jsonl").read_text("utf-8").splitlines()]
-    for split in SPLITS
-}
+POSTS = {split: read_jsonl(SAMPLE / f"{split}.jsonl") for split in SPLITS}
 EVERY = [post for posts in POSTS.values() for post in posts]
 
 

@@ -17,7 +17,7 @@ from cotpd.student.params import StudentParams
 from cotpd.student.persistence import build_model
 from cotpd.student.views import View
 from steps.evaluate import load_systems, run
-from tests.student.conftest import make_posts
+from tests.builders import build_posts
 
 WORKSPACE = Workspace()
 
@@ -70,7 +70,7 @@ def test_without_a_teacher_the_knowledge_view_is_left_out_and_it_is_said(save, c
 def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the steps before have written: twelve posts to learn from and six to be tested on."""
     monkeypatch.setenv("COTPD_CACHE", str(tmp_path / "cache"))
-    posts = make_posts(18)
+    posts = build_posts(18)
     write_table(WORKSPACE.locate_posts("train"), posts[:12])
     write_table(WORKSPACE.locate_posts("test"), posts[12:])
     write_table(

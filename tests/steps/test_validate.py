@@ -8,7 +8,7 @@ from cotpd.data.tables import read_table, write_table
 from cotpd.errors import ValidationError
 from cotpd.pipeline.workspace import Workspace
 from steps import validate
-from tests.student.conftest import make_posts
+from tests.builders import build_posts
 
 GOOD = "Acme, a firm that builds rockets, is based in Rome, the capital of Italy."
 
@@ -18,7 +18,7 @@ def tables(root, tmp_path, monkeypatch):
     """Posts with captions that hold, and answers of which half are empty."""
     (tmp_path / "expectations").symlink_to(root / "expectations")
     monkeypatch.chdir(tmp_path)
-    posts = make_posts(6)
+    posts = build_posts(6)
     workspace = Workspace()
     write_table(workspace.locate_posts("train"), posts)
     write_table(
