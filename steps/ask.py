@@ -6,7 +6,7 @@ from cotpd.config import Params
 from cotpd.data.tables import write_table
 from cotpd.errors import LlmError
 from cotpd.images.picture_encoder import sight
-from cotpd.knowledge.questions import knowledge_requests, knowledge_wanted
+from cotpd.knowledge.questions import build_questions, find_missing_knowledge
 from cotpd.llm.ask import answers, ask, build_dataset_answer
 from cotpd.pipeline.workspace import Workspace
 from steps.common import main, say
@@ -24,8 +24,8 @@ def run(params: Params) -> None:
     brought = [
         build_dataset_answer(post.id, kind, text) for post in posts for kind, text in post.knowledge.items()
     ]
-    total = sum(1 for _ in knowledge_wanted(posts, captions, params.ask, see))
-    asked = ask(knowledge_requests(posts, captions, params.ask, see), params.llm, total=total)
+    total = sum(1 for _ in find_missing_knowledge(posts, captions, params.ask, see))
+    asked = ask(build_questions(posts, captions, params.ask, see), params.llm, total=total)
     write_table(workspace.answers, chain(brought, answers(asked, params.llm)))
     failed, requests = asked.list_quarantined("ask"), len(asked.rows)
     say(

@@ -11,7 +11,14 @@ def run(params: Params) -> None:
     """Write data/augmented: Augmented records, what was rejected and why, and the counts."""
     workspace = Workspace()
     posts, beyond_limit = workspace.read_posts("train"), workspace.read_posts(BEYOND_LIMIT)
-    augmented, quarantine, counts = augment(posts, params, beyond_limit)
+    augmented, quarantine, counts = augment(
+        posts,
+        params.augment,
+        params.llm,
+        seed=params.seed,
+        max_failed_share=params.validate_.max_failed_share,
+        beyond_limit=beyond_limit,
+    )
 
     write_table(workspace.augmented / "augmented.jsonl", augmented)
     write_table(workspace.augmented / "quarantine.jsonl", quarantine)

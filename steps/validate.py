@@ -6,7 +6,8 @@ from cotpd.data.tables import write_table
 from cotpd.errors import ValidationError
 from cotpd.expectations import validate_captions
 from cotpd.expectations.docs import build_docs, make_context
-from cotpd.knowledge.retry import believed
+from cotpd.images.picture_encoder import sight
+from cotpd.knowledge.retry import validate_with_retries
 from cotpd.pipeline.workspace import Workspace
 from cotpd.storage import report_full_disk
 from steps.common import main, say
@@ -27,7 +28,16 @@ def run(params: Params) -> None:
     try:
         captions, bad_captions = validate_captions(unchecked, posts, params.validate_, context)
         answers = workspace.read_answers()
-        knowledge, bad_answers, replaced = believed(answers, posts, captions_of, params, context)
+        knowledge, bad_answers, replaced = validate_with_retries(
+            answers,
+            posts,
+            captions_of,
+            params=params.validate_,
+            ask_params=params.ask,
+            llm=params.llm,
+            encode_picture=sight(params),
+            context=context,
+        )
     except ValidationError as error:
         write_table(quarantine, [*bad_captions, *error.rows])
         reports = f"Every failing row is in {quarantine}, every check in {workspace.checks / 'index.html'}."

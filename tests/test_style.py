@@ -24,7 +24,7 @@ VAGUE_TEXT = (
 VAGUE = frozenset(VAGUE_TEXT.split())
 
 VERB_TEXT = """
-accept add adopt advance align allow answer append apply ask assert attach attend begin build cache call cancel cast
+accept add adopt advance align allow answer append apply ask assert attach attend augment begin build cache call cancel cast change
 check choose claim classify clean clear close collate collect color colour combine compare complain compute concatenate configure connect construct
 convert copy count create crop cut decode delete describe detach digest discard dismiss distil divide download drain draw drop dump edit
 embed encode end ensure enumerate escape estimate evaluate exclude exit expand expect explain export extend extract fail fetch
@@ -35,7 +35,7 @@ order overlap pack pad pair parse pass paste pause pick place plan plot pool pre
 propose prune pull push put query raise rank read rebuild receive record recover redact reduce refuse register release
 reap relay remove rename render repeat replace report request require reread resample reserve reset resolve restore resume retry
 return reverse rewrite round run sample save say scale scan schedule score search seed select send separate serve set
-settle shade shorten show shuffle shut sign signal silence skip sleep sort split spoil stack start state stop store stream strip sum
+settle shade shorten show shuffle shut sign signal silence skip sleep sort split spoil stack start state stop store stream strip subtract sum
 summarize swap sync tabulate take tell terminate test time tokenize touch trace train transform translate trim truncate try tune
 unpack update upload use validate verify wait walk warn watch weigh widen wrap write yield
 """
@@ -48,11 +48,11 @@ HOOKS = frozenset(
 
 # packages, and single files of them, that are still to be done
 NOT_YET_TEXT = """
-cotpd cotpd/augment cotpd/cli cotpd/images cotpd/knowledge cotpd/llm
+cotpd cotpd/cli cotpd/images cotpd/llm
 cotpd/weights cotpd/registry flows steps
 benchmarks/ask.py benchmarks/ask_peer.py benchmarks/chat_server.py benchmarks/faults.py
-tests tests/augment tests/completions tests/e2e tests/expectations tests/flows tests/images
-tests/knowledge tests/llm tests/registry tests/steps
+tests tests/e2e tests/flows tests/images
+tests/llm tests/registry tests/steps
 """
 NOT_YET = frozenset(NOT_YET_TEXT.split())
 

@@ -1,4 +1,4 @@
-"""One attempt to augment a post: what was asked, and what becomes of an answer."""
+"""One attempt to make a further training post: a question, and the records that its answer leads to."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from cotpd.data.records import Answer, Augmented, Kind, Post, Quarantined
 from cotpd.llm.prompts import Rendered
 from cotpd.llm.question import Question
 
-STEP = "augment"
+STEP = "augment"  # of the pipeline, as quarantined rows name it
 
 
 class Rejected(Exception):  # noqa: N818 - a verdict on an answer, not a fault
@@ -16,26 +16,41 @@ class Rejected(Exception):  # noqa: N818 - a verdict on an answer, not a fault
 
 @dataclass(frozen=True)
 class Attempt:
-    """A question about a training post; ``made`` is the post that a yes would keep, ``about`` how it was made."""
+    """A question about a training post.
+
+    Attributes:
+        post: The training post.
+        kind: style, entity or image.
+        rendered: The filled-in prompt.
+        candidate: entity: the post with the swapped mention, which waits for its fact check.
+        details: entity: the mentions and the group of the swap, for the quarantine table.
+    """
 
     post: Post
     kind: Kind
     rendered: Rendered
-    made: Post | None = None
-    about: dict[str, str] = field(default_factory=dict)
+    candidate: Post | None = None
+    details: dict[str, str] = field(default_factory=dict)
 
     def build_question(self, params: AugmentParams) -> Question:
-        """The question as it is asked; the length under ``augment`` holds unless the prompt sets its own."""
-        length, limit = self.rendered.limit(*params.limit_of(self.kind))
+        """Return the question to ask; the prompt's own limit on the answer goes before the parameter."""
+        length, limit = self.rendered.limit(*params.find_limit(self.kind))
         return Question(self.post.id, self.kind, self.rendered.messages, self.rendered.schema, length, limit)
 
-    def augmented(
+    def build_augmented(
         self, post: Post, answer: Answer, keep_knowledge: tuple[Kind, ...] = (), caption: str | None = None
     ) -> Augmented:
-        """A training example under an id of its own, with the ledger key of the answer that it rests on."""
-        kept = {kind: text for kind, text in post.knowledge.items() if kind in keep_knowledge}
+        """Return the new training example, with an id of its own and the ledger key of its answer.
+
+        Args:
+            post: The new post.
+            answer: The answer that the example rests on.
+            keep_knowledge: The kinds of knowledge about the old post that hold for the new one too.
+            caption: A further caption.
+        """
+        knowledge = {kind: text for kind, text in post.knowledge.items() if kind in keep_knowledge}
         return Augmented(
-            post=post.model_copy(update={"id": f"{self.post.id}+{self.kind}", "knowledge": kept}),
+            post=post.model_copy(update={"id": f"{self.post.id}+{self.kind}", "knowledge": knowledge}),
             of=self.post.id,
             kind=self.kind,
             keep_knowledge=keep_knowledge,
@@ -43,9 +58,9 @@ class Attempt:
             evidence=f"ledger {answer.key}: {' '.join(answer.text.split())}",
         )
 
-    def quarantined(self, reason: str, answer: Answer | None = None, remedy: str = "") -> Quarantined:
-        """The attempt as a row of the quarantine table."""
-        row = {"kind": self.kind.value, "post": (self.made or self.post).text, **self.about}
+    def build_quarantined(self, reason: str, answer: Answer | None = None, remedy: str = "") -> Quarantined:
+        """Return the attempt as a row of the quarantine table; without an answer if the question has none."""
+        row = {"kind": self.kind.value, "post": (self.candidate or self.post).text, **self.details}
         if answer is not None:
             row |= {"answer": answer.text, "key": answer.key}
         file, line = self.post.file, self.post.line

@@ -1,7 +1,8 @@
-"""entity: a mention swapped for another of its kind, kept if the model holds the new post possible in fact."""
+"""entity: swap a mention for another of its group, and keep the post if the model thinks it possible in fact."""
 
 import random
 import re
+from typing import Any
 
 from cotpd.augment.attempt import Attempt, Rejected
 from cotpd.augment.mentions import Mentions
@@ -10,28 +11,30 @@ from cotpd.data.records import Answer, Augmented, Kind, Post
 from cotpd.llm.prompts import PromptSet
 
 _YES = re.compile(r"\W*yes\b", re.IGNORECASE)
+_MAX_SHOWN = 200  # characters of an answer in a reason
 
 
-def ask(post: Post, prompts: PromptSet, mentions: Mentions, rng: random.Random) -> Attempt | None:
-    """The fact check of a drawn swap; None if nothing in the post can be swapped."""
+def build_attempt(post: Post, prompts: PromptSet, mentions: Mentions, rng: random.Random) -> Attempt | None:
+    """Return the fact check of a drawn swap; None if nothing in the post can be swapped."""
     swap = draw_swap(post, mentions, rng)
     if swap is None:
         return None
     fields = {"old": swap.old, "new": swap.new, "type": ", ".join(swap.group)}
     rendered = prompts.render(Kind.ENTITY, text=swap.post.text, **fields)
-    return Attempt(post, Kind.ENTITY, rendered, made=swap.post, about=fields)
+    return Attempt(post, Kind.ENTITY, rendered, candidate=swap.post, details=fields)
 
 
-def take(question: Attempt, answer: Answer) -> Augmented:
-    """The swapped post. Knowledge and picture speak of the old entity, so none of them is kept.
+def accept_answer(attempt: Attempt, answer: Answer) -> Augmented:
+    """Return the swapped post, without picture, caption and knowledge: they are about the old entity.
 
     Raises:
         Rejected: The answer does not begin with yes.
+        ValueError: The attempt is of another kind.
     """
-    if question.made is None:
-        raise ValueError("not the question of a swap")
+    if attempt.candidate is None:
+        raise ValueError(f"not a fact check: {attempt.kind}")
     if not _YES.match(answer.text):
-        said = " ".join(answer.text.split())[:200]
-        raise Rejected(f"the fact check does not say yes but {said!r}")
-    post = question.made.model_copy(update={"image": None, "image_digest": None, "caption": None, "knowledge": {}})
-    return question.augmented(post, answer)
+        verdict = " ".join(answer.text.split())[:_MAX_SHOWN]
+        raise Rejected(f"the fact check does not say yes but {verdict!r}")
+    removed: dict[str, Any] = {"image": None, "image_digest": None, "caption": None, "knowledge": {}}
+    return attempt.build_augmented(attempt.candidate.model_copy(update=removed), answer)

@@ -1,6 +1,6 @@
-"""The mentions of the training split, grouped by what may stand for what.
+"""The mentions of the training split, grouped by the mentions that may replace each other.
 
-Only training posts may enter: a mention of valid or test that became training material would be a leak.
+Only training posts may be read: a mention of valid or test in a training post would be a leak.
 """
 
 from collections import defaultdict
@@ -15,38 +15,39 @@ Group = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Mentions:
-    """Surface forms by group, sorted, so that a seeded draw is the same whatever the order of the posts."""
+    """Surface forms by group, sorted, so that a seeded draw does not depend on the order of the posts."""
 
     groups: dict[Group, tuple[str, ...]]
 
     @classmethod
-    def of(cls, posts: Iterable[Post]) -> "Mentions":
+    def from_posts(cls, posts: Iterable[Post]) -> "Mentions":
         """Collect the mentions of training posts."""
-        forms: dict[Group, set[str]] = defaultdict(set)
+        surfaces: dict[Group, set[str]] = defaultdict(set)
         for post in posts:
             for index, entity in enumerate(post.entities):
-                if group := group_of(post, index, entity):
-                    forms[group].add(post.get_mention(entity))
-        return cls({group: tuple(sorted(names)) for group, names in forms.items()})
+                group = find_group(post, index, entity)
+                if group:
+                    surfaces[group].add(post.get_mention(entity))
+        return cls({group: tuple(sorted(names)) for group, names in surfaces.items()})
 
     @cached_property
-    def every(self) -> frozenset[str]:
+    def surfaces(self) -> frozenset[str]:
         """All surface forms."""
-        return frozenset(form for forms in self.groups.values() for form in forms)
+        return frozenset(surface for names in self.groups.values() for surface in names)
 
 
-def group_of(post: Post, index: int, entity: Entity) -> Group:
-    """What an entity may be replaced by: others of its type, or of its roles where there are no types (MNRE).
+def find_group(post: Post, index: int, entity: Entity) -> Group:
+    """Return the entity's type, or its roles where there are no types (MNRE): it may be replaced within the group.
 
-    The roles are slots of relations, such as "head of /per/org/member_of". An untyped entity that has no relation
-    but None is in no group: nothing is known of what it is.
+    A role is a slot of a relation, such as "head of /per/org/member_of". An untyped entity in no relation but None
+    belongs to no group, because nothing tells its kind; its group is empty.
     """
     if entity.type is not None:
         return (entity.type,)
     roles = {
         f"{slot} of {relation.label}"
         for relation in post.relations
-        for slot, at in (("head", relation.head), ("tail", relation.tail))
-        if at == index and relation.label != NO_RELATION
+        for slot, argument in (("head", relation.head), ("tail", relation.tail))
+        if argument == index and relation.label != NO_RELATION
     }
     return tuple(sorted(roles))

@@ -25,8 +25,8 @@ class AugmentParams(Section):
     prompts: str = "default"
     """Prompt set, as for ask."""
 
-    def limit_of(self, kind: Kind) -> tuple[int, str]:
-        """The longest answer of a kind, and the name of the parameter that says so."""
+    def find_limit(self, kind: Kind) -> tuple[int, str]:
+        """Return the longest answer of a kind, and the name of the parameter that sets it."""
         if kind is Kind.ENTITY:
             return self.fact_check_max_tokens, "augment.fact_check_max_tokens"
         return self.max_tokens, "augment.max_tokens"

@@ -1,7 +1,7 @@
-"""From training posts to further ones: ask for all of them at once, check the answers, keep what holds.
+"""Make further training posts: ask for all of them at once, check the answers, and keep those that pass.
 
-Every draw is seeded by the parameters and the post's id, so that a post more changes no draw for the others, as
-long as it brings no new mention. Names are drawn from all training posts, whatever ``data.limit``. That makes the
+Every draw is seeded by the parameters and the post's id, so that a further post changes no draw for the others, as
+long as it brings no new mention. Names are drawn from all training posts, whatever ``data.limit``. Thus the
 questions, and with them the paid answers, stay the same.
 """
 
@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from cotpd.augment import entity, image, style
 from cotpd.augment.attempt import STEP, Attempt, Rejected
 from cotpd.augment.mentions import Mentions
-from cotpd.config import Params
+from cotpd.augment.params import AugmentParams
 from cotpd.data.records import AUGMENT_KINDS, Answer, Augmented, Kind, Post, Quarantined
 from cotpd.errors import LlmError
 from cotpd.expectations import check_rows
 from cotpd.llm.ask import AskResult, ask_all
+from cotpd.llm.params import LlmParams
 from cotpd.llm.prompts import PromptSet
 
 Key = tuple[str, Kind]
@@ -25,51 +26,62 @@ Counts = dict[str, dict[str, int]]
 
 
 def augment(
-    posts: Sequence[Post], params: Params, beyond: Sequence[Post] = (), *, progress: bool = True
+    posts: Sequence[Post],
+    params: AugmentParams,
+    llm: LlmParams,
+    *,
+    seed: int,
+    max_failed_share: float,
+    beyond_limit: Sequence[Post] = (),
+    progress: bool = True,
 ) -> tuple[list[Augmented], list[Quarantined], Counts]:
-    """Augment training posts in the ways that ``params.augment.kinds`` names.
+    """Augment training posts in the ways that ``params.kinds`` names.
 
     Args:
         posts: Posts of the training split and of no other, which cannot be checked here: replacements are drawn
-            from their mentions, and what comes out is trained on.
-        params: Seed, augment and llm; of validate, the share of requests that may go unanswered.
-        beyond: Training posts that ``data.limit`` left out: their mentions may be swapped in, as without a limit.
-        progress: Show how far the asking has come.
+            from their mentions, and the new posts are trained on.
+        params: The kinds, the share of posts, the prompts.
+        llm: The model and its ledger.
+        seed: Seeds the draws.
+        max_failed_share: The largest share of questions that may stay unanswered.
+        beyond_limit: Training posts that ``data.limit`` left out; their mentions are replacements too.
+        progress: Show how many questions are answered.
 
     Returns:
-        New posts in the order of the old ones; what was rejected, with reasons; and for each kind how many posts
-        were kept, rejected, unanswered, and unsuitable (no entity of theirs can be swapped).
+        The new posts in the order of the old ones; the rejected attempts, with reasons; and for each kind how many
+        attempts were kept, rejected and unanswered, and how many posts were unsuitable (nothing to swap).
 
     Raises:
         ConfigError: A prompt or the suite cannot be used.
         LlmError: The model does not answer, or leaves more than the allowed share unanswered.
     """
-    run = _Run(params, Mentions.of([*posts, *beyond]))
-    if run.kinds:
-        run.prepare(posts)
-    run.take(run.ask(progress))
-    return run.kept_rows(), run.rejected_rows(), run.counts()
+    run = _Augmentation(params, seed, Mentions.from_posts([*posts, *beyond_limit]))
+    run.draw_attempts(posts)
+    run.judge(run.ask(llm, max_failed_share, progress))
+    return run.list_kept(), run.list_rejected(), run.count_outcomes()
 
 
-def questions(posts: Sequence[Post], params: Params, beyond: Sequence[Post] = ()) -> list[Attempt]:
-    """What :func:`augment` would ask about these training posts, in its order, without asking it.
+def list_attempts(
+    posts: Sequence[Post], params: AugmentParams, *, seed: int, beyond_limit: Sequence[Post] = ()
+) -> list[Attempt]:
+    """Return the attempts that :func:`augment` would make, in its order, without asking the model.
 
     Raises:
         ConfigError: A prompt cannot be used.
     """
-    run = _Run(params, Mentions.of([*posts, *beyond]))
-    if run.kinds:
-        run.prepare(posts)
-    return list(run.questions.values())
+    run = _Augmentation(params, seed, Mentions.from_posts([*posts, *beyond_limit]))
+    run.draw_attempts(posts)
+    return list(run.attempts.values())
 
 
 @dataclass
-class _Run:
-    """The questions, and what became of each."""
+class _Augmentation:
+    """The attempts of one run, and the outcome of each."""
 
-    params: Params
+    params: AugmentParams
+    seed: int
     mentions: Mentions
-    questions: dict[Key, Attempt] = field(default_factory=dict)
+    attempts: dict[Key, Attempt] = field(default_factory=dict)
     kept: dict[Key, Augmented] = field(default_factory=dict)
     rejected: dict[Key, Quarantined] = field(default_factory=dict)
     unanswered: set[Key] = field(default_factory=set)
@@ -77,88 +89,89 @@ class _Run:
 
     @property
     def kinds(self) -> list[Kind]:
-        """The kinds to make, in one order however they are written."""
-        return [kind for kind in AUGMENT_KINDS if kind in self.params.augment.kinds]
+        """The kinds to make, in an order that does not depend on the parameter file."""
+        return [kind for kind in AUGMENT_KINDS if kind in self.params.kinds]
 
-    def prepare(self, posts: Sequence[Post]) -> None:
-        """Put a question for each post and kind that the share draws."""
-        prompts = PromptSet.load(self.params.augment.prompts)
+    def draw_attempts(self, posts: Sequence[Post]) -> None:
+        """Build an attempt for each post and kind that the share draws."""
+        prompts = PromptSet.load(self.params.prompts, self.kinds)
         for post in posts:
             for kind in self.kinds:
-                rng = random.Random(f"{self.params.seed}/{kind}/{post.id}")
-                if rng.random() >= self.params.augment.share:
+                rng = random.Random(f"{self.seed}/{kind}/{post.id}")
+                if rng.random() >= self.params.share:
                     continue
-                question = self._question(kind, post, prompts, rng)
-                if question is None:
+                attempt = self._build_attempt(kind, post, prompts, rng)
+                if attempt is None:
                     self.unsuitable[kind] += 1
                 else:
-                    self.questions[post.id, kind] = question
+                    self.attempts[post.id, kind] = attempt
 
-    def _question(self, kind: Kind, post: Post, prompts: PromptSet, rng: random.Random) -> Attempt | None:
+    def _build_attempt(self, kind: Kind, post: Post, prompts: PromptSet, rng: random.Random) -> Attempt | None:
         if kind is Kind.STYLE:
-            return style.ask(post, prompts)
+            return style.build_attempt(post, prompts)
         if kind is Kind.ENTITY:
-            return entity.ask(post, prompts, self.mentions, rng)
-        return image.ask(post, prompts)
+            return entity.build_attempt(post, prompts, self.mentions, rng)
+        return image.build_attempt(post, prompts)
 
-    def ask(self, progress: bool) -> list[Answer]:
-        """Ask everything; raises LlmError if too much of it stays unanswered."""
-        if not self.questions:
+    def ask(self, llm: LlmParams, max_failed_share: float, progress: bool) -> list[Answer]:
+        """Ask all questions and note those without an answer; raises LlmError if they are too many."""
+        if not self.attempts:
             return []
-        requests = [question.build_question(self.params.augment) for question in self.questions.values()]
-        result = ask_all(requests, self.params.llm, progress=progress, step=STEP)
-        _refuse_silence(result, len(requests), self.params.validate_.max_failed_share)
+        questions = [attempt.build_question(self.params) for attempt in self.attempts.values()]
+        result = ask_all(questions, llm, progress=progress, step=STEP)
+        _require_answers(result, len(questions), max_failed_share)
+
         for row in result.failed:
             key = (row.id, Kind(row.row["kind"]))
             self.unanswered.add(key)
-            self.rejected[key] = self.questions[key].quarantined(row.reason, remedy=row.remedy)
+            self.rejected[key] = self.attempts[key].build_quarantined(row.reason, remedy=row.remedy)
         return result.answers
 
-    def take(self, answers: Sequence[Answer]) -> None:
-        """Keep what holds of the answers, and note why the others do not."""
-        by_id = {question.post.id: question.post for question in self.questions.values()}
-        _, bad = check_rows(answers, "augmented", by_id, step=STEP)
-        reasons = {(row.id, Kind(row.row["kind"])): row.reason for row in bad}
+    def judge(self, answers: Sequence[Answer]) -> None:
+        """Keep the posts of answers that pass all checks, and note why the others do not."""
+        post_of = {attempt.post.id: attempt.post for attempt in self.attempts.values()}
+        _, failed = check_rows(answers, "augmented", post_of, step=STEP)
+        reasons = {(row.id, Kind(row.row["kind"])): row.reason for row in failed}
         for answer in answers:
             key = (answer.id, answer.kind)
             try:
                 if key in reasons:
                     raise Rejected(reasons[key])
-                self.kept[key] = self._taken(self.questions[key], answer)
-            except Rejected as reason:
-                self.rejected[key] = self.questions[key].quarantined(str(reason), answer)
+                self.kept[key] = self._accept_answer(self.attempts[key], answer)
+            except Rejected as rejection:
+                self.rejected[key] = self.attempts[key].build_quarantined(str(rejection), answer)
 
-    def _taken(self, question: Attempt, answer: Answer) -> Augmented:
-        if question.kind is Kind.STYLE:
-            return style.take(question, answer, self.mentions.every)
-        if question.kind is Kind.ENTITY:
-            return entity.take(question, answer)
-        return image.take(question, answer)
+    def _accept_answer(self, attempt: Attempt, answer: Answer) -> Augmented:
+        if attempt.kind is Kind.STYLE:
+            return style.accept_answer(attempt, answer, self.mentions.surfaces)
+        if attempt.kind is Kind.ENTITY:
+            return entity.accept_answer(attempt, answer)
+        return image.accept_answer(attempt, answer)
 
-    def kept_rows(self) -> list[Augmented]:
-        """New posts, in the order of the questions."""
-        return [self.kept[key] for key in self.questions if key in self.kept]
+    def list_kept(self) -> list[Augmented]:
+        """Return the new posts, in the order of the attempts."""
+        return [self.kept[key] for key in self.attempts if key in self.kept]
 
-    def rejected_rows(self) -> list[Quarantined]:
-        """The other attempts, in the order of the questions."""
-        return [self.rejected[key] for key in self.questions if key in self.rejected]
+    def list_rejected(self) -> list[Quarantined]:
+        """Return the rejected and unanswered attempts, in order."""
+        return [self.rejected[key] for key in self.attempts if key in self.rejected]
 
-    def counts(self) -> Counts:
-        """What became of the posts, by kind."""
+    def count_outcomes(self) -> Counts:
+        """Count the outcomes of each kind."""
         counts = {
             kind.value: {"kept": 0, "rejected": 0, "unanswered": 0, "unsuitable": self.unsuitable[kind]}
             for kind in self.kinds
         }
-        for key in self.questions:
-            fate = "kept" if key in self.kept else "unanswered" if key in self.unanswered else "rejected"
-            counts[key[1].value][fate] += 1
+        for key in self.attempts:
+            outcome = "kept" if key in self.kept else "unanswered" if key in self.unanswered else "rejected"
+            counts[key[1].value][outcome] += 1
         return counts
 
 
-def _refuse_silence(result: AskResult, asked: int, allowed: float) -> None:
-    if len(result.failed) > allowed * asked:
+def _require_answers(result: AskResult, total: int, max_failed_share: float) -> None:
+    if len(result.failed) > max_failed_share * total:
         first = result.failed[0]
         raise LlmError(
-            f"{len(result.failed)} of {asked} requests failed, first: {first.reason}",
+            f"{len(result.failed)} of {total} requests failed, first: {first.reason}",
             f"{first.remedy} Every answer so far is in the ledger; validate.max_failed_share may be raised.",
         )

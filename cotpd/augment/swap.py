@@ -1,24 +1,24 @@
-"""Swap one entity of a post for another of its kind, keeping everything else byte for byte.
+"""Swap one entity of a post for another of its group, and leave every other byte as it is.
 
 All annotated mentions of one surface form are swapped together, so that a post does not end up speaking of two
-people where it spoke of one. The tokens of the new mention are the tokenizer's; every other token keeps its
+people where it spoke of one. The new mention has the tokens of the tokenizer; every other token keeps its
 characters, shifted.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cotpd.augment.mentions import Group, Mentions, group_of
-from cotpd.data.records import Post
+from cotpd.augment.mentions import Group, Mentions, find_group
+from cotpd.data.records import Entity, Post, Span
 from cotpd.data.tokenization import tokenize
 
-_TRIES = 20  # names drawn for an entity before another one is tried
+_MAX_TRIES = 20  # replacements drawn for an entity before another entity is tried
 
 
 @dataclass(frozen=True)
 class Swap:
-    """A post in which ``old`` became ``new``; ``group`` says what both are."""
+    """A post in which the mention ``new`` replaces ``old``; both belong to ``group``."""
 
     post: Post
     old: str
@@ -27,70 +27,84 @@ class Swap:
 
 
 def draw_swap(post: Post, mentions: Mentions, rng: random.Random) -> Swap | None:
-    """Swap a drawn entity for a drawn one; None if the post has no entity that can be swapped.
+    """Swap a drawn entity for a drawn one; return None if the post has no entity that can be swapped.
 
-    A replacement is another name (in another case is the same name) that the post does not mention yet.
+    A replacement is another name that the post does not mention yet; the same name in other case does not count.
     """
-    surfaces = _swappable(post)
-    for old in rng.sample(sorted(surfaces), len(surfaces)):
-        group = surfaces[old]
+    group_of = _group_swappable_surfaces(post)
+    for old in rng.sample(sorted(group_of), len(group_of)):
+        group = group_of[old]
         names = mentions.groups.get(group, ())
-        for new in rng.sample(names, min(len(names), _TRIES)):
-            if _fits(new, old, post):
-                return Swap(replace(post, old, new), old, new, group)
+        for new in rng.sample(names, min(len(names), _MAX_TRIES)):
+            if _can_replace(old, new, post):
+                return Swap(replace_mention(post, old, new), old, new, group)
     return None
 
 
-def _fits(new: str, old: str, post: Post) -> bool:
-    """Whether the post does not mention it yet, and it can stand after # or @ where the old one does."""
+def _can_replace(old: str, new: str, post: Post) -> bool:
+    """Whether the post does not mention ``new`` yet, and ``new`` can stand after # or @ if ``old`` does."""
     words = [token.text for token in tokenize(new)]
     if f" {' '.join(words)} ".casefold() in f" {' '.join(post.tokens)} ".casefold():
         return False
-    before = {post.tokens[at.start - 1] for at in post.entities if at.start and post.get_mention(at) == old}
-    return len(words) == 1 or before.isdisjoint({"#", "@"})
+    tokens_before = {
+        post.tokens[entity.start - 1]
+        for entity in post.entities
+        if entity.start and post.get_mention(entity) == old
+    }
+    return len(words) == 1 or tokens_before.isdisjoint({"#", "@"})
 
 
-def _swappable(post: Post) -> dict[str, Group]:
-    """Surface forms with their group, without those that have two groups, none, or overlap another mention."""
+def _group_swappable_surfaces(post: Post) -> dict[str, Group]:
+    """Return the group of each surface form, except of forms with two groups, none, or an overlapping mention."""
     groups: dict[str, set[Group]] = {}
     for index, entity in enumerate(post.entities):
-        overlapped = any(
-            other is not entity and other.start < entity.end and entity.start < other.end
-            for other in post.entities
-        )
-        group = () if overlapped else group_of(post, index, entity)
+        group = () if _is_overlapped(entity, post) else find_group(post, index, entity)
         groups.setdefault(post.get_mention(entity), set()).add(group)
-    return {surface: next(iter(found)) for surface, found in groups.items() if len(found) == 1 and found != {()}}
+    return {
+        surface: next(iter(candidates))
+        for surface, candidates in groups.items()
+        if len(candidates) == 1 and candidates != {()}
+    }
 
 
-def replace(post: Post, old: str, new: str) -> Post:
-    """The post with every entity whose mention is ``old`` now being ``new``.
+def _is_overlapped(entity: Entity, post: Post) -> bool:
+    return any(
+        neighbour is not entity and neighbour.start < entity.end and entity.start < neighbour.end
+        for neighbour in post.entities
+    )
 
-    No such entity may overlap another one. Order and relations of the entities stay.
+
+def replace_mention(post: Post, old: str, new: str) -> Post:
+    """Return the post with ``new`` in place of every entity whose mention is ``old``.
+
+    No such entity may overlap another one. The entities keep their order and relations.
     """
-    swapped = {entity.start: entity.end for entity in post.entities if post.get_mention(entity) == old}
-    pieces = [(token.start, token.end) for token in tokenize(new)]
-    text, offsets, read, index = "", [], 0, 0
-    moved: dict[int, int] = {}  # token index in the old post: in the new one
+    end_of = {entity.start: entity.end for entity in post.entities if post.get_mention(entity) == old}
+    new_spans: list[Span] = [(token.start, token.end) for token in tokenize(new)]
+    text, offsets = "", list[Span]()
+    new_index: dict[int, int] = {}  # by the index of the token in the old post
+    copied, index = 0, 0  # characters and tokens of the old post that the new text has
     while index < len(post.tokens):
-        moved[index] = len(offsets)
-        after = swapped.get(index, index + 1)
-        start, end = post.offsets[index][0], post.offsets[after - 1][1]
-        text += post.text[read:start]
-        words, spans = (new, pieces) if index in swapped else (post.text[start:end], [(0, end - start)])
+        new_index[index] = len(offsets)
+        next_index = end_of.get(index, index + 1)
+        start, end = post.offsets[index][0], post.offsets[next_index - 1][1]
+        text += post.text[copied:start]
+
+        piece, spans = (new, new_spans) if index in end_of else (post.text[start:end], [(0, end - start)])
         offsets += [(len(text) + first, len(text) + last) for first, last in spans]
-        text += words
-        read, index = end, after
-    moved[index] = len(offsets)
-    text += post.text[read:]
-    return _rebuilt(post, text, offsets, moved)
+        text += piece
+        copied, index = end, next_index
+    new_index[index] = len(offsets)
+    text += post.text[copied:]
+    return _rebuild_post(post, text, offsets, new_index)
 
 
-def _rebuilt(post: Post, text: str, offsets: Sequence[tuple[int, int]], moved: dict[int, int]) -> Post:
+def _rebuild_post(post: Post, text: str, offsets: Sequence[Span], new_index: Mapping[int, int]) -> Post:
+    """Return the post with another text, its entities moved; the result is validated."""
     entities = tuple(
-        entity.model_copy(update={"start": moved[entity.start], "end": moved[entity.end]})
+        entity.model_copy(update={"start": new_index[entity.start], "end": new_index[entity.end]})
         for entity in post.entities
     )
     tokens = tuple(text[start:end] for start, end in offsets)
-    update = {"text": text, "tokens": tokens, "offsets": tuple(offsets), "entities": entities}
-    return Post.model_validate(post.model_copy(update=update).model_dump())
+    changes = {"text": text, "tokens": tokens, "offsets": tuple(offsets), "entities": entities}
+    return Post.model_validate(post.model_copy(update=changes).model_dump())

@@ -60,7 +60,7 @@ def ask(
         show(f"{message['role']}: ", fg="blue", end="")
         show(message["content"])
     if kind in AUGMENT_KINDS:
-        most, limit = prompt.limit(*settings.augment.limit_of(kind))
+        most, limit = prompt.limit(*settings.augment.find_limit(kind))
     else:
         most, limit = prompt.limit(settings.ask.max_tokens, "ask.max_tokens")
     question = Question("-", kind, prompt.messages, prompt.schema, most, limit)

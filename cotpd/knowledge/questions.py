@@ -1,4 +1,4 @@
-"""The questions for knowledge: one a post and kind, as the ask step puts them and as the plan counts them."""
+"""The questions for knowledge, one for each post and kind: the ask step asks them, and the plan counts them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -8,62 +8,64 @@ from cotpd.llm.chat_request import Message
 from cotpd.llm.prompts import PromptSet
 from cotpd.llm.question import Question
 
-See = Callable[[Post], str | None]  # a post's picture as a data URL, None where there is none to show
-_SHOWN = "the picture itself, which is attached"  # stands where a prompt has the caption
+EncodePicture = Callable[
+    [Post], str | None
+]  # returns a post's picture as a data URL, None if it has no readable one
+_IN_PLACE_OF_CAPTION = "the picture itself, which is attached"
 
 
-def knowledge_wanted(
-    posts: Iterable[Post], captions: Mapping[str, str | None], params: AskParams, see: See | None = None
+def find_missing_knowledge(
+    posts: Iterable[Post],
+    captions: Mapping[str, str | None],
+    params: AskParams,
+    encode_picture: EncodePicture | None = None,
 ) -> Iterator[tuple[Post, Kind]]:
-    """Which knowledge of which post to ask for, in the order of the posts and of ``params.kinds``.
+    """Yield the knowledge to ask for, as post and kind, in the order of the posts and of ``params.kinds``.
 
-    Left out are kinds that a post brought along, and text and image of a post without a caption; with ``see``, of
-    a post without a caption or picture.
+    A kind that a post brought along is left out. So is the relation of text and image (multimodality) of a post
+    without a caption; with ``encode_picture``, of a post without caption and picture.
     """
     for post in posts:
-        shown = captions.get(post.id) or (see and post.image)
+        has_image = bool(captions.get(post.id) or (encode_picture and post.image))
         for kind in params.kinds:
-            if kind not in post.knowledge and (kind is not Kind.MULTIMODALITY or shown):
+            if kind not in post.knowledge and (kind is not Kind.MULTIMODALITY or has_image):
                 yield post, kind
 
 
-def knowledge_requests(
-    posts: Iterable[Post], captions: Mapping[str, str | None], params: AskParams, see: See | None = None
+def build_questions(
+    posts: Iterable[Post],
+    captions: Mapping[str, str | None],
+    params: AskParams,
+    encode_picture: EncodePicture | None = None,
 ) -> Iterator[Question]:
-    """The requests for what is wanted, in its order.
+    """Yield the questions for missing knowledge, in the order of :func:`find_missing_knowledge`.
 
     Args:
-        posts: The posts.
-        captions: By post id.
-        params: Kinds and prompt set.
-        see: Shows the model the picture itself in the question for text and image. A post whose picture cannot
-            be shown is asked with its caption, and not at all if it has none. None shows no picture.
+        posts: The posts. captions: By post id. params: Kinds and prompt set. encode_picture: Shows the model the
+        picture itself in the question about text and image. A post whose picture
+            cannot be read is asked about with its caption, and not at all without one. None shows captions alone.
 
     Raises:
         ConfigError: The prompt set cannot be used.
     """
-    prompts = PromptSet.load(params.prompts)
-    for post, kind in knowledge_wanted(posts, captions, params, see):
+    prompts = PromptSet.load(params.prompts, params.kinds)
+    for post, kind in find_missing_knowledge(posts, captions, params, encode_picture):
         fields, picture = {"text": post.text}, None
         if kind is Kind.MULTIMODALITY:
-            picture = see(post) if see else None
-            if not (caption := _SHOWN if picture else captions.get(post.id)):
+            picture = encode_picture(post) if encode_picture else None
+            caption = _IN_PLACE_OF_CAPTION if picture else captions.get(post.id)
+            if not caption:
                 continue
             fields["caption"] = caption
+
         prompt = prompts.render(kind, **fields)
-        length, limit = prompt.limit(params.max_tokens, "ask.max_tokens")
-        yield Question(
-            id=post.id,
-            kind=kind,
-            messages=attach(prompt.messages, picture) if picture else prompt.messages,
-            schema=prompt.schema,
-            max_tokens=length,
-            limit=limit,
-        )
+        max_tokens, limit = prompt.limit(params.max_tokens, "ask.max_tokens")
+        messages = attach_picture(prompt.messages, picture) if picture else prompt.messages
+        yield Question(post.id, kind, messages, prompt.schema, max_tokens, limit)
 
 
-def attach(messages: list[Message], picture: str) -> list[Message]:
-    """The messages with a picture behind the words of the last one: what all posts share stays in front."""
+def attach_picture(messages: list[Message], picture: str) -> list[Message]:
+    """Return the messages with a picture at the very end: servers reuse the beginning that all posts share."""
     *before, last = messages
     parts = [
         {"type": "text", "text": last["content"]},

@@ -1,21 +1,21 @@
-"""Answers that failed their checks, asked again with another seed, at most as often as is allowed.
+"""Ask again for answers that fail their checks, at most as often as ``validate.reask`` allows.
 
-Trade-off: at temperature 0 another seed gives the same answer, so a re-ask then has a temperature of its own.
-Without a seed the temperature goes down a little each time, for the ledger answers what was asked before.
-Each is a question like any other: the ledger answers it the next time.
+Trade-off: at temperature 0 another seed gives the same answer, so a retry has a temperature of its own. Without a
+seed the temperature falls a little with each attempt, because the ledger would answer the same request again.
+A retry is a question like any other: when the step runs again, the ledger answers it.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cotpd.config import Params
 from cotpd.data.records import Answer, Kind, Knowledge, Post, Quarantined
 from cotpd.errors import LlmError
 from cotpd.expectations import validate_answers
-from cotpd.images.picture_encoder import sight
-from cotpd.knowledge.questions import knowledge_requests
-from cotpd.llm.ask import answers as answers_of
+from cotpd.expectations.params import ValidateParams
+from cotpd.knowledge.params import AskParams
+from cotpd.knowledge.questions import EncodePicture, build_questions
+from cotpd.llm.ask import answers as read_answers
 from cotpd.llm.ask import ask
 from cotpd.llm.params import LlmParams
 from cotpd.llm.question import Question
@@ -26,101 +26,139 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TEMPERATURE = 0.5  # of a re-ask where answers are asked for at 0
-_COOLER = 0.95  # without a seed: by this the temperature goes down from attempt to attempt
+Key = tuple[str, Kind]
+
+TEMPERATURE = 0.5  # of a retry, if the first answer was asked for at 0
+_COOLING = 0.95  # without a seed: the temperature of each attempt over that of the attempt before
 
 
-def believed(
+def validate_with_retries(
     answers: Sequence[Answer],
     posts: Sequence[Post],
     captions: Mapping[str, str | None],
-    params: Params,
+    *,
+    params: ValidateParams,
+    ask_params: AskParams,
+    llm: LlmParams,
+    encode_picture: EncodePicture | None = None,
     context: "EphemeralDataContext | None" = None,
 ) -> tuple[list[Knowledge], list[Quarantined], int]:
-    """Check answers, asking those that fail again up to ``validate.reask`` times.
+    """Check answers, and ask again for those that fail, up to ``params.reask`` times.
 
-    Where nothing answers, what has failed stays in quarantine, with a warning: checks do not need a model.
+    If the model cannot be asked, the failing answers stay quarantined, and a warning is logged: checks need no
+    model.
 
     Args:
-        answers: What the model wrote, or what came with the data set; the latter is never asked for again.
+        answers: From the model, or from the data set; the latter are never asked for again.
         posts: All posts.
-        captions: As the questions were put with, by post id.
-        params: All parameters.
-        context: Takes the results for Data Docs.
+        captions: By post id, as in the first questions.
+        params: The share that may fail, and the number of retries.
+        ask_params: Kinds and prompts of the questions.
+        llm: The model; its limits hold for all retries together.
+        encode_picture: As in the first questions.
+        context: Collects the results for Data Docs; None discards them.
 
     Returns:
-        Knowledge that holds and quarantined rows, both in the order of the answers, and the number of answers
-        that were replaced.
+        Knowledge that passes and quarantined rows, both in the order of the answers, and the number of answers
+        that a retry replaced.
 
     Raises:
-        ValidationError: More than ``validate.max_failed_share`` fail after all.
+        ValidationError: More than ``params.max_failed_share`` fail after all retries.
     """
-    current = {(row.id, row.kind): row for row in answers}
-    lenient = params.validate_.model_copy(update={"max_failed_share": 1.0})
-    left = params.llm
-    for attempt in range(1, params.validate_.reask + 1):
-        _, bad = validate_answers(list(current.values()), posts, lenient)
-        failed = [current[row.id, Kind(row.row["kind"])] for row in bad]
-        wanted = {(row.id, row.kind) for row in failed if row.source == "llm"}
-        requests = _requests(wanted, posts, captions, params)
-        if not requests:
+    latest = {(row.id, row.kind): row for row in answers}
+    remaining = llm
+    for attempt in range(1, params.reask + 1):
+        keys = _find_failed(list(latest.values()), posts, params)
+        questions = _rebuild_questions(keys, posts, captions, ask_params, encode_picture)
+        retried = _ask_again(questions, remaining, attempt) if questions else None
+        if retried is None:
             break
-        if left.seed is None and left.temperature is None:
-            log.warning("not asked again: without llm.seed and llm.temperature it would be the same question")
-            break
-        llm = varied(left, attempt)
-        try:
-            again = ask(requests, llm)
-            current |= {(row.id, row.kind): row for row in answers_of(again, llm)}
-        except LlmError as error:
-            log.warning("not asked again: %s", error)
-            break
-        if unanswered := again.list_quarantined("validate"):
-            log.warning(
-                "%d of %d re-asks were not answered, first: %s",
-                len(unanswered),
-                len(requests),
-                unanswered[0].reason,
-            )
-        left = _without(left, again.budget)
-    rows = [current[row.id, row.kind] for row in answers]
-    knowledge, quarantined = validate_answers(rows, posts, params.validate_, context)
-    held = {(row.id, row.kind) for row in knowledge}
-    replaced = sum(
-        new.key != old.key and (old.id, old.kind) in held for new, old in zip(rows, answers, strict=True)
-    )
-    return knowledge, quarantined, replaced
+        new_answers, budget = retried
+        latest |= {(row.id, row.kind): row for row in new_answers}
+        remaining = _subtract_spending(remaining, budget)
+
+    final = [latest[row.id, row.kind] for row in answers]
+    knowledge, quarantined = validate_answers(final, posts, params, context)
+    passed = {(row.id, row.kind) for row in knowledge}
+    replaced = [
+        new for new, old in zip(final, answers, strict=True) if new.key != old.key and (old.id, old.kind) in passed
+    ]
+    return knowledge, quarantined, len(replaced)
 
 
-def varied(llm: LlmParams, attempt: int) -> LlmParams:
-    """The parameters of a further attempt, 1 the first: another seed, and a temperature at which it matters.
+def build_retry_params(llm: LlmParams, attempt: int) -> LlmParams | None:
+    """Return the parameters of a retry: another seed, and a temperature above 0.
 
-    Where no seed is sent, none is sent here either, and each attempt has a temperature of its own.
+    Without a seed, none is sent here either, and each attempt has a temperature of its own.
+
+    Args:
+        llm: The parameters of the first request.
+        attempt: 1 for the first retry.
+
+    Returns:
+        None if neither a seed nor a temperature is sent: the retry would be the same request.
     """
     temperature = TEMPERATURE if llm.temperature == 0 else llm.temperature
     if llm.seed is not None:
         return llm.model_copy(update={"seed": llm.seed + attempt, "temperature": temperature})
-    if temperature is not None:
-        temperature = float(f"{temperature * _COOLER**attempt:.4g}")  # downwards: no server refuses that
-    return llm.model_copy(update={"temperature": temperature})
+    if temperature is None:
+        return None
+    cooler = float(f"{temperature * _COOLING**attempt:.4g}")  # downwards, because some servers allow 1 at most
+    return llm.model_copy(update={"temperature": cooler})
 
 
-def _without(llm: LlmParams, budget: Budget | None) -> LlmParams:
-    """The parameters with what is left of their limits: all attempts together are one step."""
+def _find_failed(answers: Sequence[Answer], posts: Sequence[Post], params: ValidateParams) -> set[Key]:
+    """Return the keys of the model's answers that fail their checks."""
+    lenient = params.model_copy(update={"max_failed_share": 1.0})
+    _, quarantined = validate_answers(answers, posts, lenient)
+    failed = {(row.id, Kind(row.row["kind"])) for row in quarantined}
+    return {(row.id, row.kind) for row in answers if row.source == "llm"} & failed
+
+
+def _rebuild_questions(
+    keys: set[Key],
+    posts: Sequence[Post],
+    captions: Mapping[str, str | None],
+    params: AskParams,
+    encode_picture: EncodePicture | None,
+) -> list[Question]:
+    """Return the questions of some answers, as they were asked first."""
+    ids = {post_id for post_id, _ in keys}
+    concerned = [post for post in posts if post.id in ids]
+    questions = build_questions(concerned, captions, params, encode_picture)
+    return [question for question in questions if (question.id, question.kind) in keys]
+
+
+def _ask_again(
+    questions: Sequence[Question], llm: LlmParams, attempt: int
+) -> tuple[list[Answer], Budget | None] | None:
+    """Return the new answers and the spending; None, with a warning, if the model cannot be asked."""
+    retry_params = build_retry_params(llm, attempt)
+    if retry_params is None:
+        log.warning("not asked again: without llm.seed and llm.temperature it would be the same question")
+        return None
+    try:
+        outcome = ask(questions, retry_params)
+        answers = list(read_answers(outcome, retry_params))
+    except LlmError as error:
+        log.warning("not asked again: %s", error)
+        return None
+
+    unanswered = outcome.list_quarantined("validate")
+    if unanswered:
+        first = unanswered[0].reason
+        log.warning("%d of %d re-asks were not answered, first: %s", len(unanswered), len(questions), first)
+    return answers, outcome.budget
+
+
+def _subtract_spending(llm: LlmParams, budget: Budget | None) -> LlmParams:
+    """Return the parameters with the rest of their limits: all retries together must keep to the step's limits."""
     if budget is None:
         return llm
-    gone, limits = (budget.spent, budget.lost), {}
+    expenses = (budget.spent, budget.lost)
+    limits: dict[str, float] = {}
     if llm.max_tokens is not None:
-        limits["max_tokens"] = max(0, llm.max_tokens - sum(one.tokens for one in gone))
+        limits["max_tokens"] = max(0, llm.max_tokens - sum(expense.tokens for expense in expenses))
     if llm.max_cost is not None:
-        limits["max_cost"] = max(0.0, llm.max_cost - sum(one.cost for one in gone))
+        limits["max_cost"] = max(0.0, llm.max_cost - sum(expense.cost for expense in expenses))
     return llm.model_copy(update=limits)
-
-
-def _requests(
-    wanted: set[tuple[str, Kind]], posts: Sequence[Post], captions: Mapping[str, str | None], params: Params
-) -> list[Question]:
-    ids = {id for id, _ in wanted}
-    asked = [post for post in posts if post.id in ids]
-    again = knowledge_requests(asked, captions, params.ask, sight(params))
-    return [one for one in again if (one.id, one.kind) in wanted]

@@ -8,7 +8,7 @@ before a single question is paid for.
 
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -247,12 +247,18 @@ class PromptSet:
     prompts: Mapping[Kind, Prompt]
 
     @classmethod
-    def load(cls, name_or_path: str | Path) -> "PromptSet":
+    def load(cls, name_or_path: str | Path, kinds: Collection[Kind] = tuple(Kind)) -> "PromptSet":
         """Load a shipped set by name (``default``, ``paper``) or any folder with one file a kind.
+
+        Args:
+            name_or_path: The set.
+            kinds: The kinds that will be asked. If there is none, nothing is read, and the set need not exist.
 
         Raises:
             ConfigError: There is no such set, or one of its files cannot be used; names file and line.
         """
+        if not kinds:
+            return cls(Path(name_or_path), {})
         shipped = SHIPPED / str(name_or_path)
         folder = shipped if shipped.is_dir() else Path(name_or_path)
         if not folder.is_dir():

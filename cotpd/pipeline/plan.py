@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from statistics import median
 
-from cotpd.augment.pipeline import questions
+from cotpd.augment.pipeline import list_attempts
 from cotpd.config import Params
 from cotpd.data.load import load_dataset
 from cotpd.data.records import Kind, Post
 from cotpd.data.split_checks import require_task_labels
 from cotpd.data.unlabelled import load_unlabelled
 from cotpd.images.picture_encoder import sight
-from cotpd.knowledge.questions import knowledge_requests
+from cotpd.knowledge.questions import build_questions
 from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.ledger.recording import import_recorded
@@ -208,11 +208,14 @@ def all_requests(params: Params, *, require_labels: bool = False) -> Iterator[tu
     unlabelled = load_unlabelled(params.data, dataset.posts).posts
     posts = [post for rows in dataset.posts.values() for post in rows] + list(unlabelled)
     captions, guessed = _captions(posts, params)
-    for request in knowledge_requests(posts, captions, params.ask, sight(params)):
+    for request in build_questions(posts, captions, params.ask, sight(params)):
         worded = request.kind is Kind.MULTIMODALITY and isinstance(request.messages[-1]["content"], str)
         yield request, worded and request.id in guessed
-    for question in questions(dataset.posts.get("train", []), params, dataset.beyond_limit):
-        yield question.build_question(params.augment), False
+    attempts = list_attempts(
+        dataset.posts.get("train", []), params.augment, seed=params.seed, beyond_limit=dataset.beyond_limit
+    )
+    for attempt in attempts:
+        yield attempt.build_question(params.augment), False
 
 
 def _captions(posts: list[Post], params: Params) -> tuple[Mapping[str, str | None], set[str]]:

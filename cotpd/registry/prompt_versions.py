@@ -30,8 +30,8 @@ def used_prompts(params: Params) -> dict[str, str]:
     )
     found = {}
     for name, kinds in wanted:
-        prompts = PromptSet.load(name) if kinds else None
-        for kind in kinds if prompts else ():
+        prompts = PromptSet.load(name, kinds)
+        for kind in kinds:
             entry = _FOREIGN.sub("-", f"cotpd-{prompts.folder.name}-{kind}")
             found[entry] = prompts.prompts[kind].path.read_text("utf-8-sig")
     return found

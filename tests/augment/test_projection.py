@@ -4,29 +4,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotpd.augment.projection import Layout, ProjectionError, find, project
+from cotpd.augment.projection import Layout, ProjectionError, find_surfaces, project_labels
 from cotpd.data.records import Entity, Post
 from cotpd.data.tokenization import join_tokens
+from tests.builders import build_post
 
-from .conftest import marked
-
-POST = marked("a", "[Ada Lovelace](PER) meets [Grace](PER) in [New York](LOC), not in York")
+POST = build_post("[Ada Lovelace](PER) meets [Grace](PER) in [New York](LOC), not in York", id="a")
 
 
-def spans(post: Post) -> list[tuple[str, str | None]]:
+def list_mentions(post: Post) -> list[tuple[str, str | None]]:
     return [(post.get_mention(entity), entity.type) for entity in post.entities]
 
 
 def test_mentions_are_found_again_in_any_order_and_keep_their_index() -> None:
-    rewrite = project(POST, "In New York, Grace says hi to Ada Lovelace!")
-    assert spans(rewrite) == spans(POST)
+    rewrite = project_labels(POST, "In New York, Grace says hi to Ada Lovelace!")
+
+    assert list_mentions(rewrite) == list_mentions(POST)
     assert rewrite.entities[0].start > rewrite.entities[2].start
     assert rewrite.id == POST.id
 
 
 def test_relations_stay_between_the_same_two() -> None:
-    post = marked("a", "[Ada](PER) of [Acme](ORG)", ((0, 1, "/per/org/member_of"),))
-    rewrite = project(post, "Acme has Ada")
+    post = build_post("[Ada](PER) of [Acme](ORG)", id="a", relations=((0, 1, "/per/org/member_of"),))
+
+    rewrite = project_labels(post, "Acme has Ada")
+
     relation = rewrite.relations[0]
     assert rewrite.get_mention(rewrite.entities[relation.head]) == "Ada"
     assert rewrite.get_mention(rewrite.entities[relation.tail]) == "Acme"
@@ -49,12 +51,14 @@ def test_relations_stay_between_the_same_two() -> None:
 )
 def test_what_cannot_be_carried_over_safely_is_refused(markup: str, rewrite: str, reason: str) -> None:
     with pytest.raises(ProjectionError, match=reason):
-        project(marked("a", markup), rewrite, strangers=frozenset({"Grace Hopper", "New York"}))
+        project_labels(
+            build_post(markup, id="a"), rewrite, foreign_mentions=frozenset({"Grace Hopper", "New York"})
+        )
 
 
-def test_a_name_that_the_post_has_unmarked_is_no_stranger() -> None:
-    post = marked("a", "[Ada](PER) in rome")
-    assert project(post, "rome, Ada!", strangers=frozenset({"rome"})).text == "rome, Ada!"
+def test_a_name_that_the_post_has_unmarked_is_not_foreign() -> None:
+    post = build_post("[Ada](PER) in rome", id="a")
+    assert project_labels(post, "rome, Ada!", foreign_mentions=frozenset({"rome"})).text == "rome, Ada!"
 
 
 def test_overlapping_mentions_are_refused() -> None:
@@ -62,13 +66,19 @@ def test_overlapping_mentions_are_refused() -> None:
         update={"entities": (Entity(start=0, end=2, type="PER"), Entity(start=1, end=2, type="PER"))}
     )
     with pytest.raises(ProjectionError, match="overlap"):
-        project(overlap, overlap.text)
+        project_labels(overlap, overlap.text)
 
 
 def test_the_longer_form_keeps_its_characters() -> None:
-    layout = Layout.of("York, New York and New York City")
-    found = find(["York", "New York", "New York City"], layout)
-    assert {form: len(places) for form, places in found.items()} == {"York": 1, "New York": 1, "New York City": 1}
+    layout = Layout.from_text("York, New York and New York City")
+
+    spans = find_surfaces(["York", "New York", "New York City"], layout)
+
+    assert {surface: len(positions) for surface, positions in spans.items()} == {
+        "York": 1,
+        "New York": 1,
+        "New York City": 1,
+    }
 
 
 words = st.lists(
@@ -91,26 +101,29 @@ def posts(draw: st.DrawFn) -> Post:
 @given(posts(), words)
 def test_whatever_is_projected_says_the_same_mentions_in_the_same_order(post: Post, rewrite: list[str]) -> None:
     try:
-        made = project(post, " ".join(rewrite))
+        projected = project_labels(post, " ".join(rewrite))
     except ProjectionError:
         return
-    assert made.text == " ".join(rewrite)
-    assert spans(made) == spans(post)
-    places = {token for entity in made.entities for token in range(entity.start, entity.end)}
-    assert len(places) == sum(entity.end - entity.start for entity in made.entities), "no two overlap"
-    Post.model_validate(made.model_dump())
+
+    assert projected.text == " ".join(rewrite)
+    assert list_mentions(projected) == list_mentions(post)
+    covered = {token for entity in projected.entities for token in range(entity.start, entity.end)}
+    assert len(covered) == sum(entity.end - entity.start for entity in projected.entities), "no two overlap"
+    Post.model_validate(projected.model_dump())
 
 
 @given(posts(), st.randoms())
 def test_a_shuffled_post_is_projected_whole_or_refused(post: Post, rng) -> None:
-    segments, at = [], 0
+    segments, position = [], 0
     for entity in post.entities:
-        segments += [*post.tokens[at : entity.start], post.get_mention(entity)]
-        at = entity.end
-    segments += post.tokens[at:]
+        segments += [*post.tokens[position : entity.start], post.get_mention(entity)]
+        position = entity.end
+    segments += post.tokens[position:]
     rng.shuffle(segments)
+
     try:
-        made = project(post, " ".join(segments))
+        projected = project_labels(post, " ".join(segments))
     except ProjectionError:
         return
-    assert spans(made) == spans(post)
+
+    assert list_mentions(projected) == list_mentions(post)

@@ -7,33 +7,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotpd.augment.mentions import Mentions
-from cotpd.augment.swap import draw_swap, replace
+from cotpd.augment.swap import Swap, draw_swap, replace_mention
 from cotpd.data.records import Entity, Post
 from cotpd.data.tokenization import tokenize
+from tests.builders import build_post
 
-from .conftest import marked
 
-
-def swap(post: Post, *others: Post, seed: object = 1):
-    return draw_swap(post, Mentions.of([post, *others]), random.Random(str(seed)))
+def swap_mention(post: Post, *neighbours: Post, seed: object = 1) -> Swap | None:
+    return draw_swap(post, Mentions.from_posts([post, *neighbours]), random.Random(str(seed)))
 
 
 def test_the_mention_is_swapped_and_the_rest_stays_byte_for_byte() -> None:
-    post = marked("a", "so,  [Ada](PER)'s   car (in [Rome](LOC)) 😀", ((0, 1, "at"),))
-    made = swap(post, marked("b", "[Grace Brewster Hopper](PER)"))
-    assert made.post.text == "so,  Grace Brewster Hopper's   car (in Rome) 😀"
-    assert [made.post.get_mention(entity) for entity in made.post.entities] == ["Grace Brewster Hopper", "Rome"]
-    assert made.post.relations == post.relations
-    assert (made.old, made.new, made.group) == ("Ada", "Grace Brewster Hopper", ("PER",))
+    post = build_post("so,  [Ada](PER)'s   car (in [Rome](LOC)) 😀", id="a", relations=((0, 1, "at"),))
+
+    swap = swap_mention(post, build_post("[Grace Brewster Hopper](PER)", id="b"))
+
+    assert swap.post.text == "so,  Grace Brewster Hopper's   car (in Rome) 😀"
+    assert [swap.post.get_mention(entity) for entity in swap.post.entities] == ["Grace Brewster Hopper", "Rome"]
+    assert swap.post.relations == post.relations
+    assert (swap.old, swap.new, swap.group) == ("Ada", "Grace Brewster Hopper", ("PER",))
 
 
 def test_every_annotated_mention_of_the_form_is_swapped() -> None:
-    made = swap(marked("a", "[Ada](PER) & [Ada](PER)"), marked("b", "[Bo](PER)"))
-    assert made.post.text == "Bo & Bo"
+    swap = swap_mention(build_post("[Ada](PER) & [Ada](PER)", id="a"), build_post("[Bo](PER)", id="b"))
+
+    assert swap.post.text == "Bo & Bo"
 
 
 @pytest.mark.parametrize(
-    ("markup", "other"),
+    ("markup", "neighbour"),
     [
         ("[Ada](PER) waves", "[Rome](LOC)"),
         ("[Ada](PER) waves", "[Ada](PER)"),
@@ -45,25 +47,30 @@ def test_every_annotated_mention_of_the_form_is_swapped() -> None:
         ("[Ada]() likes it", "[Bo]()"),
     ],
 )
-def test_without_another_name_of_its_kind_nothing_is_swapped(markup: str, other: str) -> None:
-    assert swap(marked("a", markup), marked("b", other)) is None
+def test_without_another_name_of_its_kind_nothing_is_swapped(markup: str, neighbour: str) -> None:
+    assert swap_mention(build_post(markup, id="a"), build_post(neighbour, id="b")) is None
 
 
 def test_untyped_entities_are_swapped_within_their_role_and_never_within_none() -> None:
-    post = marked("a", "[Ada]() of [Acme]()", ((0, 1, "/per/org/member_of"),))
-    same = marked("b", "[Bo]() at [Zoo Inc]()", ((0, 1, "/per/org/member_of"),))
-    unrelated = marked("c", "[Rome]() and [May]()", ((0, 1, "None"),))
-    found = {(made.old, made.new) for seed in range(40) if (made := swap(post, same, unrelated, seed=seed))}
-    assert found == {("Ada", "Bo"), ("Acme", "Zoo Inc")}
-    assert swap(unrelated, same) is None
+    post = build_post("[Ada]() of [Acme]()", id="a", relations=((0, 1, "/per/org/member_of"),))
+    same = build_post("[Bo]() at [Zoo Inc]()", id="b", relations=((0, 1, "/per/org/member_of"),))
+    unrelated = build_post("[Rome]() and [May]()", id="c", relations=((0, 1, "None"),))
+
+    swaps = [swap_mention(post, same, unrelated, seed=seed) for seed in range(40)]
+
+    assert {(swap.old, swap.new) for swap in swaps if swap} == {("Ada", "Bo"), ("Acme", "Zoo Inc")}
+    assert swap_mention(unrelated, same) is None
 
 
 def test_a_draw_depends_on_the_seed_alone() -> None:
-    others = [marked(str(number), f"[Name{number}](PER)") for number in range(30)]
-    post = marked("a", "[Ada](PER) and [Bo](PER)")
-    first = [swap(post, *others, seed=seed).post.text for seed in range(10)]
-    assert first == [swap(post, *reversed(others), seed=seed).post.text for seed in range(10)]
-    assert len(set(first)) > 3
+    neighbours = [build_post(f"[Name{number}](PER)", id=str(number)) for number in range(30)]
+    post = build_post("[Ada](PER) and [Bo](PER)", id="a")
+
+    texts_in_order = [swap_mention(post, *neighbours, seed=seed).post.text for seed in range(10)]
+    texts_in_reverse = [swap_mention(post, *reversed(neighbours), seed=seed).post.text for seed in range(10)]
+
+    assert texts_in_order == texts_in_reverse
+    assert len(set(texts_in_order)) > 3
 
 
 texts = st.text(st.sampled_from("aB3 .,-'#@😀é\u0301\n\t"), min_size=1, max_size=25).filter(tokenize)
@@ -88,25 +95,30 @@ def posts(draw: st.DrawFn) -> Post:
 @given(posts().filter(lambda post: post.entities), names, st.data())
 def test_spans_give_the_new_mention_and_nothing_else_changes(post: Post, new: str, data: st.DataObject) -> None:
     old = post.get_mention(data.draw(st.sampled_from(post.entities)))
-    made = replace(post, old, new)
-    expected, at = "", 0
+
+    changed = replace_mention(post, old, new)
+
+    assert changed.text == replace_text(post, old, new)
+    for before, after in zip(post.entities, changed.entities, strict=True):
+        assert after.type == before.type
+        assert changed.get_mention(after) == (new if post.get_mention(before) == old else post.get_mention(before))
+    assert list_tokens_outside(changed, post, old) == list_tokens_outside(post, post, old)
+
+
+def replace_text(post: Post, old: str, new: str) -> str:
+    """Return the text with a mention replaced, put together from the characters between the mentions."""
+    text, position = "", 0
     for entity in post.entities:
         if post.get_mention(entity) == old:
             start, end = post.offsets[entity.start][0], post.offsets[entity.end - 1][1]
-            expected += post.text[at:start] + new
-            at = end
-    assert made.text == expected + post.text[at:]
-    for before, after in zip(post.entities, made.entities, strict=True):
-        assert after.type == before.type
-        assert made.get_mention(after) == (new if post.get_mention(before) == old else post.get_mention(before))
-    kept = [token for index, token in enumerate(post.tokens) if not _within(index, post, old)]
-    assert [token for index, token in enumerate(made.tokens) if not _moved(index, post, made, old)] == kept
+            text += post.text[position:start] + new
+            position = end
+    return text + post.text[position:]
 
 
-def _within(index: int, post: Post, old: str) -> bool:
-    return any(e.start <= index < e.end for e in post.entities if post.get_mention(e) == old)
-
-
-def _moved(index: int, post: Post, made: Post, old: str) -> bool:
-    pairs = zip(post.entities, made.entities, strict=True)
-    return any(after.start <= index < after.end for before, after in pairs if post.get_mention(before) == old)
+def list_tokens_outside(post: Post, original: Post, old: str) -> list[str]:
+    """Return the tokens of a post outside the entities that have the mention ``old`` in the original."""
+    pairs = zip(original.entities, post.entities, strict=True)
+    swapped = [entity for before, entity in pairs if original.get_mention(before) == old]
+    inside = {index for entity in swapped for index in range(entity.start, entity.end)}
+    return [token for index, token in enumerate(post.tokens) if index not in inside]

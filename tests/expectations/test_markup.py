@@ -11,8 +11,7 @@ from cotpd.data.records import Caption
 from cotpd.expectations import validate_answers, validate_captions
 from cotpd.expectations.docs import build_docs, make_context
 from cotpd.expectations.params import ValidateParams
-
-from .test_check import GOOD, POSTS, answer
+from tests.expectations.samples import GOOD, POSTS, build_answer
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -42,7 +41,7 @@ def pages(tmp_path_factory):
     """The folder of Data Docs on hostile answers and captions, all of which fail their checks."""
     folder = tmp_path_factory.mktemp("docs") / "checks"
     context, lenient = make_context(), ValidateParams(max_failed_share=1.0)
-    answers = [answer(text, name=str(number)) for number, text in enumerate([GOOD, *HOSTILE])]
+    answers = [build_answer(text, post_id=str(number)) for number, text in enumerate([GOOD, *HOSTILE])]
     post = POSTS[0]
     captions = [Caption(id=post.id, image="i.jpg", caption=text * 40, backend="tags") for text in HOSTILE]
 
@@ -53,12 +52,12 @@ def pages(tmp_path_factory):
     return folder
 
 
-def texts_of(folder):
+def read_texts(folder):
     return {page: page.read_text("utf-8") for page in folder.rglob("*.html")}
 
 
 def test_a_hostile_answer_stands_in_data_docs_as_text(pages):
-    joined = "\n".join(texts_of(pages).values())
+    joined = "\n".join(read_texts(pages).values())
 
     assert html.escape(f"<script>{OWNED}</script>") in joined  # it can be looked at
     for tag in (f"<script>{OWNED}", "<img src=x", "<svg/onload", "<iframe", "<details open", "<a href=javascript"):
@@ -88,5 +87,5 @@ def test_the_browser_of_these_tests_does_execute_scripts(tmp_path):
 def open_in_browser(page, profile):
     """The document after its scripts ran."""
     command = [BROWSER, *FLAGS, f"--user-data-dir={profile}", "--virtual-time-budget=5000", "--dump-dom"]
-    done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
-    return done.stdout
+    browser = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    return browser.stdout

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from cotpd.expectations import validate_answers
 from cotpd.expectations.obedience import is_foreign, is_obedient
 from cotpd.expectations.params import ValidateParams
-
-from .test_check import answer, make_post
+from tests.expectations.samples import build_answer, build_located_post
 
 # A post that gives an order, answers that obey it, and an honest answer about the same post.
 CANARIES = [
@@ -41,10 +40,12 @@ CANARIES = [
 
 
 @pytest.mark.parametrize(("post", "obeying", "honest"), CANARIES)
-def test_who_obeys_a_post_is_quarantined_and_who_explains_it_is_not(post, obeying, honest):
-    posts = [make_post(str(number), post) for number in range(len(obeying) + 1)]
-    rows = [answer(text, name=str(number)) for number, text in enumerate([*obeying, honest])]
+def test_an_answer_that_obeys_a_post_is_quarantined_and_one_that_explains_it_is_not(post, obeying, honest):
+    posts = [build_located_post(str(number), post) for number in range(len(obeying) + 1)]
+    rows = [build_answer(text, post_id=str(number)) for number, text in enumerate([*obeying, honest])]
+
     knowledge, quarantined = validate_answers(rows, posts, ValidateParams(max_failed_share=1.0))
+
     assert [row.text for row in knowledge] == [honest]
     assert {row.row["text"] for row in quarantined} == set(obeying)
 

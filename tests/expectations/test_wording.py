@@ -46,10 +46,11 @@ def test_a_text_that_was_cut_off_ends_at_its_last_whole_sentence(text: str, expe
 @given(st.text())
 def test_tidy_is_done_once_and_never_adds_a_letter(text: str) -> None:
     once = make_plain_line(text)
+
     assert "\n" not in once
     assert once == once.strip()
-    kept = [character for character in text if character.isalnum()]
-    assert [character for character in once if character.isalnum()] == kept
+    letters = [character for character in text if character.isalnum()]
+    assert [character for character in once if character.isalnum()] == letters
 
 
 def test_words_are_counted_and_marks_are_not() -> None:

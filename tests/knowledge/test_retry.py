@@ -1,135 +1,167 @@
 """Answers that fail their checks are asked for again, with another seed, as often as is allowed."""
 
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from cotpd.config import Params
-from cotpd.data.records import Kind
+from cotpd.data.records import Answer, Kind, Knowledge, Quarantined
 from cotpd.errors import ValidationError
-from cotpd.knowledge.questions import knowledge_requests
-from cotpd.knowledge.retry import TEMPERATURE, believed, varied
+from cotpd.expectations.params import ValidateParams
+from cotpd.knowledge.params import AskParams
+from cotpd.knowledge.questions import build_questions
+from cotpd.knowledge.retry import TEMPERATURE, build_retry_params, validate_with_retries
 from cotpd.llm.ask import ask_all
+from cotpd.llm.params import LlmParams
 from cotpd.llm.spending.budget import compute_worst_case
+from tests.builders import build_post
 from tests.chat_server import FakeServer, completion, error, reply
-from tests.expectations.test_check import make_post
 
-POSTS = [make_post("a", "Ada lands in Rome"), make_post("b", "Bob lands in Oslo")]
+POSTS = [build_post("Ada lands in Rome", id="a"), build_post("Bob lands in Oslo", id="b")]
 GOOD = "Ada is a mathematician who travels a lot."
+ASK = AskParams(kinds=(Kind.SENTENCE,))
+LENIENT = ValidateParams(max_failed_share=1.0, reask=2)
 
 
 @pytest.fixture
-def server():
-    fake = FakeServer()
-    yield fake
-    fake.close()
+def llm(params: LlmParams) -> LlmParams:
+    return params.model_copy(update={"retries": 0, "seed": 7})
 
 
-@pytest.fixture
-def params(server, tmp_path) -> Params:
-    llm = {"base_url": server.base_url, "model": "fake", "ledger": str(tmp_path / "l.db"), "recorded": None}
-    sections = {"llm": {**llm, "retries": 0, "seed": 7}, "ask": {"kinds": ["sentence"]}}
-    return Params.model_validate({**sections, "validate": {"max_failed_share": 1.0, "reask": 2}})
-
-
-def first_answers(server, params):
+def ask_first(server: FakeServer, llm: LlmParams) -> list[Answer]:
+    """Return the first answers, all of which are refusals, as are all later ones."""
     server.always = reply(completion("I cannot help with that."))
-    asked = knowledge_requests(POSTS, {}, params.ask)
-    return ask_all(asked, params.llm, progress=False).answers
+    answers = ask_all(build_questions(POSTS, {}, ASK), llm, progress=False).answers
+    server.asked.clear()
+    return answers
 
 
-def test_a_better_answer_takes_the_place_of_a_failing_one(server, params):
-    answers = first_answers(server, params)
-    before = len(server.asked)
+def run_validation(
+    answers: Sequence[Answer], llm: LlmParams, params: ValidateParams = LENIENT
+) -> tuple[list[Knowledge], list[Quarantined], int]:
+    return validate_with_retries(answers, POSTS, {}, params=params, ask_params=ASK, llm=llm)
+
+
+def change(llm: LlmParams, **values: Any) -> LlmParams:
+    return llm.model_copy(update=values)
+
+
+def test_a_better_answer_replaces_a_failing_one(server, llm):
+    answers = ask_first(server, llm)
     server.faults = [reply(completion("...")), reply(completion(GOOD)), reply(completion(GOOD))]
-    knowledge, quarantined, replaced = believed(answers, POSTS, {}, params)
-    assert [(row.id, row.kind, row.text) for row in knowledge] == [(n, Kind.SENTENCE, GOOD) for n in "ab"]
+
+    knowledge, quarantined, replaced = run_validation(answers, llm)
+
+    assert [(row.id, row.kind, row.text) for row in knowledge] == [(name, Kind.SENTENCE, GOOD) for name in "ab"]
     assert (quarantined, replaced) == ([], 2)
-    again = server.asked[before:]
-    assert [body["seed"] for body in again] == [8, 8, 9]
-    assert {body["temperature"] for body in again} == {TEMPERATURE}
-    assert len(server.asked) == before + 3
-    believed(answers, POSTS, {}, params)
-    assert len(server.asked) == before + 3, "the ledger answers what was asked again"
+    assert [body["seed"] for body in server.asked] == [8, 8, 9]
+    assert {body["temperature"] for body in server.asked} == {TEMPERATURE}
 
 
-def test_no_more_often_than_allowed_and_the_last_answer_is_set_aside(server, params):
-    answers = first_answers(server, params)
-    knowledge, quarantined, replaced = believed(answers, POSTS, {}, params)
+def test_the_ledger_answers_a_retry_that_is_repeated(server, llm):
+    answers = ask_first(server, llm)
+    run_validation(answers, llm)
+    before = len(server.asked)
+
+    run_validation(answers, llm)
+
+    assert len(server.asked) == before
+
+
+def test_retries_stop_at_the_limit_and_the_last_answer_is_quarantined(server, llm):
+    answers = ask_first(server, llm)
+
+    knowledge, quarantined, replaced = run_validation(answers, llm)
+
     assert (knowledge, replaced) == ([], 0)
-    assert len(server.asked) == 2 + 2 * 2
+    assert len(server.asked) == 2 * 2
     assert [row.id for row in quarantined] == ["a", "b"]
     assert all("refuses" in row.reason for row in quarantined)
-    strict = params.validate_.model_copy(update={"max_failed_share": 0.5, "reask": 1})
+
+
+def test_too_many_failures_after_all_retries_are_an_error(server, llm):
+    answers = ask_first(server, llm)
+
     with pytest.raises(ValidationError, match="2 of 2 answers failed"):
-        believed(answers, POSTS, {}, params.model_copy(update={"validate_": strict}))
+        run_validation(answers, llm, ValidateParams(max_failed_share=0.5, reask=1))
 
 
-def test_answers_that_came_with_the_data_are_not_asked_for_and_a_missing_server_is_no_end(server, params, caplog):
-    answers = first_answers(server, params)
-    brought = [row.model_copy(update={"source": "dataset"}) for row in answers]
-    asked = len(server.asked)
-    _, quarantined, _ = believed(brought, POSTS, {}, params)
-    assert (len(quarantined), len(server.asked)) == (2, asked)
+def test_answers_that_came_with_the_data_are_not_asked_for(server, llm):
+    answers = [row.model_copy(update={"source": "dataset"}) for row in ask_first(server, llm)]
+
+    _, quarantined, _ = run_validation(answers, llm)
+
+    assert (len(quarantined), len(server.asked)) == (2, 0)
+
+
+def test_a_missing_server_leaves_the_answers_quarantined_with_a_warning(server, llm, caplog):
+    answers = ask_first(server, llm)
     server.close()
-    _, quarantined, _ = believed(answers, POSTS, {}, params)
+
+    _, quarantined, _ = run_validation(answers, llm)
+
     assert len(quarantined) == 2
     assert "not asked again" in caplog.text
 
 
-def test_without_leave_to_ask_nothing_is_asked(server, params, tmp_path: Path):
-    answers = first_answers(server, params)
-    never = params.model_copy(update={"validate_": params.validate_.model_copy(update={"reask": 0})})
-    asked = len(server.asked)
-    _, quarantined, _ = believed(answers, POSTS, {}, never)
-    assert (len(quarantined), len(server.asked)) == (2, asked)
+def test_at_zero_retries_nothing_is_asked(server, llm):
+    answers = ask_first(server, llm)
 
+    _, quarantined, _ = run_validation(answers, llm, ValidateParams(max_failed_share=1.0, reask=0))
 
-def with_llm(params: Params, **values) -> Params:
-    return params.model_copy(update={"llm": params.llm.model_copy(update=values)})
+    assert (len(quarantined), len(server.asked)) == (2, 0)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0, 2.0])
-def test_where_no_seed_is_sent_none_is_and_each_attempt_is_a_question_of_its_own(server, params, temperature):
-    params = with_llm(params, seed=None, temperature=temperature)
-    answers = first_answers(server, params)
-    believed(answers, POSTS, {}, params)
+def test_without_a_seed_none_is_sent_and_each_attempt_is_a_request_of_its_own(server, llm, temperature):
+    llm = change(llm, seed=None, temperature=temperature)
+    answers = ask_first(server, llm)
+
+    run_validation(answers, llm)
+
     assert not any("seed" in body for body in server.asked)
-    assert len(server.asked) == 2 + 2 * 2, "the ledger answers none of them"
-    asked = {body["temperature"] for body in server.asked}
-    assert len(asked) == 3
-    assert all(0 < one <= 2 for one in asked - {temperature})
+    assert len(server.asked) == 2 * 2, "the ledger answers none of them"
+    temperatures = {body["temperature"] for body in server.asked}
+    assert len(temperatures | {temperature}) == 3
+    assert all(0 < retry_temperature <= 2 for retry_temperature in temperatures)
 
 
-def test_without_seed_and_temperature_there_is_nothing_to_vary(server, params, caplog):
-    params = with_llm(params, seed=None, temperature=None)
-    answers = first_answers(server, params)
-    believed(answers, POSTS, {}, params)
-    assert len(server.asked) == 2
+def test_without_seed_and_temperature_a_retry_would_be_the_same_request_and_is_not_sent(server, llm, caplog):
+    llm = change(llm, seed=None, temperature=None)
+    answers = ask_first(server, llm)
+
+    run_validation(answers, llm)
+
+    assert build_retry_params(llm, 1) is None
+    assert server.asked == []
     assert "it would be the same question" in caplog.text
 
 
-def test_a_seed_is_varied_as_it_always_was_so_that_the_ledger_goes_on_answering(params):
-    for temperature, then in ((0.0, TEMPERATURE), (0.7, 0.7), (None, None)):
-        llm = params.llm.model_copy(update={"temperature": temperature})
-        assert [(one.seed, one.temperature) for one in (varied(llm, 1), varied(llm, 2))] == [(8, then), (9, then)]
+@pytest.mark.parametrize(("temperature", "expected"), [(0.0, TEMPERATURE), (0.7, 0.7), (None, None)])
+def test_the_seed_counts_up_as_it_always_did_so_that_the_ledger_still_answers(llm, temperature, expected):
+    llm = change(llm, temperature=temperature)
+
+    first, second = build_retry_params(llm, 1), build_retry_params(llm, 2)
+
+    assert [(retry.seed, retry.temperature) for retry in (first, second)] == [(8, expected), (9, expected)]
 
 
-def test_a_re_ask_that_is_not_answered_is_told(server, params, caplog):
-    answers = first_answers(server, params)
+def test_a_retry_without_an_answer_is_logged(server, llm, caplog):
+    answers = ask_first(server, llm)
     server.faults = [error(400, message="too long for me")]
-    believed(answers, POSTS, {}, params)
+
+    run_validation(answers, llm)
+
     assert "1 of 2 re-asks were not answered, first: status 400: " in caplog.text
     assert "too long for me" in caplog.text
 
 
-def test_all_attempts_together_keep_to_the_limit(server, params):
-    """Each of the answers comes to 14 tokens: room for the worst case of one request and two answers."""
-    answers = first_answers(server, params)
-    before = len(server.asked)
-    most = max(
-        sum(compute_worst_case(one.build_request(params.llm))) for one in knowledge_requests(POSTS, {}, params.ask)
-    )
-    params = with_llm(params, max_tokens=most + 14 + 1, concurrency=1)
-    believed(answers, POSTS, {}, params)
-    assert len(server.asked) == before + 2
+def test_all_attempts_together_keep_to_the_limit(server, llm):
+    """Each answer comes to 14 tokens: the limit has room for the worst case of one request and two answers."""
+    answers = ask_first(server, llm)
+    requests = [question.build_request(llm) for question in build_questions(POSTS, {}, ASK)]
+    worst_case = max(sum(compute_worst_case(request)) for request in requests)
+
+    run_validation(answers, change(llm, max_tokens=worst_case + 14 + 1, concurrency=1))
+
+    assert len(server.asked) == 2

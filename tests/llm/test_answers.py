@@ -11,8 +11,8 @@ from cotpd.expectations.params import ValidateParams
 from cotpd.llm.ask import ask_all, build_dataset_answer
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question
+from tests.builders import build_post
 from tests.chat_server import build_questions, completion, reply
-from tests.expectations.test_check import make_post
 
 ANSWER = "Ada Lovelace: mathematician, person; Rome: capital of Italy, place."
 STRING = {"type": "string", "minLength": 2}
@@ -26,7 +26,7 @@ def ask_one(server, params, body, **of_request):
 
 
 def validate(answer):
-    post = make_post("0")
+    post = build_post("Ada Lovelace lands in Rome tonight, what a view", id="0")
     return validate_answers([answer], [post], ValidateParams(max_failed_share=1.0))
 
 

@@ -5,7 +5,7 @@ import pytest
 from cotpd.augment.params import AugmentParams
 from cotpd.data.records import Kind
 from cotpd.knowledge.params import AskParams
-from cotpd.knowledge.questions import attach
+from cotpd.knowledge.questions import attach_picture
 from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.params import LlmParams
 from cotpd.llm.prompts import PromptSet
@@ -74,6 +74,6 @@ def test_parameters_ask_under_the_key_that_they_always_had(given, most, schema, 
 
 
 def test_a_picture_asks_under_the_key_that_it_always_had():
-    call = build_chat_request(LlmParams(), attach(HELLO, PICTURE), max_tokens=40)
+    call = build_chat_request(LlmParams(), attach_picture(HELLO, PICTURE), max_tokens=40)
 
     assert call.key == "1d0e5238172b7fb5ed580c94ddf35e570e85392d75d221597e860a8d8ca6062a"

@@ -13,8 +13,8 @@ from cotpd.llm.answer_schema import check_schema, words
 from cotpd.llm.ask import INVALID, ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question
+from tests.builders import build_post
 from tests.chat_server import completion, error, reply
-from tests.expectations.test_check import make_post
 
 WORD = {
     "type": "object",
@@ -103,7 +103,7 @@ def test_an_answer_that_is_not_as_the_schema_says_is_quarantined_and_not_paid_fo
         (answer,) = ask_all([question()], params, progress=False).answers
         assert (answer.text, answer.finish_reason) == (text, INVALID)
     assert len(server.asked) == 1
-    _, (bad,) = check_rows([answer], "answers", {"p": make_post("p", "Off to Leeds")})
+    _, (bad,) = check_rows([answer], "answers", {"p": build_post("Off to Leeds", id="p")})
     assert "does not hold to its prompt's schema" in bad.reason
 
 
