@@ -10,17 +10,17 @@ Bf16 = Literal["auto", "on", "off"]
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; auto takes a GPU where there is one.
+    """Return the device of a name; auto takes a GPU if there is one.
 
     Raises:
-        ConfigError: It is not there, or is no device.
+        ConfigError: There is no such device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device).item()  # the meta device has shapes and no numbers
-        if device.type == "cpu" and device.index:  # torch takes any number for the only one
+        torch.zeros(1, device=device).item()  # fails on the meta device, which has shapes and no numbers
+        if device.type == "cpu" and device.index:  # torch accepts cpu:7, which does not exist
             raise RuntimeError
     except (RuntimeError, AssertionError, NotImplementedError, TypeError):
         raise ConfigError(
@@ -30,10 +30,10 @@ def pick_device(name: str) -> torch.device:
 
 
 def make_autocast(device: torch.device, bf16: Bf16) -> torch.autocast:
-    """Mixed precision; auto switches it on where the device has units for bfloat16.
+    """Return the context of mixed precision; auto switches it on if the device has units for bfloat16.
 
     A CPU with AVX512-BF16 trained MiniLM 1.4 to 1.6 times as fast in it, one without units up to 1.6 times slower.
-    On ARM auto leaves it off, because nobody has measured it there.
+    On ARM auto leaves it off, because it has not been measured there.
     """
     enabled = bf16 == "on" or (bf16 == "auto" and _has_bf16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

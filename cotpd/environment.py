@@ -1,4 +1,4 @@
-"""Process-wide settings, in one place: nothing phones home, nothing chatters."""
+"""Environment variables that the libraries read at their import: no telemetry, no progress bars, few messages."""
 
 import os
 
@@ -12,11 +12,11 @@ _DEFAULTS = {
     "TOKENIZERS_PARALLELISM": "false",  # the tokenizer's threads and forked workers do not mix
     "TRANSFORMERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TQDM_DISABLE": "1",  # our own bars say what is going on
+    "TQDM_DISABLE": "1",  # cotpd.progress shows how far work has come
 }
 
 
 def silence_libraries() -> None:
-    """Switch telemetry and chatter off, unless the caller's environment says otherwise."""
+    """Set each variable that the caller's environment does not; call it before the libraries are imported."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)

@@ -1,4 +1,20 @@
-"""The errors a user is meant to read: each names what is wrong, where, and what to do about it."""
+"""The errors that a user is meant to read: each names a problem, where it is, and a remedy.
+
+::
+
+    CotpdError                  printed without a traceback; exit status 1
+    ├── ConfigError             a parameter, prompt, price file or option means nothing that can be done
+    ├── DataError               a data set, a table between two steps, or a file of the user's cannot be read
+    ├── ModelError              weights or a registered version are missing, damaged, or of another model
+    ├── LlmError                the language model could not be asked, or answered too little
+    │   ├── RowError            (cotpd.llm.ledger) one row of the ledger is damaged
+    │   ├── DiskFullError       (cotpd.llm.ledger) the ledger has no room for an answer
+    │   └── QueueFullError      (cotpd.llm.transports) the server's queue takes no further batch job
+    ├── StorageError            the disk or its quota is full
+    └── ValidationError         more rows failed their checks than the parameters allow
+
+Anything else that reaches the user is a fault of this software, and is shown with its traceback.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,26 +24,26 @@ class CotpdError(Exception):
     """An error with a remedy; the command line prints it without a traceback and exits with 1.
 
     Args:
-        problem: What is wrong, naming the file, line or key.
-        remedy: What the user can do about it, as a sentence; empty if nothing can be said.
+        problem: The problem, with the file, line or key that has it.
+        remedy: The user's next action, as a sentence; empty if there is none.
     """
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        # A file's name or a JSON escape may hold half a character, which no output could print.
+        # A file's name or a JSON escape may hold half a character, on which printing would fail.
         self.problem, self.remedy = (text.encode("utf-8", "replace").decode() for text in (problem, remedy))
         super().__init__(f"{self.problem}\n  {self.remedy}" if remedy else self.problem)
 
 
 class ConfigError(CotpdError):
-    """params.yaml, or another configuration file, says something that it cannot mean."""
+    """A parameter, a prompt, a price file or an option means nothing that can be done."""
 
 
 class DataError(CotpdError):
-    """A data set, or a table between two steps, cannot be read."""
+    """A data set, a table between two steps, or a file of the user's cannot be read."""
 
 
 class ModelError(CotpdError):
-    """Weights cannot be had, are damaged, or belong to another model."""
+    """Weights or a registered version are missing, damaged, or belong to another model."""
 
 
 class LlmError(CotpdError):
@@ -39,11 +55,11 @@ class StorageError(CotpdError):
 
 
 class ValidationError(CotpdError):
-    """More rows failed their checks than the configuration allows.
+    """More rows failed their checks than the parameters allow.
 
     Args:
-        problem, remedy: As ever.
-        rows: The failing rows, for whoever keeps them in quarantine.
+        problem, remedy: As for every error.
+        rows: The failing rows, to be written into a quarantine table.
     """
 
     def __init__(self, problem: str, remedy: str = "", rows: Sequence[Any] = ()) -> None:

@@ -1,6 +1,6 @@
-"""Untrusted text, made harmless for each place that it goes to: a terminal, a page of HTML, a spreadsheet.
+"""Make untrusted text harmless for a terminal, a page of HTML or a spreadsheet.
 
-What data, a model or a server wrote goes through here where it is written out, not where it is read: a new command
+Text of a data set, a model or a server is escaped where it is written out, not where it is read: a new command
 that prints with :class:`SafeConsole` or :func:`cotpd.cli.output.show` cannot forget it.
 """
 
@@ -20,11 +20,11 @@ from rich.text import Text
 
 T = TypeVar("T")
 MARK = "\N{REPLACEMENT CHARACTER}"
-# DEL, C1, line separators and changes of direction: JSON may hold them as they are, and a terminal obeys them
+# DEL, C1, line separators and changes of direction: JSON may hold them unescaped, and a terminal obeys them
 UNESCAPED = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]")
 _CONTROLS = re.compile(rf"[\x00-\x08\x0b-\x1f]|{UNESCAPED.pattern}")  # and C0 without tab and newline
 _COMPUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")  # a spreadsheet takes such a cell for a formula
-_SPACE = " \t\r\n\u00a0\u3000\ufeff"  # what spreadsheets pass over before they look
+_SPACE = " \t\r\n\u00a0\u3000\ufeff"  # spreadsheets skip it before they look for a formula
 
 
 class SafeConsole(Console):
@@ -34,41 +34,47 @@ class SafeConsole(Console):
         super().__init__(**({"highlight": False} | options | {"markup": False, "emoji": False}))
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Mark the control characters before anything is measured, or a table would cut off as many others."""
+        """Mark control characters before a table measures the text, or its columns would come out too narrow."""
         return super().render_str(make_printable(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Mark the control characters in everything that is printed; rich's own codes are set later, as styles."""
+        """Mark control characters in everything that is printed; rich adds its own codes later, as styles."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=make_printable(segment.text))
 
 
 def make_printable(value: T) -> T:
-    """The same with a mark for each control character in its strings, dataclasses included; offsets still hold."""
-    marked: T = _printable(value)
+    """Return a value with a mark in place of each control character in its strings; offsets still hold.
+
+    Args:
+        value: A string, or a list, dict or dataclass of such values; anything else comes back as it is.
+    """
+    marked: T = _mark_controls(value)
     return marked
 
 
-def _printable(value: Any) -> Any:
+def _mark_controls(value: Any) -> Any:
     if isinstance(value, str):
         return _CONTROLS.sub(MARK, value)
     if isinstance(value, list):
-        return [_printable(item) for item in value]
+        return [_mark_controls(item) for item in value]
     if isinstance(value, dict):
-        return {_printable(key): _printable(item) for key, item in value.items()}
+        return {_mark_controls(key): _mark_controls(item) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: _printable(getattr(value, field.name)) for field in fields(value)})
+        return replace(
+            value, **{field.name: _mark_controls(getattr(value, field.name)) for field in fields(value)}
+        )
     return value
 
 
 def warn(text: str) -> None:
-    """Print to standard error, as :func:`make_printable` has it."""
+    """Print a text to standard error, control characters marked."""
     sys.stderr.write(make_printable(text) + "\n")
     sys.stderr.flush()
 
 
 def make_printable_line(text: str) -> str:
-    """The same on one line, so that a name cannot pass for a line of its own."""
+    """Return a text on one line, control characters marked, so that a name cannot pass for a line of its own."""
     return make_printable(text.replace("\n", MARK).replace("\t", MARK))
 
 
@@ -78,13 +84,13 @@ class _SafeFormatter(logging.Formatter):
 
 
 def mark_logs() -> None:
-    """Have what Python prints of warnings, where no handler is set up, go through :func:`make_printable` too."""
+    """Mark control characters in the warnings that Python prints while no logging handler is set up."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(_SafeFormatter())
 
 
 def escape_html(value: Any) -> Any:
-    """A JSON value whose strings, keys included, are text in HTML, in an attribute and in a `$` template."""
+    """Return a JSON value whose strings and keys are plain text in HTML, in attributes and in `$` templates."""
     if isinstance(value, str):
         return html.escape(make_printable(value)).replace("$", "&#36;").replace("`", "&#96;")
     if isinstance(value, dict):
@@ -95,7 +101,7 @@ def escape_html(value: Any) -> Any:
 
 
 def escape_cell(value: Any) -> Any:
-    """A cell that no spreadsheet computes: what looks like a formula gets an apostrophe, numbers stay numbers."""
+    """Return a cell that no spreadsheet computes: a formula gets an apostrophe in front, numbers stay numbers."""
     if not isinstance(value, str):
         return value
     text = _CONTROLS.sub(MARK, value)
@@ -103,7 +109,7 @@ def escape_cell(value: Any) -> Any:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table, every cell as :func:`escape_cell` has it."""
+    """Write a table as CSV, each cell escaped with :func:`escape_cell`."""
     with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(header)

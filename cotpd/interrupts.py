@@ -1,7 +1,7 @@
-"""SIGTERM ends a process as Ctrl-C does: what is under way is brought to its end, and a sentence is printed.
+"""Have SIGTERM end a process as Ctrl-C does: requests in flight are committed, and a sentence is printed.
 
-Schedulers, containers and `kill` send SIGTERM. Left to itself it ends Python at once, silently, and with it the
-answers that have been paid for and not been committed.
+Schedulers, containers and `kill` send SIGTERM. Python's default is to end at once and silently, which would lose
+the answers that a server has sent and the ledger has not committed.
 """
 
 import asyncio
@@ -19,45 +19,47 @@ Handler = Callable[[int, FrameType | None], object]
 def interrupt_on_sigterm() -> Iterator[None]:
     """Have SIGTERM raise KeyboardInterrupt in the main thread.
 
-    Not under torchrun: its processes may wait for each other where no Python code runs, and must end all the same.
+    Under torchrun SIGTERM keeps its default: a process may be waiting for another one in native code, where no
+    Python handler runs, and has to end all the same.
     """
     if "TORCHELASTIC_RUN_ID" in os.environ:
         yield
         return
-    with _handled(_interrupt):
+    with _handle_sigterm(_interrupt):
         yield
 
 
 @contextmanager
 def cancel_on_sigterm() -> Iterator[None]:
-    """Have SIGTERM cancel the running task, as asyncio.run has Ctrl-C do; a second one interrupts it at once."""
+    """Have SIGTERM cancel the running task, as asyncio.run does on Ctrl-C; a second SIGTERM interrupts at once."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    received: list[int] = []
+    signals: list[int] = []
 
     def cancel(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        if len(received) > 1:
+        signals.append(number)
+        if len(signals) > 1:
             _interrupt(number, frame)
         elif task is not None:
             loop.call_soon_threadsafe(task.cancel)
 
-    with _handled(cancel):
+    with _handle_sigterm(cancel):
         yield
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
 @contextmanager
-def _handled(handler: Handler) -> Iterator[None]:
-    """Handle SIGTERM for a while, unless a program that uses this package has a handler of its own."""
-    before = signal.getsignal(signal.SIGTERM)
-    ours = before in (signal.SIG_DFL, _interrupt) and threading.current_thread() is threading.main_thread()
-    if ours:
+def _handle_sigterm(handler: Handler) -> Iterator[None]:
+    """Set a handler for SIGTERM inside the block, unless a program that uses this package has set its own."""
+    former = signal.getsignal(signal.SIGTERM)
+    is_main_thread = threading.current_thread() is threading.main_thread()  # Python sets handlers in no other
+    replaces = is_main_thread and former in (signal.SIG_DFL, _interrupt)
+    if replaces:
         signal.signal(signal.SIGTERM, handler)
     try:
         yield
     finally:
-        if ours:
-            signal.signal(signal.SIGTERM, before)
+        if replaces:
+            signal.signal(signal.SIGTERM, former)

@@ -1,7 +1,7 @@
-"""Whether another process still lives, by a name that it left in a ledger, on an MLflow run or on a folder.
+"""Whether a process still lives, by the name that it left in a ledger, on an MLflow run or on a folder.
 
-On this machine the process itself tells, suspended or not. One on another machine counts as dead when its last
-sign of life is old.
+On this machine the operating system knows, even of a suspended process. A process on another machine counts as
+dead when its last heartbeat is old.
 """
 
 import os
@@ -9,19 +9,24 @@ import socket
 import uuid
 from pathlib import Path
 
-LAPSE = 30.0  # seconds without a sign of life after which a process counts as dead
+LAPSE = 30.0  # seconds without a heartbeat after which a process on another machine counts as dead
 
 
 def name_process() -> str:
-    """Name this process as no other has been named: host, process id, when it began, and a random end."""
-    _, began = _read_status(os.getpid())
-    return f"{socket.gethostname()}:{os.getpid()}:{began}-{uuid.uuid4().hex[:8]}"
+    """Return a name that no other process has: host, process id, start time, and a random part."""
+    _, start_time = _read_status(os.getpid())
+    return f"{socket.gethostname()}:{os.getpid()}:{start_time}-{uuid.uuid4().hex[:8]}"
 
 
 def is_dead(name: str, silent: float, lapse: float = LAPSE) -> bool:
     """Whether the process of a name has ended.
 
-    On another machine, or if the process id may have been reused: after ``lapse`` seconds without a sign of life.
+    On another machine, or if the process id may be reused: dead after ``lapse`` seconds without a heartbeat.
+
+    Args:
+        name: From :func:`name_process`.
+        silent: Seconds since the last heartbeat.
+        lapse: Seconds that a heartbeat may be late.
     """
     host, pid, start = name.rsplit(":", 2)
     if host != socket.gethostname():
@@ -31,19 +36,22 @@ def is_dead(name: str, silent: float, lapse: float = LAPSE) -> bool:
     except ProcessLookupError:
         return True
     except PermissionError:
-        pass  # another user's, and alive
-    state, began = _read_status(int(pid))
-    if state in ("Z", "X"):  # ended, but its parent has not taken its exit status yet
+        pass  # the process of another user, and alive
+    state, start_time = _read_status(int(pid))
+    if state in ("Z", "X"):  # ended, but its parent has not collected its exit status yet
         return True
-    began_then, dash, _ = start.partition("-")  # names of earlier versions do not say when
-    return silent > lapse and not (dash and began_then == began)
+    named_start_time, dash, _ = start.partition("-")  # names that earlier versions left hold no start time
+    is_same_process = bool(dash) and named_start_time == start_time
+    return silent > lapse and not is_same_process
 
 
 def _read_status(pid: int) -> tuple[str, str]:
-    """A process's state and when it began, in Linux' words; empty on other systems."""
+    """Return state and start time of a process as Linux writes them; empty on other systems."""
     try:
         line = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:
         return "", ""
-    values = line.rpartition(")")[2].split()  # its name, in brackets before, may hold anything
+    values = line.rpartition(")")[
+        2
+    ].split()  # the program's name, in brackets before, may hold spaces and brackets
     return values[0], values[19]

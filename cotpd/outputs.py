@@ -1,4 +1,4 @@
-"""What the pipeline writes, by dvc.yaml. DVC and the steps delete it unasked, so nothing else may lie there."""
+"""The outputs that dvc.yaml declares. DVC and the steps delete them unasked, so no other files may lie there."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ _SQLITE = "sqlite:///"
 
 
 def read_outputs(root: Path) -> list[Path]:
-    """Read the outputs and metrics of every stage, relative to the folder of dvc.yaml; none without the file."""
+    """Return the outputs and metrics of every stage, relative to the folder of dvc.yaml; none without the file."""
     try:
         stages = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))["stages"]
         return [
@@ -29,15 +29,15 @@ def find_path_in_outputs(params: "Params", root: Path) -> tuple[str, str] | None
     """Find a parameter that puts posts, the ledger or the registry where the pipeline deletes files.
 
     Returns:
-        Its key and what is wrong; None where there is no such parameter.
+        Its key and the problem; None if there is no such parameter.
     """
     outputs = {output: _resolve(root / output) for output in read_outputs(root)}
     for key, value, is_read_whole in _iterate_paths(params):
         path = _resolve(root / value)
-        for output, place in outputs.items():
-            if path.is_relative_to(place):
+        for output, output_path in outputs.items():
+            if path.is_relative_to(output_path):
                 return key, f"{value} lies within {output}, which the pipeline writes and deletes"
-            if is_read_whole and place.is_relative_to(path):
+            if is_read_whole and output_path.is_relative_to(path):
                 return key, f"{value} contains {output}, which the pipeline writes and deletes"
     return None
 
@@ -45,12 +45,12 @@ def find_path_in_outputs(params: "Params", root: Path) -> tuple[str, str] | None
 def _resolve(path: Path) -> Path:
     try:
         return path.resolve()
-    except (OSError, ValueError):  # no path at all, which whatever reads it says better
+    except (OSError, ValueError):  # no valid path; the reader of the data set or the ledger explains it
         return path
 
 
 def _iterate_paths(params: "Params") -> Iterator[tuple[str, str, bool]]:
-    """Key and value of each parameter that is a path, and whether the pipeline reads all that lies below it."""
+    """Yield key and value of each parameter that is a path, and whether the pipeline reads every file below it."""
     if params.data.path:  # no data set is named by default
         yield "data.path", params.data.path, True
         yield "data.pictures", str(Path(params.data.path) / params.data.pictures), True
@@ -58,6 +58,6 @@ def _iterate_paths(params: "Params") -> Iterator[tuple[str, str, bool]]:
             yield f"data.unlabelled.{number}.path", str(Path(params.data.path) / source.path), True
     stores = {"llm.ledger": params.llm.ledger, "register.tracking_uri": params.register_.tracking_uri}
     for key, value in stores.items():
-        place = value.removeprefix(_SQLITE)
-        if "://" not in place:
-            yield key, place, False
+        path = value.removeprefix(_SQLITE)
+        if "://" not in path:
+            yield key, path, False

@@ -1,4 +1,4 @@
-"""How far long work has come: a bar on a terminal, a table below it if wanted; elsewhere a line now and then."""
+"""How far long work has come: on a terminal a bar and a table of facts, elsewhere a line every half minute."""
 
 import time
 from collections.abc import Callable
@@ -27,25 +27,25 @@ class Progress:
     """A count that grows to a total; a context manager, written to stderr.
 
     Args:
-        title: What is being done.
-        total: Where it ends; None where nobody knows yet.
-        done: Where it starts.
-        show: Whether anything is shown at all.
+        title: The name of the work.
+        total: The count at its end; None if that is unknown.
+        start: The count at its beginning.
+        show: False shows nothing.
         in_bytes: Whether it counts bytes.
-        facts: Named values that are shown beside the count, asked for whenever it is drawn.
+        facts: Returns named values to show beside the count; called whenever it is drawn.
     """
 
     def __init__(
         self,
         title: str,
         total: int | None,
-        done: int = 0,
+        start: int = 0,
         *,
         show: bool = True,
         in_bytes: bool = False,
         facts: Callable[[], dict[str, str]] = dict,
     ) -> None:
-        self._title, self._total, self._done, self._show = title, total, done, show
+        self._title, self._total, self._count, self._show = title, total, start, show
         self._facts = facts
         self._last = time.monotonic()
         counts: ProgressColumn = DownloadColumn() if in_bytes else MofNCompleteColumn()
@@ -58,10 +58,10 @@ class Progress:
             TextColumn("{task.description}", markup=False),
         )
         self._bar = RichProgress(*columns)
-        self._task = self._bar.add_task("", total=total, completed=done)
+        self._task = self._bar.add_task("", total=total, completed=start)
         console = SafeConsole(stderr=True)
         self._live = (
-            Live(get_renderable=self._drawn, console=console, transient=True)
+            Live(get_renderable=self._draw, console=console, transient=True)
             if show and console.is_terminal
             else None
         )
@@ -78,29 +78,31 @@ class Progress:
             self._live.stop()
 
     def advance(self, by: int = 1, note: str = "") -> None:
-        """Count on; the note is shown beside the count."""
-        self._done += by
+        """Add to the count, and show a note beside it."""
+        self._count += by
         if self._live:
             self._bar.update(self._task, advance=by, description=note)
         elif self._show and time.monotonic() - self._last >= _EVERY:
             self._last = time.monotonic()
-            said = [f"{name} {value}" for name, value in self._facts().items()] + [note] * bool(note)
-            line = f"{self._title}: {self._share()}. {', '.join(said)}".rstrip()
-            warn(line)
+            facts = [f"{name} {value}" for name, value in self._facts().items()]
+            details = ", ".join([*facts, note] if note else facts)
+            warn(f"{self._title}: {self._format_share()}. {details}".rstrip())
 
     @property
     def left(self) -> int | None:
-        """What is still to do; None where nobody knows the total."""
-        return None if self._total is None else max(0, self._total - self._done)
+        """The count that is still to come; None without a total."""
+        return None if self._total is None else max(0, self._total - self._count)
 
-    def _drawn(self) -> RenderableType:
-        if not (facts := self._facts()):
+    def _draw(self) -> RenderableType:
+        """Return the bar, with a table of the facts below it if there are any."""
+        facts = self._facts()
+        if not facts:
             return self._bar.get_renderable()
         table = Table(*facts, box=None, header_style="dim")
         table.add_row(*facts.values())
         return Group(self._bar.get_renderable(), table)
 
-    def _share(self) -> str:
+    def _format_share(self) -> str:
         if self._total is None:
-            return f"{self._done}"
-        return f"{self._done / max(self._total, 1):.0%} of {self._total}"
+            return f"{self._count}"
+        return f"{self._count / max(self._total, 1):.0%} of {self._total}"

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a program still imports its packages, for seconds: one line and no traceback."""
+"""Ctrl-C and SIGTERM in the seconds in which a program imports its packages: one line and no traceback."""
 
 import os
 import signal
@@ -13,20 +13,20 @@ _HANDLED: dict[int, signal.Handlers | Callable[[int, FrameType | None], Any]] = 
 
 
 def end_quietly_on_signals() -> None:
-    """Until :func:`restore_signals`, end the program at once: nothing has begun yet.
+    """Have a signal end the program at once, until :func:`restore_signals`: nothing has begun yet.
 
-    What the caller of the program has set, such as ignoring Ctrl-C in the background, stays.
+    A signal that the caller of the program has set otherwise, such as Ctrl-C in the background, stays so.
     """
-    for number, usual in _HANDLED.items():
-        if signal.getsignal(number) is usual:
+    for number, default in _HANDLED.items():
+        if signal.getsignal(number) is default:
             signal.signal(number, _end)
 
 
 def restore_signals() -> None:
-    """Let signals do what they usually do; a program calls this when its imports are done."""
-    for number, usual in _HANDLED.items():
+    """Give the signals their default handlers back; a program calls this when its imports are done."""
+    for number, default in _HANDLED.items():
         if signal.getsignal(number) is _end:
-            signal.signal(number, usual)
+            signal.signal(number, default)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

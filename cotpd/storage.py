@@ -1,4 +1,4 @@
-"""A full disk, in one sentence, whatever library met it: each has an error of its own, and few name the file."""
+"""A full disk, in one sentence, whichever library met it: each has an error of its own, and few name the file."""
 
 import errno
 import shutil
@@ -23,11 +23,11 @@ _REMEDY = "Free some space, then run again: what was finished before is kept."
 
 @contextmanager
 def report_full_disk(path: Path | str, scratch: Path | None = None) -> Iterator[None]:
-    """Name a file or folder in the error of a full disk, and give back the space of what was half written.
+    """Name a file or folder in the error of a full disk, and give back the space of its partial copy.
 
     Args:
-        path: What is being written.
-        scratch: A file or folder beside it that takes its place afterwards; removed on a full disk.
+        path: The file or folder that is being written.
+        scratch: The partial copy beside it, a file or folder; removed on a full disk.
 
     Raises:
         StorageError: The disk is full.
@@ -35,34 +35,36 @@ def report_full_disk(path: Path | str, scratch: Path | None = None) -> Iterator[
     try:
         yield
     except Exception as error:
-        full = explain_full_disk(error, path)
-        if full is None:
+        full_disk = explain_full_disk(error, path)
+        if full_disk is None:
             raise
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.unlink(missing_ok=True)
-        raise full from None
+        raise full_disk from None
 
 
 def explain_full_disk(error: BaseException, path: Path | str | None = None) -> StorageError | None:
-    """Explain an error that a full disk has caused, at whatever depth; None for any other.
+    """Return the explanation of an error that a full disk has caused, directly or not; None for any other.
 
     Args:
-        error: Whatever was raised.
-        path: What was being written, where the error does not say.
+        error: The error that was raised.
+        path: The file that was being written, if the error does not name one.
     """
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, CotpdError):
             return cause if isinstance(cause, StorageError) else None
-        if reason := _find_reason(cause):
-            place = path or getattr(cause, "filename", None) or Path.cwd()
-            return StorageError(f"{place}: could not be written: {reason}", _REMEDY)
+        reason = _find_reason(cause)
+        if reason:
+            target = path or getattr(cause, "filename", None) or Path.cwd()
+            return StorageError(f"{target}: could not be written: {reason}", _REMEDY)
         cause = cause.__cause__ or cause.__context__
     return None
 
 
 def _find_reason(error: BaseException) -> str:
+    """Return how an error says that a disk is full, by its number or its words; empty if it does not."""
     if isinstance(error, OSError) and error.errno in _NUMBERS:
         return _NUMBERS[error.errno]
     text = str(error).lower()

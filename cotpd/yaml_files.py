@@ -1,4 +1,4 @@
-"""YAML files of the user's, read strictly: what PyYAML stumbles over, loses or never ends on gets its line.
+"""Read a user's YAML files strictly: what PyYAML drops, fails on or expands for ever is an error with a line.
 
 Of two equal keys PyYAML keeps the last, ``!!timestamp x`` ends in an AttributeError, and nine levels of ten
 aliases each make a billion values, so a file is measured before it is built.
@@ -12,8 +12,8 @@ import yaml
 from cotpd.errors import ConfigError
 
 MOST_VALUES = 100_000  # with every alias written out; params.yaml has about 100
-_LARGEST = 2**63  # what comes of a larger number fails deep inside, in a seed or a batch size
-_BAD_VALUE = (ValueError, LookupError, AttributeError, TypeError, OverflowError)  # of PyYAML's own constructors
+_LARGEST = 2**63  # a larger seed or batch size would fail deep inside torch, without a line
+_BAD_VALUE = (ValueError, LookupError, AttributeError, TypeError, OverflowError)  # raised by PyYAML's constructors
 KeyPath = tuple[str, ...]
 
 
@@ -52,7 +52,7 @@ def parse_yaml(text: str) -> YamlFile:
     """Parse one YAML document.
 
     Raises:
-        yaml.YAMLError: It is none; unlike PyYAML's safe_load, this raises nothing else, whatever the text.
+        yaml.YAMLError: It is not one; PyYAML's safe_load may raise other errors for some texts, this does not.
     """
     try:
         loader = _StrictLoader(text)
@@ -66,7 +66,7 @@ def parse_yaml(text: str) -> YamlFile:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """PyYAML's safe loader, whose complaints all name a line."""
+    """PyYAML's safe loader with a line in each of its errors."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -74,9 +74,9 @@ class _StrictLoader(yaml.SafeLoader):
         except _BAD_VALUE as error:
             kind = node.tag.rpartition(":")[2]
             detail = f": {error}" if isinstance(error, ValueError) else ""
-            raise _complain(node, f"{str(node.value)[:60]!r} is no {kind}{detail}") from None
+            raise _make_error(node, f"{str(node.value)[:60]!r} is no {kind}{detail}") from None
         if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
-            raise _complain(node, "a number too large for any parameter")
+            raise _make_error(node, "a number too large for any parameter")
         return value
 
 
@@ -84,7 +84,7 @@ def _measure(node: yaml.Node, sizes: dict[int, int]) -> int:
     """Count the values below a node with every alias written out; 0 marks a node that is still being counted."""
     if id(node) in sizes:
         if not sizes[id(node)]:
-            raise _complain(node, "a value that holds itself")
+            raise _make_error(node, "a value that holds itself")
         return sizes[id(node)]
     sizes[id(node)] = 0
     size = 1
@@ -94,22 +94,23 @@ def _measure(node: yaml.Node, sizes: dict[int, int]) -> int:
     elif isinstance(node, yaml.SequenceNode):
         size += sum(_measure(part, sizes) for part in node.value)
     if size > MOST_VALUES:
-        raise _complain(node, f"more than {MOST_VALUES:,} values, counting aliases")
+        raise _make_error(node, f"more than {MOST_VALUES:,} values, counting aliases")
     sizes[id(node)] = size
     return size
 
 
 def _check_keys(node: yaml.MappingNode) -> None:
-    seen: dict[tuple[str, str], yaml.Node] = {}
+    """Refuse a key that is no scalar, and a key that is given twice."""
+    first_of: dict[tuple[str, str], yaml.Node] = {}
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode):
-            raise _complain(key, "a key that is no word")
-        if seen.setdefault((key.tag, key.value), key) is not key:
-            first = seen[key.tag, key.value].start_mark.line + 1
-            raise _complain(key, f"the key {key.value[:60]!r} is given twice, first in line {first}")
+            raise _make_error(key, "a key that is no word")
+        if first_of.setdefault((key.tag, key.value), key) is not key:
+            first = first_of[key.tag, key.value].start_mark.line + 1
+            raise _make_error(key, f"the key {key.value[:60]!r} is given twice, first in line {first}")
 
 
-def _complain(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
+def _make_error(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(None, None, problem, node.start_mark)
 
 

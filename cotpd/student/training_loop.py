@@ -8,7 +8,6 @@ draws for itself.
 """
 
 import math
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from cotpd.devices import make_autocast
 from cotpd.errors import ModelError
+from cotpd.escaping import warn
 from cotpd.progress import Progress
 from cotpd.student.batches import measure_sizes, order_for_training
 from cotpd.student.checkpoint import Checkpoint, History
@@ -85,7 +85,7 @@ class Training:
         self._resume()
         has_gold = any(read_gold(example) for example in valid)
         if self.params.patience and valid and not has_gold and self.processes.is_main:
-            print("valid has nothing to find, so no epoch is the last one before its time", file=sys.stderr)
+            warn("valid has nothing to find, so no epoch is the last one before its time")
 
         while len(self.history) < self.params.epochs and self.epochs_without_gain != self.params.patience:
             row: dict[str, Any] = {"epoch": len(self.history) + 1, **self.run_epoch()}
@@ -95,7 +95,7 @@ class Training:
             self._write_checkpoint()
 
             if self.processes.is_main:
-                print(_format_epoch(row), file=sys.stderr, flush=True)
+                warn(_format_epoch(row))
             if self.curves is not None:
                 self.curves.log_epoch(row)
 
@@ -205,7 +205,7 @@ class Training:
         self.history, self.best_score = state["history"], state["best_score"]
         self.epochs_without_gain, self.steps_done = state["waited"], state["done"]
         if self.processes.is_main:
-            print(f"going on after epoch {len(self.history)}", file=sys.stderr)
+            warn(f"going on after epoch {len(self.history)}")
 
 
 def _format_epoch(row: dict[str, Any]) -> str:
