@@ -12,10 +12,8 @@ from cotpd.student import Student
 from cotpd.student.examples import build_examples
 from cotpd.student.neighbours import Neighbours
 from cotpd.student.tasks import NerPrediction
-from tests.student.conftest import make_posts
-from tests.student.test_attention import make_student
-
-EVIL = "<script>alert('x')</script>"
+from tests.builders import build_posts, build_student
+from tests.evaluation.untrusted import EVIL
 
 
 def make_annotated_post(key, text, *entities, relations=()):
@@ -83,9 +81,9 @@ def material(posts, predictions):
 def index(encoder, tmp_path, monkeypatch):
     """Of an untrained student: what it finds is chance, what is shown for it is not."""
     monkeypatch.setenv("COTPD_CACHE", str(tmp_path / "cache"))
-    make_student(str(encoder)).save(tmp_path / "m")
+    build_student(encoder).save(tmp_path / "m")
     knowledge = {f"p{n}": {Kind.SENTENCE: "about the city", Kind.NOUN: f"noun {n}"} for n in range(12)}
-    examples = build_examples(make_posts(12), "ner", {"p0": "a picture"}, knowledge)
+    examples = build_examples(build_posts(12), "ner", {"p0": "a picture"}, knowledge)
     return Neighbours.build(
         Student.from_pretrained(tmp_path / "m", "cpu"), tmp_path / "m", examples, progress=False
     )

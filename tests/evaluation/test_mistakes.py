@@ -7,7 +7,7 @@ from hypothesis import given
 from cotpd.evaluation.mistakes import count_causes, pair_labels
 from cotpd.student.tasks import NerPrediction, RePrediction
 from cotpd.student.tasks.named_entities import NOTHING
-from tests.evaluation.test_scores import make_mentions, ner_rows
+from tests.evaluation.mention_rows import make_mentions, ner_rows
 
 
 def make_predictions(gold, mentions):

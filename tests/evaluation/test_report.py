@@ -10,7 +10,7 @@ from cotpd.evaluation.plots import write_plots
 from cotpd.evaluation.report import render_report, write_report
 from cotpd.evaluation.showcase import Explained, Pick
 from cotpd.student.tasks import PredictedMention, RePrediction
-from tests.evaluation.conftest import EVIL
+from tests.evaluation.untrusted import EVIL
 
 
 def test_nothing_untrusted_reaches_the_page_unescaped(material):

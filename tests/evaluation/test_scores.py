@@ -7,33 +7,13 @@ from hypothesis import strategies as st
 from cotpd.data.records import NO_RELATION
 from cotpd.errors import DataError
 from cotpd.evaluation.scores import count_outcomes, score
-from cotpd.student.tasks import NerPrediction, RePrediction
+from cotpd.student.tasks import RePrediction
+from tests.evaluation.mention_rows import make_mentions, ner_rows
 
-TYPES = ["PER", "LOC", "B-TEAM"]  # a type may itself look like a tag
 LABELS = [NO_RELATION, "/per/loc/birth", "/per/org/member"]
 
 
-@st.composite
-def sides(draw):
-    """Spans of one side that do not overlap."""
-    spans, at = [], 0
-    for gap, length, kind in draw(
-        st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3), st.sampled_from(TYPES)), max_size=4)
-    ):
-        spans.append([at + gap, at + gap + length, kind])
-        at += gap + length
-    return spans
-
-
-ner_rows = st.lists(st.tuples(sides(), sides()), min_size=1, max_size=6)
 re_rows = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1, max_size=20)
-
-
-def make_mentions(pairs):
-    return [
-        NerPrediction(id=str(n), split="test", model="student", gold=g, predicted=p)
-        for n, (g, p) in enumerate(pairs)
-    ]
 
 
 def make_relations(pairs):

@@ -8,7 +8,7 @@ from cotpd.evaluation.explanation import Claim, Explanation, Look, Looks, Marked
 from cotpd.evaluation.showcase import choose_picks, explain_picks, shade_text
 from cotpd.student.examples import build_examples
 from cotpd.student.tasks import NerPrediction, RePrediction
-from tests.student.conftest import make_post
+from tests.builders import build_post
 
 
 def make_row(key, model, *predicted, gold=()):
@@ -59,10 +59,8 @@ def test_without_predictions_of_the_student_there_is_nothing_to_show(rows):
 
 
 def test_every_pick_is_explained_and_says_what_is_annotated(index):
-    spans = [("ann", "PER"), ("rome", "LOC")]
-    examples = build_examples([make_post(0, "ann lives in rome now ok", spans)], "ner", {}, {})
-    [key] = [example.id for example in examples]
-    rows = [make_row(key, "student", [0, 1, "PER", 0.9], [3, 4, "PER", 0.8], [4, 5, "LOC", 0.5], gold=GOLD)]
+    examples = build_examples([build_post("[ann](PER) lives in [rome](LOC) now ok", id="a")], "ner", {}, {})
+    rows = [make_row("a", "student", [0, 1, "PER", 0.9], [3, 4, "PER", 0.8], [4, 5, "LOC", 0.5], gold=GOLD)]
     explained = explain_picks(index, examples, choose_picks(rows, "test", 2), 1)
     shown = {
         (entry.explanation.claims[0].marks[0].text, entry.truth)

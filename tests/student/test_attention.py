@@ -4,30 +4,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import torch
 
-from cotpd.student import Student
 from cotpd.student.attention import compute_prompt_attention
 from cotpd.student.batches import collate
 from cotpd.student.examples import build_examples
-from cotpd.student.labels import LabelSet
-from cotpd.student.params import StudentParams
-from cotpd.student.persistence import build_model
-from tests.student.conftest import make_post
-
-
-def make_student(encoder: str, task: str = "ner", views=("prompt",), **params) -> Student:
-    torch.manual_seed(3)
-    sizes = {"prompt_length": 3, "generator_heads": 2, "max_length": 24, "knowledge_length": 48} | params
-    labels = LabelSet.build(task, ["PER", "LOC", "ORG"] if task == "ner" else ["lives_in", "None"])
-    settings = StudentParams(encoder=encoder, **sizes)
-    model, tokenizer, reads = build_model(settings, labels)
-    return Student(model, tokenizer, settings, views, reads, "cpu")
+from tests.builders import build_post, build_student
 
 
 def test_the_weight_of_a_word_is_that_of_its_sub_words(bert):
-    student = make_student(bert)
-    [example] = build_examples([make_post(0, "anns lives in zzz romes", [])], "ner", {}, {})
+    student = build_student(bert)
+    [example] = build_examples([build_post("anns lives in zzz romes")], "ner", {}, {})
     [attention] = compute_prompt_attention(student, [example])
     [encoded] = student.example_encoder.encode([example])
     [raw] = (
@@ -44,8 +30,8 @@ def test_the_weight_of_a_word_is_that_of_its_sub_words(bert):
 
 @pytest.mark.parametrize("text", ["ann", "ann lives in rome . " * 12])
 def test_weights_are_a_distribution_in_one_window_and_in_many(bert, text):
-    student = make_student(bert)
-    [example] = build_examples([make_post(0, text, [])], "ner", {}, {})
+    student = build_student(bert)
+    [example] = build_examples([build_post(text)], "ner", {}, {})
     [attention] = compute_prompt_attention(student, [example])
     assert attention.queries.shape == (3, len(example.tokens))
     assert (attention.queries > 0).all()  # every word is read in some window
@@ -54,7 +40,7 @@ def test_weights_are_a_distribution_in_one_window_and_in_many(bert, text):
 
 
 def test_the_markers_of_a_pair_are_no_words(bert, re_examples):
-    student = make_student(bert, "re")
+    student = build_student(bert, "re")
     [attention] = compute_prompt_attention(student, re_examples[:1])
     [plain] = compute_prompt_attention(student, [re_examples[0].model_copy(update={"label": None})])
     assert attention.queries.shape == (3, len(re_examples[0].tokens))
@@ -63,12 +49,12 @@ def test_the_markers_of_a_pair_are_no_words(bert, re_examples):
 
 
 def test_the_strongest_words_of_each_query_come_first(bert, ner_examples):
-    [attention] = compute_prompt_attention(make_student(bert), ner_examples[:1])
+    [attention] = compute_prompt_attention(build_student(bert), ner_examples[:1])
     for query, strongest in zip(attention.queries, attention.find_strongest(2), strict=True):
         assert [weight for _, weight in strongest] == sorted(query, reverse=True)[:2]
         assert [query[word] for word, _ in strongest] == [weight for _, weight in strongest]
 
 
 def test_a_model_without_prompts_has_none(bert, ner_examples):
-    for student in (make_student(bert, views=("text",)), make_student(bert, prompt_length=0)):
+    for student in (build_student(bert, views=("text",)), build_student(bert, prompt_length=0)):
         assert compute_prompt_attention(student, ner_examples[:2]) == [None, None]

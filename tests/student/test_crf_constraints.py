@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cotpd.student import decoding
 from cotpd.student.crf import FORBIDDEN, LinearChainCRF
 from cotpd.student.decoding import decode_viterbi
-from tests.student.test_crf import build_mask, enumerate_all, make_random_field
+from tests.student.enumeration import build_mask, enumerate_all, make_random_field
 
 shapes = st.tuples(
     st.integers(2, 4),  # tags

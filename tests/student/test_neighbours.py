@@ -9,8 +9,7 @@ from cotpd.student import Student, neighbours
 from cotpd.student.batches import collate
 from cotpd.student.examples import build_examples
 from cotpd.student.neighbours import Neighbours, compute_mention_states
-from tests.student.conftest import make_post
-from tests.student.test_attention import make_student
+from tests.builders import build_post, build_student
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +20,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def folder(bert, tmp_path):
-    make_student(bert).save(tmp_path / "m")
+    build_student(bert).save(tmp_path / "m")
     return tmp_path / "m"
 
 
@@ -40,7 +39,7 @@ def compute_plain_state(student, example, start, end):
 
 def test_the_nearest_are_those_of_a_search_one_by_one(student, folder, ner_examples):
     index = Neighbours.build(student, folder, ner_examples, progress=False)
-    [query] = build_examples([make_post(99, "bob works in paris .", [])], "ner", {}, {})
+    [query] = build_examples([build_post("bob works in paris .")], "ner", {}, {})
     [[first, second]] = index.find_nearest([query], [[(0, 1), (3, 4)]], 5)
     for nearest, (start, end) in ((first, (0, 1)), (second, (3, 4))):
         state = compute_plain_state(student, query, start, end)
@@ -71,7 +70,7 @@ def test_a_training_post_is_its_own_nearest_and_no_post_comes_twice(student, fol
 
 
 def test_pairs_are_compared_by_both_their_markers(bert, tmp_path, re_examples):
-    make_student(bert, "re").save(tmp_path / "re")
+    build_student(bert, "re").save(tmp_path / "re")
     student = Student.from_pretrained(tmp_path / "re", "cpu")
     index = Neighbours.build(student, tmp_path / "re", re_examples, progress=False)
     assert index.states.shape == (len(re_examples), 2 * 32)
@@ -123,6 +122,6 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
 
 
 def test_training_posts_without_mentions_are_refused(student, folder):
-    bare = build_examples([make_post(0, "ann lives in rome", [])], "ner", {}, {})
+    bare = build_examples([build_post("ann lives in rome")], "ner", {}, {})
     with pytest.raises(DataError, match="no training post has a mention"):
         Neighbours.build(student, folder, bare, progress=False)

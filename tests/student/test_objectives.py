@@ -3,19 +3,9 @@
 import pytest
 import torch
 
-from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import FineTuning, JointDistillation
 from cotpd.student.params import DistilParams
-from cotpd.student.persistence import build_model
-from cotpd.student.student import Student
-
-TYPES = {"ner": ["PER", "LOC", "ORG"], "re": ["lives_in", "None"]}
-
-
-def build_learner(params, objective, task="ner") -> Student:
-    torch.manual_seed(1)
-    model, tokenizer, reads = build_model(params, LabelSet.build(task, TYPES[task]))
-    return Student(model, tokenizer, params, objective.views, reads, "cpu")
+from tests.student.tiny_runs import build_learner
 
 
 def test_the_joint_loss_is_the_sum_of_its_parts_and_reaches_every_weight(small, ner_examples):

@@ -19,8 +19,7 @@ from cotpd.student.objectives import JointDistillation
 from cotpd.student.optimization import make_optimizer, prepare_for_training
 from cotpd.student.params import DistilParams, TrainParams
 from cotpd.student.processes import Processes, _cut_evenly
-from tests.student.test_objectives import build_learner
-from tests.student.test_training import run
+from tests.student.tiny_runs import build_learner, train_model
 
 ALONE = Path(__file__).with_name("train_alone.py")
 
@@ -66,7 +65,7 @@ def close(left: Path, right: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_train_what_one_trains_and_only_the_first_speaks(ner_examples, still, brief, tmp_path):
     # 11 posts in batches of 4: shares are unequal, and the last batch has three
-    run(ner_examples[:11], still, brief, tmp_path / "one")
+    train_model(ner_examples[:11], still, brief, tmp_path / "one")
     process = launch(2, tmp_path / "two", ner_examples[:11], still, brief)
     assert process.returncode == 0, process.stderr
     assert process.stderr.count("epoch 1:") == 1
@@ -123,8 +122,8 @@ def test_one_without_posts_computes_one_for_nothing():
 
 @pytest.mark.parametrize("parts", [2, 3, 100])
 def test_a_step_in_parts_is_the_step_in_one(parts, ner_examples, still, brief, tmp_path):
-    run(ner_examples, still, brief, tmp_path / "whole")
-    run(ner_examples, still, brief.model_copy(update={"accumulate": parts}), tmp_path / "parts")
+    train_model(ner_examples, still, brief, tmp_path / "whole")
+    train_model(ner_examples, still, brief.model_copy(update={"accumulate": parts}), tmp_path / "parts")
     close(tmp_path / "whole", tmp_path / "parts")
 
 
@@ -133,7 +132,7 @@ def test_killed_in_the_middle_of_a_step_in_parts_it_ends_the_same(
 ):
     small = small.model_copy(update={"dropout": 0.2})
     params = brief.model_copy(update={"accumulate": 2})
-    run(ner_examples, small, params, tmp_path / "whole")
+    train_model(ner_examples, small, params, tmp_path / "whole")
     real, parts = training.Training._add_gradients, []
 
     def stop_or_add(self, part, share):
@@ -144,8 +143,8 @@ def test_killed_in_the_middle_of_a_step_in_parts_it_ends_the_same(
 
     monkeypatch.setattr(training.Training, "_add_gradients", stop_or_add)
     with pytest.raises(KeyboardInterrupt):
-        run(ner_examples, small, params, tmp_path / "cut")
-    run(ner_examples, small, params, tmp_path / "cut")
+        train_model(ner_examples, small, params, tmp_path / "cut")
+    train_model(ner_examples, small, params, tmp_path / "cut")
     whole, cut = (tmp_path / name / "model.safetensors" for name in ("whole", "cut"))
     assert cut.read_bytes() == whole.read_bytes()
 
@@ -182,7 +181,7 @@ def test_an_encoder_without_layers_to_compute_anew_is_refused(small, monkeypatch
 
 def test_frozen_embeddings_stay_and_the_rest_learns(ner_examples, small, brief, tmp_path):
     params = brief.model_copy(update={"freeze_embeddings": True})
-    run(ner_examples, small, params, tmp_path / "m")
+    train_model(ner_examples, small, params, tmp_path / "m")
     before = build_learner(small, JointDistillation(DistilParams())).model.encoder
     after = Student.from_pretrained(tmp_path / "m", "cpu").model.encoder
     assert torch.equal(before.get_input_embeddings().weight, after.get_input_embeddings().weight)

@@ -12,7 +12,7 @@ from cotpd.student.examples import build_examples
 from cotpd.student.objectives import JointDistillation
 from cotpd.student.params import DistilParams, TrainParams
 from cotpd.student.training import train
-from tests.student.conftest import make_posts
+from tests.builders import build_posts
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def folders(bert, tmp_path_factory):
     params = TrainParams(epochs=12, batch_size=4, learning_rate=5e-3, head_learning_rate=2e-2, device="cpu")
     out = tmp_path_factory.mktemp("models")
     for task, types in (("ner", ["PER", "LOC", "ORG"]), ("re", ["lives_in", "None"])):
-        examples = build_examples(make_posts(12), task, {}, {})
+        examples = build_examples(build_posts(12), task, {}, {})
         train(
             examples, examples, task=task, types=types, student=small, params=params, objective=JointDistillation(DistilParams()), seed=1,
             out=out / task,

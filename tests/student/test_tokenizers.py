@@ -23,8 +23,7 @@ from cotpd.student.objectives import FineTuning, JointDistillation
 from cotpd.student.params import DistilParams
 from cotpd.student.persistence import build_model
 from cotpd.student.training import train
-
-from .conftest import ANGLES, SIZES, WORDS
+from tests.student.tiny_encoders import ANGLES, SIZES, WORDS
 
 CORPUS = [
     *WORDS,

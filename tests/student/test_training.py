@@ -9,27 +9,12 @@ from cotpd import devices
 from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.student import Student, training, training_loop
 from cotpd.student.checkpoint import compute_fingerprint
-from cotpd.student.objectives import FineTuning, JointDistillation
+from cotpd.student.examples import build_examples
 from cotpd.student.optimization import compute_rate_factor
-from cotpd.student.params import DistilParams, TrainParams
+from cotpd.student.params import TrainParams
 from cotpd.student.scoring import compute_micro_f1, score
-from cotpd.student.training import train
-
-TYPES = {"ner": ["PER", "LOC", "ORG"], "re": ["lives_in", "None"]}
-
-
-def run(examples, small, params, out, *, task="ner", distil=True, valid=None, seed=3):
-    return train(
-        examples,
-        examples if valid is None else valid,
-        task=task,
-        types=TYPES[task],
-        student=small,
-        params=params,
-        objective=JointDistillation(DistilParams()) if distil else FineTuning(),
-        seed=seed,
-        out=out,
-    )
+from tests.builders import build_post
+from tests.student.tiny_runs import TYPES, train_model
 
 
 @pytest.mark.parametrize(("task", "distil"), [("ner", True), ("ner", False), ("re", True), ("re", False)])
@@ -38,7 +23,7 @@ def test_it_learns_and_what_was_saved_labels_the_same(
 ):
     examples = ner_examples if task == "ner" else re_examples
     params = brief.model_copy(update={"epochs": 12})
-    history = run(examples, small, params, tmp_path / "m", task=task, distil=distil)
+    history = train_model(examples, small, params, tmp_path / "m", task=task, distil=distil)
     student = Student.from_pretrained(tmp_path / "m", "cpu")
     assert student.views == (("prompt", "knowledge") if distil else ("text",))
     for view in student.views:
@@ -51,7 +36,7 @@ def test_it_learns_and_what_was_saved_labels_the_same(
 def test_same_seed_same_bytes_other_seed_others(ner_examples, small, brief, tmp_path):
     small = small.model_copy(update={"dropout": 0.2})
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        run(ner_examples, small, brief, tmp_path / name, seed=seed)
+        train_model(ner_examples, small, brief, tmp_path / name, seed=seed)
     files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
     assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in "ac"]
@@ -61,17 +46,17 @@ def test_same_seed_same_bytes_other_seed_others(ner_examples, small, brief, tmp_
 def test_a_finished_run_is_not_repeated_and_a_damaged_or_another_one_is(
     ner_examples, small, brief, tmp_path, capsys
 ):
-    history = run(ner_examples, small, brief, tmp_path / "m")
+    history = train_model(ner_examples, small, brief, tmp_path / "m")
     weights = tmp_path / "m/model.safetensors"
     before = weights.stat().st_mtime_ns
-    assert run(ner_examples, small, brief, tmp_path / "m") == history
+    assert train_model(ner_examples, small, brief, tmp_path / "m") == history
     assert weights.stat().st_mtime_ns == before
     assert "trained before" in capsys.readouterr().err
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-100])
-    run(ner_examples, small, brief, tmp_path / "m")
+    train_model(ner_examples, small, brief, tmp_path / "m")
     assert weights.read_bytes() == whole
-    run(ner_examples, small, brief, tmp_path / "m", seed=4)
+    train_model(ner_examples, small, brief, tmp_path / "m", seed=4)
     assert weights.read_bytes() != whole
 
 
@@ -88,7 +73,7 @@ def test_killed_in_an_epoch_it_goes_on_after_the_last_and_ends_the_same(
 ):
     small = small.model_copy(update={"dropout": 0.2})
     params = brief.model_copy(update={"epochs": 3, "bf16": bf16})
-    whole = run(ner_examples, small, params, tmp_path / "whole")
+    whole = train_model(ner_examples, small, params, tmp_path / "whole")
     real, steps = training.Training.run_step, []
 
     def stop_or_run(self, examples):
@@ -99,8 +84,8 @@ def test_killed_in_an_epoch_it_goes_on_after_the_last_and_ends_the_same(
 
     monkeypatch.setattr(training.Training, "run_step", stop_or_run)
     with pytest.raises(KeyboardInterrupt):
-        run(ner_examples, small, params, tmp_path / "cut")
-    assert run(ner_examples, small, params, tmp_path / "cut") == whole
+        train_model(ner_examples, small, params, tmp_path / "cut")
+    assert train_model(ner_examples, small, params, tmp_path / "cut") == whole
     assert len(steps) == 5 + 6
     for name in ("model.safetensors", "history.jsonl"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
@@ -111,15 +96,15 @@ def test_a_checkpoint_of_another_run_or_a_damaged_one_is_not_taken_up(
 ):
     monkeypatch.setattr(Student, "save", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        run(ner_examples, small, brief, tmp_path / "m")
+        train_model(ner_examples, small, brief, tmp_path / "m")
     monkeypatch.undo()
     checkpoint = tmp_path / ".m.resume"
     assert (checkpoint / "state.safetensors").is_file()
-    second = run(ner_examples, small, brief, tmp_path / "m", seed=4)
-    assert second == run(ner_examples, small, brief, tmp_path / "n", seed=4)
+    second = train_model(ner_examples, small, brief, tmp_path / "m", seed=4)
+    assert second == train_model(ner_examples, small, brief, tmp_path / "n", seed=4)
     checkpoint.mkdir()
     (checkpoint / "state.json").write_text('{"run": ')
-    assert run(ner_examples, small, brief, tmp_path / "m", seed=4) == second
+    assert train_model(ner_examples, small, brief, tmp_path / "m", seed=4) == second
 
 
 def test_the_best_epoch_is_kept_and_patience_stops(ner_examples, small, brief, tmp_path, monkeypatch):
@@ -134,31 +119,25 @@ def test_the_best_epoch_is_kept_and_patience_stops(ner_examples, small, brief, t
 
     monkeypatch.setattr(training_loop, "score", score_by_script)
     params = brief.model_copy(update={"epochs": 9, "patience": 3})
-    history = run(ner_examples, small, params, tmp_path / "m")
+    history = train_model(ner_examples, small, params, tmp_path / "m")
     assert [row["valid"]["prompt"]["f1"] for row in history] == [10, 50, 50, 40, 30]
     best = Student.from_pretrained(tmp_path / "m", "cpu").model.head.linear.bias
     assert torch.equal(best, biases[2]), "of equal epochs the later"
 
 
 def test_odd_posts_one_batch_and_no_valid_split_are_fine(bert, small, brief, tmp_path):
-    from cotpd.student.examples import build_examples
-    from tests.student.conftest import make_post
-
-    posts = [
-        make_post(0, "ann", []),
-        make_post(1, "\u200d", []),
-        make_post(2, "x" * 400 + " " + "rome " * 60, [("rome", "LOC")]),
-    ]
+    texts = ("ann", "\u200d", "x" * 400 + " [rome](LOC) " + "rome " * 59)
+    posts = [build_post(text, id=f"p{number}") for number, text in enumerate(texts)]
     for batch_size in (1, 16):
         params = brief.model_copy(update={"batch_size": batch_size})
-        history = run(build_examples(posts, "ner", {}, {}), small, params, tmp_path / "m", valid=[])
+        history = train_model(build_examples(posts, "ner", {}, {}), small, params, tmp_path / "m", valid=[])
         assert [set(row) for row in history] == [{"epoch", "loss", "loss_knowledge", "loss_prompt", "kl"}] * 2
 
 
 def test_splits_without_a_single_mention_train_and_score_nothing(ner_examples, small, brief, tmp_path):
     empty = [example.model_copy(update={"entities": ()}) for example in ner_examples]
     for train_on, valid in ((empty, empty), (ner_examples, empty)):
-        history = run(train_on, small, brief, tmp_path / "m", valid=valid)
+        history = train_model(train_on, small, brief, tmp_path / "m", valid=valid)
         assert history[-1]["valid"]["prompt"]["f1"] == 0
     assert Student.from_pretrained(tmp_path / "m", "cpu").temperature > 0
 
@@ -166,7 +145,7 @@ def test_splits_without_a_single_mention_train_and_score_nothing(ner_examples, s
 def test_a_valid_split_without_a_mention_does_not_end_training_early(ner_examples, small, brief, tmp_path, capsys):
     empty = [example.model_copy(update={"entities": ()}) for example in ner_examples]
     params = brief.model_copy(update={"epochs": 4, "patience": 1})
-    assert len(run(ner_examples, small, params, tmp_path / "m", valid=empty)) == 4
+    assert len(train_model(ner_examples, small, params, tmp_path / "m", valid=empty)) == 4
     assert "nothing to find" in capsys.readouterr().err
 
 
@@ -175,14 +154,14 @@ def test_a_device_that_is_not_there_is_named_before_anything_is_loaded(
     device, ner_examples, small, brief, tmp_path
 ):
     with pytest.raises(ConfigError, match="device"):
-        run(ner_examples, small, brief.model_copy(update={"device": device}), tmp_path / "m")
+        train_model(ner_examples, small, brief.model_copy(update={"device": device}), tmp_path / "m")
     assert not (tmp_path / "m").exists()
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_posts(ner_examples, small, brief, tmp_path):
     params = brief.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30, "epochs": 5})
     with pytest.raises(ModelError, match=r"(loss|gradient) is (nan|inf) on the posts .*p\d+"):
-        run(ner_examples, small, params, tmp_path / "m", valid=[])
+        train_model(ner_examples, small, params, tmp_path / "m", valid=[])
     assert not (tmp_path / "m").exists()
 
 
@@ -201,7 +180,7 @@ def test_a_gradient_that_is_no_number_names_its_own_posts_and_spoils_no_weights(
     last: list[str] = []
     monkeypatch.setattr(training.Training, "_add_gradients", spoil_gradient)
     with pytest.raises(ModelError, match="gradient is nan") as error:
-        run(ner_examples, small, brief, tmp_path / "m", valid=[])
+        train_model(ner_examples, small, brief, tmp_path / "m", valid=[])
     assert f"on the posts {', '.join(last)}" in str(error.value)
     assert not (tmp_path / "m").exists()
 
@@ -209,7 +188,7 @@ def test_a_gradient_that_is_no_number_names_its_own_posts_and_spoils_no_weights(
 def test_faults_of_the_user_are_told_before_anything_is_trained(ner_examples, small, brief, tmp_path):
     def check_refused(kind, match, examples=ner_examples, student=small, params=brief, valid=()):
         with pytest.raises(kind, match=match):
-            run(examples, student, params, tmp_path / "m", valid=list(valid))
+            train_model(examples, student, params, tmp_path / "m", valid=list(valid))
 
     check_refused(DataError, "no training example", examples=[])
     check_refused(ModelError, "nowhere", student=small.model_copy(update={"encoder": str(tmp_path / "nowhere")}))
@@ -242,7 +221,7 @@ def test_micro_f1_counts_exact_matches():
 
 
 def test_bf16_trains_and_keeps_the_crf_in_single_precision(ner_examples, small, brief, tmp_path):
-    history = run(ner_examples, small, brief.model_copy(update={"bf16": "on"}), tmp_path / "m", valid=[])
+    history = train_model(ner_examples, small, brief.model_copy(update={"bf16": "on"}), tmp_path / "m", valid=[])
     assert history[-1]["loss"] < history[0]["loss"]
 
 
@@ -260,12 +239,12 @@ def test_valid_is_scored_as_the_saved_model_will_be_in_single_precision(
         )
 
     monkeypatch.setattr(training.Student, "__init__", watch_init)
-    run(ner_examples, small, brief.model_copy(update={"bf16": bf16}), tmp_path / "m")
+    train_model(ner_examples, small, brief.model_copy(update={"bf16": bf16}), tmp_path / "m")
     assert mixed == {True: {bf16 == "on"}, False: {False}}
 
 
 def test_every_family_trains_is_saved_and_read_again(any_encoder, re_examples, small, brief, tmp_path):
     small = small.model_copy(update={"encoder": any_encoder})
-    run(re_examples, small, brief, tmp_path / "m", task="re")
+    train_model(re_examples, small, brief, tmp_path / "m", task="re")
     predictions = Student.from_pretrained(tmp_path / "m", "cpu").predict_examples(re_examples)
     assert all(relation.label in TYPES["re"] for (relation,) in predictions)

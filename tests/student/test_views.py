@@ -12,7 +12,7 @@ from cotpd.student.labels import LabelSet
 from cotpd.student.params import StudentParams
 from cotpd.student.views import ExampleEncoder, _prefix_spaces
 from cotpd.student.windows import cut_windows, insert_markers
-from tests.student.conftest import make_post
+from tests.builders import build_post
 
 VOCABULARY = 1000  # markers are 1000 .. 1003
 
@@ -31,7 +31,7 @@ def list_words(tokens: ExampleEncoder, ids) -> str:
 
 @pytest.fixture
 def rich():
-    post = make_post(0, "ann lives in rome", [("ann", "PER"), ("rome", "LOC")], "lives_in")
+    post = build_post("[ann](PER) lives in [rome](LOC)", id="p0", relations=[(0, 1, "lives_in")])
     knowledge = {Kind.SENTENCE: "about the firm", Kind.NOUN: "rome is a city"}
     return [post], {"p0": "a picture"}, {"p0": knowledge}
 
@@ -61,7 +61,7 @@ def test_a_post_is_kept_whole_and_knowledge_is_cut_from_the_last_kind_backwards(
         Kind(name): " ".join([first_words[name]] * count) for name, count in texts.items() if name != "caption"
     }
     caption = " ".join([first_words["caption"]] * texts["caption"])
-    post = make_post(0, " ".join(["ann"] * words), [])
+    post = build_post(" ".join(["ann"] * words), id="p0")
     tokens = build_encoder(bert, knowledge_length=length, knowledge_order=order)
     batch = collate(
         tokens.encode(build_examples([post], "ner", {"p0": caption}, {"p0": answers})), "knowledge", tokens
@@ -77,7 +77,7 @@ def test_a_post_is_kept_whole_and_knowledge_is_cut_from_the_last_kind_backwards(
 
 def test_every_sub_word_is_owned_by_its_word_in_every_window(bert):
     tokens = build_encoder(bert, max_length=16)
-    [example] = build_examples([make_post(0, "ann zzz lives #s in rome . " * 4, [])], "ner", {}, {})
+    [example] = build_examples([build_post("ann zzz lives #s in rome . " * 4)], "ner", {}, {})
     [encoded] = tokens.encode([example])
     owners, spaced = tokens.find_word_indices(example), _prefix_spaces(example)
     assert len(owners) > 1
@@ -91,8 +91,8 @@ def test_every_sub_word_is_owned_by_its_word_in_every_window(bert):
 
 def test_markers_and_what_is_cut_between_them_have_no_owner(bert):
     tokens = build_encoder(bert, "re", max_length=18)
-    text = "ann " + "with the firm " * 8 + "in rome"
-    [example] = build_examples([make_post(0, text, [("ann", "PER"), ("rome", "LOC")], "None")], "re", {}, {})
+    markup = "[ann](PER) " + "with the firm " * 8 + "in [rome](LOC)"
+    [example] = build_examples([build_post(markup, relations=[(0, 1, "None")])], "re", {}, {})
     [encoded], [owners] = tokens.encode([example]), tokens.find_word_indices(example)
     assert ((encoded.windows[0] >= VOCABULARY) == (owners < 0)).all()
     assert owners[owners >= 0].tolist()[:1] == [0]
@@ -110,7 +110,7 @@ def test_text_and_prompt_views_hold_the_post_alone(bert, rich):
 def test_what_a_post_says_never_becomes_a_special_token_and_no_word_is_lost(bert):
     tokens = build_encoder(bert)
     [encoded] = tokens.encode(
-        build_examples([make_post(0, "ann [SEP] \u200d \U0001f44d \ud83d rome", [])], "ner", {}, {})
+        build_examples([build_post("ann [SEP] \u200d \U0001f44d \ud83d rome")], "ner", {}, {})
     )
     ids = np.concatenate(encoded.windows)
     assert tokens.sep not in ids
