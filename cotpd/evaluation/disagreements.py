@@ -35,6 +35,9 @@ def find_disagreements(
     """Return the cases that only the student gets right, and those that only the baseline does, in table order.
 
     A prediction is right if all of it is: every entity and no other, or the relation.
+
+    Raises:
+        DataError: A prediction names an unknown row or split.
     """
     rows = {
         name: {prediction.id: prediction for prediction in row}
@@ -71,6 +74,8 @@ def mark_spans(post: Post, marks: Iterable[Mark]) -> list[Piece]:
 
 
 def _build_case(post: Post, models: Mapping[str, Prediction]) -> Case:
-    gold = next(iter(models.values())).mark_gold(post)
-    sides = [("annotation", gold), *((ROWS[name], row.mark_predicted(post)) for name, row in models.items())]
-    return Case(post, [Reading(name, mark_spans(post, marks), label) for name, (marks, label) in sides])
+    """Return a post with its annotation and each model's labels, the models by name."""
+    markings = {"annotation": next(iter(models.values())).mark_gold(post)}
+    markings |= {ROWS[name]: row.mark_predicted(post) for name, row in models.items()}
+    readings = [Reading(name, mark_spans(post, side.marks), side.label) for name, side in markings.items()]
+    return Case(post, readings)

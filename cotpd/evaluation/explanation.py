@@ -97,7 +97,9 @@ def explain(
         predicted: By ``Student.predict_examples`` on the same examples.
         count: Training posts to show for each prediction.
     """
-    spans = [[prediction.span for prediction in predictions] for predictions in predicted]
+    spans = []
+    for predictions in predicted:
+        spans.append([prediction.span for prediction in predictions])
     nearest = index.find_nearest(examples, spans, count)
     attentions = compute_prompt_attention(index.student, examples)
 
@@ -156,12 +158,14 @@ def find_window(text: str, marks: Sequence[Marked], width: int) -> tuple[int, in
 
 
 def _build_claim(example: Example, prediction: Predicted, neighbours: Sequence[Neighbour]) -> Claim:
+    """Return a prediction with its marks in the text, and its neighbours as support, the nearest first."""
     marks = _mark_target(example, prediction.span, prediction.label)
     supports = [_build_support(neighbour) for neighbour in neighbours]
     return Claim(prediction.label, round(prediction.score, DIGITS), marks, supports)
 
 
 def _build_support(neighbour: Neighbour) -> Support:
+    """Return a training post with its gold marks and its reasoning chain."""
     example, label = neighbour.example, neighbour.label
     marks = _mark_target(example, neighbour.span, label)
     similarity = round(neighbour.similarity, DIGITS)
@@ -177,11 +181,13 @@ def _mark_target(example: Example, span: Span | None, label: str) -> list[Marked
 
 
 def _mark_span(example: Example, span: Span, role: str) -> Marked:
+    """Return the characters of a span of tokens, with a role."""
     start, end = example.offsets[span[0]][0], example.offsets[span[1] - 1][1]
     return Marked(start, end, example.text[start:end], role)
 
 
 def _build_looks(example: Example, attention: PromptAttention) -> Looks:
+    """Return the attention of all words, and of each query's strongest ones, with their place in the text."""
     words = [_build_look(example, index, weight) for index, weight in enumerate(attention.words)]
     queries = []
     for strongest in attention.find_strongest(STRONGEST):
@@ -190,5 +196,6 @@ def _build_looks(example: Example, attention: PromptAttention) -> Looks:
 
 
 def _build_look(example: Example, word: int, weight: float) -> Look:
+    """Return the attention to a word, given by its index in the example."""
     start, end = example.offsets[word]
     return Look(start, end, example.tokens[word], round(float(weight), DIGITS))

@@ -6,6 +6,7 @@ entities of two or three words a span almost never touches two others.
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 from cotpd.student.tasks import GoldMention, NerPrediction, Prediction
 
@@ -14,7 +15,7 @@ CAUSES = ("correct", "wrong type", "wrong extent", "missed", "spurious")
 
 def pair_labels(predictions: Sequence[Prediction]) -> list[tuple[str, str]]:
     """Return gold and predicted label, one pair for each relation, or for each span that either side has."""
-    return [pair for prediction in predictions for pair in prediction.pair_labels()]
+    return list(chain.from_iterable(prediction.pair_labels() for prediction in predictions))
 
 
 def count_causes(predictions: Sequence[Prediction]) -> dict[str, Counter[str]]:
@@ -38,6 +39,7 @@ def count_causes(predictions: Sequence[Prediction]) -> dict[str, Counter[str]]:
 
 
 def _find_cause(gold: GoldMention, predicted: Sequence[GoldMention]) -> str:
+    """Return correct, wrong type, wrong extent or missed, for a gold mention among the predicted ones."""
     if gold in predicted:
         return "correct"
     if any(gold[:2] == mention[:2] for mention in predicted):

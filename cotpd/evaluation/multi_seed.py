@@ -9,6 +9,7 @@ little, and their deviation is printed instead.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -95,23 +96,31 @@ def compare_seeds(runs: Sequence[Run], *, seed: int, resamples: int = 10_000) ->
     Raises:
         DataError: No split is in all runs.
     """
-    splits = [split for split in runs[0] if all(split in run for run in runs)]
+    splits = _list_shared_keys(runs)
     if not splits:
         raise DataError("the runs have no split in common", "Evaluate the same splits in each.")
-    return {split: _compare_split([run[split] for run in runs], seed, resamples) for split in splits}
+    comparisons = {}
+    for split in splits:
+        comparisons[split] = _compare_split([run[split] for run in runs], seed, resamples)
+    return comparisons
+
+
+def _list_shared_keys(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the keys that all mappings have, in the order of the first one."""
+    shared = set.intersection(*(set(mapping) for mapping in mappings))
+    return [key for key in mappings[0] if key in shared]
 
 
 def _compare_split(runs: Sequence[Mapping[str, list[Prediction]]], seed: int, resamples: int) -> Comparison:
-    names = [name for name in runs[0] if all(name in run for run in runs)]
-    tables = {
-        name: np.stack([_count_by_post(run[name]) for run in runs], 1) for name in names
-    }  # (posts, seeds, 3)
-    rows = {}
-    for name, table in tables.items():
+    """Compare one split's rows, given for each seed, and test the student's mean gain over the baseline."""
+    tables, rows = {}, {}
+    for name in _list_shared_keys(runs):
+        tables[name] = np.stack([_count_outcomes_by_post(run[name]) for run in runs], 1)  # (posts, seeds, 3)
         is_shared = len(runs) > 1 and all(run[name] == runs[0][name] for run in runs)
-        rows[name] = Spread(compute_f1(table.sum(0)).tolist(), shared=is_shared)
+        rows[name] = Spread(compute_f1(tables[name].sum(0)).tolist(), shared=is_shared)
     if not {"baseline", "student"} <= rows.keys():
-        return Comparison(rows, None, None, None, None, None)
+        return Comparison(rows, gain=None, low=None, high=None, p_value=None, recovered=None)
+
     models = np.stack([tables["student"], tables["baseline"]], 1)  # (posts, 2, seeds, 3)
     drawn = _resample_gains(models, resamples, np.random.default_rng(seed))
     low, high = np.percentile(drawn, [2.5, 97.5])
@@ -139,14 +148,18 @@ def _resample_gains(models: np.ndarray, resamples: int, rng: np.random.Generator
 
 
 def _compute_recovered_share(rows: Mapping[str, Spread], gain: Spread) -> float | None:
+    """Return the mean gain as a share of the knowledge view's; None if that row is missing or gains nothing."""
     if "knowledge" not in rows:
         return None
     possible = rows["knowledge"].mean - rows["baseline"].mean
     return gain.mean / possible if possible > 0 else None
 
 
-def _count_by_post(predictions: Sequence[Prediction]) -> np.ndarray:
-    """Return the outcomes of each post, (posts, 3): the pairs of a post are no independent draws."""
+def _count_outcomes_by_post(predictions: Sequence[Prediction]) -> np.ndarray:
+    """Return true positives, false positives and false negatives of each post, (posts, 3).
+
+    A post and not a pair is what the bootstrap draws: the pairs of a post are no independent draws.
+    """
     row_of_post: dict[str, int] = {}
     rows = [row_of_post.setdefault(prediction.post_id, len(row_of_post)) for prediction in predictions]
     counts = np.zeros((len(row_of_post), 3), np.int64)
@@ -155,6 +168,7 @@ def _count_by_post(predictions: Sequence[Prediction]) -> np.ndarray:
 
 
 def _find_table(path: Path) -> Path:
+    """Return the predictions table at a path or below it; fail if there is none."""
     for file in (path, *(path / name for name in TABLE_PATHS)):
         if file.is_file():
             return file
@@ -164,10 +178,14 @@ def _find_table(path: Path) -> Path:
 def _require_same_examples(first: Run, second: Run, names: str) -> None:
     """Fail unless every row of both runs holds the same examples in the same order: the comparison is paired."""
     for split in first.keys() & second.keys():
-        rows = [row for run in (first, second) for row in run[split].values()]
-        keys = [[(prediction.id, prediction.gold) for prediction in row] for row in rows]
+        keys = [_list_gold(row) for row in (*first[split].values(), *second[split].values())]
         if any(row_keys != keys[0] for row_keys in keys):
             raise DataError(
                 f"{names} do not hold the same {split} examples with the same annotation",
                 "Compare runs on one data set that differ in nothing but the seed.",
             )
+
+
+def _list_gold(predictions: Sequence[Prediction]) -> list[tuple[str, Any]]:
+    """Return the id and the gold labels of each example, in order."""
+    return [(prediction.id, prediction.gold) for prediction in predictions]

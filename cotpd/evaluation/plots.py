@@ -6,6 +6,7 @@ The PNGs are for people and the report; the CSVs are what `dvc plots` draws and 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, fields
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,7 @@ def write_plots(
     write_csv(out / "curves.csv", ("model", "epoch", "measure", "value"), _list_points(histories))
     groups = group_predictions(predictions)
     for split, rows in groups.items():
-        confusions = [(name, *pair) for name, row in rows.items() for pair in pair_labels(row)]
-        write_csv(out / f"confusion_{split}.csv", ("row", "actual", "predicted"), confusions)
+        write_csv(out / f"confusion_{split}.csv", ("row", "actual", "predicted"), _list_confusions(rows))
     if find_task(task).has_extents:
         write_csv(out / "mistakes.csv", ("split", "row", "type", *CAUSES), _list_mistakes(predictions))
     calibrations = {split: compute_calibrations(rows) for split, rows in groups.items()}
@@ -108,6 +108,12 @@ def _list_points(histories: Mapping[str, History]) -> Iterable[tuple[Any, ...]]:
                 yield model, epoch["epoch"], measure, epoch[measure]
 
 
+def _list_confusions(rows: Mapping[str, Sequence[Prediction]]) -> Iterable[tuple[str, str, str]]:
+    for name, row in rows.items():
+        for gold, predicted in pair_labels(row):
+            yield name, gold, predicted
+
+
 def _list_bins(calibrations: Mapping[str, Mapping[str, Calibration]]) -> Iterable[tuple[Any, ...]]:
     for split, rows in calibrations.items():
         for name, calibration in rows.items():
@@ -144,7 +150,7 @@ def _save(figure: "Figure", path: Path) -> Path:
 def _draw_types(split: str, rows: Mapping[str, Any]) -> "Figure":
     """Draw F1 of each type as a group of bars, one for each model."""
     names = [name for name in ROWS if name in rows]
-    kinds = sorted({kind for name in names for kind in rows[name]["per_type"]})
+    kinds = sorted(set(chain.from_iterable(rows[name]["per_type"] for name in names)))
     figure, [axis] = _make_figure(1, 1.4 + 0.5 * (len(kinds) + 1))
     for index, name in enumerate(names):
         scores = [rows[name]["f1"], *(rows[name]["per_type"].get(kind, {}).get("f1", 0.0) for kind in kinds)]
@@ -204,7 +210,7 @@ def _find_measures(epochs: History, kind: str) -> list[str]:
 
     Scores of single types are left to the tables.
     """
-    keys = {key for epoch in epochs for key in epoch if "per_type" not in key}
+    keys = {key for key in chain.from_iterable(epochs) if "per_type" not in key}
     if kind == "loss":
         measures = {key for key in keys if "loss" in key or key.split(".")[-1] == "kl"}
     else:
@@ -213,6 +219,7 @@ def _find_measures(epochs: History, kind: str) -> list[str]:
 
 
 def _draw_lines(axis: "Axes", model: str, epochs: History, kind: str, **style: Any) -> None:
+    """Draw up to four measures of a kind (loss, f1) over the epochs, each with a dash pattern of its own."""
     for line, measure in zip(("-", "--", ":", "-."), _find_measures(epochs, kind), strict=False):
         points = [(epoch["epoch"], epoch[measure]) for epoch in epochs if measure in epoch]
         row = "knowledge" if "knowledge" in measure else model

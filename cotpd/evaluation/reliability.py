@@ -7,6 +7,7 @@ single bins hold few.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Calibration:
 
 def compute_calibration(predictions: Sequence[Prediction]) -> Calibration | None:
     """Return the calibration of a model's scores; None if no prediction has a score."""
-    judged = [pair for prediction in predictions for pair in prediction.judge_scores()]
+    judged = list(chain.from_iterable(prediction.list_judged_scores() for prediction in predictions))
     if not judged:
         return None
     scores, right = np.array(judged, np.float64).T
@@ -64,5 +65,6 @@ def compute_calibrations(rows: Mapping[str, Sequence[Prediction]]) -> dict[str, 
 
 
 def _make_bin(number: int, scores: np.ndarray, right: np.ndarray) -> Bin:
+    """Return a bin, counted from 0, of its predictions' scores (n,) and whether each is right (n,); n is not 0."""
     low, high = number / BINS, (number + 1) / BINS
     return Bin(low, high, len(scores), float(scores.mean()), float(right.mean()))

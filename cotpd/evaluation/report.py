@@ -9,6 +9,7 @@ import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,12 @@ class Material:
 
 
 def write_report(material: Material, path: Path) -> None:
-    """Write the page, whole or not at all."""
+    """Write the page, whole or not at all.
+
+    Raises:
+        StorageError: The disk is full.
+        DataError: A prediction names an unknown row or split.
+    """
     page = render_report(material)
     with write_atomically(path) as partial:
         partial.write_text(page, "utf-8")
@@ -116,7 +122,7 @@ def _tabulate_types(
     per_type = [scores[name]["per_type"] for name in names]
     absent = {"support": 0, "f1": 0.0}
     table = []
-    for kind in sorted({kind for row in per_type for kind in row}):
+    for kind in sorted(set(chain.from_iterable(per_type))):
         cells = [row.get(kind, absent) for row in per_type]
         table.append((kind, max(cell["support"] for cell in cells), [cell["f1"] for cell in cells]))
     return split, [ROWS[name] for name in names], table
@@ -146,6 +152,7 @@ def _count_reasons(rows: Sequence[Quarantined]) -> list[tuple[str, str, int]]:
 
 
 def _flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Return the leaves of a nested object, each named by its keys with colons between."""
     entries: list[tuple[str, Any]] = []
     for key, member in value.items():
         name = f"{prefix}{key}"
@@ -166,4 +173,5 @@ def _choose_cases(material: Material) -> list[tuple[str, str, list[Case]]]:
 
 
 def _encode_png(path: Path) -> str:
+    """Return a PNG as a data URL."""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

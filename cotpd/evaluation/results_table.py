@@ -80,7 +80,10 @@ def _measure_calibration(row: Sequence[Prediction]) -> dict[str, float]:
 
 def select_headlines(metrics: Metrics) -> Metrics:
     """Select F1 of each row and the gain on each split, few enough to be read in `dvc metrics diff`."""
-    return {split: {name: {"f1": row["f1"]} for name, row in rows.items()} for split, rows in metrics.items()}
+    headlines: Metrics = {}
+    for split, rows in metrics.items():
+        headlines[split] = {name: {"f1": row["f1"]} for name, row in rows.items()}
+    return headlines
 
 
 def read_metrics(path: Path) -> Metrics:
@@ -109,6 +112,7 @@ def build_rich_table(metrics: Metrics) -> Table:
 
 
 def _format_cells(metrics: Metrics) -> list[list[str]]:
+    """Return the cells of the results table as text, a list for each row of each split."""
     rows = []
     for split in sorted(metrics, key=SPLITS.index):  # scores.json has its keys sorted
         scores = metrics[split]

@@ -5,7 +5,7 @@ picked because it looks well.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from cotpd.evaluation.explanation import Claim, Explanation, explain, find_window
@@ -52,12 +52,14 @@ class Shade(NamedTuple):
 
 
 def choose_picks(predictions: Sequence[Prediction], split: str, count: int) -> dict[str, list[Pick]]:
-    """Return up to ``count`` predictions of the student of each sort, under the sort's title; none twice."""
+    """Return up to ``count`` predictions of the student of each sort, under the sort's title; none twice.
+
+    Raises:
+        DataError: A prediction names an unknown row or split.
+    """
     rows = group_predictions(predictions).get(split, {})
-    picks = [pick for row in rows.get("student", ()) for pick in _list_picks(row)]
-    of_baseline = {
-        (row.id, *pick.prediction.target) for row in rows.get("baseline", ()) for pick in _list_picks(row)
-    }
+    picks = _list_picks(rows.get("student", ()))
+    of_baseline = {(pick.id, *pick.prediction.target) for pick in _list_picks(rows.get("baseline", ()))}
     by_certainty = sorted(picks, key=lambda pick: (-pick.prediction.score, pick.id, pick.position))
     right = [pick for pick in by_certainty if pick.is_right]
     sorts = {
@@ -106,7 +108,7 @@ def shade_text(explanation: Explanation, claim: Claim) -> list[Shade]:
     looks = explanation.attention.words if explanation.attention else []
     largest = max((look.weight for look in looks), default=0.0) or 1.0
     parts = [*((look.start, look.end) for look in looks), *((mark.start, mark.end) for mark in claim.marks)]
-    edges = {edge for part in parts for edge in part if low < edge < high}
+    edges = {edge for edge in chain.from_iterable(parts) if low < edge < high}
 
     shades = []
     for first, last in pairwise(sorted({low, high} | edges)):
@@ -116,9 +118,14 @@ def shade_text(explanation: Explanation, claim: Claim) -> list[Shade]:
     return shades
 
 
-def _list_picks(row: Prediction) -> list[Pick]:
-    return [Pick(row.id, prediction, tuple(gold)) for prediction, gold in row.match_gold()]
+def _list_picks(rows: Sequence[Prediction]) -> list[Pick]:
+    """Return each prediction of some rows of the predictions table, with the gold labels that it touches."""
+    picks = []
+    for row in rows:
+        picks += [Pick(row.id, prediction, tuple(gold)) for prediction, gold in row.match_gold()]
+    return picks
 
 
 def _describe_gold(pick: Pick, example: Example) -> str:
+    """Return the gold labels that a prediction touches, in words."""
     return ", ".join(gold.describe(example) for gold in pick.gold) or "no entity"

@@ -88,16 +88,14 @@ def resample(
     Returns:
         The values, shape (resamples,).
     """
-    examples, table = (
-        len(table),
-        table.astype(np.float64),
-    )  # BLAS multiplies floats alone
+    examples = len(table)
+    counts = table.astype(np.float64)  # BLAS multiplies floats alone
     step = max(1, CELLS // examples)
     parts = []
     for start in range(0, resamples, step):
         size = min(step, resamples - start)
         weights = rng.multinomial(examples, np.full(examples, 1 / examples), size)  # (size, examples)
-        parts.append(statistic(weights.astype(np.float64) @ table))
+        parts.append(statistic(weights.astype(np.float64) @ counts))
     return np.concatenate(parts)
 
 

@@ -43,8 +43,10 @@ class Batch:
 
 
 def collate(encoded: Sequence[Encoded], view: View, encoder: ExampleEncoder) -> Batch:
-    """Return examples as padded tensors of one view; the model itself inserts the prompt vectors."""
-    windows = [_add_specials(window, example, view, encoder) for example in encoded for window in example.windows]
+    """Return at least one example as padded tensors of one view; the model itself inserts the prompt vectors."""
+    windows = []
+    for example in encoded:
+        windows += [_add_specials(window, example, view, encoder) for window in example.windows]
     first_windows = np.cumsum([0] + [len(example.windows) for example in encoded])[:-1]
     window_of_state = [
         example.window_of_state + first for example, first in zip(encoded, first_windows, strict=True)

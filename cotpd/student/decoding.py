@@ -72,14 +72,26 @@ def _search_both_ends(
     total = _take_rows(xp, after, (left - 1) * 2 * batch + columns) + behind  # (batch, K)
     middle = xp.argmax(total, -1)
 
-    # walk back from the middle to both ends, and put the tags in the order of the positions
+    # walk back from the middle to both ends
     reach = (xp.stack([left, right + 1]) - 1 - ticks[1:]).clip(0)  # (half, 2, batch), from the middle outwards
     history = _take_rows(xp, after, (reach * 2 + side) * batch + columns)
     path = _walk_to_ends(xp, history.reshape(half, 2 * batch, tags), middle, transitions)
-    positions = xp.arange(steps, device=device)[:, None]
+    return _order_by_position(xp, path, steps, lengths), xp.amax(total, -1)
+
+
+def _order_by_position(xp: ModuleType, path: Array, steps: int, lengths: Array) -> Array:
+    """Return the tags of a walk from the middle, (ticks + 1, 2 * batch), by position: (steps, batch).
+
+    Position left - 1, the middle, is in row 0 of the forward search; the row counts the steps away from it.
+    Positions beyond a length hold zero.
+    """
+    batch = len(lengths)
+    left = (lengths + 1) // 2
+    positions = xp.arange(steps, device=lengths.device)[:, None]
     distance = left - 1 - positions  # (T, batch): from the middle; negative behind it
-    walked = xp.where(distance < 0, 1 - 2 * distance, 2 * distance).clip(0, 2 * half + 1)
-    return xp.where(positions < lengths, xp.take(path, walked * batch + columns), 0), xp.amax(total, -1)
+    blocks = xp.where(distance < 0, 1 - 2 * distance, 2 * distance)  # of batch tags: 2 * row + side
+    index = blocks.clip(0, 2 * len(path) - 1) * batch + xp.arange(batch, device=lengths.device)
+    return xp.where(positions < lengths, xp.take(path, index), 0)
 
 
 def _take_rows(xp: ModuleType, table: Array, index: Array) -> Array:

@@ -84,6 +84,7 @@ def build_augmented_examples(
 def _build_from_post(
     post: Post, task: TaskName, caption: str | None, knowledge: Mapping[Kind, str]
 ) -> list[Example]:
+    """Return the examples of one post: the post itself (NER), or each of its relations (RE)."""
     return [
         Example(
             id=gold.id,
@@ -149,7 +150,11 @@ def find_mention(text: str, mention: str, start: int = 0) -> Span | None:
 
 
 def _find_tokens(example: Example, mention: Span | str) -> Span:
-    """Return the span of the tokens that share a character with a mention."""
+    """Return the span of the tokens that share a character with a mention.
+
+    Raises:
+        DataError: The text does not hold the mention, or no token is at its offsets.
+    """
     if isinstance(mention, str):
         span = find_mention(example.text, mention)
         if span is None:

@@ -23,11 +23,17 @@ _ORIGIN_KEYS = ("is_local", "local_files_only", "name_or_path")  # say where a t
 _UNCHECKED = hashlib.sha256(b"").hexdigest()  # the digest that earlier releases wrote for tokenizer_config.json
 
 
-def compute_digests(folder: Path) -> dict[str, str]:
-    """Return a digest of each file that gives the weights their meaning, by its name in the folder.
+def compute_part_digests(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each file that gives the weights their meaning, by its name in the folder.
 
-    Those are the card, the encoder's and the tokenizer's files. Left out of them is what may change without harm:
-    the encoder's name, the temperature, and where the tokenizer was read from.
+    Those are the card, the encoder's and the tokenizer's files; the weights themselves are not among them. Keys
+    that may change without harm do not count: the encoder's name, the temperature, and where the tokenizer was
+    read from.
+
+    Raises:
+        FileNotFoundError: There is no card.
+        ValueError: The card is not JSON.
+        ModelError: The tokenizer's configuration is no JSON object.
     """
     card = json.loads((folder / CARD).read_text("utf-8"))
     digests = {CARD: _digest_object(card | {"temperature": None, "student": card["student"] | {"encoder": None}})}
@@ -73,7 +79,7 @@ def verify_parts(folder: Path) -> None:
     try:
         with safe_open(weights, "pt") as opened:
             expected = dict(json.loads((opened.metadata() or {}).get(PARTS, "{}")))
-        digests = compute_digests(folder)
+        digests = compute_part_digests(folder)
     except FileNotFoundError:
         raise ModelError(f"{weights}: missing", REMEDY) from None
     except (OSError, ValueError, TypeError, SafetensorError) as error:

@@ -31,7 +31,7 @@ class LabelSet(Record):
         if not types:
             noun = find_task(task).label_noun
             raise DataError(f"there are no {noun} to learn", "Look at data.types and at the training split.")
-        return cls(task=task, names=find_task(task).list_names(types))
+        return cls(task=task, names=find_task(task).list_label_names(types))
 
     @property
     def definition(self) -> Task:
@@ -71,7 +71,7 @@ class LabelSet(Record):
         )
 
     def decode_spans(self, tags: Sequence[int]) -> list[TypedSpan]:
-        """Return the mentions of a tag sequence; an I- that continues nothing begins a mention."""
+        """Return the mentions of a sequence of tag indices; an I- that continues nothing begins a mention."""
         return decode_tags(self.names[tag] for tag in tags)[0]
 
     def list_continuations(self) -> list[int]:
@@ -82,5 +82,6 @@ class LabelSet(Record):
         """Return what BIO allows: row i says which tags may follow tag i, the last row which may begin (NER)."""
         rows = []
         for before in (*self.names, OUTSIDE):
-            rows.append([not tag.startswith("I-") or before[2:] == tag[2:] for tag in self.names])
+            row = [not tag.startswith("I-") or before[2:] == tag[2:] for tag in self.names]
+            rows.append(row)
         return rows

@@ -8,6 +8,7 @@ matrix product; with some ten thousand of them that costs less than an index tha
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -20,7 +21,7 @@ from cotpd.progress import Progress
 from cotpd.student.batches import collate, measure_sizes, order_for_reading
 from cotpd.student.examples import Example
 from cotpd.student.student import Student
-from cotpd.student.tasks import Span
+from cotpd.student.tasks import Span, Task
 from cotpd.weights import cache_folder
 
 FORMAT = 1  # raised when the meaning of a cached index changes
@@ -70,7 +71,7 @@ class Neighbours:
             DataError: There is no gold mention or pair, or a label that the student cannot predict.
         """
         task = student.labels.definition
-        spans = [[span for span, _ in task.list_targets(example)] for example in examples]
+        spans = [_list_gold_spans(task, example) for example in examples]
         if not any(spans):
             raise DataError(
                 f"no training post has a {task.target_noun}",
@@ -86,12 +87,18 @@ class Neighbours:
     def find_nearest(
         self, examples: Sequence[Example], spans: Sequence[Sequence[Span | None]], count: int
     ) -> list[list[list[Neighbour]]]:
-        """Return, for each span of each example, the nearest training posts, the nearest first, no post twice."""
+        """Return the nearest training posts of each span of each example, the nearest first, no post twice.
+
+        Args:
+            examples: Posts or pairs.
+            spans: Of each example, in tokens; None for its pair.
+            count: The most posts for each span.
+        """
         if not any(spans):
             return [[] for _ in spans]
         queries = compute_mention_states(self.student, examples, spans)
         neighbours = iter(self._select_nearest(similarity, count) for similarity in queries @ self.states.T)
-        return [[next(neighbours) for _ in example_spans] for example_spans in spans]
+        return [list(islice(neighbours, len(example_spans))) for example_spans in spans]
 
     def _select_nearest(self, similarity: np.ndarray, count: int) -> list[Neighbour]:
         """Return the training posts with the most similar mentions; ``similarity`` is (mentions,)."""
@@ -136,6 +143,11 @@ def compute_mention_states(
     stacked = np.concatenate(vectors) if vectors else np.empty((0, 0))
     unit: np.ndarray = stacked / np.linalg.norm(stacked, axis=1, keepdims=True).clip(min=1e-12)
     return unit.astype(np.float32)
+
+
+def _list_gold_spans(task: Task, example: Example) -> list[Span | None]:
+    """Return the span of each gold mention of an example, or None for its pair."""
+    return [span for span, _ in task.list_targets(example)]
 
 
 def _compute_key(folder: Path, examples: Sequence[Example]) -> str:

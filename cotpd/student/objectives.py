@@ -58,7 +58,7 @@ class FineTuning:
         return self.view
 
     def compute_losses(self, learner: "Student", examples: Sequence[Encoded]) -> dict[str, Tensor]:
-        """Return the task's loss."""
+        """Return loss, the task's own."""
         batch = make_batch(learner, examples, self.view)
         scores = learner.model(batch, self.view)
         return {"loss": learner.model.head.compute_loss(scores, batch.targets, batch.mask)}
@@ -86,7 +86,7 @@ class JointDistillation:
         return self.params.model_dump_json()
 
     def compute_losses(self, learner: "Student", examples: Sequence[Encoded]) -> dict[str, Tensor]:
-        """Return the sum and its parts."""
+        """Return loss, the sum, and its parts: loss_knowledge, loss_prompt and kl, before it is weighted."""
         knowledge = make_batch(learner, examples, "knowledge")
         prompt = make_batch(learner, examples, "prompt")
         knowledge_scores = learner.model(knowledge, "knowledge")
@@ -133,7 +133,7 @@ class FrozenDistillation:
         return f"{self.view} {self.params.model_dump_json()} {sorted(self.unlabelled)} {self.targets.digest}"
 
     def compute_losses(self, learner: "Student", examples: Sequence[Encoded]) -> dict[str, Tensor]:
-        """Return the weighted sum and its parts.
+        """Return loss, the weighted sum, and its parts before they are weighted: kl and loss_gold.
 
         Raises:
             ModelError: The teachers have no soft targets for an example.

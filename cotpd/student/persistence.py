@@ -26,7 +26,7 @@ from cotpd.student.folder_digests import (
     TOKENIZER,
     TOKENIZER_CONFIG,
     WEIGHTS,
-    compute_digests,
+    compute_part_digests,
     verify_parts,
 )
 from cotpd.student.folders import make_partial_folder, recover_interrupted_swap, replace_folder
@@ -137,6 +137,9 @@ def save_model(
         tokenizer: The encoder's.
         card: How to build the model again.
         extra: Further text files, content by name.
+
+    Raises:
+        StorageError: The disk is full; the old folder is left as it was.
     """
     partial = make_partial_folder(folder)
     with report_full_disk(folder, partial):
@@ -154,7 +157,7 @@ def _write_parts(partial: Path, model: StudentModel, tokenizer: "PreTrainedToken
     model.encoder.config.save_pretrained(partial / ENCODER)
     tokenizer.save_pretrained(partial / TOKENIZER)
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors, partial / WEIGHTS, metadata={PARTS: json.dumps(compute_digests(partial))})
+    save_file(tensors, partial / WEIGHTS, metadata={PARTS: json.dumps(compute_part_digests(partial))})
     shutil.copymode(partial / CARD, partial / WEIGHTS)  # safetensors lets no other user read the file
 
 
@@ -211,7 +214,7 @@ def _try_tokenizer(tokenizer: "PreTrainedTokenizerBase") -> None:
 
 
 def digest_weights(model: StudentModel) -> str:
-    """Return a digest of a model's weights."""
+    """Return the sha256 of a model's weights, as text."""
     from safetensors.torch import save
 
     return hashlib.sha256(save(model.state_dict())).hexdigest()

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def score(student: "Student", examples: Sequence[Example], view: "View") -> dict[str, float]:
-    """Return precision, recall and F1, in percent, of a model on examples in one view."""
+    """Return precision, recall and F1, in percent, of a model on examples in one view.
+
+    Raises:
+        ModelError: The model was not trained in that view.
+    """
     predicted = student.predict_examples(examples, view, progress=True)
     counted = [
         {prediction.target for prediction in predictions if prediction.label != NO_RELATION}

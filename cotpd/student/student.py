@@ -91,7 +91,11 @@ class Student:
         return cls(model, tokenizer, card.student, card.views, reads, device, temperature=card.temperature)
 
     def save(self, folder: Path | str, extra: dict[str, str] | None = None) -> None:
-        """Write the model, and further text files by name, into a folder, whole or not at all."""
+        """Write the model, and further text files by name, into a folder, whole or not at all.
+
+        Raises:
+            StorageError: The disk is full.
+        """
         card = Card(labels=self.labels, views=self.views, student=self.params, temperature=self.temperature)
         save_model(Path(folder), self.model, self.tokenizer, card, extra)
 
@@ -111,6 +115,7 @@ class Student:
 
         Raises:
             ModelError: The model was not trained in that view.
+            DataError: The model labels relations, and an example is no pair.
         """
         view = view or self.views[0]
         if view not in self.views:
@@ -159,6 +164,11 @@ class Student:
         return self._find_mentions(texts, batch_size, look_ahead)
 
     def _find_mentions(self, texts: Iterable[str], batch_size: int, look_ahead: int) -> Iterator[list[Mention]]:
+        """Yield the mentions of each text, in order; ``look_ahead`` batches of texts are read at a time.
+
+        Raises:
+            DataError: An object is no text.
+        """
         pending = iter(texts)
         while chunk := list(islice(pending, batch_size * look_ahead)):
             for text in chunk:
@@ -191,6 +201,11 @@ class Student:
     def _find_relations(
         self, pairs: Iterable[tuple[str, Span | str, Span | str]], batch_size: int
     ) -> Iterator[Relation]:
+        """Yield the relation of each pair, in order; a batch of pairs is read at a time.
+
+        Raises:
+            DataError: A mention is not in its text.
+        """
         pending = iter(pairs)
         while chunk := list(islice(pending, batch_size)):
             examples = [build_pair_example(text, head, tail) for text, head, tail in chunk]
@@ -198,11 +213,13 @@ class Student:
                 yield Relation(relation.label, relation.score)
 
     def _require_task(self, task: TaskName) -> None:
+        """Fail, naming the method to call instead, if the model is one of the other task."""
         if self.labels.task != task:
             raise ModelError(f"this model labels {self.labels.definition.usage_hint}")
 
 
 def _require_positive(**sizes: int) -> None:
+    """Fail if a size, named by its keyword, is below 1."""
     for name, size in sizes.items():
         if size < 1:
             raise ConfigError(f"{name} is {size}", "Give 1 or more.")

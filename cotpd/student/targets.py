@@ -55,7 +55,11 @@ class Targets:
         return SoftTargets(unary.to(device), transitions.to(device), entropy.to(device))
 
     def save(self, folder: Path) -> None:
-        """Write targets.safetensors (float32) and targets.json into a folder."""
+        """Write targets.safetensors (float32) and targets.json into a folder.
+
+        Raises:
+            StorageError: The disk is full.
+        """
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ draws for itself.
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -162,17 +163,22 @@ class Training:
         return dict(zip(parts, torch.stack(list(parts.values())).tolist(), strict=True))
 
     def _score_views(self, valid: Sequence[Example]) -> dict[str, dict[str, float]]:
-        """Return the scores of every view; the main process computes them while the others wait."""
+        """Return precision, recall and F1 of every view, in percent.
+
+        The main process computes them while the others wait.
+        """
         views, names = self.learner.views, ("precision", "recall", "f1")
         if self.processes.count == 1:
             return {view: score(self.learner, valid, view) for view in views}
 
         figures = [0.0] * len(views) * len(names)
         if self.processes.is_main:
-            scores = [score(self.learner, valid, view) for view in views]
-            figures = [view_scores[name] for view_scores in scores for name in names]
-        shared = iter(self.processes.sum_numbers(figures))
-        return {view: {name: next(shared) for name in names} for view in views}
+            figures = []
+            for view in views:
+                scores = score(self.learner, valid, view)
+                figures += [scores[name] for name in names]
+        shared = iter(self.processes.sum_numbers(figures))  # the others add zeros: each gets the main one's scores
+        return {view: dict(zip(names, islice(shared, len(names)), strict=True)) for view in views}
 
     def _record_epoch(self, row: dict[str, Any], has_gold: bool) -> None:
         """Append an epoch to the history, and copy its weights unless an earlier epoch scored higher.
@@ -209,12 +215,14 @@ class Training:
 
 
 def _format_epoch(row: dict[str, Any]) -> str:
+    """Return an epoch's losses, and F1 in percent of each view, on one line."""
     losses = [f"{name} {value:.3f}" for name, value in row.items() if isinstance(value, float)]
     scores = [f"{view} F1 {view_scores['f1']:.2f}" for view, view_scores in row.get("valid", {}).items()]
     return f"epoch {row['epoch']}: " + ", ".join(losses + scores)
 
 
 def _require_finite(name: str, value: float, examples: Sequence[Encoded]) -> None:
+    """Fail, naming the examples' posts, if a loss or a gradient's norm is no longer a number."""
     if not math.isfinite(value):
         raise ModelError(
             f"the {name} is {value} on the posts {_list_ids(examples)}",

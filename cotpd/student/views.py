@@ -6,6 +6,7 @@ and an epoch costs no tokeniser time; a few sub-words that would straddle two wo
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -111,7 +112,7 @@ class ExampleEncoder:
             DataError: An example holds a label outside the inventory, or is no pair and the task reads pairs.
         """
         words = [_prefix_spaces(example) for example in examples]
-        self._tokenize_new(word for example_words in words for word in example_words)
+        self._tokenize_new(chain.from_iterable(words))
         knowledge = self._encode_knowledge(examples)
         return [self._encode_example(*row) for row in zip(examples, words, knowledge, strict=True)]
 
@@ -151,19 +152,21 @@ class ExampleEncoder:
     def _encode_knowledge(self, examples: Sequence[Example]) -> list[Ids]:
         """Return caption and answers in the configured order, each ended by sep, cut to knowledge_length."""
         longest = self.params.knowledge_length
-        parts = [[_read_part(example, name) for name in self.params.knowledge_order] for example in examples]
-        texts = sorted({part for row in parts for part in row if part})
+        parts = [_list_knowledge(example, self.params.knowledge_order) for example in examples]
+        texts = sorted(set(chain.from_iterable(parts)))
         ids_of = {text: [*ids[:longest], self.sep] for text, ids in zip(texts, self._tokenize(texts), strict=True)}
 
         knowledge = []
         for row in parts:
-            ids = [token for part in row if part for token in ids_of[part]]
+            ids = list(chain.from_iterable(ids_of[part] for part in row))
             knowledge.append(np.asarray(ids, np.int64)[:longest])
         return knowledge
 
 
-def _read_part(example: Example, name: str) -> str:
-    return (example.caption if name == "caption" else example.knowledge.get(Kind(name))) or ""
+def _list_knowledge(example: Example, order: Sequence[str]) -> list[str]:
+    """Return an example's caption and answers in a given order; those that are missing or empty are left out."""
+    parts = [example.caption if name == "caption" else example.knowledge.get(Kind(name)) for name in order]
+    return [part for part in parts if part]
 
 
 def _prefix_spaces(example: Example) -> list[str]:

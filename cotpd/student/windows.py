@@ -1,5 +1,6 @@
 """Sub-words of a post cut into windows that an encoder can read, and the positions of the states in them."""
 
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +31,7 @@ def cut_windows(subwords: list[list[int]], room: int) -> TextWindows:
     """
     ends = np.cumsum([len(ids) for ids in subwords])
     starts = ends - [len(ids) for ids in subwords]
-    flat = np.asarray([token for ids in subwords for token in ids], np.int64)
+    flat = np.asarray(list(chain.from_iterable(subwords)), np.int64)
     window_of_state, position_of_state = np.zeros(len(subwords), np.int64), np.zeros(len(subwords), np.int64)
     best_context = np.full(len(subwords), -1)
     windows: list[Ids] = []

@@ -23,7 +23,11 @@ _TASKS: dict[TaskName, Task] = {"ner": NamedEntities(), "re": Relations()}
 
 
 def find_task(name: TaskName) -> Task:
-    """Return the object of a task."""
+    """Return the object of a task.
+
+    Raises:
+        KeyError: There is no task of that name.
+    """
     return _TASKS[name]
 
 

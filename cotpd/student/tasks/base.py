@@ -34,6 +34,13 @@ class Annotation(NamedTuple):
     label: str | None = None
 
 
+class Marking(NamedTuple):
+    """One side of a prediction as a reader sees it: spans to mark, and the label of the post as a whole or ""."""
+
+    marks: Sequence[Mark]
+    label: str = ""
+
+
 class PredictionRecord(Record, ABC):
     """One row of the predictions table: the gold and the predicted labels of one example."""
 
@@ -60,20 +67,20 @@ class PredictionRecord(Record, ABC):
         """Return the predicted labels that F1 counts, without their scores."""
 
     @abstractmethod
-    def judge_scores(self) -> list[tuple[float, bool]]:
-        """Return the score of each prediction that has one, and whether the prediction is right."""
+    def list_judged_scores(self) -> list[tuple[float, bool]]:
+        """Return score (0 to 1) and rightness of each prediction; one without a score is left out."""
 
     @abstractmethod
     def pair_labels(self) -> list[tuple[str, str]]:
         """Return gold and predicted label, one pair for each relation, or each span that either side has."""
 
     @abstractmethod
-    def mark_gold(self, post: Post) -> tuple[list[Mark], str]:
-        """Return the spans to mark in the post for the gold side, and a label for the post as a whole or ""."""
+    def mark_gold(self, post: Post) -> Marking:
+        """Return how to show the gold side in the post that the example was made from."""
 
     @abstractmethod
-    def mark_predicted(self, post: Post) -> tuple[list[Mark], str]:
-        """Return the spans to mark in the post for the predicted side, and a label for the post or ""."""
+    def mark_predicted(self, post: Post) -> Marking:
+        """Return how to show the predicted side in the post that the example was made from."""
 
 
 class Task(ABC):
@@ -107,7 +114,7 @@ class Task(ABC):
         """Return the post without what a model of this task shall find."""
 
     @abstractmethod
-    def list_names(self, types: Sequence[str]) -> tuple[str, ...]:
+    def list_label_names(self, types: Sequence[str]) -> tuple[str, ...]:
         """Return the head's outputs in their order: BIO tags, or relations. ``types`` are sorted and unique."""
 
     @abstractmethod
@@ -144,17 +151,25 @@ class Task(ABC):
 
     @abstractmethod
     def list_targets(self, example: "Example") -> list[tuple[Span | None, str]]:
-        """Return each gold mention's span, or None for a pair, with its label."""
+        """Return each gold mention's span of tokens, or None for a pair, with its label."""
 
     @abstractmethod
     def pool_states(self, states: np.ndarray, spans: Sequence[Span | None]) -> np.ndarray:
-        """Return a vector for each span, (spans, width), from an example's states (T, d)."""
+        """Return a vector for each span, from an example's states (T, d).
+
+        Returns:
+            (spans, d) for mentions, (spans, 2d) for pairs.
+        """
 
     @abstractmethod
     def build_prediction(
         self, example: "Example", predicted: Sequence["Predicted"], split: str, model: str
     ) -> "Prediction":
-        """Return the row of the predictions table for an example; probabilities are rounded."""
+        """Return the row of the predictions table for an example; probabilities are rounded.
+
+        Raises:
+            DataError: An example of relations has no gold label, or not exactly one prediction.
+        """
 
     @abstractmethod
     def score(self, predictions: Iterable["Prediction"]) -> Scores:

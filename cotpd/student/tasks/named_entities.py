@@ -5,7 +5,7 @@ same numbers faster: what the literature reports for Twitter-2015/2017 was compu
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from cotpd.data.bio import OUTSIDE, encode_spans, split_tag
 from cotpd.data.records import Entity, Post, Span
 from cotpd.errors import DataError
-from cotpd.student.tasks.base import NO_SCORE, Annotation, Mark, PredictionRecord, Task
+from cotpd.student.tasks.base import NO_SCORE, Annotation, Marking, PredictionRecord, Task
 from cotpd.student.tasks.scores import Scores, TypeScore
 from cotpd.student.windows import TextWindows, cut_windows
 
@@ -83,7 +83,7 @@ class NerPrediction(PredictionRecord):
         """Return the predicted mentions without their scores."""
         return {mention.target for mention in self.predicted}
 
-    def judge_scores(self) -> list[tuple[float, bool]]:
+    def list_judged_scores(self) -> list[tuple[float, bool]]:
         """Return score and rightness of each scored mention."""
         gold = set(self.gold)
         scored = [mention for mention in self.predicted if mention.score != NO_SCORE]
@@ -103,13 +103,13 @@ class NerPrediction(PredictionRecord):
             matches.append((mention, tuple(touched)))
         return matches
 
-    def mark_gold(self, post: Post) -> tuple[list[Mark], str]:
+    def mark_gold(self, post: Post) -> Marking:
         """Return the gold mentions; there is no label for the post as a whole."""
-        return [(mention.start, mention.end, mention.label) for mention in self.gold], ""
+        return Marking(self.gold)
 
-    def mark_predicted(self, post: Post) -> tuple[list[Mark], str]:
+    def mark_predicted(self, post: Post) -> Marking:
         """Return the predicted mentions; there is no label for the post as a whole."""
-        return [(mention.start, mention.end, mention.label) for mention in self.predicted], ""
+        return Marking([mention.target for mention in self.predicted])
 
 
 class NamedEntities(Task):
@@ -151,16 +151,21 @@ class NamedEntities(Task):
         """Return the post without mentions and relations."""
         return post.model_copy(update={"entities": (), "relations": ()})
 
-    def list_names(self, types: Sequence[str]) -> tuple[str, ...]:
+    def list_label_names(self, types: Sequence[str]) -> tuple[str, ...]:
         """Return O, then B- and I- of each type."""
-        return (OUTSIDE, *(f"{prefix}-{kind}" for kind in types for prefix in "BI"))
+        pairs = ((f"B-{kind}", f"I-{kind}") for kind in types)
+        return (OUTSIDE, *chain.from_iterable(pairs))
 
     def list_types(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return the entity types."""
         return tuple(name[2:] for name in names if name.startswith("B-"))
 
     def encode_gold(self, example: "Example", labels: "LabelSet") -> list[int]:
-        """Return the tag of each token."""
+        """Return the index of each token's tag.
+
+        Raises:
+            DataError: A mention has a type outside the inventory.
+        """
         spans = [(entity.start, entity.end, str(entity.type)) for entity in example.entities]
         tags = encode_spans(spans, len(example.tokens))
         return [labels.find_index(tag, split_tag(tag)[1], example) for tag in tags]
@@ -199,15 +204,23 @@ class NamedEntities(Task):
         return NerPrediction(id=example.id, split=split, model=model, gold=gold, predicted=mentions)
 
     def score(self, predictions: Iterable[PredictionRecord]) -> Scores:
-        """Score mentions: one counts only with both its ends and its type right."""
+        """Score mentions: one counts only with both its ends and its type right.
+
+        Raises:
+            DataError: A prediction is of relations, or two mentions of one side share a token.
+        """
         from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
         rows = [_require_mentions(row) for row in predictions]
-        gold_spans = [list(row.gold) for row in rows]
-        predicted_spans = [[mention.target for mention in row.predicted] for row in rows]
+        gold, predicted = [], []
+        types: set[str] = set()
+        for row in rows:
+            targets = [mention.target for mention in row.predicted]
+            length = max((span.end for span in (*row.gold, *targets)), default=0)
+            gold.append(_encode_bio(row.gold, length, row.id))
+            predicted.append(_encode_bio(targets, length, row.id))
+            types |= {span.label for span in (*row.gold, *targets)}
         accuracy = float(np.mean([row.is_right for row in rows])) if rows else 0.0
-        types = sorted({span.label for spans in (*gold_spans, *predicted_spans) for span in spans})
-        gold, predicted = _encode_sides(rows, gold_spans, predicted_spans)
         if not types:
             return Scores(0.0, 0.0, 0.0, 0.0, accuracy, 0)
 
@@ -215,12 +228,13 @@ class NamedEntities(Task):
         columns = precision_recall_fscore_support(gold, predicted, average=None, zero_division=0)
         per_type = {
             kind: TypeScore(float(precision), float(recall), float(f1), int(support))
-            for kind, precision, recall, f1, support in zip(types, *columns, strict=True)
+            for kind, precision, recall, f1, support in zip(sorted(types), *columns, strict=True)
         }
         return Scores.from_types(float(micro[0]), float(micro[1]), float(micro[2]), accuracy, per_type)
 
 
 def _require_types(post: Post, entities: Sequence[Entity]) -> None:
+    """Fail, naming file and line, if a mention has no type."""
     for entity in entities:
         if entity.type is None:
             raise DataError(
@@ -230,6 +244,7 @@ def _require_types(post: Post, entities: Sequence[Entity]) -> None:
 
 
 def _require_no_overlap(post: Post, entities: Sequence[Entity]) -> None:
+    """Fail, naming file and line, if two mentions share a token; the mentions come in the order of the text."""
     for left, right in pairwise(entities):
         if right.start < left.end:
             raise DataError(
@@ -240,26 +255,14 @@ def _require_no_overlap(post: Post, entities: Sequence[Entity]) -> None:
 
 
 def _require_mentions(row: PredictionRecord) -> NerPrediction:
+    """Return the row; fail if it is a prediction of relations."""
     if not isinstance(row, NerPrediction):
         raise DataError(f"post {row.id}: a relation among named entities", "Score one task at a time.")
     return row
 
 
-def _encode_sides(
-    rows: Sequence[NerPrediction],
-    gold_spans: Sequence[Sequence[GoldMention]],
-    predicted_spans: Sequence[Sequence[GoldMention]],
-) -> tuple[list[list[str]], list[list[str]]]:
-    """Return the BIO tags of the gold and of the predicted side, equally long for each post."""
-    gold, predicted = [], []
-    for row, gold_row, predicted_row in zip(rows, gold_spans, predicted_spans, strict=True):
-        length = max((span.end for span in (*gold_row, *predicted_row)), default=0)
-        gold.append(_encode_bio(gold_row, length, row.id))
-        predicted.append(_encode_bio(predicted_row, length, row.id))
-    return gold, predicted
-
-
 def _encode_bio(spans: Sequence[GoldMention], length: int, post_id: str) -> list[str]:
+    """Return a BIO tag for each of ``length`` tokens; fail, naming the post, if two spans share one."""
     try:
         return encode_spans(spans, length)
     except ValueError as error:

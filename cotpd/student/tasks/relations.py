@@ -5,13 +5,14 @@ not ``None``.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cotpd.data.records import NO_RELATION, Entity, Post, Span
 from cotpd.errors import DataError
-from cotpd.student.tasks.base import NO_SCORE, Annotation, Mark, PredictionRecord, Task
+from cotpd.student.tasks.base import NO_SCORE, Annotation, Mark, Marking, PredictionRecord, Task
 from cotpd.student.tasks.scores import Scores, TypeScore
 from cotpd.student.windows import TextWindows, insert_markers
 
@@ -78,7 +79,7 @@ class RePrediction(PredictionRecord):
         """Return the predicted relation without its score; none if it is None."""
         return set() if self.predicted.label == NO_RELATION else {self.predicted.target}
 
-    def judge_scores(self) -> list[tuple[float, bool]]:
+    def list_judged_scores(self) -> list[tuple[float, bool]]:
         """Return score and rightness of the relation, if it has a score."""
         return [(self.predicted.score, self.is_right)] if self.predicted.score != NO_SCORE else []
 
@@ -90,15 +91,16 @@ class RePrediction(PredictionRecord):
         """Return the predicted relation with the gold one."""
         return [(self.predicted, (self.gold,))]
 
-    def mark_gold(self, post: Post) -> tuple[list[Mark], str]:
+    def mark_gold(self, post: Post) -> Marking:
         """Return head and tail, and the gold label."""
-        return self._mark_pair(post), self.gold.label
+        return Marking(self._mark_pair(post), self.gold.label)
 
-    def mark_predicted(self, post: Post) -> tuple[list[Mark], str]:
+    def mark_predicted(self, post: Post) -> Marking:
         """Return head and tail, and the predicted label."""
-        return self._mark_pair(post), self.predicted.label
+        return Marking(self._mark_pair(post), self.predicted.label)
 
     def _mark_pair(self, post: Post) -> list[Mark]:
+        """Return the tokens of head and tail with their roles, of the relation that the id counts in the post."""
         relation = post.relations[int(self.id.rpartition("#")[2])]
         head, tail = post.entities[relation.head], post.entities[relation.tail]
         return [(head.start, head.end, "head"), (tail.start, tail.end, "tail")]
@@ -142,7 +144,7 @@ class Relations(Task):
         """Return the post as it is: its pairs say which mentions to relate; their labels are removed later."""
         return post
 
-    def list_names(self, types: Sequence[str]) -> tuple[str, ...]:
+    def list_label_names(self, types: Sequence[str]) -> tuple[str, ...]:
         """Return None first, if it is among the labels, then the others."""
         return tuple(sorted(types, key=lambda label: (label != NO_RELATION, label)))
 
@@ -151,13 +153,21 @@ class Relations(Task):
         return tuple(names)
 
     def encode_gold(self, example: "Example", labels: "LabelSet") -> list[int]:
-        """Return the relation's index; nothing if the example has no label."""
+        """Return the relation's index; nothing if the example has no label.
+
+        Raises:
+            DataError: The label is outside the inventory.
+        """
         return [] if example.label is None else [labels.find_index(example.label, example.label, example)]
 
     def place_states(
         self, example: "Example", subwords: list[list[int]], vocabulary: int, room: int
     ) -> TextWindows:
-        """Put markers around head and tail; the states are those of the two opening markers."""
+        """Put markers around head and tail; the states are those of the two opening markers.
+
+        Raises:
+            DataError: The example has no head or no tail.
+        """
         if example.head is None or example.tail is None:
             raise DataError(f"post {example.id}: no head or no tail", "A relation is that of a pair.")
         return insert_markers(subwords, example.head, example.tail, vocabulary, room)
@@ -192,9 +202,14 @@ class Relations(Task):
         return RePrediction(id=example.id, split=split, model=model, gold=gold, predicted=relation)
 
     def score(self, predictions: Iterable[PredictionRecord]) -> Scores:
-        """Score every label but None; a None that should be a relation costs recall only."""
-        pairs = [pair for row in predictions for pair in _require_relation(row).pair_labels()]
-        labels = sorted({label for pair in pairs for label in pair} - {NO_RELATION})
+        """Score every label but None; a None that should be a relation costs recall only.
+
+        Raises:
+            DataError: A prediction is of named entities.
+        """
+        rows = [_require_relation(row) for row in predictions]
+        pairs = [(row.gold.label, row.predicted.label) for row in rows]
+        labels = sorted(set(chain.from_iterable(pairs)) - {NO_RELATION})
         per_type = {label: _score_label(pairs, label) for label in labels}
 
         hits = sum(gold == predicted != NO_RELATION for gold, predicted in pairs)
@@ -210,12 +225,14 @@ def _get_span(entity: Entity) -> Span:
 
 
 def _require_relation(row: PredictionRecord) -> RePrediction:
+    """Return the row; fail if it is a prediction of named entities."""
     if not isinstance(row, RePrediction):
         raise DataError(f"post {row.id}: named entities among relations", "Score one task at a time.")
     return row
 
 
 def _score_label(pairs: Sequence[tuple[str, str]], label: str) -> TypeScore:
+    """Return the scores of one label, from pairs of gold and predicted label."""
     hits = sum(gold == predicted == label for gold, predicted in pairs)
     predicted_count = sum(predicted == label for _, predicted in pairs)
     gold_count = sum(gold == label for gold, _ in pairs)

@@ -60,6 +60,7 @@ class Scores:
 
 
 def _round_floats(value: Any) -> Any:
+    """Return a number, or nested dictionaries, with every float rounded."""
     if isinstance(value, dict):
         return {key: _round_floats(member) for key, member in value.items()}
     return round(value, DIGITS) if isinstance(value, float) else value
