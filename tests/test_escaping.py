@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from cotpd.cli.output import json_text
+from cotpd.cli.output import format_json
 from cotpd.escaping import SafeConsole, escape_cell, escape_html, make_printable_line, mark_logs, write_csv
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +46,7 @@ def test_a_name_stays_on_its_line():
 def test_json_for_a_terminal_reads_back_the_same():
     import json
 
-    text = json_text({"type": HOSTILE}, encoding="utf-8", indent=2)
+    text = format_json({"type": HOSTILE}, encoding="utf-8", indent=2)
     assert json.loads(text) == {"type": HOSTILE}
     assert all(character.isprintable() for line in text.splitlines() for character in line)
 
@@ -112,6 +112,6 @@ def test_commands_and_steps_print_through_the_sinks_that_escape():
             if not isinstance(node, ast.Call) or name in PRINTERS or ast.unparse(node.func) not in SINKS:
                 continue
             argument = ast.unparse(node.args[0]) if node.args else ""
-            if not argument.startswith(("json_line(", "make_printable(", "_line(", "'", "f'going on")):
+            if not argument.startswith(("format_json_line(", "make_printable(", "_line(", "'", "f'going on")):
                 offenders.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
     assert offenders == []

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cotpd.cli.output import show, warn
+from cotpd.config import load_params
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError, CotpdError
-
-if TYPE_CHECKING:
-    from cotpd.llm.params import LlmParams
-    from cotpd.llm.question import Question
+from cotpd.llm.ask import ask as ask_questions
+from cotpd.llm.backends import list_backends
+from cotpd.llm.params import LlmParams
+from cotpd.llm.question import Question
 
 
 def ask(
@@ -37,45 +38,48 @@ def ask(
       cotpd ask
       cotpd ask --model gpt-4o-mini --kind sentence
     """
-    from cotpd.config import load_params
-    from cotpd.llm.backends import list_backends
-    from cotpd.pipeline.plan import all_requests, with_kinds
+    from cotpd.pipeline.plan import all_requests, with_kinds  # noqa: PLC0415  needs the extra llm, and --help does not
 
     params = load_params(params_file)
-    chosen = list_backends(params.llm, model or None)
+    models = list_backends(params.llm, model or None)
     if kinds:
         params = with_kinds(params, set(kinds))
-    total, guesses = _count(guess for _, guess in all_requests(params))
-    if guesses:
-        raise ConfigError(f"{guesses} posts have no caption yet", "Run `dvc repro caption` first.")
+    total = _count_questions(is_guess for _, is_guess in all_requests(params))
     try:
-        failed = [_failed(llm, (request for request, _ in all_requests(params)), total) for llm in chosen]
+        failures = [_ask_model(llm, (question for question, _ in all_requests(params)), total) for llm in models]
     except KeyboardInterrupt:
         warn("interrupted; what was answered is in the ledger: run again to go on")
         raise typer.Exit(130) from None
-    if any(failed):
+    if any(failures):
         raise typer.Exit(1)
 
 
-def _count(guesses: Iterable[bool]) -> tuple[int, int]:
-    """How many there are, and how many of them hold."""
-    every = list(guesses)
-    return len(every), sum(every)
+def _count_questions(guesses: Iterable[bool]) -> int:
+    """Count the questions.
+
+    Args:
+        guesses: For each question, whether a guess stands in for the picture's caption.
+
+    Raises:
+        ConfigError: A caption is missing: its question would be asked, and paid for, again once it is there.
+    """
+    flags = list(guesses)
+    if missing := sum(flags):
+        raise ConfigError(f"{missing} posts have no caption yet", "Run `dvc repro caption` first.")
+    return len(flags)
 
 
-def _failed(llm: "LlmParams", requests: "Iterable[Question]", total: int) -> bool:
-    """Ask one model and say what came of it."""
-    from cotpd.llm.ask import ask as ask_model
-
+def _ask_model(llm: LlmParams, questions: Iterable[Question], total: int) -> bool:
+    """Ask one model all questions, print a line of counts, and return whether any of them failed."""
     try:
-        asked = ask_model(requests, llm, total=total)
-    except CotpdError as error:  # a price or an address that is missing is this model's own, too
+        outcome = ask_questions(questions, llm, total=total)
+    except CotpdError as error:  # a missing price or address concerns this model alone: the others are still asked
         warn(f"{llm.model}: {error}")
         return True
-    unanswered = asked.list_quarantined("ask")
+    unanswered = outcome.list_quarantined("ask")
     first = f", first: {unanswered[0].reason}" if unanswered else ""
     show(
-        f"{llm.model}: {len(asked.rows)} requests: {asked.from_ledger} answered from the ledger, "
-        f"{asked.asked} asked, {len(unanswered)} failed{first}"
+        f"{llm.model}: {len(outcome.rows)} requests: {outcome.from_ledger} answered from the ledger, "
+        f"{outcome.asked} asked, {len(unanswered)} failed{first}"
     )
     return bool(unanswered)

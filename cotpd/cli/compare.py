@@ -1,17 +1,19 @@
 """`cotpd compare`: several runs of the pipeline that differ in the seed, as one result."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.table import Column, Table
 
-from cotpd.cli.output import console, json_text, show
-
-if TYPE_CHECKING:
-    from cotpd.evaluation.multi_seed import Comparison, Spread
+from cotpd.cli.output import build_console, format_json, show
+from cotpd.evaluation.multi_seed import Comparison, Spread, compare_seeds, read_runs
+from cotpd.evaluation.results_table import ROWS, format_percent
 
 HEADINGS = ("split", "row", "F1, mean ± deviation", "each seed", "gain", "95 % interval", "p", "recovered")
+NO_GAIN = [""] * 4
 
 
 def compare(
@@ -34,58 +36,62 @@ def compare(
       for s in 1 2 3 4 5; do dvc exp run -S seed=$s && cp -r reports/evaluation runs/$s; done
       cotpd compare runs/*
     """
-    from cotpd.evaluation.multi_seed import compare_seeds, read_runs
-
-    found = compare_seeds(read_runs(runs), seed=seed, resamples=resamples)
+    comparisons = compare_seeds(read_runs(runs), seed=seed, resamples=resamples)
     if as_json:
-        show(json_text({split: _as_dict(one) for split, one in found.items()}, indent=2))
+        figures = {split: _build_json(comparison) for split, comparison in comparisons.items()}
+        show(format_json(figures, indent=2))
     elif markdown:
-        lines = [HEADINGS, ["---", "---", *["---:"] * (len(HEADINGS) - 2)], *_cells(found)]
+        alignments = ["---", "---", *["---:"] * (len(HEADINGS) - 2)]
+        lines = [HEADINGS, alignments, *_list_rows(comparisons)]
         show("\n".join("| " + " | ".join(line) + " |" for line in lines))
     else:
-        _print(found)
+        build_console(width=140).print(_build_table(comparisons))
 
 
-def _print(found: "dict[str, Comparison]") -> None:
-    from rich.table import Column, Table
-
-    table = Table(
-        *(Column(name, no_wrap=True, justify="right" if n > 1 else "left") for n, name in enumerate(HEADINGS))
-    )
-    for cells in _cells(found):
+def _build_table(comparisons: Mapping[str, Comparison]) -> Table:
+    """Build the table for a terminal, its figures to the right."""
+    columns = [
+        Column(heading, no_wrap=True, justify="right" if index > 1 else "left")
+        for index, heading in enumerate(HEADINGS)
+    ]
+    table = Table(*columns)
+    for cells in _list_rows(comparisons):
         table.add_row(*cells)
-    console(width=140).print(table)
+    return table
 
 
-def _cells(found: "dict[str, Comparison]") -> list[list[str]]:
-    from cotpd.evaluation.results_table import ROWS, format_percent
-
+def _list_rows(comparisons: Mapping[str, Comparison]) -> list[list[str]]:
+    """Return the cells below :data:`HEADINGS`: a row for each split and model, the gain in the student's."""
     rows = []
-    for split, one in found.items():
-        for name, spread in one.rows.items():
-            each = "the same" if spread.shared else " ".join(format_percent(value) for value in spread.each)
-            rows.append(
-                [split, ROWS[name], _spread(spread), each, *(_gain(one) if name == "student" else [""] * 4)]
-            )
+    for split, comparison in comparisons.items():
+        for name, spread in comparison.rows.items():
+            scores = "the same" if spread.shared else " ".join(format_percent(score) for score in spread.each)
+            gain = _list_gain_cells(comparison) if name == "student" else NO_GAIN
+            rows.append([split, ROWS[name], _format_spread(spread), scores, *gain])
     return rows
 
 
-def _gain(one: "Comparison") -> list[str]:
-    if one.gain is None or one.low is None or one.high is None:
-        return [""] * 4
-    interval = f"{100 * one.low:+.2f} to {100 * one.high:+.2f}"
-    recovered = "" if one.recovered is None else f"{100 * one.recovered:.0f} %"
-    return [_spread(one.gain, "+"), interval, f"{one.p_value:.4f}", recovered]
+def _list_gain_cells(comparison: Comparison) -> list[str]:
+    """Return gain, interval, p and share recovered; empty cells where a run has no baseline."""
+    if comparison.gain is None or comparison.low is None or comparison.high is None:
+        return NO_GAIN
+    interval = f"{100 * comparison.low:+.2f} to {100 * comparison.high:+.2f}"
+    recovered = "" if comparison.recovered is None else f"{100 * comparison.recovered:.0f} %"
+    return [_format_spread(comparison.gain, "+"), interval, f"{comparison.p_value:.4f}", recovered]
 
 
-def _spread(spread: "Spread", sign: str = "") -> str:
+def _format_spread(spread: Spread, sign: str = "") -> str:
+    """Format mean and standard deviation in percent; a single run has no deviation."""
     mean = f"{100 * spread.mean:{sign}.2f}"
     return mean if spread.deviation is None else f"{mean} ± {100 * spread.deviation:.2f}"
 
 
-def _as_dict(one: "Comparison") -> dict[str, Any]:
-    def figures(spread: "Spread") -> dict[str, Any]:
+def _build_json(comparison: Comparison) -> dict[str, Any]:
+    """Return what `--json` prints of one split, F1 in [0, 1]."""
+
+    def build_figures(spread: Spread) -> dict[str, Any]:
         return {"mean": spread.mean, "deviation": spread.deviation, "each": spread.each}
 
-    rows = {name: figures(spread) for name, spread in one.rows.items()}
-    return asdict(one) | {"rows": rows, "gain": figures(one.gain) if one.gain else None}
+    rows = {name: build_figures(spread) for name, spread in comparison.rows.items()}
+    gain = build_figures(comparison.gain) if comparison.gain else None
+    return asdict(comparison) | {"rows": rows, "gain": gain}

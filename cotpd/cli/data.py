@@ -1,17 +1,24 @@
 """`cotpd data`: look at a data set before money or hours are spent on it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
-from cotpd.cli.output import console, json_text, show
+from cotpd.cli.output import build_console, format_json, show
+from cotpd.config import load_params
+from cotpd.data.dataset_report import build_report, build_table, format_problem, list_companion_lines
+from cotpd.data.load import Dataset, load_dataset
+from cotpd.data.params import DataParams
+from cotpd.data.readers import FORMATS
+from cotpd.errors import ConfigError
 from cotpd.escaping import make_printable_line
 
 app = typer.Typer(
     help="Check a data set, or explain the formats that are read.", no_args_is_help=True, add_completion=False
 )
-SHOWN = 20
+SHOWN = 20  # problems, unless --all is given
 
 
 @app.command()
@@ -33,69 +40,65 @@ def check(
 
     Example: cotpd data check ~/data/twitter2017 --captions captions_blip2.txt --answers chatgpt_knowledge
     """
-    from cotpd.data.dataset_report import build_report
-    from cotpd.data.load import load_dataset
-
-    dataset = load_dataset(
-        _params(path, format=format_, captions=captions, answers=answers, pictures=pictures, offsets=offsets),
-        Path(),
-        require_train=False,
+    params = _build_params(
+        path, format=format_, captions=captions, answers=answers, pictures=pictures, offsets=offsets
     )
+    dataset = load_dataset(params, Path(), require_train=False)
     if as_json:
-        show(json_text(build_report(dataset), indent=2))
+        show(format_json(build_report(dataset), indent=2))
     else:
-        _print(dataset, None if show_all else SHOWN)
+        _print_report(dataset, None if show_all else SHOWN)
     if dataset.quarantine:
         raise typer.Exit(1)
 
 
-@app.command()
-def formats() -> None:
+@app.command("formats")
+def list_formats() -> None:
     """Explain each format that is read, with an example."""
-    from cotpd.data.readers import FORMATS
-
-    for form in FORMATS.values():
-        show(form.title, bold=True)
-        show("\n".join("    " + line for line in form.example.splitlines()) + "\n")
+    for data_format in FORMATS.values():
+        show(data_format.title, bold=True)
+        show("\n".join("    " + line for line in data_format.example.splitlines()) + "\n")
 
 
-def _params(path: str | None, **options: str | None) -> Any:
-    """The data section: that of params.yaml where no path is given, with the options over it."""
-    from pydantic import ValidationError
+def _build_params(path: str | None, **options: str | None) -> DataParams:
+    """Build the data section: that of params.yaml where no path is given, with the options over it.
 
-    from cotpd.config import load_params
-    from cotpd.data.params import DataParams
-    from cotpd.errors import ConfigError
-
+    Raises:
+        ConfigError: An option has a value that the section does not allow; the message names the option.
+    """
     base = load_params().data.model_dump() if path is None else {"path": path}
-    given = {key: value for key, value in options.items() if value is not None}
-    if given.get("format") == "auto":
-        del given["format"]  # which leaves that of params.yaml
+    changes = {key: value for key, value in options.items() if value is not None}
+    if changes.get("format") == "auto":
+        del changes["format"]  # the option's default, which must not replace the format in params.yaml
     try:
-        return DataParams.model_validate(base | given)
+        return DataParams.model_validate(base | changes)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        where = "the path" if name == "path" else f"--{name} {given.get(name)}"
+        where = "the path" if name == "path" else f"--{name} {changes.get(name)}"
         raise ConfigError(f"{where}: {first['msg']}", "`cotpd data formats` shows each format.") from None
 
 
-def _print(dataset: Any, at_most: int | None) -> None:
-    from cotpd.data.dataset_report import build_table, format_problem, list_companion_lines
+def _print_report(dataset: Dataset, limit: int | None) -> None:
+    """Print counts, notes and problems.
 
-    out = console()
+    Args:
+        dataset: What was read.
+        limit: At most so many problems; None prints all.
+    """
+    out, problems = build_console(), dataset.quarantine
     out.print(build_table(dataset))
     for line in [*list_companion_lines(dataset), *(f"note: {warning}" for warning in dataset.stats["warnings"])]:
         out.print(make_printable_line(line), soft_wrap=True)
-    problems = dataset.quarantine
-    for row in problems[:at_most]:
+    for row in problems[:limit]:
         out.print(make_printable_line(format_problem(row)), soft_wrap=True, style="red")
-    if at_most is not None and len(problems) > at_most:
-        out.print(f"... and {len(problems) - at_most} more; --all shows them")
-    out.print(_verdict(len(problems), dataset.stats["pictures"]["missing"]))
+    if limit is not None and len(problems) > limit:
+        out.print(f"... and {len(problems) - limit} more; --all shows them")
+    out.print(_format_verdict(len(problems), dataset.stats["pictures"]["missing"]))
 
 
-def _verdict(refused: int, missing: int) -> str:
+def _format_verdict(refused: int, missing: int) -> str:
+    """Format the last line: how many rows were refused, and how many pictures are missing."""
     if not refused and not missing:
         return "no problems"
     return f"{refused} rows refused" + (f", {missing} pictures are not at hand" if missing else "")

@@ -2,15 +2,17 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cotpd.cli.output import show
+from cotpd.config import load_params
 from cotpd.errors import DataError, LlmError
-
-if TYPE_CHECKING:
-    from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.chat_request import ChatRequest
+from cotpd.llm.ledger.database import find_ledger_file
+from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.recording import export_recording, import_recording
 
 app = typer.Typer(
     help="Count, export, import, verify and prune the answers paid for.",
@@ -24,15 +26,14 @@ LedgerOption = Annotated[
 ]
 
 
-@app.command()
-def stats(ledger: LedgerOption = None) -> None:
+@app.command("stats")
+def count_answers(ledger: LedgerOption = None) -> None:
     """Count answers and tokens, by model."""
-
-    with _open(ledger) as book:
-        rows = book.count_by_model()
+    with _open_ledger(ledger) as opened:
+        rows = opened.count_by_model()
         for model, answers, prompt, completion in rows:
             show(f"{model}: {answers:,} answers, {prompt:,} tokens read, {completion:,} written")
-        show(f"{sum(row[1] for row in rows):,} answers in {book.name}")
+        show(f"{sum(answers for _, answers, _, _ in rows):,} answers in {opened.name}")
 
 
 @app.command("export")
@@ -42,10 +43,8 @@ def export_answers(
     ledger: LedgerOption = None,
 ) -> None:
     """Write all answers as JSON Lines, sorted, so that versions can be compared."""
-    from cotpd.llm.ledger.recording import export_recording
-
-    with _open(ledger) as book:
-        show(f"{export_recording(book, file, raw=raw):,} answers written to {file}")
+    with _open_ledger(ledger) as opened:
+        show(f"{export_recording(opened, file, raw=raw):,} answers written to {file}")
 
 
 @app.command("import")
@@ -53,10 +52,8 @@ def import_answers(
     file: Annotated[Path, typer.Argument(help="A file that `export` wrote.")], ledger: LedgerOption = None
 ) -> None:
     """Add the answers of an exported file; each request is hashed again and must give its key."""
-    from cotpd.llm.ledger.recording import import_recording
-
-    with _open(ledger, new=True) as book:
-        report = import_recording(book, file)
+    with _open_ledger(ledger, create=True) as opened:
+        report = import_recording(opened, file)
     show(f"{report.new:,} new, {report.known:,} known, {len(report.bad):,} bad")
     if report.bad:
         raise DataError("lines left out:\n" + "\n".join(report.bad), "The others are in the ledger.")
@@ -65,13 +62,13 @@ def import_answers(
 @app.command()
 def verify(ledger: LedgerOption = None) -> None:
     """Check the file, and that every row is as it was written."""
-    with _open(ledger) as book:
-        if damaged := book.find_damaged():
+    with _open_ledger(ledger) as opened:
+        if damaged := opened.find_damaged():
             raise LlmError(
-                f"{book.name}: {len(damaged)} answers are not as they were written: {', '.join(damaged[:5])}",
+                f"{opened.name}: {len(damaged)} answers are not as they were written: {', '.join(damaged[:5])}",
                 "They count as never answered: the next run asks them again, or import an export.",
             )
-        show(f"{book.name}: sound")
+        show(f"{opened.name}: sound")
 
 
 @app.command()
@@ -93,38 +90,39 @@ def prune(
     Example:
       cotpd ledger prune old.jsonl --model gpt-4o-mini --before 2026-01-31 --yes
     """
-    from cotpd.llm.ledger.recording import export_recording
-
     if model is None and before is None:
         raise LlmError("nothing says which answers to remove", "Name --model, --before, or both.")
     if file.exists():
         raise LlmError(f"{file}: is there already", "Name a new file.")
-    with _open(ledger) as book:
+
+    with _open_ledger(ledger) as opened:
         day = None if before is None else f"{before:%Y-%m-%d}"
-        chosen = {row.key for row in book.entries() if _matches(row, model, day)}
+        keys = {entry.key for entry in opened.entries() if _is_selected(entry, model, day)}
         if not yes:
-            show(f"{len(chosen):,} answers would go from {book.name} to {file}; say --yes to do it")
+            show(f"{len(keys):,} answers would go from {opened.name} to {file}; say --yes to do it")
             return
-        export_recording(book, file, raw=True, keys=chosen)
-        book.remove(chosen)
-    show(f"{len(chosen):,} answers moved to {file}")
+        export_recording(opened, file, raw=True, keys=keys)
+        opened.remove(keys)
+    show(f"{len(keys):,} answers moved to {file}")
 
 
-def _matches(row: "Entry", model: str | None, before: str | None) -> bool:
-    """Whether an answer is older, and of a model, by the name that was asked or the one that answered."""
-    from cotpd.llm.chat_request import ChatRequest
+def _is_selected(entry: Entry, model: str | None, before: str | None) -> bool:
+    """Whether an answer is of a model and older than a day; None leaves out the condition.
 
-    of_model = model is None or model in (row.model, ChatRequest.parse(row.request).body.get("model"))
-    return of_model and (before is None or row.created < before)
+    The model is the one that answered, or the one that the request named: a server may report another name.
+    """
+    models = (entry.model, ChatRequest.parse(entry.request).body.get("model"))
+    return (model is None or model in models) and (before is None or entry.created < before)
 
 
-def _open(place: str | None, *, new: bool = False) -> "Ledger":
-    from cotpd.config import load_params
-    from cotpd.llm.ledger.database import find_ledger_file
-    from cotpd.llm.ledger.ledger import Ledger
+def _open_ledger(address: str | None, *, create: bool = False) -> Ledger:
+    """Open the ledger at an address, or that of params.yaml.
 
-    chosen = place or load_params().llm.ledger
-    path = find_ledger_file(chosen)
-    if not new and path and not path.exists():
-        raise LlmError(f"{chosen}: there is no ledger yet", "The first question asked, or an import, makes one.")
-    return Ledger(chosen)
+    Raises:
+        LlmError: It is a file that does not exist, and create is False.
+    """
+    address = address or load_params().llm.ledger
+    path = find_ledger_file(address)
+    if not create and path and not path.exists():
+        raise LlmError(f"{address}: there is no ledger yet", "The first question asked, or an import, makes one.")
+    return Ledger(address)

@@ -1,4 +1,4 @@
-"""The command `cotpd`: its sub-commands, and how an error the user can mend is shown."""
+"""The command `cotpd`: its sub-commands, and how it prints an error that the user can mend."""
 
 import os
 import sys
@@ -32,20 +32,14 @@ def start() -> None:
 
 
 def main() -> None:
-    """Run the command line; a problem the user can mend is printed without a traceback, with exit status 1."""
+    """Run the command line; an error that the user can mend is printed without a traceback, with exit status 1."""
     mark_logs()
     try:
-        try:
-            restore_signals()
-            with interrupt_on_sigterm():
-                app()
-        finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()  # here, where a full disk is still an error like any other
+        _run_command()
     except CotpdError as error:
         warn(f"error: {error}")
         sys.exit(1)
-    except BrokenPipeError:  # whoever read it has read enough
+    except BrokenPipeError:  # the program behind the pipe, such as `head`, has ended: that is no error of ours
         _discard_output()
         sys.exit(1)
     except OSError as error:
@@ -61,9 +55,20 @@ def main() -> None:
         sys.exit(1)
 
 
+def _run_command() -> None:
+    """Run what the arguments name, and flush its output while a full disk is still an error like any other."""
+    try:
+        restore_signals()
+        with interrupt_on_sigterm():
+            app()
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
 def _discard_output() -> None:
-    """Let go what could not be written, or Python would try again on its way out, with a status of its own."""
+    """Drop output that could not be written, or Python would try again as it exits, and change the exit status."""
     with suppress(OSError, ValueError, AttributeError):  # standard output may be closed, or no file at all
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, sys.stdout.fileno())
-        os.close(nothing)
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, sys.stdout.fileno())
+        os.close(descriptor)

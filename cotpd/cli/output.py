@@ -1,8 +1,8 @@
-"""What commands print of posts and answers: those are untrusted, and an output may know few characters.
+"""How commands print posts and answers, which are untrusted, to an output that may know few characters.
 
 A control character of a post never reaches the terminal as such, for it could move the cursor, rename the window,
-rewrite what stands above or turn the direction of what follows; and what the output's encoding cannot hold does
-not end the command.
+rewrite lines above it or turn the direction of the text behind it. A character that the output's encoding cannot
+hold does not end the command.
 """
 
 import io
@@ -16,28 +16,41 @@ import typer
 from cotpd.errors import DataError
 from cotpd.escaping import UNESCAPED, SafeConsole, make_printable, warn
 
-__all__ = ["console", "json_line", "json_text", "make_printable", "show", "warn"]
+__all__ = ["build_console", "format_json", "format_json_line", "make_printable", "show", "show_row", "warn"]
 
 
-def json_line(row: Mapping[str, Any], where: str, encoding: str | None = None) -> str:
-    """A row as JSON, in ASCII where the output cannot hold it otherwise, such as half of a surrogate pair.
+def show_row(row: Mapping[str, Any], where: str) -> None:
+    """Print a row as one line of JSON, at once: a reader in a pipe may wait for it.
 
     Args:
-        row: What to write.
-        where: Where it came from, for messages.
-        encoding: Of the output; None asks standard output.
+        row: The values to write.
+        where: Where the row came from, ``file:line``, for messages.
+
+    Raises:
+        DataError: It is nested too deeply to be written.
+    """
+    typer.echo(format_json_line(row, where))
+
+
+def format_json_line(row: Mapping[str, Any], where: str, encoding: str | None = None) -> str:
+    """Format a row as JSON, in ASCII if the output cannot hold it otherwise (half of a surrogate pair).
+
+    Args:
+        row: The values to write.
+        where: Where the row came from, ``file:line``, for messages.
+        encoding: The output's; None takes standard output's.
 
     Raises:
         DataError: It is nested too deeply to be written.
     """
     try:
-        return json_text(row, encoding=encoding)
+        return format_json(row, encoding=encoding)
     except RecursionError:
         raise DataError(f"{where}: brackets nested too deeply", "Leave out what is not needed.") from None
 
 
-def json_text(value: Any, *, encoding: str | None = None, indent: int | None = None) -> str:
-    """A value as JSON without a character that a terminal obeys, in ASCII where the output needs it."""
+def format_json(value: Any, *, encoding: str | None = None, indent: int | None = None) -> str:
+    """Format a value as JSON without a character that a terminal obeys, in ASCII if the output needs it."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     try:
         text.encode(encoding or sys.stdout.encoding or "utf-8")
@@ -46,24 +59,25 @@ def json_text(value: Any, *, encoding: str | None = None, indent: int | None = N
     return UNESCAPED.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
-def console(width: int = 0) -> SafeConsole:
-    """Standard output for people: what it cannot hold becomes a question mark.
+def build_console(width: int = 0) -> SafeConsole:
+    """Build a console on standard output, which prints a question mark for a character that it cannot hold.
 
     Args:
-        width: At least so many columns, for tables of figures, which cannot be read when they are wrapped.
+        width: The least number of columns, for tables of figures: wrapped ones cannot be read.
     """
-    _be_lenient()
-    out = SafeConsole()
-    out.width = max(out.width, width)
-    return out
+    _replace_unencodable()
+    console = SafeConsole()
+    console.width = max(console.width, width)
+    return console
 
 
 def show(text: str, *, end: str = "\n", **style: Any) -> None:
-    """Print for people, as :func:`make_printable` and :func:`console` have it; styles are those of typer.secho."""
-    _be_lenient()
+    """Print a text, control characters marked, with a style of typer.secho."""
+    _replace_unencodable()
     typer.secho(make_printable(text) + end, nl=False, **style)
 
 
-def _be_lenient() -> None:
+def _replace_unencodable() -> None:
+    """Have standard output write a question mark where its encoding would raise an error."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")

@@ -1,20 +1,25 @@
 """`cotpd plan`: what a run would ask and cost, before a token is spent."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cotpd.cli.output import json_text, show
+from cotpd.cli.output import format_json, show
+from cotpd.config import Params, load_params
 from cotpd.data.records import Kind
+from cotpd.llm.backends import list_backends
+from cotpd.llm.params import LlmParams
+from cotpd.llm.spending.prices import read_price_table
 
 if TYPE_CHECKING:
-    from cotpd.config import Params
-    from cotpd.llm.params import LlmParams
     from cotpd.llm.question import Question
-    from cotpd.pipeline.plan import Plan
+    from cotpd.pipeline.plan import KindPlan, Plan
+
+HEADINGS = ("kind", "requests", "in ledger", "to ask", "tokens in", "tokens out", "at most")
 
 
 def plan(
@@ -39,105 +44,117 @@ def plan(
       cotpd plan --all --no-prompts
       cotpd plan --all --json
     """
-    from cotpd.config import load_params
-    from cotpd.llm.backends import list_backends
-    from cotpd.pipeline.plan import make_plan
+    from cotpd.pipeline.plan import make_plan  # noqa: PLC0415  needs the extra llm, and --help does not
 
     params = load_params(params_file)
     if model is not None:
         params = params.model_copy(update={"llm": list_backends(params.llm, [model])[0]})
-    made = make_plan(params, list(Kind) if everything else kinds)
+    estimate = make_plan(params, list(Kind) if everything else kinds)
     if as_json:
-        show(json_text(_values(made, params)))
+        show(format_json(_build_json(estimate, params)))
         return
+
     if prompts:
-        for kind, row in made.kinds.items():
+        for kind, row in estimate.kinds.items():
             if row.example:
-                show(f"--- {kind}\n{_prompt(row.example)}\n")
-    for line in (*_table(made), *_below(made, params)):
+                show(f"--- {kind}\n{_format_prompt(row.example)}\n")
+    for line in (*_format_table(estimate), *_format_notes(estimate, params)):
         show(line)
 
 
-def _table(made: "Plan") -> list[str]:
-    heads = ("kind", "requests", "in ledger", "to ask", "tokens in", "tokens out", "at most")
-    rows = [
-        (kind, row.requests, row.answered, row.asked, round(row.prompt_tokens), round(row.expected), row.most)
-        for kind, row in made.kinds.items()
-    ]
-    total = ("all", *(sum(int(row[at]) for row in rows) for at in range(1, len(heads))))
-    written = [heads, *([str(row[0]), *(f"{int(n):,}" for n in row[1:])] for row in [*rows, total])]
-    widths = [max(len(row[at]) for row in written) for at in range(len(heads))]
-    return [
-        "  ".join(cell.ljust(width) if at == 0 else cell.rjust(width) for at, (cell, width) in enumerate(pairs))
-        for pairs in (list(zip(row, widths, strict=True)) for row in written)
-    ]
+def _format_table(estimate: "Plan") -> list[str]:
+    """Return a line of headings, one for each kind and one of sums, in aligned columns."""
+    counts = {kind.value: _list_counts(row) for kind, row in estimate.kinds.items()}
+    counts["all"] = [sum(column) for column in zip(*counts.values(), strict=True)] or [0] * (len(HEADINGS) - 1)
+    cells = [HEADINGS, *((name, *(f"{count:,}" for count in row)) for name, row in counts.items())]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [_align(row, widths) for row in cells]
 
 
-def _below(made: "Plan", params: "Params") -> list[str]:
-    llm, rates = params.llm, made.rates
-    likely, most = made.cost(), made.cost(at_most=True)
-    known = f"{rates.answers} answers of this model so far" if rates.answers else "no answer yet: a guess"
-    guessed = sum(row.guessed for row in made.kinds.values())
-    shown = sum(row.pictures for row in made.kinds.values())
-    batched = sum(row.batched for row in made.kinds.values())
+def _list_counts(row: "KindPlan") -> list[int]:
+    return [row.requests, row.answered, row.asked, round(row.prompt_tokens), round(row.expected), row.most]
+
+
+def _align(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Join cells to a line: the first is a name, to the left; the others are figures, to the right."""
+    figures = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+    return "  ".join([cells[0].ljust(widths[0]), *figures])
+
+
+def _format_notes(estimate: "Plan", params: Params) -> list[str]:
+    """Return the lines below the table: model, assumptions, cost, duration and limits."""
+    llm, rates = params.llm, estimate.rates
+    source = f"{rates.answers} answers of this model so far" if rates.answers else "no answer yet: a guess"
     return [
         f"\nmodel     {llm.model} at {llm.base_url}",
-        f"estimate  {rates.characters:.1f} characters a token, answers {rates.used:.0%} of their room ({known})",
-        *([f"batches   {batched:,} requests are in one, and are not asked again"] if batched else []),
-        *([f"pictures  {shown:,} of {llm.picture_tokens:,} tokens each (llm.picture_tokens)"] if shown else []),
-        *([f"captions  {guessed} are still to be made and stand in by a dozen words"] if guessed else []),
-        f"cost      {_dollars(likely)}, at most {_dollars(most)}{_source(made, llm)}"
-        if likely is not None
-        else _no_price(llm.model),
-        "duration  within a day of submitting (llm.mode: batch)"
-        if llm.mode == "batch"
-        else f"duration  about {_duration(made.seconds(params))} with {llm.concurrency} requests at once",
-        f"limits    {_limit('llm.max_cost', llm.max_cost)}, {_limit('llm.max_tokens', llm.max_tokens)}",
+        f"estimate  {rates.characters:.1f} characters a token, answers {rates.used:.0%} of their room ({source})",
+        *_format_counts(estimate, llm),
+        f"cost      {_format_cost(estimate, llm)}",
+        f"duration  {_format_duration(estimate, params)}",
+        f"limits    {_format_limit('max_cost', llm.max_cost)}, {_format_limit('max_tokens', llm.max_tokens)}",
     ]
 
 
-def _source(made: "Plan", llm: "LlmParams") -> str:
-    """Where the price is from."""
-    from cotpd.llm.spending.prices import read_price_table
+def _format_counts(estimate: "Plan", llm: LlmParams) -> list[str]:
+    """Return a line each for requests in a batch job, pictures and missing captions, where there are any."""
+    batched, pictures, guessed = (
+        sum(getattr(row, name) for row in estimate.kinds.values()) for name in ("batched", "pictures", "guessed")
+    )
+    lines = {
+        f"batches   {batched:,} requests are in one, and are not asked again": batched,
+        f"pictures  {pictures:,} of {llm.picture_tokens:,} tokens each (llm.picture_tokens)": pictures,
+        f"captions  {guessed} are still to be made and stand in by a dozen words": guessed,
+    }
+    return [line for line, count in lines.items() if count]
 
-    if not made.price:
+
+def _format_cost(estimate: "Plan", llm: LlmParams) -> str:
+    likely, most = estimate.cost(), estimate.cost(at_most=True)
+    if likely is None or most is None:
+        return f"no price is known for {llm.model}: add it to a file that llm.prices names"
+    return f"${likely:,.2f}, at most ${most:,.2f}{_format_source(estimate, llm)}"
+
+
+def _format_source(estimate: "Plan", llm: LlmParams) -> str:
+    """Say where the price comes from; empty for a model without one."""
+    if not estimate.price:
         return ""
-    if (table := read_price_table(llm)).price(llm.model) is None:
+    table = read_price_table(llm)
+    if table.price(llm.model) is None:
         return " (no price is known; the server is on this machine, which costs nothing)"
     halved = ", halved for batch mode" if llm.mode == "batch" else ""
     return f" (prices of {table.checked}{halved}: {table.source})"
 
 
-def _no_price(model: str) -> str:
-    return f"cost      no price is known for {model}: add it to a file that llm.prices names"
+def _format_duration(estimate: "Plan", params: Params) -> str:
+    if params.llm.mode == "batch":
+        return "within a day of submitting (llm.mode: batch)"
+    seconds = estimate.seconds(params)
+    duration = f"{seconds:.0f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
+    return f"about {duration} with {params.llm.concurrency} requests at once"
 
 
-def _limit(name: str, value: float | None) -> str:
-    return f"{name} is not set" if value is None else f"{name} stops at {value:,}"
+def _format_limit(name: str, value: float | None) -> str:
+    return f"llm.{name} is not set" if value is None else f"llm.{name} stops at {value:,}"
 
 
-def _dollars(value: float | None) -> str:
-    return "" if value is None else f"${value:,.2f}"
+def _format_prompt(question: "Question") -> str:
+    """Return the messages of a question, each below its role, and the JSON schema of the answer if it has one."""
+    messages = [f"[{message['role']}]\n{_format_content(message['content'])}" for message in question.messages]
+    schema = f"\n[schema]\n{json.dumps(question.schema, ensure_ascii=False)}" if question.schema else ""
+    return "\n".join(messages) + schema
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
-
-
-def _prompt(request: "Question") -> str:
-    said = [f"[{message['role']}]\n{_content(message['content'])}" for message in request.messages]
-    schema = f"\n[schema]\n{json.dumps(request.schema, ensure_ascii=False)}" if request.schema else ""
-    return "\n".join(said) + schema
-
-
-def _content(content: object) -> str:
+def _format_content(content: object) -> str:
+    """Return a message's text; of a list of parts each text, and ``[picture]`` for a part without one."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []
     return "\n".join(part.get("text", "[picture]") for part in parts)
 
 
-def _values(made: "Plan", params: "Params") -> dict[str, object]:
+def _build_json(estimate: "Plan", params: Params) -> dict[str, object]:
+    """Return what `--json` prints; cost in dollars, null without a price."""
     kinds = {
         kind.value: {
             "requests": row.requests,
@@ -149,13 +166,13 @@ def _values(made: "Plan", params: "Params") -> dict[str, object]:
             "completion_tokens": round(row.expected),
             "completion_tokens_at_most": row.most,
         }
-        for kind, row in made.kinds.items()
+        for kind, row in estimate.kinds.items()
     }
     return {
         "model": params.llm.model,
         "kinds": kinds,
-        "cost": made.cost(),
-        "cost_at_most": made.cost(at_most=True),
-        "seconds": round(made.seconds(params), 1),
-        "learnt_from_answers": made.rates.answers,
+        "cost": estimate.cost(),
+        "cost_at_most": estimate.cost(at_most=True),
+        "seconds": round(estimate.seconds(params), 1),
+        "learnt_from_answers": estimate.rates.answers,
     }

@@ -1,7 +1,7 @@
-"""Posts as a user hands them over: arguments, a file of lines or of JSON Lines, or standard input.
+"""Posts from the command line: arguments, a file of lines or of JSON Lines, or standard input.
 
-Trade-off: a file's name says how it is written, and of a nameless stream its first line, for all that follow: a
-post that happens to look like JSON stays a post. `--jsonl` and `--plain` settle it where neither is right.
+Trade-off: a file's name decides whether its lines are JSON, and the first line of standard input decides for all lines
+behind it. A post that looks like JSON therefore stays a post; `--jsonl` and `--plain` overrule both.
 """
 
 import gzip
@@ -22,11 +22,11 @@ AS_OBJECTS = 'Write {"text": "..."} on each line, or say --plain if the lines ar
 UTF16 = ("UTF-16, not UTF-8", "Convert it: iconv -f UTF-16 -t UTF-8.")
 PACKED = ("compressed with gzip", "Give it a name that ends in .gz, or unpack it first: gunzip.")
 MAGIC = (("\udcff\udcfe", UTF16), ("\udcfe\udcff", UTF16), ("\x1f\udc8b", PACKED))
-"""The first bytes, as undecodable ones are read; what they tell, and what to do."""
+"""First bytes, as `surrogateescape` decodes them: the problem and the remedy that they stand for."""
 
 
-class Given(NamedTuple):
-    """A row with text, and head and tail where there are any; and where it stood: ``file:line``, for messages."""
+class PostRow(NamedTuple):
+    """A row, with text and perhaps head and tail, and its source, ``file:line``, for messages."""
 
     row: Row
     where: str
@@ -38,20 +38,20 @@ def read_posts(
     head: str | None = None,
     tail: str | None = None,
     is_json: bool | None = None,
-) -> Iterator[Given]:
-    """Rows in their order, read as they are asked for.
+) -> Iterator[PostRow]:
+    """Yield rows in their order, each read when it is asked for.
 
     Args:
-        texts: Posts themselves; none if there is a file.
+        texts: The posts, if there is no file.
         file: A file of posts, ``-`` for standard input; ``.gz`` is unpacked.
-        head: The first mention, for the rows that name none.
+        head: The first mention, for rows without one.
         tail: The second mention, likewise.
         is_json: Whether lines are JSON objects; None asks the file's name, or the first line of standard input.
 
     Raises:
         ConfigError: There are no posts, or both posts and a file.
-        DataError: While reading: the file cannot be read, or a line is not what it should be; the message names
-            file and line.
+        DataError: While rows are read: the file cannot be read, or a line is no post; the message names file and
+            line.
     """
     if not texts and file is None:
         raise ConfigError("no posts were given", "Give them as arguments, or name a file of them with --file.")
@@ -61,38 +61,36 @@ def read_posts(
         raise ConfigError("--jsonl and --plain say how a file is read, and there is none", "Add --file.")
     pair = {name: mention for name, mention in (("head", head), ("tail", tail)) if mention is not None}
     if file is None:
-        return (Given({"text": text, **pair}, f"row {number}") for number, text in enumerate(texts, 1))
-    return (Given({**pair, **one.row}, one.where) for one in _read(file, is_json))
+        return (PostRow({"text": text, **pair}, f"row {number}") for number, text in enumerate(texts, 1))
+    return (PostRow({**pair, **post.row}, post.where) for post in _read_file(file, is_json))
 
 
-def parse(lines: Iterable[str], name: str, is_json: bool | None) -> Iterator[Given]:
-    """Rows of lines that were decoded with ``surrogateescape``; blank ones are passed over.
+def parse_lines(lines: Iterable[str], name: str, is_json: bool | None) -> Iterator[PostRow]:
+    """Yield the rows of lines that were decoded with ``surrogateescape``, without blank lines.
 
     Raises:
-        DataError: As for :func:`read_posts`.
+        DataError: A line is not UTF-8, or no post; the message names file and line.
     """
     for number, line in enumerate(lines, 1):
         where = f"{name}:{number}"
         if number == 1:
             _require_text(line, name)
             line = line.removeprefix("\ufeff")
-        wrong = next((ord(character) - 0xDC00 for character in line if "\udc80" <= character <= "\udcff"), None)
-        if wrong is not None:
-            raise DataError(f"{where}: not UTF-8: byte 0x{wrong:02x}", "Convert the file to UTF-8.")
+        _require_utf8(line, where)
         if not line.strip():
             continue
         if is_json is None:
             is_json = _is_row(line)
-        yield Given(_object(line, where) if is_json else {"text": line.strip()}, where)
+        yield PostRow(_parse_row(line, where) if is_json else {"text": line.strip()}, where)
 
 
-def _read(file: str, is_json: bool | None) -> Iterator[Given]:
+def _read_file(file: str, is_json: bool | None) -> Iterator[PostRow]:
     name = "standard input" if file == "-" else file
     if is_json is None and file != "-":
         is_json = file.lower().removesuffix(".gz").endswith(JSON_NAMES)
     try:
-        with nullcontext(_standard_input()) if file == "-" else _opened(Path(file)) as lines:
-            yield from parse(lines, name, is_json)
+        with nullcontext(_open_standard_input()) if file == "-" else _open_file(Path(file)) as lines:
+            yield from parse_lines(lines, name, is_json)
     except FileNotFoundError:
         raise DataError(f"{name}: there is no such file", "Name a text file, one post a line.") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -101,38 +99,52 @@ def _read(file: str, is_json: bool | None) -> Iterator[Given]:
         raise DataError(f"{name}: {error.strerror}", "Name a text file, one post a line.") from None
 
 
-def _opened(file: Path) -> IO[str]:
+def _open_file(file: Path) -> IO[str]:
     if file.suffix.lower() == ".gz":
         return gzip.open(file, "rt", encoding="utf-8", errors="surrogateescape")
     return file.open(encoding="utf-8", errors="surrogateescape")
 
 
-def _standard_input() -> IO[str]:
+def _open_standard_input() -> IO[str]:
     if sys.stdin is None:
         raise DataError("standard input is closed", "Pipe posts into it, or name a file.")
-    if isinstance(sys.stdin, io.TextIOWrapper):  # whatever the locale says, as files are
+    if isinstance(sys.stdin, io.TextIOWrapper):  # or a locale without UTF-8 would garble what it reads
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     return sys.stdin
 
 
 def _require_text(line: str, name: str) -> None:
-    for magic, (what, remedy) in MAGIC:
+    """Refuse a file whose first bytes are those of UTF-16 or gzip."""
+    for magic, (problem, remedy) in MAGIC:
         if line.startswith(magic):
-            raise DataError(f"{name}: {what}", remedy)
+            raise DataError(f"{name}: {problem}", remedy)
+
+
+def _require_utf8(line: str, where: str) -> None:
+    """Refuse a line with a byte that could not be decoded, which `surrogateescape` has kept as half a character."""
+    escaped = (character for character in line if "\udc80" <= character <= "\udcff")
+    if (first := next(escaped, None)) is not None:
+        byte = ord(first) - 0xDC00
+        raise DataError(f"{where}: not UTF-8: byte 0x{byte:02x}", "Convert the file to UTF-8.")
 
 
 def _is_row(line: str) -> bool:
-    """Whether a line is a JSON object with text; one that is too deep or too long for Python is meant as one."""
+    """Whether a line is a JSON object with text, or begins one that is nested too deeply for Python to read."""
     try:
-        found = json.loads(line)
+        value = json.loads(line)
     except json.JSONDecodeError:
         return False
     except (RecursionError, ValueError):
         return line.lstrip().startswith("{")
-    return isinstance(found, dict) and "text" in found
+    return isinstance(value, dict) and "text" in value
 
 
-def _object(line: str, where: str) -> Row:
+def _parse_row(line: str, where: str) -> Row:
+    """Parse a JSON object with text.
+
+    Raises:
+        DataError: It is something else.
+    """
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:

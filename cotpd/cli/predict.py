@@ -6,18 +6,20 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+from rich.text import Text
 
 from cotpd.cli.options import Device, File, Head, IsJson, ModelName, Tail, Texts
-from cotpd.cli.output import console, json_line, make_printable, warn
+from cotpd.cli.output import build_console, make_printable, show_row, warn
 from cotpd.cli.posts import Row, read_posts
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 from cotpd.escaping import make_printable_line
+from cotpd.registry.agreement import find_disagreement
+from cotpd.registry.model_address import find_student_folder
+from cotpd.student.prediction_input import Asked, answer, read_row
+from cotpd.student.tasks import find_task
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
-    from cotpd.student.prediction_input import Asked
     from cotpd.student.tasks import TaskName
 
 T = TypeVar("T")
@@ -46,46 +48,41 @@ def predict(
       cotpd predict --head "Collins" --tail "NASA" "Collins leaves NASA after 16 years"
     """
     posts = read_posts(texts or [], file, head, tail, is_json)
-    from cotpd.registry.model_address import find_student_folder
+    folder = find_student_folder(choose_model(model))
+    from cotpd.student.student import LOOK_AHEAD, Student  # noqa: PLC0415  imports torch, which a wrong name need not
 
-    folder = find_student_folder(chosen(model))  # a wrong name costs no import of torch
-    from cotpd.student import Student
-    from cotpd.student.prediction_input import answer, read_row
-    from cotpd.student.student import LOOK_AHEAD
-
-    student, out = Student.from_pretrained(folder, device), console()
+    student, console = Student.from_pretrained(folder, device), build_console()
     task = student.labels.task
-    require_relations(task, head, tail)
-    read = ((post, read_row(task, post.row, post.where)) for post in posts)  # a bad row ends what is behind it
-    for batch in batches(read, batch_size * LOOK_AHEAD):
-        answers = answer(student, [asked for _, asked in batch], batch_size)
-        for (post, asked), found in zip(batch, answers, strict=True):
+    refuse_pair_for_entities(task, head, tail)
+    inputs = ((post, read_row(task, post.row, post.where)) for post in posts)
+    for batch in collect_batches(inputs, batch_size * LOOK_AHEAD):
+        predictions = answer(student, [row for _, row in batch], batch_size)
+        for (post, row), prediction in zip(batch, predictions, strict=True):
             if as_json:
-                print(json_line(post.row | found, post.where), flush=True)
+                show_row(post.row | prediction, post.where)
             else:
-                out.print(marked(asked, found), soft_wrap=True)
+                console.print(mark_prediction(row, prediction), soft_wrap=True)
 
 
-def chosen(model: str | None) -> str:
-    """The model asked for, or the challenger of params.yaml, with a warning if it is not of the outputs here."""
+def choose_model(model: str | None) -> str:
+    """Return the model asked for, or the challenger of params.yaml.
+
+    It warns if the challenger is not the student that lies in the output folders here.
+    """
     if model is not None:
         return model
-    from cotpd.registry.agreement import find_disagreement
-
     params = load_params()
     if disagreement := find_disagreement(params.registered_name, params.register_):
         warn(f"warning: {disagreement}")
     return f"models:/{params.registered_name}@{params.register_.alias}"
 
 
-def require_relations(task: "TaskName", head: str | None, tail: str | None) -> None:
-    """Refuse a pair that a model would not look at.
+def refuse_pair_for_entities(task: "TaskName", head: str | None, tail: str | None) -> None:
+    """Refuse a head or tail that the model would ignore.
 
     Raises:
         ConfigError: Head or tail is given, and the model finds entities.
     """
-    from cotpd.student.tasks import find_task
-
     if not find_task(task).reads_pair and (head is not None or tail is not None):
         raise ConfigError(
             "--head and --tail ask for a relation, and this model finds named entities",
@@ -93,22 +90,14 @@ def require_relations(task: "TaskName", head: str | None, tail: str | None) -> N
         )
 
 
-def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Batches of what has arrived: full ones from a file, single rows as they come from somebody who types.
+def collect_batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the rows that have arrived: full batches from a file, single rows from a person who types.
 
-    What stands before an error is handed out before the error is raised.
+    Rows before an error are yielded before the error is raised. A thread reads, so that the student predicts
+    while the next rows arrive.
     """
     arrived: queue.Queue[T | BaseException | None] = queue.Queue(maxsize=4 * size)
-
-    def read() -> None:
-        try:
-            for row in rows:
-                arrived.put(row)
-            arrived.put(None)
-        except BaseException as error:  # re-raised in the reader of the queue
-            arrived.put(error)
-
-    threading.Thread(target=read, daemon=True).start()
+    threading.Thread(target=_fill_queue, args=(rows, arrived), daemon=True).start()
     while True:
         batch: list[T] = []
         item = arrived.get()
@@ -117,6 +106,7 @@ def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
             if len(batch) == size or arrived.empty():
                 break
             item = arrived.get()
+
         if batch:
             yield batch
         if isinstance(item, BaseException):
@@ -125,21 +115,35 @@ def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
             return
 
 
-def marked(asked: "Asked", found: Row) -> "Text":
-    """A prediction for the terminal: ``[mention TYPE 0.98]`` in the text, or the relation behind it."""
-    from rich.text import Text
+def _fill_queue(rows: Iterable[T], arrived: "queue.Queue[T | BaseException | None]") -> None:
+    """Put each row into a queue, then None, or the error that ended the rows."""
+    try:
+        for row in rows:
+            arrived.put(row)
+        arrived.put(None)
+    except BaseException as error:  # raised again by the thread that reads the queue, or it would wait for ever
+        arrived.put(error)
 
-    text, line, at = make_printable(asked.text), Text(), 0  # a mark for each control character, so offsets hold
-    for one in found.get("entities", ()):
-        line.append(text[at : one["start"]])
-        style = COLOURS[sum(map(ord, one["type"])) % len(COLOURS)]  # the same colour in every run
-        mention = text[one["start"] : one["end"]]
-        line.append(f"[{mention} {make_printable_line(one['type'])} {one['score']:.2f}]", style=f"bold {style}")
-        at = one["end"]
-    line.append(text[at:])
-    if asked.head and asked.tail:
-        head, tail = text[slice(*asked.head)], text[slice(*asked.tail)]
+
+def mark_prediction(row: Asked, prediction: Row) -> Text:
+    """Format a prediction for the terminal: ``[mention TYPE 0.98]`` in the text, or the relation behind it."""
+    text = make_printable(row.text)  # one mark for each control character: offsets still hold
+    line, position = Text(), 0
+    for entity in prediction.get("entities", ()):
+        start, end, label = entity["start"], entity["end"], entity["type"]
+        colour = COLOURS[sum(map(ord, label)) % len(COLOURS)]  # the same in every run
+        line.append(text[position:start])
         line.append(
-            f"  {head} → {tail}: {make_printable_line(found['label'])} {found['score']:.2f}", style="bold cyan"
+            f"[{text[start:end]} {make_printable_line(label)} {entity['score']:.2f}]", style=f"bold {colour}"
         )
+        position = end
+    line.append(text[position:])
+
+    if row.head and row.tail:
+        head, tail, label = (
+            text[slice(*row.head)],
+            text[slice(*row.tail)],
+            make_printable_line(prediction["label"]),
+        )
+        line.append(f"  {head} → {tail}: {label} {prediction['score']:.2f}", style="bold cyan")
     return line

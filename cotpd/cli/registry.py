@@ -1,11 +1,20 @@
 """`cotpd registry`: the versions of the student, which of them is champion, and the way back."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
-from cotpd.cli.output import console, show
+from cotpd.cli.output import build_console, show
+from cotpd.config import load_params
+from cotpd.registry.aliases import promote, rollback
+from cotpd.registry.relocation import repair_paths
+from cotpd.registry.tracking_store import connect, database
+from cotpd.registry.versions import versions
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 app = typer.Typer(
     help="List, promote and roll back registered students.", no_args_is_help=True, add_completion=False
@@ -19,19 +28,16 @@ def list_versions(name: Name = None) -> None:
 
     Example: cotpd registry list
     """
-    from rich.table import Table
-
-    from cotpd.registry.versions import versions
-
-    client, name = _open(name)
-    found = versions(client, name)
-    scores = sorted({tag for version in found for tag in version.tags if tag.startswith(("f1.", "gain."))})
+    client, name = _open_registry(name)
+    listed = versions(client, name)
+    scores = sorted({tag for version in listed for tag in version.tags if tag.startswith(("f1.", "gain."))})
     table = Table("version", "aliases", *scores, "commit", title=name, title_justify="left")
-    for version in found:
-        commit = version.tags.get("git.commit", "")[:10] + "+" * (version.tags.get("git.dirty") == "true")
+    for version in listed:
+        mark = "+" if version.tags.get("git.dirty") == "true" else ""
+        commit = version.tags.get("git.commit", "")[:10] + mark
         figures = (version.tags.get(score, "") for score in scores)
         table.add_row(str(version.number), ", ".join(version.aliases), *figures, commit)
-    console().print(table)
+    build_console().print(table)
 
 
 @app.command("promote")
@@ -43,9 +49,7 @@ def promote_version(
 
     Example: cotpd registry promote 3
     """
-    from cotpd.registry.aliases import promote
-
-    client, name = _open(name, writes=True)
+    client, name = _open_registry(name, writes=True)
     champion, former = promote(client, name, version)
     after = f", after version {former.number}" if former else ""
     show(f"models:/{name}@champion is version {champion.number}{after}")
@@ -57,20 +61,24 @@ def rollback_version(name: Name = None) -> None:
 
     Example: cotpd registry rollback
     """
-    from cotpd.registry.aliases import rollback
-
-    client, name = _open(name, writes=True)
+    client, name = _open_registry(name, writes=True)
     champion, former = rollback(client, name)
     show(f"models:/{name}@champion is version {champion.number} again, instead of {former.number}")
 
 
-def _open(name: str | None, *, writes: bool = False) -> tuple[Any, str]:
-    from cotpd.config import load_params
-    from cotpd.registry.relocation import repair_paths
-    from cotpd.registry.tracking_store import connect, database
+def _open_registry(name: str | None, *, writes: bool = False) -> tuple["MlflowClient", str]:
+    """Connect to the registry of params.yaml.
 
+    Args:
+        name: A registered name; None takes that of params.yaml.
+        writes: Whether an alias will be moved. The paths of a moved project are then repaired: MLflow alone may
+            serve the version, and it knows no other folder than the one in the database.
+
+    Returns:
+        The client, and the registered name.
+    """
     params = load_params()
     client = connect(params.register_, Path())
     if writes:
-        repair_paths(database(client.tracking_uri))  # a promoted version may be served by MLflow alone
+        repair_paths(database(client.tracking_uri))
     return client, name or params.registered_name

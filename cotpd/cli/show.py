@@ -1,16 +1,14 @@
-"""`cotpd show`: what the last run came to, and what to do with it next."""
+"""`cotpd show`: the scores of the last run, and how to use its student."""
 
-from typing import TYPE_CHECKING
-
-from cotpd.cli.output import console
+from cotpd.cli.output import build_console
 from cotpd.config import load_params
 from cotpd.data.tables import read_json
 from cotpd.errors import ModelError
 from cotpd.escaping import SafeConsole
+from cotpd.evaluation.results_table import build_rich_table, read_metrics
 from cotpd.pipeline.workspace import Workspace
-
-if TYPE_CHECKING:
-    from cotpd.registry.agreement import RegisteredOutputs
+from cotpd.registry.agreement import RegisteredOutputs
+from cotpd.student.tasks import find_task
 
 
 def show() -> None:
@@ -18,31 +16,28 @@ def show() -> None:
 
     Example: cotpd show
     """
-    from cotpd.evaluation.results_table import build_rich_table, read_metrics
-    from cotpd.registry.agreement import RegisteredOutputs
-    from cotpd.student.tasks import find_task
-
-    out, workspace = console(width=110), Workspace()
-    out.print(build_rich_table(read_metrics(workspace.scores)))
+    console, workspace = build_console(width=110), Workspace()
+    console.print(build_rich_table(read_metrics(workspace.scores)))
     outputs = RegisteredOutputs.read()
     task = read_json(workspace.student / "student.json", "labels.task")["labels"]["task"]
-    out.print(f"report      {workspace.report}")
-    _print_registry(out, outputs)
+    console.print(f"report      {workspace.report}")
+    _print_registry(console, outputs)
     pair = find_task(task).shell_arguments
-    out.print(f'ask it      cotpd predict {pair}"Eileen Collins left NASA for Florida"', soft_wrap=True)
+    console.print(f'ask it      cotpd predict {pair}"Eileen Collins left NASA for Florida"', soft_wrap=True)
 
 
-def _print_registry(out: SafeConsole, outputs: "RegisteredOutputs") -> None:
-    """Say which version the outputs are, which versions the aliases are on, and whether the two disagree."""
+def _print_registry(console: SafeConsole, outputs: RegisteredOutputs) -> None:
+    """Print the version of the outputs, the version of each alias, and a warning if the two disagree."""
     try:
-        registry = outputs.read_versions(load_params().register_)
+        versions = outputs.read_versions(load_params().register_)
     except ModelError as error:
-        out.print(f"registered  version {outputs.version}, but: {error}")
+        console.print(f"registered  version {outputs.version}, but: {error}")
         return
+
     address = f"models:/{outputs.name}@{outputs.alias}"
-    if disagreement := outputs.compare(registry):
-        out.print(f"registered  {disagreement}", style="yellow", soft_wrap=True)
+    if disagreement := outputs.compare(versions):
+        console.print(f"registered  {disagreement}", style="yellow", soft_wrap=True)
     else:
-        out.print(f"registered  {address} (version {outputs.version})")
-    aliases = [f"{alias} is version {version.number}" for version in registry for alias in version.aliases]
-    out.print(f"aliases     {', '.join(aliases) or 'none'}")
+        console.print(f"registered  {address} (version {outputs.version})")
+    aliases = [f"{alias} is version {version.number}" for version in versions for alias in version.aliases]
+    console.print(f"aliases     {', '.join(aliases) or 'none'}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cotpd.cli.output import json_line, make_printable
+from cotpd.cli.output import format_json_line, make_printable
 from cotpd.errors import DataError
 
 
@@ -20,24 +20,22 @@ from cotpd.errors import DataError
     ],
 )
 def test_what_the_output_cannot_hold_is_escaped(text, encoding):
-    line = json_line({"text": text}, "row 1", encoding)
-
+    line = format_json_line({"text": text}, "row 1", encoding)
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line) == {"text": text}
 
 
 def test_the_rest_is_left_readable():
-    assert json_line({"text": "Zoë"}, "row 1", "utf-8") == '{"text": "Zoë"}'
+    assert format_json_line({"text": "Zoë"}, "row 1", "utf-8") == '{"text": "Zoë"}'
 
 
 def test_what_cannot_be_written_is_named():
     deep = []
     for _ in range(100_000):
         deep = [deep]
-
     with pytest.raises(DataError, match=r"^posts:3: .*nested"):
-        json_line({"more": deep}, "posts:3", "utf-8")
+        format_json_line({"more": deep}, "posts:3", "utf-8")
 
 
 def test_control_characters_are_marked_one_by_one_wherever_they_stand():
