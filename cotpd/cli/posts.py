@@ -1,7 +1,7 @@
 """Posts from the command line: arguments, a file of lines or of JSON Lines, or standard input.
 
-Trade-off: a file's name decides whether its lines are JSON, and the first line of standard input decides for all lines
-behind it. A post that looks like JSON therefore stays a post; `--jsonl` and `--plain` overrule both.
+Trade-off: a file's name decides whether its lines are JSON, and the first line of standard input decides for all
+lines behind it. A post that looks like JSON therefore stays a post; `--jsonl` and `--plain` overrule both.
 """
 
 import gzip
@@ -121,7 +121,7 @@ def _require_text(line: str, name: str) -> None:
 
 
 def _require_utf8(line: str, where: str) -> None:
-    """Refuse a line with a byte that could not be decoded, which `surrogateescape` has kept as half a character."""
+    """Refuse a line with a byte that is not UTF-8; `surrogateescape` has decoded it as half a character."""
     escaped = (character for character in line if "\udc80" <= character <= "\udcff")
     if (first := next(escaped, None)) is not None:
         byte = ord(first) - 0xDC00
