@@ -9,7 +9,7 @@ import pytest
 import yaml
 from dvc.utils.hydra import apply_overrides
 
-from cotpd.cli.preset import write_values
+from cotpd.cli.params_editor import write_values
 
 ROOT = Path(__file__).parent.parent
 

@@ -48,7 +48,6 @@ HOOKS = frozenset({"backward", "forward", "main", "emit", "default", "load_conte
 # packages, and single files of them, that are still to be done
 NOT_YET_TEXT = """
 cotpd/config.py
-cotpd/cli
 cotpd/images
 cotpd/llm
 cotpd/weights

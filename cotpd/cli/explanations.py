@@ -53,7 +53,7 @@ def print_explanation(explanation: Explanation, console: Console, width: int | N
         console: Where to print.
         width: Characters after which posts and answers are shortened; None takes the usual ones.
     """
-    console.print(_highlight_attention(explanation), soft_wrap=True)
+    console.print(_colour_by_attention(explanation), soft_wrap=True)
     if not explanation.claims:
         console.print("nothing found in it", style="dim")
     for claim in explanation.claims:
@@ -66,7 +66,7 @@ def print_explanation(explanation: Explanation, console: Console, width: int | N
     console.print()
 
 
-def _highlight_attention(explanation: Explanation) -> Text:
+def _colour_by_attention(explanation: Explanation) -> Text:
     """Return the post, each word the darker the more the prompts look at it."""
     line = Text(explanation.text)
     words = explanation.attention.words if explanation.attention else []

@@ -41,7 +41,7 @@ def list_versions(name: Name = None) -> None:
 
 
 @app.command("promote")
-def promote_version(
+def make_champion(
     version: Annotated[str, typer.Argument(help="A version's number or alias.")] = "challenger",
     name: Name = None,
 ) -> None:

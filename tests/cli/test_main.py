@@ -18,7 +18,7 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from cotpd.cli import main, predict
 def answer(file: str) -> None:
-    for batch in predict.batches(predict.read_posts([], file), 1):
+    for batch in predict.collect_batches(predict.read_posts([], file), 1):
         print(batch[0].row["text"], flush=True)
 main.app.command("answer")(answer)
 main.main()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cotpd.cli.posts import parse, read_posts
+from cotpd.cli.posts import parse_lines, read_posts
 from cotpd.errors import ConfigError, DataError
 
 ROWS = ['{"id": 1, "text": "Ada"}', '{ "text": "Acme" }']
@@ -99,7 +99,7 @@ def test_a_pair_of_the_command_line_is_for_rows_that_name_none(piped):
     ],
 )
 def test_a_bad_line_is_named_by_its_number_blank_ones_counted(line, problem):
-    rows = parse(io.StringIO(f'{{"text": "a"}}\n\n{line}\n'), "posts", True)
+    rows = parse_lines(io.StringIO(f'{{"text": "a"}}\n\n{line}\n'), "posts", True)
 
     assert next(rows).row == {"text": "a"}
     with pytest.raises(DataError, match=rf"^posts:3: .*{problem}"):
@@ -110,7 +110,7 @@ def test_a_first_line_beyond_python_is_refused_and_not_taken_for_a_post():
     deep = json.dumps({"text": "a", "more": 0}).replace("0", "[" * 100_000)
 
     with pytest.raises(DataError, match=r"^posts:1: .*nested"):
-        next(parse([deep], "posts", None))
+        next(parse_lines([deep], "posts", None))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import yaml
 from typer.testing import CliRunner
 
 from cotpd.cli import preset as module
-from cotpd.cli.preset import apply, write_values
+from cotpd.cli.params_editor import write_values
+from cotpd.cli.preset import apply
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cotpd.cli.preset import write_values
+from cotpd.cli.params_editor import write_values
 
 Run = Callable[..., str]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cotpd.cli.preset import write_values
+from cotpd.cli.params_editor import write_values
 from tests.builders import read_jsonl
 
 Run = Callable[..., str]

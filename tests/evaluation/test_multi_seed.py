@@ -84,7 +84,7 @@ def test_a_model_that_all_runs_share_has_no_deviation(tmp_path):
         "test"
     ]
     assert comparison.rows["knowledge"].deviation is None
-    assert [cells[2:4] for cells in command._cells({"test": comparison}) if cells[1] == "knowledge view"] == [
+    assert [cells[2:4] for cells in command._list_rows({"test": comparison}) if cells[1] == "knowledge view"] == [
         ["100.00", "the same"]
     ]
 

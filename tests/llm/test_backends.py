@@ -96,7 +96,7 @@ def test_ctrl_c_ends_it_with_a_word(folder, server, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cotpd.llm.ask.ask", interrupted)
+    monkeypatch.setattr("cotpd.cli.ask.ask_questions", interrupted)
     said = run()
     assert said.exit_code == 130
     assert "interrupted; what was answered is in the ledger" in said.output

@@ -160,7 +160,7 @@ def test_kinds_can_be_chosen_that_the_parameters_leave_out(params):
 
 
 def test_a_post_that_the_plan_shows_steers_no_terminal(params, monkeypatch):
-    monkeypatch.setattr("cotpd.config.load_params", lambda path: params)
+    monkeypatch.setattr("cotpd.cli.plan.load_params", lambda path: params)
     rows = [json.loads(line) for line in Path("posts/train.jsonl").read_text().splitlines()]
     rows[0]["text"] += " \x1b[2J"
     Path("posts/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cotpd.cli import predict as module
 from cotpd.cli import registry
-from cotpd.cli.posts import parse
+from cotpd.cli.posts import parse_lines
 from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.registry.pack import register
 from tests.registry.conftest import TEXT
@@ -76,7 +76,7 @@ def test_what_arrived_is_answered_before_the_stream_ends():
         assert answered.wait(10)
         yield {"text": "two"}
 
-    found = module.batches(stream(), 32)
+    found = module.collect_batches(stream(), 32)
     assert next(found) == [{"text": "one"}]
     answered.set()
     assert list(found) == [[{"text": "two"}]]
@@ -84,11 +84,11 @@ def test_what_arrived_is_answered_before_the_stream_ends():
 
 def test_batches_lose_nothing_and_pass_an_error_on():
     rows = [{"text": str(n)} for n in range(100)]
-    batches = list(module.batches(rows, 7))
+    batches = list(module.collect_batches(rows, 7))
     assert [row for batch in batches for row in batch] == rows
     assert max(map(len, batches)) <= 7
     with pytest.raises(DataError, match="posts:2: not JSON"):
-        list(module.batches(parse(io.StringIO('{"text": "a"}\n{\n'), "posts", True), 7))
+        list(module.collect_batches(parse_lines(io.StringIO('{"text": "a"}\n{\n'), "posts", True), 7))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cotpd.cli.predict import chosen
+from cotpd.cli.predict import choose_model
 from cotpd.cli.show import show as show_command
 from cotpd.data.tables import write_json, write_table
 from cotpd.pipeline.workspace import Workspace
@@ -115,7 +115,7 @@ def test_show_says_what_the_registry_says_and_names_a_disagreement(outputs, para
     set_alias(client, NAME, "challenger", 1)
 
     assert "models:/cotpd-ner@challenger is version 1, and the outputs here are version 2" in show()
-    assert chosen(None) == "models:/cotpd-ner@challenger"
+    assert choose_model(None) == "models:/cotpd-ner@challenger"
     assert (
         "the outputs here are version 2; if that is not meant: dvc repro -f -s register" in capsys.readouterr().err
     )
