@@ -29,7 +29,7 @@ check choose claim classify clean clear close collate collect color colour combi
 convert copy count create crop cut decode delete describe detach digest discard dismiss distil divide download drain draw drop dump edit
 embed encode end ensure enumerate escape estimate evaluate exclude exit expand expect explain export extend extract fail fetch
 fill filter find finish fit fix flatten flush forbid forget format freeze gather generate get give go group handle hash hide
-hold import include infer initialize insert install interrupt invert iterate join judge keep kill label launch leave limit link list
+hold import include infer initialize insert install interrupt invert iterate join judge keep kill label launch learn leave limit link list
 load locate lock log look lower make map mark match measure merge mislabel mix move multiply name normalize note obey offer open
 order overlap pack pad pair parse pass paste pause pick place plan plot pool predict prefix prepare print probe project
 propose prune pull push put query raise rank read rebuild receive record recover redact reduce refuse register release

@@ -38,15 +38,18 @@ def ask(
       cotpd ask
       cotpd ask --model gpt-4o-mini --kind sentence
     """
-    from cotpd.pipeline.plan import all_requests, with_kinds  # noqa: PLC0415  needs the extra llm, and --help does not
+    # needs the extra llm, and --help does not
+    from cotpd.pipeline.planned_questions import iterate_questions, replace_kinds  # noqa: PLC0415
 
     params = load_params(params_file)
     models = list_backends(params.llm, model or None)
     if kinds:
-        params = with_kinds(params, set(kinds))
-    total = _count_questions(is_guess for _, is_guess in all_requests(params))
+        params = replace_kinds(params, kinds)
+    total = _count_questions(planned.has_stand_in for planned in iterate_questions(params))
     try:
-        failures = [_ask_model(llm, (question for question, _ in all_requests(params)), total) for llm in models]
+        failures = [
+            _ask_model(llm, (planned.question for planned in iterate_questions(params)), total) for llm in models
+        ]
     except KeyboardInterrupt:
         warn("interrupted; what was answered is in the ledger: run again to go on")
         raise typer.Exit(130) from None
@@ -54,16 +57,16 @@ def ask(
         raise typer.Exit(1)
 
 
-def _count_questions(guesses: Iterable[bool]) -> int:
+def _count_questions(stand_ins: Iterable[bool]) -> int:
     """Count the questions.
 
     Args:
-        guesses: For each question, whether a guess stands in for the picture's caption.
+        stand_ins: For each question, whether a stand-in takes the place of the picture's caption.
 
     Raises:
         ConfigError: A caption is missing: its question would be asked, and paid for, again once it is there.
     """
-    flags = list(guesses)
+    flags = list(stand_ins)
     if missing := sum(flags):
         raise ConfigError(f"{missing} posts have no caption yet", "Run `dvc repro caption` first.")
     return len(flags)

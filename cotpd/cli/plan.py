@@ -109,7 +109,7 @@ def _format_counts(estimate: "Plan", llm: LlmParams) -> list[str]:
 
 
 def _format_cost(estimate: "Plan", llm: LlmParams) -> str:
-    likely, most = estimate.cost(), estimate.cost(at_most=True)
+    likely, most = estimate.estimate_cost(), estimate.estimate_cost(at_most=True)
     if likely is None or most is None:
         return f"no price is known for {llm.model}: add it to a file that llm.prices names"
     return f"${likely:,.2f}, at most ${most:,.2f}{_format_source(estimate, llm)}"
@@ -129,7 +129,7 @@ def _format_source(estimate: "Plan", llm: LlmParams) -> str:
 def _format_duration(estimate: "Plan", params: Params) -> str:
     if params.llm.mode == "batch":
         return "within a day of submitting (llm.mode: batch)"
-    seconds = estimate.seconds(params)
+    seconds = estimate.estimate_seconds(params.llm)
     duration = f"{seconds:.0f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
     return f"about {duration} with {params.llm.concurrency} requests at once"
 
@@ -171,8 +171,8 @@ def _build_json(estimate: "Plan", params: Params) -> dict[str, object]:
     return {
         "model": params.llm.model,
         "kinds": kinds,
-        "cost": estimate.cost(),
-        "cost_at_most": estimate.cost(at_most=True),
-        "seconds": round(estimate.seconds(params), 1),
+        "cost": estimate.estimate_cost(),
+        "cost_at_most": estimate.estimate_cost(at_most=True),
+        "seconds": round(estimate.estimate_seconds(params.llm), 1),
         "learnt_from_answers": estimate.rates.answers,
     }

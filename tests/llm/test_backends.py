@@ -13,7 +13,7 @@ from cotpd.errors import ConfigError
 from cotpd.llm.ask import ask_all
 from cotpd.llm.backends import list_backends
 from cotpd.llm.params import LlmParams
-from cotpd.pipeline.plan import all_requests
+from cotpd.pipeline.planned_questions import iterate_questions
 from tests.chat_server import FakeServer, error
 
 ANNA = {"start": 0, "end": 4, "type": "PER"}
@@ -63,7 +63,7 @@ def test_each_model_is_asked_at_its_address_with_its_key_and_once(folder, server
 def test_the_pipeline_takes_the_answers_of_the_model_that_it_is_told(folder, server, second):
     run()
     params = load_params()
-    requests = [request for request, _ in all_requests(params)]
+    requests = [planned.question for planned in iterate_questions(params)]
     server.close()
     second.close()
     told = params.llm.model_copy(update={"model": "two", "base_url": params.llm.others[0].base_url})

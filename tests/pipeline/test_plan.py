@@ -1,8 +1,10 @@
 """The plan: it counts what the steps would ask, and sends nothing."""
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -13,25 +15,31 @@ from cotpd.config import Params
 from cotpd.data.records import Kind
 from cotpd.errors import DataError, LlmError
 from cotpd.llm.ask import ask_all
-from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.ledger.ledger import Entry, Ledger
 from cotpd.llm.question import Question
-from cotpd.pipeline.plan import Plan, learn_rates, make_plan, with_kinds
+from cotpd.pipeline.plan import Plan, learn_rates, make_plan
+from cotpd.pipeline.planned_questions import iterate_questions, replace_kinds
+from tests.builders import write_jsonl
 from tests.llm.batch_server import BatchApi
 
 ROOT = Path(__file__).parents[2]
+EXTRAS: tuple[dict[str, Any], ...] = ({"caption": "a city"}, {}, {"knowledge": {"noun": "Leeds: a city."}})
 POSTS = [
-    {"id": f"p{n}", "text": f"Anna {n} saw Leeds", "entities": [{"start": 0, "end": 4, "type": "PER"}], **extra}
-    for n, extra in enumerate([{"caption": "a city"}, {}, {"knowledge": {"noun": "Leeds: a city."}}])
+    {
+        "id": f"p{number}",
+        "text": f"Anna {number} saw Leeds",
+        "entities": [{"start": 0, "end": 4, "type": "PER"}],
+        **extra,
+    }
+    for number, extra in enumerate(EXTRAS)
 ]
 
 
 @pytest.fixture
-def params(tmp_path, monkeypatch) -> Params:
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """Three posts to train on: one with a caption, one that brings an answer along."""
     monkeypatch.chdir(tmp_path)
-    Path("posts").mkdir()
-    Path("posts/train.jsonl").write_text("".join(json.dumps(post) + "\n" for post in POSTS))
+    write_posts(POSTS)
     sections = {
         "data": {"path": "posts"},
         "caption": {"backend": "dataset"},
@@ -41,11 +49,38 @@ def params(tmp_path, monkeypatch) -> Params:
     return Params.model_validate(sections)
 
 
-def answer(request: Question, params: Params) -> Entry:
-    call = build_chat_request(params.llm, request.messages, max_tokens=request.max_tokens, schema=request.schema)
-    said = {"message": {"role": "assistant", "content": "Leeds: a city."}, "finish_reason": "stop"}
-    body = {"model": params.llm.model, "choices": [said], "usage": {"prompt_tokens": 100, "completion_tokens": 16}}
-    return Entry.from_response(call, json.dumps(body), latency=2.5)
+def write_posts(rows: Iterable[dict[str, Any]]) -> None:
+    write_jsonl(Path("posts/train.jsonl"), rows)
+
+
+def write_params(params: Params) -> None:
+    """Write params.yaml; JSON is YAML."""
+    Path("params.yaml").write_text(json.dumps(params.model_dump(mode="json", by_alias=True)))
+
+
+def change_llm(params: Params, **values: Any) -> Params:
+    return params.model_copy(update={"llm": params.llm.model_copy(update=values)})
+
+
+def build_entry(question: Question, params: Params) -> Entry:
+    """Build the ledger's entry of an answer of 16 tokens, which took 2.5 seconds."""
+    request = question.build_request(params.llm)
+    choice = {"message": {"role": "assistant", "content": "Leeds: a city."}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 100, "completion_tokens": 16}
+    body = {"model": params.llm.model, "choices": [choice], "usage": usage}
+    return Entry.from_response(request, json.dumps(body), latency=2.5)
+
+
+def build_example(params: Params, kind: Kind) -> Question:
+    """Build the first question of a kind."""
+    return next(planned.question for planned in iterate_questions(params) if planned.question.kind is kind)
+
+
+def run_plan(*arguments: str) -> str:
+    """Run `cotpd plan` and return its output."""
+    result = CliRunner().invoke(app, ["plan", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
 def test_nothing_is_planned_for_a_task_that_the_data_is_not_annotated_for(params):
@@ -53,138 +88,182 @@ def test_nothing_is_planned_for_a_task_that_the_data_is_not_annotated_for(params
         make_plan(params.model_copy(update={"task": "re"}))
 
 
-def test_it_counts_by_kind_what_is_not_brought_along_or_lacks_a_caption(params):
+def test_questions_are_counted_by_kind_without_brought_knowledge_and_missing_captions(params):
     plan = make_plan(params)
-    counted = {kind: row.requests for kind, row in plan.kinds.items()}
-    assert counted[Kind.NOUN] == 2
-    assert counted[Kind.SENTENCE] == 3
-    assert counted[Kind.MULTIMODALITY] == 1
-    assert counted[Kind.STYLE] == counted[Kind.IMAGE] == 3
-    assert counted[Kind.ENTITY] == 0, "Anna is the only mention: there is nothing to swap it for"
+
+    assert {kind: row.requests for kind, row in plan.kinds.items()} == {
+        Kind.NOUN: 2,
+        Kind.SENTENCE: 3,
+        Kind.MULTIMODALITY: 1,
+        Kind.STYLE: 3,
+        Kind.ENTITY: 0,  # Anna is the only mention: there is nothing to swap it for
+        Kind.IMAGE: 3,
+    }
     assert all(row.asked == row.requests for row in plan.kinds.values())
     assert all(bool(row.prompt_tokens) == bool(row.requests) for row in plan.kinds.values())
 
 
-def test_what_the_ledger_answers_is_not_asked_and_teaches_the_estimate(params):
-    before = make_plan(params)
+def test_an_answer_in_the_ledger_is_not_asked_for(params):
     with Ledger(params.llm.ledger) as ledger:
-        ledger.put(answer(before.kinds[Kind.SENTENCE].example, params))
-        rates = learn_rates(ledger, params.llm.model)
-        assert learn_rates(ledger, "another").answers == 0
+        ledger.put(build_entry(build_example(params, Kind.SENTENCE), params))
+
+    row = make_plan(params).kinds[Kind.SENTENCE]
+
+    assert (row.answered, row.asked) == (1, 2)
+
+
+def test_rates_are_learnt_from_the_answers_of_the_model(params):
+    with Ledger(params.llm.ledger) as ledger:
+        ledger.put(build_entry(build_example(params, Kind.SENTENCE), params))
+
+        rates, rates_of_another = learn_rates(ledger, params.llm.model), learn_rates(ledger, "another")
+
     assert (rates.answers, rates.seconds) == (1, 2.5)
-    after = make_plan(params)
-    assert (after.kinds[Kind.SENTENCE].answered, after.kinds[Kind.SENTENCE].asked) == (1, 2)
-    asked = sum(row.asked for row in after.kinds.values())
-    assert after.seconds(params) == pytest.approx(asked * 2.5 / params.llm.concurrency)
-    slow = params.model_copy(update={"llm": params.llm.model_copy(update={"requests_per_minute": 1})})
-    assert after.seconds(slow) == asked * 60
+    assert rates_of_another.answers == 0
 
 
-def test_what_is_in_a_batch_is_not_asked_again(params):
+def test_the_duration_follows_from_the_rates_and_from_the_limits(params):
+    with Ledger(params.llm.ledger) as ledger:
+        ledger.put(build_entry(build_example(params, Kind.SENTENCE), params))
+    slow = change_llm(params, requests_per_minute=1)
+
+    plan = make_plan(params)
+
+    requests = sum(row.asked for row in plan.kinds.values())
+    assert plan.estimate_seconds(params.llm) == pytest.approx(requests * 2.5 / params.llm.concurrency)
+    assert plan.estimate_seconds(slow.llm) == requests * 60
+
+
+@pytest.fixture
+def batched(params: Params) -> Iterator[Params]:
+    """Parameters of a batch server that holds one question about a sentence and does not answer."""
     server = BatchApi()
     server.looks = 10**6
-    llm = params.llm.model_copy(update={"base_url": server.base_url, "mode": "batch", "batch_wait": 0})
-    params = params.model_copy(update={"llm": llm})
-    before = make_plan(params)
+    params = change_llm(params, base_url=server.base_url, mode="batch", batch_wait=0)
     with pytest.raises(LlmError, match="still being worked on"):
-        ask_all([before.kinds[Kind.SENTENCE].example], llm, progress=False)
-    after = make_plan(params)
-    assert (after.kinds[Kind.SENTENCE].batched, after.kinds[Kind.SENTENCE].asked) == (1, 2)
-    assert after.kinds[Kind.SENTENCE].most == before.kinds[Kind.SENTENCE].most * 2 / 3
-    Path("params.yaml").write_text(json.dumps(params.model_dump(mode="json", by_alias=True)))
-    assert "1 requests are in one, and are not asked" in CliRunner().invoke(app, ["plan"]).output
+        ask_all([build_example(params, Kind.SENTENCE)], params.llm, progress=False)
+    yield params
     server.close()
 
 
-def test_counts_that_are_none_teach_nothing(params):
-    first, second = (make_plan(params).kinds[kind].example for kind in (Kind.NOUN, Kind.SENTENCE))
+def test_a_request_in_a_batch_job_is_not_sent_again(batched):
+    row = make_plan(batched).kinds[Kind.SENTENCE]
+
+    assert (row.requests, row.batched, row.asked) == (3, 1, 2)
+    assert row.most == 2 * build_example(batched, Kind.SENTENCE).max_tokens
+
+
+def test_the_command_names_the_requests_in_batch_jobs(batched):
+    write_params(batched)
+
+    assert "1 requests are in one, and are not asked" in run_plan()
+
+
+def test_an_answer_without_counted_tokens_teaches_nothing(params):
+    uncounted = replace(build_entry(build_example(params, Kind.NOUN), params), prompt_tokens="n/a")
+    counted = build_entry(build_example(params, Kind.SENTENCE), params)
     with Ledger(params.llm.ledger) as ledger:
-        ledger.put_many([replace(answer(first, params), prompt_tokens="n/a"), answer(second, params)])
-        assert learn_rates(ledger, params.llm.model).answers == 1
+        ledger.put_many([uncounted, counted])
+
+        rates = learn_rates(ledger, params.llm.model)
+
+    assert rates.answers == 1
 
 
-def test_captions_still_to_be_made_are_counted_and_said(params):
-    rows = [post | {"image": f"{post['id']}.jpg", "caption": None} for post in POSTS]
-    Path("posts/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+def test_captions_that_no_step_has_made_are_counted(params):
+    write_posts(post | {"image": f"{post['id']}.jpg", "caption": None} for post in POSTS)
     tagged = params.model_copy(update={"caption": params.caption.model_copy(update={"backend": "tags"})})
+
     row = make_plan(tagged).kinds[Kind.MULTIMODALITY]
+
     assert (row.requests, row.guessed) == (3, 3)
 
 
-def test_pictures_that_are_shown_are_counted_by_their_own_tokens(params):
-    rows = [post | {"image": "p.png"} for post in POSTS]
-    Path("posts/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+def test_a_picture_counts_by_its_own_tokens_and_not_by_the_characters_of_its_data_url(params):
+    write_posts(post | {"image": "p.png"} for post in POSTS)
     Image.new("RGB", (40, 30), "red").save("posts/p.png")
-    llm = params.llm.model_copy(update={"vision": True, "picture_tokens": 1000})
-    plan = make_plan(params.model_copy(update={"llm": llm}))
-    row = plan.kinds[Kind.MULTIMODALITY]
+
+    plan = make_plan(change_llm(params, vision=True, picture_tokens=1000))
+    plan_without_tokens = make_plan(change_llm(params, vision=True, picture_tokens=0))
+
+    row, row_without_tokens = (each.kinds[Kind.MULTIMODALITY] for each in (plan, plan_without_tokens))
     assert (row.requests, row.pictures, row.guessed) == (3, 3, 0)
-    plain = llm.model_copy(update={"picture_tokens": 0})
-    bare = make_plan(params.model_copy(update={"llm": plain})).kinds[Kind.MULTIMODALITY]
-    assert row.prompt_tokens - bare.prompt_tokens == pytest.approx(3000)
-    assert bare.prompt_tokens < 1500, "a data URL is not counted by its characters"
-    assert all(other.pictures == 0 for kind, other in plan.kinds.items() if kind is not Kind.MULTIMODALITY)
+    assert row.prompt_tokens - row_without_tokens.prompt_tokens == pytest.approx(3000)
+    assert row_without_tokens.prompt_tokens < 1500
+    assert [kind for kind, row in plan.kinds.items() if row.pictures] == [Kind.MULTIMODALITY]
 
 
-def test_without_a_price_there_is_no_cost_and_with_one_the_most_is_no_less(params):
-    assert make_plan(params).cost() is None
-    priced = params.model_copy(update={"llm": params.llm.model_copy(update={"model": "gpt-4o-mini"})})
-    plan = make_plan(priced)
-    assert 0 < plan.cost() < plan.cost(at_most=True)
+def test_without_a_price_there_is_no_cost(params):
+    assert make_plan(params).estimate_cost() is None
 
 
-def test_a_batch_is_planned_at_half_the_price_and_the_price_says_where_it_is_from(params, tmp_path):
-    llm = params.llm.model_copy(update={"model": "gpt-4o-mini"})
-    live = make_plan(params.model_copy(update={"llm": llm})).cost()
-    batch = make_plan(params.model_copy(update={"llm": llm.model_copy(update={"mode": "batch"})})).cost()
-    assert batch == pytest.approx(live / 2)
-    sections = params.model_dump(by_alias=True, mode="json") | {"llm": llm.model_dump() | {"mode": "batch"}}
-    Path("params.yaml").write_text(json.dumps(sections | {"llm": sections["llm"] | {"others": []}}))
-    said = CliRunner().invoke(app, ["plan"]).output
-    assert "halved for batch mode: https://" in said
-    assert "within a day" in said
+def test_the_highest_cost_is_above_the_probable_one(params):
+    plan = make_plan(change_llm(params, model="gpt-4o-mini"))
+
+    assert 0 < plan.estimate_cost() < plan.estimate_cost(at_most=True)
+
+
+def test_a_batch_is_planned_at_half_the_price(params):
+    live = make_plan(change_llm(params, model="gpt-4o-mini"))
+    batch = make_plan(change_llm(params, model="gpt-4o-mini", mode="batch"))
+
+    assert batch.estimate_cost() == pytest.approx(live.estimate_cost() / 2)
+
+
+def test_the_command_names_the_source_of_the_price(params):
+    write_params(change_llm(params, model="gpt-4o-mini", mode="batch"))
+
+    output = run_plan()
+
+    assert "halved for batch mode: https://" in output
+    assert "within a day" in output
 
 
 def test_a_kind_that_came_with_the_data_is_shown_with_nothing_to_ask(params):
-    rows = [post | {"knowledge": {"noun": "Leeds: a city."}} for post in POSTS]
-    Path("posts/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_posts(post | {"knowledge": {"noun": "Leeds: a city."}} for post in POSTS)
+
     plan = make_plan(params)
+
     assert plan.kinds[Kind.NOUN].requests == 0
     assert list(plan.kinds) == [kind for kind in Kind if kind in plan.kinds], "in one order, whatever was drawn"
 
 
 def test_kinds_can_be_chosen_that_the_parameters_leave_out(params):
-    quiet = with_kinds(params, set())
-    assert make_plan(quiet) == Plan(rates=make_plan(quiet).rates, picture_tokens=765)
-    assert set(make_plan(quiet, [Kind.IMAGE, Kind.NOUN]).kinds) == {Kind.IMAGE, Kind.NOUN}
+    silent = replace_kinds(params, [])
+
+    assert make_plan(silent) == Plan(picture_tokens=765)
+    assert set(make_plan(silent, [Kind.IMAGE, Kind.NOUN]).kinds) == {Kind.IMAGE, Kind.NOUN}
 
 
-def test_a_post_that_the_plan_shows_steers_no_terminal(params, monkeypatch):
-    monkeypatch.setattr("cotpd.cli.plan.load_params", lambda path: params)
-    rows = [json.loads(line) for line in Path("posts/train.jsonl").read_text().splitlines()]
-    rows[0]["text"] += " \x1b[2J"
-    Path("posts/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    said = CliRunner().invoke(app, ["plan", "--kind", "sentence"])
-    assert "Leeds \N{REPLACEMENT CHARACTER}[2J" in said.output
+def test_a_post_that_the_plan_shows_steers_no_terminal(params):
+    write_posts([POSTS[0] | {"text": f"{POSTS[0]['text']} \x1b[2J"}, *POSTS[1:]])
+    write_params(params)
+
+    output = run_plan("--kind", "sentence")
+
+    assert "Leeds \N{REPLACEMENT CHARACTER}[2J" in output
 
 
-def test_the_command_says_it_all_for_the_sample(monkeypatch, tmp_path):
+@pytest.fixture
+def sample(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A project folder with the sample and the parameters as they ship."""
     monkeypatch.chdir(tmp_path)
     for name in ("sample", "params.yaml"):
         Path(name).symlink_to(ROOT / name)
-    said = CliRunner().invoke(app, ["plan", "--all"])
-    assert said.exit_code == 0, said.output
-    for part in (
-        *Kind,
-        "to ask",
-        "duration",
-        "limits",
-        "[system]",
-        "<post>",
-        "on this machine, which costs nothing",
-    ):
-        assert part in said.output
-    values = json.loads(CliRunner().invoke(app, ["plan", "--json", "--kind", "noun"]).output)
+
+
+@pytest.mark.usefixtures("sample")
+def test_the_command_shows_each_kind_a_prompt_and_all_estimates_for_the_sample():
+    output = run_plan("--all")
+
+    headings = ("to ask", "duration", "limits", "[system]", "<post>", "on this machine, which costs nothing")
+    assert [part for part in (*Kind, *headings) if part not in output] == []
+
+
+@pytest.mark.usefixtures("sample")
+def test_the_ledger_that_comes_with_the_sample_answers_all_of_it():
+    values = json.loads(run_plan("--json", "--kind", "noun"))
+
     assert values["kinds"]["noun"] == {
         "requests": 298,
         "in_ledger": 298,

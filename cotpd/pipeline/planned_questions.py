@@ -1,0 +1,87 @@
+"""Every question that the ask and augment steps would ask, built as these steps build it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cotpd.augment.pipeline import list_attempts
+from cotpd.config import Params
+from cotpd.data.load import load_dataset
+from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind, Post
+from cotpd.data.split_checks import require_task_labels
+from cotpd.data.unlabelled import load_unlabelled
+from cotpd.images.picture_encoder import sight
+from cotpd.knowledge.questions import build_questions
+from cotpd.llm.question import Question
+from cotpd.pipeline.workspace import Workspace
+
+_STAND_IN_CAPTION = "a caption of about a dozen words, which no step has made yet"
+
+
+@dataclass(frozen=True)
+class PlannedQuestion:
+    """A question, and whether a stand-in takes the place of the caption in it."""
+
+    question: Question
+    has_stand_in: bool = False
+
+
+def iterate_questions(params: Params, *, require_labels: bool = False) -> Iterator[PlannedQuestion]:
+    """Yield every question of the ask and augment steps.
+
+    Args:
+        params: All parameters.
+        require_labels: Refuse posts that no model can learn the task from. Comparing models needs no labels.
+
+    Raises:
+        DataError: The data set cannot be read, or is not annotated for the task.
+        ConfigError: A prompt cannot be used.
+    """
+    dataset = load_dataset(params.data)
+    if require_labels:
+        require_task_labels(dataset.posts, params.task, params.data.path)
+    unlabelled = load_unlabelled(params.data, dataset.posts).posts
+    posts = [post for split in dataset.posts.values() for post in split] + list(unlabelled)
+
+    captions, stand_ins = _collect_captions(posts, params)
+    for question in build_questions(posts, captions, params.ask, sight(params)):
+        shows_caption = question.kind is Kind.MULTIMODALITY and isinstance(question.messages[-1]["content"], str)
+        yield PlannedQuestion(question, has_stand_in=shows_caption and question.id in stand_ins)
+
+    training_posts = dataset.posts.get("train", [])
+    attempts = list_attempts(training_posts, params.augment, seed=params.seed, beyond_limit=dataset.beyond_limit)
+    for attempt in attempts:
+        yield PlannedQuestion(attempt.build_question(params.augment))
+
+
+def replace_kinds(params: Params, kinds: Iterable[Kind]) -> Params:
+    """Return the parameters with exactly these kinds of question, whether or not they had them before."""
+    chosen = set(kinds)
+    ask_kinds = tuple(kind for kind in KNOWLEDGE_KINDS if kind in chosen)
+    augment_kinds = tuple(kind for kind in AUGMENT_KINDS if kind in chosen)
+    return params.model_copy(
+        update={
+            "ask": params.ask.model_copy(update={"kinds": ask_kinds}),
+            "augment": params.augment.model_copy(update={"kinds": augment_kinds}),
+        }
+    )
+
+
+def _collect_captions(posts: Sequence[Post], params: Params) -> tuple[Mapping[str, str | None], set[str]]:
+    """Return the captions by post id, and the ids of the posts whose caption is a stand-in.
+
+    A caption is that of the caption step, or that of the data set where the captioner takes it from there. A
+    picture that no step has described yet gets a stand-in of usual length.
+    """
+    workspace = Workspace()
+    rows = workspace.read_unchecked_captions() if workspace.captions.is_file() else []
+    captions = {row.id: row.caption for row in rows}
+    stand_ins: set[str] = set()
+    for post in posts:
+        if post.id in captions:
+            continue
+        if params.caption.backend in ("dataset", "none"):
+            captions[post.id] = post.caption if params.caption.backend == "dataset" else None
+        elif post.image:
+            captions[post.id] = _STAND_IN_CAPTION
+            stand_ins.add(post.id)
+    return captions, stand_ins
