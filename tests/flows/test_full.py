@@ -12,11 +12,11 @@ from tests.flows.programs import run_dvc
 pytestmark = pytest.mark.slow
 
 
-def executions(project: Path) -> list[str]:
+def read_executions(project: Path) -> list[str]:
     log = project / "log.txt"
-    said = log.read_text().split() if log.exists() else []
+    steps = log.read_text().split() if log.exists() else []
     log.unlink(missing_ok=True)
-    return said
+    return steps
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def run_flow(project: Path, prefect_server: None, monkeypatch: pytest.MonkeyPatc
         with get_client(sync_client=True) as client:
             from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-            only = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
-            tasks = client.read_task_runs(flow_run_filter=only)
+            filters = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+            tasks = client.read_task_runs(flow_run_filter=filters)
         return {task.name: task.state.name for task in tasks}
 
     return run
@@ -39,6 +39,7 @@ def run_flow(project: Path, prefect_server: None, monkeypatch: pytest.MonkeyPatc
 
 def test_the_graph_is_dvc_yamls_own_in_an_order_that_can_be_run(project: Path) -> None:
     steps = read_graph(project)
+
     names = [step.name for step in steps]
     assert names.index("first") < names.index("second")
     assert {step.name: step.after for step in steps} == {"first": (), "second": ("first",), "aside": ()}
@@ -58,17 +59,18 @@ def test_a_link_that_leads_nowhere_is_a_sentence(project: Path) -> None:
 
 def test_after_dvc_a_flow_run_executes_nothing(project: Path, run_flow) -> None:
     run_dvc(project, "repro")
-    assert sorted(executions(project)) == ["aside", "first", "second"]
+
+    assert sorted(read_executions(project)) == ["aside", "first", "second"]
     assert run_flow() == {"first": "Cached", "second": "Cached", "aside": "Cached"}
-    assert executions(project) == []
+    assert read_executions(project) == []
 
 
 def test_after_a_flow_run_dvc_is_clean(project: Path, run_flow) -> None:
     assert set(run_flow().values()) == {"Completed"}
-    assert sorted(executions(project)) == ["aside", "first", "second"]
+    assert sorted(read_executions(project)) == ["aside", "first", "second"]
     assert "up to date" in run_dvc(project, "status")
     run_dvc(project, "repro")
-    assert executions(project) == []
+    assert read_executions(project) == []
 
 
 def test_a_key_in_the_environment_reaches_no_record_of_prefect(
@@ -80,9 +82,9 @@ def test_a_key_in_the_environment_reaches_no_record_of_prefect(
     assert set(run_flow().values()) == {"Completed"}
     database = Path(PREFECT_API_DATABASE_CONNECTION_URL.value().split("///")[1])
     files = [*database.parent.glob(f"{database.name}*"), *PREFECT_HOME.value().rglob("*")]
-    kept = [path.read_bytes() for path in files if path.is_file()]
-    assert any(b"flow_run" in found for found in kept)
-    assert not any(b"sk-in-the-environment" in found for found in kept)
+    contents = [path.read_bytes() for path in files if path.is_file()]
+    assert any(b"flow_run" in content for content in contents)
+    assert not any(b"sk-in-the-environment" in content for content in contents)
 
 
 @pytest.mark.parametrize(
@@ -93,20 +95,24 @@ def test_a_changed_parameter_re_runs_exactly_its_dependants(
     project: Path, run_flow, key: str, expected: list[str], door: str
 ) -> None:
     run_dvc(project, "repro")
-    executions(project)
+    read_executions(project)
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace(f"{key}: 1", f"{key}: 2"))
+
     if door == "dvc":
         run_dvc(project, "repro")
     else:
         run_flow()
-    assert executions(project) == expected
+
+    assert read_executions(project) == expected
 
 
 def test_an_output_that_was_deleted_is_made_again(project: Path, run_flow) -> None:
     run_flow()
     (project / "b.txt").unlink()
+
     states = run_flow()
+
     assert (project / "b.txt").exists()
     assert states["first"] == states["aside"] == "Cached"
 
@@ -114,7 +120,9 @@ def test_an_output_that_was_deleted_is_made_again(project: Path, run_flow) -> No
 def test_a_failing_step_fails_the_flow_with_its_own_words_and_keeps_what_was_done(project: Path, run_flow) -> None:
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("second: 1", "second: fail"))
+
     states = run_flow()
+
     assert states["second"] == "Failed"
     assert is_up_to_date("first", project)
     assert not is_up_to_date("second", project)
@@ -123,4 +131,5 @@ def test_a_failing_step_fails_the_flow_with_its_own_words_and_keeps_what_was_don
 def test_what_a_step_prints_reaches_the_caller(project: Path) -> None:
     with RunningStep("first", project) as running:
         printed = list(running)
+
     assert any("Running stage 'first'" in line for line in printed)

@@ -8,10 +8,11 @@ import yaml
 STAGES = yaml.safe_load((Path(__file__).parent.parent.parent / "dvc.yaml").read_text("utf-8"))["stages"]
 
 
-@pytest.mark.parametrize("of", ["deps", "params"])
-def test_what_makes_a_question_concerns_the_stage_that_asks_it_again(of: str) -> None:
-    questions = {one for one in STAGES["ask"][of] if not one.startswith("steps/")}
-    assert questions <= set(STAGES["validate"][of])
+@pytest.mark.parametrize("key", ["deps", "params"])
+def test_what_makes_a_question_concerns_the_stage_that_asks_it_again(key: str) -> None:
+    questions = {name for name in STAGES["ask"][key] if not name.startswith("steps/")}
+
+    assert questions <= set(STAGES["validate"][key])
 
 
 @pytest.mark.parametrize("stage", ["ask", "validate", "augment"])

@@ -31,7 +31,7 @@ def serve_for_a_moment(checkout, start, name):
     assert server.wait(LIMIT) == 143
 
 
-def schedules(client, name="cotpd/full"):
+def list_schedules(client, name="cotpd/full"):
     return [(row.schedule.cron, row.active) for row in client.read_deployment_by_name(name).schedules]
 
 
@@ -43,7 +43,7 @@ def test_schedules_and_a_pause_outlive_a_restart(checkout, start, client, prefec
 
     serve_for_a_moment(checkout, start, "full")
 
-    assert schedules(client) == [("0 3 * * *", True)]
+    assert list_schedules(client) == [("0 3 * * *", True)]
     assert client.read_deployment_by_name("cotpd/full").paused
 
 
@@ -60,24 +60,24 @@ def test_the_deployment_of_a_work_pool_is_left_alone_and_another_name_served(che
 
     after = client.read_deployment_by_name("cotpd/full")
     assert (after.work_pool_name, after.paused, after.updated) == ("cotpd", False, before.updated)
-    assert schedules(client) == [("0 3 * * *", True)]
+    assert list_schedules(client) == [("0 3 * * *", True)]
     assert client.read_deployment_by_name("cotpd/local").work_pool_name is None
 
 
 def test_without_a_server_one_sentence_names_the_remedy(tmp_path: Path):
-    nobody = "http://127.0.0.1:9/api"
-    done = subprocess.run(
+    address = "http://127.0.0.1:9/api"
+    process = subprocess.run(
         [sys.executable, "-c", "import runpy; runpy.run_module('flows', run_name='__main__')"],
         cwd=Path(__file__).parents[2],
-        env={"PATH": "/usr/bin:/bin", "PREFECT_API_URL": nobody, "PREFECT_HOME": str(tmp_path)},
+        env={"PATH": "/usr/bin:/bin", "PREFECT_API_URL": address, "PREFECT_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=LIMIT,
         check=False,
     )
 
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        f"error: no Prefect server answers at {nobody}",
+    assert process.returncode == 1
+    assert process.stderr.splitlines() == [
+        f"error: no Prefect server answers at {address}",
         "  Start one in another terminal: prefect server start",
     ]

@@ -22,7 +22,7 @@ def client(prefect_server):
         yield client
 
 
-def latest_run(client):
+def find_latest_run(client):
     return max(client.read_flow_runs(), key=lambda run: run.created)
 
 
@@ -33,7 +33,7 @@ def request_run(client, checkout):
     return client.create_flow_run_from_deployment(client.read_deployment_by_name("cotpd/full").id).id
 
 
-def step_of(checkout):
+def find_step(checkout):
     wait_until((checkout / "pid").exists, "the step runs")
     return psutil.Process(int((checkout / "pid").read_text()))
 
@@ -42,49 +42,49 @@ def is_gone(process):
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-def states(client, run):
+def read_states(client, run):
     """Names of the states of a flow run and of its task runs, once the flow's is final."""
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
     wait_until(lambda: client.read_flow_run(run).state.is_final(), "the flow's state is final")
-    only = FlowRunFilter(id=FlowRunFilterId(any_=[run]))
+    filters = FlowRunFilter(id=FlowRunFilterId(any_=[run]))
 
-    def tasks():
-        return client.read_task_runs(flow_run_filter=only)
+    def read_tasks():
+        return client.read_task_runs(flow_run_filter=filters)
 
-    wait_until(lambda: all(task.state.is_final() for task in tasks()), "the tasks' states are final")
-    return client.read_flow_run(run).state.name, [task.state.name for task in tasks()]
+    wait_until(lambda: all(task.state.is_final() for task in read_tasks()), "the tasks' states are final")
+    return client.read_flow_run(run).state.name, [task.state.name for task in read_tasks()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_flow_run_by_hand_takes_its_step_along(checkout, start, client, number):
     flow = start(*BY_HAND)
-    step = step_of(checkout)
+    step = find_step(checkout)
 
     flow.send_signal(number)
 
     flow.wait(LIMIT)
     wait_until(lambda: is_gone(step), "the step ends")
     assert (checkout / "saved").read_text() == "checkpoint"
-    assert states(client, latest_run(client).id) == ("Crashed", ["Crashed"])
+    assert read_states(client, find_latest_run(client).id) == ("Crashed", ["Crashed"])
 
 
 def test_a_cancelled_run_ends_its_step_and_is_called_cancelled(checkout, start, client, prefect):
     start("-m", "flows")
     run = request_run(client, checkout)
-    step = step_of(checkout)
+    step = find_step(checkout)
 
     prefect("flow-run", "cancel", str(run))
 
     wait_until(lambda: is_gone(step), "the step ends")
     assert (checkout / "saved").read_text() == "checkpoint"
-    assert states(client, run) == ("Cancelled", ["Crashed"])
+    assert read_states(client, run) == ("Cancelled", ["Crashed"])
 
 
 def test_a_flow_killed_under_the_server_takes_its_step_along(checkout, start, client):
     start("-m", "flows")
     run = request_run(client, checkout)
-    step = step_of(checkout)
+    step = find_step(checkout)
     flow = next(
         parent for parent in step.parents() if "prefect.engine" in parent.cmdline() or "full" in parent.name()
     )
@@ -92,39 +92,39 @@ def test_a_flow_killed_under_the_server_takes_its_step_along(checkout, start, cl
     flow.kill()
 
     wait_until(lambda: is_gone(step), "the step ends")
-    assert states(client, run) == ("Crashed", ["Crashed"])
+    assert read_states(client, run) == ("Crashed", ["Crashed"])
 
 
 def test_the_first_ctrl_c_says_what_happens_and_ends_everything(checkout, start, client):
     server = start("-m", "flows")
     run = request_run(client, checkout)
-    step = step_of(checkout)
+    step = find_step(checkout)
 
     os.killpg(server.pid, signal.SIGINT)  # as a terminal does
 
     assert server.wait(LIMIT) == 130
     assert "Stopping: runs in progress are cancelled" in (checkout / "log.txt").read_text()
     assert is_gone(step)
-    flow_state, (task_state,) = states(client, run)
+    flow_state, (task_state,) = read_states(client, run)
     assert {flow_state, task_state} <= {"Cancelled", "Crashed"}
 
 
 def test_a_killed_server_takes_its_runs_along(checkout, start, client):
     server = start("-m", "flows")
     run = request_run(client, checkout)
-    step = step_of(checkout)
+    step = find_step(checkout)
 
     server.kill()
 
     wait_until(lambda: is_gone(step), "the step ends")
-    assert states(client, run) == ("Crashed", ["Crashed"])
+    assert read_states(client, run) == ("Crashed", ["Crashed"])
 
 
 def test_a_second_ctrl_c_kills_a_step_that_does_not_end(checkout, start, client):
     (checkout / "stubborn").touch()
     server = start("-m", "flows")
     run = request_run(client, checkout)
-    step = step_of(checkout)
+    step = find_step(checkout)
     os.killpg(server.pid, signal.SIGINT)
     wait_until(lambda: "Stopping" in (checkout / "log.txt").read_text(), "the first one is answered")
 
@@ -133,7 +133,7 @@ def test_a_second_ctrl_c_kills_a_step_that_does_not_end(checkout, start, client)
     assert server.wait(LIMIT) == 130
     assert "Killing the runs in progress" in (checkout / "log.txt").read_text()
     wait_until(lambda: is_gone(step), "the step ends")
-    flow_state, (task_state,) = states(client, run)
+    flow_state, (task_state,) = read_states(client, run)
     assert {flow_state, task_state} <= {"Cancelled", "Crashed"}
 
 
@@ -145,11 +145,11 @@ def test_a_worker_that_is_stopped_takes_its_runs_along(checkout, start, client, 
     prefect("--no-prompt", "deploy", "--all")
     deployment = client.read_deployment_by_name("cotpd/full")
     run = client.create_flow_run_from_deployment(deployment.id).id
-    step = step_of(checkout)
+    step = find_step(checkout)
 
     worker.terminate()
 
     worker.wait(LIMIT)
     wait_until(lambda: is_gone(step), "the step ends")
-    assert states(client, run) == ("Crashed", ["Crashed"])
+    assert read_states(client, run) == ("Crashed", ["Crashed"])
     client.delete_deployment(deployment.id)

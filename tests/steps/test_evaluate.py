@@ -37,7 +37,7 @@ def save(encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return write
 
 
-def rows() -> list[tuple[str, str]]:
+def list_systems() -> list[tuple[str, str]]:
     return [(system.row, system.view) for system in load_systems(Workspace())]
 
 
@@ -45,7 +45,8 @@ def test_a_student_trained_in_both_views_is_its_own_knowledge_view(save):
     save(WORKSPACE.baseline, "text")
     save(WORKSPACE.student, "prompt", "knowledge")
     save(WORKSPACE.locate_teacher(0), "knowledge")
-    assert rows() == [("baseline", "text"), ("student", "prompt"), ("knowledge", "knowledge")]
+
+    assert list_systems() == [("baseline", "text"), ("student", "prompt"), ("knowledge", "knowledge")]
     assert load_systems(Workspace())[2].model.views == ("prompt", "knowledge")
 
 
@@ -55,14 +56,16 @@ def test_a_student_of_a_frozen_teacher_is_read_in_its_own_view_and_the_teacher_w
     save(WORKSPACE.student, view)
     save(WORKSPACE.locate_teacher(0), "knowledge")
     save(WORKSPACE.locate_teacher(1), "knowledge")
-    assert rows() == [("baseline", "text"), ("student", view), ("knowledge", "knowledge")]
+
+    assert list_systems() == [("baseline", "text"), ("student", view), ("knowledge", "knowledge")]
     assert load_systems(Workspace())[2].model.views == ("knowledge",)
 
 
-def test_without_a_teacher_the_knowledge_view_is_left_out_and_it_is_said(save, capsys):
+def test_without_a_teacher_the_knowledge_view_is_left_out_and_the_user_is_told(save, capsys):
     save(WORKSPACE.baseline, "text")
     save(WORKSPACE.student, "prompt")
-    assert rows() == [("baseline", "text"), ("student", "prompt")]
+
+    assert list_systems() == [("baseline", "text"), ("student", "prompt")]
     assert "knowledge view is not scored" in capsys.readouterr().err
 
 
@@ -76,8 +79,8 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_table(
         WORKSPACE.validated / "captions.jsonl", [Caption(id="p0", image="a", caption="a tower", backend="tags")]
     )
-    said = [Knowledge(id=post.id, kind=Kind.NOUN, text="<b>acme</b> is a firm") for post in posts]
-    write_table(WORKSPACE.validated / "knowledge.jsonl", said)
+    knowledge = [Knowledge(id=post.id, kind=Kind.NOUN, text="<b>acme</b> is a firm") for post in posts]
+    write_table(WORKSPACE.validated / "knowledge.jsonl", knowledge)
     write_table(WORKSPACE.augmented / "augmented.jsonl", [])
     write_json(WORKSPACE.augmented / "counts.json", {})
     for folder in (WORKSPACE.prepared, WORKSPACE.validated, WORKSPACE.augmented):
@@ -90,7 +93,9 @@ def test_the_step_scores_what_is_there_and_explains_some_predictions(save, table
     save(WORKSPACE.student, "prompt")
     if teacher:
         save(WORKSPACE.locate_teacher(0), "knowledge")
+
     run(Params())
+
     metrics = json.loads(WORKSPACE.metrics.read_text("utf-8"))
     assert list(metrics) == ["test"]  # there is no valid split
     assert ("knowledge" in metrics["test"]) == teacher

@@ -37,10 +37,10 @@ sys.exit(subprocess.run([sys.executable, "-c", sys.argv[1]]).returncode)
 """
 
 
-def wait_until(condition, what):
+def wait_until(condition, description):
     deadline = time.monotonic() + LIMIT
     while not condition():
-        assert time.monotonic() < deadline, f"waited too long: {what}"
+        assert time.monotonic() < deadline, f"waited too long: {description}"
         time.sleep(0.05)
 
 
@@ -51,18 +51,20 @@ def is_running(number):
         return False
 
 
-def numbers(folder):
+def read_numbers(folder):
     wait_until((folder / "numbers").exists, "the step has begun")
     return [int(number) for number in (folder / "numbers").read_text().split()]
 
 
-def command(step=STEP):
+def build_command(step=STEP):
     """A guard over a parent that runs a step, as DVC does."""
     return [sys.executable, guard.__file__, sys.executable, "-c", SHELL, step]
 
 
 def start(folder, step=STEP):
-    return subprocess.Popen(command(step), cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        build_command(step), cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
 
 def finish(process):
@@ -81,7 +83,7 @@ def test_output_and_exit_status_are_those_of_the_command(tmp_path):
 
 def test_a_closed_pipe_ends_every_process_of_the_step_after_its_last_words(tmp_path):
     process = start(tmp_path)
-    step, child = numbers(tmp_path)
+    step, child = read_numbers(tmp_path)
 
     output = finish(process)
 
@@ -93,12 +95,12 @@ def test_a_closed_pipe_ends_every_process_of_the_step_after_its_last_words(tmp_p
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_an_owner_that_is_killed_takes_its_step_along(tmp_path, number):
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, *command()], cwd=tmp_path, stdout=subprocess.PIPE)
-    step, child = numbers(tmp_path)
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, *build_command()], cwd=tmp_path, stdout=subprocess.PIPE)
+    step, child = read_numbers(tmp_path)
 
     owner.send_signal(number)
     owner.wait(LIMIT)
-    owner.stdout.close()  # nobody reads any more, and the step still has something to print
+    owner.stdout.close()  # the reader is gone, and the step still prints its last words
 
     wait_until(lambda: not is_running(step) and not is_running(child), "the step ends")
     assert (tmp_path / "saved").read_text() == "checkpoint"
@@ -122,7 +124,7 @@ def test_a_step_that_ignores_signals_is_killed_when_its_time_is_over(tmp_path):
     wait_until(
         lambda: (tmp_path / "numbers").exists() and (tmp_path / "numbers").read_text(), "the step has begun"
     )
-    (stubborn,) = numbers(tmp_path)
+    (stubborn,) = read_numbers(tmp_path)
 
     finish(process)
 
@@ -136,7 +138,7 @@ def test_what_a_finished_step_left_in_the_background_ends_with_it(tmp_path):
     )
     process = start(tmp_path, step)
     process.wait(LIMIT)
-    (child,) = numbers(tmp_path)
+    (child,) = read_numbers(tmp_path)
 
     assert process.returncode == 0
     assert not is_running(child)
@@ -149,7 +151,7 @@ def test_a_worker_in_a_session_of_its_own_ends_too(tmp_path):
         "pathlib.Path('part').write_text(str(worker.pid)); pathlib.Path('part').rename('numbers'); time.sleep(300)"
     )
     process = start(tmp_path, step)
-    (worker,) = numbers(tmp_path)
+    (worker,) = read_numbers(tmp_path)
 
     finish(process)
 
@@ -159,7 +161,7 @@ def test_a_worker_in_a_session_of_its_own_ends_too(tmp_path):
 def test_the_first_line_names_the_group_for_an_owner_whose_guard_is_killed(tmp_path):
     process = start(tmp_path)
     group = int(process.stdout.readline())
-    step, child = numbers(tmp_path)
+    step, child = read_numbers(tmp_path)
     process.kill()
     process.wait(LIMIT)
 

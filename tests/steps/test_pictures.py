@@ -95,8 +95,8 @@ def test_dvc_notices_a_picture_that_was_replaced_behind_the_link_that_the_parame
     def run_dvc(*arguments: str) -> str:
         command = [sys.executable, "-m", "dvc", *arguments]
         environment["PATH"] = path
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
-        return done.stdout
+        process = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+        return process.stdout
 
     run_dvc("init", "--no-scm", "--quiet")
     run_dvc("repro", "prepare")
@@ -115,7 +115,9 @@ def test_prepare_says_how_many_pictures_are_missing_and_where_it_looked(
     params: Callable[..., Params], posts: Callable[[int], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = posts(4)
+
     prepare.run(params(path=str(folder)))
+
     shown = capsys.readouterr().err
     assert "4 of 4 pictures are not at hand" in shown
     assert str(folder / "images") in shown

@@ -17,7 +17,7 @@ from steps.graph import read_graph
 
 
 def test_a_python_without_the_packages_says_which_environment_to_activate(root: Path) -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-S", "-m", "steps.prepare"],
         cwd=root,
         capture_output=True,
@@ -25,13 +25,14 @@ def test_a_python_without_the_packages_says_which_environment_to_activate(root: 
         check=False,
         timeout=120,
     )
-    assert done.returncode == 1
-    assert "source .venv/bin/activate" in done.stderr
-    assert "Traceback" not in done.stderr
+
+    assert process.returncode == 1
+    assert "source .venv/bin/activate" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 @pytest.mark.parametrize(
-    ("raised", "status", "says"),
+    ("error", "status", "message"),
     [
         (DataError("bad row", "Mend it."), 1, "Mend it."),
         (DataError("bad row \ud83d", "Mend it."), 1, "bad row ?"),
@@ -41,21 +42,21 @@ def test_a_python_without_the_packages_says_which_environment_to_activate(root: 
     ],
 )
 def test_a_step_ends_without_a_traceback(
-    raised: BaseException,
+    error: BaseException,
     status: int,
-    says: str,
+    message: str,
     root: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def step(params: Params) -> None:
-        raise raised
+    def run_step(params: Params) -> None:
+        raise error
 
     monkeypatch.chdir(root)
     with pytest.raises(SystemExit) as ended:
-        main(step)
+        main(run_step)
     assert ended.value.code == status
-    assert says in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_prepare_leaves_no_split_of_another_data_set_behind(
@@ -66,7 +67,9 @@ def test_prepare_leaves_no_split_of_another_data_set_behind(
     stale.parent.mkdir(parents=True)
     stale.write_text("{}\n")
     params = load_params(root / "params.yaml")
+
     prepare.run(params.model_copy(update={"data": params.data.model_copy(update={"path": str(root / "sample")})}))
+
     assert not stale.exists()
     assert {"train.jsonl", "valid.jsonl", "test.jsonl"} <= {path.name for path in stale.parent.iterdir()}
 

@@ -13,6 +13,7 @@ def test_a_teacher_that_cannot_be_had_is_told_before_any_is_trained(tmp_path, mo
     write_json(tmp_path / "data/prepared/summary.json", {"types": ["PER", "LOC"]})
     (tmp_path / "empty").mkdir()
     taught = {"distil": {"way": "frozen"}, "teach": {"others": [{"encoder": "empty"}]}}
+
     with pytest.raises(ModelError, match=r"encoder empty: .*\n?.*cotpd models list"):
         teach.run(Params.model_validate(taught))
     assert not list((tmp_path / "models/teachers").glob("*/"))
