@@ -4,11 +4,11 @@ Each section is the configuration of one package, in its params.py; this module 
 Nothing below cotpd.pipeline imports it: a package is given its own section.
 """
 
-import difflib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self, get_args, get_origin
+from typing import Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from cotpd.augment.params import AugmentParams
 from cotpd.data.params import DataParams
@@ -19,14 +19,11 @@ from cotpd.expectations.params import ValidateParams
 from cotpd.images.params import CaptionParams
 from cotpd.knowledge.params import AskParams
 from cotpd.llm.params import LlmParams
-from cotpd.outputs import find_path_in_outputs
+from cotpd.outputs import UserPath, find_path_in_outputs
+from cotpd.parameter_file import read_parameters
 from cotpd.registry.params import RegisterParams
 from cotpd.section import Section
 from cotpd.student.params import BaselineParams, DistilParams, StudentParams, TeachParams, TrainParams
-from cotpd.yaml_files import KeyPath, read_yaml
-
-SHOWN = 200  # characters of a value that is refused
-_SECRET_KEYS = {"api_key_env", "headers_env"}  # where a key may have been pasted instead of its variable's name
 
 
 class Params(Section):
@@ -86,45 +83,25 @@ def load_params(path: Path | str = "params.yaml") -> Params:
             where the pipeline deletes its own.
     """
     path = Path(path)
-    value, lines = read_yaml(path)
-    values = {} if value is None else value
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: holds {type(values).__name__}, not sections", "See params.yaml's comments.")
-    try:
-        params = Params.model_validate(values)
-    except ValidationError as error:
-        raise _explain(path, error, lines) from None
-    if misplaced := find_path_in_outputs(params, path.parent):
+    params, lines = read_parameters(path, Params)
+    if misplaced := find_path_in_outputs(_iterate_paths(params), path.parent):
         key, problem = misplaced
         line = lines.get(tuple(key.split(".")), 0)
         raise ConfigError(f"{path}:{line}: {key}: {problem}", "Move it to a folder of its own, and name that.")
     return params
 
 
-def _explain(path: Path, error: ValidationError, lines: dict[KeyPath, int]) -> ConfigError:
-    problems = []
-    for one in error.errors():
-        keys = tuple(str(part) for part in one["loc"])
-        line = next((lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in lines), 0)
-        where = f"{path}:{line}: {'.'.join(keys)}"
-        if one["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(keys[-1], _known(keys[:-1]), 1)
-            problems.append(
-                f"{where}: there is no such parameter" + (f"; did you mean {near[0]}?" if near else "")
-            )
-        else:
-            problems.append(
-                f"{where}: {one['msg']}"
-                + f" (found {repr(one['input'])[:SHOWN]})" * (not _SECRET_KEYS & set(keys))
-            )
-    return ConfigError("\n".join(problems), "Every parameter is explained in params.yaml.")
+def _iterate_paths(params: Params) -> Iterator[UserPath]:
+    """Yield each parameter that names a file or folder on this machine."""
+    if params.data.path:  # no data set is named by default
+        yield UserPath("data.path", params.data.path, True)
+        yield UserPath("data.pictures", str(Path(params.data.path) / params.data.pictures), True)
+        for number, source in enumerate(params.data.unlabelled):
+            path = str(Path(params.data.path) / source.path)
+            yield UserPath(f"data.unlabelled.{number}.path", path, True)
 
-
-def _known(keys: tuple[str, ...]) -> list[str]:
-    section: Any = Params
-    for key in keys:
-        if not key.isdigit():  # which item of a list it is makes no difference
-            fields = {field.alias or name: field for name, field in section.model_fields.items()}
-            section = fields[key].annotation
-            section = get_args(section)[0] if get_origin(section) is tuple else section
-    return [field.alias or name for name, field in section.model_fields.items()]
+    stores = {"llm.ledger": params.llm.ledger, "register.tracking_uri": params.register_.tracking_uri}
+    for key, value in stores.items():
+        path = value.removeprefix("sqlite:///")
+        if "://" not in path:
+            yield UserPath(key, path, False)

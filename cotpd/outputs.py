@@ -1,15 +1,10 @@
 """The outputs that dvc.yaml declares. DVC and the steps delete them unasked, so no other files may lie there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import yaml
-
-if TYPE_CHECKING:
-    from cotpd.config import Params
-
-_SQLITE = "sqlite:///"
 
 
 def read_outputs(root: Path) -> list[Path]:
@@ -25,14 +20,28 @@ def read_outputs(root: Path) -> list[Path]:
         return []  # DVC names what is wrong with its file
 
 
-def find_path_in_outputs(params: "Params", root: Path) -> tuple[str, str] | None:
+class UserPath(NamedTuple):
+    """A parameter that names a file or folder of the user's.
+
+    Attributes:
+        key: The parameter's key, such as data.path.
+        path: Its value, counted from the project's folder.
+        is_read_whole: Whether the pipeline reads everything below it.
+    """
+
+    key: str
+    path: str
+    is_read_whole: bool
+
+
+def find_path_in_outputs(paths: Iterable[UserPath], root: Path) -> tuple[str, str] | None:
     """Find a parameter that puts posts, the ledger or the registry where the pipeline deletes files.
 
     Returns:
         Its key and the problem; None if there is no such parameter.
     """
     outputs = {output: _resolve(root / output) for output in read_outputs(root)}
-    for key, value, is_read_whole in _iterate_paths(params):
+    for key, value, is_read_whole in paths:
         path = _resolve(root / value)
         for output, output_path in outputs.items():
             if path.is_relative_to(output_path):
@@ -47,17 +56,3 @@ def _resolve(path: Path) -> Path:
         return path.resolve()
     except (OSError, ValueError):  # no valid path; the reader of the data set or the ledger explains it
         return path
-
-
-def _iterate_paths(params: "Params") -> Iterator[tuple[str, str, bool]]:
-    """Yield key and value of each parameter that is a path, and whether the pipeline reads every file below it."""
-    if params.data.path:  # no data set is named by default
-        yield "data.path", params.data.path, True
-        yield "data.pictures", str(Path(params.data.path) / params.data.pictures), True
-        for number, source in enumerate(params.data.unlabelled):
-            yield f"data.unlabelled.{number}.path", str(Path(params.data.path) / source.path), True
-    stores = {"llm.ledger": params.llm.ledger, "register.tracking_uri": params.register_.tracking_uri}
-    for key, value in stores.items():
-        path = value.removeprefix(_SQLITE)
-        if "://" not in path:
-            yield key, path, False

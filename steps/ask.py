@@ -5,7 +5,7 @@ from itertools import chain
 from cotpd.config import Params
 from cotpd.data.tables import write_table
 from cotpd.errors import LlmError
-from cotpd.images.picture_encoder import sight
+from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.questions import build_questions, find_missing_knowledge
 from cotpd.llm.ask import answers, ask, build_dataset_answer
 from cotpd.pipeline.workspace import Workspace
@@ -18,7 +18,7 @@ def run(params: Params) -> None:
     Raises:
         LlmError: More than ``ask.max_failed_share`` of the requests were not answered.
     """
-    workspace, see = Workspace(), sight(params)
+    workspace, see = Workspace(), build_picture_encoder(params.data, params.llm)
     posts = workspace.read_all_posts()
     captions = {row.id: row.caption for row in workspace.read_unchecked_captions()}
     brought = [

@@ -6,8 +6,8 @@ from cotpd.config import Params
 from cotpd.data.records import SPLITS
 from cotpd.data.tables import write_json
 from cotpd.evaluation.results_table import read_metrics
+from cotpd.pipeline.registration import register_student
 from cotpd.pipeline.workspace import Workspace
-from cotpd.registry.pack import register
 from cotpd.registry.reuse import MADE_FROM, digest_inputs, reuse_version
 from steps.common import main, say
 
@@ -26,16 +26,17 @@ def run(params: Params) -> None:
         workspace.augmented / "augmented.jsonl",
     ]
     tables = [table for table in candidates if table.is_file()]
-    made_from = digest_inputs(params, [workspace.student, workspace.evaluation, *tables])
+    made_from = digest_inputs(params.task, params.register_, [workspace.student, workspace.evaluation, *tables])
 
-    registered = reuse_version(params, made_from) or register(
+    registered = reuse_version(params.registered_name, made_from, params.register_)
+    registered = registered or register_student(
         params,
         workspace.student,
         read_metrics(workspace.scores),
         evaluation=workspace.evaluation,
         trained=[workspace.student, workspace.baseline, *workspace.list_teachers()],
         tables=tables,
-        extra_tags={MADE_FROM: made_from},
+        tags={MADE_FROM: made_from},
     )
     write_json(workspace.registered, asdict(registered))
     say(f"register: {registered.name} version {registered.version} is {registered.alias}: {registered.uri}")

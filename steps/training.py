@@ -5,7 +5,7 @@ from pathlib import Path
 from cotpd.config import Params
 from cotpd.pipeline.training_examples import read_label_names
 from cotpd.pipeline.workspace import Workspace
-from cotpd.student.curves import Curves
+from cotpd.registry.training_curves import TrainingCurves
 from cotpd.student.examples import Example
 from cotpd.student.objectives import Objective
 from cotpd.student.params import TrainParams
@@ -49,5 +49,5 @@ def train_model(
         seed=params.seed,
         out=out,
         start=start,
-        curves=Curves(params.register_, out.name, {"student": params.student, "run": run}),
+        curves=TrainingCurves(params.register_, out.name, {"student": params.student, "run": run}),
     )

@@ -6,7 +6,7 @@ from cotpd.data.tables import write_table
 from cotpd.errors import ValidationError
 from cotpd.expectations import validate_captions
 from cotpd.expectations.docs import build_docs, make_context
-from cotpd.images.picture_encoder import sight
+from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.retry import validate_with_retries
 from cotpd.pipeline.workspace import Workspace
 from cotpd.storage import report_full_disk
@@ -35,7 +35,7 @@ def run(params: Params) -> None:
             params=params.validate_,
             ask_params=params.ask,
             llm=params.llm,
-            encode_picture=sight(params),
+            encode_picture=build_picture_encoder(params.data, params.llm),
             context=context,
         )
     except ValidationError as error:

@@ -16,7 +16,7 @@ from cotpd.errors import ConfigError
 from cotpd.escaping import make_printable_line
 from cotpd.registry.agreement import find_disagreement
 from cotpd.registry.model_address import find_student_folder
-from cotpd.student.prediction_input import Asked, answer, read_row
+from cotpd.student.prediction_input import PredictionInput, predict_inputs, read_input
 from cotpd.student.tasks import find_task
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def predict(
     student, console = Student.from_pretrained(folder, device), build_console()
     task = student.labels.task
     refuse_pair_for_entities(task, head, tail)
-    inputs = ((post, read_row(task, post.row, post.where)) for post in posts)
+    inputs = ((post, read_input(task, post.row, post.where)) for post in posts)
     for batch in collect_batches(inputs, batch_size * LOOK_AHEAD):
-        predictions = answer(student, [row for _, row in batch], batch_size)
+        predictions = predict_inputs(student, [row for _, row in batch], batch_size)
         for (post, row), prediction in zip(batch, predictions, strict=True):
             if as_json:
                 show_row(post.row | prediction, post.where)
@@ -125,7 +125,7 @@ def _fill_queue(rows: Iterable[T], arrived: "queue.Queue[T | BaseException | Non
         arrived.put(error)
 
 
-def mark_prediction(row: Asked, prediction: Row) -> Text:
+def mark_prediction(row: PredictionInput, prediction: Row) -> Text:
     """Format a prediction for the terminal: ``[mention TYPE 0.98]`` in the text, or the relation behind it."""
     text = make_printable(row.text)  # one mark for each control character: offsets still hold
     line, position = Text(), 0

@@ -8,10 +8,10 @@ from rich.table import Table
 
 from cotpd.cli.output import build_console, show
 from cotpd.config import load_params
-from cotpd.registry.aliases import promote, rollback
+from cotpd.registry.aliases import promote, roll_back
 from cotpd.registry.relocation import repair_paths
-from cotpd.registry.tracking_store import connect, database
-from cotpd.registry.versions import versions
+from cotpd.registry.tracking_store import connect, find_database
+from cotpd.registry.versions import list_versions
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,13 +23,13 @@ Name = Annotated[str | None, typer.Option(help="Registered name; null takes the 
 
 
 @app.command("list")
-def list_versions(name: Name = None) -> None:
+def show_versions(name: Name = None) -> None:
     """List the versions, the oldest first, with their aliases and scores.
 
     Example: cotpd registry list
     """
     client, name = _open_registry(name)
-    listed = versions(client, name)
+    listed = list_versions(client, name)
     scores = sorted({tag for version in listed for tag in version.tags if tag.startswith(("f1.", "gain."))})
     table = Table("version", "aliases", *scores, "commit", title=name, title_justify="left")
     for version in listed:
@@ -62,7 +62,7 @@ def rollback_version(name: Name = None) -> None:
     Example: cotpd registry rollback
     """
     client, name = _open_registry(name, writes=True)
-    champion, former = rollback(client, name)
+    champion, former = roll_back(client, name)
     show(f"models:/{name}@champion is version {champion.number} again, instead of {former.number}")
 
 
@@ -80,5 +80,5 @@ def _open_registry(name: str | None, *, writes: bool = False) -> tuple["MlflowCl
     params = load_params()
     client = connect(params.register_, Path())
     if writes:
-        repair_paths(database(client.tracking_uri))
+        repair_paths(find_database(client.tracking_uri))
     return client, name or params.registered_name

@@ -1,1 +1,1 @@
-"""Pictures into words: one captioner a module; cotpd.images.backends makes the one that the parameters name."""
+"""Pictures into words: one captioner a module; captioner_backends makes the one that the parameters name."""

@@ -1,4 +1,4 @@
-"""What every captioner is, and what those that look at pictures share.
+"""The interface of every captioner, and the part that captioners of pictures share.
 
 A picture that several posts show is read and described once. Descriptions are made a batch at a time, so that
 memory holds one batch of decoded pictures whatever the size of the data set.
@@ -25,19 +25,19 @@ from cotpd.progress import Progress
 
 @dataclass(frozen=True)
 class Description:
-    """A picture in words, or why there are none."""
+    """The caption of a picture, or the reason for having none."""
 
     caption: str | None
     problem: str = ""
 
 
 class Captioner(Protocol):
-    """Puts the pictures of posts into words."""
+    """Gives posts their captions."""
 
     backend: str
 
     def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:
-        """One record a post, in their order; ``folder`` is where the posts' pictures lie.
+        """Return one record a post, in their order; ``folder`` is where the posts' pictures lie.
 
         A picture that cannot be read or described gives a record without a caption, whose ``problem`` says why.
         """
@@ -45,7 +45,7 @@ class Captioner(Protocol):
 
 
 def tidy_caption(text: str) -> tuple[str | None, str]:
-    """A caption on one line, without reasoning and control tokens around it; None, and why, if nothing is left."""
+    """Return a caption on one line, without reasoning and control tokens; None and why if nothing is left."""
     cleaned = clean_answer(text)
     caption = " ".join(cleaned.text.split())
     if caption or not text.strip():
@@ -61,15 +61,15 @@ class PictureCaptioner(ABC):
 
     @abstractmethod
     def describe(self, pictures: Sequence[Picture]) -> list[Description]:
-        """Describe each picture, in their order. At most ``batch_size`` pictures at a time."""
+        """Describe at most ``batch_size`` pictures, in their order."""
 
     def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:
         """See :class:`Captioner`."""
         names = list(dict.fromkeys(post.image for post in posts if post.image))
         descriptions = self._describe_all(names, folder)
-        return [self._record(post, descriptions) for post in posts]
+        return [self._build_record(post, descriptions) for post in posts]
 
-    def _record(self, post: Post, descriptions: dict[str, Description]) -> Caption:
+    def _build_record(self, post: Post, descriptions: dict[str, Description]) -> Caption:
         description = descriptions[post.image] if post.image else Description(None)
         caption, problem = tidy_caption(description.caption or "")
         return Caption(
@@ -98,8 +98,8 @@ class PictureCaptioner(ABC):
             except UnreadableError as error:
                 descriptions[name] = Description(None, str(error))
         if pictures:  # a data set without pictures at hand never loads a model
-            described = self._describe_batch(pictures)
-            descriptions |= {picture.name: one for picture, one in zip(pictures, described, strict=True)}
+            batch = self._describe_batch(pictures)
+            descriptions |= {picture.name: text for picture, text in zip(pictures, batch, strict=True)}
         return descriptions
 
     def _describe_batch(self, pictures: list[Picture]) -> list[Description]:
@@ -110,7 +110,7 @@ class PictureCaptioner(ABC):
         """
         try:
             return self.describe(pictures)
-        except Exception as error:  # networks meet odd pictures, and a lack of memory, with whatever comes to hand
+        except Exception as error:  # a network may raise anything at an odd picture, or for lack of memory
             if len(pictures) > 1:
                 return [self._describe_batch([picture])[0] for picture in pictures]
             if self._fault is not None:
@@ -131,6 +131,6 @@ class PictureCaptioner(ABC):
 
 
 def explain_failure(error: Exception) -> str:
-    """The first line of what a captioner raised about a picture, and a remedy."""
+    """Return the first line of an error that a captioner raised about a picture, and a remedy."""
     problem = error.problem if isinstance(error, CotpdError) else str(error) or type(error).__name__
     return f"cannot be described ({problem.strip().splitlines()[0]}): replace the picture"

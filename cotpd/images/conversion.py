@@ -24,12 +24,10 @@ def convert_picture(opened: Image.Image) -> Image.Image:
     where they leave the usual ranges.
     """
     orientation = opened.getexif().get(_ORIENTATION)
-    factor = _reduction(opened)
+    factor = _choose_reduction(opened)
     if factor > 1:
-        opened.draft(
-            opened.mode, (opened.width // factor, opened.height // factor)
-        )  # JPEG decodes smaller at once
-        factor = _reduction(opened)
+        opened.draft(opened.mode, (opened.width // factor, opened.height // factor))  # JPEG then decodes smaller
+        factor = _choose_reduction(opened)
     opened.load()
 
     flatten = _choose_flattening(opened)
@@ -38,26 +36,28 @@ def convert_picture(opened: Image.Image) -> Image.Image:
         image.paste(flatten(strip).reduce(factor), (0, top // factor))
 
     if not opened.has_transparency_data and "comment" in opened.info:
-        # It is saved along when the picture is sent to a model: without it, a picture whose answer was paid for
-        # before strips were cut would be another question.
+        # Saving the picture for a request writes the comment too. Without it the request's bytes would change, and
+        # an answer that an earlier release paid for would be bought again.
         image.info["comment"] = opened.info["comment"]
     if orientation is not None:
         image.getexif()[_ORIENTATION] = orientation
     return ImageOps.exif_transpose(image)
 
 
-def _reduction(image: Image.Image) -> int:
+def _choose_reduction(image: Image.Image) -> int:
+    """Return the factor by which each side is divided to come below FULL_PIXELS."""
     return max(1, math.ceil(math.sqrt(image.width * image.height / FULL_PIXELS)))
 
 
 def _cut_strips(image: Image.Image, factor: int) -> Iterator[tuple[int, Image.Image]]:
-    """Strips of whole blocks of ``factor`` rows, each with its first row."""
+    """Yield strips of a multiple of ``factor`` rows, each with the number of its first row."""
     rows = factor * max(1, _STRIP_PIXELS // (image.width * factor))
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
 def _choose_flattening(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """Return the function that turns a strip of this picture into RGB."""
     if image.mode in _DEEP or image.mode.startswith("I;16"):
         low, high = _find_range(image)
         return lambda strip: _flatten_deep(strip, low, high)
@@ -70,7 +70,7 @@ def _flatten_transparent(strip: Image.Image) -> Image.Image:
 
 
 def _flatten_deep(strip: Image.Image, low: float, high: float) -> Image.Image:
-    """Scale values to 8 bits, ``low`` being black and ``high`` white; what is no number is black."""
+    """Scale values to 8 bits, ``low`` being black and ``high`` white; NaN is black."""
     values = np.nan_to_num(np.asarray(strip, np.float32), nan=low, posinf=high, neginf=low)
     grey = ((values.clip(low, high) - low) * (255 / (high - low))).round().astype(np.uint8)
     if "transparency" in strip.info:  # one grey value of a 16-bit PNG
@@ -79,7 +79,10 @@ def _flatten_deep(strip: Image.Image, low: float, high: float) -> Image.Image:
 
 
 def _find_range(image: Image.Image) -> tuple[float, float]:
-    """The values that stand for black and white: the usual range that holds all values, else their own."""
+    """Return the values for black and white: the smallest usual range of the mode that holds all values.
+
+    Where none does, the lowest and the highest value of the picture.
+    """
     if image.mode.startswith("I;16"):
         return 0, 65535
     low, high = math.inf, -math.inf
@@ -88,7 +91,7 @@ def _find_range(image: Image.Image) -> tuple[float, float]:
         values = values[np.isfinite(values)]
         if values.size:
             low, high = min(low, float(values.min())), max(high, float(values.max()))
-    usual = (255, 65535) if image.mode == "I" else (1, 255)
-    if low < 0 or high > usual[-1]:
+    usual_whites = (255, 65535) if image.mode == "I" else (1, 255)
+    if low < 0 or high > usual_whites[-1]:
         return (low, high) if high > low else (low - 1, low)  # a picture of one value is white
-    return 0, next((white for white in usual if high <= white), usual[-1])
+    return 0, next((white for white in usual_whites if high <= white), usual_whites[-1])

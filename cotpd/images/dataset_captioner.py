@@ -1,4 +1,4 @@
-"""Captions without looking at a picture: those that came with the posts, or none."""
+"""Captions that need no picture: the ones that came with the posts, or none."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from cotpd.images.captioner import tidy_caption
 
 
 class DatasetCaptioner:
-    """Hands on the captions that the data set brought along."""
+    """Gives each post the caption that came with it."""
 
     backend = "dataset"
 
-    def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:
-        """One record a post; that a post brought no caption is no problem."""
-        return [self._record(post) for post in posts]
+    def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:  # noqa: ARG002  of the protocol
+        """Return one record a post; a post without a caption of its own is no problem."""
+        return [self._build_record(post) for post in posts]
 
-    def _record(self, post: Post) -> Caption:
+    def _build_record(self, post: Post) -> Caption:
         caption, problem = tidy_caption(post.caption or "")
         if problem:
             problem = f"{post.id}: {problem}"
@@ -28,6 +28,6 @@ class NoCaptioner:
 
     backend = "none"
 
-    def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:
-        """One record a post, without a caption."""
+    def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:  # noqa: ARG002  of the protocol
+        """Return one record a post, without a caption."""
         return [Caption(id=post.id, image=post.image, caption=None, backend=self.backend) for post in posts]

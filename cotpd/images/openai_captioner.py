@@ -6,6 +6,7 @@ asking, which draws them as it needs them: limits count for the whole step, and 
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import Any
 
 from cotpd.completions import Stop, classify_stop, cut_at_last_sentence, is_broken_off
 from cotpd.data.picture_files import PictureFolder, UnreadableError
@@ -13,7 +14,7 @@ from cotpd.data.records import Answer, Kind
 from cotpd.errors import ConfigError
 from cotpd.images.captioner import Description, PictureCaptioner, explain_failure
 from cotpd.images.params import CaptionParams
-from cotpd.images.picture_encoder import data_url
+from cotpd.images.picture_encoder import encode_picture
 from cotpd.images.pictures import Picture, read_picture
 from cotpd.llm.ask import answers, ask
 from cotpd.llm.params import LlmParams
@@ -41,64 +42,73 @@ class OpenAICaptioner(PictureCaptioner):
     def __init__(self, params: CaptionParams, llm: LlmParams) -> None:
         if not params.model:
             raise ConfigError("caption.model: the openai backend needs a model", "Name one that sees pictures.")
-        at = params.base_url or llm.base_url
-        same = at.rstrip("/") == llm.base_url.rstrip("/")
-        key = llm.api_key_env if same else ""  # no server gets another's key
-        own = {"model": params.model, "base_url": at, "api_key_env": params.api_key_env or key}
-        for name in ("headers_env", "extra_body"):
-            given = getattr(params, name)
-            own[name] = given if given is not None else getattr(llm, name) if same else {}
-        self._llm = llm.model_copy(update=own)
+        self._llm = merge_connection(params, params.model, llm)
         self._max_tokens = params.max_tokens
 
     def describe(self, pictures: Sequence[Picture]) -> list[Description]:
-        """See :class:`PictureCaptioner`.
+        """Describe each picture in its order.
 
         Raises:
-            LlmError: Nothing answers, or the server refuses key, quota or model.
+            LlmError: No server answers, or the server refuses key, quota or model.
         """
-        descriptions = self._ask(map(self._request, pictures), len(pictures))
+        descriptions = self._ask(map(self._build_question, pictures), len(pictures))
         return [descriptions[picture.name] for picture in pictures]
 
     def _describe_all(self, names: list[str], folder: PictureFolder) -> dict[str, Description]:
         unreadable: dict[str, Description] = {}
-        requests = self._requests(names, folder, unreadable)
-        first = next(requests, None)  # a data set without pictures at hand needs neither ledger nor price
-        described = self._ask(chain([first], requests), len(names)) if first else {}
-        return described | unreadable
+        questions = self._build_questions(names, folder, unreadable)
+        first = next(questions, None)  # a data set without pictures at hand needs neither ledger nor price
+        descriptions = self._ask(chain([first], questions), len(names)) if first else {}
+        return descriptions | unreadable
 
-    def _requests(
+    def _build_questions(
         self, names: list[str], folder: PictureFolder, unreadable: dict[str, Description]
     ) -> Iterator[Question]:
-        """A request a picture; why one cannot be read or sent goes into ``unreadable``."""
+        """Yield a question a picture; a picture that cannot be read or sent goes into ``unreadable`` instead."""
         for name in names:
             try:
-                request = self._request(read_picture(folder, name))
+                question = self._build_question(read_picture(folder, name))
             except UnreadableError as error:
                 unreadable[name] = Description(None, str(error))
-            except Exception as error:  # an encoder's, or a lack of memory: costs this picture its caption
+            except Exception as error:  # of an encoder, or for lack of memory: costs this picture its caption
                 unreadable[name] = Description(None, f"{name}: {explain_failure(error)}")
             else:
-                yield request
+                yield question
 
-    def _ask(self, requests: Iterator[Question], total: int) -> dict[str, Description]:
-        asked = ask(requests, self._llm, total=total)
-        described = {answer.id: _read_caption(answer) for answer in answers(asked, self._llm)}
-        failures = asked.list_quarantined("caption")
-        return described | {row.id: Description(None, f"{row.id}: {row.reason}: {row.remedy}") for row in failures}
+    def _ask(self, questions: Iterator[Question], total: int) -> dict[str, Description]:
+        outcome = ask(questions, self._llm, total=total)
+        descriptions = {answer.id: _read_caption(answer) for answer in answers(outcome, self._llm)}
+        for row in outcome.list_quarantined("caption"):
+            descriptions[row.id] = Description(None, f"{row.id}: {row.reason}: {row.remedy}")
+        return descriptions
 
-    def _request(self, picture: Picture) -> Question:
+    def _build_question(self, picture: Picture) -> Question:
         content = [
             {"type": "text", "text": WORDING},
-            {"type": "image_url", "image_url": {"url": data_url(picture.image)}},
+            {"type": "image_url", "image_url": {"url": encode_picture(picture.image)}},
         ]
-        # A request must have a kind; of the six, this is the one about what a picture shows.
         messages = [{"role": "user", "content": content}]
+        # A question must have a kind; of the six, this is the one about a picture's content.
         return Question(picture.name, Kind.IMAGE, messages, None, self._max_tokens, "caption.max_tokens")
 
 
+def merge_connection(params: CaptionParams, model: str, llm: LlmParams) -> LlmParams:
+    """Return how to reach the vision model: the llm section with the address and model of the caption section.
+
+    Key, headers and extra body of llm stay with llm's address: no other server is sent a key that is not its own.
+    """
+    address = params.base_url or llm.base_url
+    is_same_server = address.rstrip("/") == llm.base_url.rstrip("/")
+    changes: dict[str, Any] = {"model": model, "base_url": address}
+    for name, nothing in (("api_key_env", ""), ("headers_env", {}), ("extra_body", {})):
+        value = getattr(params, name)
+        inherited = getattr(llm, name) if is_same_server else nothing
+        changes[name] = inherited if value is None else value
+    return llm.model_copy(update=changes)
+
+
 def _read_caption(answer: Answer) -> Description:
-    """The caption in an answer: of one that was cut off, what is whole of it."""
+    """Return the caption in an answer; of one that was cut off, its whole sentences."""
     stop = classify_stop(answer.finish_reason)
     if stop is Stop.WITHHELD:
         return Description(None, f"{answer.id}: the model would not describe it ({answer.finish_reason})")
@@ -106,6 +116,7 @@ def _read_caption(answer: Answer) -> Description:
         return Description(None, f"{answer.id}: {answer.problem}")
     if stop is Stop.WHOLE and not is_broken_off(answer.text):
         return Description(answer.text)
-    if whole := cut_at_last_sentence(" ".join(answer.text.split())):
-        return Description(whole)
+    sentences = cut_at_last_sentence(" ".join(answer.text.split()))
+    if sentences:
+        return Description(sentences)
     return Description(None, f"{answer.id}: cut before its first sentence was whole: raise caption.max_tokens")

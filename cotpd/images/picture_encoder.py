@@ -10,16 +10,17 @@ from pathlib import Path
 
 from PIL import Image
 
-from cotpd.config import Params
+from cotpd.data.params import DataParams
 from cotpd.data.picture_files import PictureFolder, UnreadableError
 from cotpd.data.records import Post
 from cotpd.images.pictures import read_picture
+from cotpd.llm.params import LlmParams
 
 SIDE = 768  # pixels
 
 
-class Sight:
-    """Looks at the pictures of posts.
+class PictureEncoder:
+    """Encodes the pictures of posts for a vision model.
 
     Args:
         folder: Where the posts' pictures lie.
@@ -29,22 +30,22 @@ class Sight:
         self._folder = folder
 
     def __call__(self, post: Post) -> str | None:
-        """The post's picture as a data URL; None where it has none or the file cannot be read."""
+        """Return the post's picture as a data URL; None where it has none or the file cannot be read."""
         if not post.image:
             return None
         try:
-            return data_url(read_picture(self._folder, post.image).image)
-        except UnreadableError:  # the caption step has named it already; the question then makes do with a caption
+            return encode_picture(read_picture(self._folder, post.image).image)
+        except UnreadableError:  # the caption step has reported it; the question then makes do with a caption
             return None
 
 
-def sight(params: Params) -> Sight | None:
-    """What looks at pictures for the questions; None where the model is not to be shown any (llm.vision)."""
-    return Sight(PictureFolder(Path(params.data.path), params.data.pictures)) if params.llm.vision else None
+def build_picture_encoder(data: DataParams, llm: LlmParams) -> PictureEncoder | None:
+    """Return an encoder of a data set's pictures; None where the LLM is not to be shown any (llm.vision)."""
+    return PictureEncoder(PictureFolder(Path(data.path), data.pictures)) if llm.vision else None
 
 
-def data_url(image: Image.Image) -> str:
-    """The picture as a JPEG of at most SIDE pixels, in a data URL; one picture always gives the same bytes."""
+def encode_picture(image: Image.Image) -> str:
+    """Return a picture as a data URL: a JPEG of at most SIDE pixels, for one picture always the same bytes."""
     small = image.copy()
     small.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()

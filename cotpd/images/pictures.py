@@ -1,4 +1,4 @@
-"""Reading picture files that anybody may have made: one that cannot be read is a reason, never a traceback.
+"""Reading picture files of any origin: one that cannot be read gives a reason, never a traceback.
 
 Nothing outside the data set's folder is opened, no format but FORMATS is tried, and nothing larger than
 MOST_PIXELS is decoded: a few kilobytes of PNG can claim to be gigabytes. The price: a gigapixel photo is refused.
@@ -35,22 +35,23 @@ def read_picture(folder: PictureFolder, name: str) -> Picture:
         name: Path below that folder.
 
     Raises:
-        UnreadableError: It lies elsewhere, is missing, empty, too large, or is no whole picture.
+        UnreadableError: It lies outside the folder, is missing, empty, too large, or is no whole picture.
     """
     path = folder.locate(name)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata; the size is checked below
+            warnings.simplefilter("ignore")  # about odd metadata; the size is checked below
             with Image.open(path, formats=FORMATS) as opened:
                 _refuse_large(name, opened)
                 return Picture(name, convert_picture(opened))
     except UnreadableError:
         raise
-    except Exception as error:  # decoders meet damage with whatever exception comes to hand
+    except Exception as error:  # a decoder may raise anything at a damaged file
         raise UnreadableError(f"{name}: {_explain(error)}") from None
 
 
 def _refuse_large(name: str, opened: Image.Image) -> None:
+    """Raise UnreadableError before the decoder takes more memory than a captioner may use."""
     most = MOST_PIXELS_OF.get(opened.format or "", MOST_PIXELS)
     if opened.width * opened.height > most:
         raise UnreadableError(f"{name}: more than {most // 10**6} million pixels: make it smaller")
@@ -59,6 +60,7 @@ def _refuse_large(name: str, opened: Image.Image) -> None:
 
 
 def _explain(error: Exception) -> str:
+    """Return the reason why a file cannot be read, and a remedy."""
     match error:
         case Image.DecompressionBombError():
             return f"more than {MOST_PIXELS // 10**6} million pixels: make it smaller"

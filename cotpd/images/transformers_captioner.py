@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from cotpd.devices import pick_device
 from cotpd.errors import ConfigError, ModelError
 from cotpd.images.captioner import Description, PictureCaptioner
 from cotpd.images.params import CaptionParams
 from cotpd.images.pictures import Picture
+from cotpd.weights import resolve
 
 if TYPE_CHECKING:
     import torch
@@ -39,20 +41,18 @@ class TransformersCaptioner(PictureCaptioner):
         self._name = params.model
         self._max_tokens = params.max_tokens
         self.batch_size = params.batch_size
-        from cotpd.devices import pick_device
-
         self._device = pick_device(params.device)
 
     @cached_property
     def processor(self) -> Any:
-        """Prepares pictures and turns tokens into words.
+        """The processor, which prepares pictures and turns tokens into words.
 
         Raises:
             ModelError: The model has none, or it needs a package that is not installed.
         """
-        from transformers import AutoProcessor
+        from transformers import AutoProcessor  # noqa: PLC0415  takes seconds
 
-        with _explained(self._name):
+        with _explain_errors(self._name):
             # Pillow resizes for every model alike and needs no torchvision.
             processor = AutoProcessor.from_pretrained(self._source, backend="pil", trust_remote_code=False)
         if not hasattr(processor, "image_processor") or not hasattr(processor, "batch_decode"):
@@ -64,39 +64,42 @@ class TransformersCaptioner(PictureCaptioner):
 
     @cached_property
     def model(self) -> Any:
-        """On its device, ready to generate; raises ModelError where it cannot be had."""
-        from transformers import AutoModelForImageTextToText
+        """The model on its device, ready to generate.
 
-        with _explained(self._name):
-            model = AutoModelForImageTextToText.from_pretrained(
-                self._source, dtype=_precision(self._device), use_safetensors=True, trust_remote_code=False
+        Raises:
+            ModelError: It cannot be loaded.
+        """
+        from transformers import AutoModelForImageTextToText  # noqa: PLC0415  takes seconds
+
+        with _explain_errors(self._name):
+            model: Any = AutoModelForImageTextToText.from_pretrained(
+                self._source, dtype=_choose_precision(self._device), use_safetensors=True, trust_remote_code=False
             )
         return model.to(self._device).eval()
 
     @cached_property
     def _source(self) -> str:
-        from cotpd.weights import resolve
-
         return str(resolve(self._name))
 
     def describe(self, pictures: Sequence[Picture]) -> list[Description]:
-        """See :class:`PictureCaptioner`.
+        """Describe each picture in its order.
 
         Raises:
-            ModelError: The model cannot be had, or does not go with its processor.
+            ModelError: The model cannot be loaded, or does not go with its processor.
         """
-        import torch
+        import torch  # noqa: PLC0415  takes seconds
 
         processor, model = self.processor, self.model
-        with torch.inference_mode(), _explained(self._name):
-            inputs = self._inputs(pictures).to(self._device, dtype=model.dtype)
+        with torch.inference_mode(), _explain_errors(self._name):
+            inputs = self._prepare(pictures).to(self._device, dtype=model.dtype)
             tokens = model.generate(**inputs, max_new_tokens=self._max_tokens, do_sample=False)
-            asked = inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
-            # Models that chat repeat the question before their answer. shape: (pictures, length)
-            texts = processor.batch_decode(tokens[:, asked:], skip_special_tokens=True)
-        return [_describe_text(picture, text) for picture, text in zip(pictures, texts, strict=True)]
+            # Models that chat repeat the question before their answer.
+            question_length = inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
+            # shape: (pictures, length)
+            texts = processor.batch_decode(tokens[:, question_length:], skip_special_tokens=True)
+        return [_build_description(picture, text) for picture, text in zip(pictures, texts, strict=True)]
 
-    def _inputs(self, pictures: Sequence[Picture]) -> Any:
+    def _prepare(self, pictures: Sequence[Picture]) -> Any:
         images = [picture.image for picture in pictures]
         if not getattr(self.processor, "chat_template", None):
             return self.processor(images=images, return_tensors="pt")
@@ -113,13 +116,13 @@ class TransformersCaptioner(PictureCaptioner):
         )
 
 
-def _describe_text(picture: Picture, text: str) -> Description:
+def _build_description(picture: Picture, text: str) -> Description:
     words = text.strip()
     return Description(words or None, "" if words else f"{picture.name}: the model said nothing: try another one")
 
 
-def _precision(device: "torch.device") -> "torch.dtype":
-    import torch
+def _choose_precision(device: "torch.device") -> "torch.dtype":
+    import torch  # noqa: PLC0415  takes seconds
 
     if device.type == "cpu":
         return torch.float32
@@ -129,11 +132,11 @@ def _precision(device: "torch.device") -> "torch.dtype":
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Turn what transformers raises about a model into an error that names the model and a remedy."""
-    from safetensors import SafetensorError
+def _explain_errors(name: str) -> Iterator[None]:
+    """Turn an error of transformers about a model into one that names the model and a remedy."""
+    from safetensors import SafetensorError  # noqa: PLC0415  imports torch
 
-    remedies = {
+    remedies: dict[type[Exception], str] = {
         SafetensorError: "The weights are damaged: fetch them anew.",
         ImportError: "It needs a package that is not installed; choose another model, or install what it names.",
         OSError: "Name a folder with config.json, safetensors and processor files, or a hub name in reach.",
@@ -144,6 +147,6 @@ def _explained(name: str) -> Iterator[None]:
     try:
         yield
     except tuple(remedies) as error:
-        remedy = next(told for kind, told in remedies.items() if isinstance(error, kind))
-        first = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(f"{name}: {first[0]}", remedy) from error
+        remedy = next(remedy for kind, remedy in remedies.items() if isinstance(error, kind))
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(f"{name}: {lines[0]}", remedy) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cotpd.errors import ConfigError, LlmError
-from cotpd.weights import known, resolve
+from cotpd.weights import get_model, resolve
 
 if TYPE_CHECKING:
     import xllamacpp
@@ -40,7 +40,7 @@ class LocalServer:
         llama = _xllamacpp()
         _check_port(port)
         path = _weights(model)
-        self.name = path.stem if Path(model).is_file() else known(model).name
+        self.name = path.stem if Path(model).is_file() else get_model(model).name
         params = llama.CommonParams()
         params.model.path = str(path)
         params.model_alias = {self.name}
@@ -84,7 +84,7 @@ def _check_port(port: int) -> None:
 
 
 def _weights(model: str) -> Path:
-    path = Path(model) if Path(model).is_file() else Path(resolve(known(model).name))
+    path = Path(model) if Path(model).is_file() else Path(resolve(get_model(model).name))
     if path.suffix != ".gguf":
         raise ConfigError(f"{model}: not a chat model in GGUF", "See `cotpd models list`, or name a .gguf file.")
     return path

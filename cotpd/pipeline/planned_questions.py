@@ -9,7 +9,7 @@ from cotpd.data.load import load_dataset
 from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind, Post
 from cotpd.data.split_checks import require_task_labels
 from cotpd.data.unlabelled import load_unlabelled
-from cotpd.images.picture_encoder import sight
+from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.questions import build_questions
 from cotpd.llm.question import Question
 from cotpd.pipeline.workspace import Workspace
@@ -43,7 +43,7 @@ def iterate_questions(params: Params, *, require_labels: bool = False) -> Iterat
     posts = [post for split in dataset.posts.values() for post in split] + list(unlabelled)
 
     captions, stand_ins = _collect_captions(posts, params)
-    for question in build_questions(posts, captions, params.ask, sight(params)):
+    for question in build_questions(posts, captions, params.ask, build_picture_encoder(params.data, params.llm)):
         shows_caption = question.kind is Kind.MULTIMODALITY and isinstance(question.messages[-1]["content"], str)
         yield PlannedQuestion(question, has_stand_in=shows_caption and question.id in stand_ins)
 

@@ -1,6 +1,6 @@
 """The version that the outputs in this folder are, and whether the registry's alias agrees.
 
-DVC restores outputs, but the alias is the registry's own: somebody may have moved it by hand, or another checkout.
+DVC restores outputs, but the alias is the registry's own: a user or another checkout may have moved it meanwhile.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from cotpd.data.tables import read_json
 from cotpd.errors import DataError, ModelError
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect
-from cotpd.registry.versions import Version, versions
+from cotpd.registry.versions import Version, list_versions
 
 REGISTERED = Path("reports/registered.json")
 _AGAIN = "dvc repro -f -s register"
@@ -20,24 +20,24 @@ _AGAIN = "dvc repro -f -s register"
 class Disagreement:
     """An alias that is on another version than the one that the outputs are, or on none."""
 
-    alias: str
-    """The address that `cotpd predict` asks, models:/NAME@ALIAS."""
-    asked: int | None
-    """The alias's version; None if there is no such alias."""
-    outputs: int
+    address: str
+    """The address that `cotpd predict` asks for, models:/NAME@ALIAS."""
+    registry_version: int | None
+    """The alias's version in the registry; None if there is no such alias."""
+    output_version: int
     """The version of reports/registered.json."""
 
     def __str__(self) -> str:
-        state = "on no version" if self.asked is None else f"version {self.asked}"
+        state = "on no version" if self.registry_version is None else f"version {self.registry_version}"
         return (
-            f"{self.alias} is {state}, and the outputs here are version {self.outputs}; "
+            f"{self.address} is {state}, and the outputs here are version {self.output_version}; "
             f"if that is not meant: {_AGAIN}"
         )
 
 
 @dataclass(frozen=True)
 class RegisteredOutputs:
-    """What reports/registered.json says."""
+    """The contents of reports/registered.json."""
 
     name: str
     alias: str
@@ -57,25 +57,26 @@ class RegisteredOutputs:
             raise DataError(f"{root / REGISTERED}: version is no number", f"Run: {_AGAIN}") from None
 
     def read_versions(self, params: RegisterParams, root: Path = Path()) -> list[Version]:
-        """Read what the registry has under this name, the oldest version first.
+        """Read the registry's versions under this name, the oldest first.
 
         Raises:
             ModelError: The registry cannot be reached, or has no such model.
         """
-        return versions(connect(params, root), self.name)
+        return list_versions(connect(params, root), self.name)
 
-    def compare(self, registry: list[Version]) -> Disagreement | None:
+    def compare(self, versions: list[Version]) -> Disagreement | None:
         """Compare with the registry's versions; None where the alias is on this version."""
-        asked = next((version.number for version in registry if self.alias in version.aliases), None)
-        address = f"models:/{self.name}@{self.alias}"
-        return None if asked == self.version else Disagreement(address, asked, self.version)
+        numbers = [version.number for version in versions if self.alias in version.aliases]
+        if self.version in numbers:
+            return None
+        return Disagreement(f"models:/{self.name}@{self.alias}", numbers[0] if numbers else None, self.version)
 
 
 def find_disagreement(name: str, params: RegisterParams, root: Path = Path()) -> Disagreement | None:
     """Find out whether a registered name's alias is on another version than the outputs here; None if they agree.
 
-    None, too, where nothing was registered here under this name and alias, or the registry cannot be read: whoever
-    asks for a model next is told so.
+    None, too, where nothing was registered here under this name and alias, or the registry cannot be read: loading
+    a model reports that.
     """
     try:
         outputs = RegisteredOutputs.read(root)

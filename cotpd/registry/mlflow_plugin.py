@@ -14,43 +14,50 @@ from typing import Any
 
 
 def open_models(artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None) -> Any:
-    """Open the files behind models:/NAME/VERSION, which are compared with the version's digests when fetched."""
-    return _verified_models()(artifact_uri, tracking_uri, registry_uri)
+    """Return MLflow's repository of a version's files, which checks them whenever it fetches them."""
+    return _build_repository_class()(artifact_uri, tracking_uri, registry_uri)
 
 
 @cache
-def _verified_models() -> type:
-    from mlflow import MlflowClient
-    from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
+def _build_repository_class() -> type:
 
-    from cotpd.registry.version_digests import FILES
+    from mlflow import MlflowClient  # noqa: PLC0415  see the head
+    from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository  # noqa: PLC0415  see the head
+
+    from cotpd.registry.version_digests import FILES  # noqa: PLC0415  see the head
 
     class VerifiedModels(ModelsArtifactRepository):
         def download_artifacts(
             self, artifact_path: str, dst_path: str | None = None, lineage_header_info: object = None
         ) -> str:
-            place = super().download_artifacts(artifact_path, dst_path, lineage_header_info)
-            if self.model_name and (Path(place) / "MLmodel").is_file():
+            fetch = super().download_artifacts
+            folder = str(fetch(artifact_path, dst_path, lineage_header_info))  # type: ignore[no-untyped-call]
+            if self.model_name and (Path(folder) / "MLmodel").is_file():
                 version = MlflowClient().get_model_version(self.model_name, str(self.model_version))
-                if listed := version.tags.get(FILES):
-                    _verify(Path(place), listed, f"models:/{self.model_name}/{self.model_version}")
-            return place
+                if tag := version.tags.get(FILES):
+                    _verify(Path(folder), tag, f"models:/{self.model_name}/{self.model_version}")
+            return folder
 
     return VerifiedModels
 
 
-def _verify(folder: Path, listed: str, name: str) -> None:
-    from mlflow.exceptions import MlflowException
+def _verify(folder: Path, tag: str, name: str) -> None:
+    """Compare a folder with its version's digests; Python's caches in it, which have none, are removed first.
 
-    from cotpd.errors import ModelError
-    from cotpd.registry.version_digests import verify_files
+    Raises:
+        MlflowException: A file is not as it was registered, or a cache cannot be removed.
+    """
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415  see the head
+
+    from cotpd.errors import ModelError  # noqa: PLC0415  see the head
+    from cotpd.registry.version_digests import verify_files  # noqa: PLC0415  see the head
 
     sys.dont_write_bytecode = True  # MLflow is about to import from the folder
-    for caches in folder.rglob("__pycache__"):
-        shutil.rmtree(caches, ignore_errors=True)
-    if left := next(folder.rglob("__pycache__/*"), None):
-        raise MlflowException.invalid_parameter_value(f"{name}: {left} is no part of it: remove it")
+    for cache_folder in folder.rglob("__pycache__"):
+        shutil.rmtree(cache_folder, ignore_errors=True)
+    if leftover := next(folder.rglob("__pycache__/*"), None):
+        raise MlflowException.invalid_parameter_value(f"{name}: {leftover} is no part of it: remove it")
     try:
-        verify_files(folder, listed, name)
+        verify_files(folder, tag, name)
     except ModelError as error:
         raise MlflowException.invalid_parameter_value(str(error)) from None

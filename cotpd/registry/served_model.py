@@ -1,7 +1,8 @@
-"""The packed model's code: MLflow runs this file when a version is loaded or served.
+"""The packed model's code: MLflow runs this file when a version is loaded or served. No module imports it.
 
 It is executed on its own, with the package that was packed beside the weights on the path, so it imports nothing
-but that package, and late, after MLflow has put it there.
+but that package, and late, after MLflow has put it there. That makes it the one module of cotpd.registry that may
+import the student, which stands above it.
 """
 
 import hashlib
@@ -14,30 +15,46 @@ from typing import Any
 import mlflow
 import pandas as pd
 import yaml
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import PythonModel
 
 HERE = Path(__file__).parent
-IGNORED = "registered_model_meta"  # of MLflow
+WRITTEN_BY_MLFLOW = "registered_model_meta"  # name and version, noted when it loads a folder
 
 
 def require_registered_files() -> None:
     """Compare the version's files with the digests in the registry, before any of its package is imported.
 
-    It repeats cotpd.registry.version_digests, which is one of the files that are not believed yet.
+    It repeats cotpd.registry.version_digests, which lies in the package that is not trusted yet.
+
+    Raises:
+        MlflowException: A file was changed, added or removed; the message names it.
     """
-    run = yaml.safe_load((HERE / "MLmodel").read_text("utf-8")).get("run_id")
-    versions = mlflow.MlflowClient().search_model_versions(f"run_id = '{run}'") if run else []
-    listed = next((version.tags["sha256.files"] for version in versions if "sha256.files" in version.tags), None)
-    if listed is None:
-        return  # it is being registered, or of another registry
+    run_id = yaml.safe_load((HERE / "MLmodel").read_text("utf-8")).get("run_id")
+    versions = mlflow.MlflowClient().search_model_versions(f"run_id = '{run_id}'") if run_id else []
+    tags = [version.tags["sha256.files"] for version in versions if "sha256.files" in version.tags]
+    if not tags:
+        return  # it is being registered at this moment, or belongs to another registry
+
     files = {path.relative_to(HERE).as_posix(): path for path in HERE.rglob("*") if path.is_file()}
     present = {
         name: hashlib.sha256(path.read_bytes()).hexdigest()
         for name, path in files.items()
-        if "__pycache__" not in Path(name).parts and name != IGNORED
+        if "__pycache__" not in Path(name).parts and name != WRITTEN_BY_MLFLOW
     }
-    changed = sorted(dict(json.loads(listed).items() ^ present.items()))
+    changed = sorted(dict(json.loads(tags[0]).items() ^ present.items()))
     if changed:
-        raise mlflow.exceptions.MlflowException(f"{HERE / changed[0]} is not as it was registered")
+        raise MlflowException(f"{HERE / changed[0]} is not as it was registered")
+
+
+def forget_installed_package() -> None:
+    """Let the packed package be imported where MLflow has loaded the plugin of another, installed cotpd.
+
+    A process that has loaded the student itself keeps its own: it would have every class of the package twice.
+    """
+    if "cotpd.student" not in sys.modules:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "cotpd"]:
+            del sys.modules[name]
 
 
 if (HERE / "MLmodel").is_file():
@@ -45,10 +62,11 @@ if (HERE / "MLmodel").is_file():
     sys.dont_write_bytecode, sys.pycache_prefix = True, str(HERE / "no-caches")
     if os.environ.get("MLFLOW_TRACKING_URI"):  # else MLflow would make a store in the current folder
         require_registered_files()
+    forget_installed_package()
 
 
-class Served(mlflow.pyfunc.PythonModel):
-    """A student behind MLflow's interface: one row in, one record out.
+class ServedStudent(PythonModel):
+    """A student behind MLflow's interface: a row in, a record out.
 
     Named entities: column ``text``; ``{"entities": [{"start", "end", "type", "text", "score"}]}``, in characters.
     Relations: columns ``text``, ``head`` and ``tail``, the latter two as they stand in the text;
@@ -57,23 +75,28 @@ class Served(mlflow.pyfunc.PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Load the weights, once per process."""
-        from cotpd.student import Student
+        from cotpd.student import Student  # noqa: PLC0415  see the head
 
         self.student = Student.from_pretrained(context.artifacts["student"])
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> list[dict]:
+    def predict(
+        self,
+        context: Any,  # noqa: ARG002  MLflow passes it
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,  # noqa: ARG002  MLflow passes it
+    ) -> list[dict[str, Any]]:
         """Predict each row; a row that cannot be read is refused with its number (HTTP 400).
 
         The model's signature names no inputs, or MLflow would turn null, numbers and objects into text before they
         come here; without one it hands on whatever form the request had.
         """
-        from cotpd.errors import CotpdError
-        from cotpd.student.prediction_input import predict_rows, rows_of
+        from cotpd.errors import CotpdError  # noqa: PLC0415  see the head
+        from cotpd.student.prediction_input import list_rows, predict_rows  # noqa: PLC0415  see the head
 
         try:
-            return predict_rows(self.student, rows_of(model_input))
+            return predict_rows(self.student, list_rows(model_input))
         except CotpdError as error:
-            raise mlflow.exceptions.MlflowException.invalid_parameter_value(str(error)) from None
+            raise MlflowException.invalid_parameter_value(str(error)) from None
 
 
-mlflow.models.set_model(Served())
+mlflow.models.set_model(ServedStudent())

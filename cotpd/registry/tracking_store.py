@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cotpd.config import load_params
+from pydantic import BaseModel, Field
+
 from cotpd.errors import ModelError
+from cotpd.parameter_file import read_parameters
 from cotpd.registry.params import RegisterParams
+from cotpd.registry.relocation import repair_paths
 from cotpd.storage import report_full_disk
 
 if TYPE_CHECKING:
@@ -23,37 +26,44 @@ WRITABLE = "See that its database can be reached and written, and that its disk 
 REACHABLE = "Set MLFLOW_TRACKING_URI, or register.tracking_uri in params.yaml, to a store that answers."
 
 
-def store_params(root: Path) -> RegisterParams:
-    """What names the store where nobody says: MLFLOW_TRACKING_URI, else params.yaml of a folder.
+class _RegisterSection(BaseModel):
+    """Of params.yaml the section `register` alone: a mistake elsewhere in the file hides no registered model."""
+
+    register_: RegisterParams = Field(default=RegisterParams(), alias="register")
+
+
+def read_store_params(root: Path) -> RegisterParams:
+    """Return the store that MLFLOW_TRACKING_URI names, otherwise the one of a folder's params.yaml.
 
     Raises:
         ModelError: There is neither.
-        ConfigError: params.yaml cannot be read.
+        ConfigError: params.yaml cannot be read, or its section register is wrong.
     """
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         return RegisterParams(tracking_uri=uri)
     if (root / "params.yaml").is_file():
-        return load_params(root / "params.yaml").register_
+        sections, _ = read_parameters(root / "params.yaml", _RegisterSection)
+        return sections.register_
     raise ModelError(
         f"no registry is named: MLFLOW_TRACKING_URI is not set, and {root.resolve()} holds no params.yaml",
         "Set it, such as MLFLOW_TRACKING_URI=sqlite:////path/to/mlflow.db, or run in the project's folder.",
     )
 
 
-def tracking_uri(params: RegisterParams, root: Path) -> str:
-    """MLFLOW_TRACKING_URI if set, else the parameter; a relative SQLite file is counted from ``root``."""
+def resolve_uri(params: RegisterParams, root: Path) -> str:
+    """Return MLFLOW_TRACKING_URI, otherwise the parameter; a relative SQLite file is counted from ``root``."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or params.tracking_uri
-    path = database(uri)
+    path = find_database(uri)
     return uri if path is None else f"{SQLITE}{(root.resolve() / path).as_posix()}"
 
 
-def database(uri: str) -> Path | None:
-    """The file behind a SQLite address; None for any other store."""
+def find_database(uri: str) -> Path | None:
+    """Return the file behind a SQLite address; None for any other store."""
     return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
 
 
 def connect(params: RegisterParams, root: Path, *, create: bool = False) -> "MlflowClient":
-    """A client for the registry.
+    """Return a client for the registry.
 
     Args:
         params: Names the store.
@@ -63,65 +73,80 @@ def connect(params: RegisterParams, root: Path, *, create: bool = False) -> "Mlf
     Raises:
         ModelError: There is no such store and it is not to be created, or MLflow does not know its kind.
     """
-    uri = tracking_uri(params, root)
-    path = database(uri)
+    uri = resolve_uri(params, root)
+    path = find_database(uri)
     if path is not None and not path.is_file() and not create:
         raise ModelError(
             f"{path}: there is no registry here",
             "Train and register a student first: make run, or dvc repro.",
         )
+
     for chatty in ("alembic", "mlflow"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # its own 7 take four minutes to give up
-    import mlflow
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # MLflow's 7 take four minutes to give up
+    import mlflow  # noqa: PLC0415  takes a second; see the head
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # its import sets INFO
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # logs with SQL what it raises as well
-    with explained(f"the registry {uri}", REACHABLE):
+    with explain_errors(f"the registry {uri}", REACHABLE):
         return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-@contextmanager
-def current(client: "MlflowClient") -> Iterator[None]:
-    """Make a client's store the one that MLflow's module-level functions write to, for a while.
+def get_or_create_experiment(client: "MlflowClient", name: str) -> str:
+    """Return the id of an experiment, created if there is none of that name.
 
-    MLflow keeps it in MLFLOW_TRACKING_URI, where it would outweigh params.yaml for the rest of the process.
+    The artifacts of a new one go beside the database; MLflow's own default is the current folder.
     """
-    import mlflow
+    path = find_database(client.tracking_uri)
+    repair_paths(path)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    artifacts = None if path is None else (path.parent / "mlruns").as_uri()
+    return str(client.create_experiment(name, artifact_location=artifacts))
+
+
+@contextmanager
+def use_store(client: "MlflowClient") -> Iterator[None]:
+    """Make MLflow's module-level functions write to a client's store inside the block.
+
+    MLflow keeps the address in MLFLOW_TRACKING_URI, where it would outweigh params.yaml until the process ends.
+    """
+    import mlflow  # noqa: PLC0415  takes a second; see the head
 
     before = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(client.tracking_uri)
     try:
         yield
     finally:
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it, which its annotation leaves out
         os.environ.pop("MLFLOW_TRACKING_URI", None)
         if before is not None:
             os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 @contextmanager
-def explained(what: str, remedy: str) -> Iterator[None]:
-    """Turn whatever MLflow raises inside into a ModelError.
+def explain_errors(subject: str, remedy: str) -> Iterator[None]:
+    """Turn every error of MLflow, its database or its server inside the block into a ModelError.
 
     Args:
-        what: What was looked for, as the message's beginning.
-        remedy: What to do if it is not there.
+        subject: What the block reads or writes, as the message's beginning.
+        remedy: What a user can do if MLflow does not have it.
     """
-    from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
-    from sqlalchemy.exc import SQLAlchemyError
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415  takes a second; see the head
+    from requests.exceptions import RequestException  # noqa: PLC0415  takes a second; see the head
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  takes a second; see the head
 
     try:
-        with report_full_disk(what):
+        with report_full_disk(subject):
             yield
     except MlflowException as error:
         if isinstance(error.__context__, RequestException):
-            raise ModelError(f"{what}: the tracking server does not answer", REACHABLE) from None
+            raise ModelError(f"{subject}: the tracking server does not answer", REACHABLE) from None
         problem, sql, _ = error.message.partition("\n[SQL: ")
-        raise ModelError(f"{what}: {problem}", WRITABLE if sql else remedy) from None
+        raise ModelError(f"{subject}: {problem}", WRITABLE if sql else remedy) from None
     except SQLAlchemyError as error:
-        raise ModelError(f"{what}: {str(error).partition(chr(10))[0]}", WRITABLE) from None
+        raise ModelError(f"{subject}: {str(error).partition(chr(10))[0]}", WRITABLE) from None
     except ModuleNotFoundError as error:  # the driver of a database
-        raise ModelError(f"{what}: {error}", f"Install it: pip install {error.name}.") from None
+        raise ModelError(f"{subject}: {error}", f"Install it: pip install {error.name}.") from None

@@ -1,13 +1,15 @@
-"""Versions of a registered model as they are: numbers, aliases, tags. What moves an alias is in cotpd.registry."""
+"""The versions of a registered model: numbers, aliases, tags. What moves an alias is in cotpd.registry.aliases."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cotpd.errors import ModelError
-from cotpd.registry.tracking_store import REACHABLE, explained
+from cotpd.registry.tracking_store import REACHABLE, explain_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+_MOST_VERSIONS = 1000  # that MLflow returns at once
 
 
 @dataclass(frozen=True)
@@ -19,57 +21,49 @@ class Version:
     aliases: tuple[str, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     run_id: str = ""
-    model_id: str = ""
 
 
-def versions(client: "MlflowClient", name: str) -> list[Version]:
-    """All versions of a model, the oldest first.
+def list_versions(client: "MlflowClient", name: str) -> list[Version]:
+    """Return all versions of a model, the oldest first.
 
     Raises:
-        ModelError: No model of that name is registered.
+        ModelError: No model of that name is registered; the message names those that are.
     """
-    with explained(f"model {name}", REACHABLE):
+    with explain_errors(f"model {name}", REACHABLE):
         names = sorted(model.name for model in client.search_registered_models())
         if name not in names:
-            raise ModelError(f"there is no registered model {name}", _known(names))
-        aliases: dict[int, list[str]] = {}
-        for alias, number in client.get_registered_model(name).aliases.items():
-            aliases.setdefault(int(number), []).append(alias)
-        found = client.search_model_versions(f"name = '{name}'", max_results=1000)
-    return sorted(
-        (
-            Version(
-                name,
-                int(one.version),
-                tuple(sorted(aliases.get(int(one.version), ()))),
-                dict(one.tags),
-                one.run_id or "",
-                getattr(one, "model_id", None) or "",
-            )
-            for one in found
-        ),
-        key=lambda version: version.number,
-    )
+            raise ModelError(f"there is no registered model {name}", _describe_names(names))
+        number_of_alias = client.get_registered_model(name).aliases
+        rows = client.search_model_versions(f"name = '{name}'", max_results=_MOST_VERSIONS)
+
+    aliases: dict[int, list[str]] = {}
+    for alias, number in sorted(number_of_alias.items()):
+        aliases.setdefault(int(number), []).append(alias)
+    versions = []
+    for row in rows:
+        number = int(row.version)
+        versions.append(Version(name, number, tuple(aliases.get(number, ())), dict(row.tags), row.run_id or ""))
+    return sorted(versions, key=lambda version: version.number)
 
 
-def find(client: "MlflowClient", name: str, which: str) -> Version:
-    """The version that a number ("3") or an alias ("champion") means.
+def find_version(client: "MlflowClient", name: str, label: str) -> Version:
+    """Return the version that a number ("3") or an alias ("champion") means.
 
     Raises:
         ModelError: There is no such model, version or alias; the message names those that exist.
     """
-    known = versions(client, name)
-    for version in known:
-        if which in version.aliases or which == str(version.number):
+    versions = list_versions(client, name)
+    for version in versions:
+        if label in version.aliases or label == str(version.number):
             return version
-    have = ", ".join(
-        [*sorted(alias for version in known for alias in version.aliases), *(str(v.number) for v in known)]
-    )
+
+    aliases = sorted(alias for version in versions for alias in version.aliases)
+    labels = ", ".join([*aliases, *(str(version.number) for version in versions)])
     raise ModelError(
-        f"model {name} has no version or alias {which!r}",
-        f"It has: {have or 'no version at all'}. `cotpd registry list` shows more.",
+        f"model {name} has no version or alias {label!r}",
+        f"It has: {labels or 'no version at all'}. `cotpd registry list` shows more.",
     )
 
 
-def _known(names: list[str]) -> str:
+def _describe_names(names: list[str]) -> str:
     return f"Registered: {', '.join(names)}." if names else "Nothing is registered yet: make run, or dvc repro."

@@ -51,13 +51,21 @@ def read_finished_history(folder: Path, fingerprint: str) -> History | None:
         None if the folder holds no such model, or the model cannot be loaded.
     """
     try:
-        if (folder / RUN).read_text("utf-8").strip() != fingerprint:
+        if read_fingerprint(folder) != fingerprint:
             return None
         rows = [json.loads(line) for line in (folder / HISTORY).read_text("utf-8").splitlines()]
         load_model(folder)
     except (OSError, ValueError, ModelError):
         return None
     return rows
+
+
+def read_fingerprint(folder: Path) -> str | None:
+    """Return the fingerprint of the run that a model's folder came from; None if the folder names none."""
+    try:
+        return (folder / RUN).read_text("utf-8").strip()
+    except FileNotFoundError:
+        return None
 
 
 def name_checkpoint_folder(folder: Path) -> Path:

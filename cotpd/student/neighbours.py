@@ -22,7 +22,7 @@ from cotpd.student.batches import collate, measure_sizes, order_for_reading
 from cotpd.student.examples import Example
 from cotpd.student.student import Student
 from cotpd.student.tasks import Span, Task
-from cotpd.weights import cache_folder
+from cotpd.weights import find_cache_folder
 
 FORMAT = 1  # raised when the meaning of a cached index changes
 
@@ -77,7 +77,7 @@ class Neighbours:
                 f"no training post has a {task.target_noun}",
                 "Explain with the data that the student learnt from.",
             )
-        path = cache_folder() / "neighbours" / f"{_compute_key(folder, examples)}.safetensors"
+        path = find_cache_folder() / "neighbours" / f"{_compute_key(folder, examples)}.safetensors"
         states = _read_states(path)
         if states is None or len(states) != sum(map(len, spans)):
             states = compute_mention_states(student, examples, spans, progress=progress).astype(np.float16)

@@ -175,7 +175,7 @@ def load_model(folder: Path) -> Parts:
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     with _name_damaged(f"{folder / ENCODER / 'config.json'}"):
         config = AutoConfig.from_pretrained(folder / ENCODER, **options)
-        encoder: Any = AutoModel.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]
+        encoder: Any = AutoModel.from_config(config, trust_remote_code=False)
     where = f"{folder / TOKENIZER / TOKENIZER_CONFIG} or tokenizer.json"
     with _name_damaged(where):
         tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER, **options)

@@ -1,58 +1,62 @@
 """Rows as a user writes them, turned into predictions as a user reads them: characters of the text, never tokens.
 
-Shared by the served model and by `cotpd predict`, so that both accept and say the same.
+Shared by the served model and by `cotpd predict`, so that both accept and return the same.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cotpd.errors import DataError
+from cotpd.student.examples import Example, build_pair_example, build_text_example, find_mention
+from cotpd.student.tasks import Span, TaskName, find_task
 
 if TYPE_CHECKING:
-    from cotpd.student import Student
-    from cotpd.student.examples import Example
-    from cotpd.student.tasks import TaskName
+    from cotpd.student.student import Student  # imports torch, which reading rows does not need
 
-Span = tuple[int, int]
 Row = Mapping[str, Any]
-DIGITS = 4  # of a probability; what lies behind differs between processors
+DIGITS = 4  # of a probability; later digits differ between processors
 
 
-class Asked(NamedTuple):
-    """A row that was read and found right: its text and, for a relation, its two mentions in characters."""
+class PredictionInput(NamedTuple):
+    """A row that passed its checks: its text and, for a relation, its two mentions in characters."""
 
     text: str
     head: Span | None = None
     tail: Span | None = None
 
 
-def rows_of(model_input: Any) -> list[Any]:
-    """The rows of a request in whatever form MLflow hands it on, each value as the client wrote it.
+def list_rows(request: Any) -> list[Any]:
+    """Return the rows of a request in whatever form MLflow hands it on, each value as the client wrote it.
 
     A data frame stays one, `inputs` become lists of objects whose values are NumPy arrays, and `instances` become
     columns, in which MLflow has turned numbers among texts into text.
 
     Raises:
-        DataError: There are no rows in it; what is in a row is for :func:`read_row` to say.
+        DataError: Its columns differ in length. What is wrong in a row is for :func:`read_input` to say.
     """
-    if hasattr(model_input, "to_dict"):  # a data frame without a single column still has its rows
-        return [_plain(row) for row in model_input.to_dict("records")] or [{}] * len(model_input)
-    rows = _plain(model_input)
+    if hasattr(request, "to_dict"):  # a data frame without a single column still has its rows
+        return [_convert_arrays(row) for row in request.to_dict("records")] or [{}] * len(request)
+    rows = _convert_arrays(request)
     if isinstance(rows, Mapping) and isinstance(rows.get("text"), list):
-        columns = {name: values if isinstance(values, list) else [values] for name, values in rows.items()}
-        if len(lengths := {len(values) for values in columns.values()}) > 1:
-            raise DataError(f"columns of {sorted(lengths)} rows", "Give each row as an object.")
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return _convert_columns(rows)
     return rows if isinstance(rows, list) else [rows]
 
 
-def _plain(value: Any) -> Any:
-    """The same without NumPy."""
+def _convert_columns(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    lists = {name: values if isinstance(values, list) else [values] for name, values in columns.items()}
+    lengths = {len(values) for values in lists.values()}
+    if len(lengths) > 1:
+        raise DataError(f"columns of {sorted(lengths)} rows", "Give each row as an object.")
+    return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+
+
+def _convert_arrays(value: Any) -> Any:
+    """Return a value with lists in place of the NumPy arrays inside it."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _convert_arrays(item) for key, item in value.items()}
     if hasattr(value, "tolist"):
         value = value.tolist()
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+    return [_convert_arrays(item) for item in value] if isinstance(value, list) else value
 
 
 def predict_rows(
@@ -68,100 +72,96 @@ def predict_rows(
         batch_size: Rows at a time.
 
     Returns:
-        As :func:`answer`.
+        As :func:`predict_inputs`.
 
     Raises:
         DataError: A row lacks a column, or a mention does not stand in its text; the message names the row.
     """
     task = student.labels.task
-    return answer(student, [read_row(task, row, f"row {at}") for at, row in enumerate(rows, first)], batch_size)
+    inputs = [read_input(task, row, f"row {number}") for number, row in enumerate(rows, first)]
+    return predict_inputs(student, inputs, batch_size)
 
 
-def answer(student: "Student", asked: Sequence[Asked], batch_size: int = 32) -> list[dict[str, Any]]:
-    """Predict what :func:`read_row` read for the student's task, in order.
+def predict_inputs(
+    student: "Student", inputs: Sequence[PredictionInput], batch_size: int = 32
+) -> list[dict[str, Any]]:
+    """Predict inputs that :func:`read_input` read for the student's task, in order.
 
     Returns:
-        ``{"entities": [{"start", "end", "text", "type", "score"}]}`` or ``{"label", "score"}`` per row; offsets
+        ``{"entities": [{"start", "end", "text", "type", "score"}]}`` or ``{"label", "score"}`` per input; offsets
         count characters, end exclusive, and a score is a probability. A blank text has no entities.
     """
     if not student.labels.definition.reads_pair:
-        found = student.predict([one.text for one in asked], batch_size)
-        return [{"entities": [_rounded(mention._asdict()) for mention in mentions]} for mentions in found]
-    pairs = [(one.text, one.head, one.tail) for one in asked if one.head and one.tail]
-    return [_rounded(relation._asdict()) for relation in student.predict_relations(pairs, batch_size)]
+        predictions = student.predict([row.text for row in inputs], batch_size)
+        return [{"entities": [_format(mention) for mention in mentions]} for mentions in predictions]
+    pairs = [(row.text, row.head, row.tail) for row in inputs if row.head and row.tail]
+    return [_format(relation) for relation in student.predict_relations(pairs, batch_size)]
 
 
-def read_row(task: "TaskName", row: Row, where: str) -> Asked:
+def read_input(task: TaskName, row: Any, location: str) -> PredictionInput:
     """Check a row; where head and tail read the same, the tail is the next occurrence.
 
     Raises:
-        DataError: It is no object, lacks a column, or a mention does not stand in its text; the message names
-            ``where``.
+        DataError: It is no object, lacks a column, or a mention does not stand in its text; the message begins
+            with ``location``.
     """
-    from cotpd.student.tasks import find_task
-
     if not isinstance(row, Mapping):
-        raise DataError(f"{where} {_problem(row)}", 'Give each row as an object: {"text": "..."}.')
-    text = _text(row, where)
+        raise DataError(f"{location} {_describe_type(row)}", 'Give each row as an object: {"text": "..."}.')
+    text = row.get("text")
+    if not isinstance(text, str):
+        raise DataError(f"{location}: text {_describe_type(text)}", "Give text as a string.")
     if not find_task(task).reads_pair:
-        return Asked(text)
-    head = _mention(row, "head", text, where)
-    again = isinstance(row["head"], str) and row["head"] == row.get("tail")
-    return Asked(text, head, _mention(row, "tail", text, where, head[1] if again else 0))
+        return PredictionInput(text)
+
+    head = _read_mention(row, "head", text, location)
+    is_repeated = isinstance(row["head"], str) and row["head"] == row.get("tail")
+    return PredictionInput(text, head, _read_mention(row, "tail", text, location, head[1] if is_repeated else 0))
 
 
-def example_of(asked: Asked) -> "Example | None":
-    """What was asked as an example to be labelled; None for a text without a word, as nothing is in it."""
-    from cotpd.student.examples import build_pair_example, build_text_example
-
-    if asked.head and asked.tail:
-        return build_pair_example(asked.text, asked.head, asked.tail)
-    return build_text_example(asked.text)
+def build_example(row: PredictionInput) -> Example | None:
+    """Build an example to be labelled; None for a text without a word, which has no labels."""
+    if row.head and row.tail:
+        return build_pair_example(row.text, row.head, row.tail)
+    return build_text_example(row.text)
 
 
-def _mention(row: Row, name: str, text: str, where: str, start: int = 0) -> Span:
-    from cotpd.student.examples import find_mention
-
+def _read_mention(row: Row, name: str, text: str, location: str, start: int = 0) -> Span:
     mention = row.get(name)
     if isinstance(mention, list | tuple):
-        return _offsets(mention, name, text, where)
+        return _read_offsets(mention, name, text, location)
     if not isinstance(mention, str):
         remedy = f"Give {name} as a string, as the text has it, or as [start, end] in characters."
-        raise DataError(f"{where}: {name} {_problem(mention)}", remedy)
-    found = find_mention(text, mention, start)
-    if found is None:
+        raise DataError(f"{location}: {name} {_describe_type(mention)}", remedy)
+    span = find_mention(text, mention, start)
+    if span is None:
         again = " a second time" if start else ""
         raise DataError(
-            f"{where}: {name} {mention!r} does not stand in the text{again}",
+            f"{location}: {name} {mention!r} does not stand in the text{again}",
             "Write it as the text does, case included.",
         )
-    return found
+    return span
 
 
-def _offsets(mention: Sequence[Any], name: str, text: str, where: str) -> Span:
-    whole = [one for one in mention if isinstance(one, int) and not isinstance(one, bool)]
-    if len(mention) == len(whole) == 2 and 0 <= whole[0] < whole[1] <= len(text):
-        if text[whole[0] : whole[1]].strip():
-            return whole[0], whole[1]
-        raise DataError(f"{where}: no word at {name} {list(mention)}", "Count characters from 0, end exclusive.")
+def _read_offsets(mention: Sequence[Any], name: str, text: str, location: str) -> Span:
+    numbers = [value for value in mention if isinstance(value, int) and not isinstance(value, bool)]
+    if len(mention) == len(numbers) == 2 and 0 <= numbers[0] < numbers[1] <= len(text):
+        if text[numbers[0] : numbers[1]].strip():
+            return numbers[0], numbers[1]
+        remedy = "Count characters from 0, end exclusive."
+        raise DataError(f"{location}: no word at {name} {list(mention)}", remedy)
     raise DataError(
-        f"{where}: {name} {list(mention)} is no place in a text of {len(text)} characters",
+        f"{location}: {name} {list(mention)} is no place in a text of {len(text)} characters",
         "Give [start, end], counting characters from 0, end exclusive.",
     )
 
 
-def _text(row: Row, where: str) -> str:
-    value = row.get("text")
-    if not isinstance(value, str):
-        raise DataError(f"{where}: text {_problem(value)}", "Give text as a string.")
-    return value
-
-
-def _problem(value: object) -> str:
+def _describe_type(value: object) -> str:
     if value is None or value != value:  # pandas writes NaN where there is nothing
         return "is missing"
     return f"is {type(value).__name__}, not text"
 
 
-def _rounded(found: dict[str, Any]) -> dict[str, Any]:
-    return found | {"score": round(found["score"], DIGITS)}
+def _format(prediction: NamedTuple) -> dict[str, Any]:
+    """Return a mention or a relation as an object, its score rounded."""
+    values = prediction._asdict()
+    return values | {"score": round(values["score"], DIGITS)}

@@ -7,6 +7,7 @@ which its fingerprint is made, and the same call after a kill goes on with it.
 import json
 import random
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from cotpd.student.checkpoint import (
     name_checkpoint_folder,
     read_finished_history,
 )
-from cotpd.student.curves import Curves, log_training
+from cotpd.student.curve_recorder import CurveRecorder
 from cotpd.student.examples import Example
 from cotpd.student.folders import remove_folder
 from cotpd.student.labels import LabelSet
@@ -52,7 +53,7 @@ def train(
     seed: int,
     out: Path | str,
     start: Path | None = None,
-    curves: Curves | None = None,
+    curves: CurveRecorder | None = None,
 ) -> History:
     """Train a model and save the best epoch's weights into a folder; a killed run goes on after its last epoch.
 
@@ -138,14 +139,14 @@ def _fit_and_save(
     out: Path,
     fingerprint: str,
     processes: Processes,
-    curves: Curves | None,
+    curves: CurveRecorder | None,
 ) -> History:
     """Run all epochs; the main process then fits the temperature and writes the model."""
     encoded = learner.example_encoder.encode(train)
     checkpoint = Checkpoint(out, fingerprint, processes)
     curves = curves if processes.is_main else None
 
-    with log_training(curves, fingerprint):
+    with nullcontext() if curves is None else curves.record(fingerprint):
         training = Training(learner, encoded, objective, params, seed, checkpoint, processes, curves)
         history = training.fit(valid)
         if processes.is_main:
@@ -157,8 +158,8 @@ def _fit_and_save(
     return history
 
 
-def clear_after_kill(folder: Path, fingerprint: str, curves: Curves | None) -> None:
-    """Remove the checkpoint and end the MLflow run of a training that was killed after it had saved its model."""
+def clear_after_kill(folder: Path, fingerprint: str, curves: CurveRecorder | None) -> None:
+    """Remove the checkpoint and end the record of a training that was killed after it had saved its model."""
     remove_folder(name_checkpoint_folder(folder))
     if curves is not None:
         curves.close(fingerprint)

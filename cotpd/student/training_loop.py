@@ -22,7 +22,7 @@ from cotpd.escaping import warn
 from cotpd.progress import Progress
 from cotpd.student.batches import measure_sizes, order_for_training
 from cotpd.student.checkpoint import Checkpoint, History
-from cotpd.student.curves import Curves
+from cotpd.student.curve_recorder import CurveRecorder
 from cotpd.student.examples import Example
 from cotpd.student.objectives import Objective
 from cotpd.student.optimization import make_optimizer, set_rates
@@ -63,7 +63,7 @@ class Training:
         seed: int,
         checkpoint: Checkpoint,
         processes: Processes,
-        curves: Curves | None = None,
+        curves: CurveRecorder | None = None,
     ) -> None:
         self.learner, self.encoded, self.objective, self.params = learner, encoded, objective, params
         self.model, self.checkpoint = learner.model, checkpoint

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from cotpd.weights.cache import cached, fetch
-from cotpd.weights.catalogue import cache_folder, catalogue, find, known
+from cotpd.weights.cache import fetch, find_cached
+from cotpd.weights.catalogue import find_cache_folder, find_model, get_model, read_catalogue
 
-__all__ = ["cache_folder", "cached", "catalogue", "fetch", "find", "known", "resolve"]
+__all__ = ["fetch", "find_cache_folder", "find_cached", "find_model", "get_model", "read_catalogue", "resolve"]
 
 
 def resolve(name: str, *, progress: bool = True) -> Path | str:
-    """Where a model lies, fetching it first if it is catalogued and not yet in the cache.
+    """Return where a model lies, fetching it first if it is catalogued and not yet in the cache.
 
     Returns:
         A folder as it is; a catalogued model's folder, or its file if it has only one; any other name unchanged,
@@ -20,5 +20,5 @@ def resolve(name: str, *, progress: bool = True) -> Path | str:
     """
     if Path(name).is_dir():
         return Path(name)
-    model = find(name)
+    model = find_model(name)
     return fetch(model, progress=progress) if model else name

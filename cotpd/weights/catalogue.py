@@ -14,7 +14,7 @@ CATALOG = Path(__file__).with_name("catalog.yaml")
 
 
 class Part(BaseModel):
-    """Base of the catalogue's parts: immutable, unknown keys refused."""
+    """Base of the catalogue's entries: immutable, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -69,37 +69,41 @@ class Model(Part):
         return sum(file.size for file in self.files)
 
     @property
-    def kept(self) -> tuple[str, ...]:
-        """Names of the files that end up in the cache."""
+    def cached_names(self) -> tuple[str, ...]:
+        """Names of the model's files in the cache."""
         return (self.convert,) if self.convert else tuple(file.name for file in self.files)
 
 
 @cache
-def catalogue(path: Path = CATALOG) -> dict[str, Model]:
-    """All models by name."""
+def read_catalogue(path: Path = CATALOG) -> dict[str, Model]:
+    """Return all models by name."""
     entries = yaml.safe_load(path.read_text("utf-8"))
     return {name: Model(name=name, **entry) for name, entry in entries.items()}
 
 
-def find(name: str) -> Model | None:
-    """The model of this catalogued name, or of this name on the hub."""
-    models = catalogue()
-    return models.get(name) or next(
-        (model for model in models.values() if model.hub and model.hub.repo == name), None
-    )
+def find_model(name: str) -> Model | None:
+    """Return the model of this catalogued name, or of this name on the hub; None if there is none."""
+    models = read_catalogue()
+    by_repository = {model.hub.repo: model for model in models.values() if model.hub}
+    return models.get(name) or by_repository.get(name)
 
 
-def known(name: str) -> Model:
-    """Like :func:`find`, but raises ModelError with the nearest name."""
-    if model := find(name):
+def get_model(name: str) -> Model:
+    """Return the model of a name.
+
+    Raises:
+        ModelError: It is not catalogued; the message has the nearest name.
+    """
+    model = find_model(name)
+    if model is not None:
         return model
-    near = difflib.get_close_matches(name, catalogue(), 1)
+    nearest = difflib.get_close_matches(name, read_catalogue(), 1)
     raise ModelError(
-        f"{name}: there is no such model in the catalogue" + (f"; did you mean {near[0]}?" if near else ""),
+        f"{name}: there is no such model in the catalogue" + (f"; did you mean {nearest[0]}?" if nearest else ""),
         "`cotpd models list` shows them.",
     )
 
 
-def cache_folder() -> Path:
-    """Where models are kept: COTPD_CACHE, or ~/.cache/cotpd."""
+def find_cache_folder() -> Path:
+    """Return the folder of fetched models: COTPD_CACHE, or ~/.cache/cotpd."""
     return Path(os.environ.get("COTPD_CACHE") or "~/.cache/cotpd").expanduser()

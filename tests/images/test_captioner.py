@@ -7,8 +7,8 @@ import pytest
 
 from cotpd.data.picture_files import PictureFolder
 from cotpd.errors import ConfigError, ModelError
-from cotpd.images.backends import captioner
 from cotpd.images.captioner import Description, PictureCaptioner
+from cotpd.images.captioner_backends import build_captioner
 from cotpd.images.params import CaptionParams
 from cotpd.images.pictures import Picture
 from cotpd.llm.params import LlmParams
@@ -58,7 +58,7 @@ def test_a_caption_that_came_with_the_data_is_cleaned_too(folder: Path, post: Ma
     given = ["<think>A dog?</think>a dog</s>", "<think>A dog, or", "a cat"]
     posts = [post(str(n), "red.png", caption=caption) for n, caption in enumerate(given)]
 
-    whole, cut, plain = captioner(CaptionParams(backend="dataset"), LlmParams()).caption(posts, folder)
+    whole, cut, plain = build_captioner(CaptionParams(backend="dataset"), LlmParams()).caption(posts, folder)
 
     assert (whole.caption, plain.caption) == ("a dog", "a cat")
     assert cut.caption is None
@@ -73,13 +73,13 @@ def test_without_a_readable_picture_no_model_is_asked(folder: Path, post: MakePo
 
 def test_the_dataset_backend_hands_on_what_was_brought(folder: Path, post: MakePost) -> None:
     posts = [post("a", "red.png", caption="a red square"), post("b", "green.png")]
-    captions = captioner(CaptionParams(backend="dataset"), LlmParams()).caption(posts, PictureFolder(folder))
+    captions = build_captioner(CaptionParams(backend="dataset"), LlmParams()).caption(posts, PictureFolder(folder))
     assert [one.caption for one in captions] == ["a red square", None]
     assert not any(one.problem for one in captions)
 
 
 def test_none_means_none(folder: Path, post: MakePost) -> None:
-    captions = captioner(CaptionParams(backend="none"), LlmParams()).caption(
+    captions = build_captioner(CaptionParams(backend="none"), LlmParams()).caption(
         [post("a", "red.png", caption="a red square")], PictureFolder(folder)
     )
     assert [one.caption for one in captions] == [None]
@@ -88,7 +88,7 @@ def test_none_means_none(folder: Path, post: MakePost) -> None:
 @pytest.mark.parametrize("backend", ["transformers", "openai"])
 def test_a_backend_that_needs_a_model_says_so_at_once(backend: str) -> None:
     with pytest.raises(ConfigError, match=r"caption\.model"):
-        captioner(CaptionParams(backend=backend), LlmParams())
+        build_captioner(CaptionParams(backend=backend), LlmParams())
 
 
 class Failing(Counting):

@@ -12,10 +12,10 @@ from werkzeug import Request, Response
 
 from cotpd.data.picture_files import PictureFolder
 from cotpd.images import openai_captioner as module
-from cotpd.images.backends import captioner
 from cotpd.images.captioner import Captioner
+from cotpd.images.captioner_backends import build_captioner
 from cotpd.images.params import CaptionParams
-from cotpd.images.picture_encoder import SIDE, data_url
+from cotpd.images.picture_encoder import SIDE, encode_picture
 from cotpd.llm.params import LlmParams
 from cotpd.llm.transports import batch
 from tests.llm.batch_server import BatchApi, answered
@@ -41,7 +41,7 @@ def vision(httpserver: HTTPServer, tmp_path: Path) -> Captioner:
 
     httpserver.expect_request("/v1/chat/completions", method="POST").respond_with_handler(answer)
     params = CaptionParams(backend="openai", model="eye", base_url=httpserver.url_for("/v1"))
-    return captioner(params, LlmParams(ledger=str(tmp_path / "ledger.db"), recorded=None, retries=0))
+    return build_captioner(params, LlmParams(ledger=str(tmp_path / "ledger.db"), recorded=None, retries=0))
 
 
 def test_each_picture_is_asked_once_ever(
@@ -91,7 +91,7 @@ def test_a_caption_is_neither_reasoning_nor_half_a_sentence(
     choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": said}}
     httpserver.expect_request("/v1/chat/completions").respond_with_json({"model": "eye", "choices": [choice]})
     params = CaptionParams(backend="openai", model="eye", base_url=httpserver.url_for("/v1"))
-    looking = captioner(params, LlmParams(ledger=str(tmp_path / "ledger.db"), recorded=None, retries=0))
+    looking = build_captioner(params, LlmParams(ledger=str(tmp_path / "ledger.db"), recorded=None, retries=0))
 
     (row,) = looking.caption([post("a", "red.png")], PictureFolder(folder))
 
@@ -101,11 +101,11 @@ def test_a_caption_is_neither_reasoning_nor_half_a_sentence(
 
 def test_a_picture_travels_small_and_always_as_the_same_bytes() -> None:
     image = Image.effect_noise((2000, 500), 50).convert("RGB")
-    head, data = data_url(image).split(",", 1)
+    head, data = encode_picture(image).split(",", 1)
     sent = Image.open(io.BytesIO(base64.b64decode(data)))
     assert head == "data:image/jpeg;base64"
     assert sent.size == (SIDE, SIDE // 4)
-    assert data_url(image) == data_url(image)
+    assert encode_picture(image) == encode_picture(image)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_the_key_of_one_server_is_never_sent_to_another(
         base_url=base_url or f"{here}/", api_key_env="LLM_KEY", ledger=str(tmp_path / "k.db"), recorded=None
     )
     params = CaptionParams(backend="openai", model="eye", base_url=here, api_key_env=named)
-    captioner(params, llm).caption([post("a", "red.png")], PictureFolder(folder))
+    build_captioner(params, llm).caption([post("a", "red.png")], PictureFolder(folder))
     assert [request.headers["Authorization"] for request, _ in httpserver.log] == [sent]
 
 
@@ -149,7 +149,7 @@ def test_a_limit_holds_for_the_whole_step(
         Image.new("RGB", (9 + n, 9), "red").save(folder / name)
     params = CaptionParams(backend="openai", model="eye", base_url=httpserver.url_for("/v1"))
     llm = LlmParams(ledger=str(tmp_path / "m.db"), recorded=None, concurrency=1, max_tokens=60_500)
-    captions = captioner(params, llm).caption(
+    captions = build_captioner(params, llm).caption(
         [post(name, name) for name in [*names, "cut.png"]], PictureFolder(folder)
     )
     assert len(httpserver.log) == 11
@@ -186,7 +186,9 @@ def test_batch_mode_makes_one_job_of_all_pictures(
     params = CaptionParams(backend="openai", model="eye", base_url=api.base_url)
     llm = LlmParams(ledger=str(tmp_path / "b.db"), recorded=None, mode="batch", base_url=api.base_url)
     try:
-        captions = captioner(params, llm).caption([post(name, name) for name in names], PictureFolder(folder))
+        captions = build_captioner(params, llm).caption(
+            [post(name, name) for name in names], PictureFolder(folder)
+        )
         assert len(api.jobs) == 1
         assert {one.caption for one in captions} == {"A SQUARE"}
     finally:

@@ -10,9 +10,9 @@ from cotpd.data.picture_files import PictureFolder
 from cotpd.errors import ModelError
 from cotpd.images.params import CaptionParams
 from cotpd.images.pictures import read_picture
-from cotpd.images.tagger import SIDE, Tagger, views
-from cotpd.images.tags_captioner import TagCaptioner, likely, sentence
-from cotpd.images.text_reader import Lettering
+from cotpd.images.tagger import SIDE, Tagger, make_views
+from cotpd.images.tags_captioner import TagsCaptioner, build_sentence, select_likely
+from cotpd.images.text_reader import TextReader
 
 
 @pytest.mark.parametrize(
@@ -26,18 +26,18 @@ from cotpd.images.text_reader import Lettering
     ],
 )
 def test_the_sentence_reads_well(tags: list[str], lines: list[str], expected: str | None) -> None:
-    assert sentence(tags, lines) == expected
+    assert build_sentence(tags, lines) == expected
 
 
 def test_only_likely_tags_are_kept_and_at_most_three() -> None:
     tags = {"cat": 0.2, "lynx": 0.119, "dog": 0.3, "fox": 0.13, "wolf": 0.14}
-    assert likely(tags) == ["dog", "cat", "wolf"]
+    assert select_likely(tags) == ["dog", "cat", "wolf"]
 
 
 def test_both_views_are_squares_of_the_networks_size_and_the_second_is_the_middle() -> None:
     image = Image.new("RGB", (400, 100), "black")
     image.paste("white", (150, 0, 250, 100))
-    whole, middle = (np.asarray(view) for view in views(image))
+    whole, middle = (np.asarray(view) for view in make_views(image))
     assert whole.shape == middle.shape == (SIDE, SIDE, 3)
     assert 0.2 < whole.mean() / 255 < 0.3  # a quarter of the picture is white
     assert middle.min() > 250  # and all of its middle
@@ -46,8 +46,8 @@ def test_both_views_are_squares_of_the_networks_size_and_the_second_is_the_middl
 def test_lettering_reads_what_is_clearly_written(tmp_path: Path) -> None:
     image = Image.new("RGB", (500, 160), "white")
     ImageDraw.Draw(image).text((30, 40), "NASA 2026", fill="black", font=ImageFont.load_default(56))
-    assert " ".join(Lettering().lines(image)).replace(" ", "") == "NASA2026"
-    assert Lettering().lines(Image.new("RGB", (50, 50), "grey")) == []
+    assert " ".join(TextReader().read_lines(image)).replace(" ", "") == "NASA2026"
+    assert TextReader().read_lines(Image.new("RGB", (50, 50), "grey")) == []
 
 
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
@@ -64,16 +64,16 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_real_weights_recognise_the_sample_and_say_the_same_twice(root: Path) -> None:
-    from cotpd.weights import cached, known
+    from cotpd.weights import find_cached, get_model
 
-    weights = cached(known("efficientnet-lite2"))
+    weights = find_cached(get_model("efficientnet-lite2"))
     if weights is None:
         pytest.skip("efficientnet-lite2 is not in the cache: cotpd models fetch efficientnet-lite2")
     pictures = [
         read_picture(PictureFolder(root / "sample"), f"images/{name}.jpg")
         for name in ("giant-panda", "grace-hopper")
     ]
-    said = [one.caption for one in TagCaptioner(CaptionParams()).describe(pictures)]
+    said = [one.caption for one in TagsCaptioner(CaptionParams()).describe(pictures)]
     assert said[0] == "a picture of a giant panda"
     assert said[1].endswith("text in it: COMO HOPPER")
-    assert said == [one.caption for one in TagCaptioner(CaptionParams()).describe(pictures)]
+    assert said == [one.caption for one in TagsCaptioner(CaptionParams()).describe(pictures)]

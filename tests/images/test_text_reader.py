@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cotpd.images.text_reader import LONGEST, MOST_PIXELS, NARROWEST, SHORTEST, Lettering, fit_to_detector
+from cotpd.images.text_reader import LONGEST, MOST_PIXELS, NARROWEST, SHORTEST, TextReader, fit_to_detector
 
 SIZES = [(20, 6000), (3000, 20), (2, 1000), (10, 300), (1, 1), (1, 100_000), (50_000, 3), (31, 31), (5000, 5000)]
 
@@ -35,15 +35,15 @@ def test_a_narrow_picture_stands_whole_on_white() -> None:
 
 @pytest.mark.parametrize("size", [(20, 6000), (3000, 20), (2, 1000), (10, 300), (1, 1)])
 def test_a_narrow_picture_has_no_text_but_no_error_either(size: tuple[int, int]) -> None:
-    assert Lettering().lines(Image.new("RGB", size, "grey")) == []
+    assert TextReader().read_lines(Image.new("RGB", size, "grey")) == []
 
 
 MEASURE = """
 import resource, sys
 from pathlib import Path
 from PIL import Image
-from cotpd.images.text_reader import Lettering
-print(len(Lettering().lines(Image.open(sys.argv[1]).convert("RGB"))))
+from cotpd.images.text_reader import TextReader
+print(len(TextReader().read_lines(Image.open(sys.argv[1]).convert("RGB"))))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -11,7 +11,7 @@ from PIL import Image
 from cotpd.data.picture_files import PictureFolder
 from cotpd.data.records import Kind, Post
 from cotpd.errors import ConfigError
-from cotpd.images.picture_encoder import SIDE, Sight
+from cotpd.images.picture_encoder import SIDE, PictureEncoder
 from cotpd.knowledge.params import AskParams
 from cotpd.knowledge.questions import build_questions, find_missing_knowledge
 from cotpd.llm.ask import AskResult, ask_all
@@ -33,8 +33,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def encode_picture(folder: Path) -> Sight:
-    return Sight(PictureFolder(folder))
+def encode_picture(folder: Path) -> PictureEncoder:
+    return PictureEncoder(PictureFolder(folder))
 
 
 def get_parts(question: Question) -> list[dict]:
@@ -58,7 +58,7 @@ def test_the_same_picture_gives_the_same_question(folder):
     posts = [build_post(TEXT, id="a", image="large.png")]
 
     first, second = (
-        list(build_questions(posts, {}, MULTIMODALITY, Sight(PictureFolder(folder)))) for _ in range(2)
+        list(build_questions(posts, {}, MULTIMODALITY, PictureEncoder(PictureFolder(folder)))) for _ in range(2)
     )
 
     assert first == second

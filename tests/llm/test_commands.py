@@ -17,7 +17,7 @@ from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.local_server import LocalServer
 from cotpd.llm.params import LlmParams
-from cotpd.weights import cached, known
+from cotpd.weights import find_cached, get_model
 from tests.chat_server import build_questions, completion, error, reply
 
 
@@ -214,7 +214,7 @@ def test_what_is_no_chat_model_is_refused(tmp_path):
 def test_a_served_model_answers_under_its_name(tmp_path):
     pytest.importorskip("xllamacpp")
     names = ("qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct")
-    name = next((name for name in names if cached(known(name))), None)
+    name = next((name for name in names if find_cached(get_model(name))), None)
     if name is None:
         pytest.skip("no chat model in the cache: cotpd models fetch qwen2.5-coder-0.5b-instruct")
     server = LocalServer(name, port=0, parallel=2, threads=1)

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cotpd.errors import LlmError
-from cotpd.images.backends import captioner
+from cotpd.images.captioner_backends import build_captioner
 from cotpd.images.params import CaptionParams
 from cotpd.llm.ask import ask_all
 from cotpd.llm.backends import list_backends
@@ -315,7 +315,7 @@ def test_headers_and_extra_fields_of_one_model_are_never_anothers():
 def test_a_captioner_elsewhere_gets_no_header_of_the_llm(address, sent):
     llm = LlmParams(headers_env={"X-Gateway": "GATEWAY"})
 
-    looking = captioner(CaptionParams(backend="openai", model="eye", base_url=address), llm)
+    looking = build_captioner(CaptionParams(backend="openai", model="eye", base_url=address), llm)
 
     assert looking._llm.headers_env == sent
 

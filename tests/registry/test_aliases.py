@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy import Engine, event
 
 from cotpd.errors import ModelError
-from cotpd.registry.aliases import promote, rollback, set_alias
+from cotpd.registry.aliases import promote, roll_back, set_alias
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect
-from cotpd.registry.versions import find, versions
+from cotpd.registry.versions import find_version, list_versions
 
 NAME = "cotpd-ner"
 
@@ -24,7 +24,7 @@ def client(project):
 
 
 def aliases(client):
-    return {alias: version.number for version in versions(client, NAME) for alias in version.aliases}
+    return {alias: version.number for version in list_versions(client, NAME) for alias in version.aliases}
 
 
 def test_the_first_champion_has_no_former(client):
@@ -50,10 +50,10 @@ def test_promoting_the_champion_changes_nothing(client):
 def test_a_rollback_puts_the_former_back_and_a_second_undoes_it(client):
     promote(client, NAME, "1")
     promote(client, NAME, "2")
-    champion, former = rollback(client, NAME)
+    champion, former = roll_back(client, NAME)
     assert (champion.number, former.number) == (1, 2)
     assert aliases(client) == {"challenger": 3, "champion": 1, "previous": 2}
-    rollback(client, NAME)
+    roll_back(client, NAME)
     assert aliases(client)["champion"] == 2
 
 
@@ -74,18 +74,18 @@ def test_a_kill_between_the_two_writes_leaves_a_champion_and_the_way_back(client
 
 def test_there_must_be_something_to_go_back_to(client):
     with pytest.raises(ModelError, match="'champion'"):
-        rollback(client, NAME)
+        roll_back(client, NAME)
     promote(client, NAME, "1")
     with pytest.raises(ModelError, match="'previous'"):
-        rollback(client, NAME)
+        roll_back(client, NAME)
 
 
 def test_versions_are_found_by_number_and_by_alias_and_nothing_else(client):
-    assert find(client, NAME, "2").number == find(client, NAME, "2").number == 2
-    assert find(client, NAME, "challenger").number == 3
+    assert find_version(client, NAME, "2").number == find_version(client, NAME, "2").number == 2
+    assert find_version(client, NAME, "challenger").number == 3
     for which in ("4", "champion", "", "latest"):
         with pytest.raises(ModelError, match="It has: challenger, 1, 2, 3"):
-            find(client, NAME, which)
+            find_version(client, NAME, which)
 
 
 def test_a_store_that_cannot_be_written_is_named_without_sql(client, capfd):

@@ -14,7 +14,7 @@ from cotpd.cli import predict as module
 from cotpd.cli import registry
 from cotpd.cli.posts import parse_lines
 from cotpd.errors import ConfigError, DataError, ModelError
-from cotpd.registry.pack import register
+from cotpd.pipeline.registration import register_student
 from tests.registry.conftest import TEXT
 
 app = typer.Typer()
@@ -30,7 +30,7 @@ def run(*arguments, **options):
 def registered(project, params, students, root):
     shutil.copy(root / "params.yaml", project)
     for _ in range(2):
-        register(params["ner"], students["ner"], METRICS, root=project)
+        register_student(params["ner"], students["ner"], METRICS, root=project)
     return project
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cotpd.config import Params
 from cotpd.errors import StorageError
-from cotpd.registry.pack import register
+from cotpd.pipeline.registration import register_student
 from cotpd.student import Student
 from cotpd.student.checkpoint import Checkpoint
 from cotpd.student.neighbours import _write_states as write_index
@@ -68,10 +68,10 @@ def test_a_registration_says_what_it_was_doing_and_goes_through_next_time(
     with pytest.raises(
         StorageError, match=r"(registering cotpd-ner|mlflow\.db): could not be written: the disk is full"
     ):
-        register(Params(), students["ner"], {"test": {"student": {"f1": 0.5}}}, root=place)
+        register_student(Params(), students["ner"], {"test": {"student": {"f1": 0.5}}}, root=place)
 
     ballast.unlink()
-    again = register(Params(), students["ner"], {"test": {"student": {"f1": 0.5}}}, root=place)
+    again = register_student(Params(), students["ner"], {"test": {"student": {"f1": 0.5}}}, root=place)
     assert again.version == 1
 
 

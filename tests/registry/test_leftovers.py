@@ -8,10 +8,10 @@ import tempfile
 import pytest
 
 from cotpd.errors import ModelError
+from cotpd.pipeline.registration import register_student
 from cotpd.registry import pack
-from cotpd.registry.pack import register
 from cotpd.registry.tracking_store import connect
-from cotpd.registry.versions import versions
+from cotpd.registry.versions import list_versions
 
 METRICS = {"test": {"student": {"f1": 0.5}}}
 # Registers a student, and is killed where a point of the registration is reached.
@@ -19,7 +19,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from cotpd.config import Params
-from cotpd.registry import leftovers, pack
+from cotpd.pipeline.registration import register_student
+from cotpd.registry import pack
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 where, student = sys.argv[1:]
@@ -31,11 +32,11 @@ if where == "upload":
         if "models" in self.artifact_dir: die()
     LocalArtifactRepository.log_artifacts = half
 if where == "before the version":
-    pack._version = die
+    pack._create_version = die
 if where == "after the version":
-    make = pack._version
-    pack._version = lambda *a: (make(*a), die())
-pack.register(Params(task="ner"), Path(student), {"test": {"student": {"f1": 0.5}}}, root=Path())
+    make = pack._create_version
+    pack._create_version = lambda *a: (make(*a), die())
+register_student(Params(task="ner"), Path(student), {"test": {"student": {"f1": 0.5}}}, root=Path())
 """
 
 
@@ -79,7 +80,7 @@ def test_a_killed_registration_is_cleared_by_the_next_one(project, params, stude
     assert len(models(client)) == len(weights(project)) == 1
     assert where != "upload" or list(temporary.glob("cotpd-register-*"))
 
-    registered = register(params["ner"], students["ner"], METRICS, root=project)
+    registered = register_student(params["ner"], students["ner"], METRICS, root=project)
 
     status = {number: run.info.status for number, run in runs(client).items()}
     assert status == {killed: "KILLED", registered.run_id: "FINISHED"}
@@ -93,10 +94,10 @@ def test_a_version_whose_registration_was_killed_afterwards_stays(project, param
     client = connect(params["ner"].register_, project)
     (killed,) = runs(client)
 
-    register(params["ner"], students["ner"], METRICS, root=project)
+    register_student(params["ner"], students["ner"], METRICS, root=project)
 
     assert runs(client)[killed].info.status == "FINISHED"
-    assert [version.number for version in versions(client, "cotpd-ner")] == [1, 2]
+    assert [version.number for version in list_versions(client, "cotpd-ner")] == [1, 2]
     assert len(models(client)) == len(weights(project)) == 2
 
 
@@ -104,10 +105,10 @@ def test_a_version_whose_registration_was_killed_afterwards_stays(project, param
 def test_a_registration_that_fails_clears_its_own_model(
     project, params, students, temporary, monkeypatch, error, status
 ):
-    monkeypatch.setattr(pack, "_version", lambda *_: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(pack, "_create_version", lambda *_: (_ for _ in ()).throw(error))
 
     with pytest.raises(type(error)):
-        register(params["ner"], students["ner"], METRICS, root=project)
+        register_student(params["ner"], students["ner"], METRICS, root=project)
 
     client = connect(params["ner"].register_, project)
     (run,) = runs(client).values()
@@ -120,14 +121,14 @@ def test_a_registration_that_fails_clears_its_own_model(
 
 def test_what_others_left_unfinished_is_not_touched(project, params, students, temporary):
     client = connect(params["ner"].register_, project)
-    first = register(params["ner"], students["ner"], METRICS, root=project)
+    first = register_student(params["ner"], students["ner"], METRICS, root=project)
     experiment = client.get_experiment_by_name("cotpd").experiment_id
     foreign = client.create_run(experiment).info.run_id
     pending = client.create_logged_model(experiment, name="theirs", source_run_id=foreign)
     alive = client.create_run(experiment, tags=pack_tags()).info.run_id
     under_way = client.create_logged_model(experiment, name="student", source_run_id=alive)
 
-    register(params["ner"], students["ner"], METRICS, root=project)
+    register_student(params["ner"], students["ner"], METRICS, root=project)
 
     assert {runs(client)[number].info.status for number in (foreign, alive)} == {"RUNNING"}
     assert {pending.model_id, under_way.model_id} <= {model.model_id for model in models(client)}
@@ -137,6 +138,6 @@ def test_what_others_left_unfinished_is_not_touched(project, params, students, t
 def pack_tags():
     """The tags of a registration that this very process has under way."""
     from cotpd.registry.leftovers import REGISTRATION
-    from cotpd.registry.unfinished_runs import tags_of_process
+    from cotpd.registry.unfinished_runs import build_process_tags
 
-    return {REGISTRATION: "cotpd-ner"} | tags_of_process()
+    return {REGISTRATION: "cotpd-ner"} | build_process_tags()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from cotpd.errors import ConfigError, ModelError
+from cotpd.pipeline.registration import register_student
 from cotpd.registry import model_address
 from cotpd.registry.model_address import find_student_folder
-from cotpd.registry.pack import register
 from cotpd.student import Student
 
 METRICS = {"test": {"student": {"f1": 0.5}}}
@@ -18,7 +18,7 @@ METRICS = {"test": {"student": {"f1": 0.5}}}
 def version(project, params, students):
     """The first version of the tiny student, in the registry of the current folder, with params.yaml beside it."""
     (project / "params.yaml").write_text("register: {tracking_uri: 'sqlite:///mlflow.db'}\n")
-    return register(params["ner"], students["ner"], METRICS, root=project)
+    return register_student(params["ner"], students["ner"], METRICS, root=project)
 
 
 def weights(folder):
@@ -43,10 +43,13 @@ def test_a_student_is_loaded_by_its_address(version, students):
 def test_a_folder_logged_by_hand_is_found_below_its_run(version, project, students):
     import mlflow
 
-    from cotpd.registry.tracking_store import connect, current, store_params
+    from cotpd.registry.tracking_store import connect, read_store_params, use_store
 
-    client = connect(store_params(project), project)
-    with current(client), mlflow.start_run(experiment_id=client.get_run(version.run_id).info.experiment_id) as run:
+    client = connect(read_store_params(project), project)
+    with (
+        use_store(client),
+        mlflow.start_run(experiment_id=client.get_run(version.run_id).info.experiment_id) as run,
+    ):
         mlflow.log_artifacts(str(students["ner"]), "mine")
     assert weights(find_student_folder(f"runs:/{run.info.run_id}/mine")) == weights(students["ner"])
 
@@ -63,7 +66,7 @@ def test_what_a_server_keeps_is_copied_into_the_cache_once(version, project, stu
     asked: list[str] = []
     monkeypatch.setattr("mlflow.artifacts.download_artifacts", download)
     client = type("Client", (), {"tracking_uri": "https://store"})()
-    first, second = (model_address._local(client, remote) for _ in range(2))
+    first, second = (model_address._fetch_artifacts(client, remote) for _ in range(2))
     assert first == second
     assert first.is_relative_to(project / "cache")
     assert list(first.rglob("model.safetensors"))

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from cotpd.errors import DataError, ModelError
-from cotpd.registry.pack import register
+from cotpd.pipeline.registration import register_student
 from cotpd.registry.tracking_store import connect
-from cotpd.registry.versions import find, versions
+from cotpd.registry.versions import find_version, list_versions
 from cotpd.student import Student
 from cotpd.student.prediction_input import predict_rows
 from tests.registry.conftest import TEXT
@@ -68,7 +68,7 @@ def test_a_run_keeps_parameters_scores_digests_and_the_evaluation(project, param
     table.write_text("{}\n")
     (project / "evaluation").mkdir()
     (project / "evaluation" / "report.html").write_text("<p>report</p>")
-    registered = register(
+    registered = register_student(
         params["ner"], students["ner"], METRICS, evaluation=project / "evaluation", tables=[table], root=project
     )
     run = run_of(project, registered)
@@ -79,19 +79,19 @@ def test_a_run_keeps_parameters_scores_digests_and_the_evaluation(project, param
     assert run.data.tags["sha256.train.jsonl"] == hashlib.sha256(b"{}\n").hexdigest()
     assert run.info.artifact_uri.startswith(project.as_uri())
     assert list(project.rglob("mlruns/**/evaluation/report.html"))
-    version = find(connect(params["ner"].register_, project), "cotpd-ner", "challenger")
+    version = find_version(connect(params["ner"].register_, project), "cotpd-ner", "challenger")
     assert (version.tags["f1.test"], version.tags["gain.test"]) == ("50.00", "+12.50")
 
 
 def test_registering_again_makes_a_new_version_and_moves_the_alias(project, params, students):
-    numbers = [register(params["ner"], students["ner"], METRICS, root=project).version for _ in range(2)]
+    numbers = [register_student(params["ner"], students["ner"], METRICS, root=project).version for _ in range(2)]
     assert numbers == [1, 2]
     client = connect(params["ner"].register_, project)
-    assert [version.aliases for version in versions(client, "cotpd-ner")] == [(), ("challenger",)]
+    assert [version.aliases for version in list_versions(client, "cotpd-ner")] == [(), ("challenger",)]
 
 
 def test_a_version_holds_safetensors_and_its_code_but_no_pickle(project, params, students):
-    register(params["ner"], students["ner"], METRICS, root=project)
+    register_student(params["ner"], students["ner"], METRICS, root=project)
     files = {path.name for path in (project / "mlruns").rglob("*") if path.is_file()}
     assert {"model.safetensors", "served_model.py", "student.py", "requirements.txt"} <= files
     assert not [name for name in files if name.endswith((".pkl", ".pickle", ".pyc", ".bin", ".pt"))]
@@ -105,7 +105,7 @@ def test_a_version_holds_safetensors_and_its_code_but_no_pickle(project, params,
 def test_a_version_predicts_the_same_where_the_checkout_is_not(
     project, params, students, tmp_path_factory, task, row
 ):
-    register(params[task], students[task], METRICS, root=project)
+    register_student(params[task], students[task], METRICS, root=project)
     found = elsewhere(project, tmp_path_factory.mktemp("away"), f"models:/cotpd-{task}@challenger", [row])
     assert found == predict_rows(Student.from_pretrained(students[task]), [row])
     if task == "ner":
@@ -116,7 +116,7 @@ def test_a_version_predicts_the_same_where_the_checkout_is_not(
 
 def test_a_missing_student_is_not_registered(project, params):
     with pytest.raises(ModelError, match="Train the student"):
-        register(params["ner"], project / "nowhere", METRICS, root=project)
+        register_student(params["ner"], project / "nowhere", METRICS, root=project)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 from mlflow import MlflowClient
 
 from cotpd.config import Params
-from cotpd.registry.prompt_versions import register_prompts, used_prompts
+from cotpd.pipeline.registration import read_prompts
+from cotpd.registry.prompt_versions import register_prompts
 
 DEFAULT = Path(__file__).parent.parent.parent / "cotpd/prompts/default"
 
@@ -21,10 +22,10 @@ def test_the_prompts_that_a_run_uses_are_those_of_its_kinds_and_sets():
     params = Params.model_validate(
         {"ask": {"kinds": ["noun"], "prompts": "paper"}, "augment": {"kinds": ["style", "image"]}}
     )
-    texts = used_prompts(params)
+    texts = read_prompts(params)
     assert set(texts) == {"cotpd-paper-noun", "cotpd-default-style", "cotpd-default-image"}
     assert texts["cotpd-default-style"] == (DEFAULT / "style.txt").read_text("utf-8")
-    assert used_prompts(Params.model_validate({"ask": {"kinds": []}, "augment": {"kinds": []}})) == {}
+    assert read_prompts(Params.model_validate({"ask": {"kinds": []}, "augment": {"kinds": []}})) == {}
 
 
 def test_a_version_is_made_by_a_change_and_by_nothing_else(client, tmp_path):
@@ -33,12 +34,12 @@ def test_a_version_is_made_by_a_change_and_by_nothing_else(client, tmp_path):
     params = Params.model_validate(
         {"ask": {"kinds": ["noun", "sentence"], "prompts": str(own)}, "augment": {"kinds": []}}
     )
-    first = register_prompts(client, used_prompts(params))
+    first = register_prompts(client, read_prompts(params))
     assert first == {"prompt.cotpd-own-noun": "1", "prompt.cotpd-own-sentence": "1"}
-    assert register_prompts(client, used_prompts(params)) == first
+    assert register_prompts(client, read_prompts(params)) == first
     with (own / "noun.txt").open("a", encoding="utf-8") as file:
         file.write("Be brief.\n")
-    changed = register_prompts(client, used_prompts(params))
+    changed = register_prompts(client, read_prompts(params))
     assert changed == first | {"prompt.cotpd-own-noun": "2"}
     kept = client.load_prompt("prompts:/cotpd-own-noun@latest")
     assert kept.template == (own / "noun.txt").read_text("utf-8")
@@ -48,4 +49,4 @@ def test_a_set_may_have_any_folder(client, tmp_path):
     own = tmp_path / "größer: v.2"
     shutil.copytree(DEFAULT, own)
     params = Params.model_validate({"ask": {"kinds": ["noun"], "prompts": str(own)}, "augment": {"kinds": []}})
-    assert register_prompts(client, used_prompts(params)) == {"prompt.cotpd-gr-er-v.2-noun": "1"}
+    assert register_prompts(client, read_prompts(params)) == {"prompt.cotpd-gr-er-v.2-noun": "1"}

@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from cotpd.errors import ModelError
+from cotpd.pipeline.registration import register_student
 from cotpd.registry.model_address import find_student_folder
-from cotpd.registry.pack import register
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.relocation import repair_paths
 from cotpd.registry.tracking_store import connect
@@ -22,7 +22,7 @@ def original(tmp_path, empty_registry, params, students, monkeypatch):
     (tmp_path / "a").mkdir()
     shutil.copy(empty_registry, tmp_path / "a/mlflow.db")
     (tmp_path / "a/params.yaml").write_text("task: ner\n")
-    register(params["ner"], students["ner"], METRICS, root=tmp_path / "a")
+    register_student(params["ner"], students["ner"], METRICS, root=tmp_path / "a")
     return tmp_path / "a"
 
 
@@ -52,7 +52,7 @@ def test_a_copy_registers_below_itself_and_leaves_the_original_as_it_was(origina
     copy = shutil.copytree(original, original.with_name("b"))
     before = list_files(original)
 
-    register(params["ner"], students["ner"], METRICS, root=copy)
+    register_student(params["ner"], students["ner"], METRICS, root=copy)
 
     assert list_files(original) == before
     assert find_student_folder("models:/cotpd-ner/2", root=copy).is_relative_to(copy)
@@ -63,7 +63,7 @@ def test_a_moved_project_finds_what_moved_along_and_does_not_make_its_old_folder
     moved = original.rename(original.with_name("b"))
 
     assert find_student_folder(NAME, root=moved).is_relative_to(moved)
-    register(params["ner"], students["ner"], METRICS, root=moved)
+    register_student(params["ner"], students["ner"], METRICS, root=moved)
 
     assert not original.exists()
     assert find_student_folder("models:/cotpd-ner/1", root=moved).is_relative_to(moved)
@@ -78,7 +78,7 @@ def test_a_copied_database_alone_reads_the_originals_files_and_writes_its_own(or
     before = list_files(original / "mlruns")
 
     assert find_student_folder("models:/cotpd-ner/1", root=copy).is_relative_to(original)
-    register(params["ner"], students["ner"], METRICS, root=copy)
+    register_student(params["ner"], students["ner"], METRICS, root=copy)
 
     assert list_files(original / "mlruns") == before
     assert find_student_folder("models:/cotpd-ner/2", root=copy).is_relative_to(copy)
@@ -89,7 +89,7 @@ def test_a_folder_that_was_chosen_for_artifacts_stays_chosen(project, params, st
     place = project.with_name("shared-models")
     client.create_experiment("cotpd", artifact_location=place.as_uri())
 
-    register(params["ner"], students["ner"], METRICS, root=project)
+    register_student(params["ner"], students["ner"], METRICS, root=project)
 
     assert find_student_folder(NAME, params["ner"].register_, project).is_relative_to(place)
 

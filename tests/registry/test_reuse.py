@@ -15,7 +15,7 @@ from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.aliases import set_alias
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect
-from cotpd.registry.versions import find, versions
+from cotpd.registry.versions import find_version, list_versions
 from steps import register
 
 NAME = "cotpd-ner"
@@ -41,7 +41,7 @@ def registered() -> int:
 
 
 def challenger(project) -> int:
-    return find(connect(RegisterParams(), project), NAME, "challenger").number
+    return find_version(connect(RegisterParams(), project), NAME, "challenger").number
 
 
 def test_outputs_that_come_back_are_the_version_that_they_were(outputs, params):
@@ -54,7 +54,7 @@ def test_outputs_that_come_back_are_the_version_that_they_were(outputs, params):
     register.run(params["ner"])
 
     assert (registered(), challenger(outputs)) == (1, 1)
-    assert len(versions(connect(RegisterParams(), outputs), NAME)) == 2
+    assert len(list_versions(connect(RegisterParams(), outputs), NAME)) == 2
 
 
 def test_a_version_whose_files_are_gone_is_registered_anew(outputs, params):
@@ -92,7 +92,7 @@ def test_what_the_pipeline_writes_is_no_change_of_the_commit(outputs, params, ro
     write_table(WORKSPACE.evaluation / "predictions.jsonl", [])
     register.run(params["ner"])
 
-    found = versions(connect(RegisterParams(), outputs), NAME)
+    found = list_versions(connect(RegisterParams(), outputs), NAME)
     assert [version.tags["git.dirty"] for version in found] == ["false", "true"]
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cotpd.registry.pack import register
+from cotpd.pipeline.registration import register_student
 from tests.registry.conftest import TEXT
 
 RELATION = {"text": TEXT, "head": "Ada", "tail": "Acme"}
@@ -25,7 +25,7 @@ def served(students, empty_registry, tmp_path_factory):
         root = tmp_path_factory.mktemp(f"served-{task}")
         (root / "mlflow.db").write_bytes(empty_registry.read_bytes())
         params = Params(task=task)
-        register(params, students[task], {"test": {"student": {"f1": 0.5}}}, root=root)
+        register_student(params, students[task], {"test": {"student": {"f1": 0.5}}}, root=root)
         folder = find_student_folder(f"models:/cotpd-{task}/1", params.register_, root).parents[1]
         models[task] = mlflow.pyfunc.load_model(str(folder))
 

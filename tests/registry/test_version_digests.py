@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from cotpd.errors import ModelError
+from cotpd.pipeline.registration import register_student
 from cotpd.registry.aliases import promote
 from cotpd.registry.mlflow_plugin import open_models
 from cotpd.registry.model_address import find_student_folder
-from cotpd.registry.pack import register
-from cotpd.registry.tracking_store import connect, current
+from cotpd.registry.tracking_store import connect, use_store
 from tests.registry.conftest import TEXT
 
 NAME = "models:/cotpd-ner/1"
@@ -20,7 +20,7 @@ NAME = "models:/cotpd-ner/1"
 @pytest.fixture
 def version(project, params, students):
     (project / "params.yaml").write_text("register: {tracking_uri: 'sqlite:///mlflow.db'}\n")
-    register(params["ner"], students["ner"], {"test": {"student": {"f1": 0.5}}}, root=project)
+    register_student(params["ner"], students["ner"], {"test": {"student": {"f1": 0.5}}}, root=project)
     return find_student_folder(NAME).parents[1]
 
 
@@ -80,7 +80,7 @@ def test_what_mlflow_fetches_is_checked_before_it_is_read(version, project):
     client = connect(params_of(project), project)
     (version / "__pycache__").mkdir(exist_ok=True)
     (version / "__pycache__" / "served_model.pyc").write_bytes(b"planted")
-    with current(client):
+    with use_store(client):
         assert open_models(NAME).download_artifacts("")
         assert not (version / "__pycache__").exists()
         append(version / "served_model.py")
@@ -92,7 +92,8 @@ def test_mlflow_alone_loads_what_was_registered_and_nothing_else(version, projec
     script = (
         "import mlflow, pandas, sys\n"
         f"model = mlflow.pyfunc.load_model({str(version)!r})\n"
-        f"print(len(model.predict(pandas.DataFrame([{{'text': {TEXT!r}}}]))))\n"
+        f"count = len(model.predict(pandas.DataFrame([{{'text': {TEXT!r}}}])))\n"
+        "print(count, sys.modules['cotpd.student'].__file__)\n"
     )
 
     def load():
@@ -100,13 +101,15 @@ def test_mlflow_alone_loads_what_was_registered_and_nothing_else(version, projec
         command = [sys.executable, "-c", script]
         return subprocess.run(command, env=environment, cwd=project, capture_output=True, text=True, timeout=200)
 
-    assert load().stdout.endswith("1\n")
+    count, module = load().stdout.splitlines()[-1].split(" ", 1)
+    assert count == "1"
+    assert module.startswith(str(version / "code"))  # and not the cotpd that is installed, whose plugin is loaded
     assert find_student_folder(NAME).is_dir()  # loading has left nothing that counts as added
     append(version / "code/cotpd/student/prediction_input.py", "\nprint('it ran')\n")
 
     refused = load()
 
-    assert "rows.py is not as it was registered" in refused.stderr
+    assert "prediction_input.py is not as it was registered" in refused.stderr
     assert "it ran" not in refused.stdout
 
 

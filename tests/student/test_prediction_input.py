@@ -3,13 +3,13 @@
 import pytest
 
 from cotpd.errors import DataError
-from cotpd.student.prediction_input import Asked, example_of, read_row
+from cotpd.student.prediction_input import PredictionInput, build_example, read_input
 
 TEXT = "Annual meeting: Ann thanks Bob, then Ann leaves"
 
 
 def pair(head, tail, text=TEXT):
-    asked = read_row("re", {"text": text, "head": head, "tail": tail}, "pairs.jsonl:3")
+    asked = read_input("re", {"text": text, "head": head, "tail": tail}, "pairs.jsonl:3")
     return text[slice(*asked.head)], asked.head[0], asked.tail[0]
 
 
@@ -60,8 +60,8 @@ def test_a_name_that_stands_once_is_no_pair_with_itself():
 
 
 def test_what_was_asked_becomes_an_example_unless_there_is_no_word():
-    asked = read_row("re", {"text": TEXT, "head": "Ann", "tail": "Bob"}, "row 1")
-    example = example_of(asked)
+    asked = read_input("re", {"text": TEXT, "head": "Ann", "tail": "Bob"}, "row 1")
+    example = build_example(asked)
     assert [example.tokens[span[0]] for span in (example.head, example.tail)] == ["Ann", "Bob"]
-    assert example_of(read_row("ner", {"text": " ", "head": "x"}, "row 1")) is None
-    assert read_row("ner", {"text": "Ann"}, "row 1") == Asked("Ann")
+    assert build_example(read_input("ner", {"text": " ", "head": "x"}, "row 1")) is None
+    assert read_input("ner", {"text": "Ann"}, "row 1") == PredictionInput("Ann")

@@ -15,7 +15,7 @@ from pytest_httpserver import HTTPServer
 from safetensors.torch import load_file
 
 from cotpd.errors import ModelError
-from cotpd.weights import cached, catalogue, fetch, find, known, resolve, sources
+from cotpd.weights import fetch, find_cached, find_model, get_model, read_catalogue, resolve, sources
 from cotpd.weights.catalogue import File, Hub, Mirror, Model
 
 WEIGHTS, CONFIG = b"w" * 3000, b'{"hidden": 4}'
@@ -88,9 +88,9 @@ def left_behind(cache: Path) -> list[str]:
 
 def test_the_hub_is_asked_once(cache, hub):
     serve(hub)
-    assert cached(ON_HUB) is None
+    assert find_cached(ON_HUB) is None
     folder = fetch(ON_HUB, progress=False)
-    assert folder == cache / "tiny" == cached(ON_HUB)
+    assert folder == cache / "tiny" == find_cached(ON_HUB)
     assert (folder / "model.safetensors").read_bytes() == WEIGHTS
     assert len(hub.log) == 2
     hub.clear()
@@ -253,16 +253,16 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
 def test_names_are_resolved(tmp_path, monkeypatch, cache):
     assert resolve(str(tmp_path)) == tmp_path
     assert resolve("bert-base-uncased") == "bert-base-uncased"
-    assert find("sentence-transformers/all-MiniLM-L6-v2") is find("all-MiniLM-L6-v2")
+    assert find_model("sentence-transformers/all-MiniLM-L6-v2") is find_model("all-MiniLM-L6-v2")
     monkeypatch.setenv("COTPD_OFFLINE", "1")
     with pytest.raises(ModelError, match="all-MiniLM-L6-v2 is not in"):
         resolve("all-MiniLM-L6-v2")
     with pytest.raises(ModelError, match="did you mean all-MiniLM-L6-v2"):
-        known("all-minilm-L6-v2")
+        get_model("all-minilm-L6-v2")
 
 
 def test_the_catalogue_pins_every_byte():
-    for entry in catalogue().values():
+    for entry in read_catalogue().values():
         assert entry.hub or entry.mirror
         for file in entry.files:
             assert len(bytes.fromhex(file.sha256)) == 32, file.name
@@ -277,4 +277,4 @@ def test_the_catalogue_pins_every_byte():
         "qwen2.5-coder-1.5b-instruct",
         "qwen2.5-coder-0.5b-instruct",
         "efficientnet-lite2",
-    } <= set(catalogue())
+    } <= set(read_catalogue())

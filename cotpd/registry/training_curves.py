@@ -9,7 +9,7 @@ with the store, the training goes on without curves, after a warning.
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,15 @@ from filelock import FileLock
 
 from cotpd.escaping import warn
 from cotpd.registry.params import RegisterParams
-from cotpd.registry.relocation import repair_paths
-from cotpd.registry.tracking_store import connect, database, tracking_uri
-from cotpd.registry.unfinished_runs import SEEN, SIGN_OF_LIFE, find_dead_runs, status_after, tags_of_process
+from cotpd.registry.tracking_store import connect, get_or_create_experiment, resolve_uri
+from cotpd.registry.unfinished_runs import (
+    SEEN,
+    SIGN_OF_LIFE,
+    build_process_tags,
+    choose_end_status,
+    find_dead_runs,
+)
 from cotpd.section import Section
-from cotpd.student.checkpoint import RUN
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,7 +35,7 @@ FINGERPRINT = "cotpd.training"  # the tag that holds the training's fingerprint
 _EVERY = 10  # steps between two points of a curve
 
 
-class Curves:
+class TrainingCurves:
     """Logs one training's losses and scores to MLflow.
 
     Args:
@@ -52,6 +56,17 @@ class Curves:
     def begin(self, fingerprint: str) -> None:
         """Reopen the MLflow run of the training with this fingerprint, or create one."""
         self._warn_on_failure(lambda: self._open_run(fingerprint))
+
+    @contextmanager
+    def record(self, fingerprint: str) -> Iterator[None]:
+        """Log a training inside the block; its MLflow run ends as the block does: finished, failed or killed."""
+        try:
+            self.begin(fingerprint)
+            yield
+        except BaseException as error:
+            self.end(choose_end_status(error))
+            raise
+        self.end()
 
     def log_step(self, number: int, losses: Mapping[str, float]) -> None:
         """Log the losses of a step, if it is every tenth."""
@@ -85,7 +100,7 @@ class Curves:
 
     def _connect(self) -> "tuple[MlflowClient, str]":
         """Return a client and the id of the experiment."""
-        with _lock_database(tracking_uri(self.store, self.root)):
+        with _lock_store(resolve_uri(self.store, self.root)):
             client = connect(self.store, self.root, create=True)
             return client, get_or_create_experiment(client, self.store.experiment)
 
@@ -101,11 +116,11 @@ class Curves:
             return
         self._client, self._run_id = client, run_ids[0]
         client.update_run(self._run_id, "RUNNING")
-        for key, value in tags_of_process().items():
+        for key, value in build_process_tags().items():
             client.set_tag(self._run_id, key, value)
 
     def _create_run(self, client: "MlflowClient", experiment: str, fingerprint: str) -> None:
-        tags = {FINGERPRINT: fingerprint, "mlflow.runName": self.name} | tags_of_process()
+        tags = {FINGERPRINT: fingerprint, "mlflow.runName": self.name} | build_process_tags()
         run = client.create_run(experiment, run_name=self.name, tags=tags)
         # known at once: a training that is interrupted while its parameters are logged still ends its run
         self._client, self._run_id = client, str(run.info.run_id)
@@ -114,7 +129,7 @@ class Curves:
                 client.log_param(self._run_id, f"{section}.{name}", value)
 
     def _log(self, figures: Mapping[str, float], step: int) -> None:
-        from mlflow.entities import Metric
+        from mlflow.entities import Metric  # noqa: PLC0415  after connect() has switched off its telemetry
 
         now = int(time.time() * 1000)
         metrics = [Metric(name, value, now, step) for name, value in figures.items()]
@@ -134,65 +149,36 @@ class Curves:
             warn(f"warning: {self.name} goes on without curves in MLflow: {reason}")
 
 
-@contextmanager
-def log_training(curves: Curves | None, fingerprint: str) -> Iterator[None]:
-    """Log a training inside the block; its MLflow run ends as the block does: finished, failed or killed."""
-    if curves is None:
-        yield
-        return
-    try:
-        curves.begin(fingerprint)
-        yield
-    except BaseException as error:
-        curves.end(status_after(error))
-        raise
-    curves.end()
-
-
 def find_training_runs(client: "MlflowClient", experiment: str, fingerprint: str) -> list[str]:
     """Return the ids of the MLflow runs that a training was logged to, the latest first."""
     runs = client.search_runs([experiment], f"tags.`{FINGERPRINT}` = '{fingerprint}'")
     return [run.info.run_id for run in runs]
 
 
-def adopt_runs(client: "MlflowClient", experiment: str, parent: str, folders: Iterable[Path]) -> dict[str, str]:
-    """Make the training run of each model a child of another run.
+def adopt_runs(
+    client: "MlflowClient", experiment: str, parent: str, trainings: Mapping[str, str]
+) -> dict[str, str]:
+    """Make the MLflow run of each training a child of another run.
 
     Args:
         client: Of the store.
         experiment: Id of the experiment that holds all of them.
         parent: Id of the run that they become children of.
-        folders: Models; those that were not logged to this experiment are passed over.
+        trainings: The fingerprint of each training by its model's name; those that were not logged to this
+            experiment are passed over.
 
     Returns:
-        The children's ids as tags for the parent: ``{"training.<folder>": run id}``.
+        The children's ids as tags for the parent: ``{"training.<name>": run id}``.
     """
     tags = {}
-    for folder in folders:
-        if not (folder / RUN).is_file():
-            continue
-        fingerprint = (folder / RUN).read_text("utf-8").strip()
+    for name, fingerprint in trainings.items():
         for run_id in find_training_runs(client, experiment, fingerprint)[:1]:
             client.set_tag(run_id, "mlflow.parentRunId", parent)
-            tags[f"training.{folder.name}"] = run_id
+            tags[f"training.{name}"] = run_id
     return tags
 
 
-def get_or_create_experiment(client: "MlflowClient", name: str) -> str:
-    """Return the id of an experiment, created if there is none of that name.
-
-    The artifacts of a new one go beside the database; MLflow's own default is the current folder.
-    """
-    path = database(client.tracking_uri)
-    repair_paths(path)
-    experiment = client.get_experiment_by_name(name)
-    if experiment is not None:
-        return str(experiment.experiment_id)
-    artifacts = None if path is None else (path.parent / "mlruns").as_uri()
-    return str(client.create_experiment(name, artifact_location=artifacts))
-
-
-def _lock_database(uri: str) -> FileLock:
+def _lock_store(uri: str) -> FileLock:
     """Return a lock on a store: two stages that start at once would both create its tables, and one would fail."""
     name = hashlib.sha256(uri.encode()).hexdigest()[:16]
     return FileLock(Path(tempfile.gettempdir()) / f"cotpd-{name}.lock")

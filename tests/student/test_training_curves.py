@@ -1,4 +1,4 @@
-"""Curves in MLflow: drawn while training, taken up again after a kill, and never in a training's way."""
+"""TrainingCurves in MLflow: drawn while training, taken up again after a kill, and never in a training's way."""
 
 import shutil
 import subprocess
@@ -9,12 +9,13 @@ import pytest
 from mlflow import MlflowClient
 
 from cotpd.liveness import name_process
+from cotpd.pipeline.registration import read_fingerprints
 from cotpd.registry.params import RegisterParams
-from cotpd.registry.tracking_store import connect
+from cotpd.registry.tracking_store import connect, get_or_create_experiment
+from cotpd.registry.training_curves import FINGERPRINT, TrainingCurves, adopt_runs
 from cotpd.registry.unfinished_runs import PROCESS, SEEN
 from cotpd.student import Student
 from cotpd.student.checkpoint import Checkpoint
-from cotpd.student.curves import FINGERPRINT, Curves, adopt_runs, get_or_create_experiment
 from cotpd.student.objectives import JointDistillation
 from cotpd.student.params import DistilParams
 from cotpd.student.training import train
@@ -47,7 +48,7 @@ def fit(project, examples, small, params, store=None):
         objective=JointDistillation(DistilParams()),
         seed=3,
         out=project / "student",
-        curves=Curves(store or RegisterParams(), "student", {"run": params}, project),
+        curves=TrainingCurves(store or RegisterParams(), "student", {"run": params}, project),
     )
 
 
@@ -76,8 +77,8 @@ def test_a_killed_training_goes_on_in_its_run_and_the_registered_one_adopts_it(
     assert [(point.step, point.value) for point in losses] == [(row["epoch"], row["loss"]) for row in history]
     assert [point.step for point in client.get_metric_history(resumed.info.run_id, "step/kl")] == [10]
     parent = client.create_run(resumed.info.experiment_id).info.run_id
-    folders = [project / "student", project / "none"]
-    tags = adopt_runs(client, resumed.info.experiment_id, parent, folders)
+    fingerprints = read_fingerprints([project / "student", project / "none"])
+    tags = adopt_runs(client, resumed.info.experiment_id, parent, fingerprints)
     assert tags == {"training.student": resumed.info.run_id}
     assert client.get_run(resumed.info.run_id).data.tags["mlflow.parentRunId"] == parent
 
@@ -118,7 +119,7 @@ def test_a_kill_between_the_saved_model_and_the_end_leaves_neither_run_nor_check
 ):
     with monkeypatch.context() as killed:
         killed.setattr(Checkpoint, "clear", lambda self: None)
-        killed.setattr(Curves, "end", lambda self, status="": None)
+        killed.setattr(TrainingCurves, "end", lambda self, status="": None)
         fit(project, ner_examples, small, brief)
     (project / ".student.resume.part").mkdir()
     assert (project / ".student.resume").is_dir()

@@ -1,0 +1,74 @@
+"""What the pipeline registers: the student with its parameters, scores, prompts and training runs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cotpd.config import Params
+from cotpd.llm.prompts import PromptSet
+from cotpd.registry.pack import Interface, Origin, Registered, register_model
+from cotpd.registry.prompt_versions import build_prompt_name
+from cotpd.student.checkpoint import read_fingerprint
+from cotpd.student.tasks import find_task
+
+
+def register_student(
+    params: Params,
+    student: Path,
+    metrics: Mapping[str, Any],
+    *,
+    evaluation: Path | None = None,
+    tables: Sequence[Path] = (),
+    trained: Sequence[Path] = (),
+    tags: Mapping[str, str] | None = None,
+    root: Path = Path(),
+) -> Registered:
+    """Register a trained student as a new version, and give it ``params.register.alias``.
+
+    Args:
+        params: All of params.yaml.
+        student: The trained student's folder.
+        metrics: Of :func:`cotpd.evaluation.results_table.compute_metrics`.
+        evaluation: Folder with report and plots.
+        tables: Prepared tables whose sha256 is kept with the run and the version.
+        trained: Folders of models whose training runs are put below the version's run.
+        tags: Further tags of the run and the version.
+        root: The project's folder, where a SQLite store lies.
+
+    Raises:
+        ModelError: The student's folder is missing, or MLflow refuses.
+        ConfigError: A prompt set cannot be used.
+    """
+    task = find_task(params.task)
+    interface = Interface(task.example_row, task.output_columns, task.output_list)
+    origin = Origin(
+        params=params.model_dump(mode="json", by_alias=True),
+        metrics=metrics,
+        evaluation=evaluation,
+        tables=tables,
+        trainings=read_fingerprints(trained),
+        prompts=read_prompts(params),
+        tags=tags or {},
+    )
+    return register_model(student, params.registered_name, interface, origin, params.register_, root)
+
+
+def read_prompts(params: Params) -> dict[str, str]:
+    """Return the text of each prompt file that a run's parameters use, by its name in MLflow's prompt registry.
+
+    Raises:
+        ConfigError: A prompt set cannot be used.
+    """
+    texts = {}
+    for name, kinds in ((params.ask.prompts, params.ask.kinds), (params.augment.prompts, params.augment.kinds)):
+        prompt_set = PromptSet.load(name, kinds)
+        for kind in kinds:
+            text = prompt_set.prompts[kind].path.read_text("utf-8-sig")
+            texts[build_prompt_name(prompt_set.folder.name, kind)] = text
+    return texts
+
+
+def read_fingerprints(folders: Iterable[Path]) -> dict[str, str]:
+    """Return the fingerprint of each model's training by its folder's name; folders without one are left out."""
+    fingerprints = {folder.name: read_fingerprint(folder) for folder in folders}
+    return {name: fingerprint for name, fingerprint in fingerprints.items() if fingerprint}

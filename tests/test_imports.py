@@ -1,0 +1,171 @@
+"""The import contract: floors that imports only go down, third-party packages in one place each, light modules."""
+
+import ast
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Each floor imports the floors before it, and nothing of its own. A module of cotpd's root counts as a package.
+FLOORS = [
+    ["cotpd.errors", "cotpd.completions", "cotpd.environment", "cotpd.liveness", "cotpd.section"],
+    ["cotpd.devices", "cotpd.escaping", "cotpd.extras", "cotpd.storage", "cotpd.yaml_files"],
+    [
+        "cotpd.files",
+        "cotpd.interrupts",
+        "cotpd.outputs",
+        "cotpd.parameter_file",
+        "cotpd.progress",
+        "cotpd.startup",
+    ],
+    ["cotpd.data"],
+    ["cotpd.expectations", "cotpd.weights"],
+    ["cotpd.llm"],
+    ["cotpd.augment", "cotpd.images"],
+    ["cotpd.knowledge", "cotpd.registry"],
+    ["cotpd.student"],
+    ["cotpd.evaluation"],
+    ["cotpd.config"],  # gathers the sections of every package below
+    ["cotpd.pipeline"],
+    ["cotpd.cli"],
+    ["steps"],
+    ["flows"],
+]
+FLOOR_OF = {package: number for number, floor in enumerate(FLOORS) for package in floor}
+
+# modules that no other module imports, and that may therefore import upwards
+EXECUTED_ALONE = {
+    "cotpd.registry.served_model": "MLflow executes it when a version is served, and it loads the student",
+}
+# imports that are still to go, with the reason why they are there
+NOT_YET: dict[tuple[str, str], str] = {}
+
+# third-party packages and the only packages that know them
+HOMES = {
+    "prefect": {"flows"},
+    "dvc": {"steps", "flows"},
+    "mlflow": {"cotpd.registry"},
+    "great_expectations": {"cotpd.expectations"},
+}
+# module names that two packages share: each has its params, a step's module is named after the step
+REPEATED = {"params", "ask"}
+HEAVY = ("torch", "transformers", "mlflow", "openai", "great_expectations", "prefect", "dvc")
+
+
+def name_module(path: Path) -> str:
+    """Return a file's dotted name; a package's __init__ is the package."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def list_modules() -> list[Path]:
+    return sorted(path for top in ("cotpd", "steps", "flows") for path in (ROOT / top).rglob("*.py"))
+
+
+def find_package(name: str) -> str:
+    """Return the package of a module or of a name in it: steps, flows, or a part of cotpd."""
+    top, *below = name.split(".")
+    return f"{top}.{below[0]}" if top == "cotpd" and below else top
+
+
+def iterate_imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and dotted name of every import in a file, those inside functions and for type checkers included."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
+            for alias in node.names:
+                yield node.lineno, f"{node.module}.{alias.name}"
+
+
+def list_package_imports() -> dict[tuple[str, str], list[str]]:
+    """Return the file:line of each import between two packages of this repository, by importer and imported."""
+    found = defaultdict(list)
+    for path in list_modules():
+        if name_module(path) in EXECUTED_ALONE:
+            continue
+        importer = find_package(name_module(path))
+        for line, name in iterate_imports(path):
+            imported = find_package(name)
+            if imported in FLOOR_OF and imported != importer:
+                found[importer, imported].append(f"{path.relative_to(ROOT)}:{line}")
+    return found
+
+
+def test_every_package_has_its_floor() -> None:
+    packages = {find_package(name_module(path)) for path in list_modules()} - {"cotpd"}
+
+    assert packages == set(FLOOR_OF)
+
+
+def test_imports_go_down_the_floors() -> None:
+    upward = {
+        edge: lines
+        for edge, lines in list_package_imports().items()
+        if FLOOR_OF[edge[0]] <= FLOOR_OF[edge[1]] and edge not in NOT_YET
+    }
+
+    assert upward == {}
+
+
+def test_an_import_that_is_gone_is_no_longer_excused() -> None:
+    assert [edge for edge in NOT_YET if edge not in list_package_imports()] == []
+
+
+def test_no_packages_import_each_other_in_a_circle() -> None:
+    graph = defaultdict(set)
+    for importer, imported in list_package_imports():
+        graph[importer].add(imported)
+
+    assert list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+
+
+def test_a_module_that_is_executed_alone_is_imported_by_no_module() -> None:
+    imports = {name for path in list_modules() for _, name in iterate_imports(path)}
+
+    assert [
+        name for name in EXECUTED_ALONE if any(f"{imported}.".startswith(f"{name}.") for imported in imports)
+    ] == []
+    assert set(EXECUTED_ALONE) <= {name_module(path) for path in list_modules()}
+
+
+@pytest.mark.parametrize("library", sorted(HOMES))
+def test_a_library_is_known_to_its_home_alone(library: str) -> None:
+    strangers = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in list_modules()
+        for line, name in iterate_imports(path)
+        if name.split(".")[0] == library and find_package(name_module(path)) not in HOMES[library]
+    ]
+
+    assert strangers == []
+
+
+@pytest.mark.parametrize("module", ["cotpd.config", "cotpd.cli.main", "cotpd.registry.model_address"])
+def test_a_light_module_loads_no_heavy_library(module: str) -> None:
+    script = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=120)
+
+    assert process.stdout.strip() == "[]", process.stderr
+
+
+def test_module_names_are_no_library_and_occur_once() -> None:
+    """Apart from each package's params and the commands, which are named as a user types them."""
+    names = [path.stem for path in list_modules() if "cli" not in path.parts and not path.stem.startswith("__")]
+    libraries = {name for path in list_modules() for _, name in iterate_imports(path)} - {
+        "cotpd",
+        "steps",
+        "flows",
+    }
+
+    assert sorted({name for name in names if names.count(name) > 1} - REPEATED) == []
+    assert {name.split(".")[0] for name in libraries} & set(names) == set()
