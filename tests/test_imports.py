@@ -51,10 +51,11 @@ HOMES = {
     "prefect": {"flows"},
     "dvc": {"steps", "flows"},
     "mlflow": {"cotpd.registry"},
-    "great_expectations": {"cotpd.expectations"},
+    "great_expectations": {"cotpd.expectations", "cotpd.knowledge"},  # the latter hands a context on
 }
-# module names that two packages share: each has its params, a step's module is named after the step
-REPEATED = {"params", "ask"}
+# module names that two packages share: each has its params; steps.ask asks by cotpd.llm.ask; steps.training calls
+# cotpd.student.training; scores are computed for a task, and gathered for an evaluation
+REPEATED = {"params", "ask", "training", "scores"}
 HEAVY = ("torch", "transformers", "mlflow", "openai", "great_expectations", "prefect", "dvc")
 
 

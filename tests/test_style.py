@@ -31,13 +31,14 @@ embed encode end ensure enumerate escape estimate evaluate exclude exit expand e
 fill filter find finish fit fix flatten flush forbid forget format freeze gather generate get give go group handle hash hide
 hold import include infer initialize insert install interrupt invert iterate join judge keep kill label launch learn leave limit link list
 load locate lock log look lower make map mark match measure merge mislabel mix move multiply name normalize note obey offer open
-order overlap pack pad pair parse pass paste pause pick place plan plot pool predict prefix prepare print probe project
+order overlap pack pad pair parse pass paste pause pick place plan plot pool predict prefix prepare print probe project promote
 propose prune pull push put query raise rank read rebuild receive record recover redact reduce refuse register release
 reap relay remove rename render repeat replace report request require reread resample reserve reset resolve restore resume retry
-return reverse rewrite round run sample save say scale scan schedule score search seed select send separate serve set
+return reverse rewrite roll round run sample save say scale scan schedule score search seed select send separate serve set
 settle shade shorten show shuffle shut sign signal silence skip sleep sort split spoil stack start state stop store stream strip subtract sum
 summarize swap sync tabulate take tell terminate test time tokenize touch trace train transform translate trim truncate try tune
 unpack update upload use validate verify wait walk warn watch weigh widen wrap write yield
+caption detect tidy pin repair mend reuse
 """
 VERBS = frozenset(VERB_TEXT.split())
 PREDICATES = frozenset({"is", "has", "can", "may", "was", "are", "does", "should", "must", "needs"})
@@ -48,10 +49,7 @@ HOOKS = frozenset({"backward", "forward", "main", "emit", "default", "load_conte
 # packages, and single files of them, that are still to be done
 NOT_YET_TEXT = """
 cotpd/config.py
-cotpd/images
 cotpd/llm
-cotpd/weights
-cotpd/registry
 flows
 steps
 benchmarks/ask.py

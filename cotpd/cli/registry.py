@@ -14,7 +14,7 @@ from cotpd.registry.tracking_store import connect, find_database
 from cotpd.registry.versions import list_versions
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    from cotpd.registry.tracking_store import MlflowClient
 
 app = typer.Typer(
     help="List, promote and roll back registered students.", no_args_is_help=True, add_completion=False
@@ -56,7 +56,7 @@ def make_champion(
 
 
 @app.command("rollback")
-def rollback_version(name: Name = None) -> None:
+def roll_back_version(name: Name = None) -> None:
     """Put the previous champion back; once more brings the later one back.
 
     Example: cotpd registry rollback

@@ -1,4 +1,4 @@
-"""A registry that was copied or moved: its database names files by absolute paths, those of the old folder.
+"""A registry that was copied or moved: its database names files by absolute paths, below the old folder.
 
 MLflow writes file:///OLD/mlruns/... into every experiment, run, model and version. Files that lie below the
 database's own folder are read from there, whatever the database says; and before anything is written, what the
@@ -25,13 +25,13 @@ _COLUMNS = {  # MLflow's tables, and their columns that hold an artifact's addre
 
 
 def find_artifacts(location: str, database: Path | None) -> str:
-    """Find where artifacts lie: below the database's own folder if they are there, else where they were written.
+    """Return the address of artifacts: below the database's own folder if they lie there, else as written.
 
     Args:
-        location: As the database has it.
-        database: The SQLite file; None for another store.
+        location: Their address in the database.
+        database: The SQLite file; None for a store of another kind.
     """
-    moved = None if database is None else _below(location, database.resolve().parent)
+    moved = None if database is None else _move_below(location, database.resolve().parent)
     return moved.as_uri() if moved is not None and moved.exists() else location
 
 
@@ -50,7 +50,7 @@ def repair_paths(database: Path | None) -> None:
             changes = _list_changes(connection, database.resolve())
             if not changes:
                 return
-            with connection:
+            with connection:  # one transaction
                 for table, column, old, new in changes:
                     connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (new, old))
     except sqlite3.Error as error:
@@ -76,8 +76,8 @@ def _list_changes(connection: sqlite3.Connection, database: Path) -> list[tuple[
 
 
 def _mend(location: str | None, table: str, database: Path) -> str | None:
-    """The address below the database's own folder; None where the present one is right."""
-    moved = _below(location or "", database.parent)
+    """Return the address below the database's own folder; None where the present one is right."""
+    moved = _move_below(location or "", database.parent)
     if moved is None:
         return None
     # MLflow puts new artifacts where the experiment says: never into another project, even if nothing came along.
@@ -86,16 +86,16 @@ def _mend(location: str | None, table: str, database: Path) -> str | None:
 
 
 def _is_of_another(location: str, database: Path) -> bool:
-    """Whether a folder of artifacts belongs to another project's database, or is gone, as after a move."""
-    path = _path_of(location)
+    """Whether artifacts belong to another project's database, or their folder is gone, as after a move."""
+    path = _find_path(location)
     folders = () if path is None else (up.parent for up in (path, *path.parents) if up.name == ARTIFACTS)
     origin = next(iter(folders), None)
     return origin is not None and ((origin / database.name).exists() or not (origin / ARTIFACTS).exists())
 
 
-def _below(location: str, folder: Path) -> Path | None:
-    """The same artifacts below another folder; None where they are there already, or are no project's mlruns."""
-    path = _path_of(location)
+def _move_below(location: str, folder: Path) -> Path | None:
+    """Return the path of artifacts below another folder; None if they lie there already, or in no mlruns."""
+    path = _find_path(location)
     if path is None or ARTIFACTS not in path.parts or path.is_relative_to(folder):
         return None
     parts = path.parts
@@ -103,7 +103,8 @@ def _below(location: str, folder: Path) -> Path | None:
     return folder.joinpath(*parts[last:])
 
 
-def _path_of(location: str) -> Path | None:
+def _find_path(location: str) -> Path | None:
+    """Return the absolute path of an address on this machine; None for every other address."""
     address = urlparse(location)
     if address.scheme not in ("file", "") or not address.path:
         return None

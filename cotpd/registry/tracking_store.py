@@ -19,7 +19,7 @@ from cotpd.registry.relocation import repair_paths
 from cotpd.storage import report_full_disk
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    from mlflow import MlflowClient as MlflowClient  # also for the annotations of packages that know no MLflow
 
 SQLITE = "sqlite:///"
 WRITABLE = "See that its database can be reached and written, and that its disk has room."

