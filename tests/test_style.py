@@ -57,7 +57,6 @@ benchmarks/ask_peer.py
 benchmarks/chat_server.py
 benchmarks/faults.py
 tests
-tests/e2e
 tests/images
 tests/llm
 tests/registry

@@ -16,7 +16,7 @@ Run = Callable[..., str]
 
 @pytest.fixture(scope="session")
 def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tracked files and nothing else, as a repository of their own, with parameters for a short run."""
+    """Copy the tracked files alone, as a repository of their own, with parameters for a short run."""
     folder = tmp_path_factory.mktemp("checkout")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -37,7 +37,7 @@ def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def run(checkout: Path) -> Run:
-    """Run a command in the checkout and return what it printed.
+    """Run a command in the checkout and return its output.
 
     ``ok`` says whether it must succeed; without ``key`` there is no API key in the environment.
     """
@@ -50,18 +50,20 @@ def run(checkout: Path) -> Run:
     environment.pop("OPENAI_API_KEY", None)
 
     def call(*command: str, ok: bool = True, key: str = "") -> str:
-        own = environment | ({"OPENAI_API_KEY": key} if key else {})
-        done = subprocess.run(
-            command, cwd=checkout, env=own, capture_output=True, text=True, check=False, timeout=800
+        variables = environment | ({"OPENAI_API_KEY": key} if key else {})
+        process = subprocess.run(
+            command, cwd=checkout, env=variables, capture_output=True, text=True, check=False, timeout=800
         )
-        said = done.stdout + done.stderr
-        assert (done.returncode == 0) is ok, f"{' '.join(command)} ended with {done.returncode}:\n{said[-6000:]}"
-        return said
+        output = process.stdout + process.stderr
+        assert (process.returncode == 0) is ok, (
+            f"{' '.join(command)} ended with {process.returncode}:\n{output[-6000:]}"
+        )
+        return output
 
     return call
 
 
 @pytest.fixture(scope="session")
 def reproduced(run: Run) -> str:
-    """What `dvc repro` printed, once for the session."""
+    """Return the output of `dvc repro`, which runs once for the session."""
     return run("dvc", "repro")

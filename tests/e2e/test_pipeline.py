@@ -16,18 +16,18 @@ Run = Callable[..., str]
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.usefixtures("reproduced")]
 
 
-def executed(said: str) -> list[str]:
-    return re.findall(r"Running stage '(\w+)'", said)
+def list_executed(output: str) -> list[str]:
+    return re.findall(r"Running stage '(\w+)'", output)
 
 
 def test_every_step_ran_and_every_answer_came_from_the_recorded_ledger(reproduced: str) -> None:
-    assert executed(reproduced)[-1] == "register"
-    assert len(executed(reproduced)) == 10
-    asked = re.search(
+    assert list_executed(reproduced)[-1] == "register"
+    assert len(list_executed(reproduced)) == 10
+    counts = re.search(
         r"ask: (\d+) requests: (\d+) answered from the ledger, (\d+) asked, (\d+) failed", reproduced
     )
-    assert asked, reproduced
-    requests, from_ledger, newly, failed = map(int, asked.groups())
+    assert counts, reproduced
+    requests, from_ledger, newly, failed = map(int, counts.groups())
     assert requests == from_ledger > 0
     assert newly == failed == 0
 
@@ -37,7 +37,9 @@ def test_only_training_posts_are_augmented_and_no_text_of_valid_or_test_is_train
     held_out = {
         row["text"] for split in ("valid", "test") for row in read_jsonl(checkout / f"data/prepared/{split}.jsonl")
     }
+
     augmented = read_jsonl(checkout / "data/augmented/augmented.jsonl")
+
     assert {row["kind"] for row in augmented} == {"style", "entity", "image"}
     assert {row["of"] for row in augmented} <= set(train)
     assert not {row["post"]["text"] for row in augmented} & held_out
@@ -45,6 +47,7 @@ def test_only_training_posts_are_augmented_and_no_text_of_valid_or_test_is_train
 
 def test_the_three_rows_are_scored_on_both_splits(checkout: Path) -> None:
     metrics = json.loads((checkout / "reports/metrics.json").read_text("utf-8"))
+
     for split in ("valid", "test"):
         assert {"baseline", "student", "knowledge"} <= set(metrics[split])
         assert all(0 <= metrics[split][row]["f1"] <= 1 for row in ("baseline", "student", "knowledge"))
@@ -52,12 +55,14 @@ def test_the_three_rows_are_scored_on_both_splits(checkout: Path) -> None:
 
 def test_a_second_run_does_nothing_through_either_door(run: Run) -> None:
     assert "up to date" in run("dvc", "status")
-    assert executed(run("dvc", "repro")) == []
+    assert list_executed(run("dvc", "repro")) == []
 
 
 def test_the_registered_student_answers_with_spans_that_stand_in_the_text(run: Run) -> None:
     text = "Eileen Collins waves from Kennedy Space Center"
+
     answer = json.loads(run("cotpd", "predict", "--json", text).splitlines()[-1])
+
     assert all(text[e["start"] : e["end"]] == e["text"] for e in answer["entities"])
 
 
@@ -65,43 +70,48 @@ def test_a_changed_prompt_asks_the_model_and_says_how_to_start_one(run: Run, che
     prompt = checkout / "cotpd/prompts/default/noun.txt"
     before = prompt.read_text("utf-8")
     prompt.write_text(before.rstrip() + "\nAnswer as a pirate.\n", "utf-8")
+
     try:
-        said = run("dvc", "repro", "ask", ok=False)
+        output = run("dvc", "repro", "ask", ok=False)
     finally:
         prompt.write_text(before, "utf-8")
-    assert "cotpd llm serve" in said
-    assert "Traceback" not in said
+
+    assert "cotpd llm serve" in output
+    assert "Traceback" not in output
 
 
 def test_a_misspelt_parameter_stops_before_anything_runs(run: Run, checkout: Path) -> None:
     before = (checkout / "params.yaml").read_text("utf-8")
     (checkout / "params.yaml").write_text(before.replace("caption:", "captoin:"), "utf-8")
+
     try:
-        said = run("python", "-m", "steps.caption", ok=False)
+        output = run("python", "-m", "steps.caption", ok=False)
     finally:
         (checkout / "params.yaml").write_text(before, "utf-8")
-    assert "did you mean caption?" in said
-    assert "Traceback" not in said
+
+    assert "did you mean caption?" in output
+    assert "Traceback" not in output
 
 
 def test_a_changed_parameter_re_runs_its_dependants_alone(run: Run, checkout: Path) -> None:
     write_values(checkout / "params.yaml", {"register": {"alias": "candidate"}})
-    assert executed(run("dvc", "repro")) == ["register"]
+
+    assert list_executed(run("dvc", "repro")) == ["register"]
 
 
 def test_parameters_that_go_back_bring_their_version_back(run: Run, checkout: Path) -> None:
     registered = checkout / "reports/registered.json"
 
-    def version_after(epochs: int) -> int:
+    def register_with(epochs: int) -> int:
         write_values(checkout / "params.yaml", {"baseline": {"epochs": epochs}})
         run("dvc", "repro")
         return json.loads(registered.read_text("utf-8"))["version"]
 
-    first = version_after(1)
-    second = version_after(2)
+    first = register_with(1)
+    second = register_with(2)
 
     assert second > first
-    assert version_after(1) == first
+    assert register_with(1) == first
     shown = run("cotpd", "show")
     assert f"models:/cotpd-ner@candidate (version {first})" in shown
     assert f"candidate is version {first}" in shown
@@ -109,6 +119,7 @@ def test_parameters_that_go_back_bring_their_version_back(run: Run, checkout: Pa
 
 def test_dvc_shows_few_metrics_and_draws_curves_and_scores(run: Run, reproduced: str) -> None:
     plots = run("dvc", "plots", "show", "--json")
+
     assert '"learning curves"' in plots
     assert '"F1 per type"' in plots
     assert run("dvc", "metrics", "show", "--json").count('"f1":') == 8
@@ -126,8 +137,8 @@ def test_frozen_teachers_teach_on_posts_without_labels(run: Run, checkout: Path)
     }
     write_values(checkout / "params.yaml", {"data": {"unlabelled": unlabelled}, **frozen})
     try:
-        said = run("dvc", "repro", "evaluate")
-        assert {"teach", "train", "evaluate"} <= set(executed(said))
+        output = run("dvc", "repro", "evaluate")
+        assert {"teach", "train", "evaluate"} <= set(list_executed(output))
         taught = json.loads((checkout / "data/targets/targets.json").read_text("utf-8"))["examples"]
         extra = {row["id"] for row in read_jsonl(checkout / "data/prepared/unlabelled.jsonl")}
         assert len(extra) == 30  # the ten after the limit in each split
@@ -137,7 +148,7 @@ def test_frozen_teachers_teach_on_posts_without_labels(run: Run, checkout: Path)
         assert {"baseline", "student", "knowledge"} <= set(metrics["test"])
         weights = (checkout / "models/teachers/0/model.safetensors").stat()
         write_values(checkout / "params.yaml", {"distil": {"temperature": 2.0}, "teach": {"others": []}})
-        assert executed(run("dvc", "repro", "train")) == ["teach", "train"]
+        assert list_executed(run("dvc", "repro", "train")) == ["teach", "train"]
         assert (checkout / "models/teachers/0/model.safetensors").stat().st_mtime_ns == weights.st_mtime_ns
     finally:
         (checkout / "params.yaml").write_text(before, "utf-8")
@@ -148,11 +159,13 @@ def test_the_same_pipeline_learns_relations(run: Run, checkout: Path) -> None:
     # the recorded fact checks are of entity swaps among the posts of the other task, so none are asked here
     write_values(checkout / "params.yaml", {"task": "re", "augment": {"kinds": ["style", "image"]}})
     key = f"sk-{secrets.token_hex(16)}"
-    said = run("dvc", "repro", key=key)
-    assert executed(said)[-1] == "register"
+
+    output = run("dvc", "repro", key=key)
+
+    assert list_executed(output)[-1] == "register"
     files = [path for path in checkout.rglob("*") if path.is_file()]
     assert {"mlflow.db", "ledger.db", "dvc.lock"} <= {path.name for path in files}
-    assert key not in said
+    assert key not in output
     assert not [path for path in files if key.encode() in path.read_bytes()]
     metrics = json.loads((checkout / "reports/metrics.json").read_text("utf-8"))
     assert {"baseline", "student", "knowledge"} <= set(metrics["test"])
