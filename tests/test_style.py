@@ -1,18 +1,20 @@
-"""The words of the code: locals that name their thing, and functions that begin with a verb.
+"""How the code reads: locals that name their thing, functions that begin with a verb, bodies that fit on a screen.
 
-The rules are those of CONTRIBUTING and docs/architecture.md. A package, or a file of one, enters the measure when it is
-taken off NOT_YET; a new package never goes onto it.
+The rules are those of CONTRIBUTING and docs/architecture.md. A package, or a file of one, enters a measure when it is
+taken off the measure's list of those not yet done; a new package never goes onto one.
 """
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 LIMIT = 2.0  # vague locals per 100 functions
+LONGEST_BODY = 25  # lines
 
 VAGUE_TEXT = (
     # the words of the rule
@@ -25,7 +27,7 @@ VAGUE = frozenset(VAGUE_TEXT.split())
 
 VERB_TEXT = """
 accept add adopt advance align allow answer append apply ask assert attach attend augment begin build cache call cancel cast change
-check choose claim classify clean clear close collate collect color colour combine compare complain compute concatenate configure connect construct
+check choose claim classify clean clear close collate collect color colour combine compare compile complain compute concatenate configure connect construct
 convert copy count create crop cut decode delete describe detach digest discard dismiss distil divide download drain draw drop dump edit
 embed encode end ensure enumerate escape estimate evaluate exclude exit expand expect explain export extend extract fail fetch
 fill filter find finish fit fix flatten flush forbid forget format freeze gather generate get give go group handle hash hide
@@ -63,6 +65,26 @@ tests/registry
 """
 NOT_YET = frozenset(NOT_YET_TEXT.split())
 
+# packages and files that still have longer bodies, imports from test modules or two comprehension levels a line
+LONG_BODIES_TEXT = """
+cotpd/cli cotpd/data cotpd/llm cotpd/pipeline steps/validate.py tests/chat_server.py tests/data tests/images
+tests/llm tests/pipeline tests/registry tests/steps
+"""
+LONG_BODIES = frozenset(LONG_BODIES_TEXT.split())
+TEST_IMPORTS_TEXT = """
+tests/images tests/llm tests/registry
+"""
+TEST_IMPORTS = frozenset(TEST_IMPORTS_TEXT.split())
+DENSE_LINES_TEXT = """
+benchmarks/predict.py benchmarks/step.py cotpd/augment cotpd/cli cotpd/data cotpd/escaping.py cotpd/expectations
+cotpd/llm cotpd/pipeline cotpd/registry cotpd/yaml_files.py steps/ask.py tests/augment tests/data tests/e2e
+tests/expectations tests/pages.py tests/registry tests/sample tests/steps tests/test_builders.py
+tests/test_config.py tests/test_docs.py tests/test_docs_commands.py tests/test_dvc_deps.py
+tests/test_escaping.py tests/test_extras.py cotpd/student/prediction_input.py
+"""
+DENSE_LINES = frozenset(DENSE_LINES_TEXT.split())
+
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -75,8 +97,9 @@ def list_modules(package: str) -> list[Path]:
 
 def list_packages() -> list[str]:
     """Return every folder that is measured."""
-    below = [path for top in ("cotpd", "tests") for path in (ROOT / top).iterdir() if any(path.glob("*.py"))]
-    folders = [*below, *(ROOT / top for top in ("cotpd", "tests", "flows", "steps", "benchmarks"))]
+    below = chain.from_iterable((ROOT / top).iterdir() for top in ("cotpd", "tests"))
+    tops = (ROOT / top for top in ("cotpd", "tests", "flows", "steps", "benchmarks"))
+    folders = [*(path for path in below if any(path.glob("*.py"))), *tops]
     return sorted(folder.relative_to(ROOT).as_posix() for folder in folders)
 
 
@@ -140,6 +163,67 @@ def list_ill_named(package: str) -> list[str]:
     ]
 
 
+def list_files() -> list[Path]:
+    """Return every Python file of the repository's own code, tests included."""
+    folders = ("cotpd", "flows", "steps", "benchmarks", "tests")
+    return sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in folders))
+
+
+def get_body(function: Function) -> list[ast.stmt]:
+    """Return the statements of a function, its docstring left out."""
+    return function.body[1:] if ast.get_docstring(function) is not None else function.body
+
+
+def list_long_bodies(path: Path) -> list[str]:
+    """Return each function of a file whose body is too long, as line: name: lines."""
+    findings = []
+    for _, function in iterate_functions([path]):
+        body = get_body(function)
+        length = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+        if length > LONGEST_BODY:
+            findings.append(f"{function.lineno}: {function.name}: {length} lines")
+    return findings
+
+
+def list_test_imports(path: Path) -> list[str]:
+    """Return each import from a test module or a conftest in a file, as line: import."""
+    findings = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        modules = [alias.name for alias in node.names]
+        modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        parts = list(chain.from_iterable(module.split(".") for module in modules))
+        if any(part == "conftest" or part.startswith("test_") for part in parts):
+            findings.append(f"{node.lineno}: {ast.unparse(node)}")
+    return findings
+
+
+def list_dense_lines(path: Path) -> list[str]:
+    """Return each line of a file that holds two nested levels of comprehension, as line: comprehension."""
+    findings = []
+    for outer in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(outer, Comprehension):
+            continue
+        inner = [node for node in ast.walk(outer) if isinstance(node, Comprehension)]
+        generators = [node.generators for node in inner]
+        own_lines = [generator.target.lineno for generator in outer.generators]
+        lines = [generator.target.lineno for generator in chain.from_iterable(generators)]
+        if any(lines.count(line) > 1 for line in own_lines):
+            findings.append(f"{outer.lineno}: {ast.unparse(outer)}")
+    return findings
+
+
+def check_files(list_findings: Callable[[Path], list[str]], exempt: frozenset[str]) -> list[str]:
+    """Return what a check finds, as file:line: finding, in the files that neither are exempt nor lie in an exempt folder."""
+    complaints = []
+    for path in list_files():
+        name = path.relative_to(ROOT)
+        if exempt.isdisjoint(part.as_posix() for part in (name, *name.parents)):
+            complaints += [f"{name.as_posix()}:{finding}" for finding in list_findings(path)]
+    return complaints
+
+
 @pytest.mark.parametrize("package", sorted(set(list_packages()) - NOT_YET))
 def test_locals_name_their_thing(package: str) -> None:
     count = sum(1 for _ in iterate_functions(list_modules(package)))
@@ -156,8 +240,28 @@ def test_functions_begin_with_a_verb(package: str) -> None:
     assert findings == [], "\n".join(findings)
 
 
-def test_packages_not_yet_done_exist() -> None:
-    assert [name for name in sorted(NOT_YET) if not (ROOT / name).exists()] == []
+def test_bodies_fit_on_a_screen() -> None:
+    complaints = check_files(list_long_bodies, LONG_BODIES)
+
+    assert complaints == [], "\n".join(complaints)
+
+
+def test_no_test_module_or_conftest_is_imported() -> None:
+    complaints = check_files(list_test_imports, TEST_IMPORTS)
+
+    assert complaints == [], "\n".join(complaints)
+
+
+def test_a_line_holds_one_level_of_comprehension() -> None:
+    complaints = check_files(list_dense_lines, DENSE_LINES)
+
+    assert complaints == [], "\n".join(complaints)
+
+
+def test_what_is_not_yet_done_exists() -> None:
+    names = NOT_YET | LONG_BODIES | TEST_IMPORTS | DENSE_LINES
+
+    assert [name for name in sorted(names) if not (ROOT / name).exists()] == []
 
 
 def format_figures() -> str:

@@ -33,10 +33,11 @@ def make_rows(model, right, split="test", keys=KEYS):
 
 
 def make_runs(models=("baseline", "student", "knowledge")):
-    return [
-        group_predictions(row for model in models for row in make_rows(model, RIGHT[model][seed]))
-        for seed in range(3)
-    ]
+    runs = []
+    for seed in range(3):
+        rows = [make_rows(model, RIGHT[model][seed]) for model in models]
+        runs.append(group_predictions(itertools.chain.from_iterable(rows)))
+    return runs
 
 
 def compute_mean_f1(model, keys):
@@ -52,27 +53,34 @@ def test_interval_and_p_value_are_those_of_all_possible_resamples():
     posts = {"a": ["a#0"], "b": ["b#0"], "c": ["c#0", "c#1"]}
     every = []
     for drawn in itertools.product(posts, repeat=3):  # all 27, each as likely as the others
-        keys = [key for post in drawn for key in posts[post]]
+        keys = list(itertools.chain.from_iterable(posts[post] for post in drawn))
         every.append(compute_mean_f1("student", keys) - compute_mean_f1("baseline", keys))
+
     observed = compute_mean_f1("student", KEYS) - compute_mean_f1("baseline", KEYS)
+
     exact = np.mean(np.abs(np.array(every) - observed) >= abs(observed) - 1e-12)
     assert 0.05 < exact < 0.95  # else the test says nothing
+
     comparison = compare_seeds(make_runs(), seed=1, resamples=20_000)["test"]
+
     assert comparison.p_value == pytest.approx(exact, abs=0.01)
     assert comparison.low == pytest.approx(min(every))  # with 27 outcomes the percentiles are the extremes
     assert comparison.high == pytest.approx(max(every))
 
 
 def test_means_deviations_and_the_share_recovered_are_those_of_the_single_scores():
-    comparison = compare_seeds(make_runs(), seed=1, resamples=100)["test"]
-    single = {name: [score(make_rows(name, right), "re").f1 for right in seeds] for name, seeds in RIGHT.items()}
-    assert {name: spread.each for name, spread in comparison.rows.items()} == {
-        k: pytest.approx(v) for k, v in single.items()
-    }
+    single = {}
+    for name, seeds in RIGHT.items():
+        single[name] = [score(make_rows(name, right), "re").f1 for right in seeds]
     gains = np.subtract(single["student"], single["baseline"])
+    possible = np.mean(single["knowledge"]) - np.mean(single["baseline"])
+
+    comparison = compare_seeds(make_runs(), seed=1, resamples=100)["test"]
+
+    for name, spread in comparison.rows.items():
+        assert spread.each == pytest.approx(single[name])
     assert comparison.gain.each == pytest.approx(gains.tolist())
     assert comparison.gain.deviation == pytest.approx(gains.std(ddof=1))
-    possible = np.mean(single["knowledge"]) - np.mean(single["baseline"])
     assert comparison.recovered == pytest.approx(gains.mean() / possible)
 
 
@@ -80,17 +88,18 @@ def test_a_model_that_all_runs_share_has_no_deviation(tmp_path):
     for seed, run in enumerate(make_runs()):
         rows = run["test"]["student"] + run["test"]["baseline"] + make_runs()[0]["test"]["knowledge"]
         write_table(tmp_path / str(seed) / "predictions.jsonl", rows)
-    comparison = compare_seeds(read_runs([tmp_path / str(seed) for seed in range(3)]), seed=1, resamples=100)[
-        "test"
-    ]
+    runs = read_runs([tmp_path / str(seed) for seed in range(3)])
+
+    comparison = compare_seeds(runs, seed=1, resamples=100)["test"]
+
     assert comparison.rows["knowledge"].deviation is None
-    assert [cells[2:4] for cells in command._list_rows({"test": comparison}) if cells[1] == "knowledge view"] == [
-        ["100.00", "the same"]
-    ]
+    [cells] = [cells for cells in command._list_rows({"test": comparison}) if cells[1] == "knowledge view"]
+    assert cells[2:4] == ["100.00", "the same"]
 
 
 def test_models_that_happen_to_score_alike_are_not_one():
     twins = [group_predictions(make_rows("student", right)) for right in ((1, 0, 0, 0), (0, 1, 0, 0))]
+
     assert compare_seeds(twins, seed=1)["test"].rows["student"].deviation == 0.0
 
 
@@ -98,17 +107,34 @@ def test_the_same_seed_gives_the_same_figures():
     assert compare_seeds(make_runs(), seed=1, resamples=500) == compare_seeds(make_runs(), seed=1, resamples=500)
 
 
-def test_what_cannot_be_said_is_left_out():
-    alone = compare_seeds(make_runs(("student",))[:1], seed=1)["test"]
-    assert alone.gain is alone.p_value is alone.recovered is alone.rows["student"].deviation is None
-    assert compare_seeds(make_runs(("baseline", "student")), seed=1, resamples=100)["test"].recovered is None
+def test_one_run_of_the_student_alone_has_neither_gain_nor_deviation():
+    comparison = compare_seeds(make_runs(("student",))[:1], seed=1)["test"]
+
+    assert comparison.gain is comparison.p_value is comparison.recovered is None
+    assert comparison.rows["student"].deviation is None
 
 
-def test_runs_are_found_in_an_evaluation_folder_a_checkout_and_a_file(tmp_path):
-    for seed, folder in enumerate(("one", "two/reports/evaluation", "three/evaluation")):
-        write_table(tmp_path / folder / "predictions.jsonl", make_rows("student", RIGHT["student"][seed]))
-    assert len(read_runs([tmp_path / "one", tmp_path / "two", tmp_path / "three"])) == 3
-    assert len(read_runs([tmp_path / "one" / "predictions.jsonl"])) == 1
+def test_without_the_knowledge_view_no_share_is_recovered():
+    comparison = compare_seeds(make_runs(("baseline", "student")), seed=1, resamples=100)["test"]
+
+    assert comparison.recovered is None
+
+
+@pytest.mark.parametrize("folder", ["run", "run/evaluation", "run/reports/evaluation"])
+def test_a_run_is_found_in_an_evaluation_folder_and_in_a_checkout(folder, tmp_path):
+    write_table(tmp_path / folder / "predictions.jsonl", make_rows("student", RIGHT["student"][0]))
+
+    [run] = read_runs([tmp_path / "run"])
+
+    assert [row.id for row in run["test"]["student"]] == list(KEYS)
+
+
+def test_a_run_is_found_in_a_file(tmp_path):
+    write_table(tmp_path / "predictions.jsonl", make_rows("student", RIGHT["student"][0]))
+
+    [run] = read_runs([tmp_path / "predictions.jsonl"])
+
+    assert [row.id for row in run["test"]["student"]] == list(KEYS)
 
 
 @pytest.mark.parametrize(
@@ -125,13 +151,16 @@ def test_runs_that_cannot_be_compared_are_named(tmp_path, second, message):
     write_table(tmp_path / "one" / "predictions.jsonl", make_rows("student", RIGHT["student"][0]))
     if second is not None:
         write_table(tmp_path / "two" / "predictions.jsonl", second)
+
     with pytest.raises(DataError, match=message) as raised:
         read_runs([tmp_path / "one", tmp_path / "two"])
+
     assert "two" in str(raised.value)
 
 
 def test_runs_without_a_common_split_are_refused():
     valid_run = group_predictions(make_rows("student", (1, 1, 1, 1), split="valid"))
+
     with pytest.raises(DataError, match="no split in common"):
         compare_seeds([make_runs()[0], valid_run], seed=1)
 
@@ -139,10 +168,8 @@ def test_runs_without_a_common_split_are_refused():
 @pytest.fixture
 def folders(tmp_path):
     for seed, run in enumerate(make_runs()):
-        write_table(
-            tmp_path / str(seed) / "predictions.jsonl",
-            [row for predictions in run["test"].values() for row in predictions],
-        )
+        rows = itertools.chain.from_iterable(run["test"].values())
+        write_table(tmp_path / str(seed) / "predictions.jsonl", rows)
     return [str(tmp_path / str(seed)) for seed in range(3)]
 
 
@@ -152,11 +179,19 @@ def call(*arguments):
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False).stdout
 
 
-def test_the_command_prints_a_table_markdown_or_json(folders):
+def test_the_command_prints_the_figures_as_json(folders):
     comparison = json.loads(call(*folders, "--json"))["test"]
+
     assert comparison["rows"]["student"]["mean"] == pytest.approx(compute_mean_f1("student", KEYS))
-    mean, gain = (f"{100 * comparison['rows']['student']['mean']:.2f}", f"{100 * comparison['gain']['mean']:+.2f}")
-    for lines in (call(*folders).splitlines(), call(*folders, "--markdown").splitlines()):
-        [line] = [line for line in lines if "student" in line]
-        assert mean in line
-        assert gain in line
+
+
+@pytest.mark.parametrize("options", [(), ("--markdown",)])
+def test_the_command_prints_mean_and_gain_in_the_students_line(folders, options):
+    mean = compute_mean_f1("student", KEYS)
+    gain = mean - compute_mean_f1("baseline", KEYS)
+
+    output = call(*folders, *options)
+
+    [line] = [line for line in output.splitlines() if "student" in line]
+    assert f"{100 * mean:.2f}" in line
+    assert f"{100 * gain:+.2f}" in line

@@ -22,8 +22,10 @@ def histories():
 
 def test_the_same_inputs_give_the_same_bytes(material, histories, tmp_path):
     inputs = (material.metrics, material.predictions, histories, "ner")
+
     for name in ("one", "two"):
         write_plots(tmp_path / name, *inputs)
+
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert files == [
         "calibration.csv",
@@ -45,45 +47,63 @@ def test_pictures_hold_no_date_and_no_software(material, histories, tmp_path):
         assert b"tEXt" not in path.read_bytes()
 
 
-def test_the_numbers_behind_the_plots_are_written(material, histories, tmp_path):
+@pytest.fixture
+def tables(material, histories, tmp_path):
+    """Read a table of numbers that was written beside the plots; of those with rows, the student's."""
     write_plots(tmp_path, material.metrics, material.predictions, histories, "ner")
-    scores = {(row["row"], row["type"]): float(row["f1"]) for row in read_csv(tmp_path / "f1_per_type.csv")}
-    assert scores["student", "LOC"] == 0.0
-    assert scores["baseline", "LOC"] == 1.0
-    confusion = [row for row in read_csv(tmp_path / "confusion_test.csv") if row["row"] == "student"]
-    assert {(row["actual"], row["predicted"]) for row in confusion} == {
-        ("PER", "PER"),
-        ("ORG", "ORG"),
-        ("LOC", "(nothing)"),
-    }
-    missed = [
-        row["missed"]
-        for row in read_csv(tmp_path / "mistakes.csv")
-        if (row["row"], row["type"]) == ("student", "LOC")
-    ]
-    assert missed == ["1"]
-    bins = [row for row in read_csv(tmp_path / "calibration.csv") if row["row"] == "student"]
-    assert [(row["split"], row["high"], row["count"], row["score"], row["right"]) for row in bins] == [
-        ("test", "0.9", "2", "0.9", "1.0")
-    ]
-    assert len(read_csv(tmp_path / "curves.csv")) == 9
+    return lambda name: [row for row in read_csv(tmp_path / name) if row.get("row", "student") == "student"]
+
+
+def test_scores_of_each_type_are_written(tables):
+    f1 = {row["type"]: float(row["f1"]) for row in tables("f1_per_type.csv")}
+
+    assert f1 == {"PER": 1.0, "ORG": 1.0, "LOC": 0.0}
+
+
+def test_pairs_of_gold_and_predicted_type_are_written(tables):
+    pairs = {(row["actual"], row["predicted"]) for row in tables("confusion_test.csv")}
+
+    assert pairs == {("PER", "PER"), ("ORG", "ORG"), ("LOC", "(nothing)")}
+
+
+def test_mistakes_are_written_by_cause(tables):
+    missed = {row["type"]: row["missed"] for row in tables("mistakes.csv")}
+
+    assert missed["LOC"] == "1"
+
+
+def test_the_bins_of_the_calibration_are_written(tables):
+    [row] = tables("calibration.csv")
+
+    assert (row["split"], row["high"], row["count"], row["score"], row["right"]) == (
+        "test",
+        "0.9",
+        "2",
+        "0.9",
+        "1.0",
+    )
+
+
+def test_the_points_of_the_curves_are_written(tables):
+    assert len(tables("curves.csv")) == 9
 
 
 def test_without_histories_there_are_no_curves(material, tmp_path):
-    assert [path.name for path in write_plots(tmp_path, material.metrics, material.predictions, {}, "ner")] == [
-        "f1_per_type_test.png",
-        "calibration.png",
-    ]
+    paths = write_plots(tmp_path, material.metrics, material.predictions, {}, "ner")
+
+    assert [path.name for path in paths] == ["f1_per_type_test.png", "calibration.png"]
 
 
 def test_a_history_is_flattened_and_words_are_left_out(tmp_path):
     path = tmp_path / "history.jsonl"
     path.write_text(json.dumps({"loss": {"kl": 0.5}, "valid": {"f1": 0.9}, "best": True, "device": "cpu"}) + "\n")
+
     assert read_history(path) == [{"epoch": 1, "loss.kl": 0.5, "valid.f1": 0.9}]
 
 
 def test_a_damaged_history_is_named_with_its_line(tmp_path):
     path = tmp_path / "history.jsonl"
     path.write_text('{"epoch": 1}\n[1]\n')
+
     with pytest.raises(DataError, match=r"history.jsonl:2: not a JSON object"):
         read_history(path)

@@ -14,6 +14,7 @@ def test_entities_keep_their_ends_and_a_rounded_probability(posts):
     examples = build_examples(posts, "ner", {}, {})
     predicted = [[PredictedMention(0, 2, "PER", 0.98765432), PredictedMention(3, 4, "LOC", 0.5)], []]
     first, second = build_predictions(examples, predicted, task="ner", split="test", model="student")
+
     assert first.gold == [(0, 2, "PER"), (3, 4, "ORG")]
     assert first.predicted == [(0, 2, "PER", 0.9877), (3, 4, "LOC", 0.5)]
     assert (second.id, second.split, second.model, second.predicted) == ("2", "test", "student", [])
@@ -25,17 +26,18 @@ def test_a_relation_keeps_its_label_and_probability(posts):
     [row] = build_predictions(
         examples, [[PredictedRelation("None", 0.75)]], task="re", split="test", model="baseline"
     )
+
     assert (row.id, row.gold, row.predicted) == ("1#0", ("r",), ("None", 0.75))
     assert score([row], "re").recall == 0.0
 
 
 def test_examples_without_a_prediction_are_an_error(posts):
+    examples = build_examples(posts, "ner", {}, {})
+
+    rows = build_predictions(examples, [[]], task="ner", split="test", model="student")
+
     with pytest.raises(ValueError, match="zip"):
-        list(
-            build_predictions(
-                build_examples(posts, "ner", {}, {}), [[]], task="ner", split="test", model="student"
-            )
-        )
+        list(rows)
 
 
 NER_LINE = '{"id":"1","split":"test","model":"student","gold":[[0,2,"PER"]],"predicted":[[0,2,"PER",0.9877]]}'

@@ -1,6 +1,7 @@
 """The report page: complete, self-contained, escaped, the same bytes every time."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -15,24 +16,36 @@ from tests.evaluation.untrusted import EVIL
 
 def test_nothing_untrusted_reaches_the_page_unescaped(material):
     page = render_report(material)
+
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 4  # in the post, the caption, the knowledge and a quarantine reason
 
 
-def test_the_page_refers_to_nothing_outside_itself_and_is_the_same_every_time(material, tmp_path):
+def test_the_page_refers_to_nothing_but_pictures_inside_it_and_the_data_docs_beside_it(material, tmp_path):
     plots = write_plots(tmp_path, material.metrics, material.predictions, {}, "ner")
-    page = render_report(material.__class__(**{**material.__dict__, "plots": plots}))
-    assert set(re.findall(r'(?:src|href)="(.{5})', page)) == {
-        "data:",
-        "../ch",
-    }  # pictures inside it, and Data Docs beside it
-    assert page == render_report(material.__class__(**{**material.__dict__, "plots": plots}))
+
+    page = render_report(replace(material, plots=plots))
+
+    assert set(re.findall(r'(?:src|href)="(.{5})', page)) == {"data:", "../ch"}
+
+
+def test_the_page_is_the_same_every_time(material, tmp_path):
+    plots = write_plots(tmp_path, material.metrics, material.predictions, {}, "ner")
+
+    pages = {render_report(replace(material, plots=plots)) for _ in range(2)}
+
+    assert len(pages) == 1
+
+
+def test_the_page_is_written_with_its_folder(material, tmp_path):
     write_report(material, tmp_path / "deep" / "report.html")
+
     assert (tmp_path / "deep" / "report.html").read_text("utf-8") == render_report(material)
 
 
 def test_counts_scores_and_parameters_are_told(material):
     page = render_report(material)
+
     assert "all-MiniLM-L6-v2" in page
     assert re.search(r"validate</td><td>too long .*?</td><td class=\"n\">3<", page)
     assert re.search(r"style: kept</span><span>4<", page)
@@ -42,9 +55,12 @@ def test_counts_scores_and_parameters_are_told(material):
 
 def test_examples_are_those_on_which_student_and_baseline_part_ways(posts, predictions):
     better, worse = find_disagreements(predictions, posts, "test")
+
     assert [case.post.id for case in better] == ["1"]
     assert [case.post.id for case in worse] == ["2"]
+
     names = [reading.name for reading in better[0].readings]
+
     assert names == ["annotation", "text-only baseline", "student (text alone)", "knowledge view"]
     assert better[0].readings[1].pieces == [("Ada Lovelace & Co", "")]
     assert better[0].readings[2].pieces == [("Ada Lovelace", "PER"), (" & ", ""), ("Co", "ORG")]
@@ -55,7 +71,9 @@ def test_a_relation_shows_its_pair_and_the_labels(posts):
         RePrediction(id="1#0", split="test", model=model, gold=["r"], predicted=[label, 0.8])
         for model, label in (("baseline", "None"), ("student", "r"))
     ]
+
     [case], _ = find_disagreements(rows, posts, "test")
+
     assert [reading.label for reading in case.readings] == ["r", "None", "r"]
     assert case.readings[0].pieces == [("Ada Lovelace", "head"), (" & ", ""), ("Co", "tail")]
 
@@ -77,11 +95,12 @@ def explained(posts):
 
 
 def render_with(material, explained):
-    return render_report(material.__class__(**{**material.__dict__, "explained": {"Wrong": [explained]}}))
+    return render_report(replace(material, explained={"Wrong": [explained]}))
 
 
 def test_explained_predictions_are_shown_with_their_chain_and_all_of_it_escaped(material, explained):
     page = render_with(material, explained)
+
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= render_report(material).count("&lt;script&gt;") + 3
     assert '<span class="at" style="background:rgba(245,158,11,0.38)">Paris</span>' in page
@@ -90,14 +109,16 @@ def test_explained_predictions_are_shown_with_their_chain_and_all_of_it_escaped(
 
 
 def test_a_student_without_prompts_is_shown_without_colours(material, explained):
-    bare = explained.explanation.__class__(**{**explained.explanation.__dict__, "attention": None})
+    bare = replace(explained.explanation, attention=None)
     page = render_with(material, explained._replace(explanation=bare))
+
     assert "reads no prompts" in page
     assert '<span class="at">Paris</span>' in page
 
 
 def test_reliability_is_told_for_each_row(material):
     page = render_report(material)
+
     assert re.search(
         r"<td>test</td><td>student \(text alone\)</td><td class=\"n\">2</td><td class=\"n\">90.00<", page
     )

@@ -31,18 +31,29 @@ def compute_by_definition(gold, predicted):
     return precision, recall, 2 * precision * recall / (precision + recall) if hits else 0.0
 
 
+def collect_spans(side):
+    """Return the spans of all posts as one set, each with the index of its post."""
+    spans = set()
+    for number, post_spans in enumerate(side):
+        spans |= {(number, *span) for span in post_spans}
+    return spans
+
+
 @settings(deadline=None)
 @given(ner_rows)
 def test_entity_scores_are_those_of_sets_of_spans(pairs):
-    gold = {(n, *span) for n, (side, _) in enumerate(pairs) for span in side}
-    predicted = {(n, *span) for n, (_, side) in enumerate(pairs) for span in side}
+    gold, predicted = (collect_spans(side) for side in zip(*pairs, strict=True))
+
     scores = score(make_mentions(pairs), "ner")
+
     assert (scores.precision, scores.recall, scores.f1) == pytest.approx(compute_by_definition(gold, predicted))
     assert scores.support == len(gold)
     for kind, type_score in scores.per_type.items():
         part = compute_by_definition({g for g in gold if g[3] == kind}, {p for p in predicted if p[3] == kind})
         assert (type_score.precision, type_score.recall, type_score.f1) == pytest.approx(part)
+
     kinds = {span[3] for span in gold | predicted}
+
     assert set(scores.per_type) == kinds
     if kinds:
         assert scores.macro_f1 == pytest.approx(
@@ -55,7 +66,9 @@ def test_entity_scores_are_those_of_sets_of_spans(pairs):
 def test_relation_scores_leave_none_out(pairs):
     gold = {(n, label) for n, (label, _) in enumerate(pairs) if label != NO_RELATION}
     predicted = {(n, label) for n, (_, label) in enumerate(pairs) if label != NO_RELATION}
+
     scores = score(make_relations(pairs), "re")
+
     assert (scores.precision, scores.recall, scores.f1) == pytest.approx(compute_by_definition(gold, predicted))
     assert NO_RELATION not in scores.per_type
     assert scores.accuracy == pytest.approx(sum(g == p for g, p in pairs) / len(pairs))
@@ -71,19 +84,24 @@ def test_relation_scores_leave_none_out(pairs):
 def test_counts_of_examples_add_up_to_the_micro_scores(case):
     rows, task = case
     hits, spurious, missed = count_outcomes(rows).sum(axis=0)
+
     scores = score(rows, task)
+
     assert scores.precision == pytest.approx(hits / (hits + spurious) if hits + spurious else 0.0)
     assert scores.recall == pytest.approx(hits / (hits + missed) if hits + missed else 0.0)
 
 
 def test_probabilities_beside_spans_are_ignored():
     rows = make_mentions([([[0, 1, "PER"]], [[0, 1, "PER", 0.3]])])
+
     assert score(rows, "ner").f1 == 1.0
 
 
 def test_adjacent_entities_of_one_type_stay_two():
     rows = make_mentions([([[0, 1, "PER"], [1, 2, "PER"]], [[0, 2, "PER"]])])
+
     scores = score(rows, "ner")
+
     assert (scores.support, scores.precision, scores.recall) == (2, 0.0, 0.0)
 
 
@@ -101,4 +119,5 @@ def test_overlapping_spans_are_refused_by_post():
 
 def test_predicting_none_costs_recall_but_not_precision():
     scores = score(make_relations([("a", "a"), ("b", NO_RELATION), (NO_RELATION, NO_RELATION)]), "re")
+
     assert (scores.precision, scores.recall) == (1.0, 0.5)

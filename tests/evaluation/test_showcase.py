@@ -1,5 +1,7 @@
 """What is shown in the report is chosen by rule, and coloured without losing a character."""
 
+from itertools import chain
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,17 +29,32 @@ ROWS = [
 
 
 def summarize_picks(chosen):
-    return {title: [(pick.id, pick.position) for pick in picks] for title, picks in chosen.items()}
+    summary = {}
+    for title, picks in chosen.items():
+        summary[title] = [(pick.id, pick.position) for pick in picks]
+    return summary
 
 
 def test_each_sort_is_filled_by_score_and_nothing_is_shown_twice():
-    assert summarize_picks(choose_picks(ROWS, "test", 2)) == {
+    chosen = choose_picks(ROWS, "test", 2)
+
+    assert summarize_picks(chosen) == {
         "Right, where the baseline is not": [("a", 3)],
         "Right, and most certain": [("b", 0), ("a", 0)],
         "Wrong, and most certain": [("b", 2), ("b", 5)],
     }
-    assert summarize_picks(choose_picks(ROWS, "test", 1))["Right, and least certain"] == [("a", 0)]
-    assert summarize_picks(choose_picks(ROWS[::-1], "test", 2)) == summarize_picks(choose_picks(ROWS, "test", 2))
+
+
+def test_what_an_earlier_sort_has_no_room_for_is_shown_in_a_later_one():
+    chosen = choose_picks(ROWS, "test", 1)
+
+    assert summarize_picks(chosen)["Right, and least certain"] == [("a", 0)]
+
+
+def test_the_order_of_the_rows_does_not_matter():
+    chosen = choose_picks(ROWS[::-1], "test", 2)
+
+    assert summarize_picks(chosen) == summarize_picks(choose_picks(ROWS, "test", 2))
 
 
 def test_a_relation_is_right_where_the_baseline_is_not():
@@ -46,6 +63,7 @@ def test_a_relation_is_right_where_the_baseline_is_not():
         for model, labels in (("student", "rrs"), ("baseline", "rss"))
         for n, label in enumerate(labels)
     ]
+
     assert summarize_picks(choose_picks(rows, "test", 2)) == {
         "Right, where the baseline is not": [("a#1", 0)],
         "Right, and most certain": [("a#0", 0)],
@@ -61,16 +79,18 @@ def test_without_predictions_of_the_student_there_is_nothing_to_show(rows):
 def test_every_pick_is_explained_and_says_what_is_annotated(index):
     examples = build_examples([build_post("[ann](PER) lives in [rome](LOC) now ok", id="a")], "ner", {}, {})
     rows = [make_row("a", "student", [0, 1, "PER", 0.9], [3, 4, "PER", 0.8], [4, 5, "LOC", 0.5], gold=GOLD)]
-    explained = explain_picks(index, examples, choose_picks(rows, "test", 2), 1)
-    shown = {
-        (entry.explanation.claims[0].marks[0].text, entry.truth)
-        for entries in explained.values()
-        for entry in entries
+
+    chosen = choose_picks(rows, "test", 2)
+
+    explained = explain_picks(index, examples, chosen, 1)
+
+    entries = list(chain.from_iterable(explained.values()))
+    assert {(entry.explanation.claims[0].marks[0].text, entry.truth) for entry in entries} == {
+        ("ann", "ann PER"),
+        ("rome", "rome LOC"),
+        ("now", "no entity"),
     }
-    assert shown == {("ann", "ann PER"), ("rome", "rome LOC"), ("now", "no entity")}
-    assert all(
-        len(entry.explanation.claims[0].neighbours) == 1 for entries in explained.values() for entry in entries
-    )
+    assert all(len(entry.explanation.claims[0].neighbours) == 1 for entry in entries)
 
 
 @given(st.text(min_size=3, max_size=900), st.data())
@@ -97,5 +117,7 @@ def test_shades_join_to_the_text_or_to_what_is_near_the_mark(text, data):
 
 def test_without_attention_only_the_mark_is_shown():
     claim = Claim("PER", 0.9, [Marked(0, 3, "ann", "PER")], [])
+
     pieces = shade_text(Explanation("1", "ann lives", [claim], None), claim)
+
     assert pieces == [("ann", 0.0, True), (" lives", 0.0, False)]

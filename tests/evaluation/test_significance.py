@@ -20,14 +20,17 @@ def make_rows(right):
 
 def test_the_same_seed_gives_the_same_figures_and_another_seed_others():
     first, second = make_rows([True] * 30 + [False] * 10), make_rows([True] * 22 + [False] * 18)
-    once = run_paired_bootstrap(first, second, seed=1)
-    assert once == run_paired_bootstrap(first, second, seed=1)
-    assert once != run_paired_bootstrap(first, second, seed=2)
+
+    once, again, otherwise = (run_paired_bootstrap(first, second, seed=seed) for seed in (1, 1, 2))
+
+    assert once == again != otherwise
 
 
 def test_the_difference_is_that_of_the_scores():
     first, second = make_rows([True] * 30 + [False] * 10), make_rows([True] * 22 + [False] * 18)
+
     difference = run_paired_bootstrap(first, second, seed=1)
+
     assert difference.f1 == pytest.approx(score(first, "re").f1 - score(second, "re").f1)
     assert difference.low < difference.f1 < difference.high
 
@@ -37,42 +40,53 @@ def test_every_resample_is_what_scoring_the_drawn_examples_gives(monkeypatch):
     first, second = make_rows([True, False, True, True, False]), make_rows([False, True, True, False, False])
     table = np.hstack([count_outcomes(first), count_outcomes(second)])
     monkeypatch.setattr(significance, "CELLS", 15)  # three resamples at a time: the seams are crossed
-    got = significance.resample(table, significance._compute_difference, 20, np.random.default_rng(5))
-    weights = np.vstack(
-        [(rng := np.random.default_rng(5)).multinomial(5, np.full(5, 0.2), 3)]
-        + [rng.multinomial(5, np.full(5, 0.2), n) for n in (3, 3, 3, 3, 3, 2)]
-    )
-    for drawn, difference in zip(weights, got, strict=True):
+
+    differences = significance.resample(table, significance._compute_difference, 20, np.random.default_rng(5))
+
+    rng = np.random.default_rng(5)
+    weights = np.vstack([rng.multinomial(5, np.full(5, 0.2), count) for count in (3, 3, 3, 3, 3, 3, 2)])
+    for drawn, difference in zip(weights, differences, strict=True):
         indices = np.repeat(np.arange(5), drawn)
-        plain = [score([side[n] for n in indices], "re").f1 for side in (first, second)]
-        assert difference == pytest.approx(plain[0] - plain[1])
+        left, right = [first[n] for n in indices], [second[n] for n in indices]
+        assert difference == pytest.approx(score(left, "re").f1 - score(right, "re").f1)
 
 
 def test_models_that_agree_do_not_differ():
     same = make_rows([True, False] * 20)
+
     difference = run_paired_bootstrap(same, same, seed=1)
+
     assert (difference.f1, difference.low, difference.high, difference.p_value) == (0, 0, 0, 1)
 
 
-def test_a_plain_improvement_is_significant_and_a_coin_flip_is_not():
-    clear = run_paired_bootstrap(
-        make_rows([True] * 95 + [False] * 5), make_rows([True] * 55 + [False] * 45), seed=1
-    )
+def test_a_plain_improvement_is_significant():
+    first, second = make_rows([True] * 95 + [False] * 5), make_rows([True] * 55 + [False] * 45)
+
+    clear = run_paired_bootstrap(first, second, seed=1)
+
     assert clear.p_value < 0.01
     assert clear.low > 0
-    luck = run_paired_bootstrap(make_rows([True, False] * 20), make_rows([False, True] * 19 + [False] * 2), seed=1)
+
+
+def test_a_coin_flip_is_not_significant():
+    first, second = make_rows([True, False] * 20), make_rows([False, True] * 19 + [False] * 2)
+
+    luck = run_paired_bootstrap(first, second, seed=1)
+
     assert luck.p_value > 0.3
 
 
 def test_under_no_difference_small_p_values_are_as_rare_as_they_should_be():
     """Two models right on a random half each: p < 0.1 in about a tenth of the trials."""
     rng = np.random.default_rng(0)
+
     p = [
         run_paired_bootstrap(
             make_rows(rng.random(60) < 0.6), make_rows(rng.random(60) < 0.6), seed=n, resamples=200
         ).p_value
         for n in range(150)
     ]
+
     assert 0.03 < np.mean(np.array(p) < 0.1) < 0.2
 
 

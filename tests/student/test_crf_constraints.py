@@ -39,7 +39,9 @@ def test_impossible_paths_have_no_share_in_anything(shape, data):
     field = make_random_field(tags, seed, allowed=allowed).requires_grad_(False)
     emissions, mask = draw_emissions(lengths, tags, seed), build_mask(lengths)
     log_z, marginals = field.compute_log_partition(emissions, mask), field.compute_marginals(emissions, mask)
+
     best, several = field.decode_viterbi(emissions, mask)[0], field.decode_n_best(emissions, mask, 3)[0]
+
     for row, length in enumerate(lengths):
         every = enumerate_all(field, emissions[row, :length])
         left = {path: score for path, score in every.items() if list_legal(path, allowed)}
@@ -65,7 +67,9 @@ def test_gradients_of_the_likelihood_are_those_of_the_enumerated_one(shape, cons
     emissions = draw_emissions(lengths, tags, seed).requires_grad_()
     gold = torch.zeros(mask.shape, dtype=torch.long)
     sought = [emissions, *field.parameters()]
+
     gradients = torch.autograd.grad(field.compute_nll(emissions, gold, mask).sum(), sought)
+
     total = emissions.new_zeros(())
     for row, length in enumerate(lengths):
         every = enumerate_all(field, emissions[row, :length])
@@ -91,13 +95,17 @@ def test_likelihood_gradients_and_best_paths_are_those_of_pytorch_crf(shape):
     gold = torch.randint(0, tags, mask.shape, generator=torch.Generator().manual_seed(seed))
     emissions = draw_emissions(lengths, tags, seed).requires_grad_()
     peer_emissions = emissions.detach().clone().requires_grad_()
+
     field.compute_nll(emissions, gold, mask).sum().backward()
+
     (-peer(peer_emissions, gold, mask)).backward()
     torch.testing.assert_close(emissions.grad, peer_emissions.grad)
     for name, peer_name in pairs.items():
         actual, expected = getattr(field, name).grad, getattr(peer, peer_name).grad
         torch.testing.assert_close(actual, torch.zeros_like(actual) if expected is None else expected)
+
     actual = field.decode_viterbi(emissions.detach(), mask)[0].tolist()
+
     assert [row[:n] for row, n in zip(actual, lengths, strict=True)] == peer.decode(peer_emissions.detach(), mask)
 
 
@@ -122,35 +130,57 @@ def test_under_mixed_precision_losses_are_single_and_their_gradients_those_witho
     torch.testing.assert_close(gradients, plain, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("scale", [1.0, 3000.0])  # the second is beyond what scaled float64 holds
-def test_compiled_whole_it_says_the_same(scale):
-    """fullgraph refuses a break in the graph, such as a look at a value."""
+LOSSES = {
+    "nll": lambda field, p, q, mask: field.compute_nll(q, torch.zeros(mask.shape, dtype=torch.long), mask),
+    "kl": lambda field, p, q, mask: field.compute_sequence_kl(p, q, mask, 2.0),
+    "cross entropy": lambda field, p, q, mask: field.compute_cross_entropy(
+        field.compute_soft_targets(p, mask), q, mask
+    ),
+}
+DECODERS = {
+    "viterbi": lambda field, p, mask: field.decode_viterbi(p, mask),
+    "n best": lambda field, p, mask: field.decode_n_best(p, mask, 3),
+    "marginals": lambda field, p, mask: field.compute_marginals(p, mask),
+}
+
+
+def compile_whole(call):
+    """Compile a call; fullgraph refuses a break in the graph, such as a look at a value."""
     torch._dynamo.reset()
+    return torch.compile(call, fullgraph=True, backend="aot_eager")
+
+
+@pytest.fixture(params=[1.0, 3000.0])  # the second is beyond what scaled float64 holds
+def chains(request):
+    """A field with a forbidden transition, the emissions of two sides, and a mask."""
     allowed = torch.ones(4, 3, dtype=torch.bool)
     allowed[0, 1] = False
-    field, mask = make_random_field(3, 2, allowed=allowed), build_mask([6, 1, 3])
-    p, q = (draw_emissions([6, 1, 3], 3, seed) * scale for seed in (1, 2))
-    q.requires_grad_()
-    gold, weights = torch.zeros(mask.shape, dtype=torch.long), [q, *field.parameters()]
-    calls = {
-        "nll": lambda: field.compute_nll(q, gold, mask),
-        "kl": lambda: field.compute_sequence_kl(p, q, mask, 2.0),
-        "cross entropy": lambda: field.compute_cross_entropy(field.compute_soft_targets(p, mask), q, mask),
-    }
-    for call in calls.values():
-        whole = torch.compile(call, fullgraph=True, backend="aot_eager")
-        torch.testing.assert_close(whole(), call())
-        compiled_gradients, gradients = (
-            torch.autograd.grad(function().sum(), weights) for function in (whole, call)
-        )
-        torch.testing.assert_close(compiled_gradients, gradients)
-    for call in (
-        lambda: field.decode_viterbi(p, mask),
-        lambda: field.decode_n_best(p, mask, 3),
-        lambda: field.compute_marginals(p, mask),
-    ):
-        torch.testing.assert_close(torch.compile(call, fullgraph=True, backend="aot_eager")(), call())
+    p, q = (draw_emissions([6, 1, 3], 3, seed) * request.param for seed in (1, 2))
+    return make_random_field(3, 2, allowed=allowed), p, q.requires_grad_(), build_mask([6, 1, 3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_compiled_whole_is_the_same_and_so_are_its_gradients(chains, name):
+    field, p, q, mask = chains
+    weights = [q, *field.parameters()]
+    loss = LOSSES[name](field, p, q, mask)
+
+    compiled_loss = compile_whole(lambda: LOSSES[name](field, p, q, mask))()
+
+    torch.testing.assert_close(compiled_loss, loss)
+    compiled_gradients, gradients = (torch.autograd.grad(value.sum(), weights) for value in (compiled_loss, loss))
+    torch.testing.assert_close(compiled_gradients, gradients)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DECODERS)
+def test_decoding_compiled_whole_is_the_same(chains, name):
+    field, p, _, mask = chains
+
+    compiled = compile_whole(lambda: DECODERS[name](field, p, mask))()
+
+    torch.testing.assert_close(compiled, DECODERS[name](field, p, mask))
 
 
 @pytest.mark.slow
@@ -177,6 +207,7 @@ def test_compiled_to_machine_code_it_says_the_same():
 def test_a_forbidden_step_costs_more_than_any_real_score():
     field = LinearChainCRF(2, torch.tensor([[True, False], [True, True], [True, True]]))
     emissions = torch.tensor([[[100.0, 0.0], [0.0, 100.0]]])
+
     assert field.decode_viterbi(emissions, build_mask([2]))[0].tolist() in ([[0, 0]], [[1, 1]])
     assert FORBIDDEN + 200 < 0
 
@@ -192,8 +223,10 @@ def test_every_way_of_searching_finds_the_same_path(small, shape):
     by_torch, scores = decoding._search_both_ends(torch, *chains)
     with mock.patch.object(torch.compiler, "is_compiling", return_value=True):
         compiled = decode_viterbi(*chains)
+
     with mock.patch.object(decoding, "_SMALL", small):
         by_numpy = decode_viterbi(*chains)
+
     for result in (by_torch.T, scores), compiled:
         assert torch.equal(by_numpy[0], result[0])
         torch.testing.assert_close(by_numpy[1], result[1])

@@ -26,6 +26,7 @@ def make_setup(encoder: str, examples, task: str = "ner", **params):
 
 def test_padding_and_company_change_no_scores_in_any_family(any_encoder, ner_examples):
     model, batch, encoded = make_setup(any_encoder, ner_examples)
+
     with torch.no_grad():
         for view in ("text", "prompt", "knowledge"):
             together = model(batch(view), view)
@@ -36,6 +37,7 @@ def test_padding_and_company_change_no_scores_in_any_family(any_encoder, ner_exa
 
 def test_a_view_through_embeddings_is_the_encoder_on_ids_in_any_family(any_encoder, ner_examples):
     model, batch, _ = make_setup(any_encoder, ner_examples)
+
     for view in ("text", "knowledge"):
         read = batch(view)
         with torch.no_grad():
@@ -53,6 +55,7 @@ def test_prompts_stand_in_front_as_tokens_would_in_any_family(any_encoder, ner_e
     ids = torch.cat([read.ids[:, :1], words, read.ids[:, 1:]], 1)
     attention = torch.cat([torch.ones_like(words, dtype=torch.bool), read.attention], 1)
     model.generator.forward = lambda *_: (model._embed(words), None)
+
     with torch.no_grad():
         states = model.encoder(input_ids=ids, attention_mask=attention.long()).last_hidden_state
         torch.testing.assert_close(
@@ -63,6 +66,7 @@ def test_prompts_stand_in_front_as_tokens_would_in_any_family(any_encoder, ner_e
 def test_prompts_depend_on_the_post_and_change_the_scores(bert, ner_examples):
     model, batch, _ = make_setup(bert, ner_examples[:2])
     prompt = batch("prompt")
+
     with torch.no_grad():
         vectors, attention = model.generator(model._embed(prompt.ids), prompt.attention, with_attention=True)
         assert torch.equal(model.compute_prompt_attention(prompt), attention)
@@ -77,6 +81,7 @@ def test_prompts_depend_on_the_post_and_change_the_scores(bert, ner_examples):
 def test_the_prompt_view_sees_no_knowledge_and_the_knowledge_view_does(bert, ner_examples):
     bare = [example.model_copy(update={"knowledge": {}, "caption": None}) for example in ner_examples]
     model, batch, encoded = make_setup(bert, [ner_examples[0], bare[0]])
+
     with torch.no_grad():
         for view, same in (("prompt", True), ("text", True), ("knowledge", False)):
             with_it, without = (model(batch(view, [example]), view) for example in encoded)
@@ -88,15 +93,19 @@ def test_a_post_in_windows_gives_one_state_a_word(bert, ner_examples):
     times = 12
     text = " ".join([long.text] * times)
     step = len(long.text) + 1
-    offsets = tuple((a + n * step, b + n * step) for n in range(times) for a, b in long.offsets)
+    offsets: tuple[tuple[int, int], ...] = ()
+    for n in range(times):
+        offsets += tuple((start + n * step, end + n * step) for start, end in long.offsets)
     stretched = long.model_copy(
         update={"text": text, "tokens": long.tokens * times, "offsets": offsets, "entities": ()}
     )
     model, batch, encoded = make_setup(bert, [stretched, ner_examples[1]], max_length=20)
     assert len(encoded[0].windows) > 2
+
     with torch.no_grad():
         scores = model(batch("prompt"), "prompt")
         alone = model(batch("prompt", [encoded[1]]), "prompt")
+
     assert scores.shape[1] == len(stretched.tokens)
     torch.testing.assert_close(scores[1, : alone.shape[1]], alone[0], atol=1e-4, rtol=1e-4)
 
@@ -105,6 +114,7 @@ def test_a_post_in_windows_gives_one_state_a_word(bert, ner_examples):
 def test_the_divergence_teaches_the_prompt_side_only(task, bert, ner_examples, re_examples):
     model, batch, _ = make_setup(bert, ner_examples if task == "ner" else re_examples, task)
     knowledge, prompt = model(batch("knowledge"), "knowledge"), model(batch("prompt"), "prompt")
+
     for kind in ("sequence", "token"):
         grads = torch.autograd.grad(
             model.head.compute_kl(knowledge, prompt, batch("prompt").mask, DistilParams(kl=kind, temperature=2)),

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,12 @@ def launch(count: int, folder: Path, examples, student, params, **environment) -
     )
 
 
+def read_history(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+
+
 def close(left: Path, right: Path) -> None:
+    """Assert that the weights of two models are the same, but for rounding."""
     weights, right_weights = (load_file(folder / "model.safetensors") for folder in (left, right))
     for name, value in weights.items():
         torch.testing.assert_close(
@@ -66,15 +72,14 @@ def close(left: Path, right: Path) -> None:
 def test_two_processes_train_what_one_trains_and_only_the_first_speaks(ner_examples, still, brief, tmp_path):
     # 11 posts in batches of 4: shares are unequal, and the last batch has three
     train_model(ner_examples[:11], still, brief, tmp_path / "one")
+
     process = launch(2, tmp_path / "two", ner_examples[:11], still, brief)
+
     assert process.returncode == 0, process.stderr
     assert process.stderr.count("epoch 1:") == 1
     close(tmp_path / "one", tmp_path / "two/m")
-    rows = [
-        [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
-        for folder in (tmp_path / "one", tmp_path / "two/m")
-    ]
-    for a, b in zip(*rows, strict=True):
+    histories = (read_history(tmp_path / "one"), read_history(tmp_path / "two/m"))
+    for a, b in zip(*histories, strict=True):
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
         assert a["valid"] == b["valid"]
     assert not list((tmp_path / "two").glob(".*")), "a checkpoint was left behind"
@@ -83,10 +88,13 @@ def test_two_processes_train_what_one_trains_and_only_the_first_speaks(ner_examp
 @pytest.mark.slow
 def test_two_processes_that_are_killed_go_on_and_end_the_same(ner_examples, small, brief, tmp_path):
     small = small.model_copy(update={"dropout": 0.2})
+
     assert launch(2, tmp_path / "whole", ner_examples, small, brief).returncode == 0
     assert launch(2, tmp_path / "cut", ner_examples, small, brief, DIE_IN="2").returncode != 0
     assert not (tmp_path / "cut/m").exists()
+
     process = launch(2, tmp_path / "cut", ner_examples, small, brief)
+
     assert process.returncode == 0, process.stderr
     assert process.stderr.count("going on after epoch 1") == 1
     for name in ("model.safetensors", "history.jsonl"):
@@ -98,7 +106,9 @@ def test_more_processes_than_posts_and_a_loss_that_is_no_number_ends_them_all(
     ner_examples, small, brief, tmp_path
 ):
     params = brief.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30, "batch_size": 1, "epochs": 5})
+
     process = launch(2, tmp_path / "two", ner_examples[:3], small, params)
+
     assert process.returncode != 0
     assert "on the posts p" in process.stderr
     assert not (tmp_path / "two/m").exists()
@@ -107,23 +117,33 @@ def test_more_processes_than_posts_and_a_loss_that_is_no_number_ends_them_all(
 @given(length=st.integers(0, 40), parts=st.integers(1, 9))
 def test_shares_are_whole_and_even(length, parts):
     bounds = _cut_evenly(length, parts)
-    assert [i for a, b in bounds for i in range(a, b)] == list(range(length))
-    sizes = [b - a for a, b in bounds]
+
+    assert list(chain.from_iterable(range(start, end) for start, end in bounds)) == list(range(length))
+    sizes = [end - start for start, end in bounds]
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_one_without_posts_computes_one_for_nothing():
-    alone = Processes("cpu")
-    assert alone.split_step([7, 8, 9], 2) == [([7, 8], 2 / 3), ([9], 1 / 3)]
-    assert alone.split_step([7], 4) == [([7], 1.0)]
-    alone.count, alone.index = 2, 1
-    assert alone.split_step([7], 1) == [([7], 0.0)]
+@pytest.mark.parametrize(
+    ("examples", "parts", "pieces"),
+    [([7, 8, 9], 2, [([7, 8], 2 / 3), ([9], 1 / 3)]), ([7], 4, [([7], 1.0)])],
+)
+def test_one_process_computes_all_examples_in_parts(examples, parts, pieces):
+    assert Processes("cpu").split_step(examples, parts) == pieces
+
+
+def test_a_process_without_examples_computes_one_for_nothing():
+    second = Processes("cpu")
+    second.count, second.index = 2, 1
+
+    assert second.split_step([7], 1) == [([7], 0.0)]
 
 
 @pytest.mark.parametrize("parts", [2, 3, 100])
 def test_a_step_in_parts_is_the_step_in_one(parts, ner_examples, still, brief, tmp_path):
     train_model(ner_examples, still, brief, tmp_path / "whole")
+
     train_model(ner_examples, still, brief.model_copy(update={"accumulate": parts}), tmp_path / "parts")
+
     close(tmp_path / "whole", tmp_path / "parts")
 
 
@@ -154,6 +174,7 @@ def test_checkpointing_computes_anew_and_gives_the_same_gradients(any_encoder, n
     monkeypatch.setattr(torch.nn.Linear, "forward", lambda self, x: products.append(1) or real(self, x))
     small = small.model_copy(update={"encoder": any_encoder, "dropout": 0.2})
     objective, gradients = JointDistillation(DistilParams()), []
+
     for checkpointing in (False, True):
         learner = build_learner(small, objective)
         prepare_for_training(learner.model, TrainParams(checkpointing=checkpointing))
@@ -175,20 +196,34 @@ def test_an_encoder_without_layers_to_compute_anew_is_refused(small, monkeypatch
     learner = build_learner(small, JointDistillation(DistilParams()))
     monkeypatch.setattr(type(learner.model.encoder), "supports_gradient_checkpointing", False)
     learner.model.encoder.encoder = torch.nn.Identity()
+
     with pytest.raises(ConfigError, match="BertModel has no layers"):
         prepare_for_training(learner.model, TrainParams(checkpointing=True))
 
 
-def test_frozen_embeddings_stay_and_the_rest_learns(ner_examples, small, brief, tmp_path):
-    params = brief.model_copy(update={"freeze_embeddings": True})
-    train_model(ner_examples, small, params, tmp_path / "m")
+@pytest.fixture
+def freezing(brief):
+    """A training run that leaves the word embeddings as they came."""
+    return brief.model_copy(update={"freeze_embeddings": True})
+
+
+def test_frozen_embeddings_stay_and_the_layers_learn(ner_examples, small, freezing, tmp_path):
     before = build_learner(small, JointDistillation(DistilParams())).model.encoder
+    layer = "encoder.layer.0.output.dense.weight"
+
+    train_model(ner_examples, small, freezing, tmp_path / "m")
+
     after = Student.from_pretrained(tmp_path / "m", "cpu").model.encoder
     assert torch.equal(before.get_input_embeddings().weight, after.get_input_embeddings().weight)
-    layer = "encoder.layer.0.output.dense.weight"
     assert not torch.equal(before.get_parameter(layer), after.get_parameter(layer))
-    learner = build_learner(small, JointDistillation(DistilParams()))
-    prepare_for_training(learner.model, params)
-    table = learner.model.encoder.get_input_embeddings().weight
-    groups = make_optimizer(learner.model, params).param_groups
-    assert not any(weight is table for group in groups for weight in group["params"])
+
+
+def test_frozen_embeddings_take_no_room_in_the_optimiser(small, freezing):
+    model = build_learner(small, JointDistillation(DistilParams())).model
+    prepare_for_training(model, freezing)
+
+    groups = make_optimizer(model, freezing).param_groups
+
+    table = model.encoder.get_input_embeddings().weight
+    weights = chain.from_iterable(group["params"] for group in groups)
+    assert not any(weight is table for weight in weights)

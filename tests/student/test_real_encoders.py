@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from cotpd.data.load import load_dataset
+from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.params import DataParams
+from cotpd.data.records import Post
 from cotpd.student import Student
 from cotpd.student.batches import collate
 from cotpd.student.examples import build_examples
@@ -17,37 +18,54 @@ from cotpd.student.persistence import build_model
 from cotpd.student.training import train
 from cotpd.student.views import ExampleEncoder
 
+CATALOGUED = ["all-MiniLM-L6-v2", "all-mpnet-base-v2"]
+
+
+@pytest.fixture
+def dataset(root: Path) -> Dataset:
+    return load_dataset(DataParams(path=str(root / "sample")))
+
+
+@pytest.fixture
+def posts(dataset: Dataset) -> list[Post]:
+    return list(dataset.posts["train"][:8])
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "all-mpnet-base-v2"])
-def test_a_catalogued_encoder_reads_embeddings_like_ids_and_learns(name: str, root: Path, tmp_path: Path) -> None:
-    dataset = load_dataset(DataParams(path=str(root / "sample")))
-    posts = dataset.posts["train"][:8]
-    examples = build_examples(posts, "ner", {}, {})
+@pytest.mark.parametrize("name", CATALOGUED)
+def test_a_catalogued_encoder_reads_embeddings_like_ids(name: str, dataset: Dataset, posts: list[Post]) -> None:
     params = StudentParams(encoder=name, prompt_length=4, knowledge_length=64)
     labels = LabelSet.build("ner", dataset.types)
     model, tokenizer, reads = build_model(params, labels)
-    tokens = ExampleEncoder(tokenizer, params, labels, model.vocabulary, reads)
-    read = collate(tokens.encode(examples), "text", tokens)
+    encoder = ExampleEncoder(tokenizer, params, labels, model.vocabulary, reads)
+    batch = collate(encoder.encode(build_examples(posts, "ner", {}, {})), "text", encoder)
+
     with torch.no_grad():
-        states = model.eval().encoder(input_ids=read.ids, attention_mask=read.attention.long()).last_hidden_state
-        torch.testing.assert_close(
-            model.compute_states(read, "text"),
-            states[read.window_of_state, read.position_of_state],
-            atol=1e-5,
-            rtol=1e-4,
-        )
+        states = model.eval().compute_states(batch, "text")
+
+    with torch.no_grad():
+        by_ids = model.encoder(input_ids=batch.ids, attention_mask=batch.attention.long()).last_hidden_state
+    expected = by_ids[batch.window_of_state, batch.position_of_state]
+    torch.testing.assert_close(states, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CATALOGUED)
+def test_a_catalogued_encoder_learns(name: str, dataset: Dataset, posts: list[Post], tmp_path: Path) -> None:
+    params = TrainParams(epochs=3, batch_size=4, device="cpu", checkpointing=True, freeze_embeddings=True)
+
     history = train(
-        examples,
+        build_examples(posts, "ner", {}, {}),
         [],
         task="ner",
         types=dataset.types,
-        student=params,
-        params=TrainParams(epochs=3, batch_size=4, device="cpu", checkpointing=True, freeze_embeddings=True),
+        student=StudentParams(encoder=name, prompt_length=4, knowledge_length=64),
+        params=params,
         objective=JointDistillation(DistilParams()),
         seed=1,
         out=tmp_path / "student",
     )
+
     assert history[-1]["loss"] < history[0]["loss"]
     student = Student.from_pretrained(tmp_path / "student", "cpu")
     assert len(list(student.predict([post.text for post in posts]))) == len(posts)

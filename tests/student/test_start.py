@@ -32,7 +32,9 @@ def close(left, right, names):
 @pytest.mark.parametrize("objective", [FineTuning("text"), JointDistillation(Params().distil)])
 def test_it_begins_with_the_teachers_weights_and_prompts_of_its_own(begin, objective, tmp_path):
     teacher, fresh = begin("teacher", seed=1), begin("fresh", objective, seed=2)
+
     taught = begin("taught", objective, seed=2, start=tmp_path / "teacher")
+
     new_weights = taught.keys() - teacher.keys()
     assert close(taught, teacher, teacher)
     assert all(name.startswith("generator.") for name in new_weights)
@@ -44,17 +46,23 @@ def test_another_teacher_makes_another_run(begin, tmp_path):
     begin("a", seed=1)
     begin("b", seed=2)
     first = begin("student", FineTuning(), seed=3, start=tmp_path / "a")
+
     second = begin("student", FineTuning(), seed=3, start=tmp_path / "b")
+
     assert not close(first, second, first)
 
 
 def test_what_does_not_fit_is_refused(begin, small, tmp_path):
     begin("teacher", seed=1)
+
     with pytest.raises(ModelError, match="other types or labels"):
         begin("student", types=[*TYPES, "MISC"], seed=1, start=tmp_path / "teacher")
+
     begin("prompted", JointDistillation(Params().distil), seed=1)
+
     with pytest.raises(ModelError, match="another architecture"):
         begin("student", FineTuning(), seed=1, start=tmp_path / "prompted")
+
     with pytest.raises(ModelError, match="no model here"):
         begin("student", seed=1, start=tmp_path / "nowhere")
 
@@ -62,6 +70,7 @@ def test_what_does_not_fit_is_refused(begin, small, tmp_path):
 def test_teachers_with_an_encoder_of_their_own_are_no_beginning():
     with pytest.raises(ValueError, match="needs teachers of the student"):
         Params.model_validate({"distil": {"start": "teacher"}, "teach": {"encoder": "all-mpnet-base-v2"}})
+
     Params.model_validate({"distil": {"start": "teacher"}, "teach": {"encoder": "all-MiniLM-L6-v2"}})
 
 
@@ -73,6 +82,7 @@ def test_other_teachers_follow_those_of_the_students_encoder_and_say_only_what_d
     settings = [
         (teacher.encoder, teacher.seed, teacher.run.learning_rate, teacher.run.epochs) for teacher in teachers
     ]
+
     assert settings == [
         ("all-MiniLM-L6-v2", 7, 1e-4, 4),
         ("all-MiniLM-L6-v2", 8, 1e-4, 4),

@@ -23,6 +23,9 @@ texts = st.lists(
 )
 
 
+LONG_POSTS = ["ann lives in rome . " * 1000] * 3 + ["bob works at acme ."] * 5
+
+
 @pytest.fixture(scope="module")
 def student(bert):
     """An untrained one, whose tags are as good as drawn: mentions everywhere."""
@@ -31,6 +34,15 @@ def student(bert):
     model, tokenizer, reads = build_model(params, LabelSet.build("ner", ["PER", "LOC", "ORG"]))
     torch.nn.init.normal_(model.head.linear.weight)
     return Student(model, tokenizer, params, ("prompt",), reads, "cpu")
+
+
+def strip_scores(answers):
+    """Return the mentions of each text without their scores, in which batches of other sizes differ a little."""
+    return [strip_row(mentions) for mentions in answers]
+
+
+def strip_row(mentions):
+    return [mention[:4] for mention in mentions]
 
 
 def check(text, mentions):
@@ -45,6 +57,7 @@ def check(text, mentions):
 @given(texts)
 def test_offsets_are_those_of_the_text_as_it_was_given(student, rows):
     answers = list(student.predict(rows, batch_size=2))
+
     for text, mentions in zip(rows, answers, strict=True):
         check(text, mentions)
 
@@ -61,6 +74,7 @@ def test_offsets_are_those_of_the_text_as_it_was_given(student, rows):
 )
 def test_a_text_of_any_length_is_answered(student, text, has_mentions):
     [mentions] = student.predict([text])
+
     check(text, mentions)
     if has_mentions is not None:
         assert bool(mentions) == has_mentions
@@ -68,44 +82,61 @@ def test_a_text_of_any_length_is_answered(student, text, has_mentions):
         assert mentions[-1].end > 0.9 * len(text), "the last windows are read as the first ones are"
 
 
-def test_the_order_and_the_answers_do_not_depend_on_what_is_read_together(student):
+@pytest.mark.parametrize(("batch_size", "look_ahead"), [(2, 1), (2, 3), (3, 2), (32, 16)])
+def test_the_order_and_the_answers_do_not_depend_on_what_is_read_together(student, batch_size, look_ahead):
     rows = ["ann lives in rome " * n for n in (5, 0, 1, 9, 2, 2, 7)]
-    strip = lambda answers: [[mention[:4] for mention in mentions] for mentions in answers]  # noqa: E731
-    alone = strip(student.predict(rows, batch_size=1, look_ahead=1))
-    for batch_size, look_ahead in ((2, 1), (2, 3), (3, 2), (32, 16)):
-        assert strip(student.predict(rows, batch_size, look_ahead)) == alone
+    alone = strip_scores(student.predict(rows, batch_size=1, look_ahead=1))
+
+    together = strip_scores(student.predict(rows, batch_size, look_ahead))
+
+    assert together == alone
 
 
 def test_no_more_is_read_ahead_than_was_said(student):
     drawn = []
     source = (drawn.append(n) or f"ann {n}" for n in itertools.count())  # a source without end
+
     answers = student.predict(source, batch_size=2, look_ahead=3)
+
     for _ in range(6):
         next(answers)
     assert len(drawn) == 6
+
     next(answers)
+
     assert len(drawn) == 12
 
 
 def test_words_kept_at_hand_are_bounded_and_forgetting_them_changes_nothing(student, monkeypatch):
     rows = [f"ann a{n} in rome" for n in range(60)]
-    expected = list(student.predict(rows, batch_size=2, look_ahead=2))
+    expected = strip_scores(student.predict(rows, batch_size=2, look_ahead=2))
     monkeypatch.setattr(views, "_CACHED_WORDS", 20)
-    sizes = []
-    for at, mentions in enumerate(student.predict(rows, batch_size=2, look_ahead=2)):
-        assert [mention[:4] for mention in mentions] == [mention[:4] for mention in expected[at]]
+
+    answers, sizes = [], []
+    for mentions in student.predict(rows, batch_size=2, look_ahead=2):
+        answers.append(mentions)
         sizes.append(len(student.example_encoder._subwords))
+
+    assert strip_scores(answers) == expected
     assert max(sizes[4:]) <= 20 + 4 * 4  # as many as there may be before, and those of four posts
 
 
-def test_long_posts_are_read_some_windows_at_a_time_and_answered_as_at_once(student, monkeypatch):
-    posts = ["ann lives in rome . " * 1000] * 3 + ["bob works at acme ."] * 5
+def test_long_posts_are_read_some_windows_at_a_time(student):
     sizes = []
     hook = student.model.encoder.register_forward_pre_hook(
         lambda _, __, inputs: sizes.append(inputs["attention_mask"].numel()), with_kwargs=True
     )
-    in_parts = [[mention[:4] for mention in mentions] for mentions in student.predict(posts)]
+
+    list(student.predict(LONG_POSTS))
+
     hook.remove()
     assert max(sizes) <= 16_384
+
+
+def test_long_posts_are_answered_as_if_they_were_read_at_once(student, monkeypatch):
+    in_parts = strip_scores(student.predict(LONG_POSTS))
     monkeypatch.setattr("cotpd.student.model._SUBWORDS", 1 << 30)
-    assert [[mention[:4] for mention in mentions] for mentions in student.predict(posts)] == in_parts
+
+    at_once = strip_scores(student.predict(LONG_POSTS))
+
+    assert at_once == in_parts

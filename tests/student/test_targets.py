@@ -47,6 +47,7 @@ def test_soft_targets_are_distributions_averaged_over_the_teachers(teachers, exa
     first, second, average = (
         compute_soft_targets(chosen, examples, 1.0) for chosen in (teachers[:1], teachers[1:], teachers)
     )
+
     assert list(average.rows) == [example.id for example in examples]
     for name, row in average.rows.items():
         torch.testing.assert_close(row.unary.sum(-1), torch.ones(len(row.unary)))
@@ -56,6 +57,7 @@ def test_soft_targets_are_distributions_averaged_over_the_teachers(teachers, exa
 
 def test_gold_labels_are_not_looked_at(teachers, examples):
     hidden = [remove_labels(example) for example in examples]
+
     assert is_same(compute_soft_targets(teachers, examples, 2.0), compute_soft_targets(teachers, hidden, 2.0))
 
 
@@ -63,6 +65,7 @@ def test_mixed_precision_moves_soft_targets_a_little_and_leaves_them_distributio
     single, mixed = (
         compute_soft_targets(teachers, examples, 1.0, device="cpu", bf16=bf16) for bf16 in ("off", "on")
     )
+
     assert not is_same(single, mixed)
     for name, row in mixed.rows.items():
         torch.testing.assert_close(row.unary.sum(-1), torch.ones(len(row.unary)))
@@ -71,12 +74,14 @@ def test_mixed_precision_moves_soft_targets_a_little_and_leaves_them_distributio
 
 def test_saved_targets_come_back(teachers, examples, tmp_path):
     targets = compute_soft_targets(teachers, examples, 1.0)
+
     targets.save(tmp_path / "targets")
     assert is_same(Targets.load(tmp_path / "targets"), targets)
 
 
 def test_no_targets_are_saved_and_read_too(tmp_path):
     Targets(LabelSet.build("ner", ["PER"]), {}).save(tmp_path)
+
     assert Targets.load(tmp_path).rows == {}
 
 
@@ -92,14 +97,17 @@ def test_damaged_targets_are_named_with_what_to_do(damage, teachers, examples, t
     else:
         names = folder / "targets.json"
         names.write_text(names.read_text().replace('"examples"', '"rows"'))
+
     with pytest.raises(ModelError, match=r"targets: no targets of teachers.*") as raised:
         Targets.load(folder)
+
     assert "Run the teach step again" in str(raised.value)
 
 
 def test_teachers_of_other_labels_are_refused(small, ner_examples, tmp_path):
     build_learner(small, "ner", 0).save(tmp_path / "0")
     build_learner(small, "ner", 0, types=["PER"]).save(tmp_path / "1")
+
     with pytest.raises(ModelError, match="know different labels"):
         compute_soft_targets([tmp_path / "0", tmp_path / "1"], ner_examples, 1.0)
 
@@ -115,33 +123,49 @@ def test_a_student_with_the_teachers_distribution_has_nothing_to_learn_from_the_
     objective = FrozenDistillation(
         "text", targets, frozenset(e.id for e in examples), DistilParams(temperature=1.5)
     )
+
     parts = objective.compute_losses(student, student.example_encoder.encode(alone))
+
     assert parts["kl"].item() == pytest.approx(0, abs=1e-5)
     assert parts["loss_gold"].item() == 0
 
 
-def test_gold_counts_for_labelled_examples_only_and_the_loss_is_a_mean(small, task, examples, teachers):
+@pytest.fixture
+def half_labelled(small, task, examples, teachers):
+    """A student, an objective by which only four examples have labels, and all examples encoded."""
     student = build_learner(small, task, 3, ("prompt",))
-    params = DistilParams(alpha=0.7, gold=0.4)
+    targets = compute_soft_targets(teachers, examples, 1.0)
     hidden = frozenset(example.id for example in examples[4:])
-    objective = FrozenDistillation("prompt", compute_soft_targets(teachers, examples, 1.0), hidden, params)
-    mixed = student.example_encoder.encode([*examples[:4], *map(remove_labels, examples[4:])])
-    parts = objective.compute_losses(student, mixed)
+    objective = FrozenDistillation("prompt", targets, hidden, DistilParams(alpha=0.7, gold=0.4))
+    encoded = student.example_encoder.encode([*examples[:4], *map(remove_labels, examples[4:])])
+    return student, objective, encoded
+
+
+def test_the_frozen_loss_is_the_weighted_sum_of_its_parts(half_labelled):
+    student, objective, encoded = half_labelled
+
+    parts = objective.compute_losses(student, encoded)
+
     torch.testing.assert_close(parts["loss"], 0.7 * parts["kl"] + 0.4 * parts["loss_gold"])
-    labelled_parts, unlabelled_parts = (
-        objective.compute_losses(student, mixed[:4]),
-        objective.compute_losses(student, mixed[4:]),
-    )
-    for name in parts:
-        torch.testing.assert_close(
-            parts[name], (4 * labelled_parts[name] + (len(mixed) - 4) * unlabelled_parts[name]) / len(mixed)
-        )
-    assert unlabelled_parts["loss_gold"] == 0
-    labelled = FrozenDistillation("prompt", objective.targets, frozenset(), params)
-    assert (
-        labelled.compute_losses(student, student.example_encoder.encode(examples))["loss_gold"]
-        > parts["loss_gold"]
-    )
+
+
+def test_every_part_of_the_frozen_loss_is_a_mean_over_the_examples(half_labelled):
+    student, objective, encoded = half_labelled
+    labelled, unlabelled = (objective.compute_losses(student, part) for part in (encoded[:4], encoded[4:]))
+
+    parts = objective.compute_losses(student, encoded)
+
+    for name, value in parts.items():
+        mean = (4 * labelled[name] + (len(encoded) - 4) * unlabelled[name]) / len(encoded)
+        torch.testing.assert_close(value, mean)
+
+
+def test_gold_counts_for_labelled_examples_only(half_labelled):
+    student, objective, encoded = half_labelled
+
+    parts = objective.compute_losses(student, encoded[4:])
+
+    assert parts["loss_gold"] == 0
 
 
 def test_an_example_that_no_teacher_has_seen_is_named(small, task, examples, teachers):
@@ -149,5 +173,6 @@ def test_an_example_that_no_teacher_has_seen_is_named(small, task, examples, tea
     objective = FrozenDistillation(
         "prompt", compute_soft_targets(teachers, examples[1:], 1.0), frozenset(), DistilParams()
     )
+
     with pytest.raises(ModelError, match=f"the teachers have not seen {examples[0].id}"):
         objective.compute_losses(student, student.example_encoder.encode(examples))

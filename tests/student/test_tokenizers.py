@@ -90,10 +90,15 @@ def params(small, encoder):
 def test_it_learns_is_saved_and_labels_characters(objective, params, brief, ner_examples, tmp_path):
     longer = brief.model_copy(update={"epochs": 14})
     settings = {"task": "ner", "types": ["PER", "LOC", "ORG"], "student": params, "params": longer}
+
     history = train(ner_examples, ner_examples, objective=objective, seed=3, out=tmp_path / "m", **settings)
+
     assert max(next(iter(row["valid"].values()))["f1"] for row in history) > 60
+
     text = "bob works at acme"
+
     (mentions,) = Student.from_pretrained(tmp_path / "m", "cpu").predict([text])
+
     assert mentions
     assert all(
         mention.text == text[mention.start : mention.end] and mention.text in text.split() for mention in mentions
@@ -110,10 +115,14 @@ def test_words_cut_one_by_one_are_the_text_cut_as_a_whole(words, params):
     whole = learner.tokenizer(text, add_special_tokens=False)
     if [token for token, _ in zip(text.split(" "), example.tokens, strict=False)] != list(example.tokens):
         return  # our words are finer than spaces: sub-words cannot be compared
+
     (encoded,) = learner.example_encoder.encode([example])
+
     (window,) = encoded.windows
     assert window.tolist() == whole["input_ids"]
+
     spans = learner.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+
     firsts = [
         next(at for at, (low, high) in enumerate(spans) if low >= start - 1 and high > start - (start > 0))
         for start, _ in example.offsets

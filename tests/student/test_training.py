@@ -24,7 +24,9 @@ def test_it_learns_and_what_was_saved_labels_the_same(
     examples = ner_examples if task == "ner" else re_examples
     params = brief.model_copy(update={"epochs": 12})
     history = train_model(examples, small, params, tmp_path / "m", task=task, distil=distil)
+
     student = Student.from_pretrained(tmp_path / "m", "cpu")
+
     assert student.views == (("prompt", "knowledge") if distil else ("text",))
     for view in student.views:
         assert score(student, examples, view)["f1"] == max(row["valid"][view]["f1"] for row in history) == 100
@@ -33,38 +35,68 @@ def test_it_learns_and_what_was_saved_labels_the_same(
     assert not list(tmp_path.glob(".*")), "a checkpoint or a part was left behind"
 
 
-def test_same_seed_same_bytes_other_seed_others(ner_examples, small, brief, tmp_path):
+def test_the_same_seed_gives_the_same_bytes(ner_examples, small, brief, tmp_path):
     small = small.model_copy(update={"dropout": 0.2})
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        train_model(ner_examples, small, brief, tmp_path / name, seed=seed)
-    files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
-    assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
-    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in "ac"]
-    assert weights[0] != weights[1]
+
+    for name in "ab":
+        train_model(ner_examples, small, brief, tmp_path / name, seed=1)
+
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
 
 
-def test_a_finished_run_is_not_repeated_and_a_damaged_or_another_one_is(
-    ner_examples, small, brief, tmp_path, capsys
-):
-    history = train_model(ner_examples, small, brief, tmp_path / "m")
-    weights = tmp_path / "m/model.safetensors"
-    before = weights.stat().st_mtime_ns
-    assert train_model(ner_examples, small, brief, tmp_path / "m") == history
-    assert weights.stat().st_mtime_ns == before
+def test_another_seed_gives_other_weights(ner_examples, small, brief, tmp_path):
+    for seed in (1, 2):
+        train_model(ner_examples, small, brief, tmp_path / str(seed), seed=seed)
+
+    first, second = (tmp_path / name / "model.safetensors" for name in "12")
+    assert first.read_bytes() != second.read_bytes()
+
+
+@pytest.fixture
+def finished(ner_examples, small, brief, tmp_path):
+    """The folder of a finished run, and its history."""
+    return tmp_path / "m", train_model(ner_examples, small, brief, tmp_path / "m")
+
+
+def test_a_finished_run_is_not_repeated(finished, ner_examples, small, brief, capsys):
+    folder, history = finished
+    before = (folder / "model.safetensors").stat().st_mtime_ns
+
+    again = train_model(ner_examples, small, brief, folder)
+
+    assert again == history
+    assert (folder / "model.safetensors").stat().st_mtime_ns == before
     assert "trained before" in capsys.readouterr().err
+
+
+def test_a_run_whose_model_is_damaged_is_repeated(finished, ner_examples, small, brief):
+    weights = finished[0] / "model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-100])
-    train_model(ner_examples, small, brief, tmp_path / "m")
+
+    train_model(ner_examples, small, brief, finished[0])
+
     assert weights.read_bytes() == whole
-    train_model(ner_examples, small, brief, tmp_path / "m", seed=4)
-    assert weights.read_bytes() != whole
+
+
+def test_a_run_of_another_seed_replaces_the_model(finished, ner_examples, small, brief):
+    weights = finished[0] / "model.safetensors"
+    before = weights.read_bytes()
+
+    train_model(ner_examples, small, brief, finished[0], seed=4)
+
+    assert weights.read_bytes() != before
 
 
 def test_other_code_that_says_in_which_precision_is_trained_makes_another_run(tmp_path, monkeypatch):
     before = compute_fingerprint([], "")
     (tmp_path / "devices.py").write_text("# auto means something else")
     monkeypatch.setattr(devices, "__file__", str(tmp_path / "devices.py"))
-    assert compute_fingerprint([], "") != before
+
+    after = compute_fingerprint([], "")
+
+    assert after != before
 
 
 @pytest.mark.parametrize("bf16", ["off", "on"])
@@ -95,15 +127,22 @@ def test_a_checkpoint_of_another_run_or_a_damaged_one_is_not_taken_up(
     ner_examples, small, brief, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(Student, "save", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+
     with pytest.raises(KeyboardInterrupt):
         train_model(ner_examples, small, brief, tmp_path / "m")
+
     monkeypatch.undo()
     checkpoint = tmp_path / ".m.resume"
+
     assert (checkpoint / "state.safetensors").is_file()
+
     second = train_model(ner_examples, small, brief, tmp_path / "m", seed=4)
+
     assert second == train_model(ner_examples, small, brief, tmp_path / "n", seed=4)
+
     checkpoint.mkdir()
     (checkpoint / "state.json").write_text('{"run": ')
+
     assert train_model(ner_examples, small, brief, tmp_path / "m", seed=4) == second
 
 
@@ -128,6 +167,7 @@ def test_the_best_epoch_is_kept_and_patience_stops(ner_examples, small, brief, t
 def test_odd_posts_one_batch_and_no_valid_split_are_fine(bert, small, brief, tmp_path):
     texts = ("ann", "\u200d", "x" * 400 + " [rome](LOC) " + "rome " * 59)
     posts = [build_post(text, id=f"p{number}") for number, text in enumerate(texts)]
+
     for batch_size in (1, 16):
         params = brief.model_copy(update={"batch_size": batch_size})
         history = train_model(build_examples(posts, "ner", {}, {}), small, params, tmp_path / "m", valid=[])
@@ -136,6 +176,7 @@ def test_odd_posts_one_batch_and_no_valid_split_are_fine(bert, small, brief, tmp
 
 def test_splits_without_a_single_mention_train_and_score_nothing(ner_examples, small, brief, tmp_path):
     empty = [example.model_copy(update={"entities": ()}) for example in ner_examples]
+
     for train_on, valid in ((empty, empty), (ner_examples, empty)):
         history = train_model(train_on, small, brief, tmp_path / "m", valid=valid)
         assert history[-1]["valid"]["prompt"]["f1"] == 0
@@ -145,6 +186,7 @@ def test_splits_without_a_single_mention_train_and_score_nothing(ner_examples, s
 def test_a_valid_split_without_a_mention_does_not_end_training_early(ner_examples, small, brief, tmp_path, capsys):
     empty = [example.model_copy(update={"entities": ()}) for example in ner_examples]
     params = brief.model_copy(update={"epochs": 4, "patience": 1})
+
     assert len(train_model(ner_examples, small, params, tmp_path / "m", valid=empty)) == 4
     assert "nothing to find" in capsys.readouterr().err
 
@@ -155,13 +197,16 @@ def test_a_device_that_is_not_there_is_named_before_anything_is_loaded(
 ):
     with pytest.raises(ConfigError, match="device"):
         train_model(ner_examples, small, brief.model_copy(update={"device": device}), tmp_path / "m")
+
     assert not (tmp_path / "m").exists()
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_posts(ner_examples, small, brief, tmp_path):
     params = brief.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30, "epochs": 5})
+
     with pytest.raises(ModelError, match=r"(loss|gradient) is (nan|inf) on the posts .*p\d+"):
         train_model(ner_examples, small, params, tmp_path / "m", valid=[])
+
     assert not (tmp_path / "m").exists()
 
 
@@ -206,6 +251,7 @@ def test_faults_of_the_user_are_told_before_anything_is_trained(ner_examples, sm
 
 def test_the_rate_rises_then_falls_to_zero():
     factors = [compute_rate_factor(step, 20, 0.2) for step in range(20)]
+
     assert factors[:5] == sorted(factors[:5])
     assert max(factors) == factors[4] == 1
     assert factors[4:] == sorted(factors[4:], reverse=True)
@@ -216,12 +262,14 @@ def test_the_rate_rises_then_falls_to_zero():
 
 def test_micro_f1_counts_exact_matches():
     a, b = (0, 1, "PER"), (2, 3, "LOC")
+
     assert compute_micro_f1([{a, b}, set()], [{a}, {b}]) == {"precision": 50, "recall": 50, "f1": 50}
     assert compute_micro_f1([set()], [set()])["f1"] == 0
 
 
 def test_bf16_trains_and_keeps_the_crf_in_single_precision(ner_examples, small, brief, tmp_path):
     history = train_model(ner_examples, small, brief.model_copy(update={"bf16": "on"}), tmp_path / "m", valid=[])
+
     assert history[-1]["loss"] < history[0]["loss"]
 
 
@@ -246,5 +294,7 @@ def test_valid_is_scored_as_the_saved_model_will_be_in_single_precision(
 def test_every_family_trains_is_saved_and_read_again(any_encoder, re_examples, small, brief, tmp_path):
     small = small.model_copy(update={"encoder": any_encoder})
     train_model(re_examples, small, brief, tmp_path / "m", task="re")
+
     predictions = Student.from_pretrained(tmp_path / "m", "cpu").predict_examples(re_examples)
+
     assert all(relation.label in TYPES["re"] for (relation,) in predictions)

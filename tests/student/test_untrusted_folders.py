@@ -91,11 +91,13 @@ def test_code_that_an_encoder_names_is_never_run_nor_asked_about(bert, tmp_path,
 
 def test_a_folder_of_an_earlier_release_is_read(folder):
     forget_digests(folder, earlier=True)
+
     assert Student.from_pretrained(folder, "cpu").labels == LABELS
 
 
 def test_a_tokenizer_that_was_read_from_another_place_is_the_same_tokenizer(folder):
     edit(folder / CONFIG, {"name_or_path": "/elsewhere", "is_local": False})
+
     assert Student.from_pretrained(folder, "cpu").labels == LABELS
 
 

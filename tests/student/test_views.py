@@ -1,3 +1,7 @@
+"""Examples as sub-words: what each view holds, how long posts are cut, and how batches are formed."""
+
+from itertools import chain
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,7 +42,9 @@ def rich():
 
 def test_the_knowledge_view_appends_knowledge_in_order_and_cuts_it_not_the_post(bert, rich):
     tokens = build_encoder(bert)
+
     batch = collate(tokens.encode(build_examples(rich[0], "ner", *rich[1:])), "knowledge", tokens)
+
     shown = "[CLS] ann lives in rome [SEP] a picture [SEP] rome is a city [SEP] about [SEP]"
     assert list_words(tokens, batch.ids[0]) == shown
     assert batch.targets.tolist() == [[tokens.labels.names.index(t) for t in ("B-PER", "O", "O", "B-LOC")]]
@@ -63,14 +69,18 @@ def test_a_post_is_kept_whole_and_knowledge_is_cut_from_the_last_kind_backwards(
     caption = " ".join([first_words["caption"]] * texts["caption"])
     post = build_post(" ".join(["ann"] * words), id="p0")
     tokens = build_encoder(bert, knowledge_length=length, knowledge_order=order)
+
     batch = collate(
         tokens.encode(build_examples([post], "ner", {"p0": caption}, {"p0": answers})), "knowledge", tokens
     )
+
     shown = list_words(tokens, batch.ids[0]).split()
     assert shown[: words + 2] == ["[CLS]", *["ann"] * words, "[SEP]"]
     assert len(shown) <= length
+
     knowledge = [word for word in shown[words + 2 :] if word != "[SEP]"]
-    whole = [first_words[name] for name in order for _ in range(texts[name])]
+    whole = list(chain.from_iterable([first_words[name]] * texts[name] for name in order))
+
     assert knowledge == whole[: len(knowledge)]
     assert len(knowledge) == len(whole) or len(shown) >= length - 1  # a separator may take the last place
 
@@ -80,13 +90,14 @@ def test_every_sub_word_is_owned_by_its_word_in_every_window(bert):
     [example] = build_examples([build_post("ann zzz lives #s in rome . " * 4)], "ner", {}, {})
     [encoded] = tokens.encode([example])
     owners, spaced = tokens.find_word_indices(example), _prefix_spaces(example)
+
     assert len(owners) > 1
     assert [len(window) for window in owners] == [len(window) for window in encoded.windows]
     for word, (row, position) in enumerate(zip(encoded.window_of_state, encoded.position_of_state, strict=True)):
         assert owners[row][position] == word
     for window, owned in zip(encoded.windows, owners, strict=True):
-        pieces = {word: [int(i) for i in window[owned == word]] for word in set(owned.tolist())}
-        assert all(ids == tokens._subwords[spaced[word]] for word, ids in pieces.items())
+        for word in set(owned.tolist()):
+            assert window[owned == word].tolist() == tokens._subwords[spaced[word]]
 
 
 def test_markers_and_what_is_cut_between_them_have_no_owner(bert):
@@ -94,6 +105,7 @@ def test_markers_and_what_is_cut_between_them_have_no_owner(bert):
     markup = "[ann](PER) " + "with the firm " * 8 + "in [rome](LOC)"
     [example] = build_examples([build_post(markup, relations=[(0, 1, "None")])], "re", {}, {})
     [encoded], [owners] = tokens.encode([example]), tokens.find_word_indices(example)
+
     assert ((encoded.windows[0] >= VOCABULARY) == (owners < 0)).all()
     assert owners[owners >= 0].tolist()[:1] == [0]
     assert owners[owners >= 0].tolist()[-1] == len(example.tokens) - 1
@@ -103,6 +115,7 @@ def test_markers_and_what_is_cut_between_them_have_no_owner(bert):
 def test_text_and_prompt_views_hold_the_post_alone(bert, rich):
     tokens = build_encoder(bert)
     encoded = tokens.encode(build_examples(rich[0], "ner", *rich[1:]))
+
     for view in ("text", "prompt"):
         assert list_words(tokens, collate(encoded, view, tokens).ids[0]) == "[CLS] ann lives in rome [SEP]"
 
@@ -113,6 +126,7 @@ def test_what_a_post_says_never_becomes_a_special_token_and_no_word_is_lost(bert
         build_examples([build_post("ann [SEP] \u200d \U0001f44d \ud83d rome")], "ner", {}, {})
     )
     ids = np.concatenate(encoded.windows)
+
     assert tokens.sep not in ids
     assert len(encoded.position_of_state) == 8  # ann [ SEP ] joiner thumb half-a-pair rome
     assert (ids[encoded.position_of_state][1:7] == tokens.unk).all()
@@ -124,7 +138,9 @@ def test_windows_lose_no_word_and_fit(lengths, room):
     for length in lengths:
         pieces.append(list(range(at, at + length)))
         at += length
+
     windows, rows, positions = cut_windows(pieces, room)
+
     assert all(len(window) <= room for window in windows)
     for piece, row, position in zip(pieces, rows, positions, strict=True):
         assert windows[row][position : position + len(piece)].tolist() == piece
@@ -134,6 +150,7 @@ def test_windows_lose_no_word_and_fit(lengths, room):
 
 def test_a_word_in_a_later_window_is_read_with_context_on_both_sides():
     windows, rows, positions = cut_windows([[i] for i in range(100)], 20)
+
     inner = [(r, p) for i, (r, p) in enumerate(zip(rows, positions, strict=True)) if 20 <= i < 80]
     assert all(2 <= position <= len(windows[row]) - 3 for row, position in inner)
 
@@ -144,18 +161,25 @@ def test_markers_survive_any_cut(words, data, room):
     for _ in range(2):
         start = data.draw(st.integers(0, words - 1))
         spans.append((start, data.draw(st.integers(start + 1, words))))
+
     (ids,), _, positions = insert_markers([[i] for i in range(words)], *spans, VOCABULARY, room)
+
     assert len(ids) == min(room, words + 4)
     assert sorted(ids[ids >= VOCABULARY]) == [VOCABULARY + n for n in range(4)]
     assert ids[positions].tolist() == [VOCABULARY, VOCABULARY + 2]
+
     text = ids[ids < VOCABULARY]
+
     assert (np.diff(text) > 0).all()
 
 
 def test_a_long_relation_post_keeps_what_lies_between_near_mentions_and_both_surroundings_of_far_ones():
     (together,), *_ = insert_markers([[i] for i in range(100)], (40, 41), (46, 47), VOCABULARY, 20)
+
     assert set(range(40, 47)) < set(together.tolist())
+
     (apart,), *_ = insert_markers([[i] for i in range(100)], (5, 6), (90, 91), VOCABULARY, 20)
+
     assert {4, 5, 6, 89, 90, 91} < set(apart.tolist())
     assert 50 not in apart
 
@@ -164,6 +188,7 @@ def test_marked_words_stand_between_their_markers(bert, rich):
     tokens = build_encoder(bert, "re")
     [encoded] = tokens.encode(build_examples(rich[0], "re", {}, {}))
     ann, rome = (tokens.tokenizer.convert_tokens_to_ids(word) for word in ("ann", "rome"))
+
     assert encoded.windows[0].tolist()[:3] == [VOCABULARY, ann, VOCABULARY + 1]
     assert encoded.windows[0].tolist()[-3:] == [VOCABULARY + 2, rome, VOCABULARY + 3]
 
@@ -187,9 +212,11 @@ def test_batches_hold_every_example_once(sizes, batch_size):
         order_for_training(sizes, batch_size, np.random.default_rng(3)),
         list(order_for_reading(sizes, batch_size)),
     ):
-        assert sorted(i for batch in batches for i in batch) == list(range(len(sizes)))
+        assert sorted(chain.from_iterable(batches)) == list(range(len(sizes)))
         assert max(map(len, batches)) <= batch_size
+
     again = order_for_training(sizes, batch_size, np.random.default_rng(3))
+
     assert again == order_for_training(sizes, batch_size, np.random.default_rng(3))
 
 
