@@ -67,20 +67,55 @@ NOT_YET = frozenset(NOT_YET_TEXT.split())
 
 # packages and files that still have longer bodies, imports from test modules or two comprehension levels a line
 LONG_BODIES_TEXT = """
-cotpd/cli cotpd/data cotpd/llm cotpd/pipeline steps/validate.py tests/chat_server.py tests/data tests/images
-tests/llm tests/pipeline tests/registry tests/steps
+cotpd/cli
+cotpd/data
+cotpd/llm
+cotpd/pipeline
+steps/validate.py
+tests/chat_server.py
+tests/data
+tests/images
+tests/llm
+tests/pipeline
+tests/registry
+tests/steps
 """
 LONG_BODIES = frozenset(LONG_BODIES_TEXT.split())
 TEST_IMPORTS_TEXT = """
-tests/images tests/llm tests/registry
+tests/images
+tests/llm
+tests/registry
 """
 TEST_IMPORTS = frozenset(TEST_IMPORTS_TEXT.split())
 DENSE_LINES_TEXT = """
-benchmarks/predict.py benchmarks/step.py cotpd/augment cotpd/cli cotpd/data cotpd/escaping.py cotpd/expectations
-cotpd/llm cotpd/pipeline cotpd/registry cotpd/yaml_files.py steps/ask.py tests/augment tests/data tests/e2e
-tests/expectations tests/pages.py tests/registry tests/sample tests/steps tests/test_builders.py
-tests/test_config.py tests/test_docs.py tests/test_docs_commands.py tests/test_dvc_deps.py
-tests/test_escaping.py tests/test_extras.py cotpd/student/prediction_input.py
+benchmarks/predict.py
+benchmarks/step.py
+cotpd/augment
+cotpd/cli
+cotpd/data
+cotpd/escaping.py
+cotpd/expectations
+cotpd/llm
+cotpd/pipeline
+cotpd/registry
+cotpd/yaml_files.py
+steps/ask.py
+tests/augment
+tests/data
+tests/e2e
+tests/expectations
+tests/pages.py
+tests/registry
+tests/sample
+tests/steps
+tests/test_builders.py
+tests/test_config.py
+tests/test_docs.py
+tests/test_docs_commands.py
+tests/test_dvc_deps.py
+tests/test_escaping.py
+tests/test_extras.py
+cotpd/student/prediction_input.py
 """
 DENSE_LINES = frozenset(DENSE_LINES_TEXT.split())
 

@@ -44,7 +44,7 @@ class StudentParams(Section):
         """The view in which the student reads a post: behind its prompts, or the text alone without any."""
         return "prompt" if self.prompt_length else "text"
 
-    def without_prompts(self) -> Self:
+    def drop_prompts(self) -> Self:
         """Return the same architecture without the prompt generator."""
         return self.model_copy(update={"prompt_length": 0})
 

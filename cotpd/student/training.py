@@ -86,7 +86,7 @@ def train(
     if not train:
         raise DataError("there is no training example", "Look at data/prepared/summary.json.")
     if "prompt" not in objective.views:
-        student = student.without_prompts()
+        student = student.drop_prompts()
     labels = LabelSet.build(task, types)
     for example in valid:
         labels.encode_gold(example)  # fail before training, not after: valid may hold a label that train lacks

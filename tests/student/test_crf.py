@@ -244,15 +244,15 @@ def peers():
 def test_loss_and_gradients_agree_with_pytorch_crf(peers):
     field, peer, emissions, mask = peers
     tags = torch.randint(0, 5, (4, 7))
-    own, peer_emissions = emissions.clone().requires_grad_(), emissions.clone().requires_grad_()
+    field_emissions, peer_emissions = emissions.clone().requires_grad_(), emissions.clone().requires_grad_()
 
-    loss, peer_loss = field.compute_nll(own, tags, mask).sum(), -peer(peer_emissions, tags, mask)
+    loss, peer_loss = field.compute_nll(field_emissions, tags, mask).sum(), -peer(peer_emissions, tags, mask)
     loss.backward()
     peer_loss.backward()
 
     close = {"atol": 1e-5, "rtol": 1e-4}
     torch.testing.assert_close(loss, peer_loss)
-    torch.testing.assert_close(own.grad, peer_emissions.grad, **close)
+    torch.testing.assert_close(field_emissions.grad, peer_emissions.grad, **close)
     torch.testing.assert_close(field.transitions.grad, peer.transitions.grad, **close)
     torch.testing.assert_close(field.end.grad, peer.end_transitions.grad, **close)
 

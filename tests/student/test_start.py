@@ -45,24 +45,27 @@ def test_it_begins_with_the_teachers_weights_and_prompts_of_its_own(begin, objec
 def test_another_teacher_makes_another_run(begin, tmp_path):
     begin("a", seed=1)
     begin("b", seed=2)
-    first = begin("student", FineTuning(), seed=3, start=tmp_path / "a")
 
-    second = begin("student", FineTuning(), seed=3, start=tmp_path / "b")
+    first, second = (begin("student", FineTuning(), seed=3, start=tmp_path / name) for name in "ab")
 
     assert not close(first, second, first)
 
 
-def test_what_does_not_fit_is_refused(begin, small, tmp_path):
+def test_a_start_of_other_types_is_refused(begin, tmp_path):
     begin("teacher", seed=1)
 
     with pytest.raises(ModelError, match="other types or labels"):
         begin("student", types=[*TYPES, "MISC"], seed=1, start=tmp_path / "teacher")
 
+
+def test_a_start_with_prompts_is_refused_for_a_student_without(begin, tmp_path):
     begin("prompted", JointDistillation(Params().distil), seed=1)
 
     with pytest.raises(ModelError, match="another architecture"):
         begin("student", FineTuning(), seed=1, start=tmp_path / "prompted")
 
+
+def test_a_start_that_is_not_there_is_refused(begin, tmp_path):
     with pytest.raises(ModelError, match="no model here"):
         begin("student", seed=1, start=tmp_path / "nowhere")
 
@@ -71,14 +74,20 @@ def test_teachers_with_an_encoder_of_their_own_are_no_beginning():
     with pytest.raises(ValueError, match="needs teachers of the student"):
         Params.model_validate({"distil": {"start": "teacher"}, "teach": {"encoder": "all-mpnet-base-v2"}})
 
-    Params.model_validate({"distil": {"start": "teacher"}, "teach": {"encoder": "all-MiniLM-L6-v2"}})
+
+def test_teachers_that_name_the_students_encoder_are_a_beginning():
+    params = Params.model_validate({"distil": {"start": "teacher"}, "teach": {"encoder": "all-MiniLM-L6-v2"}})
+
+    assert params.distil.start == "teacher"
 
 
 def test_other_teachers_follow_those_of_the_students_encoder_and_say_only_what_differs():
     larger = {"encoder": "all-mpnet-base-v2", "learning_rate": 5e-5}
     teach = {"count": 2, "seed": 7, "epochs": 4, "others": [larger, larger | {"learning_rate": None, "epochs": 1}]}
     params = Params.model_validate({"distil": {"start": "teacher"}, "teach": teach})
+
     teachers = params.teach.list_teachers("all-MiniLM-L6-v2")
+
     settings = [
         (teacher.encoder, teacher.seed, teacher.run.learning_rate, teacher.run.epochs) for teacher in teachers
     ]

@@ -94,11 +94,8 @@ def test_it_learns_is_saved_and_labels_characters(objective, params, brief, ner_
     history = train(ner_examples, ner_examples, objective=objective, seed=3, out=tmp_path / "m", **settings)
 
     assert max(next(iter(row["valid"].values()))["f1"] for row in history) > 60
-
     text = "bob works at acme"
-
     (mentions,) = Student.from_pretrained(tmp_path / "m", "cpu").predict([text])
-
     assert mentions
     assert all(
         mention.text == text[mention.start : mention.end] and mention.text in text.split() for mention in mentions

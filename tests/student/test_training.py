@@ -1,6 +1,7 @@
 """Training from end to end on tiny encoders: it learns, repeats itself, resumes and refuses."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -11,7 +12,6 @@ from cotpd.student import Student, training, training_loop
 from cotpd.student.checkpoint import compute_fingerprint
 from cotpd.student.examples import build_examples
 from cotpd.student.optimization import compute_rate_factor
-from cotpd.student.params import TrainParams
 from cotpd.student.scoring import compute_micro_f1, score
 from tests.builders import build_post
 from tests.student.tiny_runs import TYPES, train_model
@@ -117,33 +117,35 @@ def test_killed_in_an_epoch_it_goes_on_after_the_last_and_ends_the_same(
     monkeypatch.setattr(training.Training, "run_step", stop_or_run)
     with pytest.raises(KeyboardInterrupt):
         train_model(ner_examples, small, params, tmp_path / "cut")
-    assert train_model(ner_examples, small, params, tmp_path / "cut") == whole
+
+    history = train_model(ner_examples, small, params, tmp_path / "cut")
+
+    assert history == whole
     assert len(steps) == 5 + 6
     for name in ("model.safetensors", "history.jsonl"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_a_checkpoint_of_another_run_or_a_damaged_one_is_not_taken_up(
-    ner_examples, small, brief, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(Student, "save", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+def test_a_checkpoint_of_another_run_is_not_taken_up(ner_examples, small, brief, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(Student, "save", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train_model(ner_examples, small, brief, tmp_path / "m")
+    assert (tmp_path / ".m.resume/state.safetensors").is_file()
 
-    with pytest.raises(KeyboardInterrupt):
-        train_model(ner_examples, small, brief, tmp_path / "m")
+    history = train_model(ner_examples, small, brief, tmp_path / "m", seed=4)
 
-    monkeypatch.undo()
+    assert history == train_model(ner_examples, small, brief, tmp_path / "n", seed=4)
+
+
+def test_a_damaged_checkpoint_is_not_taken_up(ner_examples, small, brief, tmp_path):
     checkpoint = tmp_path / ".m.resume"
-
-    assert (checkpoint / "state.safetensors").is_file()
-
-    second = train_model(ner_examples, small, brief, tmp_path / "m", seed=4)
-
-    assert second == train_model(ner_examples, small, brief, tmp_path / "n", seed=4)
-
     checkpoint.mkdir()
     (checkpoint / "state.json").write_text('{"run": ')
 
-    assert train_model(ner_examples, small, brief, tmp_path / "m", seed=4) == second
+    history = train_model(ner_examples, small, brief, tmp_path / "m")
+
+    assert history == train_model(ner_examples, small, brief, tmp_path / "n")
 
 
 def test_the_best_epoch_is_kept_and_patience_stops(ner_examples, small, brief, tmp_path, monkeypatch):
@@ -158,7 +160,9 @@ def test_the_best_epoch_is_kept_and_patience_stops(ner_examples, small, brief, t
 
     monkeypatch.setattr(training_loop, "score", score_by_script)
     params = brief.model_copy(update={"epochs": 9, "patience": 3})
+
     history = train_model(ner_examples, small, params, tmp_path / "m")
+
     assert [row["valid"]["prompt"]["f1"] for row in history] == [10, 50, 50, 40, 30]
     best = Student.from_pretrained(tmp_path / "m", "cpu").model.head.linear.bias
     assert torch.equal(best, biases[2]), "of equal epochs the later"
@@ -224,39 +228,64 @@ def test_a_gradient_that_is_no_number_names_its_own_posts_and_spoils_no_weights(
 
     last: list[str] = []
     monkeypatch.setattr(training.Training, "_add_gradients", spoil_gradient)
+
     with pytest.raises(ModelError, match="gradient is nan") as error:
         train_model(ner_examples, small, brief, tmp_path / "m", valid=[])
+
     assert f"on the posts {', '.join(last)}" in str(error.value)
     assert not (tmp_path / "m").exists()
 
 
-def test_faults_of_the_user_are_told_before_anything_is_trained(ner_examples, small, brief, tmp_path):
-    def check_refused(kind, match, examples=ner_examples, student=small, params=brief, valid=()):
-        with pytest.raises(kind, match=match):
+@pytest.fixture
+def check_refused(ner_examples, small, brief, tmp_path):
+    """Assert that training is refused with an error of a kind and a message; examples and parameters may be changed."""
+
+    def check_refused(kind, message, examples=ner_examples, student=small, params=brief, valid=()):
+        with pytest.raises(kind, match=message):
             train_model(examples, student, params, tmp_path / "m", valid=list(valid))
 
+    return check_refused
+
+
+def test_training_without_examples_is_refused(check_refused):
     check_refused(DataError, "no training example", examples=[])
-    check_refused(ModelError, "nowhere", student=small.model_copy(update={"encoder": str(tmp_path / "nowhere")}))
-    check_refused(ConfigError, "'cuda:7' is not there", params=TrainParams(device="cuda:7"))
-    odd = ner_examples[0].model_copy(
-        update={"entities": (ner_examples[0].entities[0].model_copy(update={"type": "X"}),)}
-    )
+
+
+def test_an_encoder_that_is_not_there_is_refused(check_refused, small, tmp_path):
+    absent = small.model_copy(update={"encoder": str(tmp_path / "nowhere")})
+
+    check_refused(ModelError, "nowhere", student=absent)
+
+
+def test_an_encoder_whose_weights_are_cut_off_is_refused(check_refused, small, tmp_path):
+    folder = shutil.copytree(small.encoder, tmp_path / "cut")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:200])
+
+    check_refused(ModelError, "encoder .*cut", student=small.model_copy(update={"encoder": str(folder)}))
+
+
+def test_a_label_of_valid_that_cannot_be_learnt_is_refused(check_refused, ner_examples):
+    [entity, *_] = ner_examples[0].entities
+    odd = ner_examples[0].model_copy(update={"entities": (entity.model_copy(update={"type": "X"}),)})
+
     check_refused(DataError, "posts.jsonl:1: post p0: label 'X'", valid=[odd])
-    (tmp_path / "cut").mkdir()
-    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"):
-        content = (type(tmp_path)(small.encoder) / name).read_bytes()
-        (tmp_path / "cut" / name).write_bytes(content[:200] if name.endswith("tensors") else content)
-    check_refused(ModelError, "encoder .*cut", student=small.model_copy(update={"encoder": str(tmp_path / "cut")}))
 
 
 def test_the_rate_rises_then_falls_to_zero():
-    factors = [compute_rate_factor(step, 20, 0.2) for step in range(20)]
+    factors = [compute_rate_factor(step, 20, 0.2) for step in range(21)]
 
     assert factors[:5] == sorted(factors[:5])
     assert max(factors) == factors[4] == 1
     assert factors[4:] == sorted(factors[4:], reverse=True)
-    assert compute_rate_factor(20, 20, 0.2) == 0
+    assert factors[20] == 0
+
+
+def test_without_a_warm_up_the_first_step_has_the_peak_rate():
     assert compute_rate_factor(0, 10, 0) == 1
+
+
+def test_a_warm_up_of_all_steps_never_reaches_the_peak():
     assert compute_rate_factor(9, 10, 1.0) < 1
 
 
@@ -264,6 +293,9 @@ def test_micro_f1_counts_exact_matches():
     a, b = (0, 1, "PER"), (2, 3, "LOC")
 
     assert compute_micro_f1([{a, b}, set()], [{a}, {b}]) == {"precision": 50, "recall": 50, "f1": 50}
+
+
+def test_micro_f1_of_nothing_is_zero():
     assert compute_micro_f1([set()], [set()])["f1"] == 0
 
 
@@ -287,7 +319,9 @@ def test_valid_is_scored_as_the_saved_model_will_be_in_single_precision(
         )
 
     monkeypatch.setattr(training.Student, "__init__", watch_init)
+
     train_model(ner_examples, small, brief.model_copy(update={"bf16": bf16}), tmp_path / "m")
+
     assert mixed == {True: {bf16 == "on"}, False: {False}}
 
 
