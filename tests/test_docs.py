@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from tests.floors import FLOOR_OF
 from tests.pages import (
     CODE,
     FOLDERS,
@@ -144,12 +145,17 @@ def test_the_glossary_has_at_most_25_words():
     assert 0 < len(rows) <= MOST_HOUSE_WORDS
 
 
-def test_every_package_has_a_floor_in_the_map():
-    drawing = read_section(MAP, "Floors")
+def test_the_map_draws_the_floors_that_the_imports_obey():
+    drawing = read_fences(MAP, "")[0]
+    lines = [re.findall(r"cotpd/\w+|^steps|^flows", line) for line in drawing.splitlines()]
+    floors = [[FLOOR_OF[name.replace("/", ".")] for name in names] for names in lines if names]
+    packages = {name for name in FLOOR_OF if (ROOT / name.replace(".", "/")).is_dir()}
 
-    packages = [path.parent.name for path in (ROOT / "cotpd").glob("*/__init__.py")]
+    drawn = {name.replace("/", ".") for names in lines for name in names}
 
-    assert [name for name in packages if name not in drawing] == []
+    assert packages <= drawn
+    assert all(len(set(floor)) == 1 for floor in floors)
+    assert floors == sorted(floors, reverse=True)
 
 
 def test_the_tree_of_the_readme_has_a_line_for_every_folder():

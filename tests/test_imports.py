@@ -10,34 +10,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.floors import FLOOR_OF
 
-# Each floor imports the floors before it, and nothing of its own. A module of cotpd's root counts as a package.
-FLOORS = [
-    ["cotpd.errors", "cotpd.completions", "cotpd.environment", "cotpd.liveness", "cotpd.section"],
-    ["cotpd.devices", "cotpd.escaping", "cotpd.extras", "cotpd.storage", "cotpd.yaml_files"],
-    [
-        "cotpd.files",
-        "cotpd.interrupts",
-        "cotpd.outputs",
-        "cotpd.parameter_file",
-        "cotpd.progress",
-        "cotpd.startup",
-    ],
-    ["cotpd.data"],
-    ["cotpd.expectations", "cotpd.weights"],
-    ["cotpd.llm"],
-    ["cotpd.augment", "cotpd.images"],
-    ["cotpd.knowledge", "cotpd.registry"],
-    ["cotpd.student"],
-    ["cotpd.evaluation"],
-    ["cotpd.config"],  # gathers the sections of every package below
-    ["cotpd.pipeline"],
-    ["cotpd.cli"],
-    ["steps"],
-    ["flows"],
-]
-FLOOR_OF = {package: number for number, floor in enumerate(FLOORS) for package in floor}
+ROOT = Path(__file__).parent.parent
 
 # modules that no other module imports, and that may therefore import upwards
 EXECUTED_ALONE = {
