@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from cotpd.environment import silence_libraries
+from cotpd.registry.params import RegisterParams
+from cotpd.registry.tracking_store import connect
 from tests.builders import format_jsonl, write_encoder
+from tests.trained_students import train_students
 
 silence_libraries()
 ROOT = Path(__file__).parent.parent
@@ -63,6 +66,20 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return _write
+
+
+@pytest.fixture(scope="session")
+def students(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folder of a trained student by task."""
+    return train_students(encoder, tmp_path_factory.mktemp("students"))
+
+
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry's database without a version, which costs its six seconds once."""
+    folder = tmp_path_factory.mktemp("registry")
+    connect(RegisterParams(), folder, create=True)
+    return folder / "mlflow.db"
 
 
 @pytest.fixture

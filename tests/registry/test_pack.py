@@ -15,7 +15,7 @@ from cotpd.registry.tracking_store import connect
 from cotpd.registry.versions import find_version, list_versions
 from cotpd.student import Student
 from cotpd.student.prediction_input import predict_rows
-from tests.registry.conftest import TEXT
+from tests.trained_students import TEXT
 
 METRICS = {
     "test": {

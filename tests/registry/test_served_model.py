@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cotpd.pipeline.registration import register_student
-from tests.registry.conftest import TEXT
+from tests.trained_students import TEXT
 
 RELATION = {"text": TEXT, "head": "Ada", "tail": "Acme"}
 

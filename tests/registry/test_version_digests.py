@@ -12,7 +12,7 @@ from cotpd.registry.aliases import promote
 from cotpd.registry.mlflow_plugin import open_models
 from cotpd.registry.model_address import find_student_folder
 from cotpd.registry.tracking_store import connect, use_store
-from tests.registry.conftest import TEXT
+from tests.trained_students import TEXT
 
 NAME = "models:/cotpd-ner/1"
 

@@ -22,17 +22,17 @@ from tests.chat_server import build_questions, completion, error, reply
 
 
 def run(app, *arguments: str) -> str:
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == 0, done.output
-    return done.output
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
 @pytest.fixture
-def folder(params: LlmParams, tmp_path: Path, monkeypatch) -> Path:
+def folder(llm_params: LlmParams, tmp_path: Path, monkeypatch) -> Path:
     """A folder to stand in, with parameters that lead to the fake server."""
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"llm": params.model_dump()}))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"llm": llm_params.model_dump()}))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -71,11 +71,11 @@ def test_what_a_post_or_an_answer_holds_steers_no_terminal(folder, server):
 def test_an_output_that_knows_few_characters_ends_no_command(folder, server):
     command = "from cotpd.cli.main import main; main()", "llm", "ask", "\u65e5\u672c", "--kind", "noun"
     narrow = os.environ | {"PYTHONIOENCODING": "ascii"}
-    said = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", *command], env=narrow, capture_output=True, text=True, check=False, timeout=120
     )
-    assert said.returncode == 0, said.stderr
-    assert "from the ledger" in said.stdout or "asked" in said.stdout
+    assert completed.returncode == 0, completed.stderr
+    assert "from the ledger" in completed.stdout or "asked" in completed.stdout
 
 
 def test_a_question_that_fails_says_why(folder, server):
@@ -84,17 +84,17 @@ def test_a_question_that_fails_says_why(folder, server):
         run(llm_commands.app, "ask", "x")
 
 
-def test_pruned_answers_go_into_a_file_that_brings_them_back(folder, params):
-    ask_all(build_questions("a", "b"), params, progress=False)
-    with Ledger(params.ledger) as ledger:
+def test_pruned_answers_go_into_a_file_that_brings_them_back(folder, llm_params):
+    ask_all(build_questions("a", "b"), llm_params, progress=False)
+    with Ledger(llm_params.ledger) as ledger:
         before = list(ledger.entries())
     with pytest.raises(LlmError, match="nothing says which"):
         run(ledger_commands.app, "prune", "old.jsonl")
     assert "0 answers would go" in run(ledger_commands.app, "prune", "old.jsonl", "--model", "another")
     assert "0 answers would go" in run(ledger_commands.app, "prune", "old.jsonl", "--before", "2020-01-01")
-    assert "2 answers would go" in run(ledger_commands.app, "prune", "old.jsonl", "--model", params.model)
-    said = CliRunner().invoke(ledger_commands.app, ["prune", "old.jsonl", "--before", "yesterday"])
-    assert said.exit_code == 2
+    assert "2 answers would go" in run(ledger_commands.app, "prune", "old.jsonl", "--model", llm_params.model)
+    result = CliRunner().invoke(ledger_commands.app, ["prune", "old.jsonl", "--before", "yesterday"])
+    assert result.exit_code == 2
     chosen = ("old.jsonl", "--model", "fake-1", "--before", "2999-01-01")
     assert "2 answers would go" in run(ledger_commands.app, "prune", *chosen)
     assert "2 answers moved" in run(ledger_commands.app, "prune", *chosen, "--yes")
@@ -102,12 +102,12 @@ def test_pruned_answers_go_into_a_file_that_brings_them_back(folder, params):
         run(ledger_commands.app, "prune", *chosen, "--yes")
     assert "0 answers in" in run(ledger_commands.app, "stats")
     run(ledger_commands.app, "import", "old.jsonl")
-    with Ledger(params.ledger) as ledger:
+    with Ledger(llm_params.ledger) as ledger:
         assert list(ledger.entries()) == before
 
 
-def test_what_is_pruned_is_on_the_disk_before_it_leaves_the_ledger(folder, params, monkeypatch):
-    ask_all(build_questions("a"), params, progress=False)
+def test_what_is_pruned_is_on_the_disk_before_it_leaves_the_ledger(folder, llm_params, monkeypatch):
+    ask_all(build_questions("a"), llm_params, progress=False)
     synced = []
     monkeypatch.setattr(os, "fsync", lambda opened: synced.append(os.fstat(opened).st_ino))
     removed = []
@@ -117,9 +117,9 @@ def test_what_is_pruned_is_on_the_disk_before_it_leaves_the_ledger(folder, param
 
 
 def test_an_export_that_cannot_be_written_leaves_nothing_behind_and_the_ledger_as_it_is(
-    folder, params, monkeypatch
+    folder, llm_params, monkeypatch
 ):
-    ask_all(build_questions("a"), params, progress=False)
+    ask_all(build_questions("a"), llm_params, progress=False)
 
     def full(opened: int) -> None:
         raise OSError(28, "No space left on device")
@@ -132,18 +132,18 @@ def test_an_export_that_cannot_be_written_leaves_nothing_behind_and_the_ledger_a
 
 
 @pytest.mark.parametrize(
-    ("target", "said"), [("ledger.db", "is a database"), (".", "is a folder"), ("pipe", "is a device or pipe")]
+    ("target", "message"), [("ledger.db", "is a database"), (".", "is a folder"), ("pipe", "is a device or pipe")]
 )
-def test_a_slip_replaces_no_ledger(folder, params, target, said):
+def test_a_slip_replaces_no_ledger(folder, llm_params, target, message):
     os.mkfifo("pipe")
-    ask_all(build_questions("a"), params, progress=False)
-    with pytest.raises(DataError, match=said):
+    ask_all(build_questions("a"), llm_params, progress=False)
+    with pytest.raises(DataError, match=message):
         run(ledger_commands.app, "export", target)
     assert "1 answers in" in run(ledger_commands.app, "stats")
 
 
-def test_an_export_to_a_link_goes_where_it_leads(folder, params):
-    ask_all(build_questions("a"), params, progress=False)
+def test_an_export_to_a_link_goes_where_it_leads(folder, llm_params):
+    ask_all(build_questions("a"), llm_params, progress=False)
     (folder / "deep").mkdir()
     Path("link.jsonl").symlink_to("deep/a.jsonl")
     for _ in range(2):
@@ -152,13 +152,13 @@ def test_an_export_to_a_link_goes_where_it_leads(folder, params):
     assert "1 new" in run(ledger_commands.app, "import", "deep/a.jsonl", "--ledger", "b.db")
 
 
-def test_only_an_import_makes_a_ledger_and_home_is_found_by_its_sign(folder, params, monkeypatch):
+def test_only_an_import_makes_a_ledger_and_home_is_found_by_its_sign(folder, llm_params, monkeypatch):
     monkeypatch.setenv("HOME", str(folder / "home"))
-    for place in ("none.db", "sqlite:///none.db", "~/l.db", "sqlite:///~/l.db"):
+    for address in ("none.db", "sqlite:///none.db", "~/l.db", "sqlite:///~/l.db"):
         with pytest.raises(LlmError, match="no ledger yet"):
-            run(ledger_commands.app, "stats", "--ledger", place)
+            run(ledger_commands.app, "stats", "--ledger", address)
     assert not (folder / "none.db").exists()
-    ask_all(build_questions("a"), params, progress=False)
+    ask_all(build_questions("a"), llm_params, progress=False)
     run(ledger_commands.app, "export", "a.jsonl")
     run(ledger_commands.app, "import", "a.jsonl", "--ledger", "sqlite:///~/l.db")
     assert (folder / "home" / "l.db").is_file()
@@ -166,10 +166,10 @@ def test_only_an_import_makes_a_ledger_and_home_is_found_by_its_sign(folder, par
     assert "1 answers in" in run(ledger_commands.app, "stats", "--ledger", "~/l.db")
 
 
-def test_a_ledger_is_counted_exported_imported_and_verified(folder, params):
+def test_a_ledger_is_counted_exported_imported_and_verified(folder, llm_params):
     with pytest.raises(LlmError, match="no ledger yet"):
         run(ledger_commands.app, "stats")
-    ask_all(build_questions("a", "b"), params, progress=False)
+    ask_all(build_questions("a", "b"), llm_params, progress=False)
     assert "fake-1: 2 answers, 22 tokens read, 6 written" in run(ledger_commands.app, "stats")
     assert "2 answers written" in run(ledger_commands.app, "export", "a.jsonl")
     assert "2 new, 0 known, 0 bad" in run(ledger_commands.app, "import", "a.jsonl", "--ledger", "b.db")
@@ -219,10 +219,10 @@ def test_a_served_model_answers_under_its_name(tmp_path):
         pytest.skip("no chat model in the cache: cotpd models fetch qwen2.5-coder-0.5b-instruct")
     server = LocalServer(name, port=0, parallel=2, threads=1)
     try:
-        params = LlmParams(
+        llm_params = LlmParams(
             base_url=server.base_url, model=name, ledger=str(tmp_path / "l.db"), recorded=None, timeout=600
         )
-        result = ask_all(build_questions("Say yes.", "Say no."), params, progress=False)
+        result = ask_all(build_questions("Say yes.", "Say no."), llm_params, progress=False)
     finally:
         server.stop()
     assert [answer.model for answer in result.answers] == [name, name]

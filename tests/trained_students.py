@@ -1,0 +1,31 @@
+"""Tiny students of both tasks that have learnt one post by heart."""
+
+from pathlib import Path
+
+from cotpd.student.params import StudentParams, TrainParams
+from tests.builders import build_post
+
+TEXT = "Ada works for Acme in Rome"
+"""The post: Ada is a PER, Acme an ORG, and Ada a member of Acme."""
+
+
+def train_students(encoder: Path, folder: Path) -> dict[str, Path]:
+    """Train a student of each task on the CPU, and return its folder by task."""
+    from cotpd.student.examples import build_examples
+    from cotpd.student.objectives import FineTuning
+    from cotpd.student.training import train
+
+    post = build_post("[Ada](PER) works for [Acme](ORG) in Rome", relations=[(0, 1, "member")])
+    for task, types in (("ner", ("ORG", "PER")), ("re", ("None", "member"))):
+        train(
+            build_examples([post] * 8, task, {}, {}),
+            [],
+            task=task,
+            types=types,
+            student=StudentParams(encoder=str(encoder), prompt_length=2, generator_heads=2, dropout=0),
+            params=TrainParams(epochs=30, batch_size=4, learning_rate=1e-2, head_learning_rate=3e-2, device="cpu"),
+            objective=FineTuning(),
+            seed=1,
+            out=folder / task / "student",
+        )
+    return {task: folder / task / "student" for task in ("ner", "re")}
