@@ -8,8 +8,7 @@ from typing import Any
 from cotpd.data.params import DataParams
 from cotpd.data.readers.answers import Answers, read_answers
 from cotpd.data.readers.captions import find_caption, find_companions, read_captions
-from cotpd.data.records import Post, Quarantined
-from cotpd.data.split_checks import Splits
+from cotpd.data.records import Post, Quarantined, Splits, iterate_posts
 
 
 @dataclass
@@ -23,7 +22,7 @@ class Companions:
 
     def add_to(self, posts: Splits) -> Splits:
         """Return the posts with their captions and answers; these replace the ones that a row itself holds."""
-        return {split: [self._add_to_post(post) for post in rows] for split, rows in posts.items()}
+        return {split: list(map(self._add_to_post, rows)) for split, rows in posts.items()}
 
     def _add_to_post(self, post: Post) -> Post:
         update = {
@@ -63,7 +62,7 @@ def read_companions(
         DataError: A file is missing, is not UTF-8, or holds the posts themselves.
     """
     companions = Companions()
-    every_post = [post for rows in posts.values() for post in rows]
+    every_post = list(iterate_posts(posts))
     if params.captions is not None:
         captions, refused, counts = read_captions(folder, params.captions, root, split_files)
         with_caption = sum(find_caption(captions, post) is not None for post in every_post)

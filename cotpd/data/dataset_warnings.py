@@ -5,7 +5,8 @@ from typing import Any
 
 from cotpd.data.picture_lookup import describe_missing
 from cotpd.data.readers.offsets import UNITS
-from cotpd.data.split_checks import Splits, has_task_labels, list_unseen_labels
+from cotpd.data.records import Splits
+from cotpd.data.split_checks import has_task_labels, list_unseen_labels
 
 Counts = dict[str, Any]
 

@@ -17,14 +17,8 @@ from cotpd.data.readers import find_dataset_files, find_folder
 from cotpd.data.readers.file_format import Format, Source, refuse_row, show_path
 from cotpd.data.readers.mnre import read_inventory
 from cotpd.data.readers.values import RowError
-from cotpd.data.records import Post, Quarantined
-from cotpd.data.split_checks import (
-    Inventory,
-    Splits,
-    build_inventory,
-    make_ids_unique,
-    set_leaks_aside,
-)
+from cotpd.data.records import Post, Quarantined, Splits, iterate_posts
+from cotpd.data.split_checks import Inventory, build_inventory, make_ids_unique, set_leaks_aside
 from cotpd.data.split_statistics import count_shared_texts, count_split
 from cotpd.errors import DataError
 
@@ -84,7 +78,7 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
     posts = companions.add_to(posts)
     beyond_limit = posts.get("train", [])[params.limit :] if params.limit else []
     pictures = PictureLookup(folder, params.pictures)
-    posts = {split: [pictures.resolve(post) for post in rows[: params.limit]] for split, rows in posts.items()}
+    posts = {split: list(map(pictures.resolve, rows[: params.limit])) for split, rows in posts.items()}
     stats = {"format": data_format.name, **companions.counts, **_count(posts, reader_counts, pictures)}
     stats["warnings"] = list_warnings(posts, stats, unread)
     return Dataset(posts, quarantine, inventory.types, inventory.labels, stats, beyond_limit)
@@ -135,7 +129,7 @@ def _require_train(posts: Splits, shown: str, files: Mapping[str, Path], quarant
 
 def _count(posts: Splits, reader_counts: ReaderCounts, pictures: PictureLookup) -> dict[str, Any]:
     """Count the content of each split, the texts that splits share, and the missing pictures."""
-    images = [post.image for rows in posts.values() for post in rows]
+    images = [post.image for post in iterate_posts(posts)]
     return {
         "splits": {split: count_split(rows, reader_counts[split], pictures) for split, rows in posts.items()},
         "overlaps": count_shared_texts(posts),

@@ -130,7 +130,8 @@ class PictureLookup:
 def add_digests(posts: Iterable[Post], files: PictureFolder) -> list[Post]:
     """Add the digest of each post's picture, so that a replaced file runs again what rests on the old one."""
     posts = list(posts)
-    digests = {name: files.compute_digest(name) for name in {post.image for post in posts if post.image}}
+    names = {post.image for post in posts if post.image}
+    digests = {name: files.compute_digest(name) for name in names}
     return [post.model_copy(update={"image_digest": digests.get(post.image or "")}) for post in posts]
 
 

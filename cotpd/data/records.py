@@ -4,7 +4,9 @@ Every table is keyed by post id. Spans count tokens, end exclusive. A post keeps
 of each token, so that a span can always be shown in its text.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from itertools import chain
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -103,6 +105,14 @@ class Post(Record):
     def get_mention(self, entity: Entity) -> str:
         """Return the text of an entity as it stands in the post."""
         return self.text[self.offsets[entity.start][0] : self.offsets[entity.end - 1][1]]
+
+
+Splits = dict[str, list[Post]]
+
+
+def iterate_posts(splits: Mapping[str, Iterable[Post]]) -> Iterator[Post]:
+    """Yield the posts of all splits, split by split."""
+    return chain.from_iterable(splits.values())
 
 
 class Quarantined(Record):

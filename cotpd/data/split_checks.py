@@ -7,14 +7,14 @@ warned of. In the user's own data (jsonl) a training post whose text stands in v
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from cotpd.data.readers.file_format import STEP, Format
-from cotpd.data.records import NO_RELATION, Post, Quarantined, TaskName
+from cotpd.data.records import NO_RELATION, Post, Quarantined, Splits, TaskName
 from cotpd.data.split_statistics import normalize_text
 from cotpd.errors import DataError
 
-Splits = dict[str, list[Post]]
 ListLabels = Callable[[Post], Iterable[str]]
 
 
@@ -61,7 +61,7 @@ def set_leaks_aside(posts: Splits, data_format: Format) -> tuple[Splits, list[Qu
     if data_format.published or "train" not in posts:
         return posts, []
 
-    held_out = {normalize_text(post): post for split in ("test", "valid") for post in posts.get(split, [])}
+    held_out = {normalize_text(post): post for post in (*posts.get("test", []), *posts.get("valid", []))}
     train, leaked = [], []
     for post in posts["train"]:
         twin = held_out.get(normalize_text(post))
@@ -119,7 +119,7 @@ def list_unseen_labels(posts: Splits) -> list[str]:
 
 def has_task_labels(posts: Splits, task: TaskName) -> bool:
     """Whether any training post is annotated for a task."""
-    return any(name for post in posts.get("train", []) for name in _LISTS[task](post))
+    return any(any(_LISTS[task](post)) for post in posts.get("train", []))
 
 
 def require_task_labels(posts: Splits, task: TaskName, shown: str) -> None:
@@ -160,7 +160,7 @@ def _list_occurring(posts: Splits, list_names: ListLabels) -> tuple[str, ...]:
     """List the names that occur, split by split, sorted within each split."""
     names: dict[str, None] = {}
     for rows in posts.values():
-        names |= dict.fromkeys(sorted({name for post in rows for name in list_names(post)}))
+        names |= dict.fromkeys(sorted(set(chain.from_iterable(map(list_names, rows)))))
     return tuple(names)
 
 

@@ -1,7 +1,7 @@
 """Counts of a data set, as JSON values: the content of each split, and the texts that splits share."""
 
 from collections import Counter
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 from cotpd.data.picture_lookup import PictureLookup
@@ -21,8 +21,10 @@ def count_split(posts: list[Post], reader_counts: Counter[str], pictures: Pictur
         reader_counts: The reader's counts over the whole file: orphan tags, ignored keys, fine types.
         pictures: The pictures at hand.
     """
-    entities = Counter(entity.type or "-" for post in posts for entity in post.entities)
-    relations = Counter(relation.label for post in posts for relation in post.relations)
+    every_entity = chain.from_iterable(post.entities for post in posts)
+    every_relation = chain.from_iterable(post.relations for post in posts)
+    entities = Counter(entity.type or "-" for entity in every_entity)
+    relations = Counter(relation.label for relation in every_relation)
     return {
         "posts": len(posts),
         "tokens": sum(len(post.tokens) for post in posts),
@@ -43,7 +45,7 @@ def count_split(posts: list[Post], reader_counts: Counter[str], pictures: Pictur
 
 def count_shared_texts(posts: dict[str, list[Post]]) -> dict[str, int]:
     """Count, for each two splits, the posts of the second whose text stands in the first; zeros are left out."""
-    texts = {split: {normalize_text(post) for post in rows} for split, rows in posts.items()}
+    texts = {split: set(map(normalize_text, rows)) for split, rows in posts.items()}
     counts = {}
     for first, second in combinations(posts, 2):
         shared = sum(normalize_text(post) in texts[first] for post in posts[second])

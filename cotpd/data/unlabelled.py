@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.params import DataParams, UnlabelledParams
-from cotpd.data.records import Post, Quarantined
-from cotpd.data.split_checks import Splits
+from cotpd.data.records import Post, Quarantined, Splits, iterate_posts
 from cotpd.data.split_statistics import normalize_text
 
 
@@ -34,7 +33,7 @@ def load_unlabelled(params: DataParams, labelled: Splits, root: Path = Path()) -
     Raises:
         DataError: A set cannot be read; as for :func:`cotpd.data.load.load_dataset`.
     """
-    texts = {normalize_text(post) for rows in labelled.values() for post in rows}
+    texts = {normalize_text(post) for post in iterate_posts(labelled)}
     unlabelled = Unlabelled([], [], {})
     for number, source in enumerate(params.unlabelled):
         located = _locate(source, root / params.path)
@@ -58,12 +57,11 @@ def _locate(source: UnlabelledParams, labelled_path: Path) -> DataParams:
 
 def _iterate_new_texts(dataset: Dataset, texts: set[str]) -> Iterator[Post]:
     """Yield the posts whose text is not in ``texts``, and add their texts to it."""
-    for rows in dataset.posts.values():
-        for post in rows:
-            text = normalize_text(post)
-            if text not in texts:
-                texts.add(text)
-                yield post
+    for post in iterate_posts(dataset.posts):
+        text = normalize_text(post)
+        if text not in texts:
+            texts.add(text)
+            yield post
 
 
 def _remove_labels(post: Post, post_id: str, folder: PurePosixPath) -> Post:

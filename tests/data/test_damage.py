@@ -18,6 +18,7 @@ from cotpd.config import Params, load_params
 from cotpd.data.dataset_report import build_report
 from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.readers.split_files import find_split
+from cotpd.data.records import iterate_posts
 from cotpd.data.tables import write_json, write_table
 from cotpd.data.unlabelled import load_unlabelled
 from cotpd.errors import CotpdError
@@ -75,6 +76,7 @@ PIECES = [
     ],
     *[DEEP.encode(), b"IMGID:", b"O", b"*", b"\\u0000", "\u2028".encode(), "🎉".encode()],
 ]
+YAML_PIECES = (b"!!timestamp x", b"!!int x", b"!!binary x", b"&a ", b"*a", b"<<: *a", b"? ", b"- ", b"---\n", b"%")
 PATTERNS = [
     "",
     " ",
@@ -259,7 +261,7 @@ def choose_params(name: str, rng: random.Random) -> dict[str, Any]:
 
 def check_that_no_row_is_lost(folder: Path, dataset: Dataset) -> None:
     """Every line that is not blank became a post or a refused row, where a line is a row."""
-    rows = [*(post for posts in dataset.posts.values() for post in posts), *dataset.quarantine]
+    rows = [*iterate_posts(dataset.posts), *dataset.quarantine]
     counts = Counter(row.file for row in rows if dataset.stats["format"] == "jsonl")
     unread = " ".join(dataset.stats["warnings"])
     for file in folder.glob("*.jsonl") if counts else ():
@@ -310,26 +312,13 @@ def test_a_damaged_data_set_is_read_refused_or_explained(tmp_path: Path, name: s
 @pytest.mark.timeout(900)
 def test_a_damaged_parameter_file_is_read_or_explained(tmp_path: Path, root: Path) -> None:
     original = (root / "params.yaml").read_bytes()
-    pieces = [
-        *PIECES,
-        b"!!timestamp x",
-        b"!!int x",
-        b"!!binary x",
-        b"&a ",
-        b"*a",
-        b"<<: *a",
-        b"? ",
-        b"- ",
-        b"---\n",
-        b"%",
-    ]
     path = tmp_path / "params.yaml"
     for seed in range(SEEDS):
         rng = random.Random(seed)
         content = original
         for _ in range(rng.randint(1, 3)):
             at = rng.randrange(len(content))
-            content = content[:at] + rng.choice(pieces) + content[at + rng.choice([0, 1, 5]) :]
+            content = content[:at] + rng.choice([*PIECES, *YAML_PIECES]) + content[at + rng.choice([0, 1, 5]) :]
         path.write_bytes(content)
 
         try:

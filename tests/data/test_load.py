@@ -6,7 +6,7 @@ import pytest
 
 from cotpd.data.load import load_dataset
 from cotpd.data.params import DataParams
-from cotpd.data.records import Kind
+from cotpd.data.records import Kind, iterate_posts
 from cotpd.errors import DataError
 from tests.builders import build_row
 
@@ -101,7 +101,7 @@ def test_a_repeated_id_is_set_aside_within_a_split_and_over_splits(load, write) 
 
     dataset = load()
 
-    assert [post.id for rows in dataset.posts.values() for post in rows] == ["1", "2"]
+    assert [post.id for post in iterate_posts(dataset.posts)] == ["1", "2"]
     assert [(row.file, row.line) for row in dataset.quarantine] == [("train.jsonl", 2), ("valid.jsonl", 1)]
     assert all("already that of train.jsonl:1" in row.reason for row in dataset.quarantine)
 
@@ -131,7 +131,8 @@ def test_published_splits_stay_as_published_and_what_they_share_is_counted(load,
 def test_limit_takes_the_first_posts_of_each_split(load, good) -> None:
     posts = load(limit=1).posts
 
-    assert [[post.id for post in rows] for rows in posts.values()] == [["1"], ["3"]]
+    assert {split: len(rows) for split, rows in posts.items()} == {"train": 1, "test": 1}
+    assert [post.id for post in iterate_posts(posts)] == ["1", "3"]
 
 
 def test_the_same_files_give_the_same_data_set(load, good) -> None:
@@ -219,15 +220,11 @@ def test_a_picture_is_found_by_its_id(load, write, folder: str) -> None:
     assert load().posts["train"][0].image == f"{folder}17_1.jpg"
 
 
-def test_captions_are_matched_by_id_or_picture(load, write) -> None:
-    rows = [
-        build_row(1),
-        build_row(2, image="images/b.jpg"),
-        build_row(3, image="images/c.jpg"),
-        build_row(4, caption="own"),
-        build_row(5),
-    ]
-    write("train.jsonl", rows)
+@pytest.fixture
+def captioned(load, write):
+    """Five posts and five captions, of which three match a post without one of its own."""
+    images = [{}, {"image": "images/b.jpg"}, {"image": "images/c.jpg"}, {"caption": "own"}, {}]
+    write("train.jsonl", [build_row(number, **image) for number, image in enumerate(images, 1)])
     captions = [
         {"id": 1, "caption": " by\nid "},
         {"image": "b.jpg", "caption": "by name"},
@@ -236,17 +233,17 @@ def test_captions_are_matched_by_id_or_picture(load, write) -> None:
         {"id": "5", "caption": None},
     ]
     write("captions.jsonl", captions)
+    return load(captions="captions.jsonl")
 
-    dataset = load(captions="captions.jsonl")
 
-    assert [post.caption for post in dataset.posts["train"]] == ["by id", "by name", "by path", "own", None]
-    assert dataset.stats["captions"] == {
-        "read": 5,
-        "empty": 1,
-        "fallback_picture": 0,
-        "posts_with": 3,
-        "posts_without": 2,
-    }
+def test_captions_are_matched_by_id_or_picture(captioned) -> None:
+    assert [post.caption for post in captioned.posts["train"]] == ["by id", "by name", "by path", "own", None]
+
+
+def test_captions_that_match_and_that_do_not_are_counted(captioned) -> None:
+    counts = {"read": 5, "empty": 1, "fallback_picture": 0, "posts_with": 3, "posts_without": 2}
+
+    assert captioned.stats["captions"] == counts
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from cotpd.data.bio import encode_spans
 from cotpd.data.readers.file_format import Source
 from cotpd.data.readers.twitter import read
-from cotpd.data.records import Kind
+from cotpd.data.records import Kind, iterate_posts
 
 POSTS = "IMGID:16_1\nAda\tB-PER\nwaves\tO\n\nIMGID:O_2\nin\tO\nNew\tB-LOC\nYork\tI-LOC\n\n"
 
@@ -104,8 +104,8 @@ def test_posts_that_share_a_picture_get_ids_of_their_own_over_all_splits(load, w
 
     posts = load(captions="captions.txt").posts
 
-    assert [post.id for rows in posts.values() for post in rows] == ["1", "1#2", "1#3"]
-    assert {post.caption for rows in posts.values() for post in rows} == {"a cat"}, "the picture is still one"
+    assert [post.id for post in iterate_posts(posts)] == ["1", "1#2", "1#3"]
+    assert {post.caption for post in iterate_posts(posts)} == {"a cat"}, "the picture is still one"
 
 
 def test_snap_is_read_when_asked_for_by_name(load, write) -> None:

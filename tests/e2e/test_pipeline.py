@@ -34,8 +34,9 @@ def test_every_step_ran_and_every_answer_came_from_the_recorded_ledger(reproduce
 
 def test_only_training_posts_are_augmented_and_no_text_of_valid_or_test_is_trained_on(checkout: Path) -> None:
     train = {row["id"]: row for row in read_jsonl(checkout / "data/prepared/train.jsonl")}
+    prepared = checkout / "data/prepared"
     held_out = {
-        row["text"] for split in ("valid", "test") for row in read_jsonl(checkout / f"data/prepared/{split}.jsonl")
+        row["text"] for row in (*read_jsonl(prepared / "valid.jsonl"), *read_jsonl(prepared / "test.jsonl"))
     }
 
     augmented = read_jsonl(checkout / "data/augmented/augmented.jsonl")

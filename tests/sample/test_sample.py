@@ -12,11 +12,16 @@ from tests.builders import read_jsonl
 
 SAMPLE = Path(__file__).parent.parent.parent / "sample"
 POSTS = {split: read_jsonl(SAMPLE / f"{split}.jsonl") for split in SPLITS}
-EVERY = [post for posts in POSTS.values() for post in posts]
+EVERY = list(itertools.chain.from_iterable(POSTS.values()))
 
 
 def split_words(post: dict) -> frozenset[str]:
     return frozenset(token.text.casefold() for token in tokenize(post["text"]))
+
+
+def collect_labels(posts: list[dict]) -> set[str]:
+    relations = itertools.chain.from_iterable(post["relations"] for post in posts)
+    return {relation["label"] for relation in relations}
 
 
 def test_it_is_as_large_as_promised() -> None:
@@ -57,9 +62,9 @@ def test_annotation_is_consistent(post: dict) -> None:
 
 
 def test_labels_and_types_of_valid_and_test_occur_in_train() -> None:
-    trained = {relation["label"] for post in POSTS["train"] for relation in post["relations"]}
+    trained = collect_labels(POSTS["train"])
 
-    assert {relation["label"] for post in EVERY for relation in post["relations"]} <= trained
+    assert collect_labels(EVERY) <= trained
     assert len(trained) >= 10
 
 

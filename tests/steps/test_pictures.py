@@ -74,37 +74,44 @@ def test_a_replaced_and_a_swapped_picture_change_their_prepared_rows(
     assert swapped[2] not in {*first, None}
 
 
-@pytest.mark.slow
-def test_dvc_notices_a_picture_that_was_replaced_behind_the_link_that_the_parameter_names(
+@pytest.fixture
+def linked_project(
     root: Path, tmp_path: Path, posts: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Path:
+    """A DVC project whose pictures lie behind a link; return the picture's path."""
     folder = posts(1)
     (folder / "images").rmdir()
     (tmp_path / "elsewhere").mkdir()
     (folder / "images").symlink_to(tmp_path / "elsewhere")
-    Image.new("RGB", (20, 20)).save(tmp_path / "elsewhere/0.png")
     values = yaml.safe_load((root / "params.yaml").read_text())
     values["data"] |= {"path": "set", "pictures": "images"}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     for name in ("dvc.yaml", "steps", "cotpd"):
         (tmp_path / name).symlink_to(root / name)
     monkeypatch.chdir(tmp_path)
-    environment = os.environ | {"PYTHONPATH": str(root), "DVC_NO_ANALYTICS": "1"}
+    run_dvc(root, "init", "--no-scm", "--quiet")
+    return tmp_path / "elsewhere/0.png"
+
+
+def run_dvc(root: Path, *arguments: str) -> str:
+    """Run dvc in the current folder, with this tree's code, and return its output."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PYTHONPATH": str(root), "DVC_NO_ANALYTICS": "1", "PATH": path}
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
 
-    def run_dvc(*arguments: str) -> str:
-        command = [sys.executable, "-m", "dvc", *arguments]
-        environment["PATH"] = path
-        process = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
-        return process.stdout
 
-    run_dvc("init", "--no-scm", "--quiet")
-    run_dvc("repro", "prepare")
+@pytest.mark.slow
+def test_dvc_notices_a_picture_that_was_replaced_behind_the_link_that_the_parameter_names(
+    root: Path, linked_project: Path
+) -> None:
+    Image.new("RGB", (20, 20)).save(linked_project)
+    run_dvc(root, "repro", "prepare")
     (before,) = read_digests()
-    assert "up to date" in run_dvc("status", "prepare")
+    assert "up to date" in run_dvc(root, "status", "prepare")
 
-    Image.new("RGB", (90, 20)).save(tmp_path / "elsewhere/0.png")
-    run_dvc("repro", "prepare")
+    Image.new("RGB", (90, 20)).save(linked_project)
+    run_dvc(root, "repro", "prepare")
 
     (after,) = read_digests()
     assert None not in (before, after)

@@ -17,7 +17,7 @@ from cotpd.data.readers.split_files import find_split
 from cotpd.data.readers.text_files import read_numbered_lines
 from cotpd.data.readers.twitter import Block, split_blocks, split_columns
 from cotpd.data.readers.values import RowError, make_writable, parse_json, read_id, show_value
-from cotpd.data.records import AUGMENT_KINDS, Kind, Post, Quarantined
+from cotpd.data.records import AUGMENT_KINDS, Kind, Post, Quarantined, iterate_posts
 from cotpd.errors import DataError
 
 END_OF_POST = "<EOS>"
@@ -129,7 +129,7 @@ def _split_answer(block: Block) -> tuple[tuple[str, ...], str]:
 
 def _read_lines(source: Source, kind: Kind, posts: dict[str, list[Post]], table: AnswerTable) -> None:
     """Read a file of JSON Lines; it may hold answers for more posts than the data set has."""
-    post_ids = {post.id for rows in posts.values() for post in rows}
+    post_ids = {post.id for post in iterate_posts(posts)}
     for number, line in read_numbered_lines(source.path, source.name):
         if not line.strip():
             continue

@@ -8,6 +8,7 @@ then by picture, with and without its folder and ending.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -42,7 +43,7 @@ def find_companions(folder: Path, pattern: str, companion: str, split_files: Ite
     names = ("train", "valid", "val", "dev", "test")
     patterns = [pattern.replace("{split}", name) for name in names] if "{split}" in pattern else [pattern]
     try:
-        files = list(dict.fromkeys(path for name in patterns for path in _expand(folder, name)))
+        files = list(dict.fromkeys(chain.from_iterable(_expand(folder, name) for name in patterns)))
     except (ValueError, NotImplementedError, OSError) as error:  # **.jsonl, a NUL, a name of 300 characters
         raise DataError(f"{companion} {pattern!r}: is no pattern of file names: {error}", remedy) from None
     if not files:

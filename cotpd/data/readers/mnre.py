@@ -125,7 +125,7 @@ def _read_span(end: Any, tokens: list[str]) -> Span:
 
 
 def _build_post(source: Source, line: int, key: PostKey, pairs: list[Pair]) -> Post:
-    spans = sorted({span for pair in pairs for span in (pair.head, pair.tail)})
+    spans = sorted({pair.head for pair in pairs} | {pair.tail for pair in pairs})
     labels: dict[tuple[int, int], str] = {}
     for pair in pairs:
         ends = (spans.index(pair.head), spans.index(pair.tail))
@@ -150,7 +150,11 @@ def _build_post(source: Source, line: int, key: PostKey, pairs: list[Pair]) -> P
 def is_format_of(head: list[str]) -> bool:
     """Whether one of the first lines is a dict with Python's quotes that holds words and two mentions."""
     dicts = (line for line in head if line.startswith("{'"))
-    return any(all(f"'{key}':" in line for key in ("token", "h", "t", "relation")) for line in dicts)
+    return any(_has_keys(line) for line in dicts)
+
+
+def _has_keys(line: str) -> bool:
+    return all(f"'{key}':" in line for key in ("token", "h", "t", "relation"))
 
 
 FORMAT = Format(

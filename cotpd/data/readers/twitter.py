@@ -81,7 +81,8 @@ def read(source: Source) -> Rows:
         yield build_or_refuse(source, line, row, partial(_build_post, source, block, image), image)
 
 
-def _build_post(source: Source, block: Block, image: str) -> Post:
+def _split_post(block: Block, image: str) -> list[tuple[str, str]]:
+    """Return the tokens of a post and their tags."""
     if not image:
         raise RowError(
             "no IMGID line before the tokens",
@@ -90,6 +91,11 @@ def _build_post(source: Source, block: Block, image: str) -> Post:
     columns = [split_columns(number, line) for number, line in block[1:]]
     if not columns:
         raise RowError("the post has no tokens", "Remove it, or add its tokens below the IMGID line.")
+    return columns
+
+
+def _build_post(source: Source, block: Block, image: str) -> Post:
+    columns = _split_post(block, image)
     tokens = [token for token, _ in columns]
     try:
         spans, orphans = decode_tags([tag for _, tag in columns])
