@@ -2,12 +2,14 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, get_run_logger, task
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, State
+from prefect.states import Completed
 
-from flows.states import close_task_runs, end_with_server, watched
+from flows.states import close_task_runs, end_with_server, watch_flow_run
 from steps.graph import RunningStep, Step, is_up_to_date, read_graph
 from steps.guard import GRACE
 
@@ -16,8 +18,8 @@ _SHOWN = 15  # last lines of a failed step in its task's state
 
 
 @task(task_run_name="{step.name}")
-def run(step: Step) -> State:
-    """Bring one stage up to date; the state is named Cached where there was nothing to do."""
+def run(step: Step) -> State[None]:
+    """Bring one stage up to date; the state is named Cached if it was."""
     if is_up_to_date(step.name, ROOT):
         return Completed(name="Cached", message=f"{step.name}: nothing has changed since dvc.lock was written")
     printed: list[str] = []
@@ -30,7 +32,7 @@ def run(step: Step) -> State:
 
 
 def relay(running: RunningStep, name: str, printed: list[str]) -> None:
-    """Log what a step prints, and what it has to say when it is stopped (SIGTERM, Ctrl-C)."""
+    """Log the lines that a step prints, also those that it prints while it is stopped (SIGTERM, Ctrl-C)."""
     logger = get_run_logger()
     try:
         for line in running:
@@ -51,8 +53,8 @@ def full() -> None:
     Steps run one after another in the main thread, the only one that a signal reaches.
     """
     end_with_server()
-    states: dict[str, State] = {}
-    with watched(flow_run.id, ROOT):
+    states: dict[str, State[Any]] = {}
+    with watch_flow_run(flow_run.id, ROOT):
         for step in read_graph(ROOT):
             upstream = [states[name] for name in step.after]
             states[step.name] = run.with_options(name=step.name)(step, wait_for=upstream, return_state=True)

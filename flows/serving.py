@@ -1,7 +1,7 @@
 """Serve the flow from this machine: a deployment without a work pool, whose runs are processes of this program.
 
-Trade-off: `Flow.serve` does the same in one line, but on its way out pauses a deployment that others may use,
-and says nothing after Ctrl-C until the last run has ended by itself.
+Trade-off: `Flow.serve` does the same in one line, but pauses the deployment when it ends, which others may use,
+and prints nothing after Ctrl-C until the last run has ended by itself.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from flows.full import full
 from flows.states import SERVER
 from steps.guard import GRACE
 
-_NAMES = ("full", "local")  # of the deployment; the second one where a work pool has the first
-_LAST_WORDS = 10.0  # seconds after a second Ctrl-C for writing down what became of the runs
+_NAMES = ("full", "local")  # names of the deployment; the second one if a work pool has the first
+_LAST_WORDS = 10.0  # seconds after a second Ctrl-C in which the states of the runs are written
 
 console = Console(stderr=True, highlight=False)
 
 
 def serve() -> int:
-    """Serve until Ctrl-C or SIGTERM; returns the exit status.
+    """Serve until Ctrl-C or SIGTERM; return the exit status.
 
     Raises:
         ConfigError: No Prefect server answers.
@@ -43,7 +43,7 @@ def serve() -> int:
 
 
 def build_deployment() -> RunnerDeployment:
-    """The deployment to serve; what others have set on it (schedules, a pause) stays as it is.
+    """Return the deployment to serve; schedules and a pause that were set on the server stay as they are.
 
     Raises:
         ConfigError: No Prefect server is named, none answers, or work pools have both names.
@@ -67,7 +67,11 @@ def build_deployment() -> RunnerDeployment:
 
 
 def choose_name(client: SyncPrefectClient) -> tuple[str, bool]:
-    """The first name that no work pool has, and whether there is a deployment of that name."""
+    """Return the first name that no work pool has, and whether there is a deployment of that name.
+
+    Raises:
+        ConfigError: Work pools have all names.
+    """
     for name in _NAMES:
         try:
             deployment = client.read_deployment_by_name(f"{full.name}/{name}")
@@ -85,11 +89,11 @@ def choose_name(client: SyncPrefectClient) -> tuple[str, bool]:
 
 
 class Server(Runner):
-    """Prefect's runner, which says what it waits for when it is stopped, and waits for a bounded time."""
+    """Prefect's runner, which prints why it waits when it is stopped, and waits for a bounded time."""
 
     async def serve(self, deployment: str) -> int:
-        """Run until a signal comes; returns the status that a shell expects after it."""
-        self._status, self._main = 0, asyncio.current_task()
+        """Run until a signal comes; return the exit status that a shell expects after it."""
+        self._status, self._main_task = 0, asyncio.current_task()
         self._serving_loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
             self._serving_loop.add_signal_handler(number, self.stop_on_signal, number)
@@ -118,12 +122,12 @@ class Server(Runner):
         )
         if self.started:
             self._stopping_task = asyncio.ensure_future(self.astop())
-        else:
-            self._main.cancel()
+        elif self._main_task is not None:
+            self._main_task.cancel()
 
 
 def kill_children() -> None:
-    """Kill this program's own processes, the runs; the guard of each step ends it then."""
+    """Kill the runs, which are child processes of this program; the guard of each step then ends the step."""
     for process in psutil.Process().children():
         with suppress(psutil.Error):
             process.kill()

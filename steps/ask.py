@@ -18,23 +18,26 @@ def run(params: Params) -> None:
     Raises:
         LlmError: More than ``ask.max_failed_share`` of the requests were not answered.
     """
-    workspace, see = Workspace(), build_picture_encoder(params.data, params.llm)
+    workspace, show_picture = Workspace(), build_picture_encoder(params.data, params.llm)
     posts = workspace.read_all_posts()
     captions = {row.id: row.caption for row in workspace.read_unchecked_captions()}
-    brought = [
+    dataset_answers = [
         build_dataset_answer(post.id, kind, text) for post in posts for kind, text in post.knowledge.items()
     ]
-    total = sum(1 for _ in find_missing_knowledge(posts, captions, params.ask, see))
-    asked = ask(build_questions(posts, captions, params.ask, see), params.llm, total=total)
-    write_table(workspace.answers, chain(brought, answers(asked, params.llm)))
-    failed, requests = asked.list_quarantined("ask"), len(asked.rows)
+
+    total = sum(1 for _ in find_missing_knowledge(posts, captions, params.ask, show_picture))
+    questions = build_questions(posts, captions, params.ask, show_picture)
+    outcome = ask(questions, params.llm, total=total)
+    write_table(workspace.answers, chain(dataset_answers, answers(outcome, params.llm)))
+
+    failed, count = outcome.list_quarantined("ask"), len(outcome.rows)
     say(
-        f"ask: {requests} requests: {asked.from_ledger} answered from the ledger, {asked.asked} asked, "
-        f"{len(failed)} failed; {len(brought)} answers came with the data"
+        f"ask: {count} requests: {outcome.from_ledger} answered from the ledger, {outcome.asked} asked, "
+        f"{len(failed)} failed; {len(dataset_answers)} answers came with the data"
     )
-    if len(failed) > params.ask.max_failed_share * requests:
+    if len(failed) > params.ask.max_failed_share * count:
         raise LlmError(
-            f"{len(failed)} of {requests} requests failed, first: {failed[0].reason}",
+            f"{len(failed)} of {count} requests failed, first: {failed[0].reason}",
             f"{failed[0].remedy} Every answer so far is in the ledger; ask.max_failed_share may be raised.",
         )
 

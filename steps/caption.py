@@ -25,8 +25,8 @@ def run(params: Params) -> None:
     for problem in problems[:SHOWN]:
         say(f"caption: {problem}")
     if len(problems) > SHOWN:
-        more = f"{len(problems) - SHOWN} more of {len(problems)} problems"
-        say(f"caption: and {more}: see problem in {workspace.captions}")
+        hidden = f"{len(problems) - SHOWN} more of {len(problems)} problems"
+        say(f"caption: and {hidden}: see problem in {workspace.captions}")
 
 
 if __name__ == "__main__":

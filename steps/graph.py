@@ -1,7 +1,7 @@
-"""dvc.yaml as both doors see it: which steps there are, which are up to date, and how one is run.
+"""dvc.yaml for the flow: which steps there are, which of them are up to date, and how one is run.
 
-DVC is the only judge of what is up to date. A second cache (Prefect's own) would have to be kept in
-agreement with dvc.lock, and would be wrong whenever somebody used the other door.
+Only DVC decides whether a step is up to date. A second cache (Prefect's own) would have to agree with dvc.lock,
+and would be wrong after each `dvc repro`.
 """
 
 import os
@@ -25,7 +25,7 @@ from steps import guard
 
 @dataclass(frozen=True)
 class Step:
-    """One stage of dvc.yaml: its name, what it says of itself, and the steps it waits for."""
+    """One stage of dvc.yaml: its name, its description, and the steps that it waits for."""
 
     name: str
     description: str
@@ -33,7 +33,7 @@ class Step:
 
 
 def read_graph(root: Path | str = ".") -> list[Step]:
-    """The steps of dvc.yaml, each after those it depends on.
+    """Return the steps of dvc.yaml, each after the steps that it depends on.
 
     Raises:
         ConfigError: dvc.yaml or params.yaml cannot be read, or the folder is not a DVC project.
@@ -51,7 +51,11 @@ def read_graph(root: Path | str = ".") -> list[Step]:
 
 
 def _explain(error: DvcException, root: Path) -> ConfigError:
-    """Say what DVC cannot go on without; raises instead where params.yaml names the reason."""
+    """Return DVC's error with a remedy.
+
+    Raises:
+        ConfigError: params.yaml has the reason, with its line.
+    """
     if "is not a git repository" in str(error):
         return ConfigError(f"{root.resolve()} is no git repository, which DVC needs", "Run there: git init")
     if isinstance(error, CyclicGraphError):
@@ -65,7 +69,7 @@ def is_up_to_date(name: str, root: Path | str = ".") -> bool:
     Raises:
         ConfigError: An input cannot be read.
     """
-    # What --wait-for-lock does on the command line: somebody may be using the other door right now.
+    # As --wait-for-lock does on the command line: a `dvc repro` may hold the lock at this moment.
     try:
         with Repo(str(root), _wait_for_lock=True) as repo, repo.lock:
             stage = next(stage for stage in repo.index.stages if stage.name == name)
@@ -76,10 +80,10 @@ def is_up_to_date(name: str, root: Path | str = ".") -> bool:
 
 
 class RunningStep:
-    """One step that runs through DVC, under a guard that ends all its processes; iterate over what it prints.
+    """One step that runs through DVC, under a guard that ends all its processes; iterate over its output's lines.
 
-    A context manager. Leaving it early, by whatever exception, asks the step's process group to end (SIGTERM), and
-    kills what is left of it after ``GRACE`` seconds; so does the death of this process, kill -9 included.
+    A context manager. Leaving it by an exception asks the step's process group to end (SIGTERM), and kills the
+    processes that are left after ``GRACE`` seconds; so does the death of this process, kill -9 included.
 
     Args:
         name: The step's name in dvc.yaml.
@@ -105,26 +109,29 @@ class RunningStep:
             errors="replace",
             start_new_session=True,  # Ctrl-C in a terminal reaches the flow, which ends the step in its own way
         )
-        self.group = int(self.guard.stdout.readline() or 0)
+        assert self.guard.stdin is not None  # a pipe was asked for
+        assert self.guard.stdout is not None
+        self._input, self._output = self.guard.stdin, self.guard.stdout
+        self.group = int(self._output.readline() or 0)
         return self
 
     def __iter__(self) -> Iterator[str]:
-        return (line.rstrip() for line in self.guard.stdout)
+        return (line.rstrip() for line in self._output)
 
     def end(self) -> None:
-        """Ask the step's processes to end; what they still print can be read until they have."""
+        """Ask the step's processes to end; the lines that they still print can be read until they have."""
         with suppress(OSError):
-            self.guard.stdin.close()
+            self._input.close()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.end()
-        self.guard.stdout.close()
+        self._output.close()
         status = self._wait()
         if kind is None and status:
             raise subprocess.CalledProcessError(status, self.command)
 
     def _wait(self) -> int:
-        """Wait for the guard; if it was killed, end its group in its place."""
+        """Wait for the guard and return its exit status; if it was killed, kill the step's group in its place."""
         try:
             self.guard.wait(guard.GRACE + 5)
         except subprocess.TimeoutExpired:

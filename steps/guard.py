@@ -1,8 +1,8 @@
-"""Run one command and end every process of it, whichever way its owner goes: `python steps/guard.py COMMAND...`.
+"""Run one command, and end all its processes when its owner ends or dies: `python steps/guard.py COMMAND...`.
 
-The guard stands between a flow and DVC. Standard input is a pipe that only the owner holds open: its end of file
-means that the owner has died (kill -9 included) or wants the command to end. The first line of output is the
-number of the command's process group, for an owner whose guard is killed; the command's own output follows.
+The guard stands between a flow (its owner) and DVC. Standard input is a pipe that only the owner holds open: its
+end of file means that the owner has died (kill -9 included) or wants the command to end. The first line of output
+is the number of the command's process group, for an owner whose guard is killed; the command's own output follows.
 
 Trade-off: one more process a step (some 10 MB) instead of a parent-death signal, which exists on Linux alone and
 would reach DVC, but neither its shell nor the step below it.
@@ -43,21 +43,27 @@ class Guard:
             signal.signal(number, self._note_signal)
         adopt_orphans()
 
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        self._process = subprocess.Popen(command, start_new_session=True, **streams)
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None  # a pipe was asked for
         self._selector = selectors.DefaultSelector()
         self._selector.register(0, selectors.EVENT_READ)
         self._selector.register(self._process.stdout, selectors.EVENT_READ)
         self._write(b"%d\n" % self._process.pid)
 
     def run(self) -> int:
-        """Relay the command's output until it ends or must; returns its exit status, negative after a signal."""
+        """Relay the command's output until it or its owner ends; return its exit status, negative for a signal."""
         while self._status is None and not self._must_end:
             self._relay(_TICK)
             self._reap()
 
         outsiders = find_descendants(self._process.pid) if self._must_end else []
-        self._wait(GRACE, self._terminate)  # also for what a finished command has left in the background
+        self._wait(GRACE, self._terminate)  # a finished command may have left processes in the background
         self._signal_group(signal.SIGKILL)
         kill_processes(outsiders)  # of other groups, such as the workers of torchrun
         self._wait(_DEATH)
@@ -89,7 +95,7 @@ class Guard:
                     self._terminated.append(process)
 
     def _relay(self, seconds: float) -> bool:
-        """Pass on what the command prints; returns whether there was anything to read."""
+        """Pass the command's output on to the owner; return whether there was any, or the owner's end of file."""
         ready = [key.fd for key, _ in self._selector.select(seconds)]
         for descriptor in ready:
             block = os.read(descriptor, _BLOCK)
@@ -110,17 +116,19 @@ class Guard:
                 self._owner_reads = False
 
     def _reap(self) -> None:
-        """Take exit statuses: the command's, and those of adopted orphans, which would stay in the group."""
+        """Collect exit statuses: the command's, and those of adopted orphans, which would stay in the group."""
         with suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                if ended[0] == self._process.pid:
-                    self._status = os.waitstatus_to_exitcode(ended[1])
+            number, status = os.waitpid(-1, os.WNOHANG)
+            while number:
+                if number == self._process.pid:
+                    self._status = os.waitstatus_to_exitcode(status)
+                number, status = os.waitpid(-1, os.WNOHANG)
 
     def _signal_group(self, number: int) -> bool:
-        """Send a signal to the group; returns whether a process was there to receive it."""
+        """Send a signal to the group (0 only looks); return whether a process was there to receive it."""
         try:
             os.killpg(self._process.pid, number)
-        except (ProcessLookupError, PermissionError):  # macOS refuses where only zombies are left
+        except (ProcessLookupError, PermissionError):  # macOS refuses if only zombies are left
             return False
         return True
 
@@ -129,23 +137,24 @@ class Guard:
 
 
 def adopt_orphans() -> None:
-    """Make this process the parent of its orphaned descendants, where the system is Linux.
+    """Make this process the parent of its orphaned descendants, on Linux.
 
-    In a container the first process often leaves zombies, so that a group would never become empty.
+    Without it the first process of a container becomes their parent. It often never collects their exit status, so
+    that they stay as zombies and the group never becomes empty.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SUBREAPER, 1)
 
 
 def find_descendants(number: int) -> list[psutil.Process]:
-    """The processes below one; none if it is gone."""
+    """Return the descendants of a process; none if it has ended."""
     with suppress(psutil.Error):
         return psutil.Process(number).children(recursive=True)
     return []
 
 
 def kill_processes(processes: list[psutil.Process]) -> None:
-    """Kill those that are still there; psutil tells a process from a later one of the same number."""
+    """Kill the processes that still live; psutil spares a later process that got the same number."""
     for process in processes:
         with suppress(psutil.Error):
             process.kill()

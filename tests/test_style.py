@@ -52,8 +52,6 @@ HOOKS = frozenset({"backward", "forward", "main", "emit", "default", "load_conte
 NOT_YET_TEXT = """
 cotpd/config.py
 cotpd/llm
-flows
-steps
 benchmarks/ask.py
 benchmarks/ask_peer.py
 benchmarks/chat_server.py
