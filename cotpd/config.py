@@ -61,7 +61,7 @@ class Params(Section):
     """Where models and runs are kept."""
 
     @model_validator(mode="after")
-    def _one_encoder(self) -> Self:
+    def _check_encoder(self) -> Self:
         if self.distil.start == "teacher" and self.teach.encoder not in (None, self.student.encoder):
             raise ValueError(
                 "distil.start teacher needs teachers of the student's encoder: set teach.encoder to null"
@@ -84,7 +84,8 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     """
     path = Path(path)
     params, lines = read_parameters(path, Params)
-    if misplaced := find_path_in_outputs(_iterate_paths(params), path.parent):
+    misplaced = find_path_in_outputs(_iterate_paths(params), path.parent)
+    if misplaced is not None:
         key, problem = misplaced
         line = lines.get(tuple(key.split(".")), 0)
         raise ConfigError(f"{path}:{line}: {key}: {problem}", "Move it to a folder of its own, and name that.")

@@ -31,13 +31,14 @@ UNWATCHED = {
     # how params.yaml is read; DVC watches its values, which come out of it checked and unchanged
     "cotpd/config.py",
     "cotpd/outputs.py",
+    "cotpd/parameter_file.py",
     "cotpd/section.py",
     "cotpd/yaml_files.py",
     # where weights are fetched from; the catalogue, which is watched, pins every byte of them
     "cotpd/weights/cache.py",
     "cotpd/weights/sources.py",
     # where curves are shown, and where a registered model lies: training writes folders, and the steps read folders
-    "cotpd/student/curves.py",
+    "cotpd/registry/training_curves.py",
     "cotpd/registry/model_address.py",
 }
 # Whole packages that one stage does not watch although its step imports them.

@@ -50,7 +50,6 @@ HOOKS = frozenset({"backward", "forward", "main", "emit", "default", "load_conte
 
 # packages, and single files of them, that are still to be done
 NOT_YET_TEXT = """
-cotpd/config.py
 cotpd/llm
 benchmarks/ask.py
 benchmarks/ask_peer.py
