@@ -142,6 +142,7 @@ class _Augmentation:
                 self.rejected[key] = self.attempts[key].build_quarantined(str(rejection), answer)
 
     def _accept_answer(self, attempt: Attempt, answer: Answer) -> Augmented:
+        """Return the new post; raises Rejected if the answer fails the check of its kind."""
         if attempt.kind is Kind.STYLE:
             return style.accept_answer(attempt, answer, self.mentions.surfaces)
         if attempt.kind is Kind.ENTITY:

@@ -100,14 +100,18 @@ def _take_final_of_collapsed_channels(text: str) -> tuple[str, bool]:
 
 
 def _remove_blocks(text: str) -> tuple[str, bool]:
-    """Remove the text between two marks, and all text before a closing mark that has no opening one."""
+    """Remove the text between two marks, and all text before a closing mark that has no opening one.
+
+    Returns:
+        The remaining text and True; no text and False if a block has no end.
+    """
     pieces: list[str] = []
     open_names: list[str] = []
     position, mentioned = 0, False
     for tag in _TAG.finditer(text):
         name, closes = _read_tag(tag)
         if not open_names and _is_mention(text, tag, after_mention=mentioned and closes):
-            mentioned = True
+            mentioned = True  # a closing mark behind it is probably the other half of the mention
             continue
         if closes and name in _PAIRS and name not in open_names:
             continue  # plain words, such as "here is my response:", occur in ordinary answers too
@@ -116,7 +120,9 @@ def _remove_blocks(text: str) -> tuple[str, bool]:
             pieces = [] if closes else [*pieces, text[position : tag.start()]]
         _update_open_blocks(open_names, name, closes=closes)
         position = tag.end()
-    return ("", False) if open_names else ("".join([*pieces, text[position:]]), True)
+    if open_names:
+        return "", False
+    return "".join([*pieces, text[position:]]), True
 
 
 def _update_open_blocks(open_names: list[str], name: str, *, closes: bool) -> None:

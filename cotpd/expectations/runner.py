@@ -54,8 +54,8 @@ def check_rows(
         from cotpd.expectations.engine import find_failures  # noqa: PLC0415  imports Great Expectations: 3 s
 
         failures = find_failures([rows[number] for number in checkable], suite, posts, folder, context)
-        for index, failed in failures.items():
-            reasons[checkable[index]] = failed
+        for index, row_reasons in failures.items():
+            reasons[checkable[index]] = row_reasons
 
     passed = [row for number, row in enumerate(rows) if not reasons[number]]
     quarantined = [
