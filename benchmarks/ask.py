@@ -30,7 +30,8 @@ from typing import Any
 from benchmarks.common import ROOT, Ratio, format_result
 from cotpd.data.records import Kind
 from cotpd.data.tables import write_table
-from cotpd.llm.ask import answers, ask
+from cotpd.llm.answers import read_answers
+from cotpd.llm.ask import ask
 from cotpd.llm.params import LlmParams
 from cotpd.llm.prompts import PromptSet
 from cotpd.llm.question import Question
@@ -53,7 +54,7 @@ def ours(url: str, count: int, slots: int, ledger: str) -> None:
     """The ask step: every answer in the ledger, then in a table."""
     params = LlmParams(base_url=url, model="still", concurrency=slots, ledger=ledger, recorded=None)
     asked = ask(posts(count), params, progress=False)
-    written = write_table(f"{ledger}.answers.jsonl", answers(asked, params))
+    written = write_table(f"{ledger}.answers.jsonl", read_answers(asked, params))
     if written != count:
         raise SystemExit(f"{written} of {count} requests were answered: {asked.list_quarantined('ask')[:1]}")
 

@@ -158,7 +158,7 @@ def _run(params: LlmParams) -> set[str]:
 
 def _held(params: LlmParams) -> set[str]:
     with Ledger(params.ledger) as ledger:
-        return {json.loads(entry.request)["body"]["messages"][0]["content"] for entry in ledger.entries()}
+        return {json.loads(entry.request)["body"]["messages"][0]["content"] for entry in ledger.iterate_entries()}
 
 
 @contextmanager

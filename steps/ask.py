@@ -7,7 +7,8 @@ from cotpd.data.tables import write_table
 from cotpd.errors import LlmError
 from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.questions import build_questions, find_missing_knowledge
-from cotpd.llm.ask import answers, ask, build_dataset_answer
+from cotpd.llm.answers import build_dataset_answer, read_answers
+from cotpd.llm.ask import ask
 from cotpd.pipeline.workspace import Workspace
 from steps.common import main, say
 
@@ -28,11 +29,11 @@ def run(params: Params) -> None:
     total = sum(1 for _ in find_missing_knowledge(posts, captions, params.ask, show_picture))
     questions = build_questions(posts, captions, params.ask, show_picture)
     outcome = ask(questions, params.llm, total=total)
-    write_table(workspace.answers, chain(dataset_answers, answers(outcome, params.llm)))
+    write_table(workspace.answers, chain(dataset_answers, read_answers(outcome, params.llm)))
 
     failed, count = outcome.list_quarantined("ask"), len(outcome.rows)
     say(
-        f"ask: {count} requests: {outcome.from_ledger} answered from the ledger, {outcome.asked} asked, "
+        f"ask: {count} requests: {outcome.from_ledger} answered from the ledger, {outcome.from_server} asked, "
         f"{len(failed)} failed; {len(dataset_answers)} answers came with the data"
     )
     if len(failed) > params.ask.max_failed_share * count:

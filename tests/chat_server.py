@@ -64,7 +64,7 @@ class FakeServer:
     """Answers every question with its last message in capitals, after the faults lined up for it."""
 
     def __init__(self) -> None:
-        self.asked: list[dict] = []
+        self.received: list[dict] = []
         self.headers: list[dict[str, str]] = []
         self.faults: list[Fault] = []
         self.always: Fault | None = None
@@ -99,7 +99,7 @@ class FakeServer:
     def _handle(self, handler: BaseHTTPRequestHandler, body: dict) -> None:
         text = handler.question = body["messages"][-1]["content"]
         with self._lock:
-            self.asked.append(body)
+            self.received.append(body)
             self.headers.append({name.lower(): value for name, value in handler.headers.items()})
             fault = self.faults.pop(0) if self.faults else self.by_text.get(str(text), self.always)
             self._now += 1
@@ -110,7 +110,7 @@ class FakeServer:
         (fault or reply(completion(str(text).upper())))(handler)
 
     def texts(self) -> list[str]:
-        return [body["messages"][-1]["content"] for body in self.asked]
+        return [body["messages"][-1]["content"] for body in self.received]
 
     def close(self) -> None:
         self._server.shutdown()

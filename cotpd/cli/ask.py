@@ -82,7 +82,7 @@ def _ask_model(llm: LlmParams, questions: Iterable[Question], total: int) -> boo
     unanswered = outcome.list_quarantined("ask")
     first = f", first: {unanswered[0].reason}" if unanswered else ""
     show(
-        f"{llm.model}: {len(outcome.rows)} requests: {outcome.from_ledger} answered from the ledger, "
-        f"{outcome.asked} asked, {len(unanswered)} failed{first}"
+        f"{llm.model}: {len(outcome.questions)} requests: {outcome.from_ledger} answered from the ledger, "
+        f"{outcome.from_server} asked, {len(unanswered)} failed{first}"
     )
     return bool(unanswered)

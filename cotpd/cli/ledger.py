@@ -10,8 +10,9 @@ from cotpd.cli.output import show
 from cotpd.config import load_params
 from cotpd.errors import DataError, LlmError
 from cotpd.llm.chat_request import ChatRequest
-from cotpd.llm.ledger.database import find_ledger_file
-from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.database_address import find_ledger_file
+from cotpd.llm.ledger.entry import Entry
+from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.ledger.recording import export_recording, import_recording
 
 app = typer.Typer(
@@ -97,7 +98,7 @@ def prune(
 
     with _open_ledger(ledger) as opened:
         day = None if before is None else f"{before:%Y-%m-%d}"
-        keys = {entry.key for entry in opened.entries() if _is_selected(entry, model, day)}
+        keys = {entry.key for entry in opened.iterate_entries() if _is_selected(entry, model, day)}
         if not yes:
             show(f"{len(keys):,} answers would go from {opened.name} to {file}; say --yes to do it")
             return

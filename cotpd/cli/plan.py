@@ -120,7 +120,7 @@ def _format_source(estimate: "Plan", llm: LlmParams) -> str:
     if not estimate.price:
         return ""
     table = read_price_table(llm)
-    if table.price(llm.model) is None:
+    if table.find_price(llm.model) is None:
         return " (no price is known; the server is on this machine, which costs nothing)"
     halved = ", halved for batch mode" if llm.mode == "batch" else ""
     return f" (prices of {table.checked}{halved}: {table.source})"

@@ -16,7 +16,8 @@ from cotpd.images.captioner import Description, PictureCaptioner, explain_failur
 from cotpd.images.params import CaptionParams
 from cotpd.images.picture_encoder import encode_picture
 from cotpd.images.pictures import Picture, read_picture
-from cotpd.llm.ask import answers, ask
+from cotpd.llm.answers import read_answers
+from cotpd.llm.ask import ask
 from cotpd.llm.params import LlmParams
 from cotpd.llm.question import Question
 
@@ -77,7 +78,7 @@ class OpenAICaptioner(PictureCaptioner):
 
     def _ask(self, questions: Iterator[Question], total: int) -> dict[str, Description]:
         outcome = ask(questions, self._llm, total=total)
-        descriptions = {answer.id: _read_caption(answer) for answer in answers(outcome, self._llm)}
+        descriptions = {answer.id: _read_caption(answer) for answer in read_answers(outcome, self._llm)}
         for row in outcome.list_quarantined("caption"):
             descriptions[row.id] = Description(None, f"{row.id}: {row.reason}: {row.remedy}")
         return descriptions

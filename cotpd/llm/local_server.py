@@ -1,7 +1,7 @@
 """A catalogued model behind an OpenAI-compatible address on this machine: llama.cpp's server, in this process.
 
-Every slot (request answered at the same time) has its own context, so memory grows with their number; on a few
-cores, more slots mean more answers a minute and slower ones each.
+Each slot (a request that is answered beside others) has its own context, so memory grows with the number of
+slots. On a few cores, more slots give more answers a minute, each of them slower.
 """
 
 import os
@@ -21,25 +21,25 @@ _CONTEXT = 2048  # tokens a slot: the longest shipped prompt with its examples t
 
 
 class LocalServer:
-    """A running server, up once constructed; ``stop`` ends it.
+    """A server that runs from its construction until :meth:`stop`.
 
     Args:
         model: A catalogued chat model or a GGUF file; the name it is served under is the name given here, or the
             file's without its ending.
-        port: Where it listens, on this machine only; 0 takes a free one.
+        port: Its port, open to this machine only; 0 takes a free one.
         parallel: Requests answered at the same time.
-        threads: Threads that compute; None takes one a core.
+        threads: Computing threads; None takes one a core.
 
     Raises:
         LlmError: xllamacpp is not installed, or the port is taken.
         ConfigError: The model is no GGUF file.
-        ModelError: The model cannot be had.
+        ModelError: The model is unknown, or cannot be downloaded.
     """
 
     def __init__(self, model: str, *, port: int = 8993, parallel: int = 8, threads: int | None = None) -> None:
-        llama = _xllamacpp()
+        llama = _import_xllamacpp()
         _check_port(port)
-        path = _weights(model)
+        path = _find_weights(model)
         self.name = path.stem if Path(model).is_file() else get_model(model).name
         params = llama.CommonParams()
         params.model.path = str(path)
@@ -64,7 +64,7 @@ class LocalServer:
         self._server = None
 
 
-def _xllamacpp() -> "type[xllamacpp]":
+def _import_xllamacpp() -> "type[xllamacpp]":
     try:
         import xllamacpp
     except ImportError:
@@ -73,6 +73,7 @@ def _xllamacpp() -> "type[xllamacpp]":
 
 
 def _check_port(port: int) -> None:
+    """Raise LlmError if another process listens on a port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -83,7 +84,7 @@ def _check_port(port: int) -> None:
             ) from None
 
 
-def _weights(model: str) -> Path:
+def _find_weights(model: str) -> Path:
     path = Path(model) if Path(model).is_file() else Path(resolve(get_model(model).name))
     if path.suffix != ".gguf":
         raise ConfigError(f"{model}: not a chat model in GGUF", "See `cotpd models list`, or name a .gguf file.")

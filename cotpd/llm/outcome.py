@@ -1,16 +1,33 @@
-"""What is asked, and what asking came to."""
+"""The outcome of a session: which questions are answered, where from, and why others are not."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from cotpd.data.records import Kind, Quarantined
 from cotpd.llm.spending.budget import Budget
-from cotpd.llm.transports.chat_client import UnansweredError
+
+
+class UnansweredError(Exception):
+    """One request has no answer, after all tries; the run goes on without it.
+
+    Attributes:
+        reason: What happened.
+        remedy: What the user can do.
+        transient: The server was at fault and not the request: the same request may succeed later.
+        refused_field: The field of the body that the server refuses; empty if none is named.
+    """
+
+    def __init__(self, reason: str, remedy: str, *, transient: bool, refused_field: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+        self.transient = transient
+        self.refused_field = refused_field
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What stays of a request: whose it is, and where its answer stands."""
+class AskedQuestion:
+    """What stays in memory of a question after it was drawn: its post, and the key of its request."""
 
     id: str
     kind: Kind
@@ -20,34 +37,38 @@ class Row:
 
 
 @dataclass
-class Asked:
-    """What a round of asking came to; the answers themselves are in the ledger.
+class AskingOutcome:
+    """What became of the questions of a session. The answers themselves are in the ledger.
 
     Attributes:
-        rows: Every request, in order.
-        known: Keys that the ledger held before.
-        asked: Calls that were answered.
-        failed: Why a key has no answer.
-        instead: The key of the answer where it was given without the schema that a server refused.
         budget: What was spent.
+        questions: Every question, in the order in which it was drawn.
+        ledger_keys: Keys of requests that the ledger had answered before.
+        from_server: Number of requests that the server answered.
+        failures: Why a request, by key, has no answer.
+        schemaless_keys: By the key of a request with a schema that the server refuses, the key of the same request
+            without it, under which its answer is kept.
     """
 
-    rows: list[Row] = field(default_factory=list)
-    known: set[str] = field(default_factory=set)
-    asked: int = 0
-    failed: dict[str, UnansweredError] = field(default_factory=dict)
-    instead: dict[str, str] = field(default_factory=dict)
-    budget: Budget | None = None
+    budget: Budget
+    questions: list[AskedQuestion] = field(default_factory=list)
+    ledger_keys: set[str] = field(default_factory=set)
+    from_server: int = 0
+    failures: dict[str, UnansweredError] = field(default_factory=dict)
+    schemaless_keys: dict[str, str] = field(default_factory=dict)
 
     @property
     def from_ledger(self) -> int:
-        """Requests that the ledger answered."""
-        return sum(row.key in self.known for row in self.rows)
+        """Number of questions that the ledger had answered before."""
+        return sum(question.key in self.ledger_keys for question in self.questions)
 
     def list_quarantined(self, step: str) -> list[Quarantined]:
-        """The requests without an answer as rows of a quarantine table."""
-        return [
-            Quarantined(id=row.id, step=step, reason=error.reason, remedy=error.remedy, row={"kind": row.kind})
-            for row in self.rows
-            if (error := self.failed.get(row.key))
-        ]
+        """Return the questions without an answer as rows of a quarantine table."""
+        rows = []
+        for question in self.questions:
+            if error := self.failures.get(question.key):
+                row = {"kind": question.kind}
+                rows.append(
+                    Quarantined(id=question.id, step=step, reason=error.reason, remedy=error.remedy, row=row)
+                )
+        return rows

@@ -1,275 +1,202 @@
-"""One round of asking: from the ledger what it holds, over the wire what it does not, each question once.
+"""A session of asking: draws questions, looks them up in the ledger, claims the rest, and records their answers.
 
-Trade-off: requests are drawn a window at a time and their answers go straight into the ledger, so memory holds a
-window however many there are; what stays of a request is its id, kind and key. Within a window questions of one
-kind are asked together, so that a server's cache of their common beginning is of use.
+A transport drives it: it draws requests that the ledger lacks, claims them, sends them, and records an answer or a
+failure for each. When several processes share the ledger, each request is sent by the one that has claimed it; the
+others look again until it is answered or its claim is free.
+
+Trade-off: questions are drawn a window at a time and answers go straight into the ledger, so memory holds one
+window of requests however many questions there are; of each question only id, kind and key stay. Within a window,
+questions of one kind are sent together, so that the server can reuse its cache of their common beginning.
 """
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from datetime import timedelta
-from functools import partial
 from itertools import islice
+from types import TracebackType
+from typing import Self, TypeVar
 
-from cotpd.errors import LlmError
-from cotpd.interrupts import cancel_on_sigterm
 from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.claims import Claims
-from cotpd.llm.ledger.ledger import Entry, Ledger
-from cotpd.llm.outcome import Asked, Row
+from cotpd.llm.ledger.entry import Entry
+from cotpd.llm.ledger.ledger import Ledger
+from cotpd.llm.outcome import AskedQuestion, AskingOutcome, UnansweredError
 from cotpd.llm.params import LlmParams
 from cotpd.llm.question import Question
-from cotpd.llm.spending.budget import RAISE, Budget, compute_worst_case
-from cotpd.llm.transports.chat_client import Client, NoServerError, UnansweredError
+from cotpd.llm.spending.budget import Budget
 from cotpd.progress import Progress
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-_WINDOW = 1000  # requests
-_HOPELESS = 20  # failures in a row after which the server is given up
-COLLECT = "Run with llm.mode: batch to collect what was submitted."
-_LOOK = 0.5  # seconds between two looks at what others are asking
+WINDOW = 1000  # questions drawn at once
+_PAGE = 500  # answers in one commit
 
 
-class Round:
-    """One round.
+class AskingSession:
+    """The questions of one call of :func:`cotpd.llm.ask.ask`; a context manager that releases its claims.
 
     Args:
-        requests: The questions, drawn as they are needed.
+        questions: The questions, drawn when a transport has room for them.
         params: The server and how to ask.
-        ledger: Where answers come from and go to.
-        show: Show how far it has come.
-        total: How many requests there are; None counts those of a list.
+        ledger: Where answers are looked up and recorded.
+        show: Show the progress.
+        total: The number of questions, to show the time left; None takes the length of a list.
+
+    Raises:
+        ConfigError: A limit in dollars is set and the model's price is not known.
     """
 
     def __init__(
-        self, requests: Iterable[Question], params: LlmParams, ledger: Ledger, show: bool, total: int | None = None
+        self,
+        questions: Iterable[Question],
+        params: LlmParams,
+        ledger: Ledger,
+        *,
+        show: bool,
+        total: int | None = None,
     ) -> None:
-        self._requests = iter(requests)
+        if total is None and isinstance(questions, Sized):
+            total = len(questions)
+        self._questions = iter(questions)
         self._params, self._ledger = params, ledger
-        self.result = Asked(budget=Budget.from_params(params))
-        self._claims = Claims(ledger)
-        self._seen: set[str] = set()
-        self._theirs: dict[str, ChatRequest] = {}  # what another process is asking
-        self._in_batches: list[str] = []  # the batch of each question that lies in one
-        self._failures_in_a_row = 0
-        self._over = False
-        self._formless = False  # the server has refused a response_format
-        self._began = time.monotonic()
-        if total is None and isinstance(requests, Sized):
-            total = len(requests)
-        self._bar = Progress("asking", total, show=show, facts=self._facts)
+        self._claims = Claims(ledger.database)
+        self._started = time.monotonic()
+        self._stopped = False
+        self.outcome = AskingOutcome(Budget.from_params(params))
+        self.drawn_keys: set[str] = set()
+        self.claimed_elsewhere: dict[str, ChatRequest] = {}  # requests that other processes are asking
+        self.progress = Progress("asking", total, show=show, facts=self._describe_progress)
 
-    def run(self) -> Asked:
-        """Ask until every request is answered or has failed.
+    def __enter__(self) -> Self:
+        self.progress.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._claims.release()  # also after an error: other processes wait for what is claimed
+        finally:
+            self.progress.__exit__(kind, error, trace)
+
+    def draw_requests(self) -> list[ChatRequest] | None:
+        """Draw the next window; return the requests that the ledger lacks, sorted by kind, or None at the end."""
+        pairs: list[tuple[Question, ChatRequest]] = []
+        for question in islice(self._questions, WINDOW):
+            if self._stopped:  # reading a window of pictures takes long, and an interrupted run must end soon
+                return None
+            pairs.append((question, question.build_request(self._params)))
+        if not pairs:
+            return None
+        self.outcome.questions += (
+            AskedQuestion(question.id, question.kind, request.key, question.schema, question.limit)
+            for question, request in pairs
+        )
+        return self._find_missing(pairs)
+
+    def stop_drawing(self) -> None:
+        """Let a call of :meth:`draw_requests` that another thread is in return soon."""
+        self._stopped = True
+
+    def _find_missing(self, pairs: Sequence[tuple[Question, ChatRequest]]) -> list[ChatRequest]:
+        """Return the requests that are new to this session and that the ledger lacks, sorted by kind."""
+        new = {request.key: request for _, request in pairs if request.key not in self.drawn_keys}
+        self.drawn_keys |= new.keys()
+        answered = self.find_answered(new)
+        kind_of_key = {request.key: question.kind for question, request in pairs}
+        missing = sorted((key for key in new if key not in answered), key=lambda key: kind_of_key[key])
+        self.progress.advance(len(pairs) - len(missing))
+        return [new[key] for key in missing]
+
+    def find_answered(self, requests: Mapping[str, ChatRequest]) -> set[str]:
+        """Return the keys of the requests that the ledger answers, and note them in the outcome."""
+        answer_keys = self._ledger.find_answer_keys(requests)
+        self.outcome.ledger_keys |= answer_keys.keys()
+        self.outcome.schemaless_keys |= {key: plain for key, plain in answer_keys.items() if key != plain}
+        return set(answer_keys)
+
+    def drop_answered(self, requests: Sequence[ChatRequest]) -> list[ChatRequest]:
+        """Return the requests that the ledger still lacks; the answered ones count as progress."""
+        answered = self.find_answered({request.key: request for request in requests})
+        self.progress.advance(len(answered))
+        return [request for request in requests if request.key not in answered]
+
+    def claim_requests(self, requests: Sequence[ChatRequest]) -> list[ChatRequest]:
+        """Claim requests and return those that are ours; the others go into ``claimed_elsewhere``.
+
+        Another process may have finished one between the caller's last look into the ledger and our claim. It
+        commits its answer (or batch job) before it releases the claim, so look once more afterwards.
+        """
+        claimed = self._claims.claim([request.key for request in requests])
+        self.claimed_elsewhere |= {request.key: request for request in requests if request.key not in claimed}
+        return [request for request in requests if request.key in claimed]
+
+    def release_claims(self) -> None:
+        """Give up all claims; what was asked under them must be committed before."""
+        self._claims.release()
+
+    def refresh_claims(self) -> None:
+        """Show other processes that this one lives; cheap if that was done a moment ago."""
+        self._claims.refresh()
+
+    async def record(self, request: ChatRequest, raw: str, latency: float) -> Entry:
+        """Commit an answer; return what the ledger then holds, which may be an earlier answer.
+
+        Args:
+            request: The request that was sent.
+            raw: The body that came back.
+            latency: Seconds that it took.
 
         Raises:
-            LlmError: Going on makes no sense: no server, a wrong key, no quota, only failures.
+            LlmError: The ledger cannot be written.
         """
-        with self._bar:
-            try:
-                first = self._window()
-                while first == []:  # as long as the ledger has it all, nobody needs a client
-                    first = self._window()
-                if first or self._theirs:
-                    asyncio.run(self._ask(first))
-            except asyncio.CancelledError:  # by SIGTERM; after Ctrl-C, asyncio raises this by itself
-                raise KeyboardInterrupt from None
-            except ExceptionGroup as group:
-                raise self._explained(group) from None
-            finally:
-                self._claims.close()  # also of who could not draw a question: others wait for them
-        if self._in_batches:
-            jobs = ", ".join(sorted(set(self._in_batches)))
-            log.warning("%d questions are in %s. %s", len(self._in_batches), jobs, COLLECT)
-        return self.result
-
-    def _window(self) -> list[ChatRequest] | None:
-        """Draw the next requests; returns the calls that the ledger lacks, None when no request is left."""
-        calls = []
-        for request in islice(self._requests, _WINDOW):
-            if self._over:  # a window of pictures takes its time, and nobody waits for it any more
-                return None
-            calls.append((request, request.build_request(self._params)))
-        if not calls:
-            return None
-        self.result.rows += (
-            Row(request.id, request.kind, call.key, request.schema, request.limit) for request, call in calls
-        )
-        new = {call.key: call for _, call in calls if call.key not in self._seen}
-        self._seen |= new.keys()
-        held = self._held(new)
-        order = {call.key: request.kind for request, call in calls}
-        missing = sorted((key for key in new if key not in held), key=lambda key: order[key])
-        self._bar.advance(len(calls) - len(missing))
-        return [new[key] for key in self._claimed({key: new[key] for key in missing})]
-
-    def _claimed(self, calls: dict[str, ChatRequest]) -> list[str]:
-        """Those of the calls that nobody else is asking; the others are looked at again later."""
-        calls = self._outside_jobs(calls)
-        if not calls:
-            return []
-        mine = self._claims.take(list(calls))
-        self._theirs |= {key: call for key, call in calls.items() if key not in mine}
-        # who gave a claim back committed a job or an answer before, and who ended a job its answers: look again
-        calls = self._outside_jobs({key: call for key, call in calls.items() if key in mine})
-        held = self._held(calls)
-        self._bar.advance(len(held))
-        return [key for key in calls if key not in held]
-
-    def _outside_jobs(self, calls: dict[str, ChatRequest]) -> dict[str, ChatRequest]:
-        """Those of the calls that lie in no batch: what does is not bought a second time, and counts as failed."""
-        jobs = self._ledger.in_jobs(calls)
-        for key, job in jobs.items():
-            self._fail(calls[key], UnansweredError(f"it is in {job}", COLLECT, passing=False), counts=False)
-        self._in_batches += jobs.values()
-        self._bar.advance(len(jobs))
-        return {key: call for key, call in calls.items() if key not in jobs}
-
-    def _held(self, calls: Mapping[str, ChatRequest]) -> set[str]:
-        """Those of the calls that the ledger answers; noted as known."""
-        found = self._ledger.answer_keys(calls)
-        self.result.known |= found.keys()
-        self.result.instead |= {key: other for key, other in found.items() if key != other}
-        return found.keys()
-
-    async def _ask(self, first: list[ChatRequest] | None) -> None:
-        waiting: asyncio.Queue[ChatRequest | None] = asyncio.Queue(_WINDOW)
-        life = asyncio.create_task(self._live())  # as long as anything is under way
-        try:
-            with cancel_on_sigterm():
-                async with Client(self._params) as client, asyncio.TaskGroup() as group:
-                    tasks = (self._work(client, waiting) for _ in range(self._params.concurrency))
-                    workers = [group.create_task(task) for task in tasks]
-                    await self._feed(first, waiting)
-                    for _ in workers:
-                        await waiting.put(None)
-        finally:
-            self._over = True
-            life.cancel()
-
-    async def _feed(self, calls: list[ChatRequest] | None, waiting: "asyncio.Queue[ChatRequest | None]") -> None:
-        """Put into the queue what is to be asked: window by window, then what others have left."""
-        while calls is not None:
-            for call in calls:
-                await waiting.put(call)
-            calls = await asyncio.to_thread(self._window)  # building requests does not hold up those in flight
-        while self._theirs:
-            for call in await asyncio.to_thread(self._left_by_others):
-                await waiting.put(call)
-            if self._theirs:
-                await asyncio.sleep(_LOOK)
-
-    def _left_by_others(self) -> list[ChatRequest]:
-        theirs, self._theirs = self._theirs, {}
-        held = self._held(theirs)
-        self._bar.advance(len(held))
-        return [theirs[key] for key in self._claimed({k: call for k, call in theirs.items() if k not in held})]
-
-    async def _live(self) -> None:
-        """Show a sign of life now and then; what keeps the database from taking it meets the next commit too."""
-        while True:
-            await asyncio.sleep(1.0)
-            with suppress(LlmError):
-                await asyncio.to_thread(self._claims.keep)
-
-    async def _work(self, client: Client, waiting: "asyncio.Queue[ChatRequest | None]") -> None:
-        while call := await waiting.get():
-            await self._one(client, call)
-            self._bar.advance()
-
-    async def _one(self, client: Client, call: ChatRequest) -> None:
-        budget = self.result.budget
-        if not await budget.admit(call):
-            self._fail(call, UnansweredError(f"not asked: {budget.over}", RAISE, passing=False), counts=False)
-            return
-        entry = None
-        try:
-            entry = await self._complete(client, call, partial(budget.lose, call))
-            used = (entry.prompt_tokens, entry.completion_tokens)
-            client.pace.give_back(  # of what the server does not count, the worst case stands
-                sum(
-                    most - one for most, one in zip(compute_worst_case(call), used, strict=True) if one is not None
-                )
-            )
-            self._failures_in_a_row = 0
-        except UnansweredError as error:
-            self._fail(call, error)
-        finally:
-            await budget.settle(call, entry)
-
-    async def _keep(self, call: ChatRequest, raw: str, latency: float) -> Entry:
-        """Commit an answer; also called for one that arrives after the run was stopped."""
-        entry = await asyncio.wrap_future(self._ledger.submit(Entry.from_response(call, raw, latency)))
-        self.result.asked += 1
+        entry = await asyncio.wrap_future(self._ledger.submit(Entry.from_response(request, raw, latency)))
+        self.outcome.from_server += 1
         return entry
 
-    async def _complete(self, client: Client, call: ChatRequest, lost: Callable[[], str]) -> Entry:
-        """The committed answer; asked without the schema if the server refuses it."""
-        most = sum(compute_worst_case(call))
-        if not (self._formless and call.plain):
-            try:
-                return await client.complete(call.body, partial(self._keep, call), most, lost)
-            except UnansweredError as error:
-                if error.refused != "response_format" or not call.plain:
-                    raise
-                if not self._formless:
-                    log.warning("asked again without the prompt's schema: %s", error.reason)
-                self._formless = True
-        self.result.instead[call.key] = call.plain.key
-        return await client.complete(call.plain.body, partial(self._keep, call.plain), most, lost)
+    def record_many(self, entries: Iterable[Entry]) -> None:
+        """Commit answers, a page at a time."""
+        iterator = iter(entries)
+        while page := list(islice(iterator, _PAGE)):
+            self._ledger.put_many(page)
+            self.outcome.from_server += len(page)
 
-    def _fail(self, call: ChatRequest, error: UnansweredError, *, counts: bool = True) -> None:
-        self.result.failed[call.key] = error
-        if counts and (error.passing or not self.result.asked):
-            # a refused request may be the post's fault, unless all are refused
-            self._failures_in_a_row += 1
-        if self._failures_in_a_row >= max(_HOPELESS, 2 * self._params.concurrency):
-            raise LlmError(
-                f"{self._failures_in_a_row} requests in a row failed, the last one with: {error.reason}",
-                f"{self._have()} answers are in the ledger; look at the server and run again.",
-            )
+    def fail(self, key: str, error: UnansweredError) -> None:
+        """Note why a request has no answer."""
+        self.outcome.failures[key] = error
 
-    def _have(self) -> int:
-        return len(self.result.known) + self.result.asked
+    def list_unanswered_keys(self) -> set[str]:
+        """Return the drawn keys that have neither an answer in the ledger nor a failure."""
+        open_keys = self.drawn_keys - self.outcome.ledger_keys - self.outcome.failures.keys()
+        return open_keys - self._ledger.get_many(open_keys).keys()
 
-    def _explained(self, group: ExceptionGroup) -> Exception:
-        """The one error to show of those that ended the workers at the same time."""
-        errors = sorted(_leaves(group), key=lambda error: not isinstance(error, NoServerError))
-        if not isinstance(errors[0], NoServerError):
-            return errors[0]
-        drawn = len(self._seen)
-        return LlmError(
-            f"no model answers at {self._params.base_url} ({errors[0]}); "
-            f"{self._have()} of {drawn} answers are in the ledger",
-            "Start one with `cotpd llm serve`, or set llm.base_url.",
-        )
+    def drop_recorded(self, lines: Mapping[str, T]) -> dict[str, T]:
+        """Return the items whose key has no answer in the ledger."""
+        recorded = self._ledger.get_many(lines)
+        return {key: line for key, line in lines.items() if key not in recorded}
 
-    def _facts(self) -> dict[str, str]:
-        """The live table: where answers came from, what they cost, and how long the rest will take."""
-        result, spent = self.result, self.result.budget.spent
-        facts = {"from the ledger": f"{len(result.known):,}", "answered": f"{result.asked:,}"}
-        facts["failed"] = f"{len(result.failed):,}"
-        if not result.asked:
+    def count_answers(self) -> int:
+        """Return the number of requests that are answered so far."""
+        return len(self.outcome.ledger_keys) + self.outcome.from_server
+
+    def _describe_progress(self) -> dict[str, str]:
+        """Return the columns of the live table: where answers come from, their cost, and the time left."""
+        outcome, spent, lost = self.outcome, self.outcome.budget.spent, self.outcome.budget.lost
+        facts = {
+            "from the ledger": f"{len(outcome.ledger_keys):,}",
+            "answered": f"{outcome.from_server:,}",
+            "failed": f"{len(outcome.failures):,}",
+        }
+        if not outcome.from_server:
             return facts
-        rate = result.asked / (time.monotonic() - self._began)  # a second
+        per_second = outcome.from_server / (time.monotonic() - self._started)
         facts |= {"tokens sent": f"{spent.prompt:,}", "received": f"{spent.completion:,}"}
-        if result.budget.price:
+        if outcome.budget.price:
             facts["cost"] = f"${spent.cost:,.2f}"
-        if lost := result.budget.lost.tokens:
-            facts["perhaps billed too"] = f"{lost:,} tokens at most, of tries without an answer"
-        facts["a minute"] = f"{60 * rate:,.0f}"
-        if self._bar.left is not None:
-            facts["time left"] = str(timedelta(seconds=round(self._bar.left / rate)))
+        if lost.tokens:
+            facts["perhaps billed too"] = f"{lost.tokens:,} tokens at most, of tries without an answer"
+        facts["a minute"] = f"{60 * per_second:,.0f}"
+        if self.progress.left is not None:
+            facts["time left"] = str(timedelta(seconds=round(self.progress.left / per_second)))
         return facts
-
-
-def _leaves(group: ExceptionGroup) -> Iterator[Exception]:
-    for error in group.exceptions:
-        if isinstance(error, ExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error

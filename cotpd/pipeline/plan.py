@@ -13,8 +13,9 @@ from typing import NamedTuple
 from cotpd.config import Params
 from cotpd.data.records import Kind
 from cotpd.llm.chat_request import ChatRequest
+from cotpd.llm.ledger.batch_jobs import BatchJobs
 from cotpd.llm.ledger.ledger import Ledger
-from cotpd.llm.ledger.recording import import_recorded
+from cotpd.llm.ledger.recording import import_configured
 from cotpd.llm.params import LlmParams
 from cotpd.llm.question import Question
 from cotpd.llm.spending.prices import Price, find_price
@@ -116,7 +117,7 @@ def make_plan(params: Params, kinds: Iterable[Kind] | None = None) -> Plan:
     if kinds is not None:
         params = replace_kinds(params, kinds)
     with Ledger(params.llm.ledger) as ledger:
-        import_recorded(ledger, params.llm)
+        import_configured(ledger, params.llm)
         rates = learn_rates(ledger, params.llm.model)
         plan = Plan(rates=rates, price=find_price(params.llm), picture_tokens=params.llm.picture_tokens)
         counted: set[str] = set()
@@ -154,12 +155,12 @@ class _Observation(NamedTuple):
 
 def _iterate_observations(ledger: Ledger, model: str) -> Iterator[_Observation]:
     """Yield the answers of a model whose tokens were counted; those about pictures say nothing of characters."""
-    for entry in islice(ledger.entries(), _MAX_OBSERVED):
+    for entry in islice(ledger.iterate_entries(), _MAX_OBSERVED):
         request = ChatRequest.parse(entry.request)
-        if request.pictures or request.body.get("model") != model:
+        if request.picture_urls or request.body.get("model") != model:
             continue
         if entry.prompt_tokens and entry.completion_tokens is not None:
-            allowed = request.most or entry.completion_tokens or 1
+            allowed = request.max_answer_tokens or entry.completion_tokens or 1
             used = entry.completion_tokens / allowed
             yield _Observation(_count_characters(request), entry.prompt_tokens, used, entry.latency)
 
@@ -185,8 +186,8 @@ def _count_page(
             requests.setdefault(request.key, (planned, request))
     counted |= requests.keys()
 
-    answered = ledger.answer_keys({key: request for key, (_, request) in requests.items()})
-    batched = ledger.in_jobs(requests.keys() - answered.keys())
+    answered = ledger.find_answer_keys({key: request for key, (_, request) in requests.items()})
+    batched = BatchJobs(ledger.database).find_batches(requests.keys() - answered.keys())
     for key, (planned, request) in requests.items():
         row = plan.kinds.setdefault(planned.question.kind, KindPlan())
         row.example = row.example or planned.question
@@ -201,7 +202,7 @@ def _count_page(
 
 def _count_unanswered(row: KindPlan, plan: Plan, planned: PlannedQuestion, request: ChatRequest) -> None:
     """Add a request that is to be sent to the plan of its kind."""
-    pictures = len(request.pictures)
+    pictures = len(request.picture_urls)
     row.guessed += planned.has_stand_in
     row.pictures += pictures
     row.prompt_tokens += _count_characters(request) / plan.rates.characters + pictures * plan.picture_tokens

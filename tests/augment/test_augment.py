@@ -11,7 +11,8 @@ from cotpd.augment.params import AugmentParams
 from cotpd.augment.pipeline import augment, list_attempts
 from cotpd.data.records import KNOWLEDGE_KINDS, Augmented, Kind, Post, Quarantined
 from cotpd.errors import LlmError
-from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.entry import Entry
+from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.params import LlmParams
 from tests.builders import build_post
 

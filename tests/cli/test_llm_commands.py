@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from cotpd.cli import ledger as ledger_commands
 from cotpd.cli import llm as llm_commands
 from cotpd.cli import models as model_commands
-from cotpd.errors import ConfigError, DataError, LlmError, ModelError
+from cotpd.errors import ConfigError, DataError, LlmError, ModelError, StorageError
 from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.local_server import LocalServer
@@ -46,7 +46,7 @@ def test_one_question_shows_prompt_and_answer_and_is_kept(folder, server):
     assert "from the ledger" in run(
         llm_commands.app, "ask", "Ada in London", "--kind", "noun", "--prompts", "paper"
     )
-    assert len(server.asked) == 1
+    assert len(server.received) == 1
 
 
 def test_every_kind_can_be_asked(folder, server):
@@ -87,7 +87,7 @@ def test_a_question_that_fails_says_why(folder, server):
 def test_pruned_answers_go_into_a_file_that_brings_them_back(folder, llm_params):
     ask_all(build_questions("a", "b"), llm_params, progress=False)
     with Ledger(llm_params.ledger) as ledger:
-        before = list(ledger.entries())
+        before = list(ledger.iterate_entries())
     with pytest.raises(LlmError, match="nothing says which"):
         run(ledger_commands.app, "prune", "old.jsonl")
     assert "0 answers would go" in run(ledger_commands.app, "prune", "old.jsonl", "--model", "another")
@@ -103,7 +103,7 @@ def test_pruned_answers_go_into_a_file_that_brings_them_back(folder, llm_params)
     assert "0 answers in" in run(ledger_commands.app, "stats")
     run(ledger_commands.app, "import", "old.jsonl")
     with Ledger(llm_params.ledger) as ledger:
-        assert list(ledger.entries()) == before
+        assert list(ledger.iterate_entries()) == before
 
 
 def test_what_is_pruned_is_on_the_disk_before_it_leaves_the_ledger(folder, llm_params, monkeypatch):
@@ -125,7 +125,7 @@ def test_an_export_that_cannot_be_written_leaves_nothing_behind_and_the_ledger_a
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DataError, match=r"old\.jsonl: No space left"):
+    with pytest.raises(StorageError, match=r"old\.jsonl: could not be written: the disk is full"):
         run(ledger_commands.app, "prune", "old.jsonl", "--model", "fake", "--yes")
     assert not list(folder.glob("old.jsonl*"))
     assert "1 answers in" in run(ledger_commands.app, "stats")

@@ -18,7 +18,7 @@ from cotpd.images.params import CaptionParams
 from cotpd.images.picture_encoder import SIDE, encode_picture
 from cotpd.llm.params import LlmParams
 from cotpd.llm.transports import batch
-from tests.llm.batch_server import BatchApi, answered
+from tests.batch_server import BatchApi, answered
 
 from .conftest import MakePost
 
@@ -176,7 +176,7 @@ def test_all_pictures_are_one_round_of_asking(
 def test_batch_mode_makes_one_job_of_all_pictures(
     folder: Path, post: MakePost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "FIRST_LOOK", 0.02)
+    monkeypatch.setattr(batch, "FIRST_POLL", 0.02)
     api = BatchApi()
     seen = {"messages": [{"role": "user", "content": "a square"}]}  # the server answers with what it was told
     api.outcome = lambda row: answered({**row, "body": seen})

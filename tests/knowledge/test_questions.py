@@ -108,8 +108,8 @@ def test_the_ledger_answers_the_same_picture_and_another_picture_is_another_ques
     Image.new("RGB", (10, 10)).save(folder / "large.png")
     third = ask_about_picture()
 
-    assert [result.asked for result in (first, second, third)] == [1, 0, 1]
-    assert server.asked[0]["messages"][-1]["content"][1]["type"] == "image_url"
+    assert [result.from_server for result in (first, second, third)] == [1, 0, 1]
+    assert server.received[0]["messages"][-1]["content"][1]["type"] == "image_url"
 
 
 @pytest.mark.parametrize("shows_pictures", [False, True])

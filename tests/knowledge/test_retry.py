@@ -32,7 +32,7 @@ def ask_first(server: FakeServer, llm: LlmParams) -> list[Answer]:
     """Return the first answers, all of which are refusals, as are all later ones."""
     server.always = reply(completion("I cannot help with that."))
     answers = ask_all(build_questions(POSTS, {}, ASK), llm, progress=False).answers
-    server.asked.clear()
+    server.received.clear()
     return answers
 
 
@@ -54,18 +54,18 @@ def test_a_better_answer_replaces_a_failing_one(server, llm):
 
     assert [(row.id, row.kind, row.text) for row in knowledge] == [(name, Kind.SENTENCE, GOOD) for name in "ab"]
     assert (quarantined, replaced) == ([], 2)
-    assert [body["seed"] for body in server.asked] == [8, 8, 9]
-    assert {body["temperature"] for body in server.asked} == {TEMPERATURE}
+    assert [body["seed"] for body in server.received] == [8, 8, 9]
+    assert {body["temperature"] for body in server.received} == {TEMPERATURE}
 
 
 def test_the_ledger_answers_a_retry_that_is_repeated(server, llm):
     answers = ask_first(server, llm)
     run_validation(answers, llm)
-    before = len(server.asked)
+    before = len(server.received)
 
     run_validation(answers, llm)
 
-    assert len(server.asked) == before
+    assert len(server.received) == before
 
 
 def test_retries_stop_at_the_limit_and_the_last_answer_is_quarantined(server, llm):
@@ -74,7 +74,7 @@ def test_retries_stop_at_the_limit_and_the_last_answer_is_quarantined(server, ll
     knowledge, quarantined, replaced = run_validation(answers, llm)
 
     assert (knowledge, replaced) == ([], 0)
-    assert len(server.asked) == 2 * 2
+    assert len(server.received) == 2 * 2
     assert [row.id for row in quarantined] == ["a", "b"]
     assert all("refuses" in row.reason for row in quarantined)
 
@@ -91,7 +91,7 @@ def test_answers_that_came_with_the_data_are_not_asked_for(server, llm):
 
     _, quarantined, _ = run_validation(answers, llm)
 
-    assert (len(quarantined), len(server.asked)) == (2, 0)
+    assert (len(quarantined), len(server.received)) == (2, 0)
 
 
 def test_a_missing_server_leaves_the_answers_quarantined_with_a_warning(server, llm, caplog):
@@ -109,7 +109,7 @@ def test_at_zero_retries_nothing_is_asked(server, llm):
 
     _, quarantined, _ = run_validation(answers, llm, ValidateParams(max_failed_share=1.0, reask=0))
 
-    assert (len(quarantined), len(server.asked)) == (2, 0)
+    assert (len(quarantined), len(server.received)) == (2, 0)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0, 2.0])
@@ -119,9 +119,9 @@ def test_without_a_seed_none_is_sent_and_each_attempt_is_a_request_of_its_own(se
 
     run_validation(answers, llm)
 
-    assert not any("seed" in body for body in server.asked)
-    assert len(server.asked) == 2 * 2, "the ledger answers none of them"
-    temperatures = {body["temperature"] for body in server.asked}
+    assert not any("seed" in body for body in server.received)
+    assert len(server.received) == 2 * 2, "the ledger answers none of them"
+    temperatures = {body["temperature"] for body in server.received}
     assert len(temperatures | {temperature}) == 3
     assert all(0 < retry_temperature <= 2 for retry_temperature in temperatures)
 
@@ -133,7 +133,7 @@ def test_without_seed_and_temperature_a_retry_would_be_the_same_request_and_is_n
     run_validation(answers, llm)
 
     assert build_retry_params(llm, 1) is None
-    assert server.asked == []
+    assert server.received == []
     assert "it would be the same question" in caplog.text
 
 
@@ -164,4 +164,4 @@ def test_all_attempts_together_keep_to_the_limit(server, llm):
 
     run_validation(answers, change(llm, max_tokens=worst_case + 14 + 1, concurrency=1))
 
-    assert len(server.asked) == 2
+    assert len(server.received) == 2

@@ -8,7 +8,8 @@ from cotpd.config import Params
 from cotpd.data.records import Kind
 from cotpd.expectations import validate_answers
 from cotpd.expectations.params import ValidateParams
-from cotpd.llm.ask import ask_all, build_dataset_answer
+from cotpd.llm.answers import build_dataset_answer
+from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question
 from tests.builders import build_post
@@ -145,9 +146,9 @@ def test_extra_fields_are_sent_as_they_are_and_make_a_question_of_their_own(serv
     plain = ask_all(build_questions("a"), params, progress=False).answers[0]
     other = ask_all(build_questions("a"), thinking, progress=False)
 
-    assert (other.asked, other.answers[0].key != plain.key) == (1, True)
-    assert {name: server.asked[-1][name] for name in extra} == extra
-    assert not extra.keys() & server.asked[0].keys()
+    assert (other.from_server, other.answers[0].key != plain.key) == (1, True)
+    assert {name: server.received[-1][name] for name in extra} == extra
+    assert not extra.keys() & server.received[0].keys()
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from tests.chat_server import build_questions, completion, error, hang, reply, r
 def test_answers_come_in_the_order_of_the_requests_and_say_where_from(server, params):
     first = ask_all(build_questions("a", "b", "c"), params, progress=False)
     assert [(answer.id, answer.text) for answer in first.answers] == [("p0", "A"), ("p1", "B"), ("p2", "C")]
-    assert (first.from_ledger, first.asked, first.failed) == (0, 3, [])
+    assert (first.from_ledger, first.from_server, first.failed) == (0, 3, [])
     assert {answer.model for answer in first.answers} == {"fake-1"}
     second = ask_all(build_questions("c", "a", "d"), params, progress=False)
     assert [answer.text for answer in second.answers] == ["C", "A", "D"]
-    assert (second.from_ledger, second.asked) == (2, 1)
+    assert (second.from_ledger, second.from_server) == (2, 1)
     assert sorted(server.texts()) == ["a", "b", "c", "d"]
 
 
@@ -39,7 +39,7 @@ def test_what_goes_over_the_wire_is_what_the_ledger_keeps(server, params):
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
     request = Question("p", Kind.NOUN, [{"role": "user", "content": "x"}], schema, max_tokens=7)
     answer = ask_all([request], params, progress=False).answers[0]
-    (body,) = server.asked
+    (body,) = server.received
     assert body == {
         "model": "fake",
         "messages": [{"role": "user", "content": "x"}],
@@ -66,19 +66,19 @@ def test_what_goes_over_the_wire_is_what_the_ledger_keeps(server, params):
 def test_a_changed_parameter_is_a_new_question(server, params, change):
     ask_all(build_questions("a"), params, progress=False)
     result = ask_all(build_questions("a"), params.model_copy(update=change), progress=False)
-    assert (result.from_ledger, result.asked) == (0, 1)
+    assert (result.from_ledger, result.from_server) == (0, 1)
 
 
 def test_a_changed_prompt_address_or_length_is_a_new_question(server, params):
     ask_all(build_questions("a"), params, progress=False)
     longer = [Question("p0", Kind.NOUN, [{"role": "user", "content": "a"}], max_tokens=65)]
-    assert ask_all(longer, params, progress=False).asked == 1
+    assert ask_all(longer, params, progress=False).from_server == 1
     elsewhere = params.model_copy(update={"base_url": server.base_url.replace("127.0.0.1", "localhost")})
-    assert ask_all(build_questions("a"), elsewhere, progress=False).asked == 1
-    assert ask_all(build_questions("a "), params, progress=False).asked == 1
+    assert ask_all(build_questions("a"), elsewhere, progress=False).from_server == 1
+    assert ask_all(build_questions("a "), params, progress=False).from_server == 1
     for system in ("be short", "be brief"):
         told = [{"role": "system", "content": system}, {"role": "user", "content": "a"}]
-        assert ask_all([Question("p0", Kind.NOUN, told, max_tokens=64)], params, progress=False).asked == 1
+        assert ask_all([Question("p0", Kind.NOUN, told, max_tokens=64)], params, progress=False).from_server == 1
 
 
 def test_what_cannot_change_the_answer_is_no_new_question(server, params):
@@ -121,7 +121,7 @@ def test_a_passing_fault_is_tried_again(server, params, fault):
     server.faults = [fault]
     result = ask_all(build_questions("a", "b"), params, progress=False)
     assert [answer.text for answer in result.answers] == ["A", "B"]
-    assert len(server.asked) == 3
+    assert len(server.received) == 3
 
 
 @pytest.mark.parametrize("encoding", ["iso-8859-1", "utf-16", "undefined", "base64", "klingon"])
@@ -129,7 +129,7 @@ def test_an_answer_is_read_as_utf8_whatever_its_header_says(server, params, enco
     said = json.dumps(json.loads(completion("é")), ensure_ascii=False)
     server.always = reply(said, kind=f"text/html; charset={encoding}")
     assert [answer.text for answer in ask_all(build_questions("a"), params, progress=False).answers] == ["é"]
-    assert len(server.asked) == 1
+    assert len(server.received) == 1
 
 
 def test_a_timeout_is_tried_again(server, params):
@@ -165,7 +165,7 @@ def test_what_no_retry_mends_stops_at_once(server, params, fault, said):
             params.model_copy(update={"concurrency": 2}),
             progress=False,
         )
-    assert len(server.asked) <= 2
+    assert len(server.received) <= 2
 
 
 @pytest.mark.parametrize("key", ["sk-abc\ndefghijkl", "sk-\u00e4bcdefgh"])
@@ -174,7 +174,7 @@ def test_a_key_that_cannot_be_sent_is_refused_and_not_quoted(server, params, mon
     with pytest.raises(LlmError, match="the key in SOME_KEY holds") as caught:
         ask_all(build_questions("a"), params.model_copy(update={"api_key_env": "SOME_KEY"}), progress=False)
     assert "abc" not in str(caught.value)
-    assert not server.asked
+    assert not server.received
 
 
 def test_one_failing_post_does_not_stop_the_others(server, params):
@@ -219,7 +219,7 @@ def test_a_server_that_only_fails_is_given_up(server, params):
             params.model_copy(update={"retries": 0}),
             progress=False,
         )
-    assert len(server.asked) < 50
+    assert len(server.received) < 50
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_an_answer_that_is_cut_off_refused_or_empty_is_kept_and_says_so(server, 
     for _ in range(2):
         answer = ask_all(build_questions("a"), params, progress=False).answers[0]
         assert (answer.text, answer.finish_reason) == (text, reason)
-    assert len(server.asked) == 1
+    assert len(server.received) == 1
     with Ledger(params.ledger) as ledger:
         assert ledger.get(answer.key).response == raw
 
@@ -326,12 +326,12 @@ def test_a_recording_answers_without_asking_and_is_imported_once(server, params,
     )
     for _ in range(2):
         assert ask_all(build_questions("a", "b"), fresh, progress=False).from_ledger == 2
-    assert len(server.asked) == 2
+    assert len(server.received) == 2
 
 
 def test_a_recording_that_is_not_there_is_said_and_does_not_stop(server, params, caplog):
     absent = params.model_copy(update={"recorded": "nowhere.jsonl"})
-    assert ask_all(build_questions("a"), absent, progress=False).asked == 1
+    assert ask_all(build_questions("a"), absent, progress=False).from_server == 1
     assert "nowhere.jsonl" in caplog.text
 
 
@@ -353,8 +353,8 @@ def test_a_server_that_refuses_a_parameter_is_asked_without_it_once_told_how(ser
     (row,) = ask_all(question, params, progress=False).failed
     name, value = next(iter(setting.items()))
     assert f"llm.{name}: {'null' if value is None else str(value).lower()}" in row.remedy
-    assert gone in server.asked[-1]
+    assert gone in server.received[-1]
     (answer,) = ask_all(question, params.model_copy(update=setting), progress=False).answers
     assert answer.text == "A"
-    assert gone not in server.asked[-1]
-    assert 9 in server.asked[-1].values()
+    assert gone not in server.received[-1]
+    assert 9 in server.received[-1].values()

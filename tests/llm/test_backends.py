@@ -53,7 +53,7 @@ def test_each_model_is_asked_at_its_address_with_its_key_and_once(folder, server
         f"{name}: 3 requests: 0 answered from the ledger, 3 asked, 0 failed" for name in ("one", "two")
     ]
     for fake, name, key in ((server, "one", "first"), (second, "two", "second")):
-        assert {body["model"] for body in fake.asked} == {name}
+        assert {body["model"] for body in fake.received} == {name}
         assert {headers["authorization"] for headers in fake.headers} == {f"Bearer {key}-secret"}
     again = run()
     assert again.output.count("3 answered from the ledger, 0 asked") == 2
@@ -68,7 +68,7 @@ def test_the_pipeline_takes_the_answers_of_the_model_that_it_is_told(folder, ser
     second.close()
     told = params.llm.model_copy(update={"model": "two", "base_url": params.llm.others[0].base_url})
     first, other = (ask_all(requests, llm, progress=False) for llm in (params.llm, told))
-    assert first.asked == other.asked == 0
+    assert first.from_server == other.from_server == 0
     assert not {row.key for row in first.answers} & {row.key for row in other.answers}
 
 
@@ -105,7 +105,7 @@ def test_ctrl_c_ends_it_with_a_word(folder, server, monkeypatch):
 def test_only_the_models_and_kinds_that_are_named(folder, server, second):
     said = run("--model", "two", "--kind", "sentence", "--kind", "noun")
     assert said.exit_code == 0, said.output
-    assert (len(server.asked), len(second.asked)) == (0, 6)
+    assert (len(server.received), len(second.received)) == (0, 6)
 
 
 def test_nothing_is_asked_about_captions_that_are_still_to_be_made(folder, server):
@@ -114,7 +114,7 @@ def test_nothing_is_asked_about_captions_that_are_still_to_be_made(folder, serve
     said = run("--kind", "multimodality")
     assert isinstance(said.exception, ConfigError)
     assert "3 posts have no caption" in str(said.exception)
-    assert server.asked == []
+    assert server.received == []
 
 
 def test_the_plan_of_another_model_is_that_of_its_own_answers(folder):

@@ -16,8 +16,8 @@ from cotpd.llm.ledger.claims import Claims
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.params import LlmParams
 from cotpd.llm.transports import batch, batch_api, batch_lines
+from tests.batch_server import BatchApi, answered, refused
 from tests.chat_server import build_questions, completion
-from tests.llm.batch_server import BatchApi, answered, refused
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def api():
 
 @pytest.fixture
 def params(api, tmp_path, monkeypatch) -> LlmParams:
-    monkeypatch.setattr(batch, "FIRST_LOOK", 0.02)
+    monkeypatch.setattr(batch, "FIRST_POLL", 0.02)
     monkeypatch.setattr(batch_api, "_PAUSE", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     ledger = str(tmp_path / "ledger.db")
@@ -66,10 +66,10 @@ def test_a_key_in_a_results_file_is_masked(api, params, monkeypatch):
 
 def test_answers_come_in_order_and_serve_live_asking_too(api, params):
     first = ask_all(build_questions("a", "b", "a"), params, progress=False)
-    assert (texts(first), first.asked, first.from_ledger) == (["A", "B", "A"], 2, 0)
+    assert (texts(first), first.from_server, first.from_ledger) == (["A", "B", "A"], 2, 0)
     again = ask_all(build_questions("b", "a"), params.model_copy(update={"mode": "live"}), progress=False)
     assert (texts(again), again.from_ledger) == (["B", "A"], 2)
-    assert sorted(api.asked) == ["a", "b"]
+    assert sorted(api.received) == ["a", "b"]
     assert len(api.jobs) == 1
 
 
@@ -82,7 +82,7 @@ def test_who_does_not_wait_collects_later_and_submits_only_what_is_new(api, para
         ask_all(build_questions("a", "b", "c"), impatient, progress=False)
     api.looks = 0
     assert texts(ask_all(build_questions("a", "b", "c"), params, progress=False)) == ["A", "B", "C"]
-    assert sorted(api.asked) == ["a", "b", "c"]
+    assert sorted(api.received) == ["a", "b", "c"]
 
 
 def test_a_job_that_a_changed_prompt_has_left_behind_is_collected_too(api, params):
@@ -136,28 +136,28 @@ def _key(params: LlmParams, text: str) -> str:
 
 def test_what_is_put_into_a_batch_while_a_live_process_claims_it_is_not_bought_live(api, params, monkeypatch):
     api.looks = 10**6
-    real = Claims.take
+    real = Claims.claim
 
     def slow(self, keys):  # between the live process' look and its claim, a batch is submitted
-        monkeypatch.setattr(Claims, "take", real)
+        monkeypatch.setattr(Claims, "claim", real)
         with pytest.raises(LlmError, match="batch-0"):
             ask_all(build_questions("a"), params.model_copy(update={"batch_wait": 0}), progress=False)
-        return self.take(keys)
+        return self.claim(keys)
 
-    monkeypatch.setattr(Claims, "take", slow)
+    monkeypatch.setattr(Claims, "claim", slow)
     (failed,) = ask_all(build_questions("a"), params.model_copy(update={"mode": "live"}), progress=False).failed
     assert failed.reason == "it is in batch batch-0"
 
 
 def test_what_a_live_process_is_asking_is_not_submitted(api, params):
     with Ledger(params.ledger) as ledger:
-        live = Claims(ledger)
-        assert live.take([_key(params, "a")])
+        live = Claims(ledger.database)
+        assert live.claim([_key(params, "a")])
         result = ask_all(build_questions("a", "b"), params, progress=False)
-        assert (texts(result), api.asked) == (["B"], ["b"])
+        assert (texts(result), api.received) == (["B"], ["b"])
         assert [row.reason for row in result.failed] == ["another process was asking it at that moment"]
-        assert ledger.read("SELECT DISTINCT asker FROM claim") == [(live.name,)]
-        live.close()
+        assert ledger.database.read("SELECT DISTINCT asker FROM claim") == [(live.name,)]
+        live.release()
     assert texts(ask_all(build_questions("a", "b"), params, progress=False)) == ["A", "B"]
 
 
@@ -165,7 +165,7 @@ def test_more_than_a_file_may_hold_makes_several_jobs(api, params, monkeypatch):
     few = params.model_copy(update={"batch_requests": 2})
     assert texts(ask_all(build_questions(*"abcde"), few, progress=False)) == list("ABCDE")
     assert len(api.jobs) == 3
-    monkeypatch.setattr(batch_lines, "MOST_BYTES", 10)
+    monkeypatch.setattr(batch_lines, "MAX_JOB_BYTES", 10)
     ask_all(build_questions(*"fg"), params, progress=False)
     assert len(api.jobs) == 5
 
@@ -181,11 +181,15 @@ def test_a_job_that_the_servers_queue_has_no_room_for_is_split_until_it_fits(
     result = ask_all(build_questions(*"abcdefghij"), params, progress=False)
 
     assert texts(result) == list("ABCDEFGHIJ")
-    assert sorted(api.asked) == list("abcdefghij")
+    assert sorted(api.received) == list("abcdefghij")
     assert max(api.sizes) <= 3
     assert "llm.batch_requests" in caplog.text
     with Ledger(params.ledger) as ledger:
-        assert ledger.read("SELECT * FROM batch_job") == ledger.read("SELECT * FROM batch_item") == []
+        assert (
+            ledger.database.read("SELECT * FROM batch_job")
+            == ledger.database.read("SELECT * FROM batch_item")
+            == []
+        )
 
 
 def test_a_job_waits_for_the_others_in_the_queue_as_it_is(api, params):
@@ -219,7 +223,7 @@ def test_who_does_not_wait_hears_of_the_questions_that_wait_for_room_and_goes_on
 
     assert all("still being worked on" in message for message in messages)
     assert texts(result) == list("ABCDE")
-    assert sorted(api.asked) == list("abcde")
+    assert sorted(api.received) == list("abcde")
 
 
 def test_a_result_file_is_read_a_line_at_a_time_and_a_line_that_is_too_long_stays_in_the_job(api, params):
@@ -232,7 +236,7 @@ def test_a_result_file_is_read_a_line_at_a_time_and_a_line_that_is_too_long_stay
     assert texts(result) == ["A", "C"]
     assert "1 lines of batch batch-0 cannot be read" in result.failed[0].reason
     assert texts(ask_all(build_questions(*"abc"), params, progress=False)) == ["A", "B", "C"]
-    assert sorted(api.asked) == ["a", "b", "c"]
+    assert sorted(api.received) == ["a", "b", "c"]
 
 
 def test_single_failures_stop_nobody_and_are_asked_again_by_the_next_run(api, params):
@@ -242,7 +246,7 @@ def test_single_failures_stop_nobody_and_are_asked_again_by_the_next_run(api, pa
     assert [(row.id, row.reason) for row in result.failed] == [("p1", "status 400: context too long")]
     api.outcome = answered
     assert texts(ask_all(build_questions("a", "b"), params, progress=False)) == ["A", "B"]
-    assert api.asked == ["a", "b", "b"]
+    assert api.received == ["a", "b", "b"]
 
 
 def test_a_field_that_the_server_does_not_take_is_named_with_its_remedy(api, params):
@@ -270,7 +274,7 @@ def test_what_an_ended_job_left_unanswered_is_said_and_what_it_answered_is_kept(
     assert said in result.failed[0].reason
     api.ends, api.outcome = "completed", answered
     assert texts(ask_all(build_questions("a", "b"), params, progress=False)) == ["A", "B"]
-    assert api.asked == ["a", "b", "b"]
+    assert api.received == ["a", "b", "b"]
 
 
 def test_lines_that_nobody_asked_for_are_left_out_with_a_word(api, params, caplog):
@@ -281,7 +285,7 @@ def test_lines_that_nobody_asked_for_are_left_out_with_a_word(api, params, caplo
     assert len(result.failed) == 2
     assert "batch-0: 2 lines that nobody asked for" in caplog.text
     with Ledger(params.ledger) as ledger:
-        assert ledger.read("SELECT * FROM batch_job") == []
+        assert ledger.database.read("SELECT * FROM batch_job") == []
 
 
 @pytest.mark.parametrize(
@@ -291,7 +295,7 @@ def test_what_lines_that_cannot_be_read_may_answer_stays_in_the_job(api, params,
     lines = {"a": answered, "b": lambda _: line, "c": refused}
     api.outcome = lambda row: lines[row["body"]["messages"][-1]["content"]](row)
     result = ask_all(build_questions(*"abc"), params, progress=False)
-    assert (texts(result), result.asked) == (["A"], 1)
+    assert (texts(result), result.from_server) == (["A"], 1)
     unreadable, _ = result.failed
     assert "1 lines of batch batch-0 cannot be read" in unreadable.reason
     assert "delete its file file-1 on the server" in unreadable.remedy
@@ -301,12 +305,16 @@ def test_what_lines_that_cannot_be_read_may_answer_stays_in_the_job(api, params,
         build_questions(*"abcd"), params, progress=False
     )  # what was refused and what is new is asked, b is not
     assert (texts(again), [row.id for row in again.failed]) == (["A", "C", "D"], ["p1"])
-    assert sorted(api.asked) == list("abccd")
+    assert sorted(api.received) == list("abccd")
     api.files["file-1"] = api.files["file-1"].replace(line, json.dumps(answered(json.loads(_lines(api)[1]))))
     assert texts(ask_all(build_questions(*"abcd"), params, progress=False)) == list("ABCD")
-    assert sorted(api.asked) == list("abccd")
+    assert sorted(api.received) == list("abccd")
     with Ledger(params.ledger) as ledger:
-        assert ledger.read("SELECT * FROM batch_job") == ledger.read("SELECT * FROM batch_item") == []
+        assert (
+            ledger.database.read("SELECT * FROM batch_job")
+            == ledger.database.read("SELECT * FROM batch_item")
+            == []
+        )
 
 
 def _lines(api: BatchApi) -> list[str]:
@@ -329,7 +337,7 @@ def test_a_passing_fault_of_any_call_makes_no_second_job(api, params, call, stat
     monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_, **__: 0.01)
     api.faults = [(call.removesuffix("+done"), status, call.endswith("+done"))]
     assert texts(ask_all(build_questions("a", "b"), params, progress=False)) == ["A", "B"]
-    assert sorted(api.asked) == ["a", "b"]
+    assert sorted(api.received) == ["a", "b"]
     assert len(api.jobs) == 1
 
 
@@ -339,7 +347,7 @@ def test_an_answer_of_another_kind_is_told_and_loses_nothing(api, params, call):
     with pytest.raises(LlmError, match=r"cannot be read: .*\n.*Batch API"):
         ask_all(build_questions("a"), params, progress=False)
     assert texts(ask_all(build_questions("a"), params, progress=False)) == ["A"]
-    assert (api.asked, len(api.jobs)) == (["a"], 1)
+    assert (api.received, len(api.jobs)) == (["a"], 1)
 
 
 @pytest.mark.parametrize("done", [False, True])
@@ -356,7 +364,7 @@ def test_a_redirect_is_told_and_followed_for_results_alone(api, params, call):
         ask_all(build_questions("a"), params, progress=False)
     api.faults = [("GET/files/", 307, False)]
     assert texts(ask_all(build_questions("a"), params, progress=False)) == ["A"]
-    assert api.asked == ["a"]
+    assert api.received == ["a"]
 
 
 def test_a_refused_key_ends_it_and_stays_out_of_sight(api, params, monkeypatch, caplog):
@@ -369,14 +377,14 @@ def test_a_refused_key_ends_it_and_stays_out_of_sight(api, params, monkeypatch, 
     assert texts(ask_all(build_questions("a"), params, progress=False)) == ["A"]
     with open(params.ledger, "rb") as file:  # noqa: PTH123
         assert b"sk-secret" not in file.read()
-    assert api.asked == ["a"]
+    assert api.received == ["a"]
 
 
 def test_no_more_is_submitted_than_the_budget_allows(api, params):
     result = ask_all(build_questions("a", "b"), params.model_copy(update={"max_tokens": 10}), progress=False)
     assert result.answers == []
     assert all("llm.max_tokens" in row.reason for row in result.failed)
-    assert api.asked == []
+    assert api.received == []
 
 
 def test_what_answers_came_to_is_counted_by_whoever_collects_them_and_once(api, params, tmp_path):
@@ -396,7 +404,7 @@ def test_what_answers_came_to_is_counted_by_whoever_collects_them_and_once(api, 
         ask(build_questions("a", "b", "c"), params.model_copy(update={"batch_wait": 0}), progress=False)
     api.looks = 0
     result = ask(build_questions("a", "b"), params, progress=False)
-    assert result.asked == 2
+    assert result.from_server == 2
     spent = result.budget.spent
     sent = json.loads(api.files["file-0"].splitlines()[0])["body"]
     assert spent.completion == 3 + sent["max_tokens"]  # b is counted by the most that it can be
@@ -412,7 +420,7 @@ from cotpd.data.records import Kind
 from cotpd.llm.transports import batch, batch_api, batch_lines
 from cotpd.llm.ask import ask_all
 from cotpd.llm.question import Question
-batch.FIRST_LOOK = 0.05
+batch.FIRST_POLL = 0.05
 at = sys.argv[2]
 def killed(function):
     def run(*arguments, **named):
@@ -447,9 +455,13 @@ def test_killed_anywhere_the_next_run_collects_and_asks_nothing_twice(api, param
     api.looks = 0
     asked = [str(n) for n in range(5)]
     assert texts(ask_all(build_questions(*asked), params, progress=False)) == asked
-    assert sorted(api.asked) == asked
+    assert sorted(api.received) == asked
     with Ledger(params.ledger) as ledger:
-        assert ledger.read("SELECT * FROM batch_job") == ledger.read("SELECT * FROM batch_item") == []
+        assert (
+            ledger.database.read("SELECT * FROM batch_job")
+            == ledger.database.read("SELECT * FROM batch_item")
+            == []
+        )
 
 
 def test_two_processes_submit_each_question_once(api, params):
@@ -459,14 +471,14 @@ def test_two_processes_submit_each_question_once(api, params):
     for run in runs:
         _, said = run.communicate(timeout=60)
         assert run.returncode == 0, said
-    assert sorted(api.asked) == [str(n) for n in range(5)]
+    assert sorted(api.received) == [str(n) for n in range(5)]
 
 
 def test_the_bodies_are_those_of_live_asking(api, params):
     ask_all(build_questions("a"), params, progress=False)
     (sent,) = [json.loads(line) for line in api.files["file-0"].splitlines()]
     with Ledger(params.ledger) as ledger:
-        (entry,) = ledger.entries()
+        (entry,) = ledger.iterate_entries()
     assert (sent["custom_id"], {"base_url": params.base_url, "body": sent["body"]}) == (
         entry.key,
         json.loads(entry.request),

@@ -9,7 +9,7 @@ import pytest
 from cotpd.errors import ConfigError
 from cotpd.llm.ask import ask, ask_all
 from cotpd.llm.chat_request import build_chat_request
-from cotpd.llm.ledger.ledger import Entry
+from cotpd.llm.ledger.entry import Entry
 from cotpd.llm.spending.budget import Budget, compute_worst_case
 from tests.chat_server import build_questions, completion, error, hang, reply, reset
 
@@ -20,12 +20,12 @@ def test_no_more_tokens_are_used_than_allowed_and_the_rest_is_said(server, param
     most = sum(compute_worst_case(build_chat_request(params, build_questions("0")[0].messages, max_tokens=64)))
     limited = params.model_copy(update={"max_tokens": most + 5 * 14})
     result = ask_all(build_questions(*"0123456789"), limited, progress=False)
-    assert len(server.asked) == result.asked == 6
+    assert len(server.received) == result.from_server == 6
     assert {row.reason for row in result.failed} == {
         f"not asked: llm.max_tokens ({most + 70:,}) could be exceeded after 84 tokens"
     }
     goes_on = ask_all(build_questions(*"0123456789"), params, progress=False)
-    assert (goes_on.from_ledger, goes_on.asked) == (6, 4)
+    assert (goes_on.from_ledger, goes_on.from_server) == (6, 4)
 
 
 @pytest.mark.parametrize("fault", [hang, reset, reply("<html>busy</html>", kind="text/html")])
@@ -33,11 +33,11 @@ def test_tries_that_may_be_billed_without_an_answer_count_with_the_most_they_can
     most = sum(compute_worst_case(build_chat_request(params, build_questions("a")[0].messages, max_tokens=64)))
     params = params.model_copy(update={"max_tokens": 3 * most - 1, "retries": 5, "timeout": 0.2})
     server.faults = [fault]
-    assert ask_all(build_questions("a"), params, progress=False).asked == 1
-    server.asked.clear()
+    assert ask_all(build_questions("a"), params, progress=False).from_server == 1
+    server.received.clear()
     server.faults = [fault] * 6
     (failed,) = ask_all(build_questions("b"), params, progress=False).failed
-    assert len(server.asked) == 2, "a third try could go beyond the limit"
+    assert len(server.received) == 2, "a third try could go beyond the limit"
     assert f"not asked again: llm.max_tokens ({3 * most - 1:,}) could be exceeded after 0 tokens" in failed.reason
     assert f"at most {2 * most:,} of tries without an answer" in failed.reason
     assert failed.remedy.startswith("Raise the limit")
@@ -49,7 +49,9 @@ def test_a_count_that_is_none_lifts_no_limit_and_ends_no_run(server, params, odd
     server.always = reply(completion("yes").replace('"prompt_tokens": 11', f'"prompt_tokens": {odd}'))
     limited = params.model_copy(update={"max_tokens": 2 * most, "concurrency": 1})
     result = ask_all(build_questions(*"0123"), limited, progress=False)
-    assert result.asked == len(server.asked) == 2, "what is not counted counts as the most that it can come to"
+    assert result.from_server == len(server.received) == 2, (
+        "what is not counted counts as the most that it can come to"
+    )
     assert len(result.failed) == 2
     assert ask_all(build_questions(*"01"), params, progress=False).from_ledger == 2
 
@@ -60,7 +62,7 @@ def test_tries_that_a_server_turned_away_cost_nothing(server, params):
     assert (
         ask_all(
             build_questions("a"), params.model_copy(update={"max_tokens": most, "retries": 3}), progress=False
-        ).asked
+        ).from_server
         == 1
     )
 
@@ -77,15 +79,15 @@ def test_dollars_are_counted_by_the_price_and_no_price_is_no_limit(server, param
     entry = Entry.from_response(call, completion("A"))
 
     async def two() -> tuple[bool, bool]:
-        first = await budget.admit(call)
-        second = asyncio.create_task(budget.admit(call))  # waits for the first one's answer
+        first = await budget.wait_for_room(call)
+        second = asyncio.create_task(budget.wait_for_room(call))  # waits for the first one's answer
         await asyncio.sleep(0.01)
         assert not second.done()
         await budget.settle(call, entry)
         return first, await second
 
     assert asyncio.run(two()) == (True, False)
-    assert budget.over.endswith("could be exceeded after $0.0000")
+    assert budget.excess.endswith("could be exceeded after $0.0000")
     assert budget.spent.cost == pytest.approx((11 + 2 * 3) / 1e6)
     far = params.model_copy(update={"base_url": "http://far.invalid/v1", "max_cost": 1.0})
     with pytest.raises(ConfigError, match="no price is known for fake"):
@@ -116,8 +118,8 @@ def test_a_limit_holds_where_the_server_does_not_keep_to_the_length_of_an_answer
 
     result = ask_all(build_questions(*(str(n) for n in range(60))), limited, progress=False)
 
-    assert 1 <= result.asked <= 10_000 // tokens
-    assert len(result.failed) == 60 - result.asked
+    assert 1 <= result.from_server <= 10_000 // tokens
+    assert len(result.failed) == 60 - result.from_server
     assert all("llm.max_tokens (10,000) could be exceeded" in row.reason for row in result.failed)
     warnings = [record.message for record in caplog.records if "does not keep to the length" in record.message]
     assert len(warnings) == (0 if tokens == 2003 else 1)
@@ -131,7 +133,7 @@ def test_a_limit_in_dollars_holds_too(server, params, tmp_path):
 
     asked = ask(build_questions(*(str(n) for n in range(60))), limited, progress=False)
 
-    assert asked.asked == 4
+    assert asked.from_server == 4
     assert asked.budget.spent.cost == pytest.approx(4 * (11 + 100 * 1000) / 1e6)
 
 
@@ -155,6 +157,6 @@ def test_the_first_answer_is_waited_for_where_there_is_a_limit_and_a_lost_try_en
     texts = [str(n) for n in range(8)]
     limited = params.model_copy(update={"max_tokens": 10**6, "concurrency": 8})
 
-    assert ask_all(build_questions(*texts), limited, progress=False).asked == 8
-    assert ask_all(build_questions("x", "y"), params, progress=False).asked == 2
-    assert len(server.asked) == 11
+    assert ask_all(build_questions(*texts), limited, progress=False).from_server == 8
+    assert ask_all(build_questions("x", "y"), params, progress=False).from_server == 2
+    assert len(server.received) == 11

@@ -23,9 +23,9 @@ def _elsewhere(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, ahead: float) ->
     with monkeypatch.context() as there:
         there.setattr("socket.gethostname", lambda: "elsewhere")
         there.setattr("time.time", lambda: real() + ahead)
-        other = Claims(ledger)
-        assert other.take(["a"]) == {"a"}
-        other.keep()
+        other = Claims(ledger.database)
+        assert other.claim(["a"]) == {"a"}
+        other.refresh()
     return other
 
 
@@ -35,21 +35,21 @@ def test_a_machine_whose_clock_is_wrong_keeps_its_claims_and_loses_them_when_it_
 ):
     with Ledger(tmp_path / "ledger.db") as ledger:
         _elsewhere(ledger, monkeypatch, ahead)
-        mine = Claims(ledger)
-        assert mine.take(["a", "b"]) == {"b"}
-        ledger.change(("UPDATE asker SET seen = seen - ? WHERE name LIKE 'elsewhere:%'", (LAPSE + 1,)))
-        assert mine.take(["a"]) == {"a"}
+        mine = Claims(ledger.database)
+        assert mine.claim(["a", "b"]) == {"b"}
+        ledger.database.change(("UPDATE asker SET seen = seen - ? WHERE name LIKE 'elsewhere:%'", (LAPSE + 1,)))
+        assert mine.claim(["a"]) == {"a"}
 
 
 def test_a_sign_of_life_is_given_in_time(tmp_path, monkeypatch):
     monkeypatch.setattr(claims, "LAPSE", 0.0)
     with Ledger(tmp_path / "ledger.db") as ledger:
-        mine = Claims(ledger)
-        mine.keep()  # nothing is claimed yet
-        mine.take(["a"])
-        ledger.change(("UPDATE asker SET seen = seen - 1000", ()))
-        mine.keep()
-        ((silent,),) = ledger.read(f"SELECT {ledger.clock} - seen FROM asker")
+        mine = Claims(ledger.database)
+        mine.refresh()  # nothing is claimed yet
+        mine.claim(["a"])
+        ledger.database.change(("UPDATE asker SET seen = seen - 1000", ()))
+        mine.refresh()
+        ((silent,),) = ledger.database.read(f"SELECT {ledger.database.clock} - seen FROM asker")
         assert -1 < silent < 100
 
 
@@ -58,7 +58,7 @@ import os, signal, sys
 from cotpd.llm.ledger.claims import Claims
 from cotpd.llm.ledger.ledger import Ledger
 with Ledger(sys.argv[1]) as ledger:
-    Claims(ledger).take(["a"])
+    Claims(ledger.database).claim(["a"])
     os.kill(os.getpid(), signal.SIGSTOP)
 """
 
@@ -70,12 +70,12 @@ def test_a_suspended_process_keeps_its_claims_until_it_ends(tmp_path):
     try:
         os.waitpid(other.pid, os.WUNTRACED)
         with Ledger(path) as ledger:
-            ledger.change(("UPDATE asker SET seen = seen - 100000", ()))
-            mine = Claims(ledger)
-            assert mine.take(["a"]) == set()
+            ledger.database.change(("UPDATE asker SET seen = seen - 100000", ()))
+            mine = Claims(ledger.database)
+            assert mine.claim(["a"]) == set()
             os.kill(other.pid, signal.SIGKILL)
             os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is still listed
-            assert mine.take(["a"]) == {"a"}
+            assert mine.claim(["a"]) == {"a"}
     finally:
         other.kill()
         other.wait(timeout=60)
@@ -90,7 +90,7 @@ def test_a_number_that_another_process_has_got_since_keeps_no_claim_for_ever():
 
 
 def test_who_cannot_draw_a_question_leaves_no_claims_behind(params, monkeypatch):
-    monkeypatch.setattr("cotpd.llm.session._WINDOW", 1)
+    monkeypatch.setattr("cotpd.llm.session.WINDOW", 1)
 
     def broken():
         yield from build_questions("a")
@@ -98,8 +98,8 @@ def test_who_cannot_draw_a_question_leaves_no_claims_behind(params, monkeypatch)
 
     with Ledger(params.ledger) as ledger:
         (one,) = build_questions("a")
-        other = Claims(ledger)
-        other.take([build_chat_request(params, one.messages, max_tokens=one.max_tokens).key])
+        other = Claims(ledger.database)
+        other.claim([build_chat_request(params, one.messages, max_tokens=one.max_tokens).key])
         with pytest.raises(ValueError, match="no such picture"):
             ask(broken(), params, progress=False)
-        assert ledger.read("SELECT name FROM asker") == [(other.name,)]
+        assert ledger.database.read("SELECT name FROM asker") == [(other.name,)]

@@ -18,8 +18,8 @@ from cotpd.llm.params import LlmParams
 from cotpd.llm.transports.batch_api import BatchServer
 from cotpd.llm.transports.connection import Connection
 from cotpd.llm.transports.proxies import find_proxy, is_loopback
+from tests.batch_server import BatchApi
 from tests.chat_server import build_questions, completion, error, reply
-from tests.llm.batch_server import BatchApi
 
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 ABROAD = "http://llm.example/v1"
@@ -265,7 +265,7 @@ def test_no_server_gets_what_the_environment_holds_for_openai(server, params, mo
 def test_a_batch_gets_none_of_it_either(params, monkeypatch):
     for name, value in OPENAI.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("cotpd.llm.transports.batch.FIRST_LOOK", 0.02)
+    monkeypatch.setattr("cotpd.llm.transports.batch.FIRST_POLL", 0.02)
     api = BatchApi()
     try:
         ask_all(
@@ -333,7 +333,7 @@ def test_a_header_that_cannot_be_sent_is_refused_and_not_quoted(server, params, 
         ask_all(build_questions("a"), gateway, progress=False)
 
     assert "GATEWAY" in str(caught.value)
-    assert not server.asked
+    assert not server.received
 
 
 def test_our_headers_do_not_follow_a_batchs_results_to_another_server(params, monkeypatch):
@@ -345,7 +345,7 @@ def test_our_headers_do_not_follow_a_batchs_results_to_another_server(params, mo
     gateway = params.model_copy(update={"base_url": address, "headers_env": {"X-Gateway": "GATEWAY"}})
     try:
         with BatchServer(gateway) as server:
-            list(server.lines("results"))
+            list(server.download_lines("results"))
         assert "gateway-secret" in "".join(api.headers)
         assert store.headers
         assert "gateway-secret" not in "".join(store.headers)
@@ -383,4 +383,4 @@ def test_an_answer_that_its_server_broke_off_is_asked_for_again_and_never_kept(s
     (answer,) = ask_all(build_questions("a"), params, progress=False).answers
 
     assert answer.text == "A"
-    assert len(server.asked) == 2
+    assert len(server.received) == 2

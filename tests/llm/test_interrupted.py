@@ -15,11 +15,14 @@ import pytest
 
 from cotpd import progress
 from cotpd.llm import session
-from cotpd.llm.ask import answers, ask, ask_all
+from cotpd.llm.answers import read_answers
+from cotpd.llm.ask import ask, ask_all
 from cotpd.llm.chat_request import ChatRequest, build_chat_request
 from cotpd.llm.ledger.claims import Claims
-from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.entry import Entry
+from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.params import LlmParams
+from cotpd.llm.transports import live
 from tests.chat_server import FakeServer, build_questions, completion, reply
 
 SCRIPT = """
@@ -50,7 +53,7 @@ def _interrupted(server: FakeServer, params: LlmParams, with_signal: int) -> tup
 def _wait_for(server: FakeServer, count: int, run: subprocess.Popen) -> None:
     """Wait until the server has received so many questions; a process that ends before, or hangs, is a failure."""
     until = time.monotonic() + 120
-    while len(server.asked) < count:
+    while len(server.received) < count:
         assert run.poll() is None, run.stderr.read()
         assert time.monotonic() < until, "it does not ask"
         time.sleep(0.01)
@@ -83,18 +86,18 @@ def test_ctrl_c_does_not_wait_for_questions_that_are_still_being_built(server, p
 
 def _committed(params: LlmParams) -> int:
     with Ledger(params.ledger) as ledger:
-        return len(list(ledger.entries()))
+        return len(list(ledger.iterate_entries()))
 
 
 def test_killed_in_the_middle_only_what_was_not_committed_is_asked_again(server, params):
     params = params.model_copy(update={"concurrency": 4})
     _interrupted(server, params, signal.SIGKILL)
-    kept, asked = _committed(params), len(server.asked)
+    kept, asked = _committed(params), len(server.received)
     server.latency = 0
     assert 20 - 2 * params.concurrency <= kept <= asked  # at most what was in flight is lost
     result = ask_all(build_questions(*(str(n) for n in range(60))), params, progress=False)
-    assert (result.from_ledger, result.asked, len(result.answers)) == (kept, 60 - kept, 60)
-    assert len(server.asked) - asked == 60 - kept
+    assert (result.from_ledger, result.from_server, len(result.answers)) == (kept, 60 - kept, 60)
+    assert len(server.received) - asked == 60 - kept
 
 
 @pytest.mark.slow
@@ -103,22 +106,25 @@ def test_killed_at_twenty_random_moments_no_committed_answer_is_lost_or_asked_fo
     server.latency, chance = 0.03, random.Random(5)
     committed: set[str] = set()
     for _ in range(20):
-        before = len(server.asked)
+        before = len(server.received)
         run = subprocess.Popen([sys.executable, "-c", SCRIPT, params.model_dump_json()], stderr=subprocess.DEVNULL)
-        while len(server.asked) - before < chance.randrange(1, 5) and run.poll() is None:
+        while len(server.received) - before < chance.randrange(1, 5) and run.poll() is None:
             time.sleep(0.002)
         time.sleep(chance.uniform(0, 0.06))  # before, in or after a commit
         run.kill()
         run.wait(timeout=60)
         with Ledger(params.ledger) as ledger:
-            now = {ChatRequest.parse(entry.request).body["messages"][-1]["content"] for entry in ledger.entries()}
+            now = {
+                ChatRequest.parse(entry.request).body["messages"][-1]["content"]
+                for entry in ledger.iterate_entries()
+            }
             assert ledger.find_damaged() == []
         assert committed <= now
         assert not committed & set(server.texts()[before:])
         committed = now
     result = ask_all(build_questions(*(str(n) for n in range(60))), params, progress=False)
     assert [answer.text for answer in result.answers] == [str(n) for n in range(60)]
-    assert len(server.asked) <= 60 + 20 * params.concurrency  # at most what was in flight is asked again
+    assert len(server.received) <= 60 + 20 * params.concurrency  # at most what was in flight is asked again
 
 
 def test_ctrl_c_keeps_what_was_answered_and_ends_quickly(server, params):
@@ -160,7 +166,7 @@ def test_asking_goes_on_while_the_database_is_locked(server, params, monkeypatch
         time.sleep(0.5)  # the first answer's commit has begun to wait
         reply(completion("B"))(handler)
 
-    monkeypatch.setattr(session.Round, "_live", tick)
+    monkeypatch.setattr(live.LiveTransport, "_refresh_claims", tick)
     server.by_text = {"a": lock_and_answer, "b": answer_later}
     result = ask_all(build_questions("a", "b"), params.model_copy(update={"concurrency": 2}), progress=False)
     release.join(30)
@@ -172,14 +178,14 @@ def test_asking_goes_on_while_the_database_is_locked(server, params, monkeypatch
 
 def test_what_another_process_failed_to_get_is_asked_by_this_one(server, params):
     with Ledger(params.ledger) as ledger:
-        other = Claims(ledger)
+        other = Claims(ledger.database)
         calls = [
             build_chat_request(params, one.messages, max_tokens=one.max_tokens)
             for one in build_questions("a", "b", "c")
         ]
-        assert other.take([call.key for call in calls[:2]]) == {calls[0].key, calls[1].key}
+        assert other.claim([call.key for call in calls[:2]]) == {calls[0].key, calls[1].key}
         ledger.put(Entry.from_response(calls[0], completion("A")))
-        closing = threading.Timer(1.0, other.close)
+        closing = threading.Timer(1.0, other.release)
         closing.start()
         result = ask_all(build_questions("a", "b", "c"), params, progress=False)
         closing.join(30)
@@ -188,14 +194,14 @@ def test_what_another_process_failed_to_get_is_asked_by_this_one(server, params)
 
 
 def test_memory_holds_no_answers_and_their_order_is_kept(server, params, monkeypatch):
-    monkeypatch.setattr(session, "_WINDOW", 7)  # many windows of a few
+    monkeypatch.setattr(session, "WINDOW", 7)  # many windows of a few
     texts = [str(n % 40) for n in range(90)]
     drawn = iter(build_questions(*texts))
     asked = ask(drawn, params, progress=False)
-    assert [answer.text for answer in answers(asked, params)] == texts
+    assert [answer.text for answer in read_answers(asked, params)] == texts
     assert sorted(server.texts(), key=int) == [str(n) for n in range(40)]
     again = ask(build_questions(*texts), params, progress=False)
-    assert (again.from_ledger, again.asked) == (90, 0)
+    assert (again.from_ledger, again.from_server) == (90, 0)
 
 
 def test_an_answer_that_was_damaged_is_asked_again_and_only_that_one(server, params):
@@ -204,7 +210,7 @@ def test_an_answer_that_was_damaged_is_asked_again_and_only_that_one(server, par
         db.execute("UPDATE answer SET response = replace(response, '\"B\"', '\"X\"')")
     result = ask_all(build_questions("a", "b"), params, progress=False)
     assert [answer.text for answer in result.answers] == ["A", "B"]
-    assert (result.from_ledger, result.asked) == (1, 1)
+    assert (result.from_ledger, result.from_server) == (1, 1)
     with Ledger(params.ledger) as ledger:
         assert ledger.find_damaged() == []
 
@@ -255,5 +261,5 @@ def test_a_full_disk_ends_it_with_a_word_and_what_was_committed_stays(tmp_path):
     assert "ledger.db" in said
     assert "space" in said
     with Ledger(path) as ledger:
-        assert len(list(ledger.entries())) == int(kept)
+        assert len(list(ledger.iterate_entries())) == int(kept)
         assert ledger.find_damaged() == []

@@ -12,9 +12,11 @@ from dataclasses import astuple, replace
 import pytest
 
 from cotpd.errors import LlmError
-from cotpd.llm.chat_request import ChatRequest, build_chat_request, read_completion
+from cotpd.llm.chat_request import ChatRequest, build_chat_request
+from cotpd.llm.completion import read_completion
 from cotpd.llm.ledger import migrations
-from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.entry import Entry
+from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.ledger.recording import export_recording, import_recording
 from cotpd.llm.params import LlmParams
 from tests.chat_server import completion
@@ -40,7 +42,7 @@ def test_an_answer_that_its_server_broke_off_and_an_older_version_kept_is_asked_
     with Ledger(tmp_path / "ledger.db") as ledger:
         ledger.put_many([broken])
 
-        assert ledger.answer_keys({call.key: call}) == {}
+        assert ledger.find_answer_keys({call.key: call}) == {}
         assert ledger.put(whole) == whole
         assert ledger.get(call.key) == whole
 
@@ -68,7 +70,7 @@ def test_many_keys_are_found_whatever_their_number(path):
         assert ledger.put_many(entries) == 1203
         found = ledger.get_many([one.key for one in entries] + ["unknown"])
         assert len(found) == 1203
-        assert [one.key for one in ledger.entries()] == sorted(one.key for one in entries)
+        assert [one.key for one in ledger.iterate_entries()] == sorted(one.key for one in entries)
 
 
 def test_answers_that_queue_up_share_a_commit(path, monkeypatch):
@@ -87,7 +89,7 @@ def test_answers_that_queue_up_share_a_commit(path, monkeypatch):
         waiting = [ledger.submit(entry(str(n))) for n in range(100)]
         assert not any(done.done() for done in waiting)  # nothing counts before it is committed
         gate.set()
-        assert {done.result(30).key for done in waiting} == {one.key for one in ledger.entries()}
+        assert {done.result(30).key for done in waiting} == {one.key for one in ledger.iterate_entries()}
     assert sum(commits) == 100
     assert len(commits) < 10
 
@@ -103,7 +105,7 @@ def test_what_would_meet_every_answer_is_tried_once_a_commit(path, monkeypatch):
             tries.append(1)
             raise LlmError("database is locked")
 
-        monkeypatch.setattr(ledger._store, "insert", locked)
+        monkeypatch.setattr(ledger.database.store, "insert", locked)
         waiting = [ledger.submit(entry(str(n))) for n in range(100)]
         gate.set()
         for done in waiting:
@@ -114,14 +116,14 @@ def test_what_would_meet_every_answer_is_tried_once_a_commit(path, monkeypatch):
 
 def test_an_answer_is_queued_at_once_while_another_is_being_committed(path, monkeypatch):
     with Ledger(path) as ledger:
-        whole, committing, gate = ledger._store.insert, threading.Event(), threading.Event()
+        whole, committing, gate = ledger.database.store.insert, threading.Event(), threading.Event()
 
         def slow(*arguments):
             committing.set()
             assert gate.wait(30)
             return whole(*arguments)
 
-        monkeypatch.setattr(ledger._store, "insert", slow)
+        monkeypatch.setattr(ledger.database.store, "insert", slow)
         first = ledger.submit(entry("a"))
         assert committing.wait(30)
         others = []
@@ -138,10 +140,10 @@ def test_an_answer_is_queued_at_once_while_another_is_being_committed(path, monk
 
 
 def test_a_writer_that_never_ends_is_not_waited_for_without_limit(path, monkeypatch):
-    monkeypatch.setattr("cotpd.llm.ledger.ledger._LONGEST_CLOSE", 0.1)
+    monkeypatch.setattr("cotpd.llm.ledger.commit_queue._CLOSE_TIMEOUT", 0.1)
     ledger = Ledger(path)
     gate = threading.Event()
-    monkeypatch.setattr(ledger._store, "insert", lambda *_: gate.wait(30))
+    monkeypatch.setattr(ledger.database.store, "insert", lambda *_: gate.wait(30))
     ledger.submit(entry("a"))
 
     with pytest.raises(LlmError, match="still not committed"):
@@ -156,7 +158,7 @@ def test_closing_commits_what_is_queued(path):
         ledger.submit(entry(str(n)))
     ledger.close()
     with Ledger(path) as again:
-        assert len(list(again.entries())) == 50
+        assert len(list(again.iterate_entries())) == 50
 
 
 def test_a_commit_that_fails_reaches_those_who_wait(path):
@@ -176,7 +178,8 @@ def test_a_commit_that_fails_reaches_those_who_wait(path):
 def test_two_processes_fill_one_ledger(path):
     script = """
 import sys
-from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.entry import Entry
+from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.chat_request import ChatRequest
 with Ledger(sys.argv[1]) as ledger:
     for n in range(int(sys.argv[2]), int(sys.argv[2]) + 60):
@@ -186,14 +189,14 @@ with Ledger(sys.argv[1]) as ledger:
     runs = [subprocess.Popen([sys.executable, "-c", script, str(path), str(start)]) for start in (0, 30)]
     assert [run.wait(timeout=120) for run in runs] == [0, 0]
     with Ledger(path) as ledger:
-        assert len(list(ledger.entries())) == 90
+        assert len(list(ledger.iterate_entries())) == 90
         assert ledger.find_damaged() == []
 
 
 def test_it_waits_for_the_disk_at_every_commit(path):
     with Ledger(path) as ledger:
-        assert ledger.read("PRAGMA journal_mode")[0][0] == "wal"
-        assert ledger.read("PRAGMA synchronous")[0][0] == 2  # FULL
+        assert ledger.database.read("PRAGMA journal_mode")[0][0] == "wal"
+        assert ledger.database.read("PRAGMA synchronous")[0][0] == 2  # FULL
 
 
 def test_a_file_that_is_no_ledger_is_refused(tmp_path):
@@ -224,8 +227,8 @@ def test_a_ledger_of_an_older_version_is_brought_up_to_date(path, monkeypatch):
     monkeypatch.setattr(migrations, "MIGRATIONS", later)
     for _ in range(2):  # the second time there is nothing to do
         with Ledger(path) as ledger:
-            assert ledger.read("SELECT x FROM added") == [(1,)]
-            assert len(list(ledger.entries())) == 1
+            assert ledger.database.read("SELECT x FROM added") == [(1,)]
+            assert len(list(ledger.iterate_entries())) == 1
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
@@ -256,7 +259,7 @@ def test_a_flipped_byte_is_found_counts_as_unanswered_and_gives_way(path, column
             db.execute(f"UPDATE answer SET {column} = ? WHERE key = ?", (flipped, good.key))
         assert ledger.find_damaged() == [good.key]
         assert ledger.get_many([good.key, other.key]) == {other.key: other}
-        assert list(ledger.entries()) == [other]
+        assert list(ledger.iterate_entries()) == [other]
         assert ledger.put(entry("a", "again")).response == entry("a", "again").response
         assert ledger.find_damaged() == []
 
@@ -332,7 +335,7 @@ def test_half_a_surrogate_pair_in_question_and_answer_is_kept(path):
     response = json.dumps(json.loads(completion("yes \ud83d \\ é")), ensure_ascii=False)
     with Ledger(path) as ledger:
         assert ledger.submit(Entry.from_response(call, response)).result(10).key == call.key
-        (kept,) = ledger.entries()
+        (kept,) = ledger.iterate_entries()
         assert ledger.find_damaged() == []
     assert ChatRequest.parse(kept.request).key == call.key
     assert json.loads(kept.response) == json.loads(response), "nothing but the spelling has changed"
@@ -345,7 +348,7 @@ def test_an_odd_count_that_an_older_version_kept_reads_as_none(path, count):
         ledger.put_many([older])
         assert ledger.find_damaged() == []
         assert ledger.get(older.key) == replace(older, prompt_tokens=None)
-        assert list(ledger.entries()) == [replace(older, prompt_tokens=None)]
+        assert list(ledger.iterate_entries()) == [replace(older, prompt_tokens=None)]
 
 
 def test_an_answer_nested_too_deeply_is_no_answer():
@@ -365,5 +368,7 @@ def test_a_ledger_of_the_first_version_keeps_its_sound_answers(path, monkeypatch
         db.executemany("INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(astuple, rows))
         db.execute("UPDATE answer SET request = request || ' ' WHERE key = ?", (rows[0].key,))
     with Ledger(path) as ledger:
-        assert sorted(ledger.entries(), key=lambda row: row.key) == sorted(rows[1:], key=lambda row: row.key)
+        assert sorted(ledger.iterate_entries(), key=lambda row: row.key) == sorted(
+            rows[1:], key=lambda row: row.key
+        )
         assert ledger.find_damaged() == [rows[0].key]

@@ -8,7 +8,8 @@ import pytest
 
 from cotpd.llm.ask import ask_all
 from cotpd.llm.chat_request import build_chat_request
-from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.entry import Entry
+from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.ledger.recording import export_recording
 from cotpd.llm.secret_mask import SecretMask
 from tests.chat_server import build_questions, completion, error, reply

@@ -131,7 +131,7 @@ def run(server, params, count: int, seed: int) -> Server:
             asked = ask(requests, params, progress=False)
         except LlmError:
             continue
-        if not asked.failed:
+        if not asked.failures:
             return mixture
     raise AssertionError("not everything is answered")
 
@@ -151,7 +151,7 @@ def test_nothing_that_was_sent_whole_is_asked_again(server, params, monkeypatch,
             ChatRequest.parse(entry.request).body["messages"][-1]["content"]: json.loads(entry.response)[
                 "choices"
             ][0]
-            for entry in ledger.entries()
+            for entry in ledger.iterate_entries()
         }
     assert len(texts) == count
     assert all(choice["message"]["content"] == text.upper() for text, choice in texts.items())

@@ -15,7 +15,8 @@ from cotpd.liveness import LAPSE
 from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger import migrations
 from cotpd.llm.ledger.claims import Claims
-from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.entry import Entry
+from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.ledger.recording import export_recording, import_recording
 
 from .test_interrupted import SCRIPT
@@ -55,7 +56,7 @@ def test_answers_stay_the_first_of_each_key_and_come_back_as_they_were(url):
         assert ledger.put(entry("a", "another")) == kept[1]
         assert ledger.put_many([entry("a"), entry("d"), entry("e")]) == 2
     with Ledger(url) as ledger:
-        assert list(ledger.entries()) == sorted([*kept, *map(entry, "de")], key=lambda row: row.key)
+        assert list(ledger.iterate_entries()) == sorted([*kept, *map(entry, "de")], key=lambda row: row.key)
         assert ledger.get("nothing") is None
         assert ledger.count_by_model() == [("fake-1", 5, 55, 15)]
         assert ledger.find_damaged() == []
@@ -92,17 +93,17 @@ def test_a_recording_moves_a_ledger_between_the_two(url, tmp_path):
         export_recording(file, tmp_path / "a.jsonl", raw=True)
         assert import_recording(database, tmp_path / "a.jsonl").new == 700
         export_recording(database, tmp_path / "b.jsonl", raw=True)
-        assert list(database.entries()) == list(file.entries())
+        assert list(database.iterate_entries()) == list(file.iterate_entries())
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
 
 
 def test_claims_are_taken_once(url):
     with Ledger(url) as ledger:
-        one, other = Claims(ledger), Claims(ledger)
-        assert one.take(["a", "b"]) == {"a", "b"}
-        assert other.take(["b", "c"]) == {"c"}
-        one.close()
-        assert other.take(["b"]) == {"b"}
+        one, other = Claims(ledger.database), Claims(ledger.database)
+        assert one.claim(["a", "b"]) == {"a", "b"}
+        assert other.claim(["b", "c"]) == {"c"}
+        one.release()
+        assert other.claim(["b"]) == {"b"}
 
 
 def test_claims_of_another_machine_lapse_by_the_servers_clock(url, monkeypatch):
@@ -110,11 +111,11 @@ def test_claims_of_another_machine_lapse_by_the_servers_clock(url, monkeypatch):
         with monkeypatch.context() as there:
             there.setattr("socket.gethostname", lambda: "elsewhere")
             there.setattr("time.time", lambda: 0.0)
-            Claims(ledger).take(["a"])
-        mine = Claims(ledger)
-        assert mine.take(["a"]) == set()
+            Claims(ledger.database).claim(["a"])
+        mine = Claims(ledger.database)
+        assert mine.claim(["a"]) == set()
         raw(url, f"UPDATE asker SET seen = seen - {LAPSE + 1} WHERE name LIKE 'elsewhere:%'")
-        assert mine.take(["a"]) == {"a"}
+        assert mine.claim(["a"]) == {"a"}
 
 
 def test_processes_that_share_it_open_it_at_once_and_ask_each_question_once(url, server, params):
@@ -127,7 +128,7 @@ def test_processes_that_share_it_open_it_at_once_and_ask_each_question_once(url,
         assert run.returncode == 0, said
     assert sorted(server.texts(), key=int) == [str(n) for n in range(60)]
     with Ledger(url) as ledger:
-        assert len(list(ledger.entries())) == 60
+        assert len(list(ledger.iterate_entries())) == 60
 
 
 def test_a_database_of_something_else_or_of_a_newer_version_is_left_alone(url, monkeypatch):

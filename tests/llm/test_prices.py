@@ -13,9 +13,9 @@ ABROAD = "https://api.example.org/v1"
 
 def test_a_dated_release_costs_what_its_model_costs():
     table = PriceTable.read()
-    price = table.price("gpt-4o-mini")
+    price = table.find_price("gpt-4o-mini")
     assert price is not None
-    assert table.price("gpt-4o-mini-2024-07-18") == price
+    assert table.find_price("gpt-4o-mini-2024-07-18") == price
     assert price.compute_cost(1_000_000, 0) == price.input
     assert price.compute_cost(0, 500_000) == price.output / 2
 

@@ -19,7 +19,7 @@ def params(params, server, tmp_path, monkeypatch):
     folder = tmp_path / "shared"
     params = params.model_copy(update={"ledger": str(folder / "ledger.db")})
     ask_all(build_questions("a", "b"), params, progress=False)
-    server.asked.clear()
+    server.received.clear()
     real = os.access
     monkeypatch.setattr(
         os, "access", lambda path, mode: folder not in (Path(path), *Path(path).parents) and real(path, mode)
@@ -34,7 +34,7 @@ def test_where_every_answer_is_there_nothing_is_written(params, server):
 
     assert [answer.text for answer in result.answers] == ["A", "B"]
     assert Path(params.ledger).read_bytes() == before
-    assert server.asked == []
+    assert server.received == []
 
 
 def test_where_an_answer_is_missing_nothing_is_asked_and_a_sentence_says_what_to_do(params, server):
@@ -42,7 +42,7 @@ def test_where_an_answer_is_missing_nothing_is_asked_and_a_sentence_says_what_to
         ask_all(build_questions("a", "c"), params, progress=False)
 
     assert "copy it to where you may write" in caught.value.remedy
-    assert server.asked == []
+    assert server.received == []
 
 
 def test_what_is_recorded_is_not_imported(params, tmp_path):
@@ -58,7 +58,7 @@ def test_answers_in_a_log_that_cannot_be_read_are_not_passed_over(params, monkey
     folder = Path(params.ledger).parent
     shutil.copy(params.ledger, folder / "killed.db")
     (folder / "killed.db-wal").write_bytes(b"x" * 100)
-    monkeypatch.setattr("cotpd.llm.ledger.database._can_be_read", lambda _: False)
+    monkeypatch.setattr("cotpd.llm.ledger.sqlite_store._can_read", lambda _: False)
 
     with pytest.raises(LlmError, match=r"killed\.db-wal holds answers that cannot be read so"):
         Ledger(folder / "killed.db")

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotpd.errors import DataError
-from cotpd.llm.chat_request import ChatRequest, build_chat_request, encode_canonical, read_completion
-from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.chat_request import ChatRequest, build_chat_request, encode_canonical
+from cotpd.llm.completion import read_completion
+from cotpd.llm.ledger.entry import Entry
+from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.ledger.recording import export_recording, import_once, import_recording
 from tests.chat_server import completion
 
@@ -54,7 +56,7 @@ def test_a_recording_gives_the_same_requests_and_answers_back(tmp_path, raw):
         assert export_recording(ledger, tmp_path / "a.jsonl", raw=raw) == 36
         report = import_recording(copy, tmp_path / "a.jsonl")
         assert (report.new, report.known, report.bad) == (36, 0, [])
-        for one, other in zip(ledger.entries(), copy.entries(), strict=True):
+        for one, other in zip(ledger.iterate_entries(), copy.iterate_entries(), strict=True):
             assert (one.key, one.request) == (other.key, other.request)
             assert read_completion(one.response) == read_completion(other.response)
             assert not raw or (one.response, one.latency) == (other.response, other.latency)
@@ -237,14 +239,14 @@ def test_a_line_that_is_no_object_is_told_so(path, tmp_path, line):
 def test_an_answer_that_comes_in_during_an_export_damages_no_line(path, tmp_path, monkeypatch):
     with Ledger(path) as ledger, Ledger(tmp_path / "other.db") as other:
         ledger.put(entry("a"))
-        every = Ledger.entries
+        every = Ledger.iterate_entries
 
         def growing(self):
             rows = list(every(self))
             ledger.put(entry("b", seed=99))
             return iter(rows)
 
-        monkeypatch.setattr(Ledger, "entries", growing)
+        monkeypatch.setattr(Ledger, "iterate_entries", growing)
         assert export_recording(ledger, tmp_path / "x.jsonl") == 1
         report = import_recording(other, tmp_path / "x.jsonl")
         assert (report.new, report.bad) == (1, [])

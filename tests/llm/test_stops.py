@@ -20,7 +20,9 @@ from .test_interrupted import SCRIPT
 
 def committed(params) -> set[str]:
     with Ledger(params.ledger) as ledger:
-        return {ChatRequest.parse(entry.request).body["messages"][-1]["content"] for entry in ledger.entries()}
+        return {
+            ChatRequest.parse(entry.request).body["messages"][-1]["content"] for entry in ledger.iterate_entries()
+        }
 
 
 def after_all(fault, server: FakeServer, count: int):
@@ -28,7 +30,7 @@ def after_all(fault, server: FakeServer, count: int):
 
     def send(handler) -> None:
         until = time.monotonic() + 30
-        while len(server.asked) < count and time.monotonic() < until:
+        while len(server.received) < count and time.monotonic() < until:
             time.sleep(0.01)
         fault(handler)
 
@@ -71,7 +73,7 @@ def test_answers_under_way_when_the_server_stops_a_run_are_committed_and_not_bou
 
 
 def test_answers_under_way_when_the_server_is_given_up_are_committed(server, params, monkeypatch):
-    monkeypatch.setattr("cotpd.llm.session._HOPELESS", 1)
+    monkeypatch.setattr("cotpd.llm.transports.live._MAX_FAILURES", 1)
     impatient = params.model_copy(update={"concurrency": 2, "retries": 0})
     server.by_text = {"slow": slowly("SLOW")}
     server.always = after_all(error(500), server, 2)
@@ -116,7 +118,7 @@ def test_a_signal_lets_the_answers_under_way_arrive(server, params, number, igno
     server.latency = 0.5
     run = start(params.model_copy(update={"concurrency": 4}), ignoring_ctrl_c=ignoring_ctrl_c)
     until = time.monotonic() + 120
-    while len(server.asked) < 8:
+    while len(server.received) < 8:
         assert run.poll() is None
         assert time.monotonic() < until, "it does not ask"
         time.sleep(0.01)
@@ -128,7 +130,7 @@ def test_a_signal_lets_the_answers_under_way_arrive(server, params, number, igno
     assert "KeyboardInterrupt" in said
     assert "answers under way" in said
     assert committed(params) == set(server.texts())
-    assert len(server.asked) < 30
+    assert len(server.received) < 30
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -137,7 +139,7 @@ def test_a_second_signal_ends_it_at_once(server, params, number):
     server.always = lambda _: gate.wait(60)
     run = start(params)
     until = time.monotonic() + 120
-    while len(server.asked) < 8 and time.monotonic() < until:
+    while len(server.received) < 8 and time.monotonic() < until:
         time.sleep(0.01)
 
     began = time.monotonic()

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from cotpd.data.records import Kind
 from cotpd.expectations import check_rows
-from cotpd.llm.answer_schema import check_schema, words
-from cotpd.llm.ask import INVALID, ask_all
+from cotpd.llm.answer_schema import answer_as_text, check_schema
+from cotpd.llm.answers import INVALID
+from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question
 from tests.builders import build_post
@@ -47,19 +48,19 @@ def question(text: str = "Leeds") -> Question:
     ],
 )
 def test_what_is_wrapped_or_has_a_comma_too_many_is_still_read(text):
-    assert words(text, SCHEMA) == SAID
+    assert answer_as_text(text, SCHEMA) == SAID
 
 
 def test_commas_and_braces_inside_strings_stay_as_they_are():
     odd = 'a \\" ,} and ,] too'
     text = json.dumps({"words": [{"word": odd, "meaning": "x"}]})
-    assert words(text.replace("}]", "},]"), SCHEMA) == f"{odd}: x"
+    assert answer_as_text(text.replace("}]", "},]"), SCHEMA) == f"{odd}: x"
 
 
 @given(st.lists(st.fixed_dictionaries({"word": st.text(min_size=1), "meaning": st.text()}), max_size=4), st.text())
 def test_any_values_come_through_any_prose_without_braces(rows, prose):
     text = prose.replace("{", "(") + json.dumps({"words": rows})
-    assert words(text, SCHEMA) == words(json.dumps({"words": rows}), SCHEMA)
+    assert answer_as_text(text, SCHEMA) == answer_as_text(json.dumps({"words": rows}), SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_any_values_come_through_any_prose_without_braces(rows, prose):
 )
 def test_what_does_not_hold_to_the_schema_is_no_answer(text, reason):
     with pytest.raises(ValueError, match=reason):
-        words(text, SCHEMA)
+        answer_as_text(text, SCHEMA)
 
 
 @pytest.mark.parametrize("schema", [{"type": "strin"}, {"type": "array"}, {}])
@@ -102,7 +103,7 @@ def test_an_answer_that_is_not_as_the_schema_says_is_quarantined_and_not_paid_fo
     for _ in range(2):
         (answer,) = ask_all([question()], params, progress=False).answers
         assert (answer.text, answer.finish_reason) == (text, INVALID)
-    assert len(server.asked) == 1
+    assert len(server.received) == 1
     _, (bad,) = check_rows([answer], "answers", {"p": build_post("Off to Leeds", id="p")})
     assert "does not hold to its prompt's schema" in bad.reason
 
@@ -115,7 +116,7 @@ def test_the_schema_of_a_string_is_not_sent_and_the_text_checked_by_it(server, p
     asked = Question("p", Kind.NOUN, question().messages, {"type": "string", "pattern": "^(Yes|No)\\b"})
     (answer,) = ask_all([asked], params, progress=False).answers
     assert (answer.text, answer.finish_reason) == (text, reason)
-    assert "response_format" not in server.asked[0]
+    assert "response_format" not in server.received[0]
 
 
 def test_a_server_that_refuses_the_schema_is_asked_without_it_from_then_on(server, params):
@@ -124,9 +125,9 @@ def test_a_server_that_refuses_the_schema_is_asked_without_it_from_then_on(serve
     one_by_one = params.model_copy(update={"concurrency": 1})
     result = ask_all([question("a"), question("b"), question("c")], one_by_one, progress=False)
     assert [answer.text for answer in result.answers] == [SAID] * 3
-    assert ["response_format" in body for body in server.asked] == [True, False, False, False]
+    assert ["response_format" in body for body in server.received] == [True, False, False, False]
     with Ledger(params.ledger) as ledger:
-        for answer, sent in zip(result.answers, server.asked[1:], strict=True):
+        for answer, sent in zip(result.answers, server.received[1:], strict=True):
             assert json.loads(ledger.get(answer.key).request)["body"] == sent, "kept is what went over the wire"
 
 
@@ -137,7 +138,7 @@ def test_a_refused_schema_is_recognised_wherever_it_is_named(server, params, sai
     server.faults = [error(400, message=said)]
     server.always = reply(completion(GOOD))
     assert not ask_all([question()], params, progress=False).failed
-    assert ["response_format" in body for body in server.asked] == [True, False]
+    assert ["response_format" in body for body in server.received] == [True, False]
 
 
 def test_a_refused_schema_is_recognised_where_a_server_words_its_faults_in_its_own_way(server, params):
@@ -145,7 +146,7 @@ def test_a_refused_schema_is_recognised_where_a_server_words_its_faults_in_its_o
     server.faults = [reply(json.dumps({"detail": detail}), 422)]
     server.always = reply(completion(GOOD))
     assert not ask_all([question()], params, progress=False).failed
-    assert ["response_format" in body for body in server.asked] == [True, False]
+    assert ["response_format" in body for body in server.received] == [True, False]
 
 
 def test_what_was_answered_without_the_schema_is_not_asked_again(server, params):
@@ -155,7 +156,7 @@ def test_what_was_answered_without_the_schema_is_not_asked_again(server, params)
     server.close()
     again = ask_all([question()], params, progress=False)
     assert again.answers == first.answers
-    assert (again.from_ledger, again.asked) == (1, 0)
+    assert (again.from_ledger, again.from_server) == (1, 0)
 
 
 def test_a_request_that_is_refused_either_way_fails_and_stops_no_other(server, params):
@@ -204,4 +205,4 @@ def test_references_within_a_schema_are_followed(part):
 
 def test_a_reference_that_leads_nowhere_makes_no_answer_and_no_traceback():
     with pytest.raises(ValueError, match="refers to /nope"):
-        words('{"a": "x"}', {"type": "object", "properties": {"a": {"$ref": "#/nope"}}})
+        answer_as_text('{"a": "x"}', {"type": "object", "properties": {"a": {"$ref": "#/nope"}}})

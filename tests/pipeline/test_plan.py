@@ -15,12 +15,13 @@ from cotpd.config import Params
 from cotpd.data.records import Kind
 from cotpd.errors import DataError, LlmError
 from cotpd.llm.ask import ask_all
-from cotpd.llm.ledger.ledger import Entry, Ledger
+from cotpd.llm.ledger.entry import Entry
+from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question
 from cotpd.pipeline.plan import Plan, learn_rates, make_plan
 from cotpd.pipeline.planned_questions import iterate_questions, replace_kinds
+from tests.batch_server import BatchApi
 from tests.builders import write_jsonl
-from tests.llm.batch_server import BatchApi
 
 ROOT = Path(__file__).parents[2]
 EXTRAS: tuple[dict[str, Any], ...] = ({"caption": "a city"}, {}, {"knowledge": {"noun": "Leeds: a city."}})

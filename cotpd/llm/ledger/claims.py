@@ -1,61 +1,70 @@
-"""Who asks what right now, so that processes that share a ledger ask each question once.
+"""Claims: processes that share a ledger ask each request once, because each claims a request before it asks.
 
-Trade-off: claims are taken a few hundred at a time, in one commit, and kept alive by one row a process. On this
-machine the process itself tells whether it lives, suspended or not; one that died on another machine is noticed
-only when its sign of life is old by the database's clock, and what it claimed waits so long.
+Owns the tables ``claim`` (key, asker) and ``asker`` (name, time of its last heartbeat).
+
+Trade-off: requests are claimed a few hundred at a time in one commit, and one row a process keeps all its claims
+alive. On this machine the operating system says whether a process lives, suspended or not. A process that died on
+another machine is noticed only when its heartbeat is old by the database's clock; its claims block until then.
 """
 
 import time
 from collections.abc import Sequence
 
 from cotpd.liveness import LAPSE, is_dead, name_process
-from cotpd.llm.ledger.ledger import Ledger
+from cotpd.llm.ledger.database import Database
+
+_HEARTBEATS_PER_LAPSE = 5
 
 
 class Claims:
-    """The claims of one asker; several may be open on one ledger, in as many processes.
+    """The claims of one asker; several askers may be open on one database, in as many processes.
 
     Args:
-        ledger: The ledger that they share.
+        database: The ledger's database.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self.name = name_process()
-        self._last: float | None = None
+        self._last_heartbeat: float | None = None  # monotonic seconds; None while nothing is claimed
 
-    def take(self, keys: Sequence[str]) -> set[str]:
-        """Claim keys; returns those that are now ours. The others are being asked by somebody who is alive."""
-        askers = self._ledger.read(f"SELECT name, {self._ledger.clock} - seen FROM asker")
-        gone = [(name,) for name, silent in askers if is_dead(name, silent)]
-        alive = (
-            f"INSERT INTO asker VALUES (?, {self._ledger.clock}) "
-            "ON CONFLICT (name) DO UPDATE SET seen = excluded.seen"
-        )
-        self._ledger.change(
-            (alive, (self.name,)),
-            *(("DELETE FROM claim WHERE asker = ?", name) for name in gone),
-            *(("DELETE FROM asker WHERE name = ?", name) for name in gone),
+    def claim(self, keys: Sequence[str]) -> set[str]:
+        """Claim keys and return those that are ours now; a living process is asking each of the others."""
+        clock = self._database.clock
+        heartbeat = f"INSERT INTO asker VALUES (?, {clock}) ON CONFLICT (name) DO UPDATE SET seen = excluded.seen"
+        dead = self._list_dead_askers()
+        self._database.change(
+            (heartbeat, (self.name,)),
+            *(("DELETE FROM claim WHERE asker = ?", (name,)) for name in dead),
+            *(("DELETE FROM asker WHERE name = ?", (name,)) for name in dead),
             *(
                 ("INSERT INTO claim VALUES (?, ?) ON CONFLICT DO NOTHING", (key, self.name))
-                for key in sorted(keys)
+                for key in sorted(keys)  # in one order everywhere, or two processes could deadlock
             ),
         )
-        self._last = time.monotonic()
-        mine = self._ledger.among("SELECT key FROM claim WHERE asker = ? AND key", keys, (self.name,))
-        return {key for (key,) in mine}
+        self._last_heartbeat = time.monotonic()
+        rows = self._database.read_by_key("SELECT key FROM claim WHERE asker = ? AND key", keys, (self.name,))
+        return {key for (key,) in rows}
 
-    def keep(self) -> None:
-        """Show a sign of life, if the last one is old enough to matter."""
-        if self._last is not None and time.monotonic() - self._last > LAPSE / 5:
-            self._last = time.monotonic()
-            self._ledger.change((f"UPDATE asker SET seen = {self._ledger.clock} WHERE name = ?", (self.name,)))
+    def _list_dead_askers(self) -> list[str]:
+        askers = self._database.read(f"SELECT name, {self._database.clock} - seen FROM asker")
+        return [name for name, silent_seconds in askers if is_dead(name, silent_seconds)]
 
-    def close(self) -> None:
-        """Give everything back."""
-        if self._last is not None:  # somebody who claimed nothing waits for no other's commit
-            self._last = None
-            self._ledger.change(
-                ("DELETE FROM claim WHERE asker = ?", (self.name,)),
-                ("DELETE FROM asker WHERE name = ?", (self.name,)),
-            )
+    def refresh(self) -> None:
+        """Send a heartbeat if the last one is old enough to matter."""
+        if self._last_heartbeat is None:
+            return
+        if time.monotonic() - self._last_heartbeat > LAPSE / _HEARTBEATS_PER_LAPSE:
+            self._last_heartbeat = time.monotonic()
+            sql = f"UPDATE asker SET seen = {self._database.clock} WHERE name = ?"
+            self._database.change((sql, (self.name,)))
+
+    def release(self) -> None:
+        """Give up all claims; commit what was asked under them before, or another process asks it again."""
+        if self._last_heartbeat is None:  # without claims there is no reason to wait for another process's lock
+            return
+        self._last_heartbeat = None
+        self._database.change(
+            ("DELETE FROM claim WHERE asker = ?", (self.name,)),
+            ("DELETE FROM asker WHERE name = ?", (self.name,)),
+        )

@@ -1,13 +1,13 @@
-"""The ledger's tables, as numbered migrations: a ledger of any earlier version is brought up to date on opening.
+"""The ledger's tables, as numbered migrations: opening a ledger of an earlier version brings it up to date.
 
-Append only: what is released is never edited, because a table that somebody paid for was made by it.
+Append only: a released migration is never edited, because existing ledgers were made by it.
 """
 
 from datetime import UTC, datetime
 
 from cotpd.errors import LlmError
-from cotpd.llm.chat_request import digest
-from cotpd.llm.ledger.database import Run, Store
+from cotpd.llm.chat_request import hash_text
+from cotpd.llm.ledger.store import Execute, Store
 
 # Each entry holds the statements of one version.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -59,19 +59,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def row_digest(*columns: object) -> str:
-    """Sha256 of a row of answers, its columns in the order of the table."""
+def compute_row_digest(*columns: object) -> str:
+    """Return the SHA-256 of a row of answers, its columns in the order of the table."""
     texts = [str(column) for column in columns]
-    return digest("\x1f".join([f"{len(text)}:{text}" for text in texts]))
+    return hash_text("\x1f".join([f"{len(text)}:{text}" for text in texts]))
 
 
 def check_version(store: Store) -> int:
-    """The version of a ledger, 0 for an empty database.
+    """Return the version of a ledger, 0 for an empty database.
 
     Raises:
-        LlmError: It is a database of something else, or of a newer version than this one knows.
+        LlmError: It is the database of another program, or was written by a newer version.
     """
-    tables = store.tables()
+    tables = store.list_tables()
     if not tables:
         return 0
     if "migration" not in tables:
@@ -86,15 +86,16 @@ def check_version(store: Store) -> int:
 
 
 def migrate(store: Store, version: int) -> None:
-    """Apply the migrations that a ledger of a version lacks, all or none."""
+    """Apply the migrations after a version, all or none."""
     if version == len(MIGRATIONS):
         return
 
-    def apply(run: Run) -> None:
-        # two processes may open a new ledger at once: the second has waited, and looks again
+    def apply(run: Execute) -> None:
+        # another process may have migrated the ledger while this one waited for the lock: check the version again
         run("CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, applied TEXT NOT NULL)", ())
+        applied = check_version(store)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        for number, statements in enumerate(MIGRATIONS[check_version(store) :], check_version(store) + 1):
+        for number, statements in enumerate(MIGRATIONS[applied:], applied + 1):
             for statement in statements:
                 run(statement, ())
             for step in _AFTERWARDS.get(number, ()):
@@ -104,12 +105,12 @@ def migrate(store: Store, version: int) -> None:
     store.migrate(apply)
 
 
-def _seal(store: Store, run: Run) -> None:
-    """Give the rows of the first version their digest; one whose request is not that of its key gets none."""
+def _add_digests(store: Store, run: Execute) -> None:
+    """Give the rows of version 1 their digest, except those whose request does not hash to their key."""
     columns = "key, request, response, model, finish_reason, prompt_tokens, completion_tokens, latency, created"
     for row in store.read(f"SELECT {columns} FROM answer"):
-        if digest(row[1]) == row[0]:
-            run("UPDATE answer SET sha256 = ? WHERE key = ?", (row_digest(*row), row[0]))
+        if hash_text(row[1]) == row[0]:
+            run("UPDATE answer SET sha256 = ? WHERE key = ?", (compute_row_digest(*row), row[0]))
 
 
-_AFTERWARDS = {2: (_seal,)}
+_AFTERWARDS = {2: (_add_digests,)}

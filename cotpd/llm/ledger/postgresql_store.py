@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cotpd.errors import ConfigError, LlmError
-from cotpd.llm.ledger.database import PATIENCE, Migration, RowError, Statement
+from cotpd.llm.ledger.store import PATIENCE, Migration, Row, RowError, Statement
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -14,7 +14,12 @@ _LOCK = 0x636F7470  # of migrations, among all advisory locks of a database: "co
 
 
 class PostgresStore:
-    """A database on a server; the tables lie in the schema that its search path names first."""
+    """A database on a server; the tables are in the schema that its search path names first.
+
+    Raises:
+        ConfigError: The driver is not installed.
+        LlmError: The server cannot be reached, or refuses.
+    """
 
     read_only = False
     clock = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
@@ -26,52 +31,55 @@ class PostgresStore:
             raise ConfigError(
                 "llm.ledger: PostgreSQL's driver is not installed", "pip install 'cotpd[postgres]'"
             ) from None
-        self._faults = psycopg.Error
-        self._row_faults = (psycopg.DataError, UnicodeEncodeError)
+        self._errors = psycopg.Error
+        self._row_errors = (psycopg.DataError, UnicodeEncodeError)
         self.name = url.render_as_string(hide_password=True)
-        with self._explained():
+        with self._explain_errors():
             address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-            self._db: Any = psycopg.connect(address, **_limits(url), autocommit=True)
+            self._db: Any = psycopg.connect(address, **_build_limits(url), autocommit=True)
 
-    def tables(self) -> set[str]:
+    def list_tables(self) -> set[str]:
         """See :class:`Store`."""
         sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
         return {name for (name,) in self.read(sql)}
 
-    def read(self, sql: str, values: Sequence[object] = ()) -> list[tuple]:
+    def read(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """See :class:`Store`."""
-        with self._explained():
-            return self._db.execute(_spelt(sql), tuple(values)).fetchall()
+        with self._explain_errors():
+            rows: list[Row] = self._db.execute(_adapt(sql), tuple(values)).fetchall()
+            return rows
 
     def change(self, statements: Sequence[Statement]) -> None:
         """See :class:`Store`."""
-        with self._explained(), self._db.transaction():
+        with self._explain_errors(), self._db.transaction():
             for sql, values in statements:
-                self._db.execute(_spelt(sql), tuple(values))
+                self._db.execute(_adapt(sql), tuple(values))
 
     def insert(self, before: Sequence[Statement], sql: str, rows: Sequence[Sequence[object]]) -> int:
         """See :class:`Store`."""
-        with self._explained(), self._db.transaction(), self._db.cursor() as cursor:
+        with self._explain_errors(), self._db.transaction(), self._db.cursor() as cursor:
             for statement, values in before:
-                cursor.execute(_spelt(statement), tuple(values))
-            # in one order everywhere, or two processes could wait for each other
-            cursor.executemany(_spelt(sql), sorted(rows, key=lambda row: str(row[0])))
+                cursor.execute(_adapt(statement), tuple(values))
+            # in one order everywhere, or two processes could deadlock
+            cursor.executemany(_adapt(sql), sorted(rows, key=lambda row: str(row[0])))
             return max(0, int(cursor.rowcount))
 
-    def settle(self) -> None:
+    def make_durable(self) -> None:
         """See :class:`Store`."""
-        with self._explained():
+        with self._explain_errors():
             self._db.execute("SET synchronous_commit = on")
-            self._db.execute(f"SET lock_timeout = '{PATIENCE}s'")  # else a table that is held would be for ever
+            self._db.execute(
+                f"SET lock_timeout = '{PATIENCE}s'"
+            )  # without it, a locked table would block for ever
 
     def migrate(self, apply: Migration) -> None:
         """See :class:`Store`."""
-        with self._explained(), self._db.transaction():
+        with self._explain_errors(), self._db.transaction():
             self._db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            apply(lambda sql, values: self._db.execute(_spelt(sql), tuple(values)))
+            apply(lambda sql, values: self._db.execute(_adapt(sql), tuple(values)))
 
-    def check(self) -> str:
-        """Nothing: a server looks after its own pages; rows are checked by their digests."""
+    def find_corruption(self) -> str:
+        """Return nothing: a server checks its own pages, and each row has its digest."""
         return ""
 
     def close(self) -> None:
@@ -79,25 +87,25 @@ class PostgresStore:
         self._db.close()
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         try:
             yield
-        except self._row_faults as error:
-            said = " ".join(str(error).split())
-            raise RowError(f"{self.name}: {said}", "What else was answered is kept.") from None
-        except self._faults as error:
-            said = " ".join(str(error).split())
+        except self._row_errors as error:
+            message = " ".join(str(error).split())
+            raise RowError(f"{self.name}: {message}", "The other answers are kept.") from None
+        except self._errors as error:
+            message = " ".join(str(error).split())
             raise LlmError(
-                f"{self.name}: {said}", "Check the server and llm.ledger; committed answers are safe."
+                f"{self.name}: {message}", "Check the server and llm.ledger; committed answers are safe."
             ) from None
 
 
-def _limits(url: "URL") -> dict[str, int]:
-    """Limits of a connection that its URL does not set: one that is dead would otherwise be waited for."""
+def _build_limits(url: "URL") -> dict[str, Any]:
+    """Return the time limits that the URL does not set; without them a dead connection would block for ever."""
     limits = {"connect_timeout": 30, "tcp_user_timeout": 1000 * PATIENCE}
     return {name: value for name, value in limits.items() if name not in url.query}
 
 
-def _spelt(sql: str) -> str:
-    """A statement in PostgreSQL's spelling."""
+def _adapt(sql: str) -> str:
+    """Return a statement in PostgreSQL's dialect."""
     return sql.replace("?", "%s").replace(" REAL", " DOUBLE PRECISION").replace(") WITHOUT ROWID", ")")

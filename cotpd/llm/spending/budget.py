@@ -1,9 +1,9 @@
-"""What a step may spend: a hard stop in dollars and in tokens, kept by never sending what could go beyond it.
+"""What a step may spend: a hard limit in dollars and in tokens; a request that could exceed it is not sent.
 
-Trade-off: until its answer is there a request counts with the most that it can come to, a byte a token sent and
-the whole length allowed to come back. Near the end fewer requests are therefore in flight; the limit holds. A
-server that does not keep to the length is found out by its first answer, which a run with a limit waits for; from
-then on requests count with the largest answer seen.
+Trade-off: until its answer arrives, a request counts with its worst case: a token a byte sent, and the whole
+length allowed to come back. Near the limit fewer requests are therefore in flight, and the limit holds. A server
+that exceeds the allowed length is noticed at its first answer, which a run with a limit waits for; from then on
+requests count with the largest answer seen.
 """
 
 import asyncio
@@ -12,24 +12,23 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from cotpd.errors import ConfigError
-from cotpd.llm.chat_request import ChatRequest, read_completion
-from cotpd.llm.ledger.ledger import Entry
+from cotpd.llm.chat_request import ChatRequest
+from cotpd.llm.completion import read_completion
+from cotpd.llm.ledger.entry import Entry
 from cotpd.llm.params import LlmParams
 from cotpd.llm.spending.prices import Price, find_price
 
 log = logging.getLogger(__name__)
 
-_A_REQUEST, _A_MESSAGE = 16, 16  # tokens that a chat template adds, at most
-_A_PICTURE = (
-    50_000  # tokens; twice of what gpt-4o-mini bills for a square of 768 pixels, and others bill far fewer
-)
-_LONGEST_TOKEN, _USUAL_TOKEN = 8, 3  # bytes of text a token, on average at most and as a rule
-RAISE = "Raise the limit, or run again: each run of a step has its own."
+_TOKENS_PER_REQUEST, _TOKENS_PER_MESSAGE = 16, 16  # that a chat template adds, at most
+_TOKENS_PER_PICTURE = 50_000  # twice what gpt-4o-mini bills for a square of 768 pixels; others bill far fewer
+_MAX_BYTES_PER_TOKEN, _BYTES_PER_TOKEN = 8, 3  # of text, as a mean: the largest, and the usual one
+RAISE_LIMIT = "Raise the limit, or run again: each run of a step has its own."
 
 
 @dataclass
 class Spent:
-    """Tokens and dollars; dollars stay 0 where there is no price."""
+    """Tokens and dollars; dollars stay 0 without a price."""
 
     prompt: int = 0
     completion: int = 0
@@ -37,19 +36,22 @@ class Spent:
 
     @property
     def tokens(self) -> int:
-        """Sent and received."""
+        """Tokens sent and received."""
         return self.prompt + self.completion
 
 
-def compute_worst_case(call: ChatRequest) -> tuple[int, int]:
-    """The most tokens that a request can send and get: a byte a token, as of texts that no vocabulary knows.
+def compute_worst_case(request: ChatRequest) -> tuple[int, int]:
+    """Return the most tokens that a request can send and receive.
 
-    A picture is counted by what the dearest model takes for one, whatever its bytes.
+    Text counts a token a byte, as in a script that is missing from the model's vocabulary. A picture counts what
+    the most expensive model takes for one, whatever its size in bytes.
     """
-    pictures = call.pictures
-    sent = len(call.text.encode("utf-8", "surrogatepass")) - sum(map(len, pictures))
-    sent += _A_PICTURE * len(pictures)
-    return sent + _A_REQUEST + _A_MESSAGE * len(call.body["messages"]), call.most
+    pictures = request.picture_urls
+    sent = len(request.text.encode("utf-8", "surrogatepass")) - sum(map(len, pictures))
+    sent += _TOKENS_PER_PICTURE * len(pictures)
+    return sent + _TOKENS_PER_REQUEST + _TOKENS_PER_MESSAGE * len(
+        request.body["messages"]
+    ), request.max_answer_tokens
 
 
 @dataclass
@@ -57,11 +59,12 @@ class Budget:
     """The limits of one step, what it has spent, and what is in flight.
 
     Attributes:
-        price: Of the model; None where nobody knows it.
-        max_cost, max_tokens: The limits; None for none.
-        spent: What answers came to, by their servers' own count.
-        lost: The most that tries without an answer came to (a time-out, a lost connection): they may be billed.
-        over: Why nothing more is sent; empty while there is room.
+        price: The model's price; None if it is not known.
+        max_cost: The limit in dollars; None for none.
+        max_tokens: The limit in tokens sent and received; None for none.
+        spent: Tokens and dollars of the answers, by the server's own count.
+        lost: The worst case of tries without an answer (a time-out, a lost connection), which may be billed too.
+        excess: Why nothing more is sent; empty while there is room.
     """
 
     price: Price | None
@@ -69,21 +72,23 @@ class Budget:
     max_tokens: int | None = None
     spent: Spent = field(default_factory=Spent)
     lost: Spent = field(default_factory=Spent)
-    over: str = ""
-    _sent: int = 0  # tokens of the requests that are reserved
-    _allowed: Counter[int] = field(default_factory=Counter)  # how many of them may be answered at what length
-    _largest: int = 0  # tokens of the largest answer that was longer than allowed
-    _added: int = 0  # tokens of a prompt beyond its worst case: what a server puts before it
-    _measured: bool = False  # an answer has shown what this server's answers come to
+    excess: str = ""
+    _reserved_prompt: int = 0  # tokens of the prompts that are reserved
+    _reserved_lengths: Counter[int] = field(
+        default_factory=Counter
+    )  # number of reserved requests, by allowed length
+    _largest_answer: int = 0  # tokens of the largest answer that was longer than allowed
+    _hidden_prompt: int = 0  # tokens that the server adds to a prompt, beyond its worst case
+    _is_measured: bool = False  # an answer has shown whether the server keeps to the allowed length
     _in_flight: int = 0
     _settled: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @classmethod
     def from_params(cls, params: LlmParams) -> "Budget":
-        """The budget that the parameters set.
+        """Return the budget that the parameters set.
 
         Raises:
-            ConfigError: There is a limit in dollars and no price.
+            ConfigError: A limit in dollars is set, and the model's price is not known.
         """
         price = find_price(params)
         if params.max_cost is not None and price is None:
@@ -93,90 +98,98 @@ class Budget:
             )
         return cls(price, params.max_cost, params.max_tokens)
 
-    async def admit(self, call: ChatRequest) -> bool:
-        """Reserve the most that a request can come to; waits for others where that could make room."""
+    async def wait_for_room(self, request: ChatRequest) -> bool:
+        """Reserve a request's worst case; waits while answers in flight could still make room.
+
+        Returns:
+            False if the limit could be exceeded: the request must not be sent.
+        """
         async with self._settled:
-            while not self.over and (self._must_measure() or self._exceeded(call)):
+            while not self.excess and (self._must_measure() or self._explain_excess(request)):
                 if not self._in_flight:
-                    self.over = self._exceeded(call)
+                    self.excess = self._explain_excess(request)
                     self._settled.notify_all()
                 else:
                     await self._settled.wait()
-            if not self.over:
-                self._hold(call, 1)
+            if not self.excess:
+                self._change_reservation(request, 1)
                 self._in_flight += 1
-            return not self.over
+            return not self.excess
 
-    def reserve(self, call: ChatRequest) -> bool:
+    def reserve(self, request: ChatRequest) -> bool:
         """Reserve without waiting (batch mode); return False if the limit would be exceeded."""
-        self.over = self.over or self._exceeded(call)
-        if not self.over:
-            self._hold(call, 1)
-        return not self.over
+        self.excess = self.excess or self._explain_excess(request)
+        if not self.excess:
+            self._change_reservation(request, 1)
+        return not self.excess
 
-    def lose(self, call: ChatRequest) -> str:
-        """Count a try that was sent and brought no answer; returns why there must be no other, or nothing."""
-        self._measured = True  # others do not wait for its next try
-        sent, received = compute_worst_case(call)
-        self._count(self.lost, sent + self._added, max(received, self._largest))
-        return self._exceeded()  # the reservation, which stands, is now the next try's
+    def count_lost_try(self, request: ChatRequest) -> str:
+        """Count a try that was sent and not answered; returns why there must be no further try, if any reason."""
+        self._is_measured = True  # or all other requests would wait for its next try
+        sent, received = compute_worst_case(request)
+        self._add(self.lost, sent + self._hidden_prompt, max(received, self._largest_answer))
+        return self._explain_excess()  # the reservation stays, for the next try
 
-    async def settle(self, call: ChatRequest, entry: Entry | None) -> None:
-        """Replace a reservation by what the answer came to; None for a request that got none."""
+    async def settle(self, request: ChatRequest, entry: Entry | None) -> None:
+        """Replace a reservation by the cost of the answer; ``entry`` is None if there is none."""
         async with self._settled:
             self._in_flight -= 1
-            self._hold(call, -1)
+            self._change_reservation(request, -1)
             if entry is not None:
-                self.spend(call, entry)
+                self.count_answer(request, entry)
             self._settled.notify_all()
 
-    def spend(self, call: ChatRequest, entry: Entry) -> None:
-        """Count what an answer came to; where the server does not say, the most that it can be."""
-        sent, allowed = compute_worst_case(call)
+    def count_answer(self, request: ChatRequest, entry: Entry) -> None:
+        """Count an answer's tokens; a count that the server does not send is estimated upwards."""
+        sent, allowed = compute_worst_case(request)
         prompt = sent if entry.prompt_tokens is None else entry.prompt_tokens
-        received = _estimate(entry, allowed) if entry.completion_tokens is None else entry.completion_tokens
-        self._count(self.spent, prompt, received)
-        self._added = max(self._added, prompt - sent)
-        self._measured = True
-        if received > max(allowed, self._largest):
-            if not self._largest and allowed:
+        received = entry.completion_tokens
+        if received is None:
+            received = _estimate_completion_tokens(entry, allowed)
+        self._add(self.spent, prompt, received)
+        self._hidden_prompt = max(self._hidden_prompt, prompt - sent)
+        self._is_measured = True
+        if received > max(allowed, self._largest_answer):
+            if not self._largest_answer and allowed:
                 log.warning(
                     "the server does not keep to the length of an answer: %d tokens were allowed and %d came; "
                     "from here on requests count with the largest answer seen",
                     allowed,
                     received,
                 )
-            self._largest = received
+            self._largest_answer = received
 
     def _must_measure(self) -> bool:
-        """Whether the first answer has to show what this server's answers come to."""
-        limited = self.max_cost is not None or self.max_tokens is not None
-        return limited and not self._measured and self._in_flight > 0
+        """Whether to wait for the first answer, which shows whether the server keeps to the allowed length."""
+        has_limit = self.max_cost is not None or self.max_tokens is not None
+        return has_limit and not self._is_measured and self._in_flight > 0
 
-    def _hold(self, call: ChatRequest, times: int) -> None:
-        sent, received = compute_worst_case(call)
-        self._sent += times * sent
-        self._allowed[received] += times
+    def _change_reservation(self, request: ChatRequest, times: int) -> None:
+        sent, received = compute_worst_case(request)
+        self._reserved_prompt += times * sent
+        self._reserved_lengths[received] += times
 
-    def _reserved(self, call: ChatRequest | None) -> Spent:
-        """What is in flight can come to, a further call included, by what answers have come to so far."""
-        sent, allowed = self._sent, Counter(self._allowed)
-        if call is not None:
-            more, received = compute_worst_case(call)
-            sent, allowed[received] = sent + more, allowed[received] + 1
+    def _sum_reserved(self, request: ChatRequest | None) -> Spent:
+        """Return the worst case of all requests in flight and of a further one, given the answers so far."""
+        prompt, lengths = self._reserved_prompt, Counter(self._reserved_lengths)
+        if request is not None:
+            sent, length = compute_worst_case(request)
+            prompt += sent
+            lengths[length] += 1
+        prompt += self._hidden_prompt * lengths.total()
+        completion = sum(max(length, self._largest_answer) * count for length, count in lengths.items())
         reserved = Spent()
-        prompt = sent + self._added * allowed.total()
-        self._count(reserved, prompt, sum(max(most, self._largest) * times for most, times in allowed.items()))
+        self._add(reserved, prompt, completion)
         return reserved
 
-    def _count(self, into: Spent, sent: int, received: int) -> None:
-        into.prompt += sent
-        into.completion += received
-        into.cost += self.price.compute_cost(sent, received) if self.price else 0.0
+    def _add(self, total: Spent, sent: int, received: int) -> None:
+        total.prompt += sent
+        total.completion += received
+        total.cost += self.price.compute_cost(sent, received) if self.price else 0.0
 
-    def _exceeded(self, call: ChatRequest | None = None) -> str:
-        """Why a limit could be exceeded by what is in flight, with a further call; empty if it could not."""
-        reserved = self._reserved(call)
+    def _explain_excess(self, request: ChatRequest | None = None) -> str:
+        """Return which limit the requests in flight and a further one could exceed; empty if none."""
+        reserved = self._sum_reserved(request)
         tokens = self.spent.tokens + self.lost.tokens + reserved.tokens
         if self.max_tokens is not None and tokens > self.max_tokens:
             lost = f" and at most {self.lost.tokens:,} of tries without an answer" if self.lost.tokens else ""
@@ -193,7 +206,7 @@ class Budget:
         return ""
 
 
-def _estimate(entry: Entry, allowed: int) -> int:
-    """Tokens of an answer that the server does not count: what was allowed, unless its text is longer."""
+def _estimate_completion_tokens(entry: Entry, allowed: int) -> int:
+    """Return the tokens of an uncounted answer: the allowed length, unless its text is longer."""
     length = len(read_completion(entry.response).text.encode("utf-8", "replace"))
-    return allowed if length <= _LONGEST_TOKEN * allowed else length // _USUAL_TOKEN
+    return allowed if length <= _MAX_BYTES_PER_TOKEN * allowed else length // _BYTES_PER_TOKEN

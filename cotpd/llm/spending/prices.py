@@ -1,8 +1,9 @@
-"""What a model's tokens cost, from a table in a file that names its source and the day it was checked.
+"""The prices of models, from a file that names its source and the day it was checked.
 
-Trade-off: a table that somebody keeps is sometimes old, and says how old; one that is fetched needs the network
-and is wrong without a word when a page changes. A model that is not in it has no price, which is not a price of
-zero; on this machine it costs nothing, unless the table has it: a gateway may be what answers there.
+Trade-off: a file in the repository can be out of date, but says how old it is; a table fetched from the network
+would be silently wrong when its page changes. A model that is missing from the file has no price, which is not a
+price of zero. A server on this machine costs nothing, unless the file has the model: it may be a gateway to a
+paid service.
 """
 
 import re
@@ -14,9 +15,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cotpd.errors import ConfigError
-from cotpd.llm.chat_request import check_address
 from cotpd.llm.params import LlmParams
-from cotpd.llm.transports.proxies import is_loopback
+from cotpd.llm.server_address import check_address, is_loopback
 from cotpd.yaml_files import parse_yaml
 
 SHIPPED = Path(__file__).with_name("prices.yaml")
@@ -32,7 +32,7 @@ class Price(BaseModel):
     output: float = Field(ge=0, allow_inf_nan=False, strict=True)
 
     def compute_cost(self, prompt_tokens: float, completion_tokens: float) -> float:
-        """Dollars for so many tokens read and written."""
+        """Return the dollars for tokens that the model reads and writes."""
         return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
 
 
@@ -50,13 +50,13 @@ class PriceTable(BaseModel):
         """Read and check a price file.
 
         Raises:
-            ConfigError: It is missing, or holds what is not understood; names file and key.
+            ConfigError: It is missing or invalid; names file and key.
         """
         try:
             values = parse_yaml(path.read_text("utf-8-sig")).value
             if not isinstance(values, dict):
-                held = "nothing" if values is None else type(values).__name__
-                raise ConfigError(f"{path}: holds {held}, not source, checked and models", f"See {SHIPPED}.")
+                content = "nothing" if values is None else type(values).__name__
+                raise ConfigError(f"{path}: holds {content}, not source, checked and models", f"See {SHIPPED}.")
             return cls.model_validate(values)
         except OSError as error:
             raise ConfigError(
@@ -69,20 +69,20 @@ class PriceTable(BaseModel):
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: not YAML: {error}", f"See {SHIPPED}.") from None
 
-    def price(self, model: str) -> Price | None:
-        """The price of a model or of one of its dated releases; None where the table does not have it."""
+    def find_price(self, model: str) -> Price | None:
+        """Return the price of a model or of one of its dated releases; None if the table lacks it."""
         return self.models.get(model) or self.models.get(_RELEASE.sub("", model))
 
 
 def find_price(params: LlmParams) -> Price | None:
-    """What the configured model costs; where the table lacks it, nothing on this machine and None elsewhere.
+    """Return the configured model's price, in batch mode half of it.
 
-    A gateway on this machine passes requests on to a service that is paid. Batch mode costs half.
+    If the table lacks the model, it is 0 for a server on this machine and None for any other.
 
     Raises:
-        ConfigError: The price file cannot be used.
+        ConfigError: The price file is missing or invalid.
     """
-    price = read_price_table(params).price(params.model)
+    price = read_price_table(params).find_price(params.model)
     if price is None and is_loopback(urlsplit(check_address(params.base_url)).hostname or ""):
         return Price(input=0, output=0)
     if price and params.mode == "batch":
@@ -91,5 +91,5 @@ def find_price(params: LlmParams) -> Price | None:
 
 
 def read_price_table(params: LlmParams) -> PriceTable:
-    """The configured price file; raises ConfigError where it cannot be used."""
+    """Read the configured price file; raises ConfigError if it is missing or invalid."""
     return PriceTable.read(Path(params.prices) if params.prices else SHIPPED)

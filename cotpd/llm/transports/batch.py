@@ -1,288 +1,264 @@
-"""Asking by OpenAI's Batch API: half the price, answered within a day, collected whenever the step runs again.
+"""Batch mode: requests go through OpenAI's Batch API at half the price and are answered within a day.
 
-Trade-off: a job is written down before it is submitted, with every request in it, and carries our token on the
-server. A run that was killed anywhere finds it again, at the price of a second copy of each request until its
-answer is there. Keys are those of live asking: answers of either mode serve the other.
+Each run collects what any run before it has submitted, submits what is missing, and waits for the answers.
+
+Trade-off: a job is written into the ledger with all of its requests before it is submitted, and carries our token
+on the server. A run that was killed anywhere finds it again; the price is a second copy of each request until its
+answer is there. Keys are those of live mode, so the answers of either mode serve the other.
 """
 
 import logging
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cotpd.errors import LlmError
 from cotpd.liveness import is_dead, name_process
-from cotpd.llm.chat_request import ChatRequest, check_address
-from cotpd.llm.ledger.ledger import Entry
-from cotpd.llm.outcome import Asked
-from cotpd.llm.session import Round
-from cotpd.llm.spending.budget import RAISE
+from cotpd.llm.chat_request import ChatRequest
+from cotpd.llm.ledger.batch_jobs import BatchJobs
+from cotpd.llm.outcome import UnansweredError
+from cotpd.llm.params import LlmParams
+from cotpd.llm.server_address import check_address
+from cotpd.llm.session import AskingSession
+from cotpd.llm.spending.budget import RAISE_LIMIT
 from cotpd.llm.transports.batch_api import BatchServer, QueueFullError
-from cotpd.llm.transports.batch_lines import ANEW, line, read_answer, split
-from cotpd.llm.transports.batch_queue import ALONE, Queue
-from cotpd.llm.transports.chat_client import UnansweredError, quoted
+from cotpd.llm.transports.batch_lines import ASK_AGAIN, build_line, split_requests
+from cotpd.llm.transports.batch_queue import NO_ROOM, BatchQueue
+from cotpd.llm.transports.batch_results import BatchResults, describe_end, read_results
 
 if TYPE_CHECKING:
     from openai.types import Batch
 
 log = logging.getLogger(__name__)
 
-FIRST_LOOK, LAST_LOOK = 2.0, 60.0  # seconds between two looks at a job, growing
-_SUBMITTING = 3600.0  # seconds that a process of another machine may take to submit a job
-_PAGE = 500
-_ENDED = {"completed", "failed", "expired", "cancelled"}
-_AGAIN = "Run the step again: what it submitted is collected then."
+FIRST_POLL, LAST_POLL = 2.0, 60.0  # seconds between two polls of a job, growing
+_SUBMISSION_TIMEOUT = 3600.0  # seconds that a process on another machine may take to submit a job
+_END_STATES = {"completed", "failed", "expired", "cancelled"}
+_RUN_AGAIN = "Run the step again: what it submitted is collected then."
 _KEPT = "The batch is kept, and each run reads it again. To ask anew instead, delete its file {} on the server."
 
 
-class BatchRound(Round):
-    """One round of asking by batches."""
+class BatchTransport:
+    """Carries a session's requests in batch jobs; serves one session.
 
-    _kept: set[str]  # tokens of ended jobs whose lines cannot all be read
-    _reserved: set[str]  # keys of the questions that the budget counts
-    _queue: Queue  # how much the server works on at a time
+    Args:
+        session: Its requests.
+        params: The server and how to ask.
+        batch_jobs: Where jobs are written down.
 
-    def run(self) -> Asked:
-        """Collect what was submitted before, submit what is missing, and wait for it.
+    Raises:
+        ConfigError: ``llm.base_url`` is not an address.
+    """
+
+    def __init__(self, session: AskingSession, params: LlmParams, batch_jobs: BatchJobs) -> None:
+        self._session, self._params, self._jobs = session, params, batch_jobs
+        self._address = check_address(params.base_url)
+        self._budget = session.outcome.budget
+        self._queue = BatchQueue(params.batch_requests)
+        self._unreadable_jobs: set[str] = set()  # tokens of ended jobs that stay, as some lines cannot be read
+        self._reserved: set[str] = set()  # keys of requests that the budget has admitted
+
+    def answer_all(self) -> None:
+        """See :class:`cotpd.llm.transports.transport.Transport`.
 
         Raises:
-            LlmError: The server refuses, or llm.batch_wait is over; a further run goes on.
+            LlmError: The server refuses, or llm.batch_wait is over; a further run continues.
         """
-        self._address = check_address(self._params.base_url)
-        self._kept, self._reserved = set(), set()
-        self._queue = Queue(self._params.batch_requests)
-        with self._bar:
-            missing = self._missing()
-            first = list(islice(missing, 1))
-            if not first and not self._ledger.in_jobs(self._seen):
-                return self.result
+        missing = self._draw_missing()
+        first = list(islice(missing, 1))
+        if first or self._jobs.find_batches(self._session.drawn_keys):
             with BatchServer(self._params) as server:
                 self._recover(server)
                 self._submit(server, chain(first, missing))
                 self._collect(server)
-        self._explain_the_rest()
-        return self.result
+            self._explain_unanswered()
 
-    def _missing(self) -> Iterator[ChatRequest]:
-        while (calls := self._window()) is not None:
-            yield from calls
-
-    def _claimed(self, calls: dict[str, ChatRequest]) -> list[str]:
-        """Those of the calls that no job holds."""
-        pending = self._ledger.in_jobs(calls)
-        return [key for key in calls if key not in pending]
+    def _draw_missing(self) -> Iterator[ChatRequest]:
+        """Yield the requests that neither the ledger nor a job has."""
+        while (requests := self._session.draw_requests()) is not None:
+            batches = self._jobs.find_batches([request.key for request in requests])
+            yield from (request for request in requests if request.key not in batches)
 
     def _recover(self, server: BatchServer) -> None:
-        """Find out of each job that was about to be created whether it was."""
-        sql = "SELECT token, created FROM batch_job WHERE id IS NULL AND base_url = ?"
-        for token, created in self._ledger.read(sql, (self._address,)):
-            age = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
-            if not is_dead(token, age, lapse=_SUBMITTING):
-                continue  # somebody is at it
+        """Find out whether jobs of killed runs were submitted; submit those that were not."""
+        for token, age in self._jobs.list_unconfirmed(self._address):
+            if not is_dead(token, age, lapse=_SUBMISSION_TIMEOUT):
+                continue  # another process is submitting it
             if (id := server.find(token)) is not None:
-                self._ledger.change(("UPDATE batch_job SET id = ? WHERE token = ?", (id, token)))
+                self._jobs.set_id(token, id)
                 continue
-            rows = self._ledger.read("SELECT request FROM batch_item WHERE token = ?", (token,))
-            self._forget(token)
-            self._submit(server, [ChatRequest.parse(text) for (text,) in rows])
+            requests = [ChatRequest.parse(text) for text in self._jobs.read_request_texts(token).values()]
+            self._jobs.remove(token)
+            self._submit(server, requests)
 
-    def _submit(self, server: BatchServer, calls: Iterable[ChatRequest]) -> None:
-        for part in split((call for call in calls if self._affordable(call)), self._queue.most):
-            if self._queue.is_full(len(self._jobs())):
+    def _submit(self, server: BatchServer, requests: Iterable[ChatRequest]) -> None:
+        """Submit requests in jobs that the API takes, or keep them while the server's queue is full."""
+        affordable = (request for request in requests if self._reserve(request))
+        for part in split_requests(affordable, self._queue.max_requests):
+            if self._queue.is_full(len(self._list_jobs())):
                 self._queue.put_off(part)
             else:
-                self._submit_one(server, part)
+                self._submit_job(server, part)
 
-    def _affordable(self, call: ChatRequest) -> bool:
-        if call.key in self._reserved or self.result.budget.reserve(call):
-            self._reserved.add(call.key)
+    def _reserve(self, request: ChatRequest) -> bool:
+        """Whether the budget admits a request; one that it refuses counts as failed."""
+        if request.key in self._reserved or self._budget.reserve(request):
+            self._reserved.add(request.key)
             return True
-        reason = f"not asked: {self.result.budget.over}"
-        self.result.failed[call.key] = UnansweredError(reason, RAISE, passing=False)
+        reason = f"not asked: {self._budget.excess}"
+        self._session.fail(request.key, UnansweredError(reason, RAISE_LIMIT, transient=False))
         return False
 
-    def _submit_one(self, server: BatchServer, calls: Sequence[ChatRequest]) -> None:
-        token, now = name_process(), datetime.now(UTC).isoformat(timespec="seconds")
+    def _submit_job(self, server: BatchServer, requests: Sequence[ChatRequest]) -> None:
+        token = name_process()
         try:
-            items = (
-                ("INSERT INTO batch_item VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (c.key, token, c.text))
-                for c in sorted(self._free(calls), key=lambda c: c.key)
-            )
-            self._ledger.change(
-                ("INSERT INTO batch_job VALUES (?, ?, NULL, ?)", (token, self._address, now)), *items
-            )
+            claimed = self._session.claim_requests(requests)  # live runs must not send them meanwhile
+            unanswered = self._session.drop_answered(claimed)
+            keys = self._jobs.add(token, self._address, unanswered)
         finally:
-            self._claims.close()  # whoever asks live finds them in the job from now on
-        rows = self._ledger.read("SELECT key FROM batch_item WHERE token = ?", (token,))
-        ours = {key for (key,) in rows}  # another process may have been faster with some
-        if not ours:
-            self._forget(token)
+            self._session.release_claims()  # from here on, live runs find the requests in the job
+        if not keys:
+            self._jobs.remove(token)
             return
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder) / "requests.jsonl"
-                file.write_text("".join(line(call) for call in calls if call.key in ours), "utf-8")
-                id = server.submit(file, token)
+            id = self._upload(server, token, [request for request in requests if request.key in keys])
         except QueueFullError as error:
-            self._forget(token)
-            if not self._queue.shrink(calls, error.problem, len(self._jobs())):
+            self._jobs.remove(token)
+            if not self._queue.shrink(requests, error.problem, len(self._list_jobs())):
                 raise
-            self._queue.put_off(calls)
+            self._queue.put_off(requests)
             return
         except LlmError:
             if server.find(token) is None:
-                self._forget(token)
+                self._jobs.remove(token)
             raise
-        self._ledger.change(("UPDATE batch_job SET id = ? WHERE token = ?", (id, token)))
+        self._jobs.set_id(token, id)
 
-    def _free(self, calls: Sequence[ChatRequest]) -> list[ChatRequest]:
-        """Those of the calls that no process is asking live, claimed until they are in a job."""
-        mine = self._claims.take([call.key for call in calls])
-        self._theirs |= {call.key: call for call in calls if call.key not in mine}
-        held = self._held({call.key: call for call in calls if call.key in mine})  # asked live in the meantime
-        self._bar.advance(len(held))
-        return [call for call in calls if call.key in mine and call.key not in held]
+    def _upload(self, server: BatchServer, token: str, requests: Iterable[ChatRequest]) -> str:
+        """Create a job on the server and return its id."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "requests.jsonl"
+            file.write_text("".join(build_line(request) for request in requests), "utf-8")
+            return server.submit(file, token)
+
+    def _list_jobs(self) -> list[tuple[str, str]]:
+        """Return token and id of the jobs that this server is still to answer."""
+        jobs = self._jobs.list_submitted(self._address)
+        return [(token, id) for token, id in jobs if token not in self._unreadable_jobs]
 
     def _collect(self, server: BatchServer) -> None:
-        """Wait for every job of this address, and take its answers in."""
-        until = time.monotonic() + self._params.batch_wait if self._params.batch_wait is not None else float("inf")
-        pause = FIRST_LOOK
-        while (jobs := self._jobs()) or self._queue.waiting:
-            for token, id in jobs:
-                job = server.look(id)
-                if job is None:
-                    self._give_up(token, id)
-                elif job.status in _ENDED:
-                    self._take(server, token, job)
-                elif job.request_counts:
-                    done = job.request_counts.completed + job.request_counts.failed
-                    self._bar.advance(0, f"{job.id} {job.status}: {done:,} of {job.request_counts.total:,}")
-            if self._queue.waiting and not self._queue.is_full(len(self._jobs())):
-                self._submit(server, self._queue.take())
-            waiting = self._jobs()
-            if not waiting and not self._queue.waiting:
-                return
-            if time.monotonic() + pause > until:
-                names = ", ".join(id for _, id in waiting) + self._queue.describe()
-                raise LlmError(f"{len(waiting)} batches are still being worked on: {names}", _AGAIN)
-            time.sleep(pause)
-            pause = min(LAST_LOOK, pause * 1.5)
+        """Wait for every job of this server, and record its answers.
 
-    def _jobs(self) -> list[tuple[str, str]]:
-        sql = "SELECT token, id FROM batch_job WHERE id IS NOT NULL AND base_url = ? ORDER BY created, token"
-        jobs = self._ledger.read(sql, (self._address,))
-        return [(token, id) for token, id in jobs if token not in self._kept]
-
-    def _take(self, server: BatchServer, token: str, job: "Batch") -> None:
-        """Take in what an ended job has answered; the rest of it is free to be asked again by a later run.
-
-        Where lines cannot be read, the rest may have been answered and paid for: it stays in the job.
+        Raises:
+            LlmError: llm.batch_wait is over before.
         """
-        asked = dict(self._ledger.read("SELECT key, request FROM batch_item WHERE token = ?", (token,)))
-        if self._queue.refuses(job) and self._put_off(token, job, asked):
-            return
-        entries: dict[str, Entry] = {}
-        failed: dict[str, UnansweredError] = {}
-        strange: dict[str, object] = {}
-        unreadable: list[object] = []
-        rows, gone = _rows(server, job)
-        for row in rows:
-            key = row.get("custom_id") if isinstance(row, dict) else None
-            if not isinstance(row, dict) or not isinstance(key, str):
-                unreadable.append(row)
-            elif key not in asked:
-                strange[key] = row
-            elif isinstance(said := read_answer(ChatRequest.parse(asked[key]), row), Entry):
-                entries.setdefault(key, said)  # a line that came twice is one answer
-            else:
-                failed[key] = said
-        answered = iter(entries.values())
-        while page := list(islice(answered, _PAGE)):
-            self._ledger.put_many(page)
-        self.result.asked += len(entries)
-        for key, entry in entries.items():
-            self.result.budget.spend(ChatRequest.parse(asked[key]), entry)
-        left = asked.keys() - entries.keys() - failed.keys()
-        taken = self._ledger.get_many(strange)  # a kept job's other lines, by a run before
-        if strange := {key: row for key, row in strange.items() if key not in taken}:
-            first = next(iter(strange.values()))
-            log.warning("batch %s: %d lines that nobody asked for, first: %.80s", job.id, len(strange), first)
-        if unreadable:
-            log.warning("batch %s: %d lines cannot be read, first: %.80s", job.id, len(unreadable), unreadable[0])
-        if kept := bool(unreadable and left):
-            reason = f"{len(unreadable)} lines of batch {job.id} cannot be read, and its answer may be among them"
-            why = UnansweredError(reason, _KEPT.format(job.output_file_id), passing=False)
-        else:
-            remedy = ALONE if self._queue.refuses(job) else ANEW
-            why = UnansweredError(gone or server.scrub(_why(job)), remedy, passing=True)
-        self.result.failed |= failed | dict.fromkeys(left, why)
-        self._bar.advance(len(asked))
-        if kept:
-            self._kept.add(token)
-            self._ledger.change(
-                *(("DELETE FROM batch_item WHERE key = ?", (key,)) for key in sorted(asked.keys() - left))
-            )
-        else:
-            self._forget(token)
+        wait = self._params.batch_wait
+        deadline = float("inf") if wait is None else time.monotonic() + wait
+        pause = FIRST_POLL
+        while self._list_jobs() or self._queue.waiting:
+            for token, id in self._list_jobs():
+                self._poll(server, token, id)
+            if self._queue.waiting and not self._queue.is_full(len(self._list_jobs())):
+                self._submit(server, self._queue.take_all())
+            jobs = self._list_jobs()
+            if not jobs and not self._queue.waiting:
+                return
+            if time.monotonic() + pause > deadline:
+                names = ", ".join(id for _, id in jobs) + self._queue.describe()
+                raise LlmError(f"{len(jobs)} batches are still being worked on: {names}", _RUN_AGAIN)
+            time.sleep(pause)
+            pause = min(LAST_POLL, pause * 1.5)
 
-    def _put_off(self, token: str, job: "Batch", asked: dict[str, str]) -> bool:
-        """Have questions that the server's queue had no room for submitted later, in smaller parts."""
-        calls = [ChatRequest.parse(text) for text in asked.values()]
-        others = len(self._jobs()) - 1
-        if not self._queue.shrink(calls, _why(job), others):
+    def _poll(self, server: BatchServer, token: str, id: str) -> None:
+        """Look at one job, and end it if the server has."""
+        job = server.look_up(id)
+        if job is None:
+            self._give_up(token, id)
+        elif job.status in _END_STATES:
+            self._end(server, token, job)
+        elif job.request_counts:
+            done = job.request_counts.completed + job.request_counts.failed
+            self._session.progress.advance(0, f"{job.id} {job.status}: {done:,} of {job.request_counts.total:,}")
+
+    def _end(self, server: BatchServer, token: str, job: "Batch") -> None:
+        """Record the answers of an ended job; its other requests may be asked again by a later run.
+
+        If lines cannot be read, the missing answers may be among them, paid for: then the job stays.
+        """
+        texts = self._jobs.read_request_texts(token)
+        if self._queue.is_refusal(job) and self._put_off_job(token, job, texts):
+            return
+        results = read_results(server, job, texts)
+        self._session.record_many(results.entries.values())
+        for key, entry in results.entries.items():
+            self._budget.count_answer(ChatRequest.parse(texts[key]), entry)
+        for key, error in results.failures.items():
+            self._session.fail(key, error)
+        self._session.progress.advance(len(texts))
+        self._warn_of_strange_lines(job, results)
+        missing = texts.keys() - results.entries.keys() - results.failures.keys()
+        if results.unreadable and missing:
+            self._keep_job(token, job, missing, results)
+        else:
+            remedy = NO_ROOM if self._queue.is_refusal(job) else ASK_AGAIN
+            reason = results.lost_file or server.scrub(describe_end(job))
+            self._fail_all(missing, UnansweredError(reason, remedy, transient=True))
+            self._jobs.remove(token)
+
+    def _warn_of_strange_lines(self, job: "Batch", results: BatchResults) -> None:
+        """Warn of unreadable lines, and of lines that belong to no request and that no earlier run recorded."""
+        unknown = self._session.drop_recorded(results.unknown)
+        if unknown:
+            example = next(iter(unknown.values()))
+            log.warning("batch %s: %d lines that nobody asked for, first: %.80s", job.id, len(unknown), example)
+        for line in results.unreadable[:1]:
+            count = len(results.unreadable)
+            log.warning("batch %s: %d lines cannot be read, first: %.80s", job.id, count, line)
+
+    def _keep_job(self, token: str, job: "Batch", missing: set[str], results: BatchResults) -> None:
+        """Keep a job with the requests whose answers may be in unreadable lines."""
+        reason = (
+            f"{len(results.unreadable)} lines of batch {job.id} cannot be read, and its answer may be among them"
+        )
+        self._fail_all(missing, UnansweredError(reason, _KEPT.format(job.output_file_id), transient=False))
+        self._unreadable_jobs.add(token)
+        self._jobs.remove_requests(results.entries.keys() | results.failures.keys())
+
+    def _put_off_job(self, token: str, job: "Batch", texts: dict[str, str]) -> bool:
+        """Queue a job's requests for smaller jobs after the server had no room; False if it cannot be smaller."""
+        requests = [ChatRequest.parse(text) for text in texts.values()]
+        other_jobs = len(self._list_jobs()) - 1
+        if not self._queue.shrink(requests, describe_end(job), other_jobs):
             return False
-        self._forget(token)
-        self._queue.put_off(calls)
+        self._jobs.remove(token)
+        self._queue.put_off(requests)
         return True
 
     def _give_up(self, token: str, id: str) -> None:
-        """Free the questions of a job that the server does not know, to be asked again by a later run."""
+        """Remove a job that the server does not know; a later run may ask its requests again."""
         log.warning("batch %s: the server does not know it; its questions are free to be asked again", id)
-        keys = [key for (key,) in self._ledger.read("SELECT key FROM batch_item WHERE token = ?", (token,))]
+        keys = self._jobs.list_keys(token)
+        self._fail_all(keys, UnansweredError(f"the server does not know batch {id}", ASK_AGAIN, transient=True))
+        self._session.progress.advance(len(keys))
+        self._jobs.remove(token)
+
+    def _fail_all(self, keys: Iterable[str], error: UnansweredError) -> None:
         for key in keys:
-            self.result.failed[key] = UnansweredError(f"the server does not know batch {id}", ANEW, passing=True)
-        self._bar.advance(len(keys))
-        self._forget(token)
+            self._session.fail(key, error)
 
-    def _forget(self, token: str) -> None:
-        self._ledger.change(
-            ("DELETE FROM batch_item WHERE token = ?", (token,)),
-            ("DELETE FROM batch_job WHERE token = ?", (token,)),
-        )
-
-    def _explain_the_rest(self) -> None:
-        """What another process was asking, or had in its jobs and gave up, has perhaps no answer either."""
-        self._held(self._theirs)
-        open_keys = self._seen - self.result.known - self.result.failed.keys()
-        open_keys -= self._ledger.get_many(open_keys).keys()
-        jobs = self._ledger.in_jobs(open_keys)
-        for key in open_keys:
+    def _explain_unanswered(self) -> None:
+        """Note why requests that other processes were asking, or had in their jobs, have no answer here."""
+        elsewhere = self._session.claimed_elsewhere
+        self._session.find_answered(elsewhere)
+        unanswered = self._session.list_unanswered_keys()
+        batches = self._jobs.find_batches(unanswered)
+        for key in unanswered:
             reason = "its batch ended without an answer"
-            if key in jobs:
-                reason = f"it is in {jobs[key]}"
-            elif key in self._theirs:
+            if key in batches:
+                reason = f"it is in {batches[key]}"
+            elif key in elsewhere:
                 reason = "another process was asking it at that moment"
-            self.result.failed[key] = UnansweredError(reason, _AGAIN, passing=True)
-
-
-def _rows(server: BatchServer, job: "Batch") -> tuple[Iterator[dict[str, Any] | str], str]:
-    """The lines of a job's result files, and what is to be said of a file that is gone."""
-    found: list[Iterator[dict[str, Any] | str]] = []
-    gone = ""
-    for file in (job.output_file_id, job.error_file_id):
-        if file and (lines := server.lines(file)) is not None:
-            found.append(lines)
-        elif file:
-            gone = f"the server does not have the results of batch {job.id} any more (file {file})"
-            log.warning("%s; what it held is free to be asked again", gone)
-    return chain.from_iterable(found), gone
-
-
-def _why(job: "Batch") -> str:
-    """Why a job has no answer for a request."""
-    said = "; ".join(quoted(str(error.message)) for error in (job.errors.data or [])[:3]) if job.errors else ""
-    return f"its batch {job.id} is {job.status}" + (f": {said}" if said else "")
+            self._session.fail(key, UnansweredError(reason, _RUN_AGAIN, transient=True))

@@ -1,7 +1,7 @@
-"""OpenAI's Batch API, as far as it is needed: upload, create, find, look, download; faults as ours.
+"""A server's Batch API: upload, create, find, look up, download, with its faults as ours.
 
-Trade-off: the openai package's own retries serve whatever can be repeated; creating cannot, so after a doubtful
-end the server's list is looked through for our token before it is tried again.
+Trade-off: the openai package's own retries serve every call that can be repeated. Creating a job cannot, so after
+a fault that leaves its outcome open, the server's list is searched for our token before it is tried again.
 """
 
 import time
@@ -12,187 +12,210 @@ from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from cotpd.errors import LlmError
 from cotpd.llm.params import LlmParams
-from cotpd.llm.transports.batch_lines import read_lines, save_results
+from cotpd.llm.transports.batch_lines import ResultLine, read_lines, save_results
 from cotpd.llm.transports.batch_queue import is_about_room
-from cotpd.llm.transports.chat_client import Client
+from cotpd.llm.transports.chat_client import ChatClient
 from cotpd.llm.transports.connection import Connection
-from cotpd.llm.transports.response_body import ENCODINGS, OversizedError, bounded_in_turn
+from cotpd.llm.transports.response_body import ENCODINGS, OversizedError, build_hook
 
 if TYPE_CHECKING:
     import openai
     from openai.types import Batch
 
 T = TypeVar("T")
-TOKEN = "cotpd"  # the metadata's name for our token
-_PAUSE = 1.0  # seconds before a doubtful creation is looked into
-_MOST_BYTES = 10_000_000  # of an answer; a list of a hundred jobs has some 100 kB
-_MOST_LISTED = 1000
-
-
-class BatchServer:
-    """A server with the Batch API; a context manager."""
-
-    def __init__(self, params: LlmParams) -> None:
-        self._params = params
-        self._client = Client(params)
-        self._connection: Connection
-        self._api: openai.OpenAI
-        self._once: openai.OpenAI  # for what must not be repeated unseen
-        self._streaming = False  # a result file is being fetched
-
-    def __enter__(self) -> Self:
-        self._connection = self._client.connect()
-        hooks = {"response": [bounded_in_turn(_MOST_BYTES, lambda: self._streaming)]}
-        http = {"headers": {"Accept-Encoding": ENCODINGS}, "event_hooks": hooks}
-        self._api = self._connection.open_sync(self._params.retries, **http)
-        self._once = self._connection.open_sync(0, **http)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._api.close()
-        self._once.close()
-
-    def scrub(self, text: str) -> str:
-        """The server's words as they are quoted, without the key."""
-        return self._client.scrub(text)
-
-    def submit(self, file: Path, token: str) -> str:
-        """Upload requests and create a job of them; returns its id. It is created once, whatever happens."""
-        uploaded = self._explained(lambda: _id(self._api.files.create(file=file, purpose="batch")))
-        tries = self._params.retries + 1
-        for attempt in range(tries):
-            try:
-                return self._explained(lambda: self._create(uploaded, token), doubtful=attempt + 1 < tries)
-            except _DoubtfulError:
-                time.sleep(_PAUSE)
-                if (found := self.find(token)) is not None:
-                    return found
-        raise AssertionError("the last try either ends or raises")
-
-    def find(self, token: str) -> str | None:
-        """The id of the job that carries a token, if there is one."""
-
-        def look() -> str | None:
-            page = self._api.batches.list(limit=100)
-            _expect(isinstance(page.data, list), page)
-            for number, job in enumerate(page):
-                if (job.metadata or {}).get(TOKEN) == token:
-                    return job.id
-                if number == _MOST_LISTED:
-                    break
-            return None
-
-        return self._explained(look)
-
-    def look(self, id: str) -> "Batch | None":
-        """How a job stands; None if the server does not know it (any more, or of this key)."""
-
-        def retrieve() -> "Batch":
-            job = self._api.batches.retrieve(id)
-            _expect(isinstance(getattr(job, "status", None), str), job)
-            return job
-
-        return self._known(retrieve)
-
-    def lines(self, file: str) -> Iterator[dict[str, Any] | str] | None:
-        """The lines of a result file: objects, and what cannot be read as such as text; None if it is gone."""
-        import httpx2
-        import openai
-
-        def load() -> IO[bytes]:
-            response: Any = self._api.get(
-                f"/files/{file}/content",
-                cast_to=httpx2.Response,
-                # some servers keep results in a store of their own; the key does not go there
-                options={"follow_redirects": True},
-                stream=True,
-                stream_cls=openai.Stream[object],
-            )
-            return save_results(response)
-
-        self._streaming = True
-        try:
-            results = self._known(load)
-        finally:
-            self._streaming = False
-        return None if results is None else read_lines(results, self._params.max_answer_bytes, self._client.mask)
-
-    def _known(self, call: Callable[[], T]) -> T | None:
-        import openai
-
-        def known() -> T | None:
-            try:
-                return call()
-            except openai.NotFoundError:
-                return None
-
-        return self._explained(known)
-
-    def _create(self, file: str, token: str) -> str:
-        created = self._once.batches.create(
-            input_file_id=file,
-            endpoint="/v1/chat/completions",
-            completion_window="24h",
-            metadata={TOKEN: token},
-        )
-        return _id(created)
-
-    def _explained(self, call: Callable[[], T], *, doubtful: bool = False) -> T:
-        """ChatRequest the server; ``doubtful`` tells a fault apart after which nobody knows what was done."""
-        import httpx2
-        import openai
-
-        try:
-            return call()
-        except httpx2.TransportError as error:  # while a result file is read
-            raise LlmError(
-                f"{self._params.base_url}: {self._client.scrub(str(error) or repr(error))}", _AGAIN
-            ) from None
-        except openai.APIStatusError as error:
-            if is_about_room(error.code, error.message):
-                raise QueueFullError(self._client.scrub(error.message), _ROOM) from None
-            if doubtful and (error.status_code >= 500 or error.status_code in (408, 429)):
-                raise _DoubtfulError from None
-            judged = self._client.judge(error)
-            raise judged if isinstance(judged, LlmError) else LlmError(f"batch: {judged}", _AGAIN) from None
-        except openai.APIConnectionError as error:
-            if end := self._connection.explain(error.__cause__):
-                raise LlmError(self._client.scrub(end.problem), end.remedy) from None
-            if doubtful:
-                raise _DoubtfulError from None
-            said = self._client.scrub(str(error.__cause__ or error))
-            raise LlmError(f"{self._params.base_url}: {said}", _AGAIN) from None
-        except (OversizedError, ValueError, TypeError, AttributeError, LookupError, AssertionError) as error:
-            # a page instead of an answer, an encoding that is none: the package takes what comes for the truth
-            if doubtful:
-                raise _DoubtfulError from None
-            said = self._client.scrub(str(error) or repr(error))
-            raise LlmError(f"{self._params.base_url}: an answer that cannot be read: {said}", _ODD) from None
-
-
-def _id(answer: object) -> str:
-    id = getattr(answer, "id", None)
-    _expect(isinstance(id, str) and id != "", answer)
-    return id
-
-
-def _expect(fits: bool, answer: object) -> None:
-    if not fits:
-        raise ValueError(repr(answer))
-
-
-_ODD = "Does the server of llm.base_url have the Batch API? Run again then: what was submitted is collected."
-_AGAIN = "Run again: jobs that were submitted are collected, not submitted again."
-
-
+TOKEN = "cotpd"  # our token's name in a job's metadata
+_PAUSE = 1.0  # seconds after a creation whose outcome is open, before the job is looked for
+_MAX_BYTES = 10_000_000  # of an answer; a list of a hundred jobs has some 100 kB
+_MAX_LISTED = 1000  # jobs that are searched for a token
 _ROOM = "Wait until the server's other batches have ended, or raise its limit there."
+_RUN_AGAIN = "Run again: jobs that were submitted are collected, not submitted again."
+_NO_API = "Does the server of llm.base_url have the Batch API? Run again then: what was submitted is collected."
 
 
 class QueueFullError(LlmError):
     """The server's queue has no room for a job."""
 
 
-class _DoubtfulError(Exception):
-    """The server may have done it."""
+class _OpenOutcomeError(Exception):
+    """The server may have carried out a call whose answer did not arrive."""
+
+
+class BatchServer:
+    """A server with the Batch API; a context manager.
+
+    Args:
+        params: The server and how to ask.
+    """
+
+    def __init__(self, params: LlmParams) -> None:
+        self._params = params
+        self._client = ChatClient(params)
+        self._connection: Connection
+        self._api: openai.OpenAI
+        self._api_without_retries: openai.OpenAI
+        self._is_streaming = False  # while a result file is fetched, whose size has another limit
+
+    def __enter__(self) -> Self:
+        self._connection = self._client.connect()
+        hooks = {"response": [build_hook(_MAX_BYTES, lambda: self._is_streaming)]}
+        http = {"headers": {"Accept-Encoding": ENCODINGS}, "event_hooks": hooks}
+        self._api = self._connection.open_sync(self._params.retries, **http)
+        self._api_without_retries = self._connection.open_sync(0, **http)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._api.close()
+        self._api_without_retries.close()
+
+    def scrub(self, text: str) -> str:
+        """Return a server's text for a message: shortened, without secrets."""
+        return self._client.scrub(text)
+
+    def submit(self, file: Path, token: str) -> str:
+        """Upload requests and create one job of them, once; returns its id.
+
+        Raises:
+            QueueFullError: The server has no room for it.
+            LlmError: The server cannot be reached, or refuses.
+        """
+        uploaded = self._explain_errors(lambda: _read_id(self._api.files.create(file=file, purpose="batch")))
+        tries = self._params.retries + 1
+        for attempt in range(tries):
+            try:
+                return self._explain_errors(lambda: self._create(uploaded, token), repeatable=attempt + 1 == tries)
+            except _OpenOutcomeError:
+                time.sleep(_PAUSE)
+                if (id := self.find(token)) is not None:
+                    return id
+        raise AssertionError("the last try returns or raises")
+
+    def find(self, token: str) -> str | None:
+        """Return the id of the job that carries a token, or None."""
+
+        def search() -> str | None:
+            page = self._api.batches.list(limit=100)
+            _require(isinstance(page.data, list), page)
+            for number, job in enumerate(page):
+                if (job.metadata or {}).get(TOKEN) == token:
+                    return job.id
+                if number == _MAX_LISTED:
+                    break
+            return None
+
+        return self._explain_errors(search)
+
+    def look_up(self, id: str) -> "Batch | None":
+        """Return a job's state; None if the server does not know it (any more, or for this key)."""
+
+        def retrieve() -> "Batch":
+            job = self._api.batches.retrieve(id)
+            _require(isinstance(getattr(job, "status", None), str), job)
+            return job
+
+        return self._call_unless_missing(retrieve)
+
+    def download_lines(self, file: str) -> Iterator[ResultLine] | None:
+        """Download a result file and return its lines; None if the server no longer has it."""
+
+        def download() -> IO[bytes]:
+            import httpx2
+            import openai
+
+            response: Any = self._api.get(
+                f"/files/{file}/content",
+                cast_to=httpx2.Response,
+                # some servers keep results in a store of their own; the connection keeps the key from it
+                options={"follow_redirects": True},
+                stream=True,
+                stream_cls=openai.Stream[object],
+            )
+            return save_results(response)
+
+        self._is_streaming = True
+        try:
+            results = self._call_unless_missing(download)
+        finally:
+            self._is_streaming = False
+        if results is None:
+            return None
+        return read_lines(results, self._params.max_answer_bytes, self._client.mask)
+
+    def _call_unless_missing(self, call: Callable[[], T]) -> T | None:
+        import openai
+
+        def call_and_catch() -> T | None:
+            try:
+                return call()
+            except openai.NotFoundError:
+                return None
+
+        return self._explain_errors(call_and_catch)
+
+    def _create(self, file: str, token: str) -> str:
+        job = self._api_without_retries.batches.create(
+            input_file_id=file,
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+            metadata={TOKEN: token},
+        )
+        return _read_id(job)
+
+    def _explain_errors(self, call: Callable[[], T], *, repeatable: bool = True) -> T:
+        """Call the server, and raise its faults as ours.
+
+        Args:
+            call: The call.
+            repeatable: False for a call that must not happen twice: a fault that leaves open whether it has
+                happened then raises _OpenOutcomeError.
+
+        Raises:
+            QueueFullError: The server has no room for a job.
+            LlmError: The server cannot be reached, refuses, or sends what cannot be read.
+        """
+        import httpx2
+        import openai
+
+        try:
+            return call()
+        except httpx2.TransportError as error:  # the connection broke while a result file was read
+            raise self._build_error(str(error) or repr(error), _RUN_AGAIN) from None
+        except openai.APIStatusError as error:
+            raise self._explain_status(error, repeatable=repeatable) from None
+        except openai.APIConnectionError as error:
+            if fatal := self._connection.explain(error.__cause__):
+                raise LlmError(self.scrub(fatal.problem), fatal.remedy) from None
+            if not repeatable:
+                raise _OpenOutcomeError from None
+            raise self._build_error(str(error.__cause__ or error), _RUN_AGAIN) from None
+        except (OversizedError, ValueError, TypeError, AttributeError, LookupError, AssertionError) as error:
+            # the openai package does not check an answer: a web page instead of one fails anywhere inside it
+            if not repeatable:
+                raise _OpenOutcomeError from None
+            problem = f"an answer that cannot be read: {str(error) or repr(error)}"
+            raise self._build_error(problem, _NO_API) from None
+
+    def _explain_status(self, error: "openai.APIStatusError", *, repeatable: bool) -> Exception:
+        if is_about_room(error.code, error.message):
+            return QueueFullError(self.scrub(error.message), _ROOM)
+        if not repeatable and (error.status_code >= 500 or error.status_code in (408, 429)):
+            return _OpenOutcomeError()
+        explained = self._client.explain_status(error)
+        return explained if isinstance(explained, LlmError) else LlmError(f"batch: {explained}", _RUN_AGAIN)
+
+    def _build_error(self, message: str, remedy: str) -> LlmError:
+        return LlmError(f"{self._params.base_url}: {self.scrub(message)}", remedy)
+
+
+def _read_id(answer: object) -> str:
+    id = getattr(answer, "id", None)
+    if not isinstance(id, str) or not id:
+        raise ValueError(repr(answer))
+    return id
+
+
+def _require(condition: bool, answer: object) -> None:
+    """Raise ValueError, with the answer, if a condition does not hold."""
+    if not condition:
+        raise ValueError(repr(answer))

@@ -1,8 +1,8 @@
-"""One request to an OpenAI-compatible server, tried until it is answered or beyond hope.
+"""One chat request to an OpenAI-compatible server, tried until it is answered or cannot be.
 
-The openai package brings connections and its error types; its own retries are off, because here a pause that
-the server asks for holds back every request in flight, and a fault that no retry mends (no quota, a wrong
-key, an unknown model) ends the run at once instead of once a post.
+The openai package brings connections and its error types. Its own retries are off, because here a pause that the
+server asks for holds back every request, and a fault that no retry mends (no quota, a wrong key, an unknown model)
+ends the run at once instead of once a post.
 """
 
 import asyncio
@@ -15,14 +15,25 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from cotpd.completions import Stop, classify_stop
 from cotpd.errors import LlmError
-from cotpd.llm.chat_request import check_address, read_completion
+from cotpd.llm.completion import read_completion
+from cotpd.llm.outcome import UnansweredError
 from cotpd.llm.params import LlmParams
 from cotpd.llm.secret_mask import SecretMask
-from cotpd.llm.spending.budget import RAISE
+from cotpd.llm.server_address import check_address
+from cotpd.llm.spending.budget import RAISE_LIMIT
 from cotpd.llm.transports.connection import Connection
 from cotpd.llm.transports.in_flight import InFlight, finish_within
 from cotpd.llm.transports.rate_limit import RateLimit, read_retry_after
-from cotpd.llm.transports.response_body import ENCODINGS, OversizedError, bounded
+from cotpd.llm.transports.response_body import ENCODINGS, OversizedError, build_async_hook
+from cotpd.llm.transports.server_errors import (
+    TransientError,
+    build_refusal,
+    describe_broken_answer,
+    explain_fatal_status,
+    is_transient_status,
+    quote,
+    read_error_message,
+)
 
 if TYPE_CHECKING:
     import httpx2
@@ -32,87 +43,49 @@ T = TypeVar("T")
 
 _FIRST_PAUSE = 0.5  # seconds; doubles with every try
 _LONGEST_PAUSE = 30.0
-_POOL = 8  # connections: each request looks at all of its pool's, so a few small pools cost less than a large one
-_PASSING = {408, 409, 425, 429}  # statuses below 500 that a later try may mend
-_GAVE_UP_WAITING = {504, 524}  # a gateway did: the model behind it may have answered, and be paid for
-_MOST_QUOTED = 300  # characters of a server's own words in a message
-
-
-_LOOK = "The server does not take this request: look at the post, the prompt and the parameters."
-_LONGER = "Look at what answers at llm.base_url; llm.max_answer_bytes allows longer answers."
-_REMEDIES = {  # the first that a server's words name
-    "response_format": "Set llm.structured: false, and the prompt's schema is not sent.",
-    "max_completion_tokens": "Set llm.length_key: max_completion_tokens.",
-    "temperature": "Set llm.temperature: null, and no temperature is sent.",
-    "seed": "Set llm.seed: null, and no seed is sent.",
-}
-
-
-class UnansweredError(Exception):
-    """One request has no answer, after all tries.
-
-    ``passing``: the server was at fault, not the request. ``refused``: the field that the server does not take.
-    """
-
-    def __init__(self, reason: str, remedy: str, *, passing: bool, refused: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.remedy = remedy
-        self.passing = passing
-        self.refused = refused
-
-
-def passes(status: int) -> bool:
-    """Whether a later try may mend what this status stands for."""
-    return status in _PASSING or status >= 500
-
-
-def refusal(status: int, said: str, *, whole: str | None = None, field: str | None = None) -> UnansweredError:
-    """A request that the server does not take, with the remedy if its words name the field.
-
-    Args:
-        status: Of the answer.
-        said: Its words, as far as they are quoted.
-        whole: All of them.
-        field: That the server says it is about.
-    """
-    named = [part for part in _REMEDIES if part == field] or [
-        part for part in _REMEDIES if part in (whole or said)
-    ]
-    refused = named[0] if named else ""
-    remedy = _REMEDIES.get(refused, _LOOK)
-    return UnansweredError(f"status {status}: {said}", remedy, passing=False, refused=refused)
+_POOL_SIZE = (
+    8  # connections: a request looks at all of its pool, so several small pools are faster than a large one
+)
+_GATEWAY_TIMEOUTS = {504, 524}  # the model behind the gateway may have answered, and be billed
+_CHECK_LENGTH = "Look at what answers at llm.base_url; llm.max_answer_bytes allows longer answers."
 
 
 class NoServerError(Exception):
     """Nothing accepts connections at the address, and nothing has so far."""
 
 
-class Client:
-    """Asks one server; an async context manager. ``llm.retries`` counts the tries after the first."""
+class ChatClient:
+    """Sends chat requests to one server; an async context manager.
+
+    Args:
+        params: The server and how to ask; ``llm.retries`` counts the tries after the first.
+
+    Raises:
+        ConfigError: ``llm.base_url`` is not an address.
+    """
 
     def __init__(self, params: LlmParams) -> None:
         self._params = params
         self._address = check_address(params.base_url)
         self._connection: Connection | None = None
         self._mask = SecretMask.from_params(params)
-        self._apis: list[openai.AsyncOpenAI] = []
-        self._next = 0
-        self._reached = False
+        self._pools: list[openai.AsyncOpenAI] = []
+        self._next_pool = 0
+        self._was_reached = False
         self._in_flight = InFlight()
-        self.pace = RateLimit(params.requests_per_minute, params.tokens_per_minute)
+        self.rate_limit = RateLimit(params.requests_per_minute, params.tokens_per_minute)
 
     def connect(self) -> Connection:
-        """Check how the server is reached; see :class:`Connection` for what it raises."""
+        """Check how the server is reached; raises what :class:`Connection` raises."""
         self._connection = Connection(self._params)
         return self._connection
 
     async def __aenter__(self) -> Self:
         connection = self.connect()
-        for _ in range(math.ceil(self._params.concurrency / _POOL)):
-            hook = bounded(self._params.max_answer_bytes)
-            api = connection.open_async(headers={"Accept-Encoding": ENCODINGS}, event_hooks={"response": [hook]})
-            self._apis.append(api)
+        for _ in range(math.ceil(self._params.concurrency / _POOL_SIZE)):
+            hooks = {"response": [build_async_hook(self._params.max_answer_bytes)]}
+            pool = connection.open_async(headers={"Accept-Encoding": ENCODINGS}, event_hooks=hooks)
+            self._pools.append(pool)
         return self
 
     async def __aexit__(
@@ -121,24 +94,24 @@ class Client:
         try:
             await self._in_flight.drain(interrupted=kind is not None and not issubclass(kind, Exception))
         finally:
-            for api in self._apis:
-                await api.close()
+            for pool in self._pools:
+                await pool.close()
 
     async def complete(
         self,
         body: dict[str, Any],
-        keep: Callable[[str, float], Awaitable[T]],
+        record: Callable[[str, float], Awaitable[T]],
         tokens: float = 0.0,
-        lost: Callable[[], str] = str,
+        count_lost_try: Callable[[], str] = str,
     ) -> T:
-        """Ask for a chat completion and return what ``keep`` makes of it.
+        """Send a chat request and return what ``record`` returns for its answer.
 
         Args:
-            body: The request.
-            keep: Takes the raw answer and its seconds, also after the caller was cancelled.
-            tokens: What request and answer come to, for the pace.
-            lost: Called after each try that was sent and may be billed, but brought no answer; returns why there
-                must be no other, or nothing.
+            body: The request's JSON body.
+            record: Receives the raw answer and its seconds, also after the caller was cancelled.
+            tokens: The most tokens that request and answer can take, for the rate limit.
+            count_lost_try: Called after each try that may be billed and brought no answer; returns why there must
+                be no further try, or an empty string.
 
         Raises:
             UnansweredError: This request cannot be answered.
@@ -146,152 +119,123 @@ class Client:
             LlmError: No request of this run can be answered: key, quota, model or address is wrong.
         """
         for attempt in range(self._params.retries + 1):
-            await self.pace.wait_for_slot(tokens)
+            await self.rate_limit.wait_for_slot(tokens)
             try:
-                return await self._in_flight.wait_for(self._exchange(body, keep))
+                return await self._in_flight.wait_for(self._exchange(body, record))
             except OversizedError as error:
-                lost()
-                raise UnansweredError(str(error), _LONGER, passing=False) from None
-            except _PassingError as fault:
-                last = fault
-            if last.billed and (reason := lost()):
-                raise UnansweredError(f"{last}; not asked again: {reason}", RAISE, passing=False)
+                count_lost_try()
+                raise UnansweredError(str(error), _CHECK_LENGTH, transient=False) from None
+            except TransientError as error:
+                fault = error
+            if fault.billed and (reason := count_lost_try()):
+                raise UnansweredError(f"{fault}; not asked again: {reason}", RAISE_LIMIT, transient=False)
             if attempt < self._params.retries:
-                await self._pause(attempt, last.retry_after)
+                await self._pause(attempt, fault.retry_after)
         tries = f"{self._params.retries + 1} tries"
-        raise UnansweredError(f"{last} ({tries})", "Run again: what was answered is kept.", passing=True)
+        raise UnansweredError(f"{fault} ({tries})", "Run again: what was answered is kept.", transient=True)
 
-    async def _exchange(self, body: dict[str, Any], keep: Callable[[str, float], Awaitable[T]]) -> T:
-        """One try, and the keeping of its answer."""
-        began = time.monotonic()
+    async def _exchange(self, body: dict[str, Any], record: Callable[[str, float], Awaitable[T]]) -> T:
+        """Send one try and record its answer."""
+        started = time.monotonic()
         raw = await self._try_once(body)
-        return await keep(raw, time.monotonic() - began)
+        return await record(raw, time.monotonic() - started)
 
     async def _try_once(self, body: dict[str, Any]) -> str:
-        import httpx2
+        """Return the raw answer of one try, checked to be a whole completion, without secrets."""
         import openai
 
         try:
             response = await self._post(body)
         except openai.APIStatusError as error:
-            self._reached = True
-            self.pace.obey_headers(error.response.headers)
-            raise self.judge(error) from None
+            self._was_reached = True
+            self.rate_limit.obey_headers(error.response.headers)
+            raise self.explain_status(error) from None
         except (openai.APITimeoutError, TimeoutError):
-            raise _PassingError(f"no answer within {self._params.timeout:g} s", billed=True) from None
+            raise TransientError(f"no answer within {self._params.timeout:g} s", billed=True) from None
         except openai.APIConnectionError as error:
-            if self._connection and (end := self._connection.explain(error.__cause__)) and not self._reached:
-                raise LlmError(self.scrub(end.problem), end.remedy) from None
-            if isinstance(error.__cause__, httpx2.ConnectError) and not self._reached:
-                raise NoServerError(self.scrub(str(error.__cause__))) from None
-            unsent = isinstance(error.__cause__, httpx2.ConnectError)
-            said = self.scrub(str(error.__cause__ or error))
-            raise _PassingError(f"connection lost: {said}", billed=not unsent) from None
-        except (ValueError, LookupError, AssertionError) as error:  # a fault in an encoding that is none
-            said = self.scrub(repr(error))
-            raise _PassingError(f"an answer that cannot be read: {said}", billed=True) from None
-        self._reached = True
-        self.pace.obey_headers(response.headers)
-        raw = response.content.decode("utf-8", "replace")  # as JSON is, whatever a header says
-        return self._checked(raw)
+            raise self._explain_lost_connection(error) from None
+        except (ValueError, LookupError, AssertionError) as error:  # the body is not in the encoding it claims
+            reason = f"an answer that cannot be read: {self.scrub(repr(error))}"
+            raise TransientError(reason, billed=True) from None
+        self._was_reached = True
+        self.rate_limit.obey_headers(response.headers)
+        return self._check_answer(
+            response.content.decode("utf-8", "replace")
+        )  # JSON is UTF-8 whatever a header says
 
     async def _post(self, body: dict[str, Any]) -> "httpx2.Response":
         import httpx2
 
-        # the package's own limit is one between two bytes: an answer that drips would outlast it
-        post = self._api().post("/chat/completions", body=body, cast_to=httpx2.Response)
+        # The package's own limit is the time between two bytes: a server that drips bytes would outlast it.
+        post = self._take_pool().post("/chat/completions", body=body, cast_to=httpx2.Response)
         return await finish_within(self._params.timeout, post)
 
-    def _api(self) -> "openai.AsyncOpenAI":
-        """The pools in turn."""
-        self._next = (self._next + 1) % len(self._apis)
-        return self._apis[self._next]
+    def _take_pool(self) -> "openai.AsyncOpenAI":
+        """Return the pools one after the other."""
+        self._next_pool = (self._next_pool + 1) % len(self._pools)
+        return self._pools[self._next_pool]
 
-    def _checked(self, raw: str) -> str:
+    def _explain_lost_connection(self, error: "openai.APIConnectionError") -> Exception:
+        import httpx2
+
+        cause = error.__cause__
+        refused = isinstance(cause, httpx2.ConnectError)
+        if not self._was_reached:
+            fatal = self._connection.explain(cause) if self._connection else None
+            if fatal:
+                return LlmError(self.scrub(fatal.problem), fatal.remedy)
+            if refused:
+                return NoServerError(self.scrub(str(cause)))
+        return TransientError(f"connection lost: {self.scrub(str(cause or error))}", billed=not refused)
+
+    def _check_answer(self, raw: str) -> str:
         raw = self.mask(raw)
         try:
             completion = read_completion(raw)
         except (ValueError, AttributeError, TypeError) as error:
-            raise _PassingError(f"an answer that cannot be read ({error}): {raw[:80]!r}", billed=True) from None
+            raise TransientError(f"an answer that cannot be read ({error}): {raw[:80]!r}", billed=True) from None
         if classify_stop(completion.finish_reason) is Stop.FAILED:
-            raise _PassingError(broken_off(completion.finish_reason), billed=True)
+            raise TransientError(describe_broken_answer(completion.finish_reason), billed=True)
         return raw
 
-    def judge(self, error: "openai.APIStatusError") -> Exception:
-        """What a status means: a fault that passes, a request that is refused, or the end of the run."""
-        status, whole = error.status_code, _words(error)
-        said = self.scrub(whole)
-        at = f"the server at {self._address}"
-        connection = self._connection
-        if connection and connection.is_from_proxy(error.response):
-            if passes(status):
-                return _PassingError(f"status {status} of {connection.proxy}: {said}")
-            return connection.explain_proxy(str(status))
-        if connection and (end := connection.explain_mismatch(error)):
-            return end
-        if status in (401, 403):  # its words are not quoted: they may hold pieces of the key
-            source = self._params.api_key_env
-            remedy = f"Export a valid one in {source}." if source else "Name its variable under api_key_env."
-            return LlmError(f"{at} refuses the API key ({status})", remedy)
+    def explain_status(self, error: "openai.APIStatusError") -> Exception:
+        """Return what a status means: a TransientError, an UnansweredError, or an LlmError that ends the run."""
+        status, whole_message = error.status_code, read_error_message(error)
+        message = self.scrub(whole_message)
+        if self._connection and self._connection.is_from_proxy(error.response):
+            if is_transient_status(status):
+                return TransientError(f"status {status} of {self._connection.proxy}: {message}")
+            return self._connection.explain_proxy(str(status))
+        if self._connection and (mismatch := self._connection.explain_mismatch(error)):
+            return mismatch
+        server = f"the server at {self._address}"
         if 300 <= status < 400:
             target = self.scrub(error.response.headers.get("location", "an address that it does not name"))
-            return LlmError(f"{at} redirects to {target}", "Set llm.base_url to where the requests belong.")
-        if status == 402 or "insufficient_quota" in (error.code, error.type):
-            return LlmError(
-                f"{at} says that the quota is used up", "Add credit; the answers so far are in the ledger."
-            )
-        if status == 404:
-            return LlmError(
-                f"{at} answers 404: {said}",
-                f"Check llm.model ({self._params.model}) and llm.base_url, which mostly ends in /v1.",
-            )
-        if passes(status):
-            wait = read_retry_after(error.response.headers)
-            return _PassingError(f"status {status}: {said}", wait, billed=status in _GAVE_UP_WAITING)
-        return refusal(status, said, whole=whole, field=error.param)
+            return LlmError(f"{server} redirects to {target}", "Set llm.base_url to where the requests belong.")
+        fatal = explain_fatal_status(
+            error, message, server=server, key_variable=self._params.api_key_env, model=self._params.model
+        )
+        if fatal:
+            return fatal
+        if is_transient_status(status):
+            pause = read_retry_after(error.response.headers)
+            return TransientError(f"status {status}: {message}", pause, billed=status in _GATEWAY_TIMEOUTS)
+        return build_refusal(status, message, message=whole_message, field=error.param)
 
-    async def _pause(self, attempt: int, wait: float | None) -> None:
+    async def _pause(self, attempt: int, requested: float | None) -> None:
+        """Wait before the next try; ``requested`` are the seconds that the server asks for."""
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt) * random.uniform(0.5, 1.0)
-        if wait:
-            self.pace.pause_all(wait)
-        if wait is None or wait < pause:  # a server that asks for no wait at all is not believed
+        if requested:
+            self.rate_limit.pause_all(requested)
+        if (
+            requested is None or requested < pause
+        ):  # a server that asks for no pause would be asked in a tight loop
             await asyncio.sleep(pause)
 
     def scrub(self, text: str) -> str:
-        """A server's words as they are quoted, without the key."""
-        return quoted(self._mask.scrub(text))
+        """Return a server's text for a message: shortened, without secrets."""
+        return quote(self._mask.scrub(text))
 
     def mask(self, raw: str) -> str:
-        """A body without the key: a server may echo what it was sent."""
+        """Return a body without secrets: a server may echo the key that it was sent."""
         return self._mask.mask_body(raw)
-
-
-def broken_off(finish_reason: str) -> str:
-    """What is said of an answer that its server gave up in the middle."""
-    return f"the server broke off its answer (finish_reason {quoted(finish_reason)})"
-
-
-def quoted(text: str) -> str:
-    """A server's words on one line, not too many of them, and none that could steer a terminal."""
-    text = " ".join("".join(one if one.isprintable() else " " for one in text).split())
-    return text if len(text) <= _MOST_QUOTED else text[:_MOST_QUOTED] + " ..."
-
-
-def _words(error: "openai.APIStatusError") -> str:
-    """What a server says of a fault: the message where OpenAI puts one, else all that it sent.
-
-    The openai package writes the status before a message, and alone where it finds none.
-    """
-    said = error.message.removeprefix(f"Error code: {error.status_code}").removeprefix(" - ")
-    return said or error.response.text.strip() or "nothing else"
-
-
-class _PassingError(Exception):
-    """A fault that a later try may mend.
-
-    ``retry_after``: seconds, if the server named them. ``billed``: the server may have answered all the same.
-    """
-
-    def __init__(self, reason: str, retry_after: float | None = None, *, billed: bool = False) -> None:
-        super().__init__(reason)
-        self.retry_after, self.billed = retry_after, billed

@@ -1,7 +1,7 @@
-"""How a server is reached: its key, headers, proxy and certificates, checked before anything is sent.
+"""The connection to a server: key, headers, proxy and certificates, checked before anything is sent.
 
-The openai package sends what OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS hold to whatever server it
-is pointed at. Here a header, which may be a gateway's credential, goes only to the server that it is named for.
+The openai package sends the values of OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS to any server.
+Here a header, which may be a gateway's credential, goes only to the server for which llm.headers_env names it.
 """
 
 import logging
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cotpd.errors import LlmError
-from cotpd.llm.chat_request import check_address
 from cotpd.llm.params import LlmParams
+from cotpd.llm.server_address import check_address
 from cotpd.llm.transports.proxies import find_proxy, make_certificates
 
 if TYPE_CHECKING:
@@ -48,25 +48,25 @@ class Connection:
         self.key = _read_secret(params.api_key_env, "the key")
         self.headers = {name: _read_header(name, variable) for name, variable in params.headers_env.items()}
         self.proxy = find_proxy(self.address)
-        self._certificates = make_certificates()  # dear to make: shared by all clients
+        self._certificates = make_certificates()  # slow to load: shared by all clients
         self._warn_of_unsent()
 
     def open_async(self, **http: Any) -> "openai.AsyncOpenAI":
-        """A client that tries once; ``http`` are further options of its HTTP client."""
+        """Return an asynchronous client that tries once; ``http`` are further options of its HTTP client."""
         import openai
 
-        options = self._http_options(http, _strip_abroad_async)
-        with _hidden_variables():
+        options = self._http_options(http, _build_async_strip_hook)
+        with _hide_variables():
             return openai.AsyncOpenAI(
                 **self._api_options(0), http_client=openai.DefaultAsyncHttpxClient(**options)
             )
 
     def open_sync(self, max_retries: int, **http: Any) -> "openai.OpenAI":
-        """A client that blocks; ``http`` are further options of its HTTP client."""
+        """Return a synchronous client; ``http`` are further options of its HTTP client."""
         import openai
 
-        options = self._http_options(http, _strip_abroad)
-        with _hidden_variables():
+        options = self._http_options(http, _build_strip_hook)
+        with _hide_variables():
             return openai.OpenAI(
                 **self._api_options(max_retries), http_client=openai.DefaultHttpxClient(**options)
             )
@@ -74,7 +74,7 @@ class Connection:
     def _api_options(self, max_retries: int) -> dict[str, Any]:
         return {
             "base_url": self.address,
-            "api_key": self.key or "none",  # the package wants a key even for a local server
+            "api_key": self.key or "none",  # the package requires a key even for a local server
             "timeout": self._params.timeout,
             "max_retries": max_retries,
             "default_headers": self.headers,
@@ -85,15 +85,15 @@ class Connection:
         return {
             "verify": self._certificates,
             "proxy": self.proxy.proxy if self.proxy else None,
-            "trust_env": False,  # read above, as far as it concerns this address
-            # followed, a request would lose its body (301, 302), or take the key where nobody sent it
+            "trust_env": False,  # :mod:`proxies` has read the environment
+            # a followed redirect would lose the body (301, 302), or take the key to another server
             "follow_redirects": False,
             "event_hooks": hooks,
             **http,
         }
 
     def explain(self, cause: BaseException | None) -> LlmError | None:
-        """The end of the run that a fault of the connection stands for; None where a later try may mend it."""
+        """Return the error that ends the run after a fault of the connection; None if a later try may succeed."""
         import httpx2
 
         text = str(cause)
@@ -113,7 +113,7 @@ class Connection:
         return None
 
     def explain_proxy(self, status: str) -> LlmError:
-        """The end of the run where the proxy, and not the server, refuses."""
+        """Return the error that ends the run when the proxy, and not the server, refuses with a status."""
         if status == "407":
             remedy = f"Write http://user:password@host:port in {self.proxy and self.proxy.variable}."
             return LlmError(f"{self.proxy} wants a user and a password ({status})", remedy)
@@ -123,7 +123,7 @@ class Connection:
         )
 
     def explain_mismatch(self, error: "openai.APIStatusError") -> LlmError | None:
-        """The end of the run where the key is of another organization or project than the headers name."""
+        """Return the error for a key of another organization or project than the headers name; None otherwise."""
         codes = [code for code in (error.code, error.type) if isinstance(code, str) and _MISMATCH.fullmatch(code)]
         if error.status_code not in (401, 403) or not codes:
             return None
@@ -133,24 +133,25 @@ class Connection:
         return LlmError(f"the server at {self.address} {problem}", remedy)
 
     def is_from_proxy(self, response: "httpx2.Response") -> bool:
-        """Whether an answer is the proxy's own: it has no body of an API, and no tunnel hides the request."""
+        """Whether an answer is the proxy's own: its body is not an API's, and the connection is no tunnel."""
         if not self.proxy or self.address.startswith("https:"):
             return False
         if response.status_code == 407:
             return True
-        return response.status_code in (403, 502, 503, 504) and not _is_of_api(response)
+        return response.status_code in (403, 502, 503, 504) and not _is_from_api(response)
 
     def _warn_of_unsent(self) -> None:
         host = urlsplit(self.address).hostname or ""
-        named = set(self._params.headers_env.values())
-        unsent = [name for name in _SENT_BY_PACKAGE if os.environ.get(name) and name not in named]
+        configured = set(self._params.headers_env.values())
+        unsent = [name for name in _SENT_BY_PACKAGE if os.environ.get(name) and name not in configured]
         if unsent and host.endswith("openai.com"):
             log.warning(
                 "%s: set, and not sent to %s. llm.headers_env names what is.", " and ".join(unsent), self.address
             )
 
 
-def _is_of_api(response: "httpx2.Response") -> bool:
+def _is_from_api(response: "httpx2.Response") -> bool:
+    """Whether a body looks like an API's error."""
     try:
         body = response.json()
     except ValueError:
@@ -158,12 +159,16 @@ def _is_of_api(response: "httpx2.Response") -> bool:
     return isinstance(body, dict) and bool(body.keys() & {"error", "detail", "message"})
 
 
-def _read_secret(variable: str, what: str) -> str:
-    """The value of a variable; refuses what no header can carry, without quoting it."""
+def _read_secret(variable: str, purpose: str) -> str:
+    """Return the value of a variable; empty if it is not set.
+
+    Raises:
+        LlmError: A header cannot carry it; the message does not quote it.
+    """
     value = os.environ.get(variable, "").strip()
     if not value.isascii() or not value.isprintable():
         problem = "other than ASCII" if not value.isascii() else "a line break or another control character"
-        raise LlmError(f"{what} in {variable} holds {problem}", "Copy it once more.")
+        raise LlmError(f"{purpose} in {variable} holds {problem}", "Copy it once more.")
     return value
 
 
@@ -178,8 +183,8 @@ def _read_header(name: str, variable: str) -> str:
 
 
 @contextmanager
-def _hidden_variables() -> Iterator[None]:
-    """Hide from the openai package what it would send to any server; it reads the variables at construction."""
+def _hide_variables() -> Iterator[None]:
+    """Hide the variables that the openai package would send to any server; it reads them in its constructor."""
     with _hiding:
         hidden = {name: os.environ.pop(name) for name in _READ_BY_PACKAGE if name in os.environ}
         try:
@@ -188,8 +193,8 @@ def _hidden_variables() -> Iterator[None]:
             os.environ.update(hidden)
 
 
-def _strip_abroad(address: str, headers: dict[str, str]) -> Any:
-    """A hook that takes our headers off a request to another server: a batch's results may lie elsewhere."""
+def _build_strip_hook(address: str, headers: dict[str, str]) -> Any:
+    """Return a hook that removes our headers from requests to another server, where a batch's results may be."""
     import httpx2
 
     home = httpx2.URL(address)
@@ -202,8 +207,9 @@ def _strip_abroad(address: str, headers: dict[str, str]) -> Any:
     return strip
 
 
-def _strip_abroad_async(address: str, headers: dict[str, str]) -> Any:
-    strip = _strip_abroad(address, headers)
+def _build_async_strip_hook(address: str, headers: dict[str, str]) -> Any:
+    """Return the same hook for an asynchronous client."""
+    strip = _build_strip_hook(address, headers)
 
     async def strip_async(request: "httpx2.Request") -> None:
         strip(request)

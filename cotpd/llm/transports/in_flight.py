@@ -1,4 +1,4 @@
-"""Requests under way, and their answers up to the commit: none is dropped because its asker has given up."""
+"""Requests in flight up to the commit of their answers: a cancelled caller drops none of them."""
 
 import asyncio
 import logging
@@ -8,32 +8,32 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-GRACE = 5.0  # seconds that an interrupted run waits for the answers under way
-_LAST_LOOK = 0.1  # seconds for what arrived while this process was too busy to read it
+GRACE = 5.0  # seconds that an interrupted run waits for the answers in flight
+_READ_GRACE = 0.1  # seconds to read an answer that arrived in time while this process was busy
 
 
 class InFlight:
-    """Exchanges with a server, each a task of its own that a cancelled caller leaves running."""
+    """Exchanges with a server, each in a task that keeps running when its caller is cancelled."""
 
     def __init__(self) -> None:
         self._exchanges: set[asyncio.Task[Any]] = set()
 
     async def wait_for(self, exchange: Coroutine[Any, Any, T]) -> T:
-        """The result of an exchange, which goes on where the caller is cancelled."""
+        """Return the result of an exchange; if the caller is cancelled, the exchange goes on."""
         task = asyncio.create_task(exchange)
         self._exchanges.add(task)
         task.add_done_callback(self._exchanges.discard)
         return await asyncio.shield(task)
 
     async def drain(self, *, interrupted: bool) -> None:
-        """Wait for what is under way: each to its own limit of time, an interrupted run for a few seconds."""
+        """Wait for the exchanges in flight: a few seconds if interrupted, otherwise to their own time limits."""
         if self._exchanges:
             limit = f"at most {GRACE:g} s; again ends it at once" if interrupted else "Ctrl-C ends it"
             log.warning("stopping: waiting for %d answers under way (%s)", len(self._exchanges), limit)
         try:
             await self._wait(GRACE if interrupted else None)
-        except asyncio.CancelledError:  # Ctrl-C, the first one if the run was stopped by the server
-            if not interrupted:
+        except asyncio.CancelledError:  # Ctrl-C during the wait
+            if not interrupted:  # the first Ctrl-C of this run: the few seconds begin now
                 await self._wait(GRACE)
             raise
         finally:
@@ -50,15 +50,15 @@ class InFlight:
 
 
 async def finish_within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
-    """The result of work; what arrived in time counts, even if this process was too busy to read it.
+    """Return the result of work; an answer that arrived in time counts even if this process was busy meanwhile.
 
     Raises:
-        TimeoutError: It took longer, and did not finish when it was cancelled.
+        TimeoutError: It took longer than ``seconds``, and did not finish when it was cancelled.
     """
     task = asyncio.create_task(work)
     try:
-        for patience in (seconds, _LAST_LOOK):
-            await asyncio.wait({task}, timeout=patience)
+        for timeout in (seconds, _READ_GRACE):
+            await asyncio.wait({task}, timeout=timeout)
         if not task.done():
             task.cancel()
             await asyncio.wait({task})

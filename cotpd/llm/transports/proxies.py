@@ -1,7 +1,7 @@
-"""Proxies and certificates, as the environment names them; what cannot be used is refused by its variable's name.
+"""Proxies and certificates from the environment; an invalid one is refused with the name of its variable.
 
-Trade-off: httpx reads these variables by itself, every one for every address, and a wrong one ends in a traceback.
-Here only those are read that concern the address asked, and none for a server on this machine.
+Trade-off: httpx reads these variables by itself, all of them for each address, and a wrong one ends in a
+traceback. Here only the variables that concern the address are read, and none for a server on this machine.
 """
 
 import os
@@ -17,16 +17,17 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from cotpd.errors import LlmError
+from cotpd.llm.server_address import is_loopback
 
 if TYPE_CHECKING:
     import httpx2
 
-_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")  # how OpenSSL looks for a certificate in a folder
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")  # the names under which OpenSSL finds certificates in a folder
 
 
 @dataclass(frozen=True)
 class ProxySetting:
-    """A proxy and where it is named; ``shown`` is its host and port, without user and password."""
+    """A proxy, and the variable that names it; ``shown`` is its host and port, without user and password."""
 
     variable: str
     proxy: "httpx2.Proxy"
@@ -36,22 +37,11 @@ class ProxySetting:
         return f"the proxy {self.shown}, which {self.variable} names"
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine."""
-    name = host.rstrip(".").lower()
-    try:
-        address = ip_address(name)
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
-    mapped = getattr(address, "ipv4_mapped", None)
-    return address.is_loopback or address.is_unspecified or bool(mapped and mapped.is_loopback)
-
-
 def find_proxy(address: str) -> ProxySetting | None:
-    """The proxy for an address; None for this machine, and for what NO_PROXY leaves out.
+    """Return the proxy for an address; None for this machine, and for hosts that NO_PROXY names.
 
     Raises:
-        LlmError: The proxy that is named cannot be used.
+        LlmError: The environment names a proxy that cannot be used.
     """
     parts = urlsplit(address)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
@@ -64,10 +54,10 @@ def find_proxy(address: str) -> ProxySetting | None:
 
 
 def make_certificates() -> ssl.SSLContext:
-    """The certificates to trust: those that SSL_CERT_FILE or SSL_CERT_DIR name, or the system's.
+    """Return the certificates to trust: from SSL_CERT_FILE or SSL_CERT_DIR, otherwise the system's.
 
     Raises:
-        LlmError: What a variable names is not there, or holds no certificate.
+        LlmError: The file or folder is missing, or contains no certificate.
     """
     import httpx2
 
@@ -107,8 +97,8 @@ def _has_certificates(folder: Path) -> bool:
 
 
 def _read_variable(name: str) -> tuple[str, str] | None:
-    """A variable in either case, and its value; its name in small letters counts before, even where empty."""
-    for spelling in (name, *(other for other in os.environ if other.lower() == name)):
+    """Return the name and value of a variable in any case; lower case counts first, even if it is empty."""
+    for spelling in (name, *(variable for variable in os.environ if variable.lower() == name)):
         if spelling in os.environ:
             value = os.environ[spelling].strip()
             return (spelling, value) if value else None
@@ -116,7 +106,7 @@ def _read_variable(name: str) -> tuple[str, str] | None:
 
 
 def _read_system(scheme: str) -> tuple[str, str] | None:
-    """What macOS or Windows have in their settings."""
+    """Return the proxy in the settings of macOS or Windows."""
     url = getproxies().get(scheme) if sys.platform in ("darwin", "win32") else None
     return ("the system's settings", url) if url else None
 
@@ -131,7 +121,7 @@ def _check_proxy(variable: str, value: str) -> ProxySetting:
         if not parts.hostname or not url.isprintable() or " " in url:
             raise ValueError
         proxy = httpx2.Proxy(url)
-    except (ValueError, TypeError, httpx2.InvalidURL):  # not quoted: it may hold a password
+    except (ValueError, TypeError, httpx2.InvalidURL):  # the value is not quoted: it may contain a password
         raise LlmError(
             f"{variable} names a proxy that is no address",
             "Write http://host:port (or https, socks5, socks5h), or unset it.",
@@ -145,11 +135,11 @@ def _check_proxy(variable: str, value: str) -> ProxySetting:
 
 
 def _is_exempt(host: str, port: int) -> bool:
-    """Whether NO_PROXY names a host: ``*``, an address, a network, or a domain with all that is below it."""
+    """Whether NO_PROXY names a host: by ``*``, an address, a network, or a domain with its subdomains."""
     variable, value = _read_variable("no_proxy") or ("NO_PROXY", "")
     for entry in filter(None, re.split(r"[,\s]+", value.lower())):
         try:
-            if _matches(entry.split("://")[-1], host.lower(), port):
+            if _is_match(entry.split("://")[-1], host.lower(), port):
                 return True
         except ValueError:
             raise LlmError(
@@ -158,7 +148,8 @@ def _is_exempt(host: str, port: int) -> bool:
     return False
 
 
-def _matches(entry: str, host: str, port: int) -> bool:
+def _is_match(entry: str, host: str, port: int) -> bool:
+    """Whether one entry of NO_PROXY names a host; raises ValueError if the entry is invalid."""
     if entry == "*":
         return True
     if "/" in entry:

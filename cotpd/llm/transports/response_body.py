@@ -1,8 +1,8 @@
-"""How a server's answers are read: whole, decoded, and never beyond a size.
+"""The body of a server's answer: read whole, decoded, and never beyond a size.
 
-Trade-off: bodies are decoded here and not by httpx, whose decoders have no bound: a kilobyte of gzip is a megabyte
-of text, and memory would hold it before anybody could look. An answer that is there to its last bracket counts,
-even where the connection breaks or the time is up before the server says that it is done: it is paid for.
+Trade-off: bodies are decoded here and not by httpx, whose decoders have no limit: a kilobyte of gzip can be a
+megabyte of text, which would be in memory before its size could be checked. An answer that has arrived to its
+last bracket counts even if the connection breaks or times out before the server closes it: it is paid for.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import httpx2
 
-_MOST_REFUSAL = 64_000  # bytes of an answer with an error status
+_MAX_REFUSAL_BYTES = 64_000  # bytes of an answer with an error status
 _PACKED = "gzip", "x-gzip", "deflate"
-ENCODINGS = "gzip, deflate"  # what servers are told that they may send
+ENCODINGS = "gzip, deflate"  # for the header Accept-Encoding
 
 
 class OversizedError(Exception):
@@ -27,11 +27,11 @@ class OversizedError(Exception):
 
 
 class BodyReader:
-    """A body as it arrives, decoded.
+    """Collects and decodes a body as it arrives.
 
     Args:
         encoding: The header Content-Encoding; empty for none.
-        limit: Bytes, decoded, that it may have.
+        limit: The most bytes, decoded.
     """
 
     def __init__(self, encoding: str, limit: int) -> None:
@@ -41,11 +41,11 @@ class BodyReader:
         self._decoder = zlib.decompressobj(wbits=47) if self._encoding in _PACKED else None
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes from the wire.
+        """Add the next bytes from the wire.
 
         Raises:
-            OversizedError: They make more than is allowed.
-            ValueError: They are not in the encoding that the header names.
+            OversizedError: The body exceeds the limit.
+            ValueError: The bytes are not in the encoding that the header names.
         """
         if self._decoder is None and self._encoding not in ("", "identity"):
             raise ValueError(f"its encoding is {self._encoding!r}")
@@ -60,22 +60,22 @@ class BodyReader:
             raise OversizedError(self._limit)
 
     def is_whole(self) -> bool:
-        """Whether this is JSON to the last bracket."""
+        """Whether the body is a complete JSON object."""
         try:
             return isinstance(json.loads(self.content), dict)
         except (ValueError, RecursionError):
             return False
 
 
-def bounded(limit: int) -> "Callable[[httpx2.Response], Awaitable[None]]":
-    """A response hook for an asynchronous client of httpx: each body is read up to a limit."""
+def build_async_hook(limit: int) -> "Callable[[httpx2.Response], Awaitable[None]]":
+    """Return a response hook for an asynchronous httpx client that reads each body up to a limit of bytes."""
 
     async def read(response: "httpx2.Response") -> None:
         import httpx2
 
         stream = response.stream
         try:
-            body = _reader(response, limit)
+            body = _build_reader(response, limit)
             try:
                 async for chunk in stream:  # type: ignore[union-attr]
                     body.feed(chunk)
@@ -83,26 +83,26 @@ def bounded(limit: int) -> "Callable[[httpx2.Response], Awaitable[None]]":
                 if not (response.is_success and body.is_whole()):
                     raise
             except (OversizedError, ValueError):
-                if response.is_success:  # of a refusal the status says enough
+                if response.is_success:  # the status of a refusal says enough
                     raise
-            if _has_unread_bytes(stream):  # they would be read as the answer to the connection's next question
+            if _has_unread_bytes(stream):  # they would be read as the answer to the connection's next request
                 await response.extensions["network_stream"].aclose()
         finally:
             await stream.aclose()  # type: ignore[union-attr]
-        _replace(response, bytes(body.content))
+        _replace_body(response, bytes(body.content))
 
     return read
 
 
-def bounded_in_turn(limit: int, is_streamed: Callable[[], bool]) -> "Callable[[httpx2.Response], None]":
-    """The same for a synchronous client; what is streamed is left to the caller."""
+def build_hook(limit: int, is_streamed: Callable[[], bool]) -> "Callable[[httpx2.Response], None]":
+    """Return such a hook for a synchronous client; while ``is_streamed``, bodies are left to the caller."""
 
     def read(response: "httpx2.Response") -> None:
         if response.is_success and is_streamed():
             return
         stream = response.stream
         try:
-            body = _reader(response, limit)
+            body = _build_reader(response, limit)
             for chunk in stream:  # type: ignore[union-attr]
                 body.feed(chunk)
         except (OversizedError, ValueError):
@@ -110,19 +110,18 @@ def bounded_in_turn(limit: int, is_streamed: Callable[[], bool]) -> "Callable[[h
                 raise
         finally:
             stream.close()  # type: ignore[union-attr]
-        _replace(response, bytes(body.content))
+        _replace_body(response, bytes(body.content))
 
     return read
 
 
-def _reader(response: "httpx2.Response", limit: int) -> BodyReader:
-    """The reader of a body; of a refusal no more is read than may be of use."""
-    return BodyReader(
-        response.headers.get("content-encoding", ""), limit if response.is_success else min(limit, _MOST_REFUSAL)
-    )
+def _build_reader(response: "httpx2.Response", limit: int) -> BodyReader:
+    """Return the reader of a body; a refusal is read only as far as its message can be of use."""
+    limit = limit if response.is_success else min(limit, _MAX_REFUSAL_BYTES)
+    return BodyReader(response.headers.get("content-encoding", ""), limit)
 
 
-def _replace(response: "httpx2.Response", content: bytes) -> None:
+def _replace_body(response: "httpx2.Response", content: bytes) -> None:
     import httpx2
 
     for name in ("content-encoding", "content-length", "transfer-encoding"):
@@ -131,9 +130,9 @@ def _replace(response: "httpx2.Response", content: bytes) -> None:
 
 
 def _has_unread_bytes(stream: object) -> bool:
-    """Whether a connection holds bytes behind the answer: a server that sent it twice, or a wrong length.
+    """Whether bytes follow the answer on its connection: the server sent it twice, or a wrong length.
 
-    httpcore starts the next exchange with them, and says so in none of its public names.
+    httpcore would begin the next exchange with them, and no public attribute of it shows them.
     """
     for name in ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
         stream = getattr(stream, name, None)

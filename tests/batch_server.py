@@ -38,7 +38,7 @@ class BatchApi:
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
         self.jobs: dict[str, dict] = {}
-        self.asked: list[str] = []
+        self.received: list[str] = []
         self.outcome: Callable[[dict], Line] = answered
         self.ends = "completed"
         self.looks = 1  # before a job ends
@@ -116,7 +116,7 @@ class BatchApi:
         refused = enqueued + len(rows) > self.room
         if not refused:
             self.sizes.append(len(rows))
-            self.asked += [row["body"]["messages"][-1]["content"] for row in rows]
+            self.received += [row["body"]["messages"][-1]["content"] for row in rows]
         elif self.at_creation:
             return self._error()
         counts = {"total": len(rows), "completed": 0, "failed": 0}
