@@ -31,7 +31,7 @@ def run(params: Params) -> None:
     outcome = ask(questions, params.llm, total=total)
     write_table(workspace.answers, chain(dataset_answers, read_answers(outcome, params.llm)))
 
-    failed, count = outcome.list_quarantined("ask"), len(outcome.rows)
+    failed, count = outcome.list_quarantined("ask"), len(outcome.questions)
     say(
         f"ask: {count} requests: {outcome.from_ledger} answered from the ledger, {outcome.from_server} asked, "
         f"{len(failed)} failed; {len(dataset_answers)} answers came with the data"
