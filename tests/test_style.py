@@ -56,9 +56,7 @@ benchmarks/ask_peer.py
 benchmarks/chat_server.py
 benchmarks/faults.py
 tests
-tests/images
 tests/llm
-tests/registry
 """
 NOT_YET = frozenset(NOT_YET_TEXT.split())
 

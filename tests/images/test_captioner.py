@@ -34,7 +34,7 @@ def test_one_record_a_post_in_order_and_each_picture_described_once(folder: Path
     counting = Counting()
     posts = [post("a", "red.png"), post("b", "green.png"), post("c", "red.png"), post("d", "whole.png")]
     captions = counting.caption(posts, PictureFolder(folder))
-    assert [(one.id, one.caption) for one in captions] == [
+    assert [(caption.id, caption.caption) for caption in captions] == [
         ("a", "40 by 30"),
         ("b", "30 by 40"),
         ("c", "40 by 30"),
@@ -55,8 +55,8 @@ def test_a_bad_picture_is_named_and_the_others_go_on(folder: Path, post: MakePos
 
 
 def test_a_caption_that_came_with_the_data_is_cleaned_too(folder: Path, post: MakePost) -> None:
-    given = ["<think>A dog?</think>a dog</s>", "<think>A dog, or", "a cat"]
-    posts = [post(str(n), "red.png", caption=caption) for n, caption in enumerate(given)]
+    captions = ["<think>A dog?</think>a dog</s>", "<think>A dog, or", "a cat"]
+    posts = [post(str(n), "red.png", caption=caption) for n, caption in enumerate(captions)]
 
     whole, cut, plain = build_captioner(CaptionParams(backend="dataset"), LlmParams()).caption(posts, folder)
 
@@ -74,15 +74,15 @@ def test_without_a_readable_picture_no_model_is_asked(folder: Path, post: MakePo
 def test_the_dataset_backend_hands_on_what_was_brought(folder: Path, post: MakePost) -> None:
     posts = [post("a", "red.png", caption="a red square"), post("b", "green.png")]
     captions = build_captioner(CaptionParams(backend="dataset"), LlmParams()).caption(posts, PictureFolder(folder))
-    assert [one.caption for one in captions] == ["a red square", None]
-    assert not any(one.problem for one in captions)
+    assert [caption.caption for caption in captions] == ["a red square", None]
+    assert not any(caption.problem for caption in captions)
 
 
 def test_none_means_none(folder: Path, post: MakePost) -> None:
     captions = build_captioner(CaptionParams(backend="none"), LlmParams()).caption(
         [post("a", "red.png", caption="a red square")], PictureFolder(folder)
     )
-    assert [one.caption for one in captions] == [None]
+    assert [caption.caption for caption in captions] == [None]
 
 
 @pytest.mark.parametrize("backend", ["transformers", "openai"])

@@ -119,7 +119,7 @@ def test_the_largest_picture_takes_little_more_memory_than_its_pixels(
 ) -> None:
     Image.new(mode, (9_900, 9_900)).save(tmp_path / name)
 
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", MEASURE, str(tmp_path), name],
         capture_output=True,
         text=True,
@@ -127,7 +127,7 @@ def test_the_largest_picture_takes_little_more_memory_than_its_pixels(
         timeout=120,
     )
 
-    kilobytes, pixels = map(int, done.stdout.split())
+    kilobytes, pixels = map(int, process.stdout.split())
     if sys.platform == "linux":  # elsewhere ru_maxrss counts bytes
         assert kilobytes < 600_000
     assert pixels <= FULL_PIXELS

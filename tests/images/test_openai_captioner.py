@@ -49,7 +49,7 @@ def test_each_picture_is_asked_once_ever(
 ) -> None:
     posts = [post("a", "red.png"), post("b", "green.png"), post("c", "red.png"), post("d", "cut.png")]
     captions = vision.caption(posts, PictureFolder(folder))
-    assert [one.caption for one in captions] == ["a red square", "a green square", "a red square", None]
+    assert [caption.caption for caption in captions] == ["a red square", "a green square", "a red square", None]
     assert len(httpserver.log) == 2
     assert vision.caption(posts, PictureFolder(folder)) == captions
     assert len(httpserver.log) == 2, "the second time every answer is in the ledger"
@@ -63,7 +63,7 @@ def test_a_refusal_is_a_problem_and_not_a_caption(vision: Captioner, folder: Pat
 
 
 @pytest.mark.parametrize(
-    ("said", "finish_reason", "caption", "problem"),
+    ("answer", "finish_reason", "caption", "problem"),
     [
         ("<think>A square.</think>a red square</s>", "stop", "a red square", ""),
         (
@@ -83,12 +83,12 @@ def test_a_caption_is_neither_reasoning_nor_half_a_sentence(
     folder: Path,
     post: MakePost,
     tmp_path: Path,
-    said: str,
+    answer: str,
     finish_reason: str | None,
     caption: str | None,
     problem: str,
 ) -> None:
-    choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": said}}
+    choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": answer}}
     httpserver.expect_request("/v1/chat/completions").respond_with_json({"model": "eye", "choices": [choice]})
     params = CaptionParams(backend="openai", model="eye", base_url=httpserver.url_for("/v1"))
     looking = build_captioner(params, LlmParams(ledger=str(tmp_path / "ledger.db"), recorded=None, retries=0))
@@ -131,11 +131,11 @@ def test_the_key_of_one_server_is_never_sent_to_another(
     """``base_url`` is llm's; None is the address of the captioner, written with a slash at its end."""
     monkeypatch.setenv("LLM_KEY", "sk-of-the-llm")
     monkeypatch.setenv("EYE_KEY", "sk-of-the-eye")
-    here = httpserver.url_for("/v1")
+    address = httpserver.url_for("/v1")
     llm = LlmParams(
-        base_url=base_url or f"{here}/", api_key_env="LLM_KEY", ledger=str(tmp_path / "k.db"), recorded=None
+        base_url=base_url or f"{address}/", api_key_env="LLM_KEY", ledger=str(tmp_path / "k.db"), recorded=None
     )
-    params = CaptionParams(backend="openai", model="eye", base_url=here, api_key_env=named)
+    params = CaptionParams(backend="openai", model="eye", base_url=address, api_key_env=named)
     build_captioner(params, llm).caption([post("a", "red.png")], PictureFolder(folder))
     assert [request.headers["Authorization"] for request, _ in httpserver.log] == [sent]
 
@@ -153,7 +153,7 @@ def test_a_limit_holds_for_the_whole_step(
         [post(name, name) for name in [*names, "cut.png"]], PictureFolder(folder)
     )
     assert len(httpserver.log) == 11
-    assert [one.caption for one in captions] == ["a red square"] * 11 + [None] * 140
+    assert [caption.caption for caption in captions] == ["a red square"] * 11 + [None] * 140
     assert "llm.max_tokens (60,500)" in captions[-2].problem
     assert "cut.png" in captions[-1].problem
 
@@ -168,7 +168,7 @@ def test_all_pictures_are_one_round_of_asking(
     for n, name in enumerate(names):
         Image.new("RGB", (9 + n, 9), "red").save(folder / name)
     captions = vision.caption([post(name, name) for name in names], PictureFolder(folder))
-    assert ({one.caption for one in captions}, len(rounds)) == ({"a red square"}, 1)
+    assert ({caption.caption for caption in captions}, len(rounds)) == ({"a red square"}, 1)
     assert vision.caption([post("a", "cut.png"), post("b", None)], PictureFolder(folder))[0].caption is None
     assert len(rounds) == 1, "without a picture that can be read nobody is asked"
 
@@ -178,8 +178,8 @@ def test_batch_mode_makes_one_job_of_all_pictures(
 ) -> None:
     monkeypatch.setattr(batch, "FIRST_POLL", 0.02)
     api = BatchApi()
-    seen = {"messages": [{"role": "user", "content": "a square"}]}  # the server answers with what it was told
-    api.outcome = lambda row: answered({**row, "body": seen})
+    body = {"messages": [{"role": "user", "content": "a square"}]}  # the server answers with what it was told
+    api.outcome = lambda row: answered({**row, "body": body})
     names = [f"{n}.png" for n in range(70)]
     for n, name in enumerate(names):
         Image.new("RGB", (9 + n, 9), "red").save(folder / name)
@@ -190,6 +190,6 @@ def test_batch_mode_makes_one_job_of_all_pictures(
             [post(name, name) for name in names], PictureFolder(folder)
         )
         assert len(api.jobs) == 1
-        assert {one.caption for one in captions} == {"A SQUARE"}
+        assert {caption.caption for caption in captions} == {"A SQUARE"}
     finally:
         api.close()

@@ -43,11 +43,11 @@ def test_a_folder_is_not_a_picture(folder: Path) -> None:
 
 
 def test_a_small_file_that_claims_to_be_gigapixels_is_not_decoded(folder: Path) -> None:
-    def chunk(name: bytes, data: bytes) -> bytes:
+    def build_chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0))
-    body = chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    header = build_chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0))
+    body = build_chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + build_chunk(b"IEND", b"")
     (folder / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + body)
     with pytest.raises(UnreadableError, match="million pixels"):
         read_picture(PictureFolder(folder), "bomb.png")

@@ -73,7 +73,7 @@ def test_real_weights_recognise_the_sample_and_say_the_same_twice(root: Path) ->
         read_picture(PictureFolder(root / "sample"), f"images/{name}.jpg")
         for name in ("giant-panda", "grace-hopper")
     ]
-    said = [one.caption for one in TagsCaptioner(CaptionParams()).describe(pictures)]
-    assert said[0] == "a picture of a giant panda"
-    assert said[1].endswith("text in it: COMO HOPPER")
-    assert said == [one.caption for one in TagsCaptioner(CaptionParams()).describe(pictures)]
+    captions = [description.caption for description in TagsCaptioner(CaptionParams()).describe(pictures)]
+    assert captions[0] == "a picture of a giant panda"
+    assert captions[1].endswith("text in it: COMO HOPPER")
+    assert captions == [description.caption for description in TagsCaptioner(CaptionParams()).describe(pictures)]

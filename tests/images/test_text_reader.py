@@ -57,7 +57,7 @@ def test_a_page_of_small_print_is_read_below_a_gigabyte(tmp_path: Path, size: tu
     page.save(tmp_path / "page.png")
 
     command = [sys.executable, "-c", MEASURE, str(tmp_path / "page.png")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200)
+    process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200)
 
     if sys.platform == "linux":  # elsewhere ru_maxrss counts bytes
-        assert int(done.stdout.split()[1]) < 1_000_000
+        assert int(process.stdout.split()[1]) < 1_000_000

@@ -118,7 +118,7 @@ def pictures() -> list[Picture]:
     return [Picture(name, Image.new("RGB", (40, 20), name)) for name in ("red", "green", "blue")]
 
 
-def params(folder: Path | str, **more: object) -> CaptionParams:
+def build_params(folder: Path | str, **more: object) -> CaptionParams:
     return CaptionParams(backend="transformers", model=str(folder), device="cpu", max_tokens=6, **more)
 
 
@@ -126,19 +126,19 @@ def params(folder: Path | str, **more: object) -> CaptionParams:
 def test_a_checkpoint_describes_a_batch_as_it_describes_each_picture(
     checkpoint: str, request: pytest.FixtureRequest, pictures: list[Picture]
 ) -> None:
-    captioner = TransformersCaptioner(params(request.getfixturevalue(checkpoint), batch_size=3))
+    captioner = TransformersCaptioner(build_params(request.getfixturevalue(checkpoint), batch_size=3))
     together = captioner.describe(pictures)
     assert together == [captioner.describe([picture])[0] for picture in pictures]
-    assert len({said.caption for said in together}) > 1, "what is said depends on the picture"
-    for said in together:
-        assert said.caption, said.problem
-        assert set(said.caption.split()) <= set(WORDS[4:]), "special tokens do not belong into a caption"
-        assert len(said.caption.split()) <= 6, "neither does the question"
+    assert len({description.caption for description in together}) > 1, "what is said depends on the picture"
+    for description in together:
+        assert description.caption, description.problem
+        assert set(description.caption.split()) <= set(WORDS[4:]), "special tokens do not belong into a caption"
+        assert len(description.caption.split()) <= 6, "neither does the question"
 
 
 def test_a_folder_without_a_model_is_an_error_with_a_remedy(tmp_path: Path, pictures: list[Picture]) -> None:
     with pytest.raises(ModelError, match=str(tmp_path)) as caught:
-        TransformersCaptioner(params(tmp_path)).describe(pictures)
+        TransformersCaptioner(build_params(tmp_path)).describe(pictures)
     assert caught.value.remedy
 
 
@@ -148,7 +148,7 @@ def test_a_checkpoint_without_a_processor_is_an_error_with_a_remedy(
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).symlink_to(blip2 / name)
     with pytest.raises(ModelError) as caught:
-        TransformersCaptioner(params(tmp_path)).describe(pictures)
+        TransformersCaptioner(build_params(tmp_path)).describe(pictures)
     assert caught.value.remedy
 
 
@@ -156,13 +156,13 @@ def test_damaged_weights_are_an_error_with_a_remedy(blip2: Path, tmp_path: Path,
     for file in blip2.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes()[: 500 if file.suffix == ".safetensors" else None])
     with pytest.raises(ModelError) as caught:
-        TransformersCaptioner(params(tmp_path)).describe(pictures)
+        TransformersCaptioner(build_params(tmp_path)).describe(pictures)
     assert caught.value.remedy
 
 
 def test_a_device_that_is_not_there_is_refused_at_once(blip2: Path) -> None:
     with pytest.raises(ConfigError, match="cuda:77"):
-        TransformersCaptioner(params(blip2).model_copy(update={"device": "cuda:77"}))
+        TransformersCaptioner(build_params(blip2).model_copy(update={"device": "cuda:77"}))
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json", "processor_config.json"])

@@ -23,28 +23,28 @@ def client(project):
     return client
 
 
-def aliases(client):
+def list_aliases(client):
     return {alias: version.number for version in list_versions(client, NAME) for alias in version.aliases}
 
 
 def test_the_first_champion_has_no_former(client):
     champion, former = promote(client, NAME)
     assert (champion.number, former) == (3, None)
-    assert aliases(client) == {"challenger": 3, "champion": 3}
+    assert list_aliases(client) == {"challenger": 3, "champion": 3}
 
 
 def test_a_new_champion_keeps_the_way_back(client):
     promote(client, NAME, "1")
     champion, former = promote(client, NAME, "challenger")
     assert (champion.number, former.number) == (3, 1)
-    assert aliases(client) == {"challenger": 3, "champion": 3, "previous": 1}
+    assert list_aliases(client) == {"challenger": 3, "champion": 3, "previous": 1}
 
 
 def test_promoting_the_champion_changes_nothing(client):
     promote(client, NAME, "1")
     promote(client, NAME, "2")
     assert promote(client, NAME, "champion")[1] is None
-    assert aliases(client) == {"challenger": 3, "champion": 2, "previous": 1}
+    assert list_aliases(client) == {"challenger": 3, "champion": 2, "previous": 1}
 
 
 def test_a_rollback_puts_the_former_back_and_a_second_undoes_it(client):
@@ -52,24 +52,24 @@ def test_a_rollback_puts_the_former_back_and_a_second_undoes_it(client):
     promote(client, NAME, "2")
     champion, former = roll_back(client, NAME)
     assert (champion.number, former.number) == (1, 2)
-    assert aliases(client) == {"challenger": 3, "champion": 1, "previous": 2}
+    assert list_aliases(client) == {"challenger": 3, "champion": 1, "previous": 2}
     roll_back(client, NAME)
-    assert aliases(client)["champion"] == 2
+    assert list_aliases(client)["champion"] == 2
 
 
 def test_a_kill_between_the_two_writes_leaves_a_champion_and_the_way_back(client, monkeypatch):
     promote(client, NAME, "1")
     write = client.set_registered_model_alias
 
-    def killed(name, alias, version):
+    def raise_at_champion(name, alias, version):
         if alias == "champion":
             raise KeyboardInterrupt
         write(name, alias, version)
 
-    monkeypatch.setattr(client, "set_registered_model_alias", killed)
+    monkeypatch.setattr(client, "set_registered_model_alias", raise_at_champion)
     with pytest.raises(KeyboardInterrupt):
         promote(client, NAME, "2")
-    assert aliases(client) == {"challenger": 3, "champion": 1, "previous": 1}
+    assert list_aliases(client) == {"challenger": 3, "champion": 1, "previous": 1}
 
 
 def test_there_must_be_something_to_go_back_to(client):
@@ -83,9 +83,9 @@ def test_there_must_be_something_to_go_back_to(client):
 def test_versions_are_found_by_number_and_by_alias_and_nothing_else(client):
     assert find_version(client, NAME, "2").number == find_version(client, NAME, "2").number == 2
     assert find_version(client, NAME, "challenger").number == 3
-    for which in ("4", "champion", "", "latest"):
+    for label in ("4", "champion", "", "latest"):
         with pytest.raises(ModelError, match="It has: challenger, 1, 2, 3"):
-            find_version(client, NAME, which)
+            find_version(client, NAME, label)
 
 
 def test_a_store_that_cannot_be_written_is_named_without_sql(client, capfd):

@@ -17,27 +17,27 @@ from cotpd.student.processes import Processes
 
 
 def test_a_model_names_its_folder_and_is_written_next_time(disk, students) -> None:
-    place, make_room = disk
+    folder, make_room = disk
     student = Student.from_pretrained(students["ner"], "cpu")
-    (place / "ballast").write_bytes(bytes(180_000))
+    (folder / "ballast").write_bytes(bytes(180_000))
 
     with pytest.raises(StorageError, match=r"student: could not be written: the disk is full"):
-        student.save(place / "student")
+        student.save(folder / "student")
 
-    assert [path.name for path in place.iterdir()] == ["ballast"]
+    assert [path.name for path in folder.iterdir()] == ["ballast"]
     make_room()
-    student.save(place / "student")
-    assert Student.from_pretrained(place / "student", "cpu").labels == student.labels
+    student.save(folder / "student")
+    assert Student.from_pretrained(folder / "student", "cpu").labels == student.labels
 
 
 def test_a_checkpoint_names_its_folder_and_leaves_the_one_before(disk, students) -> None:
 
-    place, make_room = disk
+    folder, make_room = disk
     model = Student.from_pretrained(students["ner"], "cpu").model
     optimizer = make_optimizer(model, TrainParams())
-    checkpoint = Checkpoint(place / "student", "run", Processes("cpu"))
+    checkpoint = Checkpoint(folder / "student", "run", Processes("cpu"))
     checkpoint.write(model, {}, optimizer, {"history": [1]})
-    (place / "ballast").write_bytes(bytes(100_000))
+    (folder / "ballast").write_bytes(bytes(100_000))
 
     with pytest.raises(StorageError, match=r"\.student\.resume: could not be written"):
         checkpoint.write(model, dict(model.state_dict()), optimizer, {"history": [1, 2]})
@@ -57,30 +57,30 @@ def test_a_registration_says_what_it_was_doing_and_goes_through_next_time(
     empty_registry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    place, make_room = disk
+    folder, make_room = disk
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     make_room()
-    shutil.copy(empty_registry, place / "mlflow.db")
-    ballast = place / "ballast"
-    free = shutil.disk_usage(place).free
+    shutil.copy(empty_registry, folder / "mlflow.db")
+    ballast = folder / "ballast"
+    free = shutil.disk_usage(folder).free
     ballast.write_bytes(bytes(free - left))
 
     with pytest.raises(
         StorageError, match=r"(registering cotpd-ner|mlflow\.db): could not be written: the disk is full"
     ):
-        register_student(Params(), students["ner"], {"test": {"student": {"f1": 0.5}}}, root=place)
+        register_student(Params(), students["ner"], {"test": {"student": {"f1": 0.5}}}, root=folder)
 
     ballast.unlink()
-    again = register_student(Params(), students["ner"], {"test": {"student": {"f1": 0.5}}}, root=place)
+    again = register_student(Params(), students["ner"], {"test": {"student": {"f1": 0.5}}}, root=folder)
     assert again.version == 1
 
 
 def test_an_index_that_cannot_be_kept_costs_time_and_no_error(disk, students):
-    place, make_room = disk
+    folder, make_room = disk
 
-    write_index(place / "index.safetensors", np.zeros((1000, 100)))
+    write_index(folder / "index.safetensors", np.zeros((1000, 100)))
 
-    assert not list(place.iterdir())
+    assert not list(folder.iterdir())
     make_room()
-    write_index(place / "index.safetensors", np.zeros((1000, 100)))
-    assert [path.name for path in place.iterdir()] == ["index.safetensors"]
+    write_index(folder / "index.safetensors", np.zeros((1000, 100)))
+    assert [path.name for path in folder.iterdir()] == ["index.safetensors"]

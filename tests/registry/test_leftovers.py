@@ -50,55 +50,55 @@ def temporary(tmp_path, monkeypatch):
     return folder
 
 
-def runs(client):
+def list_runs(client):
     return {
         run.info.run_id: run for run in client.search_runs([client.get_experiment_by_name("cotpd").experiment_id])
     }
 
 
-def models(client):
+def list_models(client):
     return client.search_logged_models([client.get_experiment_by_name("cotpd").experiment_id])
 
 
-def weights(project):
+def list_weights(project):
     return list((project / "mlruns").rglob("*.safetensors"))
 
 
 def kill(project, students, where):
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", KILLED, where, str(students["ner"])], cwd=project, check=False, timeout=120
     )
-    assert done.returncode == -signal.SIGKILL
+    assert process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("where", ["upload", "before the version"])
 def test_a_killed_registration_is_cleared_by_the_next_one(project, params, students, temporary, where):
     kill(project, students, where)
     client = connect(params["ner"].register_, project)
-    (killed,) = runs(client)
-    assert runs(client)[killed].info.status == "RUNNING"
-    assert len(models(client)) == len(weights(project)) == 1
+    (killed,) = list_runs(client)
+    assert list_runs(client)[killed].info.status == "RUNNING"
+    assert len(list_models(client)) == len(list_weights(project)) == 1
     assert where != "upload" or list(temporary.glob("cotpd-register-*"))
 
     registered = register_student(params["ner"], students["ner"], METRICS, root=project)
 
-    status = {number: run.info.status for number, run in runs(client).items()}
+    status = {number: run.info.status for number, run in list_runs(client).items()}
     assert status == {killed: "KILLED", registered.run_id: "FINISHED"}
-    assert [model.source_run_id for model in models(client)] == [registered.run_id]
-    assert len(weights(project)) == 1
+    assert [model.source_run_id for model in list_models(client)] == [registered.run_id]
+    assert len(list_weights(project)) == 1
     assert not list(temporary.glob("cotpd-register-*"))
 
 
 def test_a_version_whose_registration_was_killed_afterwards_stays(project, params, students, temporary):
     kill(project, students, "after the version")
     client = connect(params["ner"].register_, project)
-    (killed,) = runs(client)
+    (killed,) = list_runs(client)
 
     register_student(params["ner"], students["ner"], METRICS, root=project)
 
-    assert runs(client)[killed].info.status == "FINISHED"
+    assert list_runs(client)[killed].info.status == "FINISHED"
     assert [version.number for version in list_versions(client, "cotpd-ner")] == [1, 2]
-    assert len(models(client)) == len(weights(project)) == 2
+    assert len(list_models(client)) == len(list_weights(project)) == 2
 
 
 @pytest.mark.parametrize(("error", "status"), [(ModelError("refused"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
@@ -111,10 +111,10 @@ def test_a_registration_that_fails_clears_its_own_model(
         register_student(params["ner"], students["ner"], METRICS, root=project)
 
     client = connect(params["ner"].register_, project)
-    (run,) = runs(client).values()
+    (run,) = list_runs(client).values()
     assert run.info.status == status
-    assert models(client) == []
-    assert weights(project) == []
+    assert list_models(client) == []
+    assert list_weights(project) == []
     assert tempfile.gettempdir() == str(temporary)
     assert list(temporary.iterdir()) == []
 
@@ -130,9 +130,9 @@ def test_what_others_left_unfinished_is_not_touched(project, params, students, t
 
     register_student(params["ner"], students["ner"], METRICS, root=project)
 
-    assert {runs(client)[number].info.status for number in (foreign, alive)} == {"RUNNING"}
-    assert {pending.model_id, under_way.model_id} <= {model.model_id for model in models(client)}
-    assert first.run_id in {model.source_run_id for model in models(client)}
+    assert {list_runs(client)[number].info.status for number in (foreign, alive)} == {"RUNNING"}
+    assert {pending.model_id, under_way.model_id} <= {model.model_id for model in list_models(client)}
+    assert first.run_id in {model.source_run_id for model in list_models(client)}
 
 
 def pack_tags():

@@ -21,7 +21,7 @@ def version(project, params, students):
     return register_student(params["ner"], students["ner"], METRICS, root=project)
 
 
-def weights(folder):
+def read_weights(folder):
     return (folder / "model.safetensors").read_bytes()
 
 
@@ -30,14 +30,14 @@ def weights(folder):
 )
 def test_every_way_to_name_a_registered_student_gives_its_bytes(version, students, name):
     folder = find_student_folder(name.format(run=version.run_id))
-    assert weights(folder) == weights(students["ner"])
+    assert read_weights(folder) == read_weights(students["ner"])
     assert "mlruns" in folder.parts  # the store's own folder: nothing was copied
 
 
 def test_a_student_is_loaded_by_its_address(version, students):
-    found = Student.from_pretrained("models:/cotpd-ner@challenger", "cpu")
-    [mentions] = found.predict(["Ada works for Acme in Rome"])
-    assert [(one.text, one.type) for one in mentions] == [("Ada", "PER"), ("Acme", "ORG")]
+    student = Student.from_pretrained("models:/cotpd-ner@challenger", "cpu")
+    [mentions] = student.predict(["Ada works for Acme in Rome"])
+    assert [(mention.text, mention.type) for mention in mentions] == [("Ada", "PER"), ("Acme", "ORG")]
 
 
 def test_a_folder_logged_by_hand_is_found_below_its_run(version, project, students):
@@ -51,7 +51,7 @@ def test_a_folder_logged_by_hand_is_found_below_its_run(version, project, studen
         mlflow.start_run(experiment_id=client.get_run(version.run_id).info.experiment_id) as run,
     ):
         mlflow.log_artifacts(str(students["ner"]), "mine")
-    assert weights(find_student_folder(f"runs:/{run.info.run_id}/mine")) == weights(students["ner"])
+    assert read_weights(find_student_folder(f"runs:/{run.info.run_id}/mine")) == read_weights(students["ner"])
 
 
 def test_what_a_server_keeps_is_copied_into_the_cache_once(version, project, students, monkeypatch):
@@ -60,17 +60,17 @@ def test_what_a_server_keeps_is_copied_into_the_cache_once(version, project, stu
 
     def download(location, dst_path, tracking_uri):
         assert location == remote
-        asked.append(location)
+        downloads.append(location)
         return shutil.copytree(project / "mlruns", Path(dst_path) / "artifacts", dirs_exist_ok=True)
 
-    asked: list[str] = []
+    downloads: list[str] = []
     monkeypatch.setattr("mlflow.artifacts.download_artifacts", download)
     client = type("Client", (), {"tracking_uri": "https://store"})()
     first, second = (model_address._fetch_artifacts(client, remote) for _ in range(2))
     assert first == second
     assert first.is_relative_to(project / "cache")
     assert list(first.rglob("model.safetensors"))
-    assert asked == [remote]
+    assert downloads == [remote]
     assert not list(first.parent.glob(f"{first.name}.?*[!k]"))  # no half copies beside it, only the lock
 
 

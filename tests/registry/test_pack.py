@@ -41,10 +41,10 @@ print(json.dumps(model.predict(pandas.DataFrame(json.loads(sys.argv[4])))))
 """
 
 
-def elsewhere(project, folder, uri, rows):
+def predict_elsewhere(project, folder, uri, rows):
     command = [sys.executable, "-c", ELSEWHERE, str(Path(__file__).parents[2]), f"sqlite:///{project}/mlflow.db"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    done = subprocess.run(
+    process = subprocess.run(
         [*command, uri, json.dumps(rows)],
         cwd=folder,
         env=environment,
@@ -53,8 +53,8 @@ def elsewhere(project, folder, uri, rows):
         check=False,
         timeout=300,
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def run_of(project, registered):
@@ -106,12 +106,17 @@ def test_a_version_predicts_the_same_where_the_checkout_is_not(
     project, params, students, tmp_path_factory, task, row
 ):
     register_student(params[task], students[task], METRICS, root=project)
-    found = elsewhere(project, tmp_path_factory.mktemp("away"), f"models:/cotpd-{task}@challenger", [row])
-    assert found == predict_rows(Student.from_pretrained(students[task]), [row])
+    predictions = predict_elsewhere(
+        project, tmp_path_factory.mktemp("away"), f"models:/cotpd-{task}@challenger", [row]
+    )
+    assert predictions == predict_rows(Student.from_pretrained(students[task]), [row])
     if task == "ner":
-        assert [(one["text"], one["type"]) for one in found[0]["entities"]] == [("Ada", "PER"), ("Acme", "ORG")]
+        assert [(entity["text"], entity["type"]) for entity in predictions[0]["entities"]] == [
+            ("Ada", "PER"),
+            ("Acme", "ORG"),
+        ]
     else:
-        assert found[0]["label"] == "member"
+        assert predictions[0]["label"] == "member"
 
 
 def test_a_missing_student_is_not_registered(project, params):

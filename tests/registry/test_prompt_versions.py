@@ -29,24 +29,26 @@ def test_the_prompts_that_a_run_uses_are_those_of_its_kinds_and_sets():
 
 
 def test_a_version_is_made_by_a_change_and_by_nothing_else(client, tmp_path):
-    own = tmp_path / "own"
-    shutil.copytree(DEFAULT, own)
+    prompt_set = tmp_path / "own"
+    shutil.copytree(DEFAULT, prompt_set)
     params = Params.model_validate(
-        {"ask": {"kinds": ["noun", "sentence"], "prompts": str(own)}, "augment": {"kinds": []}}
+        {"ask": {"kinds": ["noun", "sentence"], "prompts": str(prompt_set)}, "augment": {"kinds": []}}
     )
     first = register_prompts(client, read_prompts(params))
     assert first == {"prompt.cotpd-own-noun": "1", "prompt.cotpd-own-sentence": "1"}
     assert register_prompts(client, read_prompts(params)) == first
-    with (own / "noun.txt").open("a", encoding="utf-8") as file:
+    with (prompt_set / "noun.txt").open("a", encoding="utf-8") as file:
         file.write("Be brief.\n")
     changed = register_prompts(client, read_prompts(params))
     assert changed == first | {"prompt.cotpd-own-noun": "2"}
-    kept = client.load_prompt("prompts:/cotpd-own-noun@latest")
-    assert kept.template == (own / "noun.txt").read_text("utf-8")
+    latest = client.load_prompt("prompts:/cotpd-own-noun@latest")
+    assert latest.template == (prompt_set / "noun.txt").read_text("utf-8")
 
 
 def test_a_set_may_have_any_folder(client, tmp_path):
-    own = tmp_path / "größer: v.2"
-    shutil.copytree(DEFAULT, own)
-    params = Params.model_validate({"ask": {"kinds": ["noun"], "prompts": str(own)}, "augment": {"kinds": []}})
+    prompt_set = tmp_path / "größer: v.2"
+    shutil.copytree(DEFAULT, prompt_set)
+    params = Params.model_validate(
+        {"ask": {"kinds": ["noun"], "prompts": str(prompt_set)}, "augment": {"kinds": []}}
+    )
     assert register_prompts(client, read_prompts(params)) == {"prompt.cotpd-gr-er-v.2-noun": "1"}

@@ -30,7 +30,7 @@ def list_files(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-def locations(project):
+def list_locations(project):
     client = connect(RegisterParams(), project)
     version = client.get_model_version_by_alias("cotpd-ner", "challenger")
     run = client.get_run(version.run_id)
@@ -56,7 +56,7 @@ def test_a_copy_registers_below_itself_and_leaves_the_original_as_it_was(origina
 
     assert list_files(original) == before
     assert find_student_folder("models:/cotpd-ner/2", root=copy).is_relative_to(copy)
-    assert all(location.startswith(copy.as_uri()) for location in locations(copy))
+    assert all(location.startswith(copy.as_uri()) for location in list_locations(copy))
 
 
 def test_a_moved_project_finds_what_moved_along_and_does_not_make_its_old_folder_again(original, params, students):
@@ -67,7 +67,7 @@ def test_a_moved_project_finds_what_moved_along_and_does_not_make_its_old_folder
 
     assert not original.exists()
     assert find_student_folder("models:/cotpd-ner/1", root=moved).is_relative_to(moved)
-    assert all(location.startswith(moved.as_uri()) for location in locations(moved))
+    assert all(location.startswith(moved.as_uri()) for location in list_locations(moved))
 
 
 def test_a_copied_database_alone_reads_the_originals_files_and_writes_its_own(original, params, students):
@@ -86,12 +86,12 @@ def test_a_copied_database_alone_reads_the_originals_files_and_writes_its_own(or
 
 def test_a_folder_that_was_chosen_for_artifacts_stays_chosen(project, params, students):
     client = connect(params["ner"].register_, project)
-    place = project.with_name("shared-models")
-    client.create_experiment("cotpd", artifact_location=place.as_uri())
+    folder = project.with_name("shared-models")
+    client.create_experiment("cotpd", artifact_location=folder.as_uri())
 
     register_student(params["ner"], students["ner"], METRICS, root=project)
 
-    assert find_student_folder(NAME, params["ner"].register_, project).is_relative_to(place)
+    assert find_student_folder(NAME, params["ner"].register_, project).is_relative_to(folder)
 
 
 def test_a_project_that_stayed_is_not_written_to_by_the_repair(original):

@@ -36,11 +36,11 @@ def outputs(project, students):
     return project
 
 
-def registered() -> int:
+def read_registered() -> int:
     return json.loads(WORKSPACE.registered.read_text("utf-8"))["version"]
 
 
-def challenger(project) -> int:
+def find_challenger(project) -> int:
     return find_version(connect(RegisterParams(), project), NAME, "challenger").number
 
 
@@ -48,12 +48,12 @@ def test_outputs_that_come_back_are_the_version_that_they_were(outputs, params):
     register.run(params["ner"])
     write_scores(0.25)
     register.run(params["ner"])
-    assert (registered(), challenger(outputs)) == (2, 2)
+    assert (read_registered(), find_challenger(outputs)) == (2, 2)
 
     write_scores(0.5)
     register.run(params["ner"])
 
-    assert (registered(), challenger(outputs)) == (1, 1)
+    assert (read_registered(), find_challenger(outputs)) == (1, 1)
     assert len(list_versions(connect(RegisterParams(), outputs), NAME)) == 2
 
 
@@ -63,19 +63,19 @@ def test_a_version_whose_files_are_gone_is_registered_anew(outputs, params):
 
     register.run(params["ner"])
 
-    assert (registered(), challenger(outputs)) == (2, 2)
+    assert (read_registered(), find_challenger(outputs)) == (2, 2)
 
 
 def test_another_alias_and_other_weights_make_a_version_of_their_own(outputs, params):
     register.run(params["ner"])
     candidate = params["ner"].model_copy(update={"register_": RegisterParams(alias="candidate")})
     register.run(candidate)
-    assert registered() == 2
+    assert read_registered() == 2
 
     (WORKSPACE.student / "history.jsonl").write_text("{}\n")
     register.run(params["ner"])
 
-    assert registered() == 3
+    assert read_registered() == 3
 
 
 def test_what_the_pipeline_writes_is_no_change_of_the_commit(outputs, params, root):
@@ -92,8 +92,8 @@ def test_what_the_pipeline_writes_is_no_change_of_the_commit(outputs, params, ro
     write_table(WORKSPACE.evaluation / "predictions.jsonl", [])
     register.run(params["ner"])
 
-    found = list_versions(connect(RegisterParams(), outputs), NAME)
-    assert [version.tags["git.dirty"] for version in found] == ["false", "true"]
+    registered_versions = list_versions(connect(RegisterParams(), outputs), NAME)
+    assert [version.tags["git.dirty"] for version in registered_versions] == ["false", "true"]
 
 
 def show() -> str:

@@ -123,7 +123,7 @@ def test_every_form_of_a_request_with_texts_is_answered(served, body):
     status, [answer] = served("ner", body)
 
     assert status == 200
-    assert [(one["text"], one["type"]) for one in answer["entities"]] == [("Ada", "PER"), ("Acme", "ORG")]
+    assert [(entity["text"], entity["type"]) for entity in answer["entities"]] == [("Ada", "PER"), ("Acme", "ORG")]
 
 
 def test_a_csv_file_is_answered_and_its_empty_cells_are_refused(served):

@@ -48,7 +48,7 @@ HARMS = {
 
 
 def test_every_file_that_is_changed_added_or_removed_is_noticed_and_named(version, project):
-    client = connect(params_of(project), project)
+    client = connect(read_store(project), project)
     for name, harm in HARMS.items():
         path = version / name
         before = path.read_bytes() if path.exists() else None
@@ -68,7 +68,7 @@ def test_every_file_that_is_changed_added_or_removed_is_noticed_and_named(versio
 
 
 def test_a_run_is_checked_as_its_version_is(version, project):
-    run = connect(params_of(project), project).get_model_version("cotpd-ner", "1").run_id
+    run = connect(read_store(project), project).get_model_version("cotpd-ner", "1").run_id
     append(version / "artifacts/student/student.json", " ")
     with pytest.raises(ModelError, match=r"student\.json was changed"):
         find_student_folder(f"runs:/{run}")
@@ -77,7 +77,7 @@ def test_a_run_is_checked_as_its_version_is(version, project):
 def test_what_mlflow_fetches_is_checked_before_it_is_read(version, project):
     from mlflow.exceptions import MlflowException
 
-    client = connect(params_of(project), project)
+    client = connect(read_store(project), project)
     (version / "__pycache__").mkdir(exist_ok=True)
     (version / "__pycache__" / "served_model.pyc").write_bytes(b"planted")
     with use_store(client):
@@ -114,12 +114,12 @@ def test_mlflow_alone_loads_what_was_registered_and_nothing_else(version, projec
 
 
 def test_a_version_of_an_earlier_release_is_read_with_a_warning(version, project, capsys):
-    connect(params_of(project), project).delete_model_version_tag("cotpd-ner", "1", "sha256.files")
+    connect(read_store(project), project).delete_model_version_tag("cotpd-ner", "1", "sha256.files")
     assert find_student_folder(NAME).is_dir()
     assert f"{NAME} was registered without the digests of its files" in capsys.readouterr().err
 
 
-def params_of(project):
+def read_store(project):
     from cotpd.config import load_params
 
     return load_params(project / "params.yaml").register_
