@@ -89,7 +89,6 @@ cotpd/escaping.py
 cotpd/expectations
 cotpd/llm
 cotpd/pipeline
-cotpd/registry
 cotpd/yaml_files.py
 steps/ask.py
 tests/augment
@@ -107,7 +106,6 @@ tests/test_docs_commands.py
 tests/test_dvc_deps.py
 tests/test_escaping.py
 tests/test_extras.py
-cotpd/student/prediction_input.py
 """
 DENSE_LINES = frozenset(DENSE_LINES_TEXT.split())
 

@@ -1,6 +1,7 @@
 """The versions of a registered model: numbers, aliases, tags. What moves an alias is in cotpd.registry.aliases."""
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from cotpd.errors import ModelError
@@ -57,7 +58,7 @@ def find_version(client: "MlflowClient", name: str, label: str) -> Version:
         if label in version.aliases or label == str(version.number):
             return version
 
-    aliases = sorted(alias for version in versions for alias in version.aliases)
+    aliases = sorted(chain.from_iterable(version.aliases for version in versions))
     labels = ", ".join([*aliases, *(str(version.number) for version in versions)])
     raise ModelError(
         f"model {name} has no version or alias {label!r}",

@@ -93,7 +93,7 @@ def predict_inputs(
     """
     if not student.labels.definition.reads_pair:
         predictions = student.predict([row.text for row in inputs], batch_size)
-        return [{"entities": [_format(mention) for mention in mentions]} for mentions in predictions]
+        return [{"entities": list(map(_format, mentions))} for mentions in predictions]
     pairs = [(row.text, row.head, row.tail) for row in inputs if row.head and row.tail]
     return [_format(relation) for relation in student.predict_relations(pairs, batch_size)]
 
