@@ -25,4 +25,6 @@ FLOORS = [
     ["steps"],
     ["flows"],
 ]
-FLOOR_OF = {package: number for number, floor in enumerate(FLOORS) for package in floor}
+FLOOR_OF: dict[str, int] = {}
+for _number, _floor in enumerate(FLOORS):
+    FLOOR_OF |= dict.fromkeys(_floor, _number)

@@ -6,6 +6,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,18 @@ def name_module(path: Path) -> str:
 
 
 def list_modules() -> list[Path]:
-    return sorted(path for top in ("cotpd", "steps", "flows") for path in (ROOT / top).rglob("*.py"))
+    return sorted(chain.from_iterable((ROOT / top).rglob("*.py") for top in ("cotpd", "steps", "flows")))
+
+
+def collect_imported_names() -> set[str]:
+    """Return the dotted names that any module imports."""
+    imports = chain.from_iterable(iterate_imports(path) for path in list_modules())
+    return {name for _, name in imports}
+
+
+def is_imported(module: str, imports: set[str]) -> bool:
+    """Whether a module, or a name in it, is among the imports."""
+    return any(f"{name}.".startswith(f"{module}.") for name in imports)
 
 
 def find_package(name: str) -> str:
@@ -105,11 +117,9 @@ def test_no_packages_import_each_other_in_a_circle() -> None:
 
 
 def test_a_module_that_is_executed_alone_is_imported_by_no_module() -> None:
-    imports = {name for path in list_modules() for _, name in iterate_imports(path)}
+    imports = collect_imported_names()
 
-    assert [
-        name for name in EXECUTED_ALONE if any(f"{imported}.".startswith(f"{name}.") for imported in imports)
-    ] == []
+    assert [name for name in EXECUTED_ALONE if is_imported(name, imports)] == []
     assert set(EXECUTED_ALONE) <= {name_module(path) for path in list_modules()}
 
 
@@ -137,11 +147,7 @@ def test_a_light_module_loads_no_heavy_library(module: str) -> None:
 def test_module_names_are_no_library_and_occur_once() -> None:
     """Apart from each package's params and the commands, which are named as a user types them."""
     names = [path.stem for path in list_modules() if "cli" not in path.parts and not path.stem.startswith("__")]
-    libraries = {name for path in list_modules() for _, name in iterate_imports(path)} - {
-        "cotpd",
-        "steps",
-        "flows",
-    }
+    libraries = collect_imported_names() - {"cotpd", "steps", "flows"}
 
     assert sorted({name for name in names if names.count(name) > 1} - REPEATED) == []
     assert {name.split(".")[0] for name in libraries} & set(names) == set()

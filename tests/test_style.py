@@ -62,15 +62,12 @@ NOT_YET = frozenset(NOT_YET_TEXT.split())
 
 # packages and files that still have longer bodies, imports from test modules or two comprehension levels a line
 LONG_BODIES_TEXT = """
-cotpd/data
 cotpd/llm
 steps/validate.py
 tests/chat_server.py
-tests/data
 tests/images
 tests/llm
 tests/registry
-tests/steps
 """
 LONG_BODIES = frozenset(LONG_BODIES_TEXT.split())
 TEST_IMPORTS_TEXT = """
@@ -84,7 +81,6 @@ benchmarks/predict.py
 benchmarks/step.py
 cotpd/augment
 cotpd/cli
-cotpd/data
 cotpd/escaping.py
 cotpd/expectations
 cotpd/llm
@@ -92,14 +88,9 @@ cotpd/pipeline
 cotpd/yaml_files.py
 steps/ask.py
 tests/augment
-tests/data
-tests/e2e
 tests/expectations
 tests/pages.py
 tests/registry
-tests/sample
-tests/steps
-tests/test_builders.py
 tests/test_config.py
 tests/test_docs.py
 tests/test_docs_commands.py

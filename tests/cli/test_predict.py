@@ -1,6 +1,7 @@
 """`cotpd predict`, as a user types it."""
 
 import io
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -85,7 +86,7 @@ def test_what_arrived_is_answered_before_the_stream_ends():
 def test_batches_lose_no_row():
     batches = list(collect_batches(range(100), 7))
 
-    assert [row for batch in batches for row in batch] == list(range(100))
+    assert list(itertools.chain.from_iterable(batches)) == list(range(100))
     assert max(map(len, batches)) <= 7
 
 
