@@ -85,14 +85,14 @@ def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
     """A disk with 200 KB left, and a function that makes room on it."""
-    place = tmp_path / "disk"
-    place.mkdir()
+    folder = tmp_path / "disk"
+    folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(place)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("a small disk can only be mounted by root")
     try:
-        yield place, lambda: subprocess.run(["mount", "-o", "remount,size=200m", str(place)], check=True)
+        yield folder, lambda: subprocess.run(["mount", "-o", "remount,size=200m", str(folder)], check=True)
     finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
+        subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -190,7 +190,7 @@ def test_a_bare_on_or_off_means_itself(tmp_path: Path, word: str) -> None:
     assert load_params(write(tmp_path, f"train: {{bf16: {word}}}\n")).train.bf16 == word.strip('"')
 
 
-def bomb(levels: int, first: str, level: str) -> str:
+def build_bomb(levels: int, first: str, level: str) -> str:
     """Each level holds the one before it ten times."""
     lines = [f"a0: &a0 {first}"]
     for number in range(1, levels):
@@ -201,7 +201,7 @@ def bomb(levels: int, first: str, level: str) -> str:
 
 @pytest.mark.parametrize(
     "text",
-    [bomb(9, "[x]", "[%s]"), bomb(60, "[x]", "[%s]"), bomb(9, "{x: 1}", "{<<: [%s]}")],
+    [build_bomb(9, "[x]", "[%s]"), build_bomb(60, "[x]", "[%s]"), build_bomb(9, "{x: 1}", "{<<: [%s]}")],
     ids=["nine levels", "sixty levels", "merged"],
 )
 @pytest.mark.timeout(20)

@@ -21,10 +21,10 @@ CPU = torch.device("cpu")
 )
 def test_auto_mixes_precisions_where_a_cpu_has_units_for_it(units, on, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units)
-    for bf16, wanted in (("auto", on), ("on", True), ("off", False)):
+    for bf16, mixes in (("auto", on), ("on", True), ("off", False)):
         with make_autocast(CPU, bf16):
-            assert torch.is_autocast_enabled("cpu") == wanted
-            assert not wanted or torch.get_autocast_dtype("cpu") == torch.bfloat16
+            assert torch.is_autocast_enabled("cpu") == mixes
+            assert not mixes or torch.get_autocast_dtype("cpu") == torch.bfloat16
 
 
 @pytest.mark.parametrize("name", ["cpu:1", "cuda:99", "tpu", "meta", ""])

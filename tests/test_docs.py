@@ -52,10 +52,10 @@ def test_every_link_within_the_repository_leads_to_a_file_and_a_heading(page):
     broken = []
     for target in LINK.findall(CODE.sub("", read_prose(page))):
         path, _, anchor = target.partition("#")
-        place = (page.parent / path) if path else page
+        linked = (page.parent / path) if path else page
         if "://" in target or target.startswith("mailto:"):
             continue
-        if not place.exists() or (anchor and anchor not in list_anchors(place)):
+        if not linked.exists() or (anchor and anchor not in list_anchors(linked)):
             broken.append(target)
 
     assert broken == []
@@ -133,10 +133,10 @@ def list_rows(table: str) -> list[list[str]]:
 def test_the_map_names_a_place_for_at_least_fifteen_changes():
     rows = list_rows(read_section(MAP, "To change X, open Y"))
 
-    places = [CODE.findall(row[1]) for row in rows]
+    paths = [CODE.findall(row[1]) for row in rows]
 
     assert len(rows) >= FEWEST_CHANGES
-    assert all(places)
+    assert all(paths)
 
 
 def test_the_glossary_has_at_most_25_words():

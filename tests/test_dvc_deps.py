@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
 
 # Modules that no stage watches, and that are not followed further: an edit of one changes no output. Any other
-# module that a step imports is watched. docs/architecture.md, "What DVC watches", says the same in words.
+# module that a step imports is watched. docs/architecture.md, "Inputs that DVC watches", says the same in words.
 UNWATCHED = {
     # how a step starts, tells what it does, and ends
     "cotpd/__init__.py",
@@ -137,9 +137,9 @@ def test_a_stage_watches_no_code_that_its_step_does_not_import(stage: str) -> No
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_dependency_in_the_repository_exists(stage: str) -> None:
-    made = ("$", "data/", "models/", "reports/")
+    outputs = ("$", "data/", "models/", "reports/")
 
-    absent = [dep for dep in STAGES[stage]["deps"] if not dep.startswith(made) and not (ROOT / dep).exists()]
+    absent = [dep for dep in STAGES[stage]["deps"] if not dep.startswith(outputs) and not (ROOT / dep).exists()]
 
     assert absent == []
 

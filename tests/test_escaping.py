@@ -17,24 +17,24 @@ HOSTILE = "[/] [red]ORG[/] :smile: \x1b[31m\x1b]0;x\x07\x9b \r\u202e\u2066"
 SHOWN = "[/] [red]ORG[/] :smile: �[31m�]0;x�� ���"
 
 
-def drawn(renderable, **options):
+def draw(renderable, **options):
     out = io.StringIO()
     SafeConsole(file=out, width=200, **options).print(renderable)
     return out.getvalue()
 
 
 def test_a_console_prints_text_as_it_stands():
-    assert drawn(HOSTILE) == SHOWN + "\n"
+    assert draw(HOSTILE) == SHOWN + "\n"
 
 
 def test_titles_heads_and_cells_of_a_table_are_text():
     table = Table(HOSTILE, title=HOSTILE)
     table.add_row(HOSTILE)
-    assert drawn(table).count(SHOWN) == 3
+    assert draw(table).count(SHOWN) == 3
 
 
 def test_a_terminal_obeys_only_the_styles_of_the_console_itself():
-    out = drawn("\x1b[2J", force_terminal=True, style="red", color_system="standard")
+    out = draw("\x1b[2J", force_terminal=True, style="red", color_system="standard")
     assert "\x1b[2J" not in out
     assert "�[2J" in out
 

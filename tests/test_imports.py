@@ -76,7 +76,7 @@ def iterate_imports(path: Path) -> Iterator[tuple[int, str]]:
 
 def list_package_imports() -> dict[tuple[str, str], list[str]]:
     """Return the file:line of each import between two packages of this repository, by importer and imported."""
-    found = defaultdict(list)
+    lines_of = defaultdict(list)
     for path in list_modules():
         if name_module(path) in EXECUTED_ALONE:
             continue
@@ -84,8 +84,8 @@ def list_package_imports() -> dict[tuple[str, str], list[str]]:
         for line, name in iterate_imports(path):
             imported = find_package(name)
             if imported in FLOOR_OF and imported != importer:
-                found[importer, imported].append(f"{path.relative_to(ROOT)}:{line}")
-    return found
+                lines_of[importer, imported].append(f"{path.relative_to(ROOT)}:{line}")
+    return lines_of
 
 
 def test_every_package_has_its_floor() -> None:

@@ -27,7 +27,7 @@ def write_params(project: Path, values: dict) -> Path:
 
 
 @pytest.mark.parametrize(
-    "place",
+    "folder",
     [
         "data/prepared",
         "data/prepared/posts.jsonl",
@@ -38,11 +38,11 @@ def write_params(project: Path, values: dict) -> Path:
         "reports",
     ],
 )
-def test_posts_within_an_output_or_around_one_are_refused_with_their_line(place: str, project: Path) -> None:
-    path = write_params(project, {"data": {"path": place}})
+def test_posts_within_an_output_or_around_one_are_refused_with_their_line(folder: str, project: Path) -> None:
+    path = write_params(project, {"data": {"path": folder}})
 
     with pytest.raises(
-        ConfigError, match=rf"params\.yaml:2: data\.path: {re.escape(place)} (lies|contains)"
+        ConfigError, match=rf"params\.yaml:2: data\.path: {re.escape(folder)} (lies|contains)"
     ) as caught:
         load_params(path)
 
@@ -50,19 +50,19 @@ def test_posts_within_an_output_or_around_one_are_refused_with_their_line(place:
 
 
 @pytest.mark.parametrize(
-    "place", ["data/my-posts", "my-posts", "../posts", "reports/notes", "sample", "models"[:3]]
+    "folder", ["data/my-posts", "my-posts", "../posts", "reports/notes", "sample", "models"[:3]]
 )
-def test_posts_beside_the_outputs_are_fine(place: str, project: Path) -> None:
-    assert load_params(write_params(project, {"data": {"path": place}})).data.path == place
+def test_posts_beside_the_outputs_are_fine(folder: str, project: Path) -> None:
+    assert load_params(write_params(project, {"data": {"path": folder}})).data.path == folder
 
 
 def test_an_absolute_path_and_a_link_into_an_output_are_refused_too(project: Path) -> None:
     (project / "data/prepared").mkdir(parents=True)
     (project / "posts").symlink_to(project / "data/prepared")
 
-    for place in (project / "data/prepared", "posts"):
+    for folder in (project / "data/prepared", "posts"):
         with pytest.raises(ConfigError, match="lies within data/prepared"):
-            load_params(write_params(project, {"data": {"path": str(place)}}))
+            load_params(write_params(project, {"data": {"path": str(folder)}}))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_the_ledger_the_registry_and_unlabelled_posts_are_refused_there_too(valu
 def test_make_clean_removes_the_outputs_by_name_and_a_users_posts_stay(project: Path) -> None:
     (project / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
     outputs = read_outputs(project)
-    kept = [
+    users_files = [
         "data/my-posts/train.jsonl",
         "models/mine/student.json",
         "reports/notes.txt",
@@ -90,14 +90,19 @@ def test_make_clean_removes_the_outputs_by_name_and_a_users_posts_stay(project: 
         "params.yaml",
     ]
     leftovers = ["models/.student.resume/state.json", "models/.baseline.part/x", "data/captions.jsonl.part"]
-    for name in [*(f"{output}/x" for output in outputs if not output.suffix), *kept, *leftovers, "dvc.lock"]:
+    for name in [
+        *(f"{output}/x" for output in outputs if not output.suffix),
+        *users_files,
+        *leftovers,
+        "dvc.lock",
+    ]:
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("mine")
 
     subprocess.run(["make", "clean"], cwd=project, check=True, capture_output=True)
 
     files = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
-    assert files == {*kept, "Makefile", "dvc.yaml"}
+    assert files == {*users_files, "Makefile", "dvc.yaml"}
 
 
 def test_make_clean_names_every_output() -> None:
@@ -111,7 +116,7 @@ def test_make_run_without_git_says_so_before_anything_is_installed(project: Path
     (project / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
     (project / "pyproject.toml").write_text("")
 
-    done = subprocess.run(
+    process = subprocess.run(
         ["make", "run"],
         cwd=project,
         env={"PATH": "/usr/bin:/bin", "GIT_CEILING_DIRECTORIES": str(project.parent)},
@@ -121,8 +126,8 @@ def test_make_run_without_git_says_so_before_anything_is_installed(project: Path
         timeout=60,
     )
 
-    assert done.returncode != 0
-    assert "git init" in done.stdout + done.stderr
+    assert process.returncode != 0
+    assert "git init" in process.stdout + process.stderr
     assert not (project / ".venv").exists()
 
 

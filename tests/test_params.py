@@ -30,7 +30,7 @@ def iterate_leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[s
 LEAVES = dict(iterate_leaves(yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))))
 
 
-def comments(text: str) -> list[str]:
+def list_comments(text: str) -> list[str]:
     return [line.partition("#")[2] for line in text.splitlines() if "#" in line]
 
 
@@ -54,7 +54,7 @@ def test_dvc_changes_one_list_and_no_comment(key: str, items: str, params: Path)
     apply_overrides(params, [f"{key}={items}"])
 
     after = params.read_text("utf-8")
-    assert comments(after) == comments(before)
+    assert list_comments(after) == list_comments(before)
     assert dict(iterate_leaves(yaml.safe_load(after))) == LEAVES | {key: yaml.safe_load(items)}
     assert after.count("\n\n") == before.count("\n\n")
 
@@ -71,9 +71,9 @@ def test_a_list_that_was_set_and_is_taken_back_leaves_the_file_as_it_was(params:
 
 
 def test_a_preset_writes_as_dvc_does(params: Path, tmp_path: Path) -> None:
-    other = Path(shutil.copy(params, tmp_path / "other.yaml"))
+    expected = Path(shutil.copy(params, tmp_path / "other.yaml"))
 
-    apply_overrides(other, ["task=re", "ask.kinds=[]", "evaluate.splits=[valid]", "llm.temperature=null"])
+    apply_overrides(expected, ["task=re", "ask.kinds=[]", "evaluate.splits=[valid]", "llm.temperature=null"])
     write_values(
         params,
         {
@@ -84,4 +84,4 @@ def test_a_preset_writes_as_dvc_does(params: Path, tmp_path: Path) -> None:
         },
     )
 
-    assert params.read_bytes() == other.read_bytes()
+    assert params.read_bytes() == expected.read_bytes()

@@ -38,9 +38,11 @@ def test_a_program_that_ignores_ctrl_c_goes_on_ignoring_it():
         "os.kill(os.getpid(), signal.SIGINT); restore_signals(); os.kill(os.getpid(), signal.SIGINT); print('lives')"
     )
 
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    process = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
 
-    assert done.stdout == "lives\n"
+    assert process.stdout == "lives\n"
 
 
 def test_after_the_imports_ctrl_c_is_what_it_always_was():
@@ -51,6 +53,8 @@ def test_after_the_imports_ctrl_c_is_what_it_always_was():
         "signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)"
     )
 
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    process = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
 
-    assert done.stdout == "True True\n"
+    assert process.stdout == "True True\n"

@@ -20,16 +20,16 @@ def list_names(folder: Path) -> list[str]:
 
 
 def test_a_table_names_itself_gives_its_space_back_and_is_written_next_time(disk) -> None:
-    place, make_room = disk
-    write_table(place / "captions.jsonl", ROWS[:2])
+    small_disk, make_room = disk
+    write_table(small_disk / "captions.jsonl", ROWS[:2])
 
     with pytest.raises(StorageError, match=r"captions\.jsonl: could not be written: the disk is full\n.*Free"):
-        write_table(place / "captions.jsonl", ROWS)
+        write_table(small_disk / "captions.jsonl", ROWS)
 
-    assert list_names(place) == ["captions.jsonl"]
-    assert read_table(place / "captions.jsonl", Caption) == ROWS[:2]
+    assert list_names(small_disk) == ["captions.jsonl"]
+    assert read_table(small_disk / "captions.jsonl", Caption) == ROWS[:2]
     make_room()
-    assert write_table(place / "captions.jsonl", ROWS) == len(ROWS)
+    assert write_table(small_disk / "captions.jsonl", ROWS) == len(ROWS)
 
 
 def test_a_json_file_names_itself(disk) -> None:

@@ -11,6 +11,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
+from cotpd.files import write_atomically
 
 
 def write_values(path: Path, values: dict[str, Any]) -> dict[str, Any]:
@@ -101,13 +102,10 @@ def _replace(path: Path, text: str) -> None:
     If the path is a symbolic link, the file that it leads to is replaced.
     """
     target = path.resolve()
-    partial = target.with_name(f"{target.name}.part")
-    partial.write_text(text, "utf-8")
-    try:
-        load_params(partial)
+    with write_atomically(target) as partial:
+        partial.write_text(text, "utf-8")
         shutil.copymode(target, partial)
-        partial.replace(target)
-    except ConfigError as error:
-        raise ConfigError(error.problem.replace(str(partial), str(path)), error.remedy) from None
-    finally:
-        partial.unlink(missing_ok=True)
+        try:
+            load_params(partial)
+        except ConfigError as error:
+            raise ConfigError(error.problem.replace(str(partial), str(path)), error.remedy) from None
