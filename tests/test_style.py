@@ -68,6 +68,7 @@ benchmarks/ask_peer.py
 benchmarks/chat_server.py
 benchmarks/faults.py
 tests/chat_server.py
+tests/batch_server.py
 tests/llm
 """
 NOT_YET = frozenset(NOT_YET_TEXT.split())
@@ -77,6 +78,7 @@ LONG_BODIES_TEXT = """
 cotpd/llm
 steps/validate.py
 tests/chat_server.py
+tests/batch_server.py
 tests/images
 tests/llm
 tests/registry
