@@ -93,16 +93,12 @@ TEST_IMPORTS = frozenset(TEST_IMPORTS_TEXT.split())
 DENSE_LINES_TEXT = """
 benchmarks/predict.py
 benchmarks/step.py
-cotpd/augment
 cotpd/cli
 cotpd/escaping.py
-cotpd/expectations
 cotpd/llm
 cotpd/pipeline
 cotpd/yaml_files.py
 steps/ask.py
-tests/augment
-tests/expectations
 tests/pages.py
 tests/registry
 tests/test_config.py

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from cotpd.data.records import NO_RELATION, Entity, Post
 
@@ -33,7 +34,7 @@ class Mentions:
     @cached_property
     def surfaces(self) -> frozenset[str]:
         """All surface forms."""
-        return frozenset(surface for names in self.groups.values() for surface in names)
+        return frozenset(chain.from_iterable(self.groups.values()))
 
 
 def find_group(post: Post, index: int, entity: Entity) -> Group:

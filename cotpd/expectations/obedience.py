@@ -7,6 +7,7 @@ a command, instead of obeying it, is longer than the commanded text and passes.
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence, Set
 
 from cotpd.expectations.wording import keep_letters
 
@@ -78,8 +79,12 @@ def is_foreign(text: str, post: str) -> bool:
     if script and script != "LATIN" and script not in _count_scripts(post):
         return True
     words = [word.strip(".,;:!?\"'()").casefold() for word in text.split()]
-    counts = {language: sum(word in vocabulary for word in words) for language, vocabulary in _WORDS.items()}
+    counts = {language: _count_known(words, vocabulary) for language, vocabulary in _WORDS.items()}
     return max(counts.values()) >= counts["en"] + _MIN_LEAD
+
+
+def _count_known(words: Sequence[str], vocabulary: Set[str]) -> int:
+    return sum(word in vocabulary for word in words)
 
 
 def _find_main_script(text: str) -> str:

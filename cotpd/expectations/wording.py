@@ -33,7 +33,7 @@ def make_plain_line(text: str, *, cut_off: bool = False) -> str:
 
 def count_words(text: str) -> int:
     """Count the words that contain a letter or digit."""
-    return sum(any(character.isalnum() for character in word) for word in text.split())
+    return sum(bool(keep_letters(word)) for word in text.split())
 
 
 def keep_letters(text: str) -> str:

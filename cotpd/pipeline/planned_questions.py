@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from cotpd.augment.pipeline import list_attempts
 from cotpd.config import Params
@@ -40,7 +41,7 @@ def iterate_questions(params: Params, *, require_labels: bool = False) -> Iterat
     if require_labels:
         require_task_labels(dataset.posts, params.task, params.data.path)
     unlabelled = load_unlabelled(params.data, dataset.posts).posts
-    posts = [post for split in dataset.posts.values() for post in split] + list(unlabelled)
+    posts = [*chain.from_iterable(dataset.posts.values()), *unlabelled]
 
     captions, stand_ins = _collect_captions(posts, params)
     for question in build_questions(posts, captions, params.ask, build_picture_encoder(params.data, params.llm)):

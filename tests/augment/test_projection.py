@@ -1,5 +1,7 @@
 """Labels are carried over to the letter or not at all."""
 
+from itertools import chain
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,8 +109,8 @@ def test_whatever_is_projected_says_the_same_mentions_in_the_same_order(post: Po
 
     assert projected.text == " ".join(rewrite)
     assert list_mentions(projected) == list_mentions(post)
-    covered = {token for entity in projected.entities for token in range(entity.start, entity.end)}
-    assert len(covered) == sum(entity.end - entity.start for entity in projected.entities), "no two overlap"
+    covered = list(chain.from_iterable(range(entity.start, entity.end) for entity in projected.entities))
+    assert len(covered) == len(set(covered)), "no two overlap"
     Post.model_validate(projected.model_dump())
 
 

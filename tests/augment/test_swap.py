@@ -1,6 +1,7 @@
 """A swap changes the mention and nothing else, to the byte."""
 
 import random
+from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -120,5 +121,5 @@ def list_tokens_outside(post: Post, original: Post, old: str) -> list[str]:
     """Return the tokens of a post outside the entities that have the mention ``old`` in the original."""
     pairs = zip(original.entities, post.entities, strict=True)
     swapped = [entity for before, entity in pairs if original.get_mention(before) == old]
-    inside = {index for entity in swapped for index in range(entity.start, entity.end)}
+    inside = set(chain.from_iterable(range(entity.start, entity.end) for entity in swapped))
     return [token for index, token in enumerate(post.tokens) if index not in inside]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -191,7 +192,7 @@ def test_nearly_all_released_answers_and_captions_pass(real_data: Path) -> None:
     params = DataParams(
         path=str(real_data / "twitter2017"), captions="captions_blip2.txt", answers="chatgpt_knowledge"
     )
-    posts = [post for rows in load_dataset(params).posts.values() for post in rows]
+    posts = list(chain.from_iterable(load_dataset(params).posts.values()))
     answers = [
         Answer(id=post.id, kind=kind, text=text, source="dataset")
         for post in posts
