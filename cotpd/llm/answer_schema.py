@@ -54,8 +54,8 @@ def check_schema(schema: Mapping[str, Any]) -> None:
 
     It must be JSON and JSON Schema, have an object or a string at the top, and contain all that it refers to.
     """
-    from jsonschema import SchemaError
-    from jsonschema.validators import validator_for
+    from jsonschema import SchemaError  # noqa: PLC0415  heavy, and not for every command
+    from jsonschema.validators import validator_for  # noqa: PLC0415  heavy, and not for every command
 
     try:
         if json.loads(json.dumps(schema, allow_nan=False)) != schema:
@@ -80,9 +80,9 @@ def check_schema(schema: Mapping[str, Any]) -> None:
 
 def _check_references(schema: Mapping[str, Any]) -> None:
     """Raise ValueError for a reference to anything outside the schema: nothing is fetched."""
-    from referencing import Registry
-    from referencing.exceptions import NoSuchResource, Unresolvable
-    from referencing.jsonschema import DRAFT202012, specification_with
+    from referencing import Registry  # noqa: PLC0415  heavy, and not for every command
+    from referencing.exceptions import NoSuchResource, Unresolvable  # noqa: PLC0415  heavy, and not for every command
+    from referencing.jsonschema import DRAFT202012, specification_with  # noqa: PLC0415  heavy, and not for every command
 
     specification = specification_with(schema.get("$schema", ""), default=DRAFT202012)
     root = Registry().resolver_with_root(specification.create_resource(schema))
@@ -109,7 +109,7 @@ _DATA_KEYWORDS = {"enum", "const", "default", "examples"}  # keywords whose valu
 
 def _find_violation(schema: Mapping[str, Any], value: object) -> str:
     """Return why a value does not match a schema; empty if it does."""
-    from referencing.exceptions import Unresolvable
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415  heavy, and not for every command
 
     try:
         error = next(_build_validator(json.dumps(schema)).iter_errors(value), None)
@@ -120,8 +120,8 @@ def _find_violation(schema: Mapping[str, Any], value: object) -> str:
 
 @lru_cache(maxsize=64)  # building one takes longer than using it, and a prompt set has six
 def _build_validator(schema: str) -> "Validator":
-    from jsonschema.validators import validator_for
-    from referencing import Registry
+    from jsonschema.validators import validator_for  # noqa: PLC0415  heavy, and not for every command
+    from referencing import Registry  # noqa: PLC0415  heavy, and not for every command
 
     rules = json.loads(schema)
     return validator_for(rules)(rules, registry=Registry())  # a registry that fetches nothing

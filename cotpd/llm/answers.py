@@ -35,11 +35,11 @@ def read_answers(outcome: AskingOutcome, params: LlmParams) -> Iterator[Answer]:
                 yield _build_answer(question, key, mask.mask_body(responses[key]))
 
 
-def build_dataset_answer(id: str, kind: Kind, text: str) -> Answer:
+def build_dataset_answer(post_id: str, kind: Kind, text: str) -> Answer:
     """Return the answer that a data set brought along, which some model wrote."""
     cleaned = clean_answer(text)
     problem = "" if cleaned.finished else "the model's reasoning does not end"
-    return Answer(id=id, kind=kind, text=cleaned.text, source="dataset", problem=problem)
+    return Answer(id=post_id, kind=kind, text=cleaned.text, source="dataset", problem=problem)
 
 
 def _build_answer(question: AskedQuestion, key: str, response: str) -> Answer:

@@ -66,7 +66,7 @@ class LocalServer:
 
 def _import_xllamacpp() -> "type[xllamacpp]":
     try:
-        import xllamacpp
+        import xllamacpp  # noqa: PLC0415  an optional extra
     except ImportError:
         raise LlmError("xllamacpp is not installed", "pip install 'cotpd[server]'") from None
     return xllamacpp

@@ -1,9 +1,8 @@
-"""The prompts: one text file a kind, a YAML head and a Jinja body, checked in full when the set is loaded.
+"""The prompts: one text file a kind, with a YAML head and a Jinja body, checked in full when the set is loaded.
 
-A prompt is data that people edit, so it is a file that a diff shows, not a string in the code. The price is
-that a mistake in it is found when the set is loaded and not by a type checker; hence every file of a set is
-parsed and filled in once with fields made up for that, and what cannot be asked is refused with file and line
-before a single question is paid for.
+A prompt is data that people edit, so it is a file that a diff shows, not a string in the code. Trade-off: no type
+checker finds a mistake in it. So every file of a set is parsed and filled in once with sample fields when the set
+is loaded, and a mistake is refused with file and line before a single question is paid for.
 """
 
 import re
@@ -35,7 +34,7 @@ FIELDS: dict[Kind, tuple[str, ...]] = {
     Kind.IMAGE: ("text",),
 }
 SHIPPED = Path(__file__).parent.parent / "prompts"
-_MADE_UP = {  # each field's, for the trial
+_SAMPLE_FIELDS = {  # values with which each prompt is tried
     "text": "RT @ada: Charles met her in London , what a day for the two of them !",
     "caption": "two people on a bridge",
     "mentions": ["@ada", "Charles", "London"],
@@ -46,7 +45,7 @@ _MADE_UP = {  # each field's, for the trial
 
 
 def enclose(value: str, tag: str) -> str:
-    """Wrap text between tags; what looks like that tag inside it loses its bracket."""
+    """Wrap text between tags; inside it, anything that looks like such a tag loses its bracket."""
     inside = re.sub(rf"<(?=\s*/?\s*{re.escape(tag)}\b)", "‹", value, flags=re.IGNORECASE)
     return f"<{tag}>\n{inside}\n</{tag}>"
 
@@ -70,7 +69,7 @@ class Head(BaseModel):
 
 @dataclass(frozen=True)
 class Rendered:
-    """A question ready to be asked. ``max_tokens`` None leaves the length to the step's parameter."""
+    """A filled-in prompt. ``max_tokens`` None leaves the length to the step's parameter."""
 
     messages: list[Message]
     schema: dict[str, Any] | None
@@ -78,9 +77,10 @@ class Rendered:
     version: str
 
     def limit(self, max_tokens: int, parameter: str) -> tuple[int, str]:
-        """The longest answer, and what says so: the step's parameter, unless the prompt has its own length."""
-        own = f"max_tokens in the prompt {self.version}"
-        return (self.max_tokens, own) if self.max_tokens else (max_tokens, parameter)
+        """Return the longest answer and its setting: the prompt's own, otherwise the step's parameter."""
+        if self.max_tokens:
+            return self.max_tokens, f"max_tokens in the prompt {self.version}"
+        return max_tokens, parameter
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Prompt:
 
     @classmethod
     def read(cls, path: Path, kind: Kind) -> "Prompt":
-        """Read and check a file; raises ConfigError naming file and line."""
+        """Read and check a prompt file; raises ConfigError naming file and line."""
         try:
             text = path.read_text("utf-8-sig")  # some editors begin a file with a byte order mark
         except FileNotFoundError:
@@ -106,7 +106,7 @@ class Prompt:
         parts = re.match(r"---\r?\n(.*?)^---[ \t]*\r?\n(.*)\Z", text, re.DOTALL | re.MULTILINE)
         if not parts:
             raise ConfigError(f"{path}:1: no head between two lines of ---", "See cotpd/prompts/default.")
-        prompt = cls(path, kind, _head(path, parts[1]), parts[2].strip())
+        prompt = cls(path, kind, _parse_head(path, parts[1]), parts[2].strip())
         blank = len(parts[2]) - len(parts[2].lstrip())
         first_line = text[: parts.start(2) + blank].count("\n") + 1
         prompt._check_fields(first_line)
@@ -118,14 +118,14 @@ class Prompt:
     @cached_property
     def _template(self) -> jinja2.Template:
         template = _JINJA.from_string(self.body)
-        template.globals = dict(template.globals)  # a chain of maps is slow to copy, which every rendering does
+        template.globals = dict(template.globals)  # every rendering copies it, and a ChainMap is slow to copy
         return template
 
     @cached_property
-    def _beginning(self) -> list[Message]:
-        """The messages that are the same for every post: made once, shared by all."""
+    def _shared_messages(self) -> list[Message]:
+        """The messages that are the same for every post, shared by all its questions."""
         system = [{"role": "system", "content": self.head.system.strip()}] if self.head.system else []
-        return [*system, *(message for example in self.head.examples for message in self._shot(example))]
+        return [*system, *(message for example in self.head.examples for message in self._build_example(example))]
 
     @property
     def version(self) -> str:
@@ -135,9 +135,11 @@ class Prompt:
     def render(self, fields: Mapping[str, Any]) -> Rendered:
         """Fill the prompt in; raises ConfigError if a field that it uses is missing or None."""
         question = {"role": "user", "content": self._fill(fields)}
-        return Rendered([*self._beginning, question], self.head.json_schema, self.head.max_tokens, self.version)
+        return Rendered(
+            [*self._shared_messages, question], self.head.json_schema, self.head.max_tokens, self.version
+        )
 
-    def _shot(self, example: Mapping[str, Any]) -> list[Message]:
+    def _build_example(self, example: Mapping[str, Any]) -> list[Message]:
         fields = {name: value for name, value in example.items() if name != "answer"}
         return [
             {"role": "user", "content": self._fill(fields)},
@@ -145,13 +147,13 @@ class Prompt:
         ]
 
     def _fill(self, fields: Mapping[str, Any]) -> str:
-        given = {name: value for name, value in fields.items() if value is not None}
+        present = {name: value for name, value in fields.items() if value is not None}
         try:
-            return self._template.render(given)
-        except Exception as error:  # a template computes: anything may go wrong in it
-            raise self._unfilled(str(self.path), error) from None
+            return self._template.render(present)
+        except Exception as error:  # a template is code: it can raise anything
+            raise self._explain_unfilled(str(self.path), error) from None
 
-    def _unfilled(self, where: str, error: Exception) -> ConfigError:
+    def _explain_unfilled(self, where: str, error: Exception) -> ConfigError:
         return ConfigError(
             f"{where}: cannot be filled in: {error}",
             f"A {self.kind} prompt is given {', '.join(FIELDS[self.kind])}; None counts as missing.",
@@ -169,9 +171,9 @@ class Prompt:
             raise ConfigError(f"{self.path}:{first_line}: nested too deeply", "Mend the template.") from None
         for name in sorted(used - set(FIELDS[self.kind])):
             lines = self.body.splitlines()
-            at = next((n for n, line in enumerate(lines) if re.search(rf"\b{name}\b", line)), 0)
+            offset = next((n for n, line in enumerate(lines) if re.search(rf"\b{name}\b", line)), 0)
             raise ConfigError(
-                f"{self.path}:{first_line + at}: a {self.kind} prompt has no field {name}",
+                f"{self.path}:{first_line + offset}: a {self.kind} prompt has no field {name}",
                 f"It has {', '.join(FIELDS[self.kind])}.",
             )
         if "text" not in used:
@@ -180,21 +182,22 @@ class Prompt:
             )
 
     def _check_filling(self, first_line: int) -> None:
-        given = {name: _MADE_UP[name] for name in FIELDS[self.kind]}
-        without = {"mentions": []} if "mentions" in given else {}  # as for a post that mentions nothing
-        for fields in (given, given | without):
+        sample: dict[str, Any] = {name: _SAMPLE_FIELDS[name] for name in FIELDS[self.kind]}
+        without_mentions = sample | ({"mentions": []} if "mentions" in sample else {})  # a post may have none
+        for fields in (sample, without_mentions):
             try:
                 self._template.render(fields)
             except Exception as error:
-                at = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if _is_template(frame)]
-                where = f"{self.path}:{first_line + (at[-1] or 1) - 1}" if at else f"{self.path}"
-                raise self._unfilled(where, error) from None
+                frames = traceback.extract_tb(error.__traceback__)
+                numbers = [frame.lineno for frame in frames if _is_template(frame)]
+                where = f"{self.path}:{first_line + (numbers[-1] or 1) - 1}" if numbers else f"{self.path}"
+                raise self._explain_unfilled(where, error) from None
 
     def _check_examples(self) -> None:
         for number, example in enumerate(self.head.examples, 1):
             if "answer" not in example:
                 raise ConfigError(f"{self.path}: example {number} has no answer", "Add the key `answer`.")
-            self._shot(example)
+            self._build_example(example)
 
     def _check_schema(self, head: str) -> None:
         if self.head.json_schema is None:
@@ -202,15 +205,15 @@ class Prompt:
         try:
             check_schema(self.head.json_schema)
         except ValueError as error:
-            line = _line_of(head, "(json_)?schema")
+            line = _find_line(head, "(json_)?schema")
             raise ConfigError(f"{self.path}:{line}: {error}", "See json-schema.org.") from None
 
 
 def _is_template(frame: traceback.FrameSummary) -> bool:
-    return frame.filename == "<template>"  # so Jinja calls one that comes from a string
+    return frame.filename == "<template>"  # Jinja's name for a template from a string
 
 
-def _head(path: Path, text: str) -> Head:
+def _parse_head(path: Path, text: str) -> Head:
     try:
         return Head.model_validate(parse_yaml(text).value)
     except yaml.MarkedYAMLError as error:
@@ -218,20 +221,25 @@ def _head(path: Path, text: str) -> Head:
         raise ConfigError(f"{path}:{line}: not YAML: {error.problem}", "Mend the head.") from None
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 2
-        what = f"a character that YAML does not take (#x{error.character:04x})"
-        raise ConfigError(f"{path}:{line}: not YAML: {what}", "Take it out.") from None
+        problem = f"a character that YAML does not take (#x{error.character:04x})"
+        raise ConfigError(f"{path}:{line}: not YAML: {problem}", "Take it out.") from None
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
-        line = _line_of(text, re.escape(key)) if key else 1
+        line = _find_line(text, re.escape(key)) if key else 1
         where = f"{path}:{line}: {key}: " if key else f"{path}:1: "
         raise ConfigError(f"{where}{first['msg']}", f"A head has {_HEAD_KEYS}.") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}:1: not YAML: {error}", "Mend the head.") from None
 
 
-def _line_of(head: str, key: str) -> int:
-    """The line of the file on which a key of the head stands, given as a pattern; 1 where it does not."""
+def _find_line(head: str, key: str) -> int:
+    """Return the line of the file on which a key of the head stands; 1 if it does not.
+
+    Args:
+        head: The text of the head, which begins on line 2.
+        key: The key as a regular expression.
+    """
     opening = re.compile(rf"""["']?{key}["']?\s*:""")
     return next((n for n, row in enumerate(head.splitlines(), 2) if opening.match(row)), 1)
 
@@ -276,8 +284,8 @@ class PromptSet:
         """
         if kind not in self.prompts:
             raise ConfigError(f"{kind}: there is no such kind of prompt", f"Kinds: {', '.join(Kind)}.")
-        known = FIELDS[Kind(kind)]
+        allowed = FIELDS[Kind(kind)]
         for name in fields:
-            if name not in known:
-                raise ConfigError(f"a {kind} prompt has no field {name}", f"It has {', '.join(known)}.")
+            if name not in allowed:
+                raise ConfigError(f"a {kind} prompt has no field {name}", f"It has {', '.join(allowed)}.")
         return self.prompts[Kind(kind)].render(fields)

@@ -24,7 +24,7 @@ class BatchJobs:
         """Return, for each key that lies in a job, how to call that job in a message."""
         sql = "SELECT i.key, j.id FROM batch_item i LEFT JOIN batch_job j ON j.token = i.token WHERE i.key"
         rows = self._database.read_by_key(sql, keys)
-        return {key: f"batch {id}" if id else "a batch that is being submitted" for key, id in rows}
+        return {key: f"batch {job_id}" if job_id else "a batch that is being submitted" for key, job_id in rows}
 
     def add(self, token: str, address: str, requests: Iterable[ChatRequest]) -> set[str]:
         """Write down a job that is about to be submitted.
@@ -46,9 +46,9 @@ class BatchJobs:
         self._database.change(job, *items)
         return set(self.list_keys(token))
 
-    def set_id(self, token: str, id: str) -> None:
+    def set_id(self, token: str, job_id: str) -> None:
         """Write down the server's id of a job that it has confirmed."""
-        self._database.change(("UPDATE batch_job SET id = ? WHERE token = ?", (id, token)))
+        self._database.change(("UPDATE batch_job SET id = ? WHERE token = ?", (job_id, token)))
 
     def list_unconfirmed(self, address: str) -> list[tuple[str, float]]:
         """Return token and age in seconds of each job of a server whose submission was not confirmed."""
@@ -60,7 +60,7 @@ class BatchJobs:
     def list_submitted(self, address: str) -> list[tuple[str, str]]:
         """Return token and id of each job that a server has confirmed, the oldest first."""
         sql = "SELECT token, id FROM batch_job WHERE id IS NOT NULL AND base_url = ? ORDER BY created, token"
-        return [(token, id) for token, id in self._database.read(sql, (address,))]
+        return [(token, job_id) for token, job_id in self._database.read(sql, (address,))]
 
     def list_keys(self, token: str) -> list[str]:
         """Return the keys of a job's requests."""

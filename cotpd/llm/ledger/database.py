@@ -88,7 +88,7 @@ def open_store(address: str | Path) -> Store:
         return SqliteStore(path)
     url = parse_url(str(address))
     if url.get_backend_name() == "postgresql":
-        from cotpd.llm.ledger.postgresql_store import PostgresStore
+        from cotpd.llm.ledger.postgresql_store import PostgresStore  # noqa: PLC0415  an optional extra
 
         return PostgresStore(url)
     raise ConfigError(f"llm.ledger: {url.get_backend_name()} is not supported", "Use sqlite or postgresql.")

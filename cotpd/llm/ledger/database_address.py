@@ -35,8 +35,8 @@ def parse_url(address: str) -> "URL":
     Raises:
         ConfigError: It is no such URL, or contains a password.
     """
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
+    from sqlalchemy.engine import make_url  # noqa: PLC0415  heavy, and not for every command
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415  heavy, and not for every command
 
     try:
         url = make_url(address)

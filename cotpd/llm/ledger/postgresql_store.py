@@ -26,7 +26,7 @@ class PostgresStore:
 
     def __init__(self, url: "URL") -> None:
         try:
-            import psycopg
+            import psycopg  # noqa: PLC0415  an optional extra
         except ImportError:
             raise ConfigError(
                 "llm.ledger: PostgreSQL's driver is not installed", "pip install 'cotpd[postgres]'"

@@ -87,8 +87,8 @@ class BatchTransport:
         for token, age in self._jobs.list_unconfirmed(self._address):
             if not is_dead(token, age, lapse=_SUBMISSION_TIMEOUT):
                 continue  # another process is submitting it
-            if (id := server.find(token)) is not None:
-                self._jobs.set_id(token, id)
+            if (job_id := server.find(token)) is not None:
+                self._jobs.set_id(token, job_id)
                 continue
             requests = [ChatRequest.parse(text) for text in self._jobs.read_request_texts(token).values()]
             self._jobs.remove(token)
@@ -124,7 +124,7 @@ class BatchTransport:
             self._jobs.remove(token)
             return
         try:
-            id = self._upload(server, token, [request for request in requests if request.key in keys])
+            job_id = self._upload(server, token, [request for request in requests if request.key in keys])
         except QueueFullError as error:
             self._jobs.remove(token)
             if not self._queue.shrink(requests, error.problem, len(self._list_jobs())):
@@ -135,7 +135,7 @@ class BatchTransport:
             if server.find(token) is None:
                 self._jobs.remove(token)
             raise
-        self._jobs.set_id(token, id)
+        self._jobs.set_id(token, job_id)
 
     def _upload(self, server: BatchServer, token: str, requests: Iterable[ChatRequest]) -> str:
         """Create a job on the server and return its id."""
@@ -147,7 +147,7 @@ class BatchTransport:
     def _list_jobs(self) -> list[tuple[str, str]]:
         """Return token and id of the jobs that this server is still to answer."""
         jobs = self._jobs.list_submitted(self._address)
-        return [(token, id) for token, id in jobs if token not in self._unreadable_jobs]
+        return [(token, job_id) for token, job_id in jobs if token not in self._unreadable_jobs]
 
     def _collect(self, server: BatchServer) -> None:
         """Wait for every job of this server, and record its answers.
@@ -159,29 +159,29 @@ class BatchTransport:
         deadline = float("inf") if wait is None else time.monotonic() + wait
         pause = FIRST_POLL
         while self._list_jobs() or self._queue.waiting:
-            for token, id in self._list_jobs():
-                self._poll(server, token, id)
+            for token, job_id in self._list_jobs():
+                self._poll(server, token, job_id)
             if self._queue.waiting and not self._queue.is_full(len(self._list_jobs())):
                 self._submit(server, self._queue.take_all())
             jobs = self._list_jobs()
             if not jobs and not self._queue.waiting:
                 return
             if time.monotonic() + pause > deadline:
-                names = ", ".join(id for _, id in jobs) + self._queue.describe()
+                names = ", ".join(job_id for _, job_id in jobs) + self._queue.describe()
                 raise LlmError(f"{len(jobs)} batches are still being worked on: {names}", _RUN_AGAIN)
             time.sleep(pause)
             pause = min(LAST_POLL, pause * 1.5)
 
-    def _poll(self, server: BatchServer, token: str, id: str) -> None:
+    def _poll(self, server: BatchServer, token: str, job_id: str) -> None:
         """Look at one job, and end it if the server has."""
-        job = server.look_up(id)
+        job = server.look_up(job_id)
         if job is None:
-            self._give_up(token, id)
+            self._give_up(token, job_id)
         elif job.status in _END_STATES:
             self._end(server, token, job)
         elif job.request_counts:
-            done = job.request_counts.completed + job.request_counts.failed
-            self._session.progress.advance(0, f"{job.id} {job.status}: {done:,} of {job.request_counts.total:,}")
+            ended = job.request_counts.completed + job.request_counts.failed
+            self._session.progress.advance(0, f"{job.id} {job.status}: {ended:,} of {job.request_counts.total:,}")
 
     def _end(self, server: BatchServer, token: str, job: "Batch") -> None:
         """Record the answers of an ended job; its other requests may be asked again by a later run.
@@ -237,11 +237,13 @@ class BatchTransport:
         self._queue.put_off(requests)
         return True
 
-    def _give_up(self, token: str, id: str) -> None:
+    def _give_up(self, token: str, job_id: str) -> None:
         """Remove a job that the server does not know; a later run may ask its requests again."""
-        log.warning("batch %s: the server does not know it; its questions are free to be asked again", id)
+        log.warning("batch %s: the server does not know it; its questions are free to be asked again", job_id)
         keys = self._jobs.list_keys(token)
-        self._fail_all(keys, UnansweredError(f"the server does not know batch {id}", ASK_AGAIN, transient=True))
+        self._fail_all(
+            keys, UnansweredError(f"the server does not know batch {job_id}", ASK_AGAIN, transient=True)
+        )
         self._session.progress.advance(len(keys))
         self._jobs.remove(token)
 

@@ -87,8 +87,8 @@ class BatchServer:
                 return self._explain_errors(lambda: self._create(uploaded, token), repeatable=attempt + 1 == tries)
             except _OpenOutcomeError:
                 time.sleep(_PAUSE)
-                if (id := self.find(token)) is not None:
-                    return id
+                if (job_id := self.find(token)) is not None:
+                    return job_id
         raise AssertionError("the last try returns or raises")
 
     def find(self, token: str) -> str | None:
@@ -106,11 +106,11 @@ class BatchServer:
 
         return self._explain_errors(search)
 
-    def look_up(self, id: str) -> "Batch | None":
+    def look_up(self, job_id: str) -> "Batch | None":
         """Return a job's state; None if the server does not know it (any more, or for this key)."""
 
         def retrieve() -> "Batch":
-            job = self._api.batches.retrieve(id)
+            job = self._api.batches.retrieve(job_id)
             _require(isinstance(getattr(job, "status", None), str), job)
             return job
 
@@ -120,8 +120,8 @@ class BatchServer:
         """Download a result file and return its lines; None if the server no longer has it."""
 
         def download() -> IO[bytes]:
-            import httpx2
-            import openai
+            import httpx2  # noqa: PLC0415  heavy, and not for every command
+            import openai  # noqa: PLC0415  heavy, and not for every command
 
             response: Any = self._api.get(
                 f"/files/{file}/content",
@@ -143,7 +143,7 @@ class BatchServer:
         return read_lines(results, self._params.max_answer_bytes, self._client.mask)
 
     def _call_unless_missing(self, call: Callable[[], T]) -> T | None:
-        import openai
+        import openai  # noqa: PLC0415  heavy, and not for every command
 
         def call_and_catch() -> T | None:
             try:
@@ -174,8 +174,8 @@ class BatchServer:
             QueueFullError: The server has no room for a job.
             LlmError: The server cannot be reached, refuses, or sends what cannot be read.
         """
-        import httpx2
-        import openai
+        import httpx2  # noqa: PLC0415  heavy, and not for every command
+        import openai  # noqa: PLC0415  heavy, and not for every command
 
         try:
             return call()
@@ -209,10 +209,10 @@ class BatchServer:
 
 
 def _read_id(answer: object) -> str:
-    id = getattr(answer, "id", None)
-    if not isinstance(id, str) or not id:
+    answer_id = getattr(answer, "id", None)
+    if not isinstance(answer_id, str) or not answer_id:
         raise ValueError(repr(answer))
-    return id
+    return answer_id
 
 
 def _require(condition: bool, answer: object) -> None:

@@ -142,7 +142,7 @@ class ChatClient:
 
     async def _try_once(self, body: dict[str, Any]) -> str:
         """Return the raw answer of one try, checked to be a whole completion, without secrets."""
-        import openai
+        import openai  # noqa: PLC0415  heavy, and not for every command
 
         try:
             response = await self._post(body)
@@ -164,7 +164,7 @@ class ChatClient:
         )  # JSON is UTF-8 whatever a header says
 
     async def _post(self, body: dict[str, Any]) -> "httpx2.Response":
-        import httpx2
+        import httpx2  # noqa: PLC0415  heavy, and not for every command
 
         # The package's own limit is the time between two bytes: a server that drips bytes would outlast it.
         post = self._take_pool().post("/chat/completions", body=body, cast_to=httpx2.Response)
@@ -176,7 +176,7 @@ class ChatClient:
         return self._pools[self._next_pool]
 
     def _explain_lost_connection(self, error: "openai.APIConnectionError") -> Exception:
-        import httpx2
+        import httpx2  # noqa: PLC0415  heavy, and not for every command
 
         cause = error.__cause__
         refused = isinstance(cause, httpx2.ConnectError)

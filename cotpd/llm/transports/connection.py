@@ -53,25 +53,25 @@ class Connection:
 
     def open_async(self, **http: Any) -> "openai.AsyncOpenAI":
         """Return an asynchronous client that tries once; ``http`` are further options of its HTTP client."""
-        import openai
+        import openai  # noqa: PLC0415  heavy, and not for every command
 
-        options = self._http_options(http, _build_async_strip_hook)
+        options = self._build_http_options(http, _build_async_strip_hook)
         with _hide_variables():
             return openai.AsyncOpenAI(
-                **self._api_options(0), http_client=openai.DefaultAsyncHttpxClient(**options)
+                **self._build_api_options(0), http_client=openai.DefaultAsyncHttpxClient(**options)
             )
 
     def open_sync(self, max_retries: int, **http: Any) -> "openai.OpenAI":
         """Return a synchronous client; ``http`` are further options of its HTTP client."""
-        import openai
+        import openai  # noqa: PLC0415  heavy, and not for every command
 
-        options = self._http_options(http, _build_strip_hook)
+        options = self._build_http_options(http, _build_strip_hook)
         with _hide_variables():
             return openai.OpenAI(
-                **self._api_options(max_retries), http_client=openai.DefaultHttpxClient(**options)
+                **self._build_api_options(max_retries), http_client=openai.DefaultHttpxClient(**options)
             )
 
-    def _api_options(self, max_retries: int) -> dict[str, Any]:
+    def _build_api_options(self, max_retries: int) -> dict[str, Any]:
         return {
             "base_url": self.address,
             "api_key": self.key or "none",  # the package requires a key even for a local server
@@ -80,7 +80,7 @@ class Connection:
             "default_headers": self.headers,
         }
 
-    def _http_options(self, http: dict[str, Any], strip: Any) -> dict[str, Any]:
+    def _build_http_options(self, http: dict[str, Any], strip: Any) -> dict[str, Any]:
         hooks = {"request": [strip(self.address, self.headers)], **http.pop("event_hooks", {})}
         return {
             "verify": self._certificates,
@@ -94,7 +94,7 @@ class Connection:
 
     def explain(self, cause: BaseException | None) -> LlmError | None:
         """Return the error that ends the run after a fault of the connection; None if a later try may succeed."""
-        import httpx2
+        import httpx2  # noqa: PLC0415  heavy, and not for every command
 
         text = str(cause)
         if "CERTIFICATE_VERIFY_FAILED" in text:
@@ -195,7 +195,7 @@ def _hide_variables() -> Iterator[None]:
 
 def _build_strip_hook(address: str, headers: dict[str, str]) -> Any:
     """Return a hook that removes our headers from requests to another server, where a batch's results may be."""
-    import httpx2
+    import httpx2  # noqa: PLC0415  heavy, and not for every command
 
     home = httpx2.URL(address)
 

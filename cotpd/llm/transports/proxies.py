@@ -59,7 +59,7 @@ def make_certificates() -> ssl.SSLContext:
     Raises:
         LlmError: The file or folder is missing, or contains no certificate.
     """
-    import httpx2
+    import httpx2  # noqa: PLC0415  heavy, and not for every command
 
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if file:
@@ -112,7 +112,7 @@ def _read_system(scheme: str) -> tuple[str, str] | None:
 
 
 def _check_proxy(variable: str, value: str) -> ProxySetting:
-    import httpx2
+    import httpx2  # noqa: PLC0415  heavy, and not for every command
 
     url = value if "://" in value else f"http://{value}"
     try:

@@ -71,7 +71,7 @@ def build_async_hook(limit: int) -> "Callable[[httpx2.Response], Awaitable[None]
     """Return a response hook for an asynchronous httpx client that reads each body up to a limit of bytes."""
 
     async def read(response: "httpx2.Response") -> None:
-        import httpx2
+        import httpx2  # noqa: PLC0415  heavy, and not for every command
 
         stream = response.stream
         try:
@@ -122,7 +122,7 @@ def _build_reader(response: "httpx2.Response", limit: int) -> BodyReader:
 
 
 def _replace_body(response: "httpx2.Response", content: bytes) -> None:
-    import httpx2
+    import httpx2  # noqa: PLC0415  heavy, and not for every command
 
     for name in ("content-encoding", "content-length", "transfer-encoding"):
         response.headers.pop(name, None)
