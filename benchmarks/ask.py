@@ -30,7 +30,7 @@ from typing import Any
 from benchmarks.common import ROOT, Ratio, format_result
 from cotpd.data.records import Kind
 from cotpd.data.tables import write_table
-from cotpd.llm.answers import read_answers
+from cotpd.llm.answer_reader import read_answers
 from cotpd.llm.ask import ask
 from cotpd.llm.params import LlmParams
 from cotpd.llm.prompts import PromptSet

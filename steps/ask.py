@@ -7,7 +7,7 @@ from cotpd.data.tables import write_table
 from cotpd.errors import LlmError
 from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.questions import build_questions, find_missing_knowledge
-from cotpd.llm.answers import build_dataset_answer, read_answers
+from cotpd.llm.answer_reader import build_dataset_answer, read_answers
 from cotpd.llm.ask import ask
 from cotpd.pipeline.workspace import Workspace
 from steps.common import main, say

@@ -16,7 +16,7 @@ from cotpd.images.captioner import Description, PictureCaptioner, explain_failur
 from cotpd.images.params import CaptionParams
 from cotpd.images.picture_encoder import encode_picture
 from cotpd.images.pictures import Picture, read_picture
-from cotpd.llm.answers import read_answers
+from cotpd.llm.answer_reader import read_answers
 from cotpd.llm.ask import ask
 from cotpd.llm.params import LlmParams
 from cotpd.llm.question import Question

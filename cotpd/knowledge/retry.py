@@ -15,7 +15,7 @@ from cotpd.expectations import validate_answers
 from cotpd.expectations.params import ValidateParams
 from cotpd.knowledge.params import AskParams
 from cotpd.knowledge.questions import EncodePicture, build_questions
-from cotpd.llm.answers import read_answers as read_answers
+from cotpd.llm.answer_reader import read_answers as read_answers
 from cotpd.llm.ask import ask
 from cotpd.llm.params import LlmParams
 from cotpd.llm.question import Question

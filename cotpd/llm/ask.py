@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cotpd.data.records import Answer, Quarantined
-from cotpd.llm.answers import read_answers
+from cotpd.llm.answer_reader import read_answers
 from cotpd.llm.ledger.batch_jobs import BatchJobs
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.ledger.recording import import_configured

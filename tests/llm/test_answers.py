@@ -8,7 +8,7 @@ from cotpd.config import Params
 from cotpd.data.records import Kind
 from cotpd.expectations import validate_answers
 from cotpd.expectations.params import ValidateParams
-from cotpd.llm.answers import build_dataset_answer
+from cotpd.llm.answer_reader import build_dataset_answer
 from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question

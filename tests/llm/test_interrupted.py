@@ -15,7 +15,7 @@ import pytest
 
 from cotpd import progress
 from cotpd.llm import session
-from cotpd.llm.answers import read_answers
+from cotpd.llm.answer_reader import read_answers
 from cotpd.llm.ask import ask, ask_all
 from cotpd.llm.chat_request import ChatRequest, build_chat_request
 from cotpd.llm.ledger.claims import Claims

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from cotpd.data.records import Kind
 from cotpd.expectations import check_rows
+from cotpd.llm.answer_reader import INVALID
 from cotpd.llm.answer_schema import answer_as_text, check_schema
-from cotpd.llm.answers import INVALID
 from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question
