@@ -80,15 +80,12 @@ steps/validate.py
 tests/batch_server.py
 tests/chat_server.py
 tests/batch_server.py
-tests/images
+tests/images/test_transformers_captioner.py
 tests/llm
-tests/registry
 """
 LONG_BODIES = frozenset(LONG_BODIES_TEXT.split())
 TEST_IMPORTS_TEXT = """
-tests/images
 tests/llm
-tests/registry
 """
 TEST_IMPORTS = frozenset(TEST_IMPORTS_TEXT.split())
 DENSE_LINES_TEXT = """
@@ -101,7 +98,6 @@ cotpd/pipeline
 cotpd/yaml_files.py
 steps/ask.py
 tests/pages.py
-tests/registry
 tests/test_config.py
 tests/test_docs.py
 tests/test_docs_commands.py

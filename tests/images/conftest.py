@@ -7,27 +7,17 @@ import pytest
 from PIL import Image
 
 from cotpd.data.records import Post
-from cotpd.data.tokenization import tokenize
-
-MakePost = Callable[..., Post]
+from tests.builders import build_post
 
 
 @pytest.fixture
-def post() -> MakePost:
-    """A post about nothing much."""
+def post() -> Callable[..., Post]:
+    """Builds a post of an id and a picture, about nothing much."""
 
-    def make(name: str, image: str | None, text: str = "look at this", **more: object) -> Post:
-        tokens = tokenize(text)
-        return Post(
-            id=name,
-            text=text,
-            tokens=tuple(token.text for token in tokens),
-            offsets=tuple((token.start, token.end) for token in tokens),
-            image=image,
-            **more,
-        )
+    def build(name: str, image: str | None, text: str = "look at this", **more: object) -> Post:
+        return build_post(text, id=name, image=image, **more)
 
-    return make
+    return build
 
 
 @pytest.fixture

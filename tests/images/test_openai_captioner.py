@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from cotpd.data.picture_files import PictureFolder
+from cotpd.data.records import Post
 from cotpd.images import openai_captioner as module
 from cotpd.images.captioner import Captioner
 from cotpd.images.captioner_backends import build_captioner
@@ -19,8 +21,6 @@ from cotpd.images.picture_encoder import SIDE, encode_picture
 from cotpd.llm.params import LlmParams
 from cotpd.llm.transports import batch
 from tests.batch_server import BatchApi, answered
-
-from .conftest import MakePost
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def vision(httpserver: HTTPServer, tmp_path: Path) -> Captioner:
 
 
 def test_each_picture_is_asked_once_ever(
-    vision: Captioner, httpserver: HTTPServer, folder: Path, post: MakePost
+    vision: Captioner, httpserver: HTTPServer, folder: Path, post: Callable[..., Post]
 ) -> None:
     posts = [post("a", "red.png"), post("b", "green.png"), post("c", "red.png"), post("d", "cut.png")]
     captions = vision.caption(posts, PictureFolder(folder))
@@ -55,7 +55,9 @@ def test_each_picture_is_asked_once_ever(
     assert len(httpserver.log) == 2, "the second time every answer is in the ledger"
 
 
-def test_a_refusal_is_a_problem_and_not_a_caption(vision: Captioner, folder: Path, post: MakePost) -> None:
+def test_a_refusal_is_a_problem_and_not_a_caption(
+    vision: Captioner, folder: Path, post: Callable[..., Post]
+) -> None:
     Image.new("RGB", (9, 9), "blue").save(folder / "blue.png")
     caption = vision.caption([post("a", "blue.png")], PictureFolder(folder))[0]
     assert caption.caption is None
@@ -81,7 +83,7 @@ def test_a_refusal_is_a_problem_and_not_a_caption(vision: Captioner, folder: Pat
 def test_a_caption_is_neither_reasoning_nor_half_a_sentence(
     httpserver: HTTPServer,
     folder: Path,
-    post: MakePost,
+    post: Callable[..., Post],
     tmp_path: Path,
     answer: str,
     finish_reason: str | None,
@@ -121,7 +123,7 @@ def test_the_key_of_one_server_is_never_sent_to_another(
     vision: Captioner,
     httpserver: HTTPServer,
     folder: Path,
-    post: MakePost,
+    post: Callable[..., Post],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     base_url: str | None,
@@ -141,7 +143,7 @@ def test_the_key_of_one_server_is_never_sent_to_another(
 
 
 def test_a_limit_holds_for_the_whole_step(
-    httpserver: HTTPServer, vision: Captioner, folder: Path, post: MakePost, tmp_path: Path
+    httpserver: HTTPServer, vision: Captioner, folder: Path, post: Callable[..., Post], tmp_path: Path
 ) -> None:
     """Room for the worst case of one request and the 1000 tokens of ten: the eleventh is the last."""
     names = [f"{n}.png" for n in range(150)]
@@ -159,7 +161,7 @@ def test_a_limit_holds_for_the_whole_step(
 
 
 def test_all_pictures_are_one_round_of_asking(
-    vision: Captioner, folder: Path, post: MakePost, monkeypatch: pytest.MonkeyPatch
+    vision: Captioner, folder: Path, post: Callable[..., Post], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that batch mode makes one job of them, and a rate is kept between them."""
     rounds, asking = [], module.ask
@@ -174,7 +176,7 @@ def test_all_pictures_are_one_round_of_asking(
 
 
 def test_batch_mode_makes_one_job_of_all_pictures(
-    folder: Path, post: MakePost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, post: Callable[..., Post], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch, "FIRST_POLL", 0.02)
     api = BatchApi()

@@ -2,9 +2,14 @@
 
 import json
 
+import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import scoring_server
 
+from cotpd.config import Params
 from cotpd.pipeline.registration import register_student
+from cotpd.registry.model_address import find_student_folder
 from tests.trained_students import TEXT
 
 RELATION = {"text": TEXT, "head": "Ada", "tail": "Acme"}
@@ -13,13 +18,6 @@ RELATION = {"text": TEXT, "head": "Ada", "tail": "Acme"}
 @pytest.fixture(scope="module")
 def served(students, empty_registry, tmp_path_factory):
     """The status and the answer of a version of either task to a request's body, without the network between."""
-    import mlflow
-    from mlflow.exceptions import MlflowException
-    from mlflow.pyfunc import scoring_server
-
-    from cotpd.config import Params
-    from cotpd.registry.model_address import find_student_folder
-
     models = {}
     for task in ("ner", "re"):
         root = tmp_path_factory.mktemp(f"served-{task}")
