@@ -30,8 +30,9 @@ HOMES = {
     "great_expectations": {"cotpd.expectations", "cotpd.knowledge"},  # the latter hands a context on
 }
 # module names that two packages share: each has its params; steps.ask asks by cotpd.llm.ask; steps.training calls
-# cotpd.student.training; scores are computed for a task, and gathered for an evaluation
-REPEATED = {"params", "ask", "training", "scores"}
+# cotpd.student.training; scores are computed for a task, and gathered for an evaluation; answers
+# are read from a data set's files, and from the ledger
+REPEATED = {"params", "ask", "training", "scores", "answers"}
 HEAVY = ("torch", "transformers", "mlflow", "openai", "great_expectations", "prefect", "dvc")
 
 
