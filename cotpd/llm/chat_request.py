@@ -9,6 +9,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from cotpd.llm.answer_schema import is_object
@@ -73,8 +74,8 @@ class ChatRequest:
     @property
     def picture_urls(self) -> list[str]:
         """The data URLs of the pictures that the request shows."""
-        contents = (message["content"] for message in self.body["messages"])
-        parts = [part for content in contents if isinstance(content, list) for part in content]
+        contents = [message["content"] for message in self.body["messages"]]
+        parts = chain.from_iterable(content for content in contents if isinstance(content, list))
         return [part["image_url"]["url"] for part in parts if part.get("type") == "image_url"]
 
     @classmethod

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ class Prompt:
     def _shared_messages(self) -> list[Message]:
         """The messages that are the same for every post, shared by all its questions."""
         system = [{"role": "system", "content": self.head.system.strip()}] if self.head.system else []
-        return [*system, *(message for example in self.head.examples for message in self._build_example(example))]
+        return [*system, *chain.from_iterable(map(self._build_example, self.head.examples))]
 
     @property
     def version(self) -> str:

@@ -10,6 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any, Self
 
 from cotpd.llm.params import LlmParams
@@ -44,7 +45,7 @@ class SecretMask:
     @cached_property
     def _long_spellings(self) -> list[str]:
         long = [secret for secret in self.secrets if len(secret) >= _MIN_LENGTH]
-        return [*long, *(spelling for secret in long for spelling in _encode_base64(secret))]
+        return [*long, *chain.from_iterable(map(_encode_base64, long))]
 
     def scrub(self, text: str) -> str:
         """Return a server's text for a message, without any secret, however short."""
@@ -82,7 +83,7 @@ class SecretMask:
 
 
 def _compile(secrets: "tuple[str, ...] | list[str]") -> re.Pattern[str]:
-    encoded = (spelling for secret in secrets for spelling in _encode_base64(secret))
+    encoded = chain.from_iterable(map(_encode_base64, secrets))
     spellings = [*map(_build_pattern, secrets), *map(re.escape, encoded)]
     return re.compile("|".join(spellings) or r"(?!)")  # without a secret, a pattern that matches nothing
 

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 from ipaddress import IPv4Address, ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cotpd.errors import ConfigError
 
@@ -19,25 +19,10 @@ def check_address(base_url: str) -> str:
             ledger.
     """
     base_url = base_url.strip()
-    shown = "what is set" if "@" in base_url else repr(base_url)  # a password must not reach a log
-    invalid = ConfigError(f"llm.base_url: {shown} is not an address", "For example http://127.0.0.1:8993/v1")
-    try:
-        parts = urlsplit(base_url)
-        _ = parts.port  # urlsplit raises for an invalid port only when it is read
-        host = parts.hostname or ""
-        if _IPV4.fullmatch(host):
-            IPv4Address(host)
-        elif ":" not in host:
-            host.encode("idna")  # an empty or overlong name between two dots
-    except ValueError:
-        raise invalid from None
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or not base_url.isprintable()
-        or " " in base_url
-    ):
-        raise invalid
+    parts = _split_address(base_url)
+    if parts is None:
+        shown = "what is set" if "@" in base_url else repr(base_url)  # a password must not reach a log
+        raise ConfigError(f"llm.base_url: {shown} is not an address", "For example http://127.0.0.1:8993/v1")
     # even an empty query or fragment: the path appended to the address would become part of it
     if "@" in parts.netloc or "?" in base_url or "#" in base_url:
         raise ConfigError(
@@ -45,6 +30,22 @@ def check_address(base_url: str) -> str:
             "Secrets belong in the environment: export the key in the variable that llm.api_key_env names.",
         )
     return base_url.rstrip("/")
+
+
+def _split_address(base_url: str) -> SplitResult | None:
+    """Return the parts of an HTTP address; None if it is none, or its host or port is invalid."""
+    try:
+        parts = urlsplit(base_url)
+        _ = parts.port  # urlsplit raises for an invalid port only when it is read
+        host = parts.hostname or ""
+        if _IPV4.fullmatch(host):
+            IPv4Address(host)
+        elif ":" not in host:
+            host.encode("idna")  # raises UnicodeError for an empty or overlong name between two dots
+    except ValueError:
+        return None
+    is_clean = base_url.isprintable() and " " not in base_url
+    return parts if parts.scheme in ("http", "https") and host and is_clean else None
 
 
 def is_loopback(host: str) -> bool:

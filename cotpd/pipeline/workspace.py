@@ -5,6 +5,7 @@ tables for as long as the step runs. A step that writes a table and reads it aga
 """
 
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,7 +70,7 @@ class Workspace:
 
     def read_all_posts(self) -> list[Post]:
         """Return the posts of every split, train first, then those without labels."""
-        return [post for split in (*SPLITS, UNLABELLED) for post in self.read_posts(split)]
+        return list(chain.from_iterable(map(self.read_posts, (*SPLITS, UNLABELLED))))
 
     def read_label_names(self, key: str) -> tuple[str, ...]:
         """Return the labels that the data set uses, or that data.types allows.
@@ -113,7 +114,8 @@ class Workspace:
     def read_quarantine(self) -> list[Quarantined]:
         """Return the rows that prepare, validate and augment have set aside, in this order."""
         folders = (self.prepared, self.validated, self.augmented)
-        return [row for folder in folders for row in self._read_table(folder / "quarantine.jsonl", Quarantined)]
+        tables = (self._read_table(folder / "quarantine.jsonl", Quarantined) for folder in folders)
+        return list(chain.from_iterable(tables))
 
     def _read_table(self, path: Path, record: type[R]) -> list[R]:
         return self._read_once(str(path), lambda: read_table(path, record))
