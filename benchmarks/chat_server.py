@@ -1,8 +1,8 @@
-"""A chat server for benchmarks: it answers after a set time, with a set number of slots, at next to no cost.
+"""A chat server for benchmarks: it answers after a set time, in a set number of slots, at next to no cost.
 
     python -m benchmarks.chat_server --latency 0.2 --slots 64
 
-It prints its port. The answer is always the same: what is measured is whoever asks.
+It prints its port. Every answer is the same, so that the measured time is that of the client.
 """
 
 import argparse
@@ -28,21 +28,21 @@ RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length
 
 
 async def serve(latency: float, slots: int) -> None:
-    """Answer until killed."""
-    free = asyncio.Semaphore(slots)
+    """Print the port, then answer until the process is killed."""
+    free_slots = asyncio.Semaphore(slots)
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer_requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
-                async with free:
+                async with free_slots:
                     await asyncio.sleep(latency)
                 writer.write(RESPONSE)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    server = await asyncio.start_server(answer_requests, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -51,5 +51,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--latency", type=float, default=0.2, help="seconds")
     parser.add_argument("--slots", type=int, default=64)
-    given = parser.parse_args()
-    asyncio.run(serve(given.latency, given.slots))
+    options = parser.parse_args()
+    asyncio.run(serve(options.latency, options.slots))

@@ -1,10 +1,11 @@
-"""Faults of a server, one after the other: how often it was asked, what was answered, lost, and asked twice.
+"""Faults of a server, one after the other: how many requests it got, and which answers were lost or asked twice.
 
     python -m benchmarks.faults
 
-Each fault meets one of twelve questions, once; then the run is repeated with a sound server. Faults that end a run
-are tried with one request in flight, so that what it ends with is exact; the others with four. ``lost`` counts
-whole answers that were sent and that the ledger lacks, ``asked twice`` questions asked again after such an answer.
+Each fault strikes one of twelve questions, once; then the run is repeated without the fault. Faults that end a run
+are tried with one request in flight, so that the number of answers before the end is exact; the others with four.
+``lost`` counts whole answers that the server sent and the ledger lacks, ``asked twice`` the questions that
+were asked again after such an answer.
 """
 
 import asyncio
@@ -32,35 +33,42 @@ Send = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Fault:
-    """What the struck question gets: sound says whether it is an answer to keep, ends whether it ends the run."""
+    """A faulty response to the struck question."""
 
     send: Send
     sound: bool = False
+    """It is an answer all the same, and belongs into the ledger."""
     ends: bool = False
+    """It ends the run."""
 
 
 @dataclass
 class Outcome:
-    """What a fault led to: calls and answers of the first run, answers after the second, and what went wrong."""
+    """Counts of two runs, the first of which met a fault."""
 
     asked: int = 0
+    """Requests of the first run."""
     answered: int = 0
+    """Answers in the ledger after the first run."""
     in_the_end: int = 0
+    """Answers in the ledger after the second run."""
     lost: int = 0
+    """Whole answers that the server sent in the first run and the ledger lacks."""
     twice: int = 0
+    """Requests for a question that was answered whole before."""
 
 
 @dataclass
 class _Log:
-    """Questions as the server received them, and those that it answered whole."""
+    """Questions in the order in which the server received them, and those that it answered whole."""
 
     asked: list[str] = field(default_factory=list)
     sound: set[str] = field(default_factory=set)
     twice: int = 0
 
 
-def completion(finish_reason: str = "stop", **message: str | None) -> str:
-    """A chat completion that says "fine"."""
+def build_completion(finish_reason: str = "stop", **message: str | None) -> str:
+    """Return a chat completion that says "fine", as JSON."""
     choice = {
         "index": 0,
         "finish_reason": finish_reason,
@@ -69,39 +77,44 @@ def completion(finish_reason: str = "stop", **message: str | None) -> str:
     return json.dumps({"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]})
 
 
-def reply(body: str, status: int = 200, kind: str = "application/json", headers: str = "") -> Send:
-    """Send a whole HTTP answer."""
+def make_sender(body: str, status: int = 200, kind: str = "application/json", headers: str = "") -> Send:
+    """Return a function that sends a whole HTTP response."""
 
     async def send(writer: asyncio.StreamWriter) -> None:
-        writer.write(_head(body, status, kind, headers) + body.encode())
+        writer.write(_build_head(body, status, kind, headers) + body.encode())
         await writer.drain()
 
     return send
 
 
-def _head(body: str, status: int = 200, kind: str = "application/json", headers: str = "") -> bytes:
+def _build_head(body: str, status: int = 200, kind: str = "application/json", headers: str = "") -> bytes:
+    """Return status line and headers of a response."""
     return f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode()
 
 
 def _refuse(status: int, code: str = "x", headers: str = "") -> Send:
-    return reply(json.dumps({"error": {"message": "no", "code": code, "type": code}}), status, headers=headers)
+    """Return a function that sends an error in OpenAI's form."""
+    body = json.dumps({"error": {"message": "no", "code": code, "type": code}})
+    return make_sender(body, status, headers=headers)
 
 
-async def _hang(writer: asyncio.StreamWriter) -> None:
+async def _send_nothing(_: asyncio.StreamWriter) -> None:
+    """Stay silent for longer than the client waits."""
     await asyncio.sleep(5 * _PATIENCE)
 
 
-async def _drip(writer: asyncio.StreamWriter) -> None:
-    """A byte now and then: never silent for long, and never done in time."""
-    writer.write(_head(completion()))
-    for byte in completion().encode():
+async def _send_slowly(writer: asyncio.StreamWriter) -> None:
+    """Send a byte every 0.1 s: never silent for long, and never finished in time."""
+    writer.write(_build_head(build_completion()))
+    for byte in build_completion().encode():
         writer.write(bytes([byte]))
         await writer.drain()
         await asyncio.sleep(0.1)
 
 
 async def _reset(writer: asyncio.StreamWriter) -> None:
-    writer.write(_head(completion()) + b'{"id"')
+    """Close the connection within the body."""
+    writer.write(_build_head(build_completion()) + b'{"id"')
     await writer.drain()
     writer.transport.abort()
 
@@ -114,23 +127,23 @@ FAULTS = {
     "key refused": Fault(_refuse(401), ends=True),
     "400": Fault(_refuse(400)),
     "500": Fault(_refuse(500)),
-    "502 with a page": Fault(reply("<html>bad gateway</html>", 502, "text/html")),
-    "time-out": Fault(_hang),
-    "slow body": Fault(_drip),
+    "502 with a page": Fault(make_sender("<html>bad gateway</html>", 502, "text/html")),
+    "time-out": Fault(_send_nothing),
+    "slow body": Fault(_send_slowly),
     "connection reset": Fault(_reset),
-    "truncated JSON": Fault(reply(completion()[:40])),
-    "wrong content type": Fault(reply(completion(), kind="text/html"), sound=True),
-    "a page, status 200": Fault(reply("<html>log in</html>", kind="text/html")),
-    "finish_reason length": Fault(reply(completion("length")), sound=True),
-    "refusal": Fault(reply(completion(content=None, refusal="I will not")), sound=True),
-    "no choice": Fault(reply('{"choices": [], "model": "m"}'), sound=True),
+    "truncated JSON": Fault(make_sender(build_completion()[:40])),
+    "wrong content type": Fault(make_sender(build_completion(), kind="text/html"), sound=True),
+    "a page, status 200": Fault(make_sender("<html>log in</html>", kind="text/html")),
+    "finish_reason length": Fault(make_sender(build_completion("length")), sound=True),
+    "refusal": Fault(make_sender(build_completion(content=None, refusal="I will not")), sound=True),
+    "no choice": Fault(make_sender('{"choices": [], "model": "m"}'), sound=True),
 }
 
 
-def outcome(fault: Fault, folder: Path) -> Outcome:
-    """Meet a fault, then ask once more without it."""
-    log, found = _Log(), Outcome()
-    with _server(fault, log) as url:
+def measure_outcome(fault: Fault, folder: Path) -> Outcome:
+    """Ask all questions of a server that strikes one with a fault, then once more; return the counts."""
+    log, outcome = _Log(), Outcome()
+    with _run_server(fault, log) as url:
         params = LlmParams(
             base_url=url,
             ledger=str(folder / "ledger.db"),
@@ -138,80 +151,83 @@ def outcome(fault: Fault, folder: Path) -> Outcome:
             timeout=_PATIENCE,
             concurrency=1 if fault.ends else 4,
         )
-        found.answered = len(_run(params))
-        found.asked = len(log.asked)
-        found.lost = len(log.sound - _held(params))
-        found.in_the_end = len(_run(params))
-    found.twice = log.twice
-    return found
+        outcome.answered = len(_ask_all(params))
+        outcome.asked = len(log.asked)
+        outcome.lost = len(log.sound - _read_answered(params))
+        outcome.in_the_end = len(_ask_all(params))
+    outcome.twice = log.twice
+    return outcome
 
 
-def _run(params: LlmParams) -> set[str]:
-    """Ask all questions; those that are in the ledger then."""
+def _ask_all(params: LlmParams) -> set[str]:
+    """Ask all questions; return those whose answer is then in the ledger."""
     questions = (
         Question(str(n), Kind.NOUN, [{"role": "user", "content": str(n)}], max_tokens=8) for n in range(QUESTIONS)
     )
-    with suppress(LlmError):  # a fault that ends the run is one of those that are tried
+    with suppress(LlmError):  # some of the faults end the run
         ask(questions, params, progress=False)
-    return _held(params)
+    return _read_answered(params)
 
 
-def _held(params: LlmParams) -> set[str]:
+def _read_answered(params: LlmParams) -> set[str]:
+    """Return the questions whose answer is in the ledger."""
     with Ledger(params.ledger) as ledger:
         return {json.loads(entry.request)["body"]["messages"][0]["content"] for entry in ledger.iterate_entries()}
 
 
 @contextmanager
-def _server(fault: Fault, log: _Log) -> Iterator[str]:
-    """A server in a thread; gives its address."""
+def _run_server(fault: Fault, log: _Log) -> Iterator[str]:
+    """Run a server in a thread; give its address."""
     loop = asyncio.new_event_loop()
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer_requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 await _exchange(reader, writer, fault, log)
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
-            writer.close()  # who asked has given up, which is part of the test, or the test is over
+            writer.close()  # the client gave up, as some faults make it do, or the run is over
 
-    listening = loop.run_until_complete(asyncio.start_server(talk, "127.0.0.1", 0))
+    server = loop.run_until_complete(asyncio.start_server(answer_requests, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     finally:
-        asyncio.run_coroutine_threadsafe(_hang_up(), loop).result(30)
+        asyncio.run_coroutine_threadsafe(_cancel_connections(), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(30)
         loop.close()
 
 
-async def _hang_up() -> None:
-    """End every conversation of this loop."""
-    talks = asyncio.all_tasks() - {asyncio.current_task()}
-    for talk in talks:
-        talk.cancel()
-    await asyncio.gather(*talks)
+async def _cancel_connections() -> None:
+    """End the tasks of all connections of this loop."""
+    connections = asyncio.all_tasks() - {asyncio.current_task()}
+    for connection in connections:
+        connection.cancel()
+    await asyncio.gather(*connections)
 
 
 async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fault: Fault, log: _Log) -> None:
+    """Read a request, log its question, and answer it or strike it with the fault."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     body = json.loads(await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0])))
     question = body["messages"][0]["content"]
-    struck = question == STRUCK and question not in log.asked
+
+    is_struck = question == STRUCK and question not in log.asked
     log.twice += question in log.sound
     log.asked.append(question)
-    await (fault.send if struck else reply(completion()))(writer)
-    if fault.sound or not struck:
+    await (fault.send if is_struck else make_sender(build_completion()))(writer)
+    if fault.sound or not is_struck:
         log.sound.add(question)
 
 
 def main() -> None:
-    """Print the table."""
+    """Try every fault and print a table of the outcomes."""
     table = Table("fault", "asked", "answered", "after a second run", "lost", "asked twice")
     for name, fault in FAULTS.items():
         with tempfile.TemporaryDirectory() as folder:
-            found = outcome(fault, Path(folder))
-        numbers = found.asked, found.answered, found.in_the_end, found.lost, found.twice
+            outcome = measure_outcome(fault, Path(folder))
+        numbers = outcome.asked, outcome.answered, outcome.in_the_end, outcome.lost, outcome.twice
         table.add_row(name, *(str(number) for number in numbers))
     Console(width=100).print(table)
 

@@ -64,7 +64,10 @@ def measure_throughputs(data: str, split: str, encoder: str, rounds: int) -> dic
     example_encoder = student.example_encoder
     encoded = example_encoder.encode(build_examples(posts, "ner", {}, {}))
     order = order_for_reading(measure_sizes(encoded, example_encoder), 32)
-    batches = [collate([encoded[index] for index in indices], "text", example_encoder) for indices in order]
+    batches = []
+    for indices in order:
+        examples = [encoded[index] for index in indices]
+        batches.append(collate(examples, "text", example_encoder))
     peer = _build_pipeline(encoder)
 
     def run_bare_encoder() -> None:
@@ -86,7 +89,7 @@ def measure_throughputs(data: str, split: str, encoder: str, rounds: int) -> dic
 def _stream(folder: str, data: str, lines: int) -> None:
     """Label a number of lines, cycling through the posts, and print this process's peak memory in MB."""
     posts = load_dataset(DataParams(path=data), require_train=False).posts
-    texts = [post.text for rows in posts.values() for post in rows]
+    texts = [post.text for post in itertools.chain.from_iterable(posts.values())]
     numbered = (f"{text} #{number}" for number, text in enumerate(itertools.islice(itertools.cycle(texts), lines)))
     for _ in Student.from_pretrained(folder, "cpu").predict(numbered):
         pass

@@ -35,7 +35,9 @@ def read_examples() -> tuple[list[Example], tuple[str, ...]]:
     dataset = load_dataset(DataParams(path="sample"))
     posts = dataset.posts["train"]
     texts = itertools.cycle(post.text for post in posts)
-    knowledge = {post.id: {kind: f"{next(texts)}. {next(texts)}" for kind in KNOWLEDGE_KINDS} for post in posts}
+    knowledge = {}
+    for post in posts:
+        knowledge[post.id] = {kind: f"{next(texts)}. {next(texts)}" for kind in KNOWLEDGE_KINDS}
     captions = {post.id: "a picture of " + _take_words(post, 4) for post in posts}
     return build_examples(posts, "ner", captions, knowledge), dataset.types
 

@@ -14,6 +14,7 @@ from cotpd.cli.posts import Row, read_posts
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 from cotpd.escaping import make_printable_line
+from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.agreement import find_disagreement
 from cotpd.registry.model_address import find_student_folder
 from cotpd.student.prediction_input import PredictionInput, predict_inputs, read_input
@@ -72,7 +73,7 @@ def choose_model(model: str | None) -> str:
     if model is not None:
         return model
     params = load_params()
-    if disagreement := find_disagreement(params.registered_name, params.register_):
+    if disagreement := find_disagreement(Workspace().registered, params.registered_name, params.register_):
         warn(f"warning: {disagreement}")
     return f"models:/{params.registered_name}@{params.register_.alias}"
 

@@ -18,7 +18,7 @@ def show() -> None:
     """
     console, workspace = build_console(width=110), Workspace()
     console.print(build_rich_table(read_metrics(workspace.scores)))
-    outputs = RegisteredOutputs.read()
+    outputs = RegisteredOutputs.read(workspace.registered)
     task = read_json(workspace.student / "student.json", "labels.task")["labels"]["task"]
     console.print(f"report      {workspace.report}")
     _print_registry(console, outputs)

@@ -12,7 +12,6 @@ from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect
 from cotpd.registry.versions import Version, list_versions
 
-REGISTERED = Path("reports/registered.json")
 _AGAIN = "dvc repro -f -s register"
 
 
@@ -25,7 +24,7 @@ class Disagreement:
     registry_version: int | None
     """The alias's version in the registry; None if there is no such alias."""
     output_version: int
-    """The version of reports/registered.json."""
+    """The version that these outputs were registered as."""
 
     def __str__(self) -> str:
         state = "on no version" if self.registry_version is None else f"version {self.registry_version}"
@@ -37,32 +36,32 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class RegisteredOutputs:
-    """The contents of reports/registered.json."""
+    """The contents of `Workspace.registered`: the version that stage register made of the outputs here."""
 
     name: str
     alias: str
     version: int
 
     @classmethod
-    def read(cls, root: Path = Path()) -> "RegisteredOutputs":
-        """Read the file that stage register wrote.
+    def read(cls, path: Path) -> "RegisteredOutputs":
+        """Read the file that stage register wrote, ``Workspace.registered``.
 
         Raises:
             DataError: It is missing, or was edited to something else.
         """
-        values = read_json(root / REGISTERED, "name", "alias", "version")
+        values = read_json(path, "name", "alias", "version")
         try:
             return cls(str(values["name"]), str(values["alias"]), int(values["version"]))
         except (ValueError, TypeError):
-            raise DataError(f"{root / REGISTERED}: version is no number", f"Run: {_AGAIN}") from None
+            raise DataError(f"{path}: version is no number", f"Run: {_AGAIN}") from None
 
-    def read_versions(self, params: RegisterParams, root: Path = Path()) -> list[Version]:
+    def read_versions(self, params: RegisterParams) -> list[Version]:
         """Read the registry's versions under this name, the oldest first.
 
         Raises:
             ModelError: The registry cannot be reached, or has no such model.
         """
-        return list_versions(connect(params, root), self.name)
+        return list_versions(connect(params, Path()), self.name)
 
     def compare(self, versions: list[Version]) -> Disagreement | None:
         """Compare with the registry's versions; None where the alias is on this version."""
@@ -72,16 +71,21 @@ class RegisteredOutputs:
         return Disagreement(f"models:/{self.name}@{self.alias}", numbers[0] if numbers else None, self.version)
 
 
-def find_disagreement(name: str, params: RegisterParams, root: Path = Path()) -> Disagreement | None:
-    """Find out whether a registered name's alias is on another version than the outputs here; None if they agree.
+def find_disagreement(path: Path, name: str, params: RegisterParams) -> Disagreement | None:
+    """Return how a registered name's alias disagrees with the outputs here; None if they agree.
 
-    None, too, where nothing was registered here under this name and alias, or the registry cannot be read: loading
+    None, too, if nothing was registered here under this name and alias, or if the registry cannot be read: loading
     a model reports that.
+
+    Args:
+        path: The file that stage register wrote, ``Workspace.registered``.
+        name: The registered name.
+        params: The registry's address, and the alias.
     """
     try:
-        outputs = RegisteredOutputs.read(root)
+        outputs = RegisteredOutputs.read(path)
         if (outputs.name, outputs.alias) != (name, params.alias):
             return None
-        return outputs.compare(outputs.read_versions(params, root))
+        return outputs.compare(outputs.read_versions(params))
     except (DataError, ModelError):
         return None

@@ -25,7 +25,8 @@ WRITTEN_BY_MLFLOW = "registered_model_meta"  # name and version, noted when it l
 def require_registered_files() -> None:
     """Compare the version's files with the digests in the registry, before any of its package is imported.
 
-    It repeats cotpd.registry.version_digests, which lies in the package that is not trusted yet.
+    It repeats cotpd.registry.version_digests and cotpd.files.compute_sha256: importing them would run the packed
+    package before it is checked, and a changed file of it could approve itself.
 
     Raises:
         MlflowException: A file was changed, added or removed; the message names it.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.faults import FAULTS, QUESTIONS, STRUCK, Outcome, outcome
+from benchmarks.faults import FAULTS, QUESTIONS, STRUCK, Outcome, measure_outcome
 from cotpd.llm.transports import chat_client
 
 SET_ASIDE = {"400"}
@@ -19,4 +19,4 @@ def test_no_fault_loses_an_answer_or_asks_for_one_twice(name, tmp_path, monkeypa
         asked, answered = QUESTIONS, QUESTIONS - 1
     else:
         asked, answered = QUESTIONS + (not fault.sound), QUESTIONS
-    assert outcome(fault, tmp_path) == Outcome(asked, answered, QUESTIONS, lost=0, twice=0)
+    assert measure_outcome(fault, tmp_path) == Outcome(asked, answered, QUESTIONS, lost=0, twice=0)
