@@ -35,7 +35,7 @@ def open_registration_run(client: "MlflowClient", experiment: str, name: str) ->
     import mlflow  # noqa: PLC0415  after connect() has switched off its telemetry
 
     tags = {REGISTRATION: name} | build_process_tags()
-    with _collect_temporary_files(), mlflow.start_run(experiment_id=experiment, run_name=name, tags=tags) as run:
+    with _redirect_temporary_files(), mlflow.start_run(experiment_id=experiment, run_name=name, tags=tags) as run:
         try:
             yield run
         except BaseException as error:
@@ -95,14 +95,17 @@ def _remove_files(client: "MlflowClient", location: str) -> None:
 
 
 @contextmanager
-def _collect_temporary_files() -> Iterator[None]:
-    """Let MLflow write its temporary files, a copy of the weights too, where a later registration finds them."""
-    before = tempfile.tempdir
+def _redirect_temporary_files() -> Iterator[None]:
+    """Let MLflow write its temporary files, copies of the weights too, into a folder of this process.
+
+    The folder is removed at the end; that of a killed process is found by its name at the next registration.
+    """
+    default = tempfile.tempdir
     folder = Path(tempfile.gettempdir()) / f"{_TEMPORARY}{name_process().replace(':', '+')}"
     folder.mkdir()
     tempfile.tempdir = str(folder)
     try:
         yield
     finally:
-        tempfile.tempdir = before
+        tempfile.tempdir = default
         shutil.rmtree(folder, ignore_errors=True)

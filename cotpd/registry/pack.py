@@ -241,5 +241,8 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _flatten_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return flat numbers under names that MLflow accepts: relation labels such as /per/loc/birth hold slashes."""
+    """Return nested figures under dotted names that MLflow accepts.
+
+    Other characters, such as the slashes in the relation label /per/loc/birth, become underscores.
+    """
     return {re.sub(r"[^\w. -]+", "_", key): float(value) for key, value in _flatten(metrics).items()}

@@ -21,7 +21,7 @@ class BatchJobs:
         self._database = database
 
     def find_batches(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return, for each key that lies in a job, how to call that job in a message."""
+        """Return the keys whose question lies in a batch job, each with the job's description for a message."""
         sql = "SELECT i.key, j.id FROM batch_item i LEFT JOIN batch_job j ON j.token = i.token WHERE i.key"
         rows = self._database.read_by_key(sql, keys)
         return {key: f"batch {job_id}" if job_id else "a batch that is being submitted" for key, job_id in rows}

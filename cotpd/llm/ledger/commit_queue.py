@@ -38,7 +38,7 @@ class CommitQueue:
         committed.set_running_or_notify_cancel()  # a caller that stops waiting must not undo a paid answer
         with self._start_lock:
             if self._writer is None:
-                self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
+                self._writer = threading.Thread(target=self._commit_until_closed, name="ledger", daemon=True)
                 self._writer.start()
         self._queue.put((entry, committed))
         return committed
@@ -53,8 +53,8 @@ class CommitQueue:
             raise LlmError(f"{self._name}: the last answers are still not committed", _STUCK)
         self._writer = None
 
-    def _write(self) -> None:
-        """The thread's loop: commit batch after batch, until the queue is closed."""
+    def _commit_until_closed(self) -> None:
+        """Commit batch after batch until the queue is closed; the thread runs this."""
         while batch := self._take_batch():
             self._commit_batch(batch)
 

@@ -123,7 +123,7 @@ class Ledger:
         return self.database.insert(deletions, _INSERT, [_build_row(entry) for entry in entries])
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Delete answers."""
+        """Delete the answers under some keys; a key without an answer is passed over."""
         self.database.change(*(("DELETE FROM answer WHERE key = ?", (key,)) for key in keys))
 
     def iterate_entries(self) -> Iterator[Entry]:

@@ -7,7 +7,6 @@ same file.
 Owns the table ``recording``: the checksums of the recordings that were imported.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -18,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cotpd.errors import DataError
-from cotpd.files import write_atomically
+from cotpd.files import compute_sha256, write_atomically
 from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.database import Database
 from cotpd.llm.ledger.entry import Entry
@@ -133,15 +132,15 @@ def import_recording(ledger: Ledger, path: Path | str) -> ImportReport:
     for entry in _read_entries(Path(path), report):
         batch.append(entry)
         if len(batch) == _BATCH_SIZE:
-            _put_batch(ledger, batch, report)
+            _store_entries(ledger, batch, report)
             batch = []
-    _put_batch(ledger, batch, report)
+    _store_entries(ledger, batch, report)
     return report
 
 
 def import_once(ledger: Ledger, path: Path | str) -> ImportReport | None:
     """Import a recording; None if one of the same content was imported before."""
-    sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    sha256 = compute_sha256(Path(path))
     if _was_imported(ledger.database, sha256):
         return None
     report = import_recording(ledger, path)
@@ -200,11 +199,12 @@ def _read_line(line: str, parts: dict[str, Part]) -> Entry | None:
     return None
 
 
-def _put_batch(ledger: Ledger, batch: list[Entry], report: ImportReport) -> None:
-    ledger.get_many(entry.key for entry in batch)  # notices damaged rows, which put_many then replaces
-    new = ledger.put_many(batch)
+def _store_entries(ledger: Ledger, entries: list[Entry], report: ImportReport) -> None:
+    """Store answers that the ledger lacks, or holds damaged, and count them in the report."""
+    ledger.get_many(entry.key for entry in entries)  # notices damaged rows, which put_many then replaces
+    new = ledger.put_many(entries)
     report.new += new
-    report.known += len(batch) - new
+    report.known += len(entries) - new
 
 
 def _explain(error: Exception) -> str:

@@ -120,6 +120,11 @@ def _connect(address: str) -> sqlite3.Connection:
 
 
 def _can_read(db: sqlite3.Connection) -> bool:
+    """Whether SQLite can read the file: not if it needs WAL's files and the folder is read-only.
+
+    Raises:
+        sqlite3.DatabaseError: The file is no database.
+    """
     try:
         db.execute("SELECT 1 FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:

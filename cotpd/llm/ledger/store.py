@@ -48,7 +48,11 @@ class Store(Protocol):
         """Execute statements in one transaction; waits while another process holds the lock."""
 
     def insert(self, before: Sequence[Statement], sql: str, rows: Sequence[Sequence[object]]) -> int:
-        """Execute statements and insert rows in one transaction; returns how many rows were new."""
+        """Execute the statements ``before``, then ``sql`` for each row, in one transaction.
+
+        Returns:
+            How many rows were new; ``sql`` may skip a row that the table holds.
+        """
 
     def make_durable(self) -> None:
         """Configure the connection so that a committed row survives a power cut."""

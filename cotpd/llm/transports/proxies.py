@@ -47,7 +47,9 @@ def find_proxy(address: str) -> ProxySetting | None:
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     if is_loopback(host):
         return None
-    setting = _read_variable(f"{parts.scheme}_proxy") or _read_variable("all_proxy") or _read_system(parts.scheme)
+    setting = (
+        _read_variable(f"{parts.scheme}_proxy") or _read_variable("all_proxy") or _read_system_proxy(parts.scheme)
+    )
     if setting is None or _is_exempt(host, port):
         return None
     return _check_proxy(*setting)
@@ -79,6 +81,7 @@ def make_certificates() -> ssl.SSLContext:
 
 
 def _check_certificate_file(file: Path) -> None:
+    """Raise LlmError if a file cannot be read, or holds no certificate."""
     remedy = "Unset it, or name a file of certificates (PEM)."
     try:
         file.read_bytes()
@@ -105,8 +108,8 @@ def _read_variable(name: str) -> tuple[str, str] | None:
     return None
 
 
-def _read_system(scheme: str) -> tuple[str, str] | None:
-    """Return the proxy in the settings of macOS or Windows."""
+def _read_system_proxy(scheme: str) -> tuple[str, str] | None:
+    """Return the proxy in the settings of macOS or Windows, as its source (for messages) and its URL."""
     url = getproxies().get(scheme) if sys.platform in ("darwin", "win32") else None
     return ("the system's settings", url) if url else None
 
