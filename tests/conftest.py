@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from cotpd.environment import silence_libraries
+from cotpd.llm.params import LlmParams
+from cotpd.llm.transports import chat_client
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect
 from tests.builders import format_jsonl, write_encoder
+from tests.chat_server import FakeServer, build_params
 from tests.trained_students import train_students
 
 silence_libraries()
@@ -96,3 +99,19 @@ def disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
         yield folder, lambda: subprocess.run(["mount", "-o", "remount,size=200m", str(folder)], check=True)
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    """A server that answers in capitals, after the faults that a test lines up."""
+    fake = FakeServer()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def llm_params(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LlmParams:
+    """Parameters for the fake server, with pauses too short to notice."""
+    monkeypatch.setattr(chat_client, "_FIRST_PAUSE", 0.01)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    return build_params(server, tmp_path)

@@ -1,14 +1,9 @@
-"""A project with an empty registry, a fake chat server, and the parameters to ask it with."""
+"""A project with an empty registry."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from cotpd.llm.params import LlmParams
-from cotpd.llm.transports import chat_client
-from tests.chat_server import FakeServer, build_params
 
 
 @pytest.fixture
@@ -18,19 +13,3 @@ def registry_folder(tmp_path: Path, empty_registry: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     shutil.copy(empty_registry, tmp_path / "mlflow.db")
     return tmp_path
-
-
-@pytest.fixture
-def server() -> Iterator[FakeServer]:
-    """A server that answers in capitals, after the faults that a test lines up."""
-    fake = FakeServer()
-    yield fake
-    fake.close()
-
-
-@pytest.fixture
-def llm_params(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LlmParams:
-    """Parameters for the fake server, with pauses too short to notice."""
-    monkeypatch.setattr(chat_client, "_FIRST_PAUSE", 0.01)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    return build_params(server, tmp_path)

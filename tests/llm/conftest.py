@@ -1,26 +1,11 @@
-"""A fake chat server, and the parameters to ask it with."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""The parameters to ask the fake chat server with."""
 
 import pytest
 
 from cotpd.llm.params import LlmParams
-from cotpd.llm.transports import chat_client
-from tests.chat_server import FakeServer, build_params
 
 
 @pytest.fixture
-def server() -> Iterator[FakeServer]:
-    """A server that answers in capitals, after the faults that a test lines up."""
-    fake = FakeServer()
-    yield fake
-    fake.close()
-
-
-@pytest.fixture
-def params(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LlmParams:
-    """Parameters for the fake server, with pauses too short to notice."""
-    monkeypatch.setattr(chat_client, "_FIRST_PAUSE", 0.01)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    return build_params(server, tmp_path)
+def params(llm_params: LlmParams) -> LlmParams:
+    """The only parameters that tests of asking have."""
+    return llm_params
