@@ -97,9 +97,7 @@ def explain(
         predicted: By ``Student.predict_examples`` on the same examples.
         count: Training posts to show for each prediction.
     """
-    spans = []
-    for predictions in predicted:
-        spans.append([prediction.span for prediction in predictions])
+    spans = [_list_spans(predictions) for predictions in predicted]
     nearest = index.find_nearest(examples, spans, count)
     attentions = compute_prompt_attention(index.student, examples)
 
@@ -186,12 +184,18 @@ def _mark_span(example: Example, span: Span, role: str) -> Marked:
     return Marked(start, end, example.text[start:end], role)
 
 
+def _list_spans(predictions: Sequence[Predicted]) -> list[Span | None]:
+    """Return the span of each prediction; None for a relation."""
+    return [prediction.span for prediction in predictions]
+
+
 def _build_looks(example: Example, attention: PromptAttention) -> Looks:
     """Return the attention of all words, and of each query's strongest ones, with their place in the text."""
     words = [_build_look(example, index, weight) for index, weight in enumerate(attention.words)]
-    queries = []
-    for strongest in attention.find_strongest(STRONGEST):
-        queries.append([_build_look(example, word, weight) for word, weight in strongest])
+    queries = [
+        [_build_look(example, word, weight) for word, weight in strongest]
+        for strongest in attention.find_strongest(STRONGEST)
+    ]
     return Looks(words, round(float(attention.elsewhere.mean()), DIGITS), queries)
 
 

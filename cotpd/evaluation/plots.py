@@ -130,8 +130,8 @@ def _list_mistakes(predictions: Sequence[Prediction]) -> Iterable[tuple[Any, ...
 
 def _make_figure(columns: int, height: float) -> "tuple[Figure, list[Axes]]":
     """Return a figure without pyplot, which would look for a display and keep every figure in memory."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  the extra report
+    from matplotlib.figure import Figure  # noqa: PLC0415  the extra report
 
     figure = Figure(figsize=(9, height), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cotpd.data.records import Kind, Post, Quarantined
 from cotpd.escaping import make_printable
@@ -22,9 +24,6 @@ from cotpd.evaluation.results_table import ROWS, Metrics, format_gain, format_pe
 from cotpd.evaluation.showcase import Explained, shade_text
 from cotpd.files import write_atomically
 from cotpd.student.tasks import Prediction, TaskName, find_task
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 EXAMPLES = 8  # of each sort
 
@@ -97,10 +96,8 @@ def render_report(material: Material) -> str:
     )
 
 
-def _make_environment() -> "Environment":
+def _make_environment() -> Environment:
     """Return Jinja with the template's filters; it escapes everything, and an unknown name is an error."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     environment = Environment(
         loader=PackageLoader("cotpd.evaluation", "."),
         autoescape=True,

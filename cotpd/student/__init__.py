@@ -11,7 +11,7 @@ __all__ = ["Student"]
 def __getattr__(name: str) -> Any:
     """Import the student, and torch with it, only when it is asked for."""
     if name == "Student":
-        from cotpd.student.student import Student
+        from cotpd.student.student import Student  # noqa: PLC0415  see above
 
         return Student
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -37,7 +37,7 @@ def fit_temperature(learner: "Student", examples: Sequence[Example], batch_size:
         examples: Labelled examples that the model was not trained on; without a prediction the result is 1.
         batch_size: Examples at a time.
     """
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415  the extra pipeline
 
     batches = _score_batches(learner, examples, batch_size)
 

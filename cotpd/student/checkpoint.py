@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cotpd import devices
@@ -110,8 +112,6 @@ class Checkpoint:
         state: dict[str, Any],
         generators: dict[str, Tensor],
     ) -> None:
-        from safetensors.torch import save_file
-
         tensors = generators | {f"model.{name}": value for name, value in model.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in best.items()}
         for index, moments in optimizer.state_dict()["state"].items():
@@ -132,9 +132,6 @@ class Checkpoint:
             The best weights so far and the state that was written with them; None, with nothing restored, if
             there is no checkpoint of this run or it cannot be read.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         recover_interrupted_swap(self.folder)
         try:
             state = json.loads((self.folder / _STATE).read_text("utf-8"))

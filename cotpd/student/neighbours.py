@@ -14,6 +14,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from cotpd.errors import DataError, StorageError
 from cotpd.files import compute_sha256, write_atomically
@@ -162,9 +164,6 @@ def _compute_key(folder: Path, examples: Sequence[Example]) -> str:
 
 def _read_states(path: Path) -> np.ndarray | None:
     """Return the states of a cached index; None if there is none or it is damaged."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     try:
         return load_file(path)["states"]
     except (FileNotFoundError, SafetensorError, KeyError):
@@ -173,8 +172,5 @@ def _read_states(path: Path) -> np.ndarray | None:
 
 def _write_states(path: Path, states: np.ndarray) -> None:
     """Write an index to the cache; a cache that cannot be written costs time and nothing else."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
     with suppress(OSError, SafetensorError, StorageError), write_atomically(path, shared=True) as partial:
         save_file({"states": states}, partial)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
+from safetensors.torch import load_file, save, save_file
 
 from cotpd.data.records import Record
 from cotpd.errors import CotpdError, ModelError
@@ -65,7 +66,7 @@ def build_model(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, 
     Raises:
         ModelError: The encoder cannot be loaded or is not a text encoder.
     """
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415  takes seconds to import
 
     source = resolve_encoder(params.encoder)
     try:
@@ -101,7 +102,8 @@ def resolve_encoder(name: str) -> str:
     """
     if Path(name).is_dir():
         return name
-    from cotpd.weights import resolve
+    # it needs filelock, which the environment of a registered version lacks
+    from cotpd.weights import resolve  # noqa: PLC0415
 
     return str(resolve(name))
 
@@ -151,8 +153,6 @@ def save_model(
 
 def _write_parts(partial: Path, model: StudentModel, tokenizer: "PreTrainedTokenizerBase", card: Card) -> None:
     """Write card, encoder configuration, tokenizer and weights into a folder."""
-    from safetensors.torch import save_file
-
     (partial / CARD).write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
     model.encoder.config.save_pretrained(partial / ENCODER)
     tokenizer.save_pretrained(partial / TOKENIZER)
@@ -167,7 +167,7 @@ def load_model(folder: Path) -> Parts:
     Raises:
         ModelError: The folder holds no model, or a part is missing, damaged or of another model.
     """
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from transformers import AutoConfig, AutoModel, AutoTokenizer  # noqa: PLC0415  takes seconds to import
 
     recover_interrupted_swap(folder)
     card = _read_card(folder)
@@ -215,8 +215,6 @@ def _try_tokenizer(tokenizer: "PreTrainedTokenizerBase") -> None:
 
 def digest_weights(model: StudentModel) -> str:
     """Return the sha256 of a model's weights, as text."""
-    from safetensors.torch import save
-
     return hashlib.sha256(save(model.state_dict())).hexdigest()
 
 
@@ -261,8 +259,6 @@ def _load_weights(model: StudentModel, weights: Path) -> None:
     Raises:
         ModelError: The file's tensors are not those of the model.
     """
-    from safetensors.torch import load_file
-
     try:
         model.load_state_dict(load_file(weights))
     except RuntimeError as error:

@@ -47,7 +47,7 @@ class Processes:
     """
 
     def __init__(self, device: str) -> None:
-        from accelerate import PartialState
+        from accelerate import PartialState  # noqa: PLC0415  the extra pipeline
 
         self.device = pick_device(device)
         self._state = PartialState(cpu=self.device.type == "cpu", timeout=_PATIENCE)
@@ -89,7 +89,7 @@ class Processes:
         """Replace tensors of one device by their sums over all processes, in place and in one message."""
         if self.count == 1:
             return
-        from accelerate.utils import reduce
+        from accelerate.utils import reduce  # noqa: PLC0415  the extra pipeline
 
         total = reduce(torch.cat([tensor.flatten() for tensor in tensors]), "sum")
         parts = total.split([tensor.numel() for tensor in tensors])
@@ -107,7 +107,7 @@ class Processes:
         """Return the tensors of all processes on the CPU, stacked by rank: (count, ...)."""
         if self.count == 1:
             return tensor.unsqueeze(0).cpu()
-        from accelerate.utils import gather
+        from accelerate.utils import gather  # noqa: PLC0415  the extra pipeline
 
         gathered: Tensor = gather(tensor.to(self.device).unsqueeze(0))
         return gathered.cpu()

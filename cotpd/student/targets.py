@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Self
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from cotpd.devices import Bf16, make_autocast
 from cotpd.errors import ModelError
@@ -60,8 +62,6 @@ class Targets:
         Raises:
             StorageError: The disk is full.
         """
-        from safetensors.torch import save_file
-
         folder.mkdir(parents=True, exist_ok=True)
         rows = self.rows.values()
         tensors = {"lengths": torch.tensor([len(row.unary) for row in rows], dtype=torch.int64)}
@@ -83,9 +83,6 @@ class Targets:
         Raises:
             ModelError: They are missing or damaged, or do not belong together.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         try:
             index = json.loads((folder / NAMES).read_text("utf-8"))
             tensors = load_file(folder / TENSORS)

@@ -178,7 +178,7 @@ class NamedEntities(Task):
 
     def build_head(self, width: int, labels: "LabelSet", constrained: bool, dropout: float) -> "Head":
         """Return a linear layer and a CRF."""
-        from cotpd.student.heads import NerHead
+        from cotpd.student.heads import NerHead  # noqa: PLC0415  torch, which naming a task need not load
 
         return NerHead(width, labels, constrained, dropout)
 
@@ -209,7 +209,7 @@ class NamedEntities(Task):
         Raises:
             DataError: A prediction is of relations, or two mentions of one side share a token.
         """
-        from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
+        from seqeval.metrics.sequence_labeling import precision_recall_fscore_support  # noqa: PLC0415  the extra pipeline
 
         rows = [_require_mentions(row) for row in predictions]
         gold, predicted = [], []
