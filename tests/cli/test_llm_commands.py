@@ -18,7 +18,7 @@ from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.local_server import LocalServer
 from cotpd.llm.params import LlmParams
 from cotpd.weights import find_cached, get_model
-from tests.chat_server import build_questions, completion, error, reply
+from tests.chat_server import build_completion, build_error, build_questions, build_reply
 
 
 def run(app, *arguments: str) -> str:
@@ -53,15 +53,15 @@ def test_every_kind_can_be_asked(folder, server):
     run(llm_commands.app, "ask", "x", "--kind", "multimodality", "--caption", "a tower")
     run(llm_commands.app, "ask", "x", "--kind", "style", "--mention", "Ada", "--mention", "London")
     run(llm_commands.app, "ask", "x", "--kind", "entity", "--swap", "Paris", "London", "LOC")
-    assert "a tower" in server.texts()[0]
-    assert "Ada; London" in server.texts()[1]
-    assert "Paris for London (LOC)" in server.texts()[2]
+    assert "a tower" in server.list_texts()[0]
+    assert "Ada; London" in server.list_texts()[1]
+    assert "Paris for London (LOC)" in server.list_texts()[2]
     with pytest.raises(ConfigError, match="caption"):
         run(llm_commands.app, "ask", "x", "--kind", "multimodality")
 
 
 def test_what_a_post_or_an_answer_holds_steers_no_terminal(folder, server):
-    server.always = reply(completion("\x1b]0;mine\x07 tricky").replace("fake-1", "fake\\u001b[2J"))
+    server.always = build_reply(build_completion("\x1b]0;mine\x07 tricky").replace("fake-1", "fake\\u001b[2J"))
     shown = run(llm_commands.app, "ask", "\x1b[2J Ada", "--kind", "noun") + run(ledger_commands.app, "stats")
     assert "tricky" in shown
     assert "fake" in shown
@@ -79,7 +79,7 @@ def test_an_output_that_knows_few_characters_ends_no_command(folder, server):
 
 
 def test_a_question_that_fails_says_why(folder, server):
-    server.always = error(400, message="context too long")
+    server.always = build_error(400, message="context too long")
     with pytest.raises(LlmError, match="context too long"):
         run(llm_commands.app, "ask", "x")
 

@@ -20,7 +20,7 @@ from cotpd.images.params import CaptionParams
 from cotpd.images.picture_encoder import SIDE, encode_picture
 from cotpd.llm.params import LlmParams
 from cotpd.llm.transports import batch
-from tests.batch_server import BatchApi, answered
+from tests.batch_server import BatchApi, build_answer_line
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_batch_mode_makes_one_job_of_all_pictures(
     monkeypatch.setattr(batch, "FIRST_POLL", 0.02)
     api = BatchApi()
     body = {"messages": [{"role": "user", "content": "a square"}]}  # the server answers with what it was told
-    api.outcome = lambda row: answered({**row, "body": body})
+    api.outcome = lambda row: build_answer_line({**row, "body": body})
     names = [f"{n}.png" for n in range(70)]
     for n, name in enumerate(names):
         Image.new("RGB", (9 + n, 9), "red").save(folder / name)

@@ -15,7 +15,7 @@ from cotpd.llm.ask import ask_all
 from cotpd.llm.params import LlmParams
 from cotpd.llm.spending.budget import compute_worst_case
 from tests.builders import build_post
-from tests.chat_server import FakeServer, completion, error, reply
+from tests.chat_server import FakeServer, build_completion, build_error, build_reply
 
 POSTS = [build_post("Ada lands in Rome", id="a"), build_post("Bob lands in Oslo", id="b")]
 GOOD = "Ada is a mathematician who travels a lot."
@@ -30,7 +30,7 @@ def llm(params: LlmParams) -> LlmParams:
 
 def ask_first(server: FakeServer, llm: LlmParams) -> list[Answer]:
     """Return the first answers, all of which are refusals, as are all later ones."""
-    server.always = reply(completion("I cannot help with that."))
+    server.always = build_reply(build_completion("I cannot help with that."))
     answers = ask_all(build_questions(POSTS, {}, ASK), llm, progress=False).answers
     server.received.clear()
     return answers
@@ -48,7 +48,11 @@ def change(llm: LlmParams, **values: Any) -> LlmParams:
 
 def test_a_better_answer_replaces_a_failing_one(server, llm):
     answers = ask_first(server, llm)
-    server.faults = [reply(completion("...")), reply(completion(GOOD)), reply(completion(GOOD))]
+    server.faults = [
+        build_reply(build_completion("...")),
+        build_reply(build_completion(GOOD)),
+        build_reply(build_completion(GOOD)),
+    ]
 
     knowledge, quarantined, replaced = run_validation(answers, llm)
 
@@ -148,7 +152,7 @@ def test_the_seed_counts_up_as_it_always_did_so_that_the_ledger_still_answers(ll
 
 def test_a_retry_without_an_answer_is_logged(server, llm, caplog):
     answers = ask_first(server, llm)
-    server.faults = [error(400, message="too long for me")]
+    server.faults = [build_error(400, message="too long for me")]
 
     run_validation(answers, llm)
 

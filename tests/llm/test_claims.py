@@ -17,16 +17,16 @@ from cotpd.llm.ledger.ledger import Ledger
 from tests.chat_server import build_questions
 
 
-def _elsewhere(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, ahead: float) -> Claims:
+def claim_elsewhere(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, ahead: float) -> Claims:
     """An asker of another machine, whose clock is ahead, that has claimed a."""
     real = time.time
-    with monkeypatch.context() as there:
-        there.setattr("socket.gethostname", lambda: "elsewhere")
-        there.setattr("time.time", lambda: real() + ahead)
-        other = Claims(ledger.database)
-        assert other.claim(["a"]) == {"a"}
-        other.refresh()
-    return other
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: "elsewhere")
+        patch.setattr("time.time", lambda: real() + ahead)
+        remote_claims = Claims(ledger.database)
+        assert remote_claims.claim(["a"]) == {"a"}
+        remote_claims.refresh()
+    return remote_claims
 
 
 @pytest.mark.parametrize("ahead", [-1000.0, 1000.0])
@@ -34,21 +34,26 @@ def test_a_machine_whose_clock_is_wrong_keeps_its_claims_and_loses_them_when_it_
     tmp_path, monkeypatch, ahead
 ):
     with Ledger(tmp_path / "ledger.db") as ledger:
-        _elsewhere(ledger, monkeypatch, ahead)
-        mine = Claims(ledger.database)
-        assert mine.claim(["a", "b"]) == {"b"}
+        claim_elsewhere(ledger, monkeypatch, ahead)
+        local_claims = Claims(ledger.database)
+
+        assert local_claims.claim(["a", "b"]) == {"b"}
+
         ledger.database.change(("UPDATE asker SET seen = seen - ? WHERE name LIKE 'elsewhere:%'", (LAPSE + 1,)))
-        assert mine.claim(["a"]) == {"a"}
+
+        assert local_claims.claim(["a"]) == {"a"}
 
 
 def test_a_sign_of_life_is_given_in_time(tmp_path, monkeypatch):
     monkeypatch.setattr(claims, "LAPSE", 0.0)
     with Ledger(tmp_path / "ledger.db") as ledger:
-        mine = Claims(ledger.database)
-        mine.refresh()  # nothing is claimed yet
-        mine.claim(["a"])
+        local_claims = Claims(ledger.database)
+        local_claims.refresh()  # nothing is claimed yet
+        local_claims.claim(["a"])
         ledger.database.change(("UPDATE asker SET seen = seen - 1000", ()))
-        mine.refresh()
+
+        local_claims.refresh()
+
         ((silent,),) = ledger.database.read(f"SELECT {ledger.database.clock} - seen FROM asker")
         assert -1 < silent < 100
 
@@ -66,25 +71,26 @@ with Ledger(sys.argv[1]) as ledger:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a killed process counts until its parent looks")
 def test_a_suspended_process_keeps_its_claims_until_it_ends(tmp_path):
     path = str(tmp_path / "ledger.db")
-    other = subprocess.Popen([sys.executable, "-c", SUSPENDED, path])
+    process = subprocess.Popen([sys.executable, "-c", SUSPENDED, path])
     try:
-        os.waitpid(other.pid, os.WUNTRACED)
+        os.waitpid(process.pid, os.WUNTRACED)
         with Ledger(path) as ledger:
             ledger.database.change(("UPDATE asker SET seen = seen - 100000", ()))
-            mine = Claims(ledger.database)
-            assert mine.claim(["a"]) == set()
-            os.kill(other.pid, signal.SIGKILL)
-            os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is still listed
-            assert mine.claim(["a"]) == {"a"}
+            local_claims = Claims(ledger.database)
+            assert local_claims.claim(["a"]) == set()
+            os.kill(process.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is still listed
+            assert local_claims.claim(["a"]) == {"a"}
     finally:
-        other.kill()
-        other.wait(timeout=60)
+        process.kill()
+        process.wait(timeout=60)
 
 
 def test_a_number_that_another_process_has_got_since_keeps_no_claim_for_ever():
-    host, pid, rest = name_process().rsplit(":", 2)
-    assert not is_dead(f"{host}:{pid}:{rest}", 1e9)
-    for reused in (f"{host}:{pid}:1-{rest[-8:]}", f"{host}:{pid}:0a1b2c3d"):  # the last of an earlier version
+    host, pid, start = name_process().rsplit(":", 2)
+
+    assert not is_dead(f"{host}:{pid}:{start}", 1e9)
+    for reused in (f"{host}:{pid}:1-{start[-8:]}", f"{host}:{pid}:0a1b2c3d"):  # the last of an earlier version
         assert not is_dead(reused, LAPSE - 1)
         assert is_dead(reused, LAPSE + 1)
 
@@ -92,14 +98,16 @@ def test_a_number_that_another_process_has_got_since_keeps_no_claim_for_ever():
 def test_who_cannot_draw_a_question_leaves_no_claims_behind(params, monkeypatch):
     monkeypatch.setattr("cotpd.llm.session.WINDOW", 1)
 
-    def broken():
+    def yield_and_fail():
         yield from build_questions("a")
         raise ValueError("no such picture")
 
     with Ledger(params.ledger) as ledger:
-        (one,) = build_questions("a")
-        other = Claims(ledger.database)
-        other.claim([build_chat_request(params, one.messages, max_tokens=one.max_tokens).key])
+        (question,) = build_questions("a")
+        other_claims = Claims(ledger.database)
+        other_claims.claim([build_chat_request(params, question.messages, max_tokens=question.max_tokens).key])
+
         with pytest.raises(ValueError, match="no such picture"):
-            ask(broken(), params, progress=False)
-        assert ledger.database.read("SELECT name FROM asker") == [(other.name,)]
+            ask(yield_and_fail(), params, progress=False)
+
+        assert ledger.database.read("SELECT name FROM asker") == [(other_claims.name,)]

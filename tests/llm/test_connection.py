@@ -19,7 +19,7 @@ from cotpd.llm.transports.batch_api import BatchServer
 from cotpd.llm.transports.connection import Connection
 from cotpd.llm.transports.proxies import find_proxy, is_loopback
 from tests.batch_server import BatchApi
-from tests.chat_server import build_questions, completion, error, reply
+from tests.chat_server import build_completion, build_error, build_questions, build_reply
 
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 ABROAD = "http://llm.example/v1"
@@ -87,15 +87,15 @@ def test_a_server_on_this_machine_is_asked_past_every_proxy(server, params, monk
 
 
 @pytest.mark.parametrize(
-    ("host", "here"),
+    ("host", "is_local"),
     [
         ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("LOCALHOST.", True),
         ("gpu.localhost", True), ("::ffff:127.0.0.1", True), ("0.0.0.0", True),
         ("10.0.0.1", False), ("localhost.example", False), ("128.0.0.1", False),
     ],
 )  # fmt: skip
-def test_this_machine_is_told_by_its_names_and_addresses(host, here):
-    assert is_loopback(host) == here
+def test_this_machine_is_told_by_its_names_and_addresses(host, is_local):
+    assert is_loopback(host) == is_local
 
 
 @pytest.mark.parametrize("address", [ABROAD, "https://llm.example/v1"])
@@ -218,15 +218,15 @@ def test_a_server_behind_a_proxy_that_refuses_the_key_is_told_as_the_server(para
 
 
 def test_a_proxy_that_does_not_answer_is_named(params, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{port}")
 
     assert f"by way of the proxy 127.0.0.1:{port}, which ALL_PROXY names" in ask_abroad(params)
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "said"),
+    ("name", "make", "message"),
     [
         ("SSL_CERT_FILE", lambda path: None, "No such file"),
         ("SSL_CERT_FILE", lambda path: path.write_text("no certificate"), "holds no certificate"),
@@ -238,13 +238,13 @@ def test_a_proxy_that_does_not_answer_is_named(params, monkeypatch):
     ],
 )
 def test_certificates_that_cannot_be_used_are_refused_by_their_variable(
-    server, params, monkeypatch, tmp_path, name, make, said
+    server, params, monkeypatch, tmp_path, name, make, message
 ):
     make(tmp_path / "certificates")
     monkeypatch.setenv(name, str(tmp_path / "certificates"))
 
     for mode in ("live", "batch"):
-        with pytest.raises(LlmError, match=said) as caught:
+        with pytest.raises(LlmError, match=message) as caught:
             ask_all(build_questions("a"), params.model_copy(update={"mode": mode}), progress=False)
 
         assert str(caught.value).startswith(f"{name} names {tmp_path}")
@@ -304,10 +304,10 @@ def test_headers_and_extra_fields_of_one_model_are_never_anothers():
         }
     )
 
-    _, here, there, named = list_backends(llm)
+    _, same_server, other_server, named = list_backends(llm)
 
-    assert (here.headers_env, here.extra_body) == (llm.headers_env, llm.extra_body)
-    assert (there.headers_env, there.extra_body) == ({}, {})
+    assert (same_server.headers_env, same_server.extra_body) == (llm.headers_env, llm.extra_body)
+    assert (other_server.headers_env, other_server.extra_body) == ({}, {})
     assert (named.headers_env, named.extra_body) == ({"X-Own": "OWN"}, {})
 
 
@@ -321,15 +321,15 @@ def test_a_captioner_elsewhere_gets_no_header_of_the_llm(address, sent):
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(None, "is not set"), ("", "is not set"), ("a\nb", "line break"), ("\u00e4", "ASCII")]
+    ("value", "message"), [(None, "is not set"), ("", "is not set"), ("a\nb", "line break"), ("\u00e4", "ASCII")]
 )
-def test_a_header_that_cannot_be_sent_is_refused_and_not_quoted(server, params, monkeypatch, value, said):
+def test_a_header_that_cannot_be_sent_is_refused_and_not_quoted(server, params, monkeypatch, value, message):
     monkeypatch.delenv("GATEWAY", raising=False)
     if value is not None:
         monkeypatch.setenv("GATEWAY", value)
     gateway = params.model_copy(update={"headers_env": {"X-Gateway": "GATEWAY"}})
 
-    with pytest.raises(LlmError, match=said) as caught:
+    with pytest.raises(LlmError, match=message) as caught:
         ask_all(build_questions("a"), gateway, progress=False)
 
     assert "GATEWAY" in str(caught.value)
@@ -357,11 +357,11 @@ def test_our_headers_do_not_follow_a_batchs_results_to_another_server(params, mo
 def test_a_key_of_another_organization_says_so(server, params, monkeypatch):
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     named = params.model_copy(update={"headers_env": {"OpenAI-Organization": "OPENAI_ORG_ID"}})
-    server.always = error(401, "mismatched_organization")
+    server.always = build_error(401, "mismatched_organization")
 
-    for given, remedy in ((named, "Mend OPENAI_ORG_ID"), (params, "a gateway may add one")):
+    for llm, remedy in ((named, "Mend OPENAI_ORG_ID"), (params, "a gateway may add one")):
         with pytest.raises(LlmError, match="organization or project") as caught:
-            ask_all(build_questions("a"), given, progress=False)
+            ask_all(build_questions("a"), llm, progress=False)
         assert "mismatched_organization" in str(caught.value)
         assert remedy in str(caught.value)
 
@@ -378,7 +378,7 @@ def test_openais_own_variables_that_are_set_and_not_sent_are_warned_of(monkeypat
 
 @pytest.mark.parametrize("finish_reason", ["error", "abort", "cancelled", "ERROR", "network_error", "timeout"])
 def test_an_answer_that_its_server_broke_off_is_asked_for_again_and_never_kept(server, params, finish_reason):
-    server.faults = [reply(completion("Eileen Collins: an astro", finish_reason))]
+    server.faults = [build_reply(build_completion("Eileen Collins: an astro", finish_reason))]
 
     (answer,) = ask_all(build_questions("a"), params, progress=False).answers
 

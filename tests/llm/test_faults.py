@@ -14,9 +14,10 @@ def test_no_fault_loses_an_answer_or_asks_for_one_twice(name, tmp_path, monkeypa
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     fault = FAULTS[name]
     if fault.ends:  # at once: what comes after the struck question is not asked
-        asked, answered = int(STRUCK) + 1, int(STRUCK)
+        calls, answered = int(STRUCK) + 1, int(STRUCK)
     elif name in SET_ASIDE:
-        asked, answered = QUESTIONS, QUESTIONS - 1
+        calls, answered = QUESTIONS, QUESTIONS - 1
     else:
-        asked, answered = QUESTIONS + (not fault.sound), QUESTIONS
-    assert measure_outcome(fault, tmp_path) == Outcome(asked, answered, QUESTIONS, lost=0, twice=0)
+        calls, answered = QUESTIONS + (not fault.sound), QUESTIONS
+
+    assert measure_outcome(fault, tmp_path) == Outcome(calls, answered, QUESTIONS, lost=0, twice=0)

@@ -15,7 +15,7 @@ from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question
 from cotpd.llm.transports import chat_client
-from tests.chat_server import completion, error, reply, reset
+from tests.chat_server import build_completion, build_error, build_reply, reset
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 
@@ -38,77 +38,77 @@ class Server:
                 self.again.append((text, self.how[text]))
             self.asked[text] += 1
             kind = self.chance.choice(KINDS) if self.asked[text] < 4 else "sound"
-        fault = getattr(self, f"_{kind}")
-        if fault(handler, completion(text.upper()).encode()):
+        fault = getattr(self, f"send_{kind}")
+        if fault(handler, build_completion(text.upper()).encode()):
             with self._lock:
                 self.sound.add(text)
                 self.how.setdefault(text, kind)
 
-    def _sound(self, handler, body: bytes) -> bool:
-        return _send(handler, body)
+    def send_sound(self, handler, body: bytes) -> bool:
+        return write_response(handler, body)
 
-    def _slow(self, handler, body: bytes) -> bool:
+    def send_slow(self, handler, body: bytes) -> bool:
         time.sleep(0.1)
-        return _send(handler, body)
+        return write_response(handler, body)
 
-    def _closed(self, handler, body: bytes) -> bool:
+    def send_closed(self, handler, body: bytes) -> bool:
         handler.close_connection = True
-        return _send(handler, body)
+        return write_response(handler, body)
 
-    def _reset_after(self, handler, body: bytes) -> bool:
-        _send(handler, body)
+    def send_reset_after(self, handler, body: bytes) -> bool:
+        write_response(handler, body)
         handler.wfile.flush()
         reset(handler)
         return True
 
-    def _longer(self, handler, body: bytes) -> bool:
+    def send_longer(self, handler, body: bytes) -> bool:
         handler.close_connection = True
-        return _send(handler, body, length=len(body) + 7)
+        return write_response(handler, body, length=len(body) + 7)
 
-    def _twice(self, handler, body: bytes) -> bool:
-        return _send(handler, body, times=2)
+    def send_twice(self, handler, body: bytes) -> bool:
+        return write_response(handler, body, times=2)
 
-    def _unended(self, handler, body: bytes) -> bool:
-        _send(handler, body, length=len(body) + 1)
+    def send_unended(self, handler, body: bytes) -> bool:
+        write_response(handler, body, length=len(body) + 1)
         time.sleep(1.2)
         handler.close_connection = True
         return True
 
-    def _truncated(self, handler, body: bytes) -> bool:
-        _send(handler, body[:-20])
+    def send_truncated(self, handler, body: bytes) -> bool:
+        write_response(handler, body[:-20])
         return False
 
-    def _reset_amid(self, handler, body: bytes) -> bool:
-        _send(handler, body[:30], length=len(body))
+    def send_reset_amid(self, handler, body: bytes) -> bool:
+        write_response(handler, body[:30], length=len(body))
         reset(handler)
         return False
 
-    def _silent(self, handler, body: bytes) -> bool:
+    def send_silent(self, handler, body: bytes) -> bool:
         time.sleep(1.2)
         handler.close_connection = True
         return False
 
-    def _busy(self, handler, body: bytes) -> bool:
-        error(429, retry_after="0.05")(handler)
+    def send_busy(self, handler, body: bytes) -> bool:
+        build_error(429, retry_after="0.05")(handler)
         return False
 
-    def _broken(self, handler, body: bytes) -> bool:
-        error(500)(handler)
+    def send_broken(self, handler, body: bytes) -> bool:
+        build_error(500)(handler)
         return False
 
-    def _page(self, handler, body: bytes) -> bool:
-        reply("<html>busy</html>", kind="text/html")(handler)
+    def send_page(self, handler, body: bytes) -> bool:
+        build_reply("<html>busy</html>", kind="text/html")(handler)
         return False
 
-    def _formless(self, handler, body: bytes) -> bool:
-        error(400, message="response_format is not supported")(handler)
+    def send_formless(self, handler, body: bytes) -> bool:
+        build_error(400, message="response_format is not supported")(handler)
         return False
 
 
-KINDS = [name[1:] for name in vars(Server) if name.startswith("_") and not name.startswith("__")]
+KINDS = [name.removeprefix("send_") for name in vars(Server) if name.startswith("send_")]
 
 
-def _send(handler, body: bytes, length: int | None = None, times: int = 1) -> bool:
+def write_response(handler, body: bytes, length: int | None = None, times: int = 1) -> bool:
     head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
     handler.wfile.write((head.format(len(body) if length is None else length).encode() + body) * times)
     return True
@@ -128,10 +128,10 @@ def run(server, params, count: int, seed: int) -> Server:
     ]
     for _ in range(20):
         try:
-            asked = ask(requests, params, progress=False)
+            outcome = ask(requests, params, progress=False)
         except LlmError:
             continue
-        if not asked.failures:
+        if not outcome.failures:
             return mixture
     raise AssertionError("not everything is answered")
 

@@ -46,8 +46,8 @@ def test_where_an_answer_is_missing_nothing_is_asked_and_a_sentence_says_what_to
 
 
 def test_what_is_recorded_is_not_imported(params, tmp_path):
-    with Ledger(tmp_path / "other.db") as other:
-        export_recording(other, tmp_path / "recorded.jsonl")
+    with Ledger(tmp_path / "other.db") as empty:
+        export_recording(empty, tmp_path / "recorded.jsonl")
     params = params.model_copy(update={"recorded": str(tmp_path / "recorded.jsonl")})
 
     assert ask_all(build_questions("a"), params, progress=False).from_ledger == 1

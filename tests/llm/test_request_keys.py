@@ -66,9 +66,9 @@ def test_a_shipped_prompt_asks_under_the_key_that_it_always_had(name, kind):
     assert call.key == SHIPPED[name, kind]
 
 
-@pytest.mark.parametrize(("given", "most", "schema", "key"), PARAMS)
-def test_parameters_ask_under_the_key_that_they_always_had(given, most, schema, key):
-    call = build_chat_request(LlmParams(**given), HELLO, max_tokens=most, schema=schema)
+@pytest.mark.parametrize(("changes", "most", "schema", "key"), PARAMS)
+def test_parameters_ask_under_the_key_that_they_always_had(changes, most, schema, key):
+    call = build_chat_request(LlmParams(**changes), HELLO, max_tokens=most, schema=schema)
 
     assert call.key == key
 

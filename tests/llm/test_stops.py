@@ -11,21 +11,19 @@ import pytest
 
 from cotpd.errors import LlmError
 from cotpd.llm.ask import ask_all
-from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.ledger import Ledger
-from tests.chat_server import FakeServer, build_questions, completion, error, reply
+from tests.chat_server import (
+    ASK_SIXTY,
+    FakeServer,
+    build_completion,
+    build_error,
+    build_questions,
+    build_reply,
+    list_committed_texts,
+)
 
-from .test_interrupted import SCRIPT
 
-
-def committed(params) -> set[str]:
-    with Ledger(params.ledger) as ledger:
-        return {
-            ChatRequest.parse(entry.request).body["messages"][-1]["content"] for entry in ledger.iterate_entries()
-        }
-
-
-def after_all(fault, server: FakeServer, count: int):
+def send_after(fault, server: FakeServer, count: int):
     """Send a fault once so many requests have arrived."""
 
     def send(handler) -> None:
@@ -37,12 +35,12 @@ def after_all(fault, server: FakeServer, count: int):
     return send
 
 
-def slowly(text: str):
+def send_slowly(text: str):
     """Send an answer a while after the others."""
 
     def send(handler) -> None:
         time.sleep(0.7)
-        reply(completion(text))(handler)
+        build_reply(build_completion(text))(handler)
 
     return send
 
@@ -50,38 +48,38 @@ def slowly(text: str):
 @pytest.mark.parametrize(
     "fault",
     [
-        error(429, "insufficient_quota"),
-        error(401, "invalid_api_key"),
-        error(403),
-        error(402, "insufficient_balance"),
-        error(404, message="no such model"),
-        reply("", 301, location="http://elsewhere.example/v1"),
+        build_error(429, "insufficient_quota"),
+        build_error(401, "invalid_api_key"),
+        build_error(403),
+        build_error(402, "insufficient_balance"),
+        build_error(404, message="no such model"),
+        build_reply("", 301, location="http://elsewhere.example/v1"),
     ],
     ids=["quota", "401", "403", "402", "404", "redirect"],
 )
 def test_answers_under_way_when_the_server_stops_a_run_are_committed_and_not_bought_again(server, params, fault):
     texts = [str(n) for n in range(8)]
-    server.by_text = {text: slowly(text) for text in texts} | {"stop": after_all(fault, server, 9)}
+    server.by_text = {text: send_slowly(text) for text in texts} | {"stop": send_after(fault, server, 9)}
 
     with pytest.raises(LlmError):
         ask_all(build_questions("stop", *texts), params.model_copy(update={"concurrency": 9}), progress=False)
 
-    assert committed(params) == set(texts)
+    assert list_committed_texts(params) == set(texts)
     server.by_text = {}
     ask_all(build_questions("stop", *texts), params, progress=False)
-    assert sorted(server.texts()) == sorted(["stop", "stop", *texts])
+    assert sorted(server.list_texts()) == sorted(["stop", "stop", *texts])
 
 
 def test_answers_under_way_when_the_server_is_given_up_are_committed(server, params, monkeypatch):
     monkeypatch.setattr("cotpd.llm.transports.live._MAX_FAILURES", 1)
     impatient = params.model_copy(update={"concurrency": 2, "retries": 0})
-    server.by_text = {"slow": slowly("SLOW")}
-    server.always = after_all(error(500), server, 2)
+    server.by_text = {"slow": send_slowly("SLOW")}
+    server.always = send_after(build_error(500), server, 2)
 
     with pytest.raises(LlmError, match="in a row failed"):
         ask_all(build_questions("slow", *"abcdefgh"), impatient, progress=False)
 
-    assert committed(params) == {"slow"}
+    assert list_committed_texts(params) == {"slow"}
 
 
 def test_where_the_disk_is_full_the_answers_that_still_fit_are_committed(server, params, tmp_path):
@@ -94,18 +92,18 @@ def test_where_the_disk_is_full_the_answers_that_still_fit_are_committed(server,
             "BEGIN SELECT raise(ABORT, 'database or disk is full'); END"
         )
     db.close()
-    server.by_text = {text: slowly(text) for text in texts} | {
-        "long": after_all(reply(completion("x" * 2000)), server, 7)
+    server.by_text = {text: send_slowly(text) for text in texts} | {
+        "long": send_after(build_reply(build_completion("x" * 2000)), server, 7)
     }
 
     with pytest.raises(LlmError, match="Free some space"):
         ask_all(build_questions("long", *texts), params.model_copy(update={"concurrency": 7}), progress=False)
 
-    assert committed(params) == set(texts)
+    assert list_committed_texts(params) == set(texts)
 
 
 def start(params, *, ignoring_ctrl_c: bool = False) -> subprocess.Popen:
-    script = SCRIPT.replace("signal.default_int_handler", "signal.SIG_IGN") if ignoring_ctrl_c else SCRIPT
+    script = ASK_SIXTY.replace("signal.default_int_handler", "signal.SIG_IGN") if ignoring_ctrl_c else ASK_SIXTY
     return subprocess.Popen(
         [sys.executable, "-c", script, params.model_dump_json()], stderr=subprocess.PIPE, text=True
     )
@@ -124,12 +122,12 @@ def test_a_signal_lets_the_answers_under_way_arrive(server, params, number, igno
         time.sleep(0.01)
 
     run.send_signal(number)
-    _, said = run.communicate(timeout=60)
+    _, errors = run.communicate(timeout=60)
 
     assert run.returncode != 0
-    assert "KeyboardInterrupt" in said
-    assert "answers under way" in said
-    assert committed(params) == set(server.texts())
+    assert "KeyboardInterrupt" in errors
+    assert "answers under way" in errors
+    assert list_committed_texts(params) == set(server.list_texts())
     assert len(server.received) < 30
 
 
@@ -189,8 +187,8 @@ def test_sigterm_ends_a_step_and_a_command_as_ctrl_c_does(tmp_path, script, ctrl
     assert run.stdout.readline() == "runs\n"
 
     run.terminate()
-    _, said = run.communicate(timeout=60)
+    _, errors = run.communicate(timeout=60)
 
     assert run.returncode == 130
-    assert "Traceback" not in said
-    assert "run again to go on" in said or script is COMMAND
+    assert "Traceback" not in errors
+    assert "run again to go on" in errors or script is COMMAND

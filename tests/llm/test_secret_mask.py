@@ -12,7 +12,7 @@ from cotpd.llm.ledger.entry import Entry
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.ledger.recording import export_recording
 from cotpd.llm.secret_mask import SecretMask
-from tests.chat_server import build_questions, completion, error, reply
+from tests.chat_server import build_completion, build_error, build_questions, build_reply
 
 KEY = "sk-proj/ab+cd_EF.0123456789=="
 SPELLINGS = {
@@ -40,7 +40,7 @@ def with_key(params, monkeypatch):
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_key_that_comes_back_is_masked_in_every_spelling(server, with_key, tmp_path, spelling):
-    server.always = reply(completion("You sent ECHO, \\ed").replace("ECHO", SPELLINGS[spelling]))
+    server.always = build_reply(build_completion("You sent ECHO, \\ed").replace("ECHO", SPELLINGS[spelling]))
 
     answer = ask_all(build_questions("a"), with_key, progress=False).answers[0]
 
@@ -59,7 +59,11 @@ def test_a_key_that_comes_back_is_masked_in_every_spelling(server, with_key, tmp
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_no_message_quotes_a_key_in_any_spelling(server, with_key, caplog, spelling):
     echo = SPELLINGS[spelling]
-    for body in (error(400, message=f"key {KEY}"), reply(f'{{"detail": "{echo}"}}', 400), reply(f"<p>{echo}</p>")):
+    for body in (
+        build_error(400, message=f"key {KEY}"),
+        build_reply(f'{{"detail": "{echo}"}}', 400),
+        build_reply(f"<p>{echo}</p>"),
+    ):
         server.always = body
 
         (row,) = ask_all(build_questions("a"), with_key, progress=False).failed
@@ -77,7 +81,7 @@ def test_an_answer_without_the_key_stays_as_it_came_to_the_byte():
 def test_a_key_that_an_older_version_kept_does_not_leave_the_ledger(with_key):
     question = build_questions("a")[0]
     call = build_chat_request(with_key, question.messages, max_tokens=question.max_tokens)
-    raw = completion("You sent ECHO").replace("ECHO", KEY.replace("/", "\\/"))
+    raw = build_completion("You sent ECHO").replace("ECHO", KEY.replace("/", "\\/"))
     with Ledger(with_key.ledger) as ledger:
         ledger.put(Entry.from_response(call, raw))
 
@@ -89,7 +93,7 @@ def test_a_key_that_an_older_version_kept_does_not_leave_the_ledger(with_key):
 def test_a_headers_value_is_masked_as_the_key_is(server, params, monkeypatch):
     monkeypatch.setenv("GATEWAY", "Bearer gw-0123456789")
     gateway = params.model_copy(update={"headers_env": {"X-Gateway": "GATEWAY"}})
-    server.always = reply(completion("You sent gw-0123456789"))
+    server.always = build_reply(build_completion("You sent gw-0123456789"))
 
     answer = ask_all(build_questions("a"), gateway, progress=False).answers[0]
 

@@ -15,7 +15,7 @@ from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question
 from tests.builders import build_post
-from tests.chat_server import completion, error, reply
+from tests.chat_server import build_completion, build_error, build_reply
 
 WORD = {
     "type": "object",
@@ -29,10 +29,10 @@ SCHEMA = {
 }
 GOOD = '{"words": [{"word": "Leeds", "meaning": "a city, in England"}], "sure": true}'
 SAID = "Leeds: a city, in England; yes"
-REFUSED = error(400, message="response_format is not supported by this model")
+REFUSED = build_error(400, message="response_format is not supported by this model")
 
 
-def question(text: str = "Leeds") -> Question:
+def build_question(text: str = "Leeds") -> Question:
     return Question("p", Kind.NOUN, [{"role": "user", "content": text}], SCHEMA)
 
 
@@ -54,12 +54,14 @@ def test_what_is_wrapped_or_has_a_comma_too_many_is_still_read(text):
 def test_commas_and_braces_inside_strings_stay_as_they_are():
     odd = 'a \\" ,} and ,] too'
     text = json.dumps({"words": [{"word": odd, "meaning": "x"}]})
+
     assert answer_as_text(text.replace("}]", "},]"), SCHEMA) == f"{odd}: x"
 
 
 @given(st.lists(st.fixed_dictionaries({"word": st.text(min_size=1), "meaning": st.text()}), max_size=4), st.text())
 def test_any_values_come_through_any_prose_without_braces(rows, prose):
     text = prose.replace("{", "(") + json.dumps({"words": rows})
+
     assert answer_as_text(text, SCHEMA) == answer_as_text(json.dumps({"words": rows}), SCHEMA)
 
 
@@ -90,8 +92,10 @@ def test_a_schema_that_is_none_or_has_neither_object_nor_string_at_the_top_is_re
 
 
 def test_the_ledger_keeps_the_raw_answer_and_the_table_its_words(server, params):
-    server.always = reply(completion(f"```json\n{GOOD}\n```"))
-    (answer,) = ask_all([question()], params, progress=False).answers
+    server.always = build_reply(build_completion(f"```json\n{GOOD}\n```"))
+
+    (answer,) = ask_all([build_question()], params, progress=False).answers
+
     assert (answer.text, answer.finish_reason) == (SAID, "stop")
     with Ledger(params.ledger) as ledger:
         assert "```json" in ledger.get(answer.key).response
@@ -99,10 +103,12 @@ def test_the_ledger_keeps_the_raw_answer_and_the_table_its_words(server, params)
 
 @pytest.mark.parametrize("text", ["Leeds is a city.", GOOD[:-20]])
 def test_an_answer_that_is_not_as_the_schema_says_is_quarantined_and_not_paid_for_again(server, params, text):
-    server.always = reply(completion(text, "length"))
+    server.always = build_reply(build_completion(text, "length"))
+
     for _ in range(2):
-        (answer,) = ask_all([question()], params, progress=False).answers
+        (answer,) = ask_all([build_question()], params, progress=False).answers
         assert (answer.text, answer.finish_reason) == (text, INVALID)
+
     assert len(server.received) == 1
     _, (bad,) = check_rows([answer], "answers", {"p": build_post("Off to Leeds", id="p")})
     assert "does not hold to its prompt's schema" in bad.reason
@@ -112,18 +118,22 @@ def test_an_answer_that_is_not_as_the_schema_says_is_quarantined_and_not_paid_fo
     ("text", "reason"), [(" Yes, it may be.", "stop"), ("Perhaps {}", INVALID), ("", INVALID)]
 )
 def test_the_schema_of_a_string_is_not_sent_and_the_text_checked_by_it(server, params, text, reason):
-    server.always = reply(completion(text))
-    asked = Question("p", Kind.NOUN, question().messages, {"type": "string", "pattern": "^(Yes|No)\\b"})
-    (answer,) = ask_all([asked], params, progress=False).answers
+    server.always = build_reply(build_completion(text))
+    question = Question("p", Kind.NOUN, build_question().messages, {"type": "string", "pattern": "^(Yes|No)\\b"})
+
+    (answer,) = ask_all([question], params, progress=False).answers
+
     assert (answer.text, answer.finish_reason) == (text, reason)
     assert "response_format" not in server.received[0]
 
 
 def test_a_server_that_refuses_the_schema_is_asked_without_it_from_then_on(server, params):
     server.faults = [REFUSED]
-    server.always = reply(completion(GOOD))
+    server.always = build_reply(build_completion(GOOD))
     one_by_one = params.model_copy(update={"concurrency": 1})
-    result = ask_all([question("a"), question("b"), question("c")], one_by_one, progress=False)
+
+    result = ask_all([build_question("a"), build_question("b"), build_question("c")], one_by_one, progress=False)
+
     assert [answer.text for answer in result.answers] == [SAID] * 3
     assert ["response_format" in body for body in server.received] == [True, False, False, False]
     with Ledger(params.ledger) as ledger:
@@ -132,43 +142,50 @@ def test_a_server_that_refuses_the_schema_is_asked_without_it_from_then_on(serve
 
 
 @pytest.mark.parametrize(
-    "said", [f"{'x' * 400}: response_format is not supported", "with temperature set, response_format cannot be"]
+    "message",
+    [f"{'x' * 400}: response_format is not supported", "with temperature set, response_format cannot be"],
 )
-def test_a_refused_schema_is_recognised_wherever_it_is_named(server, params, said):
-    server.faults = [error(400, message=said)]
-    server.always = reply(completion(GOOD))
-    assert not ask_all([question()], params, progress=False).failed
+def test_a_refused_schema_is_recognised_wherever_it_is_named(server, params, message):
+    server.faults = [build_error(400, message=message)]
+    server.always = build_reply(build_completion(GOOD))
+
+    assert not ask_all([build_question()], params, progress=False).failed
     assert ["response_format" in body for body in server.received] == [True, False]
 
 
 def test_a_refused_schema_is_recognised_where_a_server_words_its_faults_in_its_own_way(server, params):
     detail = [{"type": "extra_forbidden", "loc": ["body", "response_format"], "msg": "not permitted"}]
-    server.faults = [reply(json.dumps({"detail": detail}), 422)]
-    server.always = reply(completion(GOOD))
-    assert not ask_all([question()], params, progress=False).failed
+    server.faults = [build_reply(json.dumps({"detail": detail}), 422)]
+    server.always = build_reply(build_completion(GOOD))
+
+    assert not ask_all([build_question()], params, progress=False).failed
     assert ["response_format" in body for body in server.received] == [True, False]
 
 
 def test_what_was_answered_without_the_schema_is_not_asked_again(server, params):
     server.faults = [REFUSED]
-    server.always = reply(completion(GOOD))
-    first = ask_all([question()], params, progress=False)
+    server.always = build_reply(build_completion(GOOD))
+    first = ask_all([build_question()], params, progress=False)
     server.close()
-    again = ask_all([question()], params, progress=False)
+
+    again = ask_all([build_question()], params, progress=False)
+
     assert again.answers == first.answers
     assert (again.from_ledger, again.from_server) == (1, 0)
 
 
 def test_a_request_that_is_refused_either_way_fails_and_stops_no_other(server, params):
     server.by_text["bad"] = REFUSED
-    server.always = reply(completion(GOOD))
-    result = ask_all([question("good"), question("bad")], params, progress=False)
+    server.always = build_reply(build_completion(GOOD))
+
+    result = ask_all([build_question("good"), build_question("bad")], params, progress=False)
+
     assert (len(result.answers), len(result.failed)) == (1, 1)
     assert "llm.structured: false" in result.failed[0].remedy
 
 
 @pytest.mark.parametrize(
-    ("part", "said"),
+    ("part", "message"),
     [
         ({"properties": {"a": {"$ref": "#/nope"}}}, "refers to #/nope"),
         ({"properties": {"a": {"prefixItems": [{"$ref": "http://127.0.0.1:1/x"}]}}}, "refers to http://127"),
@@ -180,8 +197,8 @@ def test_a_request_that_is_refused_either_way_fails_and_stops_no_other(server, p
         ({"$schema": 5}, "no JSON Schema"),
     ],
 )
-def test_a_schema_that_no_answer_could_be_checked_by_is_refused_before_it_is_sent(part, said):
-    with pytest.raises(ValueError, match=said):
+def test_a_schema_that_no_answer_could_be_checked_by_is_refused_before_it_is_sent(part, message):
+    with pytest.raises(ValueError, match=message):
         check_schema({"type": "object", **part})
 
 

@@ -13,7 +13,7 @@ from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question
 from tests.builders import build_post
-from tests.chat_server import build_questions, completion, reply
+from tests.chat_server import build_completion, build_questions, build_reply
 
 ANSWER = "Ada Lovelace: mathematician, person; Rome: capital of Italy, place."
 STRING = {"type": "string", "minLength": 2}
@@ -21,7 +21,7 @@ OBJECT = {"type": "object", "properties": {"ada": {"type": "string"}}, "required
 
 
 def ask_one(server, params, body, **of_request):
-    server.always = reply(body)
+    server.always = build_reply(body)
     question = Question("0", Kind.NOUN, [{"role": "user", "content": "x"}], **of_request)
     return ask_all([question], params, progress=False).answers[0]
 
@@ -33,7 +33,7 @@ def validate(answer):
 
 @pytest.mark.parametrize("schema", [None, STRING])
 def test_reasoning_is_removed_from_an_answer_and_stays_in_the_ledger(server, params, schema):
-    raw = completion(f"<think>\nWho is Ada?\n</think>\n\n{ANSWER}")
+    raw = build_completion(f"<think>\nWho is Ada?\n</think>\n\n{ANSWER}")
 
     answer = ask_one(server, params, raw, schema=schema)
 
@@ -44,14 +44,16 @@ def test_reasoning_is_removed_from_an_answer_and_stays_in_the_ledger(server, par
 
 
 def test_reasoning_before_an_answer_under_a_schema_is_removed_first(server, params):
-    raw = completion('<think>Perhaps {"ada": "a singer"}?</think>{"ada": "a mathematician</s>"}</s>')
+    raw = build_completion('<think>Perhaps {"ada": "a singer"}?</think>{"ada": "a mathematician</s>"}</s>')
 
     assert ask_one(server, params, raw, schema=OBJECT).text == "a mathematician"
 
 
 @pytest.mark.parametrize("finish_reason", ["length", "stop", "max_tokens"])
 def test_unfinished_reasoning_is_quarantined_with_that_reason(server, params, finish_reason):
-    answer = ask_one(server, params, completion("<think>Who is Ada? A singer, or", finish_reason), schema=STRING)
+    answer = ask_one(
+        server, params, build_completion("<think>Who is Ada? A singer, or", finish_reason), schema=STRING
+    )
 
     knowledge, (row,) = validate(answer)
     assert knowledge == []
@@ -63,7 +65,7 @@ def test_unfinished_reasoning_is_quarantined_with_that_reason(server, params, fi
 @pytest.mark.parametrize("schema", [None, STRING, OBJECT])
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 def test_a_limit_that_reasoning_used_up_is_named_and_the_finish_reason_kept(server, params, schema, field):
-    raw = completion("", "length", **{field: "Who is Ada? Let me think"})
+    raw = build_completion("", "length", **{field: "Who is Ada? Let me think"})
 
     answer = ask_one(server, params, raw, schema=schema)
 
@@ -75,20 +77,20 @@ def test_a_limit_that_reasoning_used_up_is_named_and_the_finish_reason_kept(serv
 
 
 def test_json_that_was_cut_off_names_the_limit(server, params):
-    answer = ask_one(server, params, completion('{"ada": "a mathem', "length"), schema=OBJECT)
+    answer = ask_one(server, params, build_completion('{"ada": "a mathem', "length"), schema=OBJECT)
 
     _, (row,) = validate(answer)
     assert row.reason == "the answer was cut off and does not hold to its prompt's schema: raise ask.max_tokens"
 
 
 def test_the_parameter_that_ruled_the_request_is_named(server, params):
-    answer = ask_one(server, params, completion("", "length"), limit="caption.max_tokens")
+    answer = ask_one(server, params, build_completion("", "length"), limit="caption.max_tokens")
 
     assert answer.problem.endswith("raise caption.max_tokens")
 
 
 def test_reasoning_without_an_answer_says_so(server, params):
-    answer = ask_one(server, params, completion("<think>Ada.</think>"), schema=STRING)
+    answer = ask_one(server, params, build_completion("<think>Ada.</think>"), schema=STRING)
 
     assert answer.problem == "the model reasoned and gave no answer"
 
@@ -100,12 +102,12 @@ def test_reasoning_that_comes_as_a_part_is_not_read(server, params):
         {"type": "text", "text": ANSWER},
     ]
 
-    assert ask_one(server, params, completion(parts)).text == ANSWER
+    assert ask_one(server, params, build_completion(parts)).text == ANSWER
 
 
 def test_control_tokens_end_an_answer_and_are_refused_inside_one(server, params):
-    around = ask_one(server, params, completion(f"<s> {ANSWER}</s><|im_end|>\n"))
-    inside = ask_one(server, params.model_copy(update={"seed": 1}), completion(f"Ada</s> is {ANSWER}"))
+    around = ask_one(server, params, build_completion(f"<s> {ANSWER}</s><|im_end|>\n"))
+    inside = ask_one(server, params.model_copy(update={"seed": 1}), build_completion(f"Ada</s> is {ANSWER}"))
 
     knowledge, _ = validate(around)
     _, (row,) = validate(inside)
@@ -127,14 +129,14 @@ def test_control_tokens_end_an_answer_and_are_refused_inside_one(server, params)
     ],
 )
 def test_of_half_an_answer_the_whole_sentences_are_used(server, params, text, finish_reason, left):
-    knowledge, _ = validate(ask_one(server, params, completion(text, finish_reason)))
+    knowledge, _ = validate(ask_one(server, params, build_completion(text, finish_reason)))
 
     assert [row.text for row in knowledge] == [left]
 
 
 @pytest.mark.parametrize("finish_reason", ["safety", "sensitive", "tool_calls", "guardrail_intervened"])
 def test_an_answer_that_was_withheld_is_none_whatever_its_server_calls_it(server, params, finish_reason):
-    _, (row,) = validate(ask_one(server, params, completion(ANSWER, finish_reason)))
+    _, (row,) = validate(ask_one(server, params, build_completion(ANSWER, finish_reason)))
 
     assert "did not answer" in row.reason
 
@@ -144,15 +146,15 @@ def test_extra_fields_are_sent_as_they_are_and_make_a_question_of_their_own(serv
     thinking = params.model_copy(update={"extra_body": extra})
 
     plain = ask_all(build_questions("a"), params, progress=False).answers[0]
-    other = ask_all(build_questions("a"), thinking, progress=False)
+    result = ask_all(build_questions("a"), thinking, progress=False)
 
-    assert (other.from_server, other.answers[0].key != plain.key) == (1, True)
+    assert (result.from_server, result.answers[0].key != plain.key) == (1, True)
     assert {name: server.received[-1][name] for name in extra} == extra
     assert not extra.keys() & server.received[0].keys()
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"model": "x"}, "llm.model"),
         ({"max_tokens": 5}, "ask.max_tokens"),
@@ -162,8 +164,8 @@ def test_extra_fields_are_sent_as_they_are_and_make_a_question_of_their_own(serv
         ({"x": float("nan")}, "JSON"),
     ],
 )
-def test_extra_fields_that_have_a_place_of_their_own_are_refused(fields, said):
-    with pytest.raises(ValueError, match=said):
+def test_extra_fields_that_have_a_place_of_their_own_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
         Params.model_validate({"llm": {"extra_body": fields}})
 
 

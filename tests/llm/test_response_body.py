@@ -14,7 +14,7 @@ from cotpd.errors import LlmError
 from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.transports.response_body import BodyReader, OversizedError
-from tests.chat_server import build_questions, completion
+from tests.chat_server import build_completion, build_questions
 
 LIMIT = 100_000
 
@@ -37,7 +37,7 @@ def send(body: bytes, *, length: int | None = None, encoding: str = "", status: 
     return answer
 
 
-def endless(piece: bytes, seconds: float = 20.0):
+def send_endlessly(piece: bytes, seconds: float = 20.0):
     """Send pieces, in chunks, for as long as they are taken."""
 
     def answer(handler) -> None:
@@ -55,40 +55,40 @@ def endless(piece: bytes, seconds: float = 20.0):
 
 
 def test_a_whole_answer_counts_though_the_connection_breaks_before_its_end(server, params):
-    body = completion("A").encode()
+    body = build_completion("A").encode()
     server.by_text = {"a": send(body, length=len(body) + 10)}
 
     result = ask_all(build_questions("a", "b"), params, progress=False)
 
     assert [answer.text for answer in result.answers] == ["A", "B"]
-    assert sorted(server.texts()) == ["a", "b"]
+    assert sorted(server.list_texts()) == ["a", "b"]
 
 
 def test_a_whole_answer_counts_though_its_end_is_not_sent_in_time(server, params):
-    body = completion("A").encode()
+    body = build_completion("A").encode()
     server.by_text = {"a": send(body, length=len(body) + 10, hold=3.0)}
 
     result = ask_all(build_questions("a", "b"), params.model_copy(update={"timeout": 0.5}), progress=False)
 
     assert [answer.text for answer in result.answers] == ["A", "B"]
-    assert sorted(server.texts()) == ["a", "b"]
+    assert sorted(server.list_texts()) == ["a", "b"]
 
 
 def test_half_an_answer_is_none(server, params):
-    body = completion("A").encode()
+    body = build_completion("A").encode()
     server.faults = [send(body[:-1], length=len(body))]
 
     assert [answer.text for answer in ask_all(build_questions("a"), params, progress=False).answers] == ["A"]
-    assert server.texts() == ["a", "a"]
+    assert server.list_texts() == ["a", "a"]
 
 
 def test_an_answer_that_is_sent_twice_is_not_taken_for_that_to_the_next_question(server, params):
-    def twice(handler) -> None:
-        body = completion("B").encode()
+    def send_twice(handler) -> None:
+        body = build_completion("B").encode()
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         handler.wfile.write((head + body) * 2)
 
-    server.by_text = {"b": twice}
+    server.by_text = {"b": send_twice}
 
     result = ask_all(build_questions(*"abcd"), params.model_copy(update={"concurrency": 1}), progress=False)
 
@@ -99,36 +99,36 @@ def test_an_answer_that_is_sent_twice_is_not_taken_for_that_to_the_next_question
     ("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)]
 )
 def test_an_answer_that_is_packed_is_unpacked(server, params, encoding, pack):
-    server.always = send(pack(completion("fine").encode()), encoding=encoding)
+    server.always = send(pack(build_completion("fine").encode()), encoding=encoding)
 
     (answer,) = ask_all(build_questions("a"), params, progress=False).answers
 
     assert answer.text == "fine"
     with Ledger(params.ledger) as ledger:
-        assert json.loads(ledger.get(answer.key).response) == json.loads(completion("fine"))
+        assert json.loads(ledger.get(answer.key).response) == json.loads(build_completion("fine"))
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "reason"),
     [
-        (send(completion("A").encode(), encoding="br"), "its encoding is 'br'"),
-        (send(completion("A").encode(), encoding="gzip"), "it is not gzip"),
+        (send(build_completion("A").encode(), encoding="br"), "its encoding is 'br'"),
+        (send(build_completion("A").encode(), encoding="gzip"), "it is not gzip"),
     ],
 )
-def test_an_encoding_that_cannot_be_read_is_told(server, params, fault, said):
+def test_an_encoding_that_cannot_be_read_is_told(server, params, fault, reason):
     server.always = fault
 
     (failed,) = ask_all(build_questions("a"), params, progress=False).failed
 
-    assert said in failed.reason
+    assert reason in failed.reason
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        send(completion("x" * LIMIT).encode()),
-        send(gzip.compress(completion("x" * 50_000_000).encode()), encoding="gzip"),
-        endless(b" " * 10_000),
+        send(build_completion("x" * LIMIT).encode()),
+        send(gzip.compress(build_completion("x" * 50_000_000).encode()), encoding="gzip"),
+        send_endlessly(b" " * 10_000),
     ],
     ids=["long", "bomb", "endless"],
 )
@@ -142,7 +142,7 @@ def test_an_answer_beyond_its_limit_is_refused_once_with_a_sentence(server, para
     assert failed.reason == "an answer of more than 100,000 bytes"
     assert "llm.max_answer_bytes" in failed.remedy
     assert [answer.text for answer in result.answers] == ["B"]
-    assert server.texts().count("a") == 1
+    assert server.list_texts().count("a") == 1
 
 
 def test_a_long_refusal_is_judged_by_its_status(server, params):
@@ -190,17 +190,17 @@ print(ask(*(f"big {n}" for n in range(30))) - before)
 @pytest.mark.parametrize(
     "fault",
     [
-        send(gzip.compress(completion("x" * 100_000_000).encode()), encoding="gzip"),
-        endless(b" " * 100_000),
-        send(completion("x" * 3_000_000).encode()),
-        send(completion("x" * 1_900_000).encode()),
+        send(gzip.compress(build_completion("x" * 100_000_000).encode()), encoding="gzip"),
+        send_endlessly(b" " * 100_000),
+        send(build_completion("x" * 3_000_000).encode()),
+        send(build_completion("x" * 1_900_000).encode()),
     ],
     ids=["bomb", "endless", "too long", "as long as allowed"],
 )
 def test_memory_stays_flat_whatever_the_server_sends(server, params, fault):
     server.by_text = {f"big {n}": fault for n in range(30)}
 
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", HUNGRY, params.model_copy(update={"concurrency": 30}).model_dump_json()],
         capture_output=True,
         text=True,
@@ -208,4 +208,4 @@ def test_memory_stays_flat_whatever_the_server_sends(server, params, fault):
         timeout=120,
     )
 
-    assert float(done.stdout) < 300, "megabytes"
+    assert float(process.stdout) < 300, "megabytes"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cotpd.llm.ask import ask_all
 from cotpd.llm.transports.rate_limit import RateLimit, parse_wait, read_retry_after
-from tests.chat_server import build_questions, completion, error, reply
+from tests.chat_server import build_completion, build_error, build_questions, build_reply
 
 
 class Clock:
@@ -26,7 +26,7 @@ class Clock:
         self.now += seconds
 
 
-def starts(sizes: list[float], **limits: float) -> list[float]:
+def list_starts(sizes: list[float], **limits: float) -> list[float]:
     """When requests of so many tokens are sent, one after the other."""
     clock = Clock()
     pace = RateLimit(**limits, clock=lambda: clock.now, sleep=clock.sleep)
@@ -43,17 +43,18 @@ def starts(sizes: list[float], **limits: float) -> list[float]:
 
 @given(st.integers(1, 600), st.integers(1, 60))
 def test_no_minute_holds_more_requests_than_allowed(rate, count):
-    sent = starts([1.0] * count, requests=rate)
+    sent = list_starts([1.0] * count, requests=rate)
+
     for at in sent:
-        assert sum(at <= other < at + 60 - 1e-6 for other in sent) <= rate
+        assert sum(at <= moment < at + 60 - 1e-6 for moment in sent) <= rate
     assert sent[-1] == pytest.approx((count - 1) * 60 / rate)  # and no slower than that
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=40), st.integers(10, 10_000))
 def test_no_minute_holds_more_tokens_than_allowed_beyond_the_last_request(sizes, rate):
-    sent = starts(sizes, tokens=rate)
+    sent = list_starts(sizes, tokens=rate)
     for at in sent:
-        within = [size for size, other in zip(sizes, sent, strict=True) if at <= other < at + 60 - 1e-6]
+        within = [size for size, moment in zip(sizes, sent, strict=True) if at <= moment < at + 60 - 1e-6]
         assert sum(within[:-1]) <= rate + 1e-6
 
 
@@ -96,13 +97,13 @@ def test_after_a_hold_those_who_waited_are_spaced_again():
         await pace.wait_for_slot(0)
         sent.append(time.monotonic())
 
-    async def all_of_them() -> None:
-        waiting = [asyncio.create_task(send()) for _ in range(6)]
+    async def send_all() -> None:
+        tasks = [asyncio.create_task(send()) for _ in range(6)]
         await asyncio.sleep(0.01)
         pace.pause_all(0.4)
-        await asyncio.gather(*waiting)
+        await asyncio.gather(*tasks)
 
-    asyncio.run(all_of_them())
+    asyncio.run(send_all())
     assert all(later - earlier >= 0.04 for earlier, later in itertools.pairwise(sorted(sent)))
 
 
@@ -126,7 +127,9 @@ def test_waits_are_read_as_servers_write_them(value, seconds):
 def test_retry_after_is_milliseconds_seconds_or_a_date():
     assert read_retry_after({"retry-after-ms": "250", "retry-after": "9"}) == 0.25
     assert read_retry_after({"retry-after": "3"}) == 3
+
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+
     assert 55 < read_retry_after({"retry-after": date}) <= 60
     assert read_retry_after({"retry-after": "some time"}) is None
     assert read_retry_after({}) is None
@@ -141,16 +144,19 @@ def test_retry_after_is_milliseconds_seconds_or_a_date():
     ],
 )
 def test_a_servers_own_limits_are_heeded_before_it_refuses(server, params, headers, least):
-    server.faults = [reply(completion("A"), **headers)]
+    server.faults = [build_reply(build_completion("A"), **headers)]
     began = time.monotonic()
+
     ask_all(build_questions("a", "b"), params.model_copy(update={"concurrency": 1}), progress=False)
+
     assert least <= time.monotonic() - began < 60
 
 
 def test_a_refusal_that_only_states_its_limits_holds_the_next_try_back(server, params):
     headers = {"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "1s"}
-    server.faults = [error(429, "rate_limit_exceeded", **headers)]
+    server.faults = [build_error(429, "rate_limit_exceeded", **headers)]
     began = time.monotonic()
+
     assert ask_all(build_questions("a"), params, progress=False).answers[0].text == "A"
     assert time.monotonic() - began >= 1.0
 
@@ -162,15 +168,17 @@ def test_a_server_that_asks_for_no_wait_is_not_asked_without_a_pause(server, par
         paused.append(seconds)
 
     monkeypatch.setattr("cotpd.llm.transports.chat_client.asyncio.sleep", sleep)
-    server.faults = [error(429, "rate_limit_exceeded", retry_after="0")] * 2
+    server.faults = [build_error(429, "rate_limit_exceeded", retry_after="0")] * 2
     assert ask_all(build_questions("a"), params, progress=False).answers[0].text == "A"
     assert len([seconds for seconds in paused if seconds > 0]) >= 2
 
 
 def test_tokens_that_a_server_does_not_count_are_not_given_back(server, params):
-    silent = json.loads(completion("A")) | {"usage": None}
-    server.always = reply(json.dumps(silent))
+    silent = json.loads(build_completion("A")) | {"usage": None}
+    server.always = build_reply(json.dumps(silent))
     params = params.model_copy(update={"concurrency": 1, "tokens_per_minute": 30_000})
     began = time.monotonic()
+
     ask_all(build_questions(*"abcdef"), params, progress=False)
+
     assert time.monotonic() - began >= 5 * 64 / 500  # five of them wait for the room of the one before
