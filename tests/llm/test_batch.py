@@ -110,9 +110,8 @@ def test_a_job_that_a_changed_prompt_has_left_behind_is_collected_too(api, param
     api.looks = 0
     ask_all(build_questions("new"), params, progress=False)
 
-    assert list_texts(
-        ask_all(build_questions("old"), params.model_copy(update={"mode": "live"}), progress=False)
-    ) == ["OLD"]
+    live = params.model_copy(update={"mode": "live"})
+    assert list_texts(ask_all(build_questions("old"), live, progress=False)) == ["OLD"]
 
 
 def test_an_answer_may_hold_what_unicode_counts_as_a_line_break(api, params):

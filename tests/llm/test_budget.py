@@ -10,14 +10,21 @@ from cotpd.errors import ConfigError
 from cotpd.llm.ask import ask, ask_all
 from cotpd.llm.chat_request import build_chat_request
 from cotpd.llm.ledger.entry import Entry
+from cotpd.llm.params import LlmParams
 from cotpd.llm.spending.budget import Budget, compute_worst_case
 from tests.chat_server import build_completion, build_error, build_questions, build_reply, hang, reset
 
 # The fake server counts 11 + 3 tokens an answer.
 
 
+def compute_most_tokens(params: LlmParams) -> int:
+    """Return the most tokens that a question of one letter can come to."""
+    (question,) = build_questions("a")
+    return sum(compute_worst_case(build_chat_request(params, question.messages, max_tokens=64)))
+
+
 def test_no_more_tokens_are_used_than_allowed_and_the_rest_is_said(server, params):
-    most = sum(compute_worst_case(build_chat_request(params, build_questions("0")[0].messages, max_tokens=64)))
+    most = compute_most_tokens(params)
     limited = params.model_copy(update={"max_tokens": most + 5 * 14})
 
     result = ask_all(build_questions(*"0123456789"), limited, progress=False)
@@ -34,7 +41,7 @@ def test_no_more_tokens_are_used_than_allowed_and_the_rest_is_said(server, param
 
 @pytest.mark.parametrize("fault", [hang, reset, build_reply("<html>busy</html>", kind="text/html")])
 def test_tries_that_may_be_billed_without_an_answer_count_with_the_most_they_can_come_to(server, params, fault):
-    most = sum(compute_worst_case(build_chat_request(params, build_questions("a")[0].messages, max_tokens=64)))
+    most = compute_most_tokens(params)
     params = params.model_copy(update={"max_tokens": 3 * most - 1, "retries": 5, "timeout": 0.2})
     server.faults = [fault]
 
@@ -53,7 +60,7 @@ def test_tries_that_may_be_billed_without_an_answer_count_with_the_most_they_can
 
 @pytest.mark.parametrize("odd", ["-1000000", "true", "NaN", '"n/a"', "1e300", "{}", "null"])
 def test_a_count_that_is_none_lifts_no_limit_and_ends_no_run(server, params, odd):
-    most = sum(compute_worst_case(build_chat_request(params, build_questions("0")[0].messages, max_tokens=64)))
+    most = compute_most_tokens(params)
     server.always = build_reply(build_completion("yes").replace('"prompt_tokens": 11', f'"prompt_tokens": {odd}'))
     limited = params.model_copy(update={"max_tokens": 2 * most, "concurrency": 1})
 
@@ -67,14 +74,14 @@ def test_a_count_that_is_none_lifts_no_limit_and_ends_no_run(server, params, odd
 
 
 def test_tries_that_a_server_turned_away_cost_nothing(server, params):
-    most = sum(compute_worst_case(build_chat_request(params, build_questions("a")[0].messages, max_tokens=64)))
+    most = compute_most_tokens(params)
     server.faults = [build_error(429, retry_after="0"), build_error(500), build_error(502)]
     limited = params.model_copy(update={"max_tokens": most, "retries": 3})
 
     assert ask_all(build_questions("a"), limited, progress=False).from_server == 1
 
 
-def test_dollars_are_counted_by_the_price_and_no_price_is_no_limit(server, params, tmp_path):
+def test_dollars_are_counted_by_the_price(server, params, tmp_path):
     price_file = tmp_path / "prices.yaml"
     price_file.write_text("source: x\nchecked: 2026-01-31\nmodels:\n  fake: {input: 1, output: 2}\n")
     budget = Budget.from_params(
@@ -96,13 +103,17 @@ def test_dollars_are_counted_by_the_price_and_no_price_is_no_limit(server, param
     assert asyncio.run(reserve_twice()) == (True, False)
     assert budget.excess.endswith("could be exceeded after $0.0000")
     assert budget.spent.cost == pytest.approx((11 + 2 * 3) / 1e6)
+
+
+def test_a_limit_in_dollars_without_a_price_is_refused(server, params):
     abroad = params.model_copy(update={"base_url": "http://far.invalid/v1", "max_cost": 1.0})
+
     with pytest.raises(ConfigError, match="no price is known for fake"):
         ask_all(build_questions("a"), abroad, progress=False)
 
 
 def build_verbose_reply(tokens: int, prompt: int = 11, *, counted: bool = True):
-    """An answer of so many tokens, whatever the request allows."""
+    """Build an answer of so many tokens, whatever the request allows."""
     body = json.loads(build_completion("word " * tokens))
     body["usage"] = {"prompt_tokens": prompt, "completion_tokens": tokens} if counted else None
     return build_reply(json.dumps(body))

@@ -1,4 +1,4 @@
-"""Who asks what: by the database's clock, and by what a machine knows of its own processes."""
+"""Claims on questions: they lapse by the database's clock, or when a machine sees that its own process has ended."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tests.chat_server import build_questions
 
 
 def claim_elsewhere(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, ahead: float) -> Claims:
-    """An asker of another machine, whose clock is ahead, that has claimed a."""
+    """Claim a as another machine would, whose clock is some seconds ahead."""
     real = time.time
     with monkeypatch.context() as patch:
         patch.setattr("socket.gethostname", lambda: "elsewhere")

@@ -69,7 +69,7 @@ def proxy() -> Iterator[Callable[..., str]]:
 
 
 def ask_abroad(params: LlmParams, address: str = ABROAD) -> str:
-    """The message of an error that asking a server elsewhere ends in."""
+    """Return the message of the error that asking a server on another machine ends in."""
     with pytest.raises(LlmError) as caught:
         ask_all(
             build_questions("a"), params.model_copy(update={"base_url": address, "retries": 0}), progress=False

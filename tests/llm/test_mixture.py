@@ -114,7 +114,7 @@ def write_response(handler, body: bytes, length: int | None = None, times: int =
     return True
 
 
-def run(server, params, count: int, seed: int) -> Server:
+def ask_until_answered(server, params, count: int, seed: int) -> Server:
     """Ask until everything is answered, with a fresh run after each that was ended."""
     mixture = Server(random.Random(seed))
 
@@ -142,16 +142,14 @@ def run(server, params, count: int, seed: int) -> Server:
 )
 def test_nothing_that_was_sent_whole_is_asked_again(server, params, monkeypatch, count, seed):
     monkeypatch.setattr(chat_client, "_LONGEST_PAUSE", 0.02)
+    patient = params.model_copy(update={"concurrency": 16, "timeout": 1.0, "retries": 3})
 
-    mixture = run(server, params.model_copy(update={"concurrency": 16, "timeout": 1.0, "retries": 3}), count, seed)
+    mixture = ask_until_answered(server, patient, count, seed)
 
     assert mixture.again == []
     with Ledger(params.ledger) as ledger:
-        texts = {
-            ChatRequest.parse(entry.request).body["messages"][-1]["content"]: json.loads(entry.response)[
-                "choices"
-            ][0]
-            for entry in ledger.iterate_entries()
-        }
-    assert len(texts) == count
-    assert all(choice["message"]["content"] == text.upper() for text, choice in texts.items())
+        entries = list(ledger.iterate_entries())
+    questions = [ChatRequest.parse(entry.request).body["messages"][-1]["content"] for entry in entries]
+    answers = [json.loads(entry.response)["choices"][0]["message"]["content"] for entry in entries]
+    assert len(set(questions)) == count
+    assert answers == [question.upper() for question in questions]

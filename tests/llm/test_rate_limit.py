@@ -1,4 +1,4 @@
-"""How fast is asked: exact against a clock that is turned by hand, and by what a server's headers say."""
+"""Rate limits: exact against a clock that the test advances, and obeyed as a server's headers state them."""
 
 import asyncio
 import itertools
@@ -17,7 +17,7 @@ from tests.chat_server import build_completion, build_error, build_questions, bu
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """A clock that advances only while the rate limit sleeps."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -27,7 +27,7 @@ class Clock:
 
 
 def list_starts(sizes: list[float], **limits: float) -> list[float]:
-    """When requests of so many tokens are sent, one after the other."""
+    """Return the second at which each of several requests is sent; sizes are their tokens."""
     clock = Clock()
     pace = RateLimit(**limits, clock=lambda: clock.now, sleep=clock.sleep)
 

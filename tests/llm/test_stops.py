@@ -65,8 +65,10 @@ def test_answers_under_way_when_the_server_stops_a_run_are_committed_and_not_bou
         ask_all(build_questions("stop", *texts), params.model_copy(update={"concurrency": 9}), progress=False)
 
     assert list_committed_texts(params) == set(texts)
+
     server.by_text = {}
     ask_all(build_questions("stop", *texts), params, progress=False)
+
     assert sorted(server.list_texts()) == sorted(["stop", "stop", *texts])
 
 
