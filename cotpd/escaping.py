@@ -113,4 +113,4 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
     with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows([escape_cell(cell) for cell in row] for row in rows)
+        writer.writerows(map(escape_cell, row) for row in rows)

@@ -4,6 +4,7 @@ Of two equal keys PyYAML keeps the last, ``!!timestamp x`` ends in an AttributeE
 aliases each make a billion values, so a file is measured before it is built.
 """
 
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,7 +91,7 @@ def _measure(node: yaml.Node, sizes: dict[int, int]) -> int:
     size = 1
     if isinstance(node, yaml.MappingNode):
         _check_keys(node)
-        size += sum(_measure(part, sizes) for pair in node.value for part in pair)
+        size += sum(_measure(part, sizes) for part in chain.from_iterable(node.value))
     elif isinstance(node, yaml.SequenceNode):
         size += sum(_measure(part, sizes) for part in node.value)
     if size > MOST_VALUES:

@@ -3,6 +3,7 @@
 from itertools import chain
 
 from cotpd.config import Params
+from cotpd.data.records import Answer
 from cotpd.data.tables import write_table
 from cotpd.errors import LlmError
 from cotpd.images.picture_encoder import build_picture_encoder
@@ -22,9 +23,9 @@ def run(params: Params) -> None:
     workspace, show_picture = Workspace(), build_picture_encoder(params.data, params.llm)
     posts = workspace.read_all_posts()
     captions = {row.id: row.caption for row in workspace.read_unchecked_captions()}
-    dataset_answers = [
-        build_dataset_answer(post.id, kind, text) for post in posts for kind, text in post.knowledge.items()
-    ]
+    dataset_answers: list[Answer] = []
+    for post in posts:
+        dataset_answers += [build_dataset_answer(post.id, kind, text) for kind, text in post.knowledge.items()]
 
     total = sum(1 for _ in find_missing_knowledge(posts, captions, params.ask, show_picture))
     questions = build_questions(posts, captions, params.ask, show_picture)

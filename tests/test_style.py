@@ -76,10 +76,6 @@ LONG_BODIES = frozenset(LONG_BODIES_TEXT.split())
 TEST_IMPORTS_TEXT = ""
 TEST_IMPORTS = frozenset(TEST_IMPORTS_TEXT.split())
 DENSE_LINES_TEXT = """
-cotpd/cli
-cotpd/escaping.py
-cotpd/yaml_files.py
-steps/ask.py
 tests/pages.py
 tests/test_config.py
 tests/test_docs.py

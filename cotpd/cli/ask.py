@@ -47,9 +47,10 @@ def ask(
         params = replace_kinds(params, kinds)
     total = _count_questions(planned.has_stand_in for planned in iterate_questions(params))
     try:
-        failures = [
-            _ask_model(llm, (planned.question for planned in iterate_questions(params)), total) for llm in models
-        ]
+        failures = []
+        for llm in models:
+            questions = (planned.question for planned in iterate_questions(params))
+            failures.append(_ask_model(llm, questions, total))
     except KeyboardInterrupt:
         warn("interrupted; what was answered is in the ledger: run again to go on")
         raise typer.Exit(130) from None

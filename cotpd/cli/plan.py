@@ -66,7 +66,8 @@ def _format_table(estimate: "Plan") -> list[str]:
     """Return a line of headings, one for each kind and one of sums, in aligned columns."""
     counts = {kind.value: _list_counts(row) for kind, row in estimate.kinds.items()}
     counts["all"] = [sum(column) for column in zip(*counts.values(), strict=True)] or [0] * (len(HEADINGS) - 1)
-    cells = [HEADINGS, *((name, *(f"{count:,}" for count in row)) for name, row in counts.items())]
+    rows = [[name, *map("{:,}".format, row)] for name, row in counts.items()]
+    cells = [HEADINGS, *rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [_align(row, widths) for row in cells]
 
@@ -97,9 +98,10 @@ def _format_notes(estimate: "Plan", params: Params) -> list[str]:
 
 def _format_counts(estimate: "Plan", llm: LlmParams) -> list[str]:
     """Return a line each for requests in a batch job, pictures and missing captions, where there are any."""
-    batched, pictures, guessed = (
-        sum(getattr(row, name) for row in estimate.kinds.values()) for name in ("batched", "pictures", "guessed")
-    )
+    rows = estimate.kinds.values()
+    batched = sum(row.batched for row in rows)
+    pictures = sum(row.pictures for row in rows)
+    guessed = sum(row.guessed for row in rows)
     lines = {
         f"batches   {batched:,} requests are in one, and are not asked again": batched,
         f"pictures  {pictures:,} of {llm.picture_tokens:,} tokens each (llm.picture_tokens)": pictures,

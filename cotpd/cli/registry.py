@@ -1,5 +1,6 @@
 """`cotpd registry`: the versions of the student, which of them is champion, and the way back."""
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +31,8 @@ def show_versions(name: Name = None) -> None:
     """
     client, name = _open_registry(name)
     listed = list_versions(client, name)
-    scores = sorted({tag for version in listed for tag in version.tags if tag.startswith(("f1.", "gain."))})
+    tags = chain.from_iterable(version.tags for version in listed)
+    scores = sorted({tag for tag in tags if tag.startswith(("f1.", "gain."))})
     table = Table("version", "aliases", *scores, "commit", title=name, title_justify="left")
     for version in listed:
         mark = "+" if version.tags.get("git.dirty") == "true" else ""

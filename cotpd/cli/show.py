@@ -39,5 +39,7 @@ def _print_registry(console: SafeConsole, outputs: RegisteredOutputs) -> None:
         console.print(f"registered  {disagreement}", style="yellow", soft_wrap=True)
     else:
         console.print(f"registered  {address} (version {outputs.version})")
-    aliases = [f"{alias} is version {version.number}" for version in versions for alias in version.aliases]
+    aliases = []
+    for version in versions:
+        aliases += [f"{alias} is version {version.number}" for alias in version.aliases]
     console.print(f"aliases     {', '.join(aliases) or 'none'}")

@@ -169,6 +169,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _format_value(value: object, schema: object, depth: int) -> str:
+    """Return a JSON value as text: its parts in the schema's order, joined as its depth says; "" for null."""
     joint = _JOINTS[min(depth, len(_JOINTS) - 1)]
     if isinstance(value, dict):
         order = schema.get("properties", {}) if isinstance(schema, dict) else {}

@@ -126,7 +126,7 @@ class AskingSession:
         """Claim requests and return those that are ours; the others go into ``claimed_elsewhere``.
 
         Another process may have finished one between the caller's last look into the ledger and our claim. It
-        commits its answer (or batch job) before it releases the claim, so look once more afterwards.
+        commits its answer (or batch job) before it releases the claim, so the caller looks once more afterwards.
         """
         claimed = self._claims.claim([request.key for request in requests])
         self.claimed_elsewhere |= {request.key: request for request in requests if request.key not in claimed}

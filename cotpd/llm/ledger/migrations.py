@@ -86,7 +86,11 @@ def check_version(store: Store) -> int:
 
 
 def migrate(store: Store, version: int) -> None:
-    """Apply the migrations after a version, all or none."""
+    """Apply the migrations after a version, all or none.
+
+    Raises:
+        LlmError: Another process has made the database something that :func:`check_version` refuses.
+    """
     if version == len(MIGRATIONS):
         return
 

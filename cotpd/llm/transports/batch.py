@@ -87,7 +87,7 @@ class BatchTransport:
         for token, age in self._jobs.list_unconfirmed(self._address):
             if not is_dead(token, age, lapse=_SUBMISSION_TIMEOUT):
                 continue  # another process is submitting it
-            if (job_id := server.find(token)) is not None:
+            if (job_id := server.find_job(token)) is not None:
                 self._jobs.set_id(token, job_id)
                 continue
             requests = [ChatRequest.parse(text) for text in self._jobs.read_request_texts(token).values()]
@@ -113,6 +113,14 @@ class BatchTransport:
         return False
 
     def _submit_job(self, server: BatchServer, requests: Sequence[ChatRequest]) -> None:
+        """Send requests as one job, those left out that were answered or claimed meanwhile.
+
+        If the server's queue is full the requests wait, or go into smaller jobs.
+
+        Raises:
+            QueueFullError: The queue is full, and the job cannot be made smaller.
+            LlmError: The server cannot be reached, or refuses the job.
+        """
         token = name_process()
         try:
             claimed = self._session.claim_requests(requests)  # live runs must not send them meanwhile
@@ -132,7 +140,7 @@ class BatchTransport:
             self._queue.put_off(requests)
             return
         except LlmError:
-            if server.find(token) is None:
+            if server.find_job(token) is None:
                 self._jobs.remove(token)
             raise
         self._jobs.set_id(token, job_id)

@@ -87,12 +87,16 @@ class BatchServer:
                 return self._explain_errors(lambda: self._create(uploaded, token), repeatable=attempt + 1 == tries)
             except _OpenOutcomeError:
                 time.sleep(_PAUSE)
-                if (job_id := self.find(token)) is not None:
+                if (job_id := self.find_job(token)) is not None:
                     return job_id
         raise AssertionError("the last try returns or raises")
 
-    def find(self, token: str) -> str | None:
-        """Return the id of the job that carries a token, or None."""
+    def find_job(self, token: str) -> str | None:
+        """Return the id of the job that carries a token; None if none of the latest 1,000 jobs does.
+
+        Raises:
+            LlmError: The server cannot be reached, or its list cannot be read.
+        """
 
         def search() -> str | None:
             page = self._api.batches.list(limit=100)

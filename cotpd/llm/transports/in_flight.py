@@ -50,10 +50,12 @@ class InFlight:
 
 
 async def finish_within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of work; an answer that arrived in time counts even if this process was busy meanwhile.
+    """Await work for so many seconds and return its result; work that takes longer is cancelled.
+
+    A moment more is granted, in which a busy process can read an answer that arrived in time.
 
     Raises:
-        TimeoutError: It took longer than ``seconds``, and did not finish when it was cancelled.
+        TimeoutError: The work was cancelled.
     """
     task = asyncio.create_task(work)
     try:
