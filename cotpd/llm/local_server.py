@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from cotpd.errors import ConfigError, LlmError
@@ -64,12 +65,14 @@ class LocalServer:
         self._server = None
 
 
-def _import_xllamacpp() -> "type[xllamacpp]":
+def _import_xllamacpp() -> ModuleType:
+    """Return the package; raises LlmError if its extra is not installed."""
     try:
         import xllamacpp  # noqa: PLC0415  an optional extra
     except ImportError:
         raise LlmError("xllamacpp is not installed", "pip install 'cotpd[server]'") from None
-    return xllamacpp
+    module: ModuleType = xllamacpp
+    return module
 
 
 def _check_port(port: int) -> None:
