@@ -32,7 +32,10 @@ def run(step: Step) -> State[None]:
 
 
 def relay(running: RunningStep, name: str, printed: list[str]) -> None:
-    """Log the lines that a step prints, also those that it prints while it is stopped (SIGTERM, Ctrl-C)."""
+    """Log the lines that a step prints and add them to ``printed``, until the step ends.
+
+    If the flow is interrupted (SIGTERM, Ctrl-C), end the step, log its last lines and raise the interruption.
+    """
     logger = get_run_logger()
     try:
         for line in running:

@@ -52,7 +52,7 @@ def run(params: Params) -> None:
     folder = workspace.evaluation / "plots"
     with report_full_disk(folder):
         plots = write_plots(folder, metrics, predictions, _read_histories(workspace), params.task)
-    explained = _explain_some(workspace, params, student, predictions)
+    explained = _explain_selection(workspace, params, student, predictions)
     material = _gather_material(workspace, params, metrics, predictions, plots, explained)
     write_report(material, workspace.report)
 
@@ -118,10 +118,13 @@ def _read_histories(workspace: Workspace) -> dict[str, list[dict[str, float]]]:
     return {name: read_history(file) for name, file in files.items() if file.is_file()}
 
 
-def _explain_some(
+def _explain_selection(
     workspace: Workspace, params: Params, student: Student, predictions: list[Prediction]
 ) -> dict[str, list[Explained]]:
-    """Explain some predictions on the last split that was scored, the one least tuned on, by training posts."""
+    """Explain a few predictions by training posts, for the report; none if no split was scored.
+
+    They are of the last split in ``evaluate.splits`` that has posts: test, which nothing is tuned on, if it has.
+    """
     splits = [split for split in params.evaluate.splits if workspace.read_posts(split)]
     picks = choose_picks(predictions, splits[-1], EXPLAINED) if splits else {}
     if not picks:

@@ -88,6 +88,12 @@ def _check_port(port: int) -> None:
 
 
 def _find_weights(model: str) -> Path:
+    """Return a GGUF file: the one given, or that of a catalogued model, fetched if it is not in the cache.
+
+    Raises:
+        ConfigError: It is no GGUF file.
+        ModelError: The model is not catalogued, or cannot be fetched.
+    """
     path = Path(model) if Path(model).is_file() else Path(resolve(get_model(model).name))
     if path.suffix != ".gguf":
         raise ConfigError(f"{model}: not a chat model in GGUF", "See `cotpd models list`, or name a .gguf file.")

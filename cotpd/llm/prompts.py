@@ -161,6 +161,11 @@ class Prompt:
         )
 
     def _check_fields(self, first_line: int) -> None:
+        """Check that the template compiles, shows the post's text, and names no field that its kind lacks.
+
+        Raises:
+            ConfigError: It does not; the message names the line, counted from ``first_line``.
+        """
         try:
             used = jinja2.meta.find_undeclared_variables(_JINJA.parse(self.body))
             self._template  # noqa: B018 - compiling also finds unknown filters

@@ -64,7 +64,7 @@ class RegisteredOutputs:
         return list_versions(connect(params, Path()), self.name)
 
     def compare(self, versions: list[Version]) -> Disagreement | None:
-        """Compare with the registry's versions; None where the alias is on this version."""
+        """Return how the alias in the registry disagrees with this version; None if it is on this version."""
         numbers = [version.number for version in versions if self.alias in version.aliases]
         if self.version in numbers:
             return None

@@ -40,7 +40,7 @@ class BatchResults:
     lost_file: str = ""
 
     def add(self, line: ResultLine, texts: Mapping[str, str]) -> None:
-        """Sort one line; ``texts`` are the job's requests as canonical JSON, by key."""
+        """Add one line to the attribute for it; ``texts`` are the job's requests as canonical JSON, by key."""
         key = line.get("custom_id") if isinstance(line, dict) else None
         if not isinstance(line, dict) or not isinstance(key, str):
             self.unreadable.append(line)
@@ -55,7 +55,7 @@ class BatchResults:
 
 
 def read_results(server: BatchServer, job: "Batch", texts: Mapping[str, str]) -> BatchResults:
-    """Download and sort the lines of an ended job.
+    """Download the lines of an ended job and divide them into answers, failures and unusable lines.
 
     Args:
         server: The server.
