@@ -20,7 +20,7 @@ def open_models(artifact_uri: str, tracking_uri: str | None = None, registry_uri
 
 @cache
 def _build_repository_class() -> type:
-
+    """Return MLflow's repository of models, made to compare a version's files with its registered digests."""
     from mlflow import MlflowClient  # noqa: PLC0415  see the head
     from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository  # noqa: PLC0415  see the head
 
