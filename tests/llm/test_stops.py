@@ -1,5 +1,6 @@
 """Runs that are stopped, by the server or by a signal: what arrives is committed before they end."""
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -177,11 +178,12 @@ main.main()
 
 @pytest.mark.parametrize("ctrl_c", ["default_int_handler", "SIG_IGN"])
 @pytest.mark.parametrize("script", [STEP, COMMAND], ids=["step", "command"])
-def test_sigterm_ends_a_step_and_a_command_as_ctrl_c_does(tmp_path, script, ctrl_c):
+def test_sigterm_ends_a_step_and_a_command_as_ctrl_c_does(root, tmp_path, script, ctrl_c):
     (tmp_path / "params.yaml").write_text("{}\n")
     run = subprocess.Popen(
         [sys.executable, "-c", script, ctrl_c],
         cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(root)},  # steps are not installed: they are run in their own folder
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
