@@ -3,6 +3,7 @@
 import ast
 import re
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,8 @@ def list_definitions(path: Path) -> frozenset[str]:
     for node in ast.parse(path.read_text("utf-8")).body:
         names |= set(name_definition(node))
         if isinstance(node, ast.ClassDef):
-            names |= {f"{node.name}.{name}" for child in node.body for name in name_definition(child)}
+            members = chain.from_iterable(map(name_definition, node.body))
+            names |= {f"{node.name}.{member}" for member in members}
     return frozenset(names)
 
 

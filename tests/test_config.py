@@ -43,9 +43,10 @@ def test_the_shipped_values_are_the_defaults_but_for_those_of_the_sample() -> No
 def test_the_shipped_file_names_every_parameter() -> None:
     shipped = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
 
-    names = {
-        f"{section}.{name}" for section, values in shipped.items() if isinstance(values, dict) for name in values
-    }
+    names = set()
+    for section, values in shipped.items():
+        if isinstance(values, dict):
+            names |= {f"{section}.{name}" for name in values}
 
     assert names == {key for key, _ in iterate_values(Params()) if "." in key}
 

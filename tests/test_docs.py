@@ -1,6 +1,7 @@
 """The pages for people: every path, module and link that they name exists, sentences are short, the map is complete."""
 
 import re
+from itertools import chain
 from pathlib import Path
 
 from tests.floors import FLOOR_OF
@@ -126,8 +127,8 @@ def read_section(page: Path, heading: str) -> str:
 
 def list_rows(table: str) -> list[list[str]]:
     """Return the cells of a Markdown table's rows, without its head."""
-    rows = [line.strip("| ").split("|") for line in table.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in row] for row in rows[2:]]
+    lines = [line.strip("| ") for line in table.splitlines() if line.startswith("|")]
+    return [re.split(r"\s*\|\s*", line) for line in lines[2:]]
 
 
 def test_the_map_names_a_place_for_at_least_fifteen_changes():
@@ -147,11 +148,11 @@ def test_the_glossary_has_at_most_25_words():
 
 def test_the_map_draws_the_floors_that_the_imports_obey():
     drawing = read_fences(MAP, "")[0]
-    lines = [re.findall(r"cotpd/\w+|^steps|^flows", line) for line in drawing.splitlines()]
-    floors = [[FLOOR_OF[name.replace("/", ".")] for name in names] for names in lines if names]
+    lines = [re.findall(r"cotpd\.\w+|^steps|^flows", line.replace("/", ".")) for line in drawing.splitlines()]
+    floors = [list(map(FLOOR_OF.__getitem__, names)) for names in lines if names]
     packages = {name for name in FLOOR_OF if (ROOT / name.replace(".", "/")).is_dir()}
 
-    drawn = {name.replace("/", ".") for names in lines for name in names}
+    drawn = set(chain.from_iterable(lines))
 
     assert packages <= drawn
     assert all(len(set(floor)) == 1 for floor in floors)

@@ -5,7 +5,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import click
@@ -33,7 +33,7 @@ PROGRAMS = ("cotpd", "make", "dvc", "python")
 
 def list_commands(page: Path) -> list[list[str]]:
     """Return the arguments of each command of ours that a page shows, in its blocks and in inline code."""
-    lines = [line for body in read_fences(page, "", "console", "sh", "bash") for line in body.splitlines()]
+    lines = chain.from_iterable(map(str.splitlines, read_fences(page, "", "console", "sh", "bash")))
     joined = "\n".join(lines).replace("\\\n", " ").splitlines()
     commands = []
     for line in [*joined, *CODE.findall(read_prose(page))]:

@@ -48,7 +48,7 @@ def test_json_for_a_terminal_reads_back_the_same():
 
     text = format_json({"type": HOSTILE}, encoding="utf-8", indent=2)
     assert json.loads(text) == {"type": HOSTILE}
-    assert all(character.isprintable() for line in text.splitlines() for character in line)
+    assert all(map(str.isprintable, text.splitlines()))
 
 
 @pytest.mark.parametrize(

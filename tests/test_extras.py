@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def list_distributions(requirements: list[str]) -> set[str]:
 
 def iterate_imports() -> Iterator[tuple[str, str]]:
     """Yield each third-party package that the code imports, and the file that does."""
-    for path in [path for folder in sorted(OWN) for path in (ROOT / folder).rglob("*.py")]:
+    for path in chain.from_iterable((ROOT / folder).rglob("*.py") for folder in sorted(OWN)):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]

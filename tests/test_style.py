@@ -75,15 +75,7 @@ tests/images/test_transformers_captioner.py
 LONG_BODIES = frozenset(LONG_BODIES_TEXT.split())
 TEST_IMPORTS_TEXT = ""
 TEST_IMPORTS = frozenset(TEST_IMPORTS_TEXT.split())
-DENSE_LINES_TEXT = """
-tests/pages.py
-tests/test_config.py
-tests/test_docs.py
-tests/test_docs_commands.py
-tests/test_dvc_deps.py
-tests/test_escaping.py
-tests/test_extras.py
-"""
+DENSE_LINES_TEXT = ""
 DENSE_LINES = frozenset(DENSE_LINES_TEXT.split())
 
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
