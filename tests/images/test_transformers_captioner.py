@@ -51,17 +51,10 @@ def save(model, processor, folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def blip2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BLIP-2 with an OPT of two layers: it takes a picture and no question."""
-    from transformers import (
-        Blip2Config,
-        Blip2ForConditionalGeneration,
-        Blip2Processor,
-        Blip2QFormerConfig,
-        Blip2VisionConfig,
-        OPTConfig,
-    )
+    import transformers
     from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
-    text = OPTConfig(
+    text = transformers.OPTConfig(
         vocab_size=len(WORDS),
         hidden_size=16,
         word_embed_proj_dim=16,
@@ -71,16 +64,18 @@ def blip2(tmp_path_factory: pytest.TempPathFactory) -> Path:
         max_position_embeddings=64,
         **IDS,
     )
-    config = Blip2Config(
-        vision_config=Blip2VisionConfig(**SIZE, image_size=28, patch_size=14).to_dict(),
-        qformer_config=Blip2QFormerConfig(**SIZE, encoder_hidden_size=16, vocab_size=len(WORDS)).to_dict(),
+    config = transformers.Blip2Config(
+        vision_config=transformers.Blip2VisionConfig(**SIZE, image_size=28, patch_size=14).to_dict(),
+        qformer_config=transformers.Blip2QFormerConfig(
+            **SIZE, encoder_hidden_size=16, vocab_size=len(WORDS)
+        ).to_dict(),
         text_config=text.to_dict(),
         num_query_tokens=4,
         image_token_index=IMAGE,
     )
     images = BlipImageProcessorPil(size={"height": 28, "width": 28})
-    processor = Blip2Processor(images, make_tokenizer(), num_query_tokens=4)
-    return save(Blip2ForConditionalGeneration(config), processor, tmp_path_factory.mktemp("blip2"))
+    processor = transformers.Blip2Processor(images, make_tokenizer(), num_query_tokens=4)
+    return save(transformers.Blip2ForConditionalGeneration(config), processor, tmp_path_factory.mktemp("blip2"))
 
 
 @pytest.fixture(scope="session")
