@@ -11,6 +11,7 @@ from PIL import Image
 from cotpd.data.picture_files import PictureFolder
 from cotpd.images.conversion import FULL_PIXELS
 from cotpd.images.pictures import read_picture
+from tests.peak_memory import READ_PEAK, needs_proc
 
 RAMP = np.tile(np.arange(256, dtype=np.float64), (4, 1))  # shape: (4 rows, 256 values)
 
@@ -101,18 +102,18 @@ def test_a_large_photo_taken_sideways_is_reduced_and_turned(
     assert width * 2 == height
 
 
-MEASURE = """
-import resource, sys
-from pathlib import Path
+MEASURE = f"""{READ_PEAK}
+import sys
 from cotpd.data.picture_files import PictureFolder
 from cotpd.images.pictures import read_picture
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = read_peak_kilobytes()
 picture = read_picture(PictureFolder(Path(sys.argv[1])), sys.argv[2])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, picture.image.width * picture.image.height)
+print(read_peak_kilobytes() - before, picture.image.width * picture.image.height)
 """
 
 
 @pytest.mark.slow
+@needs_proc
 @pytest.mark.parametrize(("mode", "name"), [("RGBA", "clear.png"), ("RGB", "photo.jpg"), ("P", "drawing.gif")])
 def test_the_largest_picture_takes_little_more_memory_than_its_pixels(
     tmp_path: Path, mode: str, name: str
@@ -128,6 +129,5 @@ def test_the_largest_picture_takes_little_more_memory_than_its_pixels(
     )
 
     kilobytes, pixels = map(int, process.stdout.split())
-    if sys.platform == "linux":  # elsewhere ru_maxrss counts bytes
-        assert kilobytes < 600_000
+    assert kilobytes < 600_000
     assert pixels <= FULL_PIXELS

@@ -15,6 +15,7 @@ from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.transports.response_body import BodyReader, OversizedError
 from tests.chat_server import build_completion, build_questions
+from tests.peak_memory import READ_PEAK, needs_proc
 
 LIMIT = 100_000
 
@@ -172,8 +173,10 @@ def test_no_step_of_unpacking_goes_beyond_the_limit():
     assert len(reader.content) == LIMIT
 
 
-HUNGRY = """
-import resource, sys
+HUNGRY = (
+    READ_PEAK
+    + """
+import sys
 from cotpd.llm.params import LlmParams
 from cotpd.data.records import Kind
 from cotpd.llm.ask import ask_all
@@ -181,12 +184,14 @@ from cotpd.llm.question import Question
 params = LlmParams.model_validate_json(sys.argv[1])
 def ask(*texts):
     ask_all([Question(t, Kind.NOUN, [{"role": "user", "content": t}]) for t in texts], params, progress=False)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return read_peak_kilobytes() / 1024
 before = ask("small")
 print(ask(*(f"big {n}" for n in range(30))) - before)
 """
+)
 
 
+@needs_proc
 @pytest.mark.parametrize(
     "fault",
     [
