@@ -5,12 +5,13 @@ from cotpd.data.records import Quarantined
 from cotpd.data.tables import write_table
 from cotpd.errors import ValidationError
 from cotpd.expectations import validate_captions
-from cotpd.expectations.docs import build_docs, make_context
+from cotpd.expectations.docs import record_checks
 from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.retry import validate_with_retries
 from cotpd.pipeline.workspace import Workspace
-from cotpd.storage import report_full_disk
 from steps.common import main, say
+
+QUARANTINE = "quarantine.jsonl"
 
 
 def run(params: Params) -> None:
@@ -19,41 +20,42 @@ def run(params: Params) -> None:
     Raises:
         ValidationError: More than ``validate.max_failed_share`` of the rows failed; the quarantine says which.
     """
-    workspace, context = Workspace(), make_context()
-    quarantine = workspace.validated / "quarantine.jsonl"
+    workspace = Workspace()
     posts, unchecked = workspace.read_all_posts(), workspace.read_unchecked_captions()
-    captions_of = {row.id: row.caption for row in unchecked}
-
     bad_captions: list[Quarantined] = []
-    try:
-        captions, bad_captions = validate_captions(unchecked, posts, params.validate_, context)
-        answers = workspace.read_answers()
-        knowledge, bad_answers, replaced = validate_with_retries(
-            answers,
-            posts,
-            captions_of,
-            params=params.validate_,
-            ask_params=params.ask,
-            llm=params.llm,
-            encode_picture=build_picture_encoder(params.data, params.llm),
-            context=context,
-        )
-    except ValidationError as error:
-        write_table(quarantine, [*bad_captions, *error.rows])
-        reports = f"Every failing row is in {quarantine}, every check in {workspace.checks / 'index.html'}."
-        raise ValidationError(error.problem, f"{error.remedy}\n  {reports}") from None
-    finally:
-        with report_full_disk(workspace.checks):
-            build_docs(context, workspace.checks)
+    with record_checks(workspace.checks) as context:
+        try:
+            captions, bad_captions = validate_captions(unchecked, posts, params.validate_, context)
+            knowledge, bad_answers, replaced = validate_with_retries(
+                workspace.read_answers(),
+                posts,
+                {row.id: row.caption for row in unchecked},
+                params=params.validate_,
+                ask_params=params.ask,
+                llm=params.llm,
+                encode_picture=build_picture_encoder(params.data, params.llm),
+                context=context,
+            )
+        except ValidationError as error:
+            write_table(workspace.validated / QUARANTINE, [*bad_captions, *error.rows])
+            raise _name_reports(error, workspace) from None
 
     write_table(workspace.validated / "captions.jsonl", captions)
     write_table(workspace.validated / "knowledge.jsonl", knowledge)
-    write_table(quarantine, [*bad_captions, *bad_answers])
-    say(
-        f"validate: {len(knowledge)} answers and {len(captions)} captions hold, "
-        f"{len(bad_answers)} and {len(bad_captions)} quarantined"
-        + (f", {replaced} answers asked for again" if replaced else "")
-    )
+    write_table(workspace.validated / QUARANTINE, [*bad_captions, *bad_answers])
+    failed = f"{len(bad_answers)} and {len(bad_captions)} quarantined{_count_replaced(replaced)}"
+    say(f"validate: {len(knowledge)} answers and {len(captions)} captions hold, {failed}")
+
+
+def _name_reports(error: ValidationError, workspace: Workspace) -> ValidationError:
+    """Return the error with the files that say which rows failed, and why."""
+    rows, checks = workspace.validated / QUARANTINE, workspace.checks / "index.html"
+    reports = f"Every failing row is in {rows}, every check in {checks}."
+    return ValidationError(error.problem, f"{error.remedy}\n  {reports}")
+
+
+def _count_replaced(replaced: int) -> str:
+    return f", {replaced} answers asked for again" if replaced else ""
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """How the code reads: locals that name their thing, functions that begin with a verb, bodies that fit on a screen.
 
-The rules are those of CONTRIBUTING and docs/architecture.md. A package, or a file of one, enters a measure when it is
-taken off the measure's list of those not yet done; a new package never goes onto one.
+The rules are those of CONTRIBUTING and docs/architecture.md, and hold for every file: no list of exceptions.
 """
 
 import ast
@@ -63,20 +62,6 @@ HOOKS = frozenset(
     }
 )
 
-# packages, and single files of them, that are still to be done
-NOT_YET_TEXT = ""
-NOT_YET = frozenset(NOT_YET_TEXT.split())
-
-# packages and files that still have longer bodies, imports from test modules or two comprehension levels a line
-LONG_BODIES_TEXT = """
-steps/validate.py
-"""
-LONG_BODIES = frozenset(LONG_BODIES_TEXT.split())
-TEST_IMPORTS_TEXT = ""
-TEST_IMPORTS = frozenset(TEST_IMPORTS_TEXT.split())
-DENSE_LINES_TEXT = ""
-DENSE_LINES = frozenset(DENSE_LINES_TEXT.split())
-
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -85,7 +70,7 @@ def list_modules(package: str) -> list[Path]:
     """Return the Python files of a package; those of its subpackages belong to it unless they are measured alone."""
     folder = ROOT / package
     paths = folder.glob("*.py") if package in ("cotpd", "tests") else folder.rglob("*.py")
-    return sorted(path for path in paths if path.relative_to(ROOT).as_posix() not in NOT_YET)
+    return sorted(paths)
 
 
 def list_packages() -> list[str]:
@@ -207,17 +192,15 @@ def list_dense_lines(path: Path) -> list[str]:
     return findings
 
 
-def check_files(list_findings: Callable[[Path], list[str]], exempt: frozenset[str]) -> list[str]:
-    """Return what a check finds, as file:line: finding, in the files that neither are exempt nor lie in an exempt folder."""
+def check_files(list_findings: Callable[[Path], list[str]]) -> list[str]:
+    """Return what a check finds in the repository's own files, as file:line: finding."""
     complaints = []
     for path in list_files():
-        name = path.relative_to(ROOT)
-        if exempt.isdisjoint(part.as_posix() for part in (name, *name.parents)):
-            complaints += [f"{name.as_posix()}:{finding}" for finding in list_findings(path)]
+        complaints += [f"{path.relative_to(ROOT).as_posix()}:{finding}" for finding in list_findings(path)]
     return complaints
 
 
-@pytest.mark.parametrize("package", sorted(set(list_packages()) - NOT_YET))
+@pytest.mark.parametrize("package", list_packages())
 def test_locals_name_their_thing(package: str) -> None:
     count = sum(1 for _ in iterate_functions(list_modules(package)))
 
@@ -226,7 +209,7 @@ def test_locals_name_their_thing(package: str) -> None:
     assert 100 * len(findings) / max(count, 1) <= LIMIT, "\n".join(findings)
 
 
-@pytest.mark.parametrize("package", sorted(set(list_packages()) - NOT_YET))
+@pytest.mark.parametrize("package", list_packages())
 def test_functions_begin_with_a_verb(package: str) -> None:
     findings = list_ill_named(package)
 
@@ -234,27 +217,21 @@ def test_functions_begin_with_a_verb(package: str) -> None:
 
 
 def test_bodies_fit_on_a_screen() -> None:
-    complaints = check_files(list_long_bodies, LONG_BODIES)
+    complaints = check_files(list_long_bodies)
 
     assert complaints == [], "\n".join(complaints)
 
 
 def test_no_test_module_or_conftest_is_imported() -> None:
-    complaints = check_files(list_test_imports, TEST_IMPORTS)
+    complaints = check_files(list_test_imports)
 
     assert complaints == [], "\n".join(complaints)
 
 
 def test_a_line_holds_one_level_of_comprehension() -> None:
-    complaints = check_files(list_dense_lines, DENSE_LINES)
+    complaints = check_files(list_dense_lines)
 
     assert complaints == [], "\n".join(complaints)
-
-
-def test_what_is_not_yet_done_exists() -> None:
-    names = NOT_YET | LONG_BODIES | TEST_IMPORTS | DENSE_LINES
-
-    assert [name for name in sorted(names) if not (ROOT / name).exists()] == []
 
 
 def format_figures() -> str:

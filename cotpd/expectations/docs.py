@@ -7,12 +7,15 @@ and random ids are replaced by fixed ones, so that the same tables give the same
 
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cotpd.environment import silence_libraries
 from cotpd.escaping import escape_html
+from cotpd.storage import report_full_disk
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
@@ -35,6 +38,21 @@ def make_context() -> "EphemeralDataContext":
     for site in list(context.list_data_docs_sites()):
         context.delete_data_docs_site(site)
     return context
+
+
+@contextmanager
+def record_checks(folder: Path) -> "Iterator[EphemeralDataContext]":
+    """Give a context to check rows with, and write its pages at the end, also where too many rows fail.
+
+    Raises:
+        StorageError: The disk is full.
+    """
+    context = make_context()
+    try:
+        yield context
+    finally:
+        with report_full_disk(folder):
+            build_docs(context, folder)
 
 
 def build_docs(context: "EphemeralDataContext", folder: Path) -> Path:
