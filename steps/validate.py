@@ -21,9 +21,9 @@ def run(params: Params) -> None:
         ValidationError: More than ``validate.max_failed_share`` of the rows failed; the quarantine says which.
     """
     workspace = Workspace()
-    posts, unchecked = workspace.read_all_posts(), workspace.read_unchecked_captions()
     bad_captions: list[Quarantined] = []
     with record_checks(workspace.checks) as context:
+        posts, unchecked = workspace.read_all_posts(), workspace.read_unchecked_captions()
         try:
             captions, bad_captions = validate_captions(unchecked, posts, params.validate_, context)
             knowledge, bad_answers, replaced = validate_with_retries(
