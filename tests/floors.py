@@ -18,7 +18,7 @@ FLOORS = [
     ["cotpd.augment", "cotpd.images"],
     ["cotpd.knowledge", "cotpd.registry"],
     ["cotpd.student"],
-    ["cotpd.evaluation"],
+    ["cotpd.evaluation", "cotpd.inference"],
     ["cotpd.config"],  # gathers the sections of every package below
     ["cotpd.pipeline"],
     ["cotpd.cli"],

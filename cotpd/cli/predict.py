@@ -14,10 +14,12 @@ from cotpd.cli.posts import Row, read_posts
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 from cotpd.escaping import make_printable_line
+from cotpd.inference.loading import load_predictor
 from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.agreement import find_disagreement
 from cotpd.registry.model_address import find_student_folder
 from cotpd.student.prediction_input import PredictionInput, predict_inputs, read_input
+from cotpd.student.predictor import LOOK_AHEAD
 from cotpd.student.tasks import find_task
 
 if TYPE_CHECKING:
@@ -50,9 +52,7 @@ def predict(
     """
     posts = read_posts(texts or [], file, head, tail, is_json)
     folder = find_student_folder(choose_model(model))
-    from cotpd.student.student import LOOK_AHEAD, Student  # noqa: PLC0415  imports torch, which a wrong name need not
-
-    student, console = Student.from_pretrained(folder, device), build_console()
+    student, console = load_predictor(folder, device=device), build_console()
     task = student.labels.task
     refuse_pair_for_entities(task, head, tail)
     inputs = ((post, read_input(task, post.row, post.where)) for post in posts)

@@ -11,7 +11,7 @@ from cotpd.student.examples import Example, build_pair_example, build_text_examp
 from cotpd.student.tasks import Span, TaskName, find_task
 
 if TYPE_CHECKING:
-    from cotpd.student.student import Student  # imports torch, which reading rows does not need
+    from cotpd.student.predictor import Predictor
 
 Row = Mapping[str, Any]
 DIGITS = 4  # of a probability; later digits differ between processors
@@ -60,7 +60,7 @@ def _convert_arrays(value: Any) -> Any:
 
 
 def predict_rows(
-    student: "Student", rows: Sequence[Row], *, first: int = 1, batch_size: int = 32
+    student: "Predictor", rows: Sequence[Row], *, first: int = 1, batch_size: int = 32
 ) -> list[dict[str, Any]]:
     """Predict each row, in order.
 
@@ -83,7 +83,7 @@ def predict_rows(
 
 
 def predict_inputs(
-    student: "Student", inputs: Sequence[PredictionInput], batch_size: int = 32
+    student: "Predictor", inputs: Sequence[PredictionInput], batch_size: int = 32
 ) -> list[dict[str, Any]]:
     """Predict inputs that :func:`read_input` read for the student's task, in order.
 

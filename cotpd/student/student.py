@@ -7,7 +7,7 @@ network is needed.
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 
@@ -21,31 +21,12 @@ from cotpd.student.folders import recover_interrupted_swap
 from cotpd.student.model import StudentModel
 from cotpd.student.params import StudentParams
 from cotpd.student.persistence import Card, load_model, save_model
+from cotpd.student.predictor import LOOK_AHEAD, Backend, Mention, Relation
 from cotpd.student.tasks import Predicted, PredictedMention, Span, TaskName
 from cotpd.student.views import Encoded, ExampleEncoder, View
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-
-LOOK_AHEAD = 16  # batches
-
-
-class Mention(NamedTuple):
-    """A predicted mention in characters of the text, end exclusive."""
-
-    start: int
-    end: int
-    text: str
-    type: str
-    score: float
-
-
-class Relation(NamedTuple):
-    """A predicted relation of a pair."""
-
-    label: str
-    score: float
 
 
 class Student:
@@ -61,6 +42,8 @@ class Student:
     Args:
         reads: The most positions that the encoder reads.
     """
+
+    backend: Backend = "torch"
 
     def __init__(
         self,

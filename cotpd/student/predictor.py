@@ -1,0 +1,56 @@
+"""What every loaded student offers, whichever library runs it: text in, mentions or relations out.
+
+It needs no torch.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+from cotpd.student.tasks import Span
+
+if TYPE_CHECKING:
+    from cotpd.student.labels import LabelSet
+
+Backend = Literal["torch", "onnx", "onnx-int8"]
+LOOK_AHEAD = 16  # batches
+
+
+class Mention(NamedTuple):
+    """A predicted mention in characters of the text, end exclusive."""
+
+    start: int
+    end: int
+    text: str
+    type: str
+    score: float
+
+
+class Relation(NamedTuple):
+    """A predicted relation of a pair."""
+
+    label: str
+    score: float
+
+
+class Predictor(Protocol):
+    """A trained student, ready to label text.
+
+    Attributes:
+        labels: The inventory, which also says the task.
+        backend: What runs it.
+    """
+
+    labels: "LabelSet"
+    backend: Backend
+
+    def predict(
+        self, texts: Iterable[str], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
+    ) -> Iterator[list[Mention]]:
+        """Find the mentions in raw text, in order; empty text has none."""
+        ...
+
+    def predict_relations(
+        self, pairs: Iterable[tuple[str, Span | str, Span | str]], batch_size: int = 32
+    ) -> Iterator[Relation]:
+        """Label the relation between two mentions of each text, in order."""
+        ...
