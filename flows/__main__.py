@@ -1,4 +1,4 @@
-"""`python -m flows`: offer the flow as a deployment and run what is asked of it, until Ctrl-C."""
+"""`python -m flows`: offer the flows as deployments and run what is asked of them, until Ctrl-C."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Serve the flow from this machine: a deployment without a work pool, whose runs are processes of this program.
+"""Serve the flows from this machine: deployments without a work pool, whose runs are processes of this program.
 
 Trade-off: `Flow.serve` does the same in one line, but pauses the deployment when it ends, which others may use,
 and prints nothing after Ctrl-C until the last run has ended by itself.
@@ -7,10 +7,13 @@ and prints nothing after Ctrl-C until the last run has ended by itself.
 import asyncio
 import os
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
+from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
@@ -23,10 +26,30 @@ from flows.full import full
 from flows.states import SERVER
 from steps.guard import GRACE
 
-_NAMES = ("full", "local")  # names of the deployment; the second one if a work pool has the first
 _LAST_WORDS = 10.0  # seconds after a second Ctrl-C in which the states of the runs are written
 
 console = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A flow that is served.
+
+    Attributes:
+        flow: The flow.
+        names: Of its deployment; the second one if a work pool has the first.
+        description: One line for Prefect's UI.
+    """
+
+    flow: Flow[..., Any]
+    names: tuple[str, ...]
+    description: str
+
+
+OFFERS = [
+    Offer(full, ("full", "local"), "The whole pipeline of dvc.yaml, on one machine"),
+]
+"""Every flow that `python -m flows` serves."""
 
 
 def serve() -> int:
@@ -35,18 +58,19 @@ def serve() -> int:
     Raises:
         ConfigError: No Prefect server answers.
     """
-    deployment = build_deployment()
+    deployments = build_deployments()
     os.environ[SERVER] = str(os.getpid())
     server = Server(name="cotpd", pause_on_shutdown=False, limit=1)  # two runs would write the same files
-    server.add_deployment(deployment)
-    return asyncio.run(server.serve(deployment.full_name))
+    for deployment in deployments:
+        server.add_deployment(deployment)
+    return asyncio.run(server.serve([deployment.full_name for deployment in deployments]))
 
 
-def build_deployment() -> RunnerDeployment:
-    """Return the deployment to serve; schedules and a pause that were set on the server stay as they are.
+def build_deployments() -> list[RunnerDeployment]:
+    """Return the deployments to serve.
 
     Raises:
-        ConfigError: No Prefect server is named, none answers, or work pools have both names.
+        ConfigError: No Prefect server is named, none answers, or work pools have both names of a flow.
     """
     url = PREFECT_API_URL.value()
     if not url:
@@ -57,48 +81,55 @@ def build_deployment() -> RunnerDeployment:
             raise ConfigError(
                 f"no Prefect server answers at {url}", "Start one in another terminal: prefect server start"
             )
-        name, exists = choose_name(client)
-    deployment = RunnerDeployment.from_flow(
-        full, name=name, description="The whole pipeline of dvc.yaml, on one machine", tags=["cotpd"]
-    )
+        return [build_deployment(client, offer) for offer in OFFERS]
+
+
+def build_deployment(client: SyncPrefectClient, offer: Offer) -> RunnerDeployment:
+    """Return one deployment to serve; schedules and a pause that were set on the server stay as they are.
+
+    Raises:
+        ConfigError: Work pools have all names of the flow.
+    """
+    name, exists = choose_name(client, offer)
+    deployment = RunnerDeployment.from_flow(offer.flow, name=name, description=offer.description, tags=["cotpd"])
     if exists:  # an unset field is not sent, while an empty list would delete the schedules
         deployment.model_fields_set.difference_update({"schedules", "paused"})
     return deployment
 
 
-def choose_name(client: SyncPrefectClient) -> tuple[str, bool]:
+def choose_name(client: SyncPrefectClient, offer: Offer) -> tuple[str, bool]:
     """Return the first name that no work pool has, and whether there is a deployment of that name.
 
     Raises:
         ConfigError: Work pools have all names.
     """
-    for name in _NAMES:
+    full_names = [f"{offer.flow.name}/{name}" for name in offer.names]
+    for name, full_name in zip(offer.names, full_names, strict=True):
         try:
-            deployment = client.read_deployment_by_name(f"{full.name}/{name}")
+            deployment = client.read_deployment_by_name(full_name)
         except ObjectNotFound:
             return name, False
         if deployment.work_pool_name is None:
             if deployment.paused:
-                console.print(
-                    f"{full.name}/{name} is paused: its schedules rest until it is resumed.", markup=False
-                )
+                console.print(f"{full_name} is paused: its schedules rest until it is resumed.", markup=False)
             return name, True
-        console.print(f"{full.name}/{name} belongs to work pool {deployment.work_pool_name}.", markup=False)
-    names = " and ".join(f"{full.name}/{name}" for name in _NAMES)
-    raise ConfigError(f"work pools have {names}", "Rename one of them in prefect.yaml, or start a worker instead.")
+        console.print(f"{full_name} belongs to work pool {deployment.work_pool_name}.", markup=False)
+    problem = f"work pools have {' and '.join(full_names)}"
+    raise ConfigError(problem, "Rename one of them in prefect.yaml, or start a worker instead.")
 
 
 class Server(Runner):
     """Prefect's runner, which prints why it waits when it is stopped, and waits for a bounded time."""
 
-    async def serve(self, deployment: str) -> int:
+    async def serve(self, deployments: Sequence[str]) -> int:
         """Run until a signal comes; return the exit status that a shell expects after it."""
         self._status, self._main_task = 0, asyncio.current_task()
         self._serving_loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
             self._serving_loop.add_signal_handler(number, self.stop_on_signal, number)
-        console.print(f"Serving {deployment} until Ctrl-C. Run it with:", markup=False)
-        console.print(f"  prefect deployment run {deployment} --watch", markup=False, soft_wrap=True)
+        for deployment in deployments:
+            console.print(f"Serving {deployment} until Ctrl-C. Run it with:", markup=False)
+            console.print(f"  prefect deployment run {deployment} --watch", markup=False, soft_wrap=True)
         with suppress(asyncio.CancelledError):
             await self.start()
         return self._status
