@@ -8,6 +8,7 @@ import pytest
 
 from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.params import DataParams
+from tests.builders import build_row
 
 
 @pytest.fixture
@@ -18,3 +19,10 @@ def load(tmp_path: Path) -> Callable[..., Dataset]:
         return load_dataset(DataParams(path=path, **params), tmp_path, require_train=require_train)
 
     return _load
+
+
+@pytest.fixture
+def good(write: Callable[..., Path]) -> None:
+    """A train and a test split of our own format."""
+    write("train.jsonl", [build_row(1), build_row(2)])
+    write("test.jsonl", [build_row(3)])

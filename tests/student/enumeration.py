@@ -27,3 +27,11 @@ def enumerate_all(field: LinearChainCRF, emissions: torch.Tensor) -> dict[tuple[
         score = start[path[0]] + end[path[-1]] + sum(emissions[t, k] for t, k in enumerate(path))
         scores[path] = score + sum(transitions[i, j] for i, j in itertools.pairwise(path))
     return scores
+
+
+def draw(case, allowed=None):
+    """Return field, emissions, lengths and mask of a case: tags, lengths, seed, scale."""
+    tags, lengths, seed, scale = case
+    field = make_random_field(tags, seed, min(scale, 10.0), allowed)
+    emissions = torch.randn(len(lengths), max(lengths), tags, dtype=torch.float64) * scale
+    return field, emissions, lengths, build_mask(lengths)
