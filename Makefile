@@ -10,7 +10,7 @@ export DVC_NO_ANALYTICS := 1
 
 # dvc.yaml's outputs, by name: data/, models/ and reports/ may hold files of yours as well.
 OUTPUTS := data/prepared data/captions.jsonl data/answers.jsonl data/validated data/augmented data/targets \
-	models/baseline models/teachers models/student \
+	models/baseline models/control models/teachers models/student \
 	reports/checks reports/evaluation reports/metrics.json reports/registered.json
 
 .PHONY: run test browser coverage stress lint dev params clean help project

@@ -23,7 +23,14 @@ from cotpd.outputs import UserPath, find_path_in_outputs
 from cotpd.parameter_file import read_parameters
 from cotpd.registry.params import RegisterParams
 from cotpd.section import Section
-from cotpd.student.params import BaselineParams, DistilParams, StudentParams, TeachParams, TrainParams
+from cotpd.student.params import (
+    BaselineParams,
+    ControlParams,
+    DistilParams,
+    StudentParams,
+    TeachParams,
+    TrainParams,
+)
 
 
 class Params(Section):
@@ -55,6 +62,8 @@ class Params(Section):
     """The training of the student."""
     distil: DistilParams = DistilParams()
     """How the student learns from the knowledge view."""
+    control: ControlParams = ControlParams()
+    """The same teachers, posts and epochs without caption and answers."""
     evaluate: EvaluateParams = EvaluateParams()
     """What is scored."""
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")

@@ -1,4 +1,4 @@
-"""evaluate: score the text-only baseline, the student and the knowledge view, and write the report."""
+"""evaluate: score the text-only baseline, the control, the student and the knowledge view; write the report."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,7 +67,7 @@ def load_systems(workspace: Workspace, device: str = "auto") -> list[System]:
     """Load baseline and student, each read in its own view, and the model that is read in the knowledge view.
 
     That is the student itself if both views were trained together, else the first of its frozen teachers; without
-    a teacher the row is left out, and a line says so.
+    a teacher the row is left out, and a line says so. A control, if there is one, is read as the student is.
     """
     baseline = Student.from_pretrained(workspace.baseline, device)
     student = Student.from_pretrained(workspace.student, device)
@@ -75,6 +75,9 @@ def load_systems(workspace: Workspace, device: str = "auto") -> list[System]:
         System("baseline", baseline, baseline.views[0], read_text_examples),
         System("student", student, student.views[0], read_text_examples),
     ]
+    if workspace.control_student.is_dir():
+        control = Student.from_pretrained(workspace.control_student, device)
+        systems.append(System("control", control, control.views[0], read_text_examples))
     reader = _load_knowledge_reader(workspace, student, device)
     if reader is not None:
         systems.append(System("knowledge", reader, "knowledge", read_knowledge_examples))
@@ -111,6 +114,7 @@ def _read_histories(workspace: Workspace) -> dict[str, list[dict[str, float]]]:
     """Return the training history of each model that has one."""
     folders = {
         "baseline": workspace.baseline,
+        "control": workspace.control_student,
         "student": workspace.student,
         "teacher": workspace.locate_teacher(0),
     }

@@ -4,14 +4,13 @@ from cotpd.config import Params
 from cotpd.pipeline.training_examples import (
     read_knowledge_examples,
     read_text_examples,
-    read_unlabelled_examples,
-    remove_knowledge,
+    read_training_texts,
+    read_unlabelled_texts,
 )
 from cotpd.pipeline.workspace import Workspace
-from cotpd.student.objectives import FrozenDistillation, JointDistillation
-from cotpd.student.targets import Targets
+from cotpd.student.objectives import JointDistillation
 from steps.common import main
-from steps.training import train_model
+from steps.training import train_from_teachers, train_model
 
 
 def run(params: Params) -> None:
@@ -30,26 +29,15 @@ def _distil_jointly(workspace: Workspace, params: Params) -> None:
 
 
 def _distil_from_teachers(workspace: Workspace, params: Params) -> None:
-    """Train the student on text alone, labelled and not, with the soft targets of the teachers."""
-    labelled = remove_knowledge(read_knowledge_examples(workspace, params.task, "train"))
-    unlabelled = remove_knowledge(read_unlabelled_examples(workspace, params.task))
-    valid = read_text_examples(workspace, params.task, "valid")
-
-    objective = FrozenDistillation(
-        view=params.student.own_view,
-        targets=Targets.load(workspace.targets),
-        unlabelled=frozenset(example.id for example in unlabelled),
-        params=params.distil,
-    )
-    train_model(
+    train_from_teachers(
         workspace,
-        labelled + unlabelled,
-        valid,
+        read_training_texts(workspace, params.task),
+        read_unlabelled_texts(workspace, params.task),
+        read_text_examples(workspace, params.task, "valid"),
         params,
-        params.train,
-        objective=objective,
+        teachers=workspace.teachers,
+        targets=workspace.targets,
         out=workspace.student,
-        start=workspace.locate_teacher(0) if params.distil.start == "teacher" else None,
     )
 
 

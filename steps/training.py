@@ -7,9 +7,13 @@ from cotpd.pipeline.training_examples import read_label_names
 from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.training_curves import TrainingCurves
 from cotpd.student.examples import Example
-from cotpd.student.objectives import Objective
+from cotpd.student.labels import LabelSet
+from cotpd.student.objectives import FineTuning, FrozenDistillation, Objective
 from cotpd.student.params import TrainParams
+from cotpd.student.persistence import build_model
+from cotpd.student.targets import Targets, compute_soft_targets
 from cotpd.student.training import train
+from cotpd.student.views import View
 from steps.common import say
 
 
@@ -22,6 +26,7 @@ def train_model(
     *,
     objective: Objective,
     out: Path,
+    name: str = "",
     start: Path | None = None,
 ) -> None:
     """Train a model and write it into a folder, and its curves into MLflow.
@@ -35,9 +40,11 @@ def train_model(
         run: Its training run.
         objective: The loss.
         out: The folder to write.
+        name: The model's name beside its curves; "" takes the folder's.
         start: A trained model whose weights it begins with; None begins with the bare encoder.
     """
-    say(f"{out.name}: {len(examples)} training examples")
+    name = name or out.name
+    say(f"{name}: {len(examples)} training examples")
     train(
         examples,
         valid,
@@ -49,5 +56,96 @@ def train_model(
         seed=params.seed,
         out=out,
         start=start,
-        curves=TrainingCurves(params.register_, out.name, {"student": params.student, "run": run}),
+        curves=TrainingCurves(params.register_, name, {"student": params.student, "run": run}),
+    )
+
+
+def require_encoders(workspace: Workspace, params: Params) -> None:
+    """Build each teacher's encoder once, so that one that cannot be loaded fails now, not after hours of training.
+
+    Raises:
+        ModelError: An encoder is not found, cannot be downloaded, or is of no use to the task.
+    """
+    labels = LabelSet.build(params.task, read_label_names(workspace, params.task))
+    for encoder in {teacher.encoder for teacher in params.teach.list_teachers(params.student.encoder)}:
+        build_model(params.student.model_copy(update={"encoder": encoder}), labels)
+
+
+def train_teachers(
+    workspace: Workspace,
+    examples: list[Example],
+    valid: list[Example],
+    params: Params,
+    *,
+    view: View,
+    folder: Path,
+    prefix: str = "",
+) -> list[Path]:
+    """Train every teacher of the parameters in one view, and return their folders, ``folder``/0 and so on.
+
+    Args:
+        workspace, examples, valid, params: As for :func:`train_model`.
+        view: What the teachers read: knowledge, or text for those of the control.
+        folder: Holds a folder for each teacher.
+        prefix: What the names of their curves begin with.
+    """
+    folders = []
+    for number, teacher in enumerate(params.teach.list_teachers(params.student.encoder)):
+        student = params.student.model_copy(update={"encoder": teacher.encoder})
+        folders.append(folder / str(number))
+        train_model(
+            workspace,
+            examples,
+            valid,
+            params.model_copy(update={"seed": teacher.seed, "student": student}),
+            teacher.run,
+            objective=FineTuning(view),
+            out=folders[-1],
+            name=f"{prefix}{number}",
+        )
+    return folders
+
+
+def write_soft_targets(params: Params, teachers: list[Path], examples: list[Example], out: Path) -> None:
+    """Write the teachers' soft targets of all examples that the student will learn from."""
+    device, bf16 = params.teach.device, params.teach.bf16
+    compute_soft_targets(teachers, examples, params.distil.temperature, device=device, bf16=bf16).save(out)
+
+
+def train_from_teachers(
+    workspace: Workspace,
+    labelled: list[Example],
+    unlabelled: list[Example],
+    valid: list[Example],
+    params: Params,
+    *,
+    teachers: Path,
+    targets: Path,
+    out: Path,
+    name: str = "",
+) -> None:
+    """Train a student on text alone, labelled and not, with the soft targets of frozen teachers.
+
+    Args:
+        workspace, valid, params, out, name: As for :func:`train_model`.
+        labelled, unlabelled: Examples without caption and answers.
+        teachers: The folder of the teachers; with distil.start teacher the student begins with the first one.
+        targets: The folder of their soft targets.
+    """
+    objective = FrozenDistillation(
+        view=params.student.own_view,
+        targets=Targets.load(targets),
+        unlabelled=frozenset(example.id for example in unlabelled),
+        params=params.distil,
+    )
+    train_model(
+        workspace,
+        labelled + unlabelled,
+        valid,
+        params,
+        params.train,
+        objective=objective,
+        out=out,
+        name=name,
+        start=teachers / "0" if params.distil.start == "teacher" else None,
     )

@@ -1,7 +1,6 @@
 """`cotpd compare`: several runs of the pipeline that differ in the seed, as one result."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,8 +8,8 @@ import typer
 from rich.table import Column, Table
 
 from cotpd.cli.output import build_console, format_json, show
-from cotpd.evaluation.multi_seed import Comparison, Spread, compare_seeds, read_runs
-from cotpd.evaluation.results_table import ROWS, format_percent
+from cotpd.evaluation.multi_seed import Comparison, MeanGain, Spread, compare_seeds, read_runs
+from cotpd.evaluation.results_table import ROWS, WORTH, format_percent
 
 HEADINGS = ("split", "row", "F1, mean ± deviation", "each seed", "gain", "95 % interval", "p", "recovered")
 NO_GAIN = [""] * 4
@@ -29,6 +28,7 @@ def compare(
 
     p is two-sided, from resamples of the posts (paired bootstrap);
     recovered is the share of the knowledge view's gain that the student brings home.
+    Runs with a control (control.enabled) also say what the knowledge itself is worth.
 
     \b
     Example:
@@ -66,18 +66,21 @@ def _list_rows(comparisons: Mapping[str, Comparison]) -> list[list[str]]:
     for split, comparison in comparisons.items():
         for name, spread in comparison.rows.items():
             scores = "the same" if spread.shared else " ".join(format_percent(score) for score in spread.each)
-            gain = _list_gain_cells(comparison) if name == "student" else NO_GAIN
-            rows.append([split, ROWS[name], _format_spread(spread), scores, *gain])
+            gain = comparison.gain if name == "student" else None
+            recovered = comparison.recovered if gain else None
+            rows.append([split, ROWS[name], _format_spread(spread), scores, *_list_gain_cells(gain, recovered)])
+        if comparison.knowledge_gain:
+            rows.append([split, WORTH, "", "", *_list_gain_cells(comparison.knowledge_gain)])
     return rows
 
 
-def _list_gain_cells(comparison: Comparison) -> list[str]:
-    """Return gain, interval, p and share recovered; empty cells where a run has no baseline."""
-    if comparison.gain is None or comparison.low is None or comparison.high is None:
+def _list_gain_cells(gain: MeanGain | None, recovered: float | None = None) -> list[str]:
+    """Return gain, interval, p and share recovered; empty cells where there is no gain."""
+    if gain is None:
         return NO_GAIN
-    interval = f"{100 * comparison.low:+.2f} to {100 * comparison.high:+.2f}"
-    recovered = "" if comparison.recovered is None else f"{100 * comparison.recovered:.0f} %"
-    return [_format_spread(comparison.gain, "+"), interval, f"{comparison.p_value:.4f}", recovered]
+    interval = f"{100 * gain.low:+.2f} to {100 * gain.high:+.2f}"
+    share = "" if recovered is None else f"{100 * recovered:.0f} %"
+    return [_format_spread(gain.spread, "+"), interval, f"{gain.p_value:.4f}", share]
 
 
 def _format_spread(spread: Spread, sign: str = "") -> str:
@@ -92,6 +95,12 @@ def _build_json(comparison: Comparison) -> dict[str, Any]:
     def build_figures(spread: Spread) -> dict[str, Any]:
         return {"mean": spread.mean, "deviation": spread.deviation, "each": spread.each}
 
+    def build_gain(gain: MeanGain | None) -> dict[str, Any]:
+        test = {"low": None, "high": None, "p_value": None}
+        test |= {key: getattr(gain, key) for key in test if gain}
+        return {"gain": build_figures(gain.spread) if gain else None, **test}
+
     rows = {name: build_figures(spread) for name, spread in comparison.rows.items()}
-    gain = build_figures(comparison.gain) if comparison.gain else None
-    return asdict(comparison) | {"rows": rows, "gain": gain}
+    over_control = build_gain(comparison.knowledge_gain) if comparison.knowledge_gain else None
+    figures = {"rows": rows, "recovered": comparison.recovered, "knowledge_gain": over_control}
+    return figures | build_gain(comparison.gain)

@@ -15,7 +15,7 @@ import numpy as np
 
 from cotpd.errors import DataError
 from cotpd.evaluation.predictions import read_predictions
-from cotpd.evaluation.results_table import group_predictions
+from cotpd.evaluation.results_table import GAINS, group_predictions
 from cotpd.evaluation.scores import count_outcomes
 from cotpd.evaluation.significance import compute_f1, compute_p_value, resample
 from cotpd.student.tasks import Prediction
@@ -44,19 +44,29 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class MeanGain:
+    """How much better the student's F1 is than another row's."""
+
+    spread: Spread
+    """Seed by seed."""
+    low: float
+    high: float
+    """The 95 % interval of the mean gain, over resamples of the posts."""
+    p_value: float
+    """Two-sided, of the mean gain, as in a single run's metrics."""
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One split over all seeds, F1 in [0, 1]; None for a figure that needs a row which a run lacks."""
 
     rows: dict[str, Spread]
-    gain: Spread | None
-    """The student's F1 less the baseline's, seed by seed."""
-    low: float | None
-    high: float | None
-    """The 95 % interval of the mean gain, over resamples of the posts."""
-    p_value: float | None
-    """Two-sided, of the mean gain, as in a single run's metrics."""
+    gain: MeanGain | None
+    """The student's over the baseline."""
     recovered: float | None
     """The mean gain as a share of the knowledge view's gain; None if that one gains nothing."""
+    knowledge_gain: MeanGain | None = None
+    """The student's over the control: what the knowledge itself is worth."""
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
@@ -112,29 +122,37 @@ def _list_shared_keys(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _compare_split(runs: Sequence[Mapping[str, list[Prediction]]], seed: int, resamples: int) -> Comparison:
-    """Compare one split's rows, given for each seed, and test the student's mean gain over the baseline."""
+    """Compare one split's rows, given for each seed, and test the student's mean gains."""
     tables, rows = {}, {}
     for name in _list_shared_keys(runs):
         tables[name] = np.stack([_count_outcomes_by_post(run[name]) for run in runs], 1)  # (posts, seeds, 3)
         is_shared = len(runs) > 1 and all(run[name] == runs[0][name] for run in runs)
         rows[name] = Spread(compute_f1(tables[name].sum(0)).tolist(), shared=is_shared)
-    if not {"baseline", "student"} <= rows.keys():
-        return Comparison(rows, gain=None, low=None, high=None, p_value=None, recovered=None)
+    gains = {}
+    for key, reference in GAINS.items():
+        if {reference, "student"} <= rows.keys():
+            models = np.stack([tables["student"], tables[reference]], 1)  # (posts, 2, seeds, 3)
+            pairs = zip(rows["student"].each, rows[reference].each, strict=True)
+            each = [student - score for student, score in pairs]
+            gains[key] = _test_mean_gain(models, each, seed, resamples)
+    gain = gains.get("gain")
+    recovered = _compute_recovered_share(rows, gain.spread) if gain else None
+    return Comparison(rows, gain, recovered, gains.get("knowledge_gain"))
 
-    models = np.stack([tables["student"], tables["baseline"]], 1)  # (posts, 2, seeds, 3)
+
+def _test_mean_gain(models: np.ndarray, each: list[float], seed: int, resamples: int) -> MeanGain:
+    """Test whether the mean of some gains, one a seed, is luck; ``models`` as for :func:`_resample_gains`."""
+    spread = Spread(each)
     drawn = _resample_gains(models, resamples, np.random.default_rng(seed))
     low, high = np.percentile(drawn, [2.5, 97.5])
-    pairs = zip(rows["student"].each, rows["baseline"].each, strict=True)
-    gain = Spread([student - baseline for student, baseline in pairs])
-    p_value = compute_p_value(drawn, gain.mean)
-    return Comparison(rows, gain, float(low), float(high), p_value, _compute_recovered_share(rows, gain))
+    return MeanGain(spread, float(low), float(high), compute_p_value(drawn, spread.mean))
 
 
 def _resample_gains(models: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """Return the mean gain over the seeds in each resample of the posts, (resamples,).
 
     Args:
-        models: Counts of student and baseline, (posts, 2, seeds, 3).
+        models: Counts of the student and of the row that it is compared with, (posts, 2, seeds, 3).
         resamples: How often to draw.
         rng: Draws the posts.
     """

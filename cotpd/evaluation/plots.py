@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {"baseline": "#94a3b8", "student": "#2563eb", "knowledge": "#f59e0b", "teacher": "#f59e0b"}
+COLOURS = {
+    "baseline": "#94a3b8",
+    "control": "#10b981",
+    "student": "#2563eb",
+    "knowledge": "#f59e0b",
+    "teacher": "#f59e0b",
+}
 History = Sequence[Mapping[str, Any]]
 
 
@@ -152,11 +158,12 @@ def _draw_types(split: str, rows: Mapping[str, Any]) -> "Figure":
     names = [name for name in ROWS if name in rows]
     kinds = sorted(set(chain.from_iterable(rows[name]["per_type"] for name in names)))
     figure, [axis] = _make_figure(1, 1.4 + 0.5 * (len(kinds) + 1))
+    distance, thickness = (0.26, 0.23) if len(names) < 4 else (0.2, 0.17)
     for index, name in enumerate(names):
         scores = [rows[name]["f1"], *(rows[name]["per_type"].get(kind, {}).get("f1", 0.0) for kind in kinds)]
-        offset = 0.26 * (index - (len(names) - 1) / 2)
+        offset = distance * (index - (len(names) - 1) / 2)
         heights = [row + offset for row in range(len(scores))]
-        bars = axis.barh(heights, [100 * f1 for f1 in scores], 0.23, color=COLOURS[name], label=ROWS[name])
+        bars = axis.barh(heights, [100 * f1 for f1 in scores], thickness, color=COLOURS[name], label=ROWS[name])
         axis.bar_label(bars, fmt="%.1f", padding=3, fontsize=8, color="#475569")
     axis.set_yticks(range(len(kinds) + 1), ["all (micro)", *map(make_printable_line, kinds)], parse_math=False)
     axis.invert_yaxis()

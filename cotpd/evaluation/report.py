@@ -20,7 +20,14 @@ from cotpd.escaping import make_printable
 from cotpd.evaluation.disagreements import Case, find_disagreements
 from cotpd.evaluation.explanation import cut_excerpt, shorten
 from cotpd.evaluation.reliability import compute_calibrations
-from cotpd.evaluation.results_table import ROWS, Metrics, format_gain, format_percent, group_predictions
+from cotpd.evaluation.results_table import (
+    ROWS,
+    WORTH,
+    Metrics,
+    format_gain,
+    format_percent,
+    group_predictions,
+)
 from cotpd.evaluation.showcase import Explained, shade_text
 from cotpd.files import write_atomically
 from cotpd.student.tasks import Prediction, TaskName, find_task
@@ -107,7 +114,7 @@ def _make_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": format_percent, "gain": format_gain, "shorten": shorten}
-    environment.globals |= {"excerpt": cut_excerpt, "shades": shade_text}
+    environment.globals |= {"excerpt": cut_excerpt, "shades": shade_text, "worth": WORTH}
     return environment
 
 

@@ -1,8 +1,9 @@
-"""The three rows of every result: text-only baseline, student, knowledge view.
+"""The rows of every result: text-only baseline, student, knowledge view, and the control where one was trained.
 
 The knowledge view reads captions and LLM answers, of which there are none at inference: it is the source of the
 distillation, not a competitor. The student is compared with the baseline, which has the same encoder, text and
-cost.
+cost. The control was taught as the student was, but without knowledge: the student's gain over it is what the
+knowledge itself is worth.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,9 +22,13 @@ from cotpd.student.tasks import Prediction, TaskName
 
 ROWS = {
     "baseline": "text-only baseline",
+    "control": "control (taught without knowledge)",
     "student": "student (text alone)",
     "knowledge": "knowledge view",
 }
+GAINS = {"gain": "baseline", "knowledge_gain": "control"}
+"""Key in the metrics to the row that the student is compared with."""
+WORTH = "student over control: the knowledge itself"
 HEADINGS = ("precision", "recall", "F1", "macro F1", "gain", "95 % interval", "p")
 Metrics = dict[str, dict[str, dict[str, Any]]]
 
@@ -32,7 +37,7 @@ def group_predictions(predictions: Iterable[Prediction]) -> dict[str, dict[str, 
     """Return predictions by split, then by row, both in their fixed order.
 
     Raises:
-        DataError: A prediction names a model that is none of the three rows, or an unknown split.
+        DataError: A prediction names a model that is none of these rows, or an unknown split.
     """
     groups: dict[str, dict[str, list[Prediction]]] = {}
     for row in predictions:
@@ -52,11 +57,12 @@ def group_predictions(predictions: Iterable[Prediction]) -> dict[str, dict[str, 
 def compute_metrics(
     predictions: Iterable[Prediction], task: TaskName, *, seed: int, resamples: int = 1000
 ) -> Metrics:
-    """Score each row on each split, and test whether student and baseline differ.
+    """Score each row on each split, and test whether the student differs from baseline and control.
 
     Returns:
         ``{split: {row: scores}}``, with ``{split: {"gain": ...}}``, the student's F1 less the baseline's, its
-        95 % interval and p-value, if the split has both rows. Numbers only, as `dvc metrics` wants them.
+        95 % interval and p-value, if the split has both rows; likewise "knowledge_gain", over the control. Numbers
+        only, as `dvc metrics` wants them.
 
     Raises:
         DataError: An unknown row, overlapping spans, or rows over different examples.
@@ -66,9 +72,10 @@ def compute_metrics(
         metrics[split] = {
             name: score(row, task).as_dict() | _measure_calibration(row) for name, row in rows.items()
         }
-        if {"baseline", "student"} <= rows.keys():
-            gain = run_paired_bootstrap(rows["student"], rows["baseline"], seed=seed, resamples=resamples)
-            metrics[split]["gain"] = gain.as_dict()
+        for key, reference in GAINS.items():
+            if {reference, "student"} <= rows.keys():
+                gain = run_paired_bootstrap(rows["student"], rows[reference], seed=seed, resamples=resamples)
+                metrics[split][key] = gain.as_dict()
     return metrics
 
 
@@ -79,7 +86,7 @@ def _measure_calibration(row: Sequence[Prediction]) -> dict[str, float]:
 
 
 def select_headlines(metrics: Metrics) -> Metrics:
-    """Select F1 of each row and the gain on each split, few enough to be read in `dvc metrics diff`."""
+    """Select F1 of each row and the gains on each split, few enough to be read in `dvc metrics diff`."""
     headlines: Metrics = {}
     for split, rows in metrics.items():
         headlines[split] = {name: {"f1": row["f1"]} for name, row in rows.items()}
@@ -121,6 +128,8 @@ def _format_cells(metrics: Metrics) -> list[list[str]]:
                 figures = [format_percent(scores[name][key]) for key in ("precision", "recall", "f1", "macro_f1")]
                 gain = scores.get("gain") if name == "student" else None
                 rows.append([split, ROWS[name], *figures, *format_gain(gain)])
+        if "knowledge_gain" in scores:
+            rows.append([split, WORTH, "", "", "", "", *format_gain(scores["knowledge_gain"])])
     return rows
 
 

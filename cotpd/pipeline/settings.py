@@ -16,6 +16,7 @@ SHOWN: dict[str, tuple[str, ...] | None] = {
     "baseline": None,
     "train": None,
     "distil": None,
+    "control": None,
 }
 
 

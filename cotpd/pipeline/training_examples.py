@@ -41,6 +41,18 @@ def read_unlabelled_examples(workspace: Workspace, task: TaskName) -> list[Examp
     return [remove_labels(example) for example in examples]
 
 
+def read_training_texts(workspace: Workspace, task: TaskName) -> list[Example]:
+    """Return the student's labelled examples, those of augmented posts included, text alone."""
+    augmented = build_augmented_examples(workspace.read_augmented(), task, {}, {})
+    return read_text_examples(workspace, task, "train") + remove_knowledge(augmented)
+
+
+def read_unlabelled_texts(workspace: Workspace, task: TaskName) -> list[Example]:
+    """Return the student's examples without labels, text alone."""
+    posts = [find_task(task).drop_gold(post) for post in workspace.read_posts(UNLABELLED)]
+    return [remove_labels(example) for example in build_examples(posts, task, {}, {})]
+
+
 def remove_knowledge(examples: list[Example]) -> list[Example]:
     """Return the same examples without caption and knowledge, as a model reads them that sees text alone."""
     return [example.model_copy(update={"caption": None, "knowledge": {}}) for example in examples]

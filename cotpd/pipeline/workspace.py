@@ -43,6 +43,10 @@ class Workspace:
         self.baseline = models / "baseline"
         self.student = models / "student"
         self.teachers = models / "teachers"  # folders 0, 1, ...
+        self.control = models / "control"  # taught without knowledge: teachers, their soft targets, the student
+        self.control_student = self.control / "student"
+        self.control_teachers = self.control / "teachers"
+        self.control_targets = self.control / "targets"
         self.checks = reports / "checks"  # Great Expectations' Data Docs
         self.evaluation = reports / "evaluation"
         self.report = self.evaluation / "report.html"

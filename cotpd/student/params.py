@@ -135,6 +135,13 @@ class TeachParams(TrainParams):
         return [Teacher(name, self.seed + number, settings) for number, (name, settings) in enumerate(runs)]
 
 
+class ControlParams(Section):
+    """The same training without knowledge; the student's gain over it is what the knowledge itself is worth."""
+
+    enabled: bool = False
+    """Also train the control, which takes as long as the student and its teachers; a study switches it on."""
+
+
 class DistilParams(Section):
     """How the two views are brought together (DESIGN: L = L_k + L_p + alpha KL)."""
 

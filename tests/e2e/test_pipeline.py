@@ -22,7 +22,7 @@ def list_executed(output: str) -> list[str]:
 
 def test_every_step_ran_and_every_answer_came_from_the_recorded_ledger(reproduced: str) -> None:
     assert list_executed(reproduced)[-1] == "register"
-    assert len(list_executed(reproduced)) == 10
+    assert len(list_executed(reproduced)) == 11
     counts = re.search(
         r"ask: (\d+) requests: (\d+) answered from the ledger, (\d+) asked, (\d+) failed", reproduced
     )

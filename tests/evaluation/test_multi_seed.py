@@ -12,7 +12,7 @@ from cotpd.cli import compare as command
 from cotpd.data.tables import write_table
 from cotpd.errors import DataError
 from cotpd.evaluation.multi_seed import compare_seeds, read_runs
-from cotpd.evaluation.results_table import group_predictions
+from cotpd.evaluation.results_table import WORTH, group_predictions
 from cotpd.evaluation.scores import score
 from cotpd.student.tasks import RePrediction
 
@@ -63,9 +63,9 @@ def test_interval_and_p_value_are_those_of_all_possible_resamples():
 
     comparison = compare_seeds(make_runs(), seed=1, resamples=20_000)["test"]
 
-    assert comparison.p_value == pytest.approx(exact, abs=0.01)
-    assert comparison.low == pytest.approx(min(every))  # with 27 outcomes the percentiles are the extremes
-    assert comparison.high == pytest.approx(max(every))
+    assert comparison.gain.p_value == pytest.approx(exact, abs=0.01)
+    assert comparison.gain.low == pytest.approx(min(every))  # with 27 outcomes the percentiles are the extremes
+    assert comparison.gain.high == pytest.approx(max(every))
 
 
 def test_means_deviations_and_the_share_recovered_are_those_of_the_single_scores():
@@ -79,8 +79,8 @@ def test_means_deviations_and_the_share_recovered_are_those_of_the_single_scores
 
     for name, spread in comparison.rows.items():
         assert spread.each == pytest.approx(single[name])
-    assert comparison.gain.each == pytest.approx(gains.tolist())
-    assert comparison.gain.deviation == pytest.approx(gains.std(ddof=1))
+    assert comparison.gain.spread.each == pytest.approx(gains.tolist())
+    assert comparison.gain.spread.deviation == pytest.approx(gains.std(ddof=1))
     assert comparison.recovered == pytest.approx(gains.mean() / possible)
 
 
@@ -110,7 +110,7 @@ def test_the_same_seed_gives_the_same_figures():
 def test_one_run_of_the_student_alone_has_neither_gain_nor_deviation():
     comparison = compare_seeds(make_runs(("student",))[:1], seed=1)["test"]
 
-    assert comparison.gain is comparison.p_value is comparison.recovered is None
+    assert comparison.gain is comparison.recovered is None
     assert comparison.rows["student"].deviation is None
 
 
@@ -163,6 +163,19 @@ def test_runs_without_a_common_split_are_refused():
 
     with pytest.raises(DataError, match="no split in common"):
         compare_seeds([make_runs()[0], valid_run], seed=1)
+
+
+def test_runs_with_a_control_say_what_the_knowledge_itself_is_worth():
+    runs = make_runs()
+    for run in runs:  # a control as bad as the baseline, whose gain over it must then be the same
+        run["test"]["control"] = [row.model_copy(update={"model": "control"}) for row in run["test"]["baseline"]]
+
+    comparison = compare_seeds(runs, seed=1, resamples=500)["test"]
+
+    assert comparison.knowledge_gain == comparison.gain
+    [cells] = [cells for cells in command._list_rows({"test": comparison}) if cells[1] == WORTH]
+    assert cells[4] == command._format_spread(comparison.gain.spread, "+")
+    assert command._build_json(comparison)["knowledge_gain"]["low"] == comparison.gain.low
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from itertools import chain
 import pytest
 
 from cotpd.errors import DataError
-from cotpd.evaluation.results_table import build_rich_table, compute_metrics
+from cotpd.evaluation.results_table import WORTH, build_rich_table, compute_metrics
 from cotpd.student.tasks import NerPrediction
 
 
@@ -61,7 +61,7 @@ def test_the_metrics_are_json_with_nothing_but_numbers_at_the_leaves():
 
 
 def test_an_unknown_row_is_refused():
-    with pytest.raises(DataError, match=r"'teacher'.*\n.*baseline, student, knowledge"):
+    with pytest.raises(DataError, match=r"'teacher'.*\n.*baseline, control, student, knowledge"):
         compute_metrics([make_row("1", "teacher", "PER")], "ner", seed=1)
 
 
@@ -85,3 +85,15 @@ def test_tables_show_percent_and_the_gain_beside_the_student():
     assert student[3] == "75.00"
     assert student[6] == "+50.00"
     assert len(rows) == 5
+
+
+def test_a_control_adds_its_row_and_the_worth_of_the_knowledge_and_changes_no_other_figure():
+    control = [make_row(str(n), "control", "LOC" if n > 1 else "PER") for n in range(4)]
+    without = compute_metrics(make_three_rows(), "ner", seed=1, resamples=50)
+
+    metrics = compute_metrics([*make_three_rows(), *control], "ner", seed=1, resamples=50)
+
+    assert list(metrics["test"]) == ["baseline", "control", "student", "knowledge", "gain", "knowledge_gain"]
+    assert metrics["test"]["knowledge_gain"]["f1"] == pytest.approx(0.75 - 0.5)
+    assert {key: metrics["test"][key] for key in without["test"]} == without["test"]
+    assert list_cells(metrics)[-1][1:7] == (WORTH, "", "", "", "", "+25.00")
