@@ -7,11 +7,13 @@ from typing import NamedTuple
 from cotpd.config import Params
 from cotpd.data.records import SPLITS
 from cotpd.data.tables import write_json, write_table
+from cotpd.evaluation.intervals import compute_intervals
 from cotpd.evaluation.plots import read_history, write_plots
 from cotpd.evaluation.predictions import build_predictions
 from cotpd.evaluation.report import Material, write_report
 from cotpd.evaluation.results_table import Metrics, compute_metrics, select_headlines
 from cotpd.evaluation.showcase import Explained, choose_picks, explain_picks
+from cotpd.evaluation.slices import Slices, build_slices
 from cotpd.pipeline.settings import list_settings
 from cotpd.pipeline.training_examples import (
     read_knowledge_examples,
@@ -48,6 +50,8 @@ def run(params: Params) -> None:
     predictions = list(_predict(workspace, systems, params))
     metrics = compute_metrics(predictions, params.task, seed=params.seed)
     write_table(workspace.evaluation / "predictions.jsonl", predictions)
+    slices = _build_slices(workspace, params)
+    write_table(workspace.intervals, compute_intervals(predictions, slices, seed=params.seed))
 
     folder = workspace.evaluation / "plots"
     with report_full_disk(folder):
@@ -108,6 +112,15 @@ def _predict(workspace: Workspace, systems: list[System], params: Params) -> Ite
             examples = system.read_examples(workspace, params.task, split)
             predicted = system.model.predict_examples(examples, system.view, batch_size=params.evaluate.batch_size)
             yield from build_predictions(examples, predicted, task=params.task, split=split, model=system.row)
+
+
+def _build_slices(workspace: Workspace, params: Params) -> dict[str, Slices]:
+    """Return the slices of each split to score, by its name."""
+    training_posts = workspace.read_posts("train")
+    return {
+        split: build_slices(params.task, workspace.read_posts(split), training_posts)
+        for split in params.evaluate.splits
+    }
 
 
 def _read_histories(workspace: Workspace) -> dict[str, list[dict[str, float]]]:

@@ -16,7 +16,7 @@ import numpy as np
 from cotpd.errors import DataError
 from cotpd.evaluation.predictions import read_predictions
 from cotpd.evaluation.results_table import GAINS, group_predictions
-from cotpd.evaluation.scores import count_outcomes
+from cotpd.evaluation.scores import count_outcomes, sum_by_post
 from cotpd.evaluation.significance import compute_f1, compute_p_value, resample
 from cotpd.student.tasks import Prediction
 
@@ -125,7 +125,8 @@ def _compare_split(runs: Sequence[Mapping[str, list[Prediction]]], seed: int, re
     """Compare one split's rows, given for each seed, and test the student's mean gains."""
     tables, rows = {}, {}
     for name in _list_shared_keys(runs):
-        tables[name] = np.stack([_count_outcomes_by_post(run[name]) for run in runs], 1)  # (posts, seeds, 3)
+        counts = [sum_by_post(run[name], count_outcomes(run[name])) for run in runs]
+        tables[name] = np.stack(counts, 1)  # (posts, seeds, 3)
         is_shared = len(runs) > 1 and all(run[name] == runs[0][name] for run in runs)
         rows[name] = Spread(compute_f1(tables[name].sum(0)).tolist(), shared=is_shared)
     gains = {}
@@ -171,18 +172,6 @@ def _compute_recovered_share(rows: Mapping[str, Spread], gain: Spread) -> float 
         return None
     possible = rows["knowledge"].mean - rows["baseline"].mean
     return gain.mean / possible if possible > 0 else None
-
-
-def _count_outcomes_by_post(predictions: Sequence[Prediction]) -> np.ndarray:
-    """Return true positives, false positives and false negatives of each post, (posts, 3).
-
-    A post and not a pair is what the bootstrap draws: the pairs of a post are no independent draws.
-    """
-    row_of_post: dict[str, int] = {}
-    rows = [row_of_post.setdefault(prediction.post_id, len(row_of_post)) for prediction in predictions]
-    counts = np.zeros((len(row_of_post), 3), np.int64)
-    np.add.at(counts, rows, count_outcomes(predictions))
-    return counts
 
 
 def _find_table(path: Path) -> Path:

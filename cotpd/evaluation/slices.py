@@ -14,13 +14,12 @@ from cotpd.student.tasks import Prediction, TaskName, find_task
 from cotpd.student.tasks.base import Annotation
 
 UNSEEN, NO_PICTURE, LONG = "unseen mentions", "no picture", "long posts"
+Slices = dict[str, frozenset[str]]  # example ids by the slice's name
 MINIMUM_SUPPORT = 30  # gold labels below which a score says next to nothing
 _LONG_SHARE = 75  # percent of the training posts that a long post exceeds in words
 
 
-def build_slices(
-    task: TaskName, posts: Sequence[Post], training_posts: Iterable[Post]
-) -> dict[str, frozenset[str]]:
+def build_slices(task: TaskName, posts: Sequence[Post], training_posts: Iterable[Post]) -> Slices:
     """Return the ids of each slice's examples; a slice may be empty, or hold every example.
 
     - unseen mentions: a mention of the example is annotated in no training post (letter case and spaces aside);

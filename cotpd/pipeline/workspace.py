@@ -51,6 +51,7 @@ class Workspace:
         self.evaluation = reports / "evaluation"
         self.report = self.evaluation / "report.html"
         self.scores = self.evaluation / "scores.json"  # every figure
+        self.intervals = self.evaluation / "intervals.jsonl"  # F1 by type and by slice, with 95 % intervals
         self.metrics = reports / "metrics.json"  # the figures that `dvc metrics` compares
         self.registered = reports / "registered.json"
         self._contents: dict[str, Any] = {}

@@ -9,7 +9,8 @@ import pytest
 from cotpd.config import Params
 from cotpd.data import tables as tables_module
 from cotpd.data.records import Caption, Kind, Knowledge
-from cotpd.data.tables import write_json, write_table
+from cotpd.data.tables import read_table, write_json, write_table
+from cotpd.evaluation.intervals import IntervalRow
 from cotpd.pipeline.workspace import Workspace
 from cotpd.student import Student
 from cotpd.student.labels import LabelSet
@@ -103,6 +104,11 @@ def test_the_step_scores_what_is_there_and_explains_some_predictions(save, table
     scores = json.loads(WORKSPACE.scores.read_text("utf-8"))
     assert scores["test"]["student"]["f1"] == metrics["test"]["student"]["f1"]
     assert {"precision", "recall", "per_type"} <= set(scores["test"]["student"])
+    intervals = read_table(WORKSPACE.intervals, IntervalRow)
+    rows = {(row.model, row.part, row.name): row for row in intervals}
+    assert rows["student", "all", ""].f1 == scores["test"]["student"]["f1"]
+    assert rows["student", "slice", "no picture"].support == rows["student", "all", ""].support  # none has one
+    assert ("student", "slice", "unseen mentions") not in rows  # the training posts have the same names
     page = (WORKSPACE.evaluation / "report.html").read_text("utf-8")
     assert "What stands behind a prediction" in page
     assert "&lt;b&gt;acme&lt;/b&gt; is a firm" in page
