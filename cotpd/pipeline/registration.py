@@ -6,7 +6,9 @@ from typing import Any
 
 from cotpd.config import Params
 from cotpd.llm.prompts import PromptSet
-from cotpd.registry.pack import Interface, Origin, Registered, register_model
+from cotpd.registry.new_version import Registered, register_model
+from cotpd.registry.origin import Origin
+from cotpd.registry.pack import Interface
 from cotpd.registry.prompt_versions import build_prompt_name
 from cotpd.student.checkpoint import read_fingerprint
 from cotpd.student.tasks import find_task

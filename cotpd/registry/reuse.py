@@ -9,7 +9,8 @@ from cotpd.files import compute_sha256
 from cotpd.registry.aliases import set_alias
 from cotpd.registry.leftovers import clear_leftovers
 from cotpd.registry.model_address import find_student_folder
-from cotpd.registry.pack import PACKAGE, Registered
+from cotpd.registry.new_version import Registered
+from cotpd.registry.pack import PACKAGE
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import REACHABLE, connect, explain_errors, get_or_create_experiment
 

@@ -9,7 +9,7 @@ import pytest
 
 from cotpd.errors import ModelError
 from cotpd.pipeline.registration import register_student
-from cotpd.registry import pack
+from cotpd.registry import new_version
 from cotpd.registry.tracking_store import connect
 from cotpd.registry.versions import list_versions
 
@@ -20,7 +20,7 @@ import os, signal, sys
 from pathlib import Path
 from cotpd.config import Params
 from cotpd.pipeline.registration import register_student
-from cotpd.registry import pack
+from cotpd.registry import new_version
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 where, student = sys.argv[1:]
@@ -32,10 +32,10 @@ if where == "upload":
         if "models" in self.artifact_dir: die()
     LocalArtifactRepository.log_artifacts = half
 if where == "before the version":
-    pack._create_version = die
+    new_version._create_version = die
 if where == "after the version":
-    make = pack._create_version
-    pack._create_version = lambda *a: (make(*a), die())
+    make = new_version._create_version
+    new_version._create_version = lambda *a: (make(*a), die())
 register_student(Params(task="ner"), Path(student), {"test": {"student": {"f1": 0.5}}}, root=Path())
 """
 
@@ -105,7 +105,7 @@ def test_a_version_whose_registration_was_killed_afterwards_stays(project, param
 def test_a_registration_that_fails_clears_its_own_model(
     project, params, students, temporary, monkeypatch, error, status
 ):
-    monkeypatch.setattr(pack, "_create_version", lambda *_: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(new_version, "_create_version", lambda *_: (_ for _ in ()).throw(error))
 
     with pytest.raises(type(error)):
         register_student(params["ner"], students["ner"], METRICS, root=project)

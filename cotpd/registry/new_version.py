@@ -1,0 +1,90 @@
+"""Register a trained student as a new version: one MLflow run with its origin, its package and its digests."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from cotpd.errors import ModelError
+from cotpd.registry.aliases import set_alias
+from cotpd.registry.leftovers import clear_leftovers, open_registration_run
+from cotpd.registry.origin import Origin, format_headlines, log_origin
+from cotpd.registry.pack import Interface, log_model
+from cotpd.registry.params import RegisterParams
+from cotpd.registry.tracking_store import connect, explain_errors, get_or_create_experiment, use_store
+from cotpd.registry.version_digests import FILES, format_digests
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Registered:
+    """Where a model went in the registry."""
+
+    name: str
+    version: int
+    alias: str
+    uri: str
+    run_id: str
+
+
+def register_model(
+    folder: Path, name: str, interface: Interface, origin: Origin, store: RegisterParams, root: Path = Path()
+) -> Registered:
+    """Log a run, register a model's folder as a new version, and give it the alias of ``store``.
+
+    Args:
+        folder: The trained student's folder.
+        name: The registered model's name.
+        interface: What the model takes and returns.
+        origin: What it was made from.
+        store: MLflow's store and experiment, and the alias.
+        root: The project's folder, where a SQLite store lies.
+
+    Raises:
+        ModelError: The folder is missing, or MLflow refuses.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: there is no such folder", "Train the student first: dvc repro train.")
+    client = connect(store, root, create=True)
+
+    remedy = "See the message; the tracking server must be reachable and writable."
+    with explain_errors(f"registering {name}", remedy):
+        experiment = get_or_create_experiment(client, store.experiment)
+        clear_leftovers(client, experiment)
+        with use_store(client), open_registration_run(client, experiment, name) as run:
+            tags = log_origin(client, experiment, run.info.run_id, origin, root)
+            source = log_model(folder, interface)
+            tags |= format_headlines(origin.metrics) | {FILES: _format_logged_digests(client, source)}
+            # Inside the run: if this process is killed before, the next registration clears the run.
+            number = _create_version(client, name, source, run.info.run_id, tags)
+
+    set_alias(client, name, store.alias, number)
+    return Registered(name, number, store.alias, f"models:/{name}@{store.alias}", run.info.run_id)
+
+
+def _format_logged_digests(client: "MlflowClient", source: str) -> str:
+    """Return the tag with the digests of a logged model's files as the store holds them."""
+    import mlflow  # noqa: PLC0415  after connect() has switched off its telemetry
+
+    location = client.get_logged_model(source.rpartition("/")[2]).artifact_location
+    with tempfile.TemporaryDirectory() as scratch:
+        address = urlparse(location)
+        if address.scheme in ("file", ""):
+            return format_digests(Path(url2pathname(address.path)))
+        return format_digests(Path(mlflow.artifacts.download_artifacts(location, dst_path=scratch)))
+
+
+def _create_version(client: "MlflowClient", name: str, source: str, run_id: str, tags: dict[str, str]) -> int:
+    """Create a version, and the registered model if it is its first; return the version's number."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415  after connect() has switched off its telemetry
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    return int(client.create_model_version(name, source, run_id, tags=tags).version)

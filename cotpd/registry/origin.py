@@ -1,0 +1,103 @@
+"""What a version was made from, logged with its run: parameters, scores, digests of the data, commit, prompts."""
+
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cotpd.files import compute_sha256
+from cotpd.outputs import read_outputs
+from cotpd.registry.prompt_versions import register_prompts
+from cotpd.registry.training_curves import adopt_runs
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a version was made from; MLflow keeps it with the version's run.
+
+    Attributes:
+        params: All parameters by section; logged flattened.
+        metrics: Scores by split and model; logged flattened.
+        evaluation: Folder with report and plots; logged as artifacts.
+        tables: Prepared tables whose sha256 is kept with the run and the version.
+        trainings: Fingerprints of trainings by model; their runs are put below this run and named in its tags.
+        prompts: The text of each prompt file by its name in MLflow's prompt registry.
+        tags: Further tags of the run and the version.
+    """
+
+    params: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    evaluation: Path | None = None
+    tables: Sequence[Path] = ()
+    trainings: Mapping[str, str] = field(default_factory=dict)
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def log_origin(client: "MlflowClient", experiment: str, run_id: str, origin: Origin, root: Path) -> dict[str, str]:
+    """Log to the active run what a version is made from; return the run's tags, which the version gets too."""
+    import mlflow  # noqa: PLC0415  after connect() has switched off its telemetry
+
+    tags = {f"sha256.{path.name}": compute_sha256(path) for path in origin.tables}
+    tags |= _describe_commit(root) | dict(origin.tags)
+    tags |= adopt_runs(client, experiment, run_id, origin.trainings)
+    tags |= register_prompts(client, origin.prompts)
+
+    mlflow.set_tags(tags)
+    mlflow.log_params(_flatten(origin.params))
+    mlflow.log_metrics(_flatten_metrics(origin.metrics))
+    if origin.evaluation is not None:
+        mlflow.log_artifacts(str(origin.evaluation), "evaluation")
+    return tags
+
+
+def _describe_commit(root: Path) -> dict[str, str]:
+    """Return the checkout's commit and whether it had changes, as tags; none outside a git checkout.
+
+    The pipeline's own outputs and dvc.lock, which every run writes, are no change.
+    """
+    written = [f":(exclude){path}" for path in ("dvc.lock", *read_outputs(root))]
+    try:
+        commit = _run_git(root, "rev-parse", "HEAD")
+        changes = _run_git(root, "status", "--porcelain", "--", ".", *written)
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"git.commit": commit, "git.dirty": str(bool(changes)).lower()}
+
+
+def _run_git(root: Path, *arguments: str) -> str:
+    process = subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True)
+    return process.stdout.strip()
+
+
+def format_headlines(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Return F1 and gain of each split in percent, as tags that a listing shows."""
+    tags = {}
+    for split, rows in metrics.items():
+        if "student" in rows:
+            tags[f"f1.{split}"] = f"{100 * rows['student']['f1']:.2f}"
+        if "gain" in rows:
+            tags[f"gain.{split}"] = f"{100 * rows['gain']['f1']:+.2f}"
+    return tags
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values under dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        path = f"{prefix}{key}"
+        flat |= _flatten(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+    return flat
+
+
+def _flatten_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return nested figures under dotted names that MLflow accepts.
+
+    Other characters, such as the slashes in the relation label /per/loc/birth, become underscores.
+    """
+    return {re.sub(r"[^\w. -]+", "_", key): float(value) for key, value in _flatten(metrics).items()}
