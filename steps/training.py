@@ -68,7 +68,7 @@ def require_encoders(workspace: Workspace, params: Params) -> None:
     """
     labels = LabelSet.build(params.task, read_label_names(workspace, params.task))
     for encoder in {teacher.encoder for teacher in params.teach.list_teachers(params.student.encoder)}:
-        build_model(params.student.model_copy(update={"encoder": encoder}), labels)
+        build_model(params.student.adapt_to_teacher(encoder), labels)
 
 
 def train_teachers(
@@ -91,7 +91,7 @@ def train_teachers(
     """
     folders = []
     for number, teacher in enumerate(params.teach.list_teachers(params.student.encoder)):
-        student = params.student.model_copy(update={"encoder": teacher.encoder})
+        student = params.student.adapt_to_teacher(teacher.encoder)
         folders.append(folder / str(number))
         train_model(
             workspace,

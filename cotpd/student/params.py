@@ -17,6 +17,9 @@ class StudentParams(Section):
 
     encoder: str = "all-MiniLM-L6-v2"
     """A catalogued name (cotpd models list), a hub name or a folder."""
+    layers: int | None = Field(default=None, ge=1)
+    """Evenly spaced layers of the encoder that student and baseline keep: a smaller, faster student. Teachers keep
+    all layers; null keeps all."""
     prompt_length: int = Field(default=16, ge=0)
     """m, the number of generated prompt vectors; 0 leaves the generator out."""
     generator_layers: int = Field(default=1, ge=1)
@@ -47,6 +50,10 @@ class StudentParams(Section):
     def drop_prompts(self) -> Self:
         """Return the same architecture without the prompt generator."""
         return self.model_copy(update={"prompt_length": 0})
+
+    def adapt_to_teacher(self, encoder: str) -> Self:
+        """Return the architecture of a teacher: of its own encoder, with all layers."""
+        return self.model_copy(update={"encoder": encoder, "layers": None})
 
 
 class TrainParams(Section):

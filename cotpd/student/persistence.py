@@ -34,6 +34,7 @@ from cotpd.student.folders import make_partial_folder, recover_interrupted_swap,
 from cotpd.student.labels import LabelSet
 from cotpd.student.model import StudentModel
 from cotpd.student.params import StudentParams
+from cotpd.student.shortening import shorten_encoder
 from cotpd.student.views import SPECIAL_TOKENS, View
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def build_model(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, 
 
     Raises:
         ModelError: The encoder cannot be loaded or is not a text encoder.
+        ConfigError: It has fewer layers than ``params.layers``, or cannot be shortened.
     """
     from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415  takes seconds to import
 
@@ -79,6 +81,7 @@ def build_model(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, 
             f"encoder {params.encoder}: {str(error).splitlines()[0]}",
             "Name a catalogued encoder (cotpd models list), a hub name or a folder with config.json and weights.",
         ) from None
+    encoder = shorten_encoder(encoder, params.layers, params.encoder)
     neutral = _find_neutral_token(tokenizer, encoder, f"encoder {params.encoder}")
     return StudentModel(encoder, params, labels, neutral), tokenizer, count_positions(encoder.config)
 

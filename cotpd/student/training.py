@@ -36,6 +36,7 @@ from cotpd.student.optimization import prepare_for_training
 from cotpd.student.params import StudentParams, TrainParams
 from cotpd.student.persistence import build_model, copy_weights, digest_weights, load_model
 from cotpd.student.processes import Processes, is_main_process
+from cotpd.student.shortening import shorten_encoder
 from cotpd.student.student import Student
 from cotpd.student.tasks import TaskName
 from cotpd.student.training_loop import Training
@@ -91,7 +92,7 @@ def train(
     for example in valid:
         labels.encode_gold(example)  # fail before training, not after: valid may hold a label that train lacks
 
-    start_model = load_model(start).model if start else None
+    start_model = _load_start(start, student) if start else None
     settings = f"{seed} {objective.fingerprint} {digest_weights(start_model) if start_model else ''}"
     fingerprint = compute_fingerprint([labels, student, params, *train, *valid], settings)
     history = read_finished_history(Path(out), fingerprint)
@@ -105,6 +106,13 @@ def train(
     processes = Processes(params.device)
     learner = _build_learner(student, labels, params, objective, seed, start_model, processes)
     return _fit_and_save(learner, train, valid, objective, params, seed, Path(out), fingerprint, processes, curves)
+
+
+def _load_start(folder: Path, student: StudentParams) -> StudentModel:
+    """Load the model to begin from, with as many layers as the student has."""
+    model = load_model(folder).model
+    model.encoder = shorten_encoder(model.encoder, student.layers, str(folder))
+    return model
 
 
 def _build_learner(

@@ -5,7 +5,8 @@ import pytest
 from cotpd.config import Params
 from cotpd.data.tables import write_json
 from cotpd.errors import ModelError
-from steps import teach
+from cotpd.pipeline.workspace import Workspace
+from steps import teach, training
 
 
 def test_a_teacher_that_cannot_be_had_is_told_before_any_is_trained(tmp_path, monkeypatch):
@@ -27,3 +28,17 @@ def test_without_a_teacher_no_folder_is_empty_so_that_dvc_has_nothing_to_warn_of
 
     assert [path.name for path in (tmp_path / "models/teachers").iterdir()] == ["teachers.json"]
     assert [path.name for path in (tmp_path / "data/targets").iterdir()] == ["teachers.json"]
+
+
+def test_teachers_keep_all_layers_when_the_student_has_fewer(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_json(tmp_path / "data/prepared/summary.json", {"types": ["PER", "LOC"]})
+    layers = []
+    monkeypatch.setattr(training, "build_model", lambda student, _: layers.append(student.layers))
+    monkeypatch.setattr(training, "train_model", lambda *given, **_: layers.append(given[3].student.layers))
+    params = Params.model_validate({"student": {"layers": 2}, "distil": {"way": "frozen"}})
+
+    training.require_encoders(Workspace(), params)
+    training.train_teachers(Workspace(), [], [], params, view="knowledge", folder=tmp_path / "teachers")
+
+    assert layers == [None, None]
