@@ -6,6 +6,7 @@
     ├── ConfigError             a parameter, prompt, price file or option means nothing that can be done
     ├── DataError               a data set, a table between two steps, or a file of the user's cannot be read
     ├── ModelError              weights or a registered version are missing, damaged, or of another model
+    │   └── ChampionMovedError  (cotpd.registry) the champion is not the one on which the decision rests
     ├── LlmError                the language model could not be asked, or answered too little
     │   ├── RowError            (cotpd.llm.ledger) one row of the ledger is damaged
     │   ├── DiskFullError       (cotpd.llm.ledger) the ledger has no room for an answer

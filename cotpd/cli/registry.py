@@ -1,5 +1,6 @@
 """`cotpd registry`: the versions of the student, which of them is champion, and the way back."""
 
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,12 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from cotpd.cli.output import build_console, show
+from cotpd.cli.output import build_console, show, show_row
 from cotpd.config import load_params
-from cotpd.registry.aliases import promote, roll_back
+from cotpd.registry.aliases import (
+    compare_aliases,
+    move_champion,
+    read_champion,
+    read_figures,
+    read_history,
+    roll_back,
+)
+from cotpd.registry.moves import Decision, MoveKind
 from cotpd.registry.relocation import repair_paths
 from cotpd.registry.tracking_store import connect, find_database
-from cotpd.registry.versions import list_versions
+from cotpd.registry.versions import find_version, list_versions
 
 if TYPE_CHECKING:
     from cotpd.registry.tracking_store import MlflowClient
@@ -21,6 +30,8 @@ app = typer.Typer(
     help="List, promote and roll back registered students.", no_args_is_help=True, add_completion=False
 )
 Name = Annotated[str | None, typer.Option(help="Registered name; null takes the one of params.yaml.")]
+
+Reason = Annotated[str, typer.Option(help="Your own words, for the record of moves.")]
 
 
 @app.command("list")
@@ -31,6 +42,7 @@ def show_versions(name: Name = None) -> None:
     """
     client, name = _open_registry(name)
     listed = list_versions(client, name)
+    compare_aliases(client, name)
     tags = chain.from_iterable(version.tags for version in listed)
     scores = sorted({tag for tag in tags if tag.startswith(("f1.", "gain."))})
     table = Table("version", "aliases", *scores, "commit", title=name, title_justify="left")
@@ -46,26 +58,69 @@ def show_versions(name: Name = None) -> None:
 def make_champion(
     version: Annotated[str, typer.Argument(help="A version's number or alias.")] = "challenger",
     name: Name = None,
+    reason: Reason = "",
 ) -> None:
     """Make a version the champion; the former champion becomes `previous`.
 
     Example: cotpd registry promote 3
     """
+    began = datetime.now(UTC)
     client, name = _open_registry(name, writes=True)
-    champion, former = promote(client, name, version)
-    after = f", after version {former.number}" if former else ""
-    show(f"models:/{name}@champion is version {champion.number}{after}")
+    former = read_champion(client, name, began=began)
+    number = find_version(client, name, version).number
+    if number == former:
+        show(f"models:/{name}@champion is version {number}")
+        return
+    decision = Decision(MoveKind.PROMOTION, reason)
+    move_champion(client, name, number, expected_champion=former, decision=decision)
+    after = f", after version {former}" if former else ""
+    show(f"models:/{name}@champion is version {number}{after}")
 
 
 @app.command("rollback")
-def roll_back_version(name: Name = None) -> None:
+def roll_back_version(name: Name = None, reason: Reason = "") -> None:
     """Put the previous champion back; once more brings the later one back.
 
     Example: cotpd registry rollback
     """
+    began = datetime.now(UTC)
     client, name = _open_registry(name, writes=True)
-    champion, former = roll_back(client, name)
-    show(f"models:/{name}@champion is version {champion.number} again, instead of {former.number}")
+    former = read_champion(client, name, began=began)
+    move = roll_back(client, name, expected_champion=former, decision=Decision(MoveKind.ROLLBACK, reason))
+    show(f"models:/{name}@champion is version {move.to_version} again, instead of {former}")
+
+
+@app.command("history")
+def show_history(
+    name: Annotated[str | None, typer.Argument(help="Registered name; null takes the one of params.yaml.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Whole entries, with their figures, a line each.")
+    ] = False,
+) -> None:
+    """Show every move of the champion: who, when, why, from which version to which.
+
+    Example: cotpd registry history
+    """
+    client, name = _open_registry(name)
+    list_versions(client, name)  # raises for an unknown name, and lists those that there are
+    moves = read_history(client, name)
+    if as_json:
+        for move in moves:
+            show_row({**move.as_dict(), "figures": read_figures(client, name, move)}, f"move {move.number}")
+        return
+    table = Table("no.", "when", "champion", "previous", "kind", "who", "why", title=name, title_justify="left")
+    for move in moves:
+        champion = f"{_format_number(move.from_version)} → {_format_number(move.to_version)}"
+        facts = (f"{key} {value}" for key, value in move.facts.items())
+        rules = [f"rules {move.rules_sha256[:10]}"] if move.rules_sha256 else []
+        why = "; ".join([*filter(None, [move.reason]), *facts, *rules])
+        previous = _format_number(move.previous)
+        table.add_row(str(move.number), move.when[:19], champion, previous, str(move.kind), move.who, why)
+    build_console(width=110).print(table)
+
+
+def _format_number(number: int | None) -> str:
+    return "none" if number is None else str(number)
 
 
 def _open_registry(name: str | None, *, writes: bool = False) -> tuple["MlflowClient", str]:

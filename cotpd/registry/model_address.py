@@ -68,18 +68,19 @@ def find_student_folder(
 
 
 def require_unchanged(client: "MlflowClient", version: Version) -> None:
-    """Refuse a version whose files are not those that were registered; one without digests passes.
+    """Refuse a version whose files are not those that were registered; without digests, they need only be there.
 
     Raises:
         ModelError: A file was changed, added or removed, or all are gone; the message names it.
     """
-    tag = version.tags.get(FILES)
-    if not tag:
-        return
     name = f"models:/{version.name}/{version.number}"
     with explain_errors(name, _GONE):
         location = client.get_model_version_download_uri(version.name, str(version.number))
-        verify_files(_fetch_artifacts(client, location), tag, name)
+        folder = _fetch_artifacts(client, location)
+        if tag := version.tags.get(FILES):
+            verify_files(folder, tag, name)
+        elif not folder.is_dir():
+            raise ModelError(f"{name}: {folder} is not there", _GONE)
 
 
 def _require_folder(name: str) -> Path:

@@ -1,5 +1,7 @@
 """The section `register` of params.yaml: where models and runs are kept."""
 
+from pydantic import field_validator
+
 from cotpd.section import Section
 
 
@@ -13,4 +15,11 @@ class RegisterParams(Section):
     name: str | None = None
     """Registered name; null gives cotpd-ner or cotpd-re."""
     alias: str = "challenger"
-    """The alias that the new version gets."""
+    """The alias that the new version gets; not champion or previous, which a promotion moves."""
+
+    @field_validator("alias")
+    @classmethod
+    def _leave_the_champion(cls, alias: str) -> str:
+        if alias in ("champion", "previous"):
+            raise ValueError(f"{alias} moves by cotpd registry promote or rollback alone; write challenger here")
+        return alias

@@ -98,13 +98,17 @@ def get_or_create_experiment(client: "MlflowClient", name: str) -> str:
 
     The artifacts of a new one go beside the database; MLflow's own default is the current folder.
     """
-    path = find_database(client.tracking_uri)
-    repair_paths(path)
+    repair_paths(find_database(client.tracking_uri))
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
         return str(experiment.experiment_id)
-    artifacts = None if path is None else (path.parent / "mlruns").as_uri()
-    return str(client.create_experiment(name, artifact_location=artifacts))
+    return str(client.create_experiment(name, artifact_location=choose_artifact_location(client)))
+
+
+def choose_artifact_location(client: "MlflowClient") -> str | None:
+    """Return where a new experiment's artifacts go: beside a SQLite database; None: where the store puts them."""
+    path = find_database(client.tracking_uri)
+    return None if path is None else (path.parent / "mlruns").as_uri()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from cotpd.errors import ModelError
+from cotpd.registry.alias_state import read_effective_aliases
 from cotpd.registry.tracking_store import REACHABLE, explain_errors
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Version:
 def list_versions(client: "MlflowClient", name: str) -> list[Version]:
     """Return all versions of a model, the oldest first.
 
+    Their aliases are those of the record of moves, should a killed process have left MLflow's own behind it.
+
     Raises:
         ModelError: No model of that name is registered; the message names those that are.
     """
@@ -34,12 +37,12 @@ def list_versions(client: "MlflowClient", name: str) -> list[Version]:
         names = sorted(model.name for model in client.search_registered_models())
         if name not in names:
             raise ModelError(f"there is no registered model {name}", _describe_names(names))
-        number_of_alias = client.get_registered_model(name).aliases
+        number_of_alias = read_effective_aliases(client, name)
         rows = client.search_model_versions(f"name = '{name}'", max_results=_MOST_VERSIONS)
 
     aliases: dict[int, list[str]] = {}
     for alias, number in sorted(number_of_alias.items()):
-        aliases.setdefault(int(number), []).append(alias)
+        aliases.setdefault(number, []).append(alias)
     versions = []
     for row in rows:
         number = int(row.version)

@@ -108,7 +108,7 @@ def test_show_says_what_the_registry_says_and_names_a_disagreement(outputs, para
         write_scores(number)
         register.run(params["ner"])
     client = connect(RegisterParams(), outputs)
-    set_alias(client, NAME, "champion", 1)
+    client.set_registered_model_alias(NAME, "champion", "1")
     assert "registered  models:/cotpd-ner@challenger (version 2)" in show()
     assert "aliases     champion is version 1, challenger is version 2" in show()
 

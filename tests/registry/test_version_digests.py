@@ -8,9 +8,10 @@ import pytest
 
 from cotpd.errors import ModelError
 from cotpd.pipeline.registration import register_student
-from cotpd.registry.aliases import promote
+from cotpd.registry.aliases import move_champion
 from cotpd.registry.mlflow_plugin import open_models
 from cotpd.registry.model_address import find_student_folder
+from cotpd.registry.moves import Decision, MoveKind
 from cotpd.registry.tracking_store import connect, use_store
 from tests.trained_students import TEXT
 
@@ -47,6 +48,11 @@ HARMS = {
 }
 
 
+def promote(client):
+    decision = Decision(MoveKind.PROMOTION)
+    return move_champion(client, "cotpd-ner", 1, expected_champion=None, decision=decision)
+
+
 def test_every_file_that_is_changed_added_or_removed_is_noticed_and_named(version, project):
     client = connect(read_store(project), project)
     for name, harm in HARMS.items():
@@ -57,14 +63,14 @@ def test_every_file_that_is_changed_added_or_removed_is_noticed_and_named(versio
         with pytest.raises(ModelError, match=rf"{path.name} was (changed|added|removed) since") as caught:
             find_student_folder(NAME)
         with pytest.raises(ModelError, match=path.name):
-            promote(client, "cotpd-ner", "1")
+            promote(client)
 
         assert caught.value.remedy
         path.unlink(missing_ok=True)
         if before is not None:
             path.write_bytes(before)
     assert find_student_folder(NAME).is_dir()
-    assert promote(client, "cotpd-ner", "1")[0].number == 1
+    assert promote(client).to_version == 1
 
 
 def test_a_run_is_checked_as_its_version_is(version, project):
