@@ -23,6 +23,9 @@ MARK = "\N{REPLACEMENT CHARACTER}"
 # DEL, C1, line separators and changes of direction: JSON may hold them unescaped, and a terminal obeys them
 UNESCAPED = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]")
 _CONTROLS = re.compile(rf"[\x00-\x08\x0b-\x1f]|{UNESCAPED.pattern}")  # and C0 without tab and newline
+# ASCII signs that may be markup; a dash at the beginning makes a list, and a dot behind www a link
+_MARKDOWN = re.compile(r"[!-$&*+:<-@\[-`{-~]|^-|(?<=www)\.", re.IGNORECASE)
+_NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")  # begins a list, too
 _COMPUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")  # a spreadsheet takes such a cell for a formula
 _SPACE = " \t\r\n\u00a0\u3000\ufeff"  # spreadsheets skip it before they look for a formula
 
@@ -98,6 +101,16 @@ def escape_html(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [escape_html(item) for item in value]
     return value
+
+
+def escape_markdown(text: str) -> str:
+    """Return a text that Markdown shows as it stands, on one line: no markup, no HTML, no link, no list.
+
+    Entities are used, because some renderers take a backslash before certain characters only.
+    """
+    line = make_printable_line(text).strip()
+    escaped = _MARKDOWN.sub(lambda match: f"&#{ord(match[0])};", line)
+    return _NUMBERED.sub(lambda match: f"{match[1]}&#{ord(match[2])};", escaped)
 
 
 def escape_cell(value: Any) -> Any:
