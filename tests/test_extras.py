@@ -131,6 +131,7 @@ def test_the_base_is_enough_for_the_help_of_every_command(command: str, tmp_path
         (("predict", "Ada"), "tracking"),
         (("explain", "Ada"), "tracking"),
         (("predict", "--model", ".", "Ada"), "torch"),
+        (("serve", "--model", "."), "serve"),
         (("preset", "apply", "sample"), "pipeline"),
     ],
 )

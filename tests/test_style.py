@@ -59,6 +59,10 @@ HOOKS = frozenset(
         "pytest_configure",
         "do_GET",
         "do_POST",
+        "connection_made",
+        "data_received",
+        "connection_lost",
+        "startup",
     }
 )
 

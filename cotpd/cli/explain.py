@@ -46,7 +46,7 @@ def explain(
     posts = read_posts(texts or [], file, head, tail, is_json)
     folder = find_student_folder(choose_model(model))
     workspace = Workspace(data=data)
-    _require_tables(workspace)
+    require_training_tables(workspace)
     from cotpd.cli import explanations  # noqa: PLC0415  imports torch, which a wrong name or folder need not
 
     student, console = explanations.Student.from_pretrained(folder, device), build_console()
@@ -61,7 +61,7 @@ def explain(
             explanations.print_explanation(make_printable(explanation), console, NO_LIMIT if full else None)
 
 
-def _require_tables(workspace: Workspace) -> None:
+def require_training_tables(workspace: Workspace) -> None:
     """Refuse a folder without the tables that a student was trained on.
 
     Raises:

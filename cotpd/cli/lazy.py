@@ -15,6 +15,7 @@ SUMMARIES = {
     "plan": "Count requests, tokens, cost and time before anything is asked.",
     "ask": "Ask each model what the steps `ask` and `augment` would ask.",
     "predict": "Find the named entities of posts, or the relation of a pair.",
+    "serve": "Serve a student over HTTP; a promotion is live within seconds.",
     "explain": "Show near training posts, reasoning chains and prompt attention.",
     "show": "Show the last run's scores and the registered versions.",
     "compare": "Compare runs of the pipeline that differ only in the seed.",

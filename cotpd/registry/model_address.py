@@ -9,7 +9,7 @@ import hashlib
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
@@ -31,6 +31,20 @@ _VERSION = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<numbe
 _RUN = re.compile(r"runs:/(?P<run>[0-9a-f]+)(?:/(?P<path>.+))?")
 _PACKED = "student"  # the name of the model that the register step logs to its run
 _GONE = "Its files are gone: register the student again with dvc repro -f -s register."
+
+
+class VersionAddress(NamedTuple):
+    """The parts of ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``; one of the last two is None."""
+
+    name: str
+    alias: str | None
+    number: str | None
+
+
+def parse_version_address(address: str) -> VersionAddress | None:
+    """Return the parts of a version's address; None for a folder, a run or anything else."""
+    match = _VERSION.fullmatch(address)
+    return None if match is None else VersionAddress(match["name"], match["alias"], match["number"])
 
 
 def find_student_folder(
