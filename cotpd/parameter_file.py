@@ -43,18 +43,26 @@ def _explain(path: Path, problem: Any, lines: dict[KeyPath, int], model: type[Ba
     line = next((lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in lines), 0)
     where = f"{path}:{line}: {'.'.join(keys)}"
 
+    return f"{where}: {describe_problem(problem, model)}"
+
+
+def describe_problem(problem: Any, model: type[BaseModel]) -> str:
+    """Return what is wrong about a value in one of pydantic's problems, and the key that was probably meant."""
+    keys = tuple(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         nearest = difflib.get_close_matches(keys[-1], _list_keys(model, keys[:-1]), 1)
-        return f"{where}: there is no such parameter" + (f"; did you mean {nearest[0]}?" if nearest else "")
+        return "there is no such parameter" + (f"; did you mean {nearest[0]}?" if nearest else "")
     value = "" if _SECRET_KEYS & set(keys) else f" (found {repr(problem['input'])[:SHOWN]})"
-    return f"{where}: {problem['msg']}{value}"
+    return f"{problem['msg']}{value}"
 
 
 def _list_keys(model: type[BaseModel], keys: KeyPath) -> list[str]:
     """Return the keys that the section at a path takes."""
     section: Any = model
     for key in keys:
-        if not key.isdigit():  # which item of a list it is makes no difference
+        if get_origin(section) is dict:  # which entry it is makes no difference
+            section = get_args(section)[1]
+        elif not key.isdigit():  # nor which item of a list
             fields = {field.alias or name: field for name, field in section.model_fields.items()}
             section = fields[key].annotation
             section = get_args(section)[0] if get_origin(section) is tuple else section

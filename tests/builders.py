@@ -8,11 +8,14 @@ import json
 import re
 import string
 from collections.abc import Iterable, Mapping
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cotpd.data.records import Entity, Post, Relation
+from cotpd.data.records import KNOWLEDGE_KINDS, Caption, Entity, Knowledge, Post, Relation
+from cotpd.data.tables import write_json, write_table
 from cotpd.data.tokenization import tokenize
+from cotpd.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
     from cotpd.student import Student
@@ -102,6 +105,30 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read the rows of a JSON Lines file, unchecked."""
     return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+
+
+def write_prepared_tables(root: Path, splits: Mapping[str, list[Post]]) -> None:
+    """Write the tables that training reads below a project's folder: posts, and a caption and answers for each.
+
+    Args:
+        root: The project's folder.
+        splits: Posts by split, or by "unlabelled".
+    """
+    workspace, posts = Workspace(root), list(chain.from_iterable(splits.values()))
+    for split, rows in splits.items():
+        write_table(workspace.locate_posts(split), rows)
+    write_json(
+        workspace.prepared / "summary.json", {"types": ["LOC", "ORG", "PER"], "labels": ["None", "lives_in"]}
+    )
+    captions = [Caption(id=post.id, image="a", caption=f"a tower {post.id}", backend="tags") for post in posts]
+    write_table(workspace.validated / "captions.jsonl", captions)
+    pairs = product(posts, KNOWLEDGE_KINDS)
+    answers = [Knowledge(id=post.id, kind=kind, text=f"about {post.text}") for post, kind in pairs]
+    write_table(workspace.validated / "knowledge.jsonl", answers)
+    write_table(workspace.augmented / "augmented.jsonl", [])
+    write_json(workspace.augmented / "counts.json", {})
+    for folder in (workspace.prepared, workspace.validated, workspace.augmented):
+        write_table(folder / "quarantine.jsonl", [])
 
 
 def write_encoder(folder: Path) -> Path:

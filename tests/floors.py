@@ -22,6 +22,7 @@ FLOORS = [
     ["cotpd.serving"],
     ["cotpd.config"],  # gathers the sections of every package below
     ["cotpd.pipeline"],
+    ["cotpd.studies"],
     ["cotpd.cli"],
     ["steps"],
     ["flows"],

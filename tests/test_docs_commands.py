@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from cotpd.cli.lazy import SUMMARIES, load_command
 from cotpd.config import Params
+from cotpd.studies.study import Study
 from tests.builders import build_student, write_encoder
 from tests.pages import (
     CODE,
@@ -144,7 +145,7 @@ def test_every_block_of_parameters_that_a_page_shows_is_accepted(page):
     sections = [yaml.safe_load(re.sub(r"\bNAME\b", "name", block)) for block in blocks]
 
     for section in sections:
-        Params.model_validate(section)
+        (Study if "question" in section else Params).model_validate(section)
 
 
 # the Python API

@@ -185,7 +185,7 @@ def _find_table(path: Path) -> Path:
 def _require_same_examples(first: Run, second: Run, names: str) -> None:
     """Fail unless every row of both runs holds the same examples in the same order: the comparison is paired."""
     for split in first.keys() & second.keys():
-        keys = [_list_gold(row) for row in (*first[split].values(), *second[split].values())]
+        keys = [list_gold(row) for row in (*first[split].values(), *second[split].values())]
         if any(row_keys != keys[0] for row_keys in keys):
             raise DataError(
                 f"{names} do not hold the same {split} examples with the same annotation",
@@ -193,6 +193,6 @@ def _require_same_examples(first: Run, second: Run, names: str) -> None:
             )
 
 
-def _list_gold(predictions: Sequence[Prediction]) -> list[tuple[str, Any]]:
+def list_gold(predictions: Sequence[Prediction]) -> list[tuple[str, Any]]:
     """Return the id and the gold labels of each example, in order."""
     return [(prediction.id, prediction.gold) for prediction in predictions]

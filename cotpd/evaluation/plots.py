@@ -71,7 +71,7 @@ def write_plots(
         f"f1_per_type_{split}": _draw_types(split, rows) for split, rows in metrics.items()
     }
     figures |= {"calibration": _draw_reliability(calibrations), "curves": _draw_curves(histories)}
-    return [_save(figure, out / f"{name}.png") for name, figure in figures.items() if figure]
+    return [save_figure(figure, out / f"{name}.png") for name, figure in figures.items() if figure]
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
@@ -134,7 +134,7 @@ def _list_mistakes(predictions: Sequence[Prediction]) -> Iterable[tuple[Any, ...
                 yield split, name, kind, *(counts[cause] for cause in CAUSES)
 
 
-def _make_figure(columns: int, height: float) -> "tuple[Figure, list[Axes]]":
+def make_figure(columns: int, height: float) -> "tuple[Figure, list[Axes]]":
     """Return a figure without pyplot, which would look for a display and keep every figure in memory."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  the extra report
     from matplotlib.figure import Figure  # noqa: PLC0415  the extra report
@@ -148,7 +148,8 @@ def _make_figure(columns: int, height: float) -> "tuple[Figure, list[Axes]]":
     return figure, axes
 
 
-def _save(figure: "Figure", path: Path) -> Path:
+def save_figure(figure: "Figure", path: Path) -> Path:
+    """Write a figure as PNG, the same bytes for the same figure, and return its path."""
     figure.savefig(path, metadata={"Software": None})  # the version would change the bytes
     return path
 
@@ -157,7 +158,7 @@ def _draw_types(split: str, rows: Mapping[str, Any]) -> "Figure":
     """Draw F1 of each type as a group of bars, one for each model."""
     names = [name for name in ROWS if name in rows]
     kinds = sorted(set(chain.from_iterable(rows[name]["per_type"] for name in names)))
-    figure, [axis] = _make_figure(1, 1.4 + 0.5 * (len(kinds) + 1))
+    figure, [axis] = make_figure(1, 1.4 + 0.5 * (len(kinds) + 1))
     distance, thickness = (0.26, 0.23) if len(names) < 4 else (0.2, 0.17)
     for index, name in enumerate(names):
         scores = [rows[name]["f1"], *(rows[name]["per_type"].get(kind, {}).get("f1", 0.0) for kind in kinds)]
@@ -178,7 +179,7 @@ def _draw_reliability(calibrations: Mapping[str, Mapping[str, Calibration]]) -> 
     """Draw the share right over the score, a panel a split; a dot's area shows its number of predictions."""
     if not any(calibrations.values()):
         return None
-    figure, axes = _make_figure(len(calibrations), 3.6)
+    figure, axes = make_figure(len(calibrations), 3.6)
     for axis, (split, rows) in zip(axes, calibrations.items(), strict=True):
         axis.plot((0, 1), (0, 1), "--", color="#cbd5e1", linewidth=1)
         for name, calibration in rows.items():
@@ -198,7 +199,7 @@ def _draw_curves(histories: Mapping[str, History]) -> "Figure | None":
     """Draw training losses and valid F1 over the epochs."""
     if not any(histories.values()):
         return None
-    figure, [losses, scores] = _make_figure(2, 3.4)
+    figure, [losses, scores] = make_figure(2, 3.4)
     for model, epochs in histories.items():
         _draw_lines(losses, model, epochs, "loss")
         _draw_lines(scores, model, epochs, "f1", marker="o", markersize=3)

@@ -6,13 +6,11 @@ from pathlib import Path
 import pytest
 
 from cotpd.config import Params
-from cotpd.data.records import Caption, Kind, Knowledge
-from cotpd.data.tables import write_json, write_table
 from cotpd.pipeline.workspace import Workspace
 from cotpd.student import Student
 from cotpd.student.batches import collate
 from steps import baseline, control, evaluate, teach, train
-from tests.builders import build_posts
+from tests.builders import build_posts, write_prepared_tables
 
 RUN = {"epochs": 1, "device": "cpu", "bf16": "off"}
 
@@ -22,19 +20,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """Twelve posts to learn from, six to be tested on and six without labels, all with knowledge."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COTPD_CACHE", str(tmp_path / "cache"))
-    workspace, posts = Workspace(), build_posts(24)
-    for split, rows in {"train": posts[:12], "test": posts[12:18], "unlabelled": posts[18:]}.items():
-        write_table(workspace.locate_posts(split), rows)
-    write_json(workspace.prepared / "summary.json", {"types": ["LOC", "ORG", "PER"]})
-    captions = [Caption(id=post.id, image="a", caption="a tower", backend="tags") for post in posts]
-    write_table(workspace.validated / "captions.jsonl", captions)
-    knowledge = [Knowledge(id=post.id, kind=Kind.NOUN, text="acme is a firm") for post in posts]
-    write_table(workspace.validated / "knowledge.jsonl", knowledge)
-    write_table(workspace.augmented / "augmented.jsonl", [])
-    write_json(workspace.augmented / "counts.json", {})
-    for folder in (workspace.prepared, workspace.validated, workspace.augmented):
-        write_table(folder / "quarantine.jsonl", [])
-    return workspace
+    posts = build_posts(24)
+    write_prepared_tables(tmp_path, {"train": posts[:12], "test": posts[12:18], "unlabelled": posts[18:]})
+    return Workspace()
 
 
 def build_params(encoder: Path, distillation: str, *, enabled: bool = True) -> Params:

@@ -1,0 +1,203 @@
+"""`cotpd study`: run a study, a set of trainings that answers one question, and say what it found."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Column, Table
+
+from cotpd.cli.output import build_console, format_json, warn
+from cotpd.cli.output import show as show_text
+from cotpd.config import Params, load_params
+from cotpd.errors import CotpdError
+from cotpd.studies.report_page import (
+    CELL_HEADINGS,
+    VERDICT_HEADINGS,
+    list_cell_rows,
+    list_notes,
+    list_verdict_rows,
+)
+from cotpd.studies.results_cache import ResultsCache, estimate_seconds
+from cotpd.studies.schedule import FOLDER, PAGE, PICTURE, RESULT, Schedule, make_schedule, run_study, select_part
+from cotpd.studies.study import NamedStudy, find_study, list_studies, read_study
+from cotpd.studies.verdict import StudyResult, describe_verdict, read_result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+app = typer.Typer(
+    help="Run a study: trainings that together answer one question.", no_args_is_help=True, add_completion=False
+)
+Name = Annotated[str, typer.Argument(help="A study of `cotpd study list`, or a YAML file.")]
+Seeds = Annotated[list[int] | None, typer.Option("--seed", help="This seed instead of the file's (repeatable).")]
+Cells = Annotated[list[str] | None, typer.Option("--cell", help="Only this cell (repeatable).")]
+Split = Annotated[str | None, typer.Option(help="Score valid or test, whatever the file says.")]
+ParamsFile = Annotated[Path, typer.Option("--params", help="The parameter file.")]
+CACHE = FOLDER / "cache"
+
+
+@app.command("list")
+def list_names() -> None:
+    """Name the studies that come with CoTPD, and their questions.
+
+    Example: cotpd study list
+    """
+    params = Params()
+    studies = [read_study(path.stem, params) for path in list_studies()]
+    width = max(len(named.name) for named in studies) + 2
+    for named in studies:
+        show_text(f"{named.name:{width}}{named.study.question}")
+
+
+@app.command("plan")
+def plan(
+    name: Name,
+    seeds: Seeds = None,
+    cells: Cells = None,
+    split: Split = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
+    params_file: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Say what a study would train, how long that takes, and what its questions cost. Nothing is trained or asked.
+
+    \b
+    Example:
+      cotpd study plan knowledge
+      cotpd study plan data-efficiency --seed 13
+    """
+    params = load_params(params_file)
+    named = select_part(read_study(name, params), seeds=seeds or (), cells=cells or (), split=split)
+    schedule = make_schedule(named, ResultsCache(CACHE))
+    show_text(f"{named.study.question}\n")
+    _print_cells(schedule)
+    for line in (*_describe_work(schedule, jobs), _describe_questions(named, params)):
+        show_text(line)
+
+
+@app.command("run")
+def run(
+    name: Name,
+    seeds: Seeds = None,
+    cells: Cells = None,
+    split: Split = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at once, on one GPU too.")] = 1,
+    keep_models: Annotated[bool, typer.Option(help="Keep the models of students and baselines.")] = False,
+    params_file: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Train what a study needs and has not trained before, and write its table, picture and answer.
+
+    Ctrl-C ends it; run again, it goes on where it was. A cell that fails is named in the table, the others go on,
+    and the exit status is 1.
+
+    \b
+    Example:
+      cotpd study run knowledge
+      cotpd study run ablation --seed 13 --jobs 2
+    """
+    named = select_part(
+        read_study(name, load_params(params_file)), seeds=seeds or (), cells=cells or (), split=split
+    )
+    cache = ResultsCache(CACHE)
+    schedule = make_schedule(named, cache)
+    for line in _describe_work(schedule, jobs):
+        warn(line)
+    try:
+        result = run_study(schedule, cache, FOLDER / named.name, slots=jobs, say=warn, keeps_models=keep_models)
+    except KeyboardInterrupt:
+        warn("interrupted; run again to go on")
+        raise typer.Exit(130) from None
+    _print_result(result)
+    if any(cell.problem and cell.name in schedule.goals for cell in result.cells):
+        raise typer.Exit(1)
+
+
+@app.command("show")
+def show(
+    name: Name,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The page in Markdown.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, F1 in [0, 1].")] = False,
+) -> None:
+    """Print what a study has found the last time that it ran here.
+
+    Example: cotpd study show knowledge
+    """
+    folder = FOLDER / find_study(name).stem
+    result = read_result(folder / RESULT)
+    if as_json:
+        show_text(format_json(result.model_dump(mode="json") | {"answer": result.answer}, indent=2))
+    elif markdown:
+        show_text((folder / PAGE).read_text("utf-8"), end="")
+    else:
+        _print_result(result)
+
+
+def _print_cells(schedule: Schedule) -> None:
+    """Print a row a cell: how many of its jobs are there already, or why it is left out."""
+    table = Table(*(Column(name, no_wrap=True) for name in ("cell", "model", "seeds", "to do")))
+    for cell in schedule.named.study.cells:
+        keys = schedule.goals.get(cell.name, {}).values()
+        pending = sum(key in schedule.missing for key in keys)
+        state = f"{pending} of {len(keys)} seeds" if keys else f"left out: {schedule.left_out[cell.name]}"
+        table.add_row(cell.name, cell.model, ", ".join(map(str, schedule.named.study.seeds)), state)
+    build_console(width=130).print(table)
+
+
+def _describe_work(schedule: Schedule, jobs: int) -> "Sequence[str]":
+    """Return what is to be done and how long it takes, by what finished jobs of the same sort took."""
+    missing = schedule.missing.values()
+    trainings = sum(job.kind == "train" for job in missing)
+    cached = len(schedule.jobs) - len(missing)
+    seconds, unknown = estimate_seconds(missing, ResultsCache(CACHE).read_rates())
+    duration = timedelta(seconds=round(seconds / jobs))
+    estimate = (
+        f"about {duration} with {jobs} at once" if unknown < len(missing) or not missing else "not known yet"
+    )
+    doubt = f", and {unknown} jobs of a sort that has not run here before" if unknown else ""
+    return [
+        f"jobs      {len(missing)} to do ({trainings} trainings), {cached} done before or not needed again",
+        f"duration  {estimate}{doubt}",
+        *(f"left out  {name}: {reason}" for name, reason in schedule.left_out.items()),
+    ]
+
+
+def _describe_questions(named: NamedStudy, params: Params) -> str:
+    """Return how many questions about this project's posts the ledger does not answer, and what they cost."""
+    from cotpd.pipeline.plan import make_plan  # noqa: PLC0415  needs the extra llm, which a study does not
+
+    kinds = set(params.ask.kinds) | set(params.augment.kinds)
+    for cell in named.study.cells:
+        kinds |= set(cell.data.kinds) if "kinds" in cell.data.model_fields_set else set()
+    try:
+        estimate = make_plan(params, sorted(kinds))
+    except CotpdError as error:
+        return f"questions cannot be counted: {error.problem}"
+    asked = sum(row.asked for row in estimate.kinds.values())
+    if not asked:
+        return "questions none: the ledger answers them all"
+    likely, most = estimate.estimate_cost(), estimate.estimate_cost(at_most=True)
+    cost = (
+        f"no price is known for {params.llm.model}" if likely is None else f"${likely:,.2f}, at most ${most:,.2f}"
+    )
+    return (
+        f"questions {asked:,} are not in the ledger: {cost}. The study asks none: dvc repro augment validate does"
+    )
+
+
+def _print_result(result: StudyResult) -> None:
+    """Print both tables, a sentence for each difference, and where the page and the picture are."""
+    console = build_console(width=150)
+    tables = [(CELL_HEADINGS, list_cell_rows(result))]
+    if result.verdicts:
+        tables.append((VERDICT_HEADINGS, list_verdict_rows(result)))
+    for headings, rows in tables:
+        table = Table(*headings)
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+    for verdict in result.verdicts[1:]:
+        show_text(describe_verdict(verdict, result))
+    for note in list_notes(result):
+        show_text(note)
+    show_text(f"\n{result.question}\n{result.answer}")
+    show_text(f"page      {FOLDER / result.study / PAGE}\npicture   {FOLDER / result.study / PICTURE}")

@@ -1,0 +1,109 @@
+"""A study's result for people: tables in Markdown and for the terminal, and the sentences below them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cotpd.evaluation.results_table import format_percent
+from cotpd.files import write_atomically
+from cotpd.studies.verdict import CellResult, StudyResult, Verdict, describe_verdict, format_p, format_points
+
+CELL_HEADINGS = ("cell", "model", "sees at test time", "F1, mean ± deviation", "each seed")
+VERDICT_HEADINGS = (
+    "difference",
+    "first",
+    "second",
+    "points of F1",
+    "95 % interval",
+    "p",
+    "p, randomised",
+    "p, Holm",
+)
+
+
+def list_cell_rows(result: StudyResult) -> list[list[str]]:
+    """Return the cells below :data:`CELL_HEADINGS`, a row a cell."""
+    return [[cell.name, cell.model, cell.sees, *_format_scores(cell)] for cell in result.cells]
+
+
+def _format_scores(cell: CellResult) -> list[str]:
+    if cell.mean is None:
+        return [cell.problem, ""]
+    deviation = "" if cell.deviation is None else f" ± {100 * cell.deviation:.2f}"
+    seeds = " ".join(format_percent(score) for score in cell.f1.values())
+    note = f" ({cell.problem})" if cell.problem else ""
+    return [format_percent(cell.mean) + deviation, seeds + note]
+
+
+def list_verdict_rows(result: StudyResult) -> list[list[str]]:
+    """Return the differences below :data:`VERDICT_HEADINGS`, a row each."""
+    return [
+        [verdict.claim, verdict.first, verdict.second, *_format_figures(verdict)] for verdict in result.verdicts
+    ]
+
+
+def _format_figures(verdict: Verdict) -> list[str]:
+    if verdict.gain is None or verdict.low is None or verdict.high is None:
+        return [f"not tested: {verdict.problem}", "", "", "", ""]
+    p_values = (verdict.p_value, verdict.p_randomised, verdict.p_holm)
+    interval = f"{format_points(verdict.low)} to {format_points(verdict.high)}"
+    cells = ["" if value is None else format_p(value).removeprefix("= ") for value in p_values]
+    return [format_points(verdict.gain), interval, *cells]
+
+
+def list_notes(result: StudyResult) -> list[str]:
+    """Return the sentences below the tables: what was drawn, corrected, and what a single seed cannot say."""
+    count = sum(verdict.gain is not None for verdict in result.verdicts)
+    notes = [
+        f"Micro F1 on {result.posts} posts of {result.split}, encoder {result.encoder}; seeds "
+        f"{', '.join(map(str, result.seeds))}.",
+        f"Intervals and p: paired bootstrap over {_name_draws(result)}. p, randomised: approximate randomisation, "
+        f"as a cross-check. p, Holm: the bootstrap's, corrected for the {count} differences of this study.",
+    ]
+    if len(result.seeds) == 1:
+        notes.append("One seed: the intervals say nothing about another training. Three seeds say more.")
+    return notes
+
+
+def _name_draws(result: StudyResult) -> str:
+    return "posts and seeds" if len(result.seeds) > 1 else "posts alone"
+
+
+def render_markdown(result: StudyResult, picture: str) -> str:
+    """Return the result as a page in Markdown.
+
+    Args:
+        result: The result.
+        picture: The picture's file, as the page names it.
+    """
+    sentences = [f"- {describe_verdict(verdict, result)}" for verdict in result.verdicts]
+    changes = ", ".join(f"`{name}: {value}`" for name, value in result.params.items())
+    parts = [
+        f"# {result.study}",
+        f"{result.question} **{_escape(result.answer)}**",
+        _render_table(CELL_HEADINGS, list_cell_rows(result)),
+        _render_table(VERDICT_HEADINGS, list_verdict_rows(result)) if result.verdicts else "",
+        f"![F1 of each cell, and the differences]({picture})",
+        "\n".join(map(_escape, sentences)),
+        "\n\n".join(list_notes(result)),
+        f"All cells: {changes}." if changes else "",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _render_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(map(_escape, line)) + " |" for line in lines)
+
+
+def _escape(text: str) -> str:
+    """Return text on one line in which nothing is markup."""
+    line = " ".join(text.split())
+    for character in "\\|<>&*_`[]":
+        line = line.replace(character, f"\\{character}")
+    return line
+
+
+def write_page(result: StudyResult, path: Path, picture: str) -> None:
+    """Write the page."""
+    with write_atomically(path) as partial:
+        partial.write_text(render_markdown(result, picture), "utf-8")

@@ -1,0 +1,82 @@
+"""Whether a data set holds what a cell needs; a cell that lacks something is left out, and its row says what."""
+
+from itertools import chain
+
+from cotpd.data.records import SPLITS, Kind
+from cotpd.pipeline.workspace import UNLABELLED
+from cotpd.studies.changes import Tables
+from cotpd.studies.inputs import Sources
+from cotpd.studies.study import Cell, Changes, Study
+
+
+def find_missing(study: Study, cell: Cell, sources: Sources) -> str:
+    """Return what a cell's data sets lack, with its remedy; "" if they hold everything that the cell needs.
+
+    Raises:
+        DataError: A data set was not prepared.
+    """
+    changes = study.list_changes(cell)
+    train_name = study.get_data_set(cell.train_on)
+    test_name = study.get_data_set(cell.test_on or cell.train_on)
+    train = sources.get_tables(study.data_sets[train_name], changes)
+    test = sources.get_tables(study.data_sets[test_name], changes)
+    original = sources.get_tables(study.data_sets[train_name], Changes())
+
+    if not train.posts.get("train"):
+        return f"{train_name} has no training posts"
+    if not test.posts.get(study.split):
+        splits = [split for split in SPLITS if test.posts.get(split)]
+        return f"{test_name} has no {study.split} split (it has {', '.join(splits)}): --split scores another"
+    explicit = cell.data.model_fields_set | study.data.model_fields_set
+    return (
+        _find_missing_knowledge(cell, changes, explicit, train, original)
+        or _find_missing_test_input(cell, study.split, test)
+        or _find_missing_posts(changes, explicit, original)
+    )
+
+
+def _find_missing_knowledge(
+    cell: Cell, changes: Changes, explicit: set[str], train: Tables, original: Tables
+) -> str:
+    """Return what is missing of captions and answers, which teachers and students learn from."""
+    if cell.model in ("baseline", "control"):
+        return ""
+    kinds = {kind.value for kind in chain.from_iterable(train.knowledge.values())}
+    absent = [kind for kind in changes.kinds if kind not in kinds]
+    if (
+        changes.kinds
+        and not kinds
+        and ("kinds" in explicit or changes.knowledge != "intact" or not train.captions)
+    ):
+        return "there is no knowledge: set ask.kinds and run dvc repro validate"
+    if "kinds" in explicit and absent:
+        return f"there are no answers of the kind {', '.join(absent)}: add it to ask.kinds"
+    if not kinds and not train.captions:
+        return "there are no captions: set caption.backend and run dvc repro validate"
+    if "caption" in explicit and not original.captions:
+        return "there are no captions to leave out: set caption.backend and run dvc repro validate"
+    return ""
+
+
+def _find_missing_test_input(cell: Cell, split: str, test: Tables) -> str:
+    """Return what the cell's model would be given at test time and is not there."""
+    reads = {"own": "knowledge" if cell.model == "teacher" else "text"}.get(cell.reads, cell.reads)
+    names = {post.id for post in test.posts[split]}
+    if reads == "text":
+        return ""
+    if reads == "knowledge" and any(names & set(table) for table in (test.captions, test.knowledge)):
+        return ""
+    if reads == "caption" and names & set(test.captions):
+        return ""
+    return f"no post of {split} has a {'caption' if reads == 'caption' else 'caption or an answer'}"
+
+
+def _find_missing_posts(changes: Changes, explicit: set[str], original: Tables) -> str:
+    """Return which posts the cell's changes are about that are not there."""
+    if "unlabelled" in explicit and not original.posts.get(UNLABELLED):
+        return "there are no unlabelled posts: set data.unlabelled and run dvc repro validate"
+    kinds = {row.kind for row in original.augmented}
+    absent = [kind for kind in changes.augmented if Kind(kind) not in kinds]
+    if "augmented" in explicit and absent:
+        return f"there are no augmented posts of the kind {', '.join(absent)}: add it to augment.kinds"
+    return ""

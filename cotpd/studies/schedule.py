@@ -1,0 +1,184 @@
+"""From a study to its result: which cells can run, what is to be done, and what came of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from cotpd.errors import ConfigError, DataError
+from cotpd.evaluation.predictions import read_predictions
+from cotpd.student.tasks import Prediction
+from cotpd.studies.children import Runner
+from cotpd.studies.differences import require_same_examples
+from cotpd.studies.inputs import Sources
+from cotpd.studies.jobs import Job, Planner
+from cotpd.studies.picture import draw_study
+from cotpd.studies.report_page import write_page
+from cotpd.studies.requirements import find_missing
+from cotpd.studies.results_cache import ResultsCache, select_missing
+from cotpd.studies.study import Cell, NamedStudy, Study, propose
+from cotpd.studies.verdict import CellResult, StudyResult, judge, score_cell, write_result
+
+FOLDER = Path("studies")  # of results, in the project; git ignores it
+PICTURE, PAGE, RESULT = "picture.png", "study.md", "result.json"
+
+
+@dataclass
+class Schedule:
+    """A study with all its jobs.
+
+    Attributes:
+        named: The study.
+        jobs: Every job by key, each after its needs.
+        goals: The key of the job that predicts, by cell and seed.
+        left_out: Why a cell cannot run, by its name.
+        missing: The jobs whose output is not there yet.
+    """
+
+    named: NamedStudy
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+    goals: dict[str, dict[int, str]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, Job] = field(default_factory=dict)
+
+
+def select_part(
+    named: NamedStudy, *, seeds: Sequence[int] = (), cells: Sequence[str] = (), split: str | None = None
+) -> NamedStudy:
+    """Return a smaller set of a study's cells and seeds, or the same on another split.
+
+    Raises:
+        ConfigError: It has no such cell, or there is no such split.
+    """
+    values = named.study.model_dump(exclude_unset=True)
+    names = [cell.name for cell in named.study.cells]
+    for name in cells:
+        if name not in names:
+            raise ConfigError(
+                f"there is no cell {name!r}{propose(name, names)}", f"Its cells: {'; '.join(names)}."
+            )
+    if split not in (None, "valid", "test"):
+        raise ConfigError(f"there is no split {split!r} to score", "Name valid or test.")
+    values |= {"seeds": tuple(dict.fromkeys(seeds))} if seeds else {}
+    values |= {"split": split} if split else {}
+    if cells:
+        values["cells"] = [cell.model_dump(exclude_unset=True) for cell in named.study.cells if cell.name in cells]
+    return named._replace(study=Study.model_validate(values))
+
+
+def make_schedule(named: NamedStudy, cache: ResultsCache, root: Path = Path()) -> Schedule:
+    """Plan every cell that can run.
+
+    Raises:
+        DataError: No cell can run, or a data set was not prepared.
+    """
+    sources = Sources(next(iter(named.params.values())).task, root)
+    planner, schedule = Planner(named, sources), Schedule(named)
+    for cell in named.study.cells:
+        if problem := find_missing(named.study, cell, sources):
+            schedule.left_out[cell.name] = problem
+            continue
+        schedule.goals[cell.name] = {seed: planner.plan_cell(cell, seed) for seed in named.study.seeds}
+    if not schedule.goals:
+        reasons = dict.fromkeys(schedule.left_out.values())
+        raise DataError(f"no cell of {named.name} can run: {'; '.join(reasons)}", "Prepare what is missing.")
+    schedule.jobs = planner.jobs
+    goals = chain.from_iterable(keys.values() for keys in schedule.goals.values())
+    schedule.missing = select_missing(planner.jobs, goals, cache)
+    return schedule
+
+
+def run_study(
+    schedule: Schedule,
+    cache: ResultsCache,
+    folder: Path,
+    *,
+    root: Path = Path(),
+    slots: int = 1,
+    say: Callable[[str], None],
+    keeps_models: bool = False,
+) -> StudyResult:
+    """Do what is missing, and write the result: JSON, a page in Markdown, and a picture.
+
+    Args:
+        schedule: The study.
+        cache: Holds the outputs of its jobs.
+        folder: Where the result is written.
+        root: The folder in which the study runs.
+        slots: Trainings at once.
+        say: Is told of each job that ends.
+        keeps_models: Whether the models of students and baselines stay.
+
+    Raises:
+        ConfigError: Another study is running here.
+        DataError: The tables were changed while it ran.
+    """
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(cache.folder / ".lock", timeout=0)
+    try:
+        with lock:
+            runner = Runner(schedule.missing, cache, root=root, slots=slots, say=say, keeps_models=keeps_models)
+            runner.run()
+    except Timeout:
+        raise ConfigError("another study is running in this folder", "Wait for it, or end it.") from None
+    result = build_result(schedule, cache, runner.failures)
+    write_result(result, folder / RESULT)
+    draw_study(result, folder / PICTURE)
+    write_page(result, folder / PAGE, PICTURE)
+    return result
+
+
+def build_result(schedule: Schedule, cache: ResultsCache, failures: Mapping[str, str]) -> StudyResult:
+    """Return the result of all cells whose predictions are there.
+
+    Raises:
+        DataError: Two cells were tested on different examples.
+    """
+    named, study = schedule.named, schedule.named.study
+    shared: dict[tuple[str, ...], dict[int, list[Prediction]]] = {}
+    tables, cells = {}, []
+    for cell in study.cells:
+        keys = {seed: key for seed, key in schedule.goals.get(cell.name, {}).items() if key not in failures}
+        content = tuple(keys.values())
+        if content and content not in shared:
+            shared[content] = {seed: _read_predictions(cache, key) for seed, key in keys.items()}
+        tables[cell.name] = shared.get(content, {})
+        cells.append(_build_row(cell, tables[cell.name], _find_problem(schedule, cell, failures)))
+    params = next(iter(named.params.values()))
+    examples = list(chain.from_iterable(table.values() for table in tables.values()))
+    return StudyResult(
+        study=named.name,
+        question=study.question,
+        task=params.task,
+        split=study.split,
+        posts=len({row.post_id for row in examples[0]}) if examples else 0,
+        seeds=study.seeds,
+        params=study.params,
+        encoder=params.student.encoder,
+        cells=tuple(cells),
+        verdicts=tuple(judge(study, cells, tables, params.seed)),
+    )
+
+
+def _find_problem(schedule: Schedule, cell: Cell, failures: Mapping[str, str]) -> str:
+    """Return why a cell, or the first of its seeds that failed, has no figures; "" if all have."""
+    if cell.name in schedule.left_out:
+        return f"left out: {schedule.left_out[cell.name]}"
+    reasons = [failures[key] for key in schedule.goals[cell.name].values() if key in failures]
+    return f"failed: {reasons[0]}" if reasons else ""
+
+
+def _read_predictions(cache: ResultsCache, key: str) -> list[Prediction]:
+    return read_predictions(cache.locate_output(key, "predict"))
+
+
+def _build_row(cell: Cell, table: Mapping[int, Sequence[Prediction]], problem: str) -> CellResult:
+    if table:
+        require_same_examples(list(table.values()))
+    own = "text, caption, answers" if cell.model == "teacher" else "text"
+    sees = {"own": own, "text": "text", "caption": "text, caption", "knowledge": "text, caption, answers"}
+    return CellResult(
+        name=cell.name, model=cell.model, sees=sees[cell.reads], f1=score_cell(table), problem=problem
+    )

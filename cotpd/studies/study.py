@@ -1,0 +1,278 @@
+"""A study as a reviewed YAML file: its question, the cells that answer it, and which of them are compared.
+
+Trade-off: what a cell changes about the data comes from a small closed vocabulary instead of code, so that a study
+can be read, compared and cached by its content; a new kind of change is a field here and a function in `changes`.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field, ValidationError, field_validator
+
+from cotpd.config import Params
+from cotpd.errors import ConfigError
+from cotpd.parameter_file import describe_problem, read_parameters
+from cotpd.section import Section
+from cotpd.yaml_files import KeyPath
+
+FOLDER = Path(__file__).parent / "files"  # inside the package, so that a wheel holds it
+SECTIONS = ("student", "baseline", "teach", "train", "distil", "evaluate")
+"""The sections of params.yaml that a cell may change: those of a training."""
+_REMEDY = "docs/studies.md explains every key of a study."
+
+
+class Changes(Section):
+    """What a cell changes about the prepared posts and their knowledge, in every split."""
+
+    labels: float = Field(default=1.0, gt=0, le=1)
+    """Share of the training posts that keep their labels; the draw is the same in every cell, larger ones hold
+    smaller ones."""
+    remainder: Literal["dropped", "unlabelled"] = "dropped"
+    """What becomes of the training posts beyond that share; unlabelled ones teach through soft targets alone."""
+    unlabelled: float = Field(default=1.0, ge=0, le=1)
+    """Share of the unlabelled posts."""
+    caption: bool = True
+    """Whether there are captions."""
+    kinds: tuple[Literal["noun", "sentence", "multimodality"], ...] = ("noun", "sentence", "multimodality")
+    """The kinds of knowledge that stay."""
+    knowledge: Literal["intact", "shuffled", "truncated", "masked", "constant"] = "intact"
+    """Answers degraded on purpose: dealt to other posts, cut to the first half of their words, without the post's
+    mentions, or the same one for every post."""
+    augmented: tuple[Literal["style", "entity", "image"], ...] = ("style", "entity", "image")
+    """The kinds of augmented training posts that stay; the baseline never sees any."""
+
+
+class DataSet(Section):
+    """A set of prepared tables."""
+
+    project: str = "."
+    """The folder of the project whose pipeline has prepared them, from the one where the study runs."""
+    topics: Literal["all", "first", "second"] = "all"
+    """The posts of the first or the second half of the pictures, each of which stands for a topic."""
+    types: dict[str, str] = Field(default_factory=dict)
+    """Entity types or relation labels to rename, so that two data sets share an inventory."""
+
+
+class Cell(Section):
+    """One row of the study's table: a model, what it learnt from, and what it is given at test time."""
+
+    name: str = Field(min_length=1, pattern=r"^[\w +,.:%=/()-]+$")
+    """Its name in the table."""
+    model: Literal["baseline", "teacher", "student", "control"] = "student"
+    """baseline: fine-tuned on text. teacher: trained and read in the knowledge view. student: distilled. control:
+    the same without knowledge."""
+    reads: Literal["own", "text", "caption", "knowledge"] = "own"
+    """What it is given at test time: what its own view holds, the text, text and caption, or all there is."""
+    train_on: str | None = None
+    """A data set of data_sets; null takes the first."""
+    test_on: str | None = None
+    """A data set of data_sets; null takes train_on."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    """Changes of params.yaml by dotted name, such as distil.alpha: 2."""
+    data: Changes = Changes()
+    """Changes of the data."""
+
+
+class Comparison(Section):
+    """Two cells whose difference the study tests."""
+
+    first: str
+    """A cell."""
+    second: str
+    """The cell that it is compared with."""
+    claim: str = Field(min_length=1)
+    """What the difference measures, as the subject of a sentence."""
+
+
+class Study(Section):
+    """A study."""
+
+    question: str = Field(min_length=1)
+    """What it answers."""
+    split: Literal["valid", "test"] = "test"
+    """The split that is scored, by micro F1."""
+    seeds: tuple[int, ...] = Field(default=(13, 14, 15), min_length=1)
+    """Seeds of the students (and of teachers that are cells); teachers that teach keep teach.seed."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    """Changes of params.yaml that hold for all cells."""
+    data: Changes = Changes()
+    """Changes of the data that hold for all cells."""
+    data_sets: dict[str, DataSet] = Field(default_factory=lambda: {"here": DataSet()}, min_length=1)
+    """The tables by name, the first of which is the default."""
+    cells: tuple[Cell, ...] = Field(min_length=1)
+    """The rows of the table."""
+    comparisons: tuple[Comparison, ...] = ()
+    """The differences that are tested, the most important one first: it answers the question."""
+
+    @field_validator("seeds")
+    @classmethod
+    def _check_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is given twice, which would count one training as two")
+        return seeds
+
+    def get_cell(self, name: str) -> Cell:
+        """Return the cell of a name."""
+        return next(cell for cell in self.cells if cell.name == name)
+
+    def get_data_set(self, name: str | None) -> str:
+        """Return a data set's name; None takes the first."""
+        return name or next(iter(self.data_sets))
+
+    def list_changes(self, cell: Cell) -> Changes:
+        """Return the changes of a cell's data: its own, and those of the study that it does not set itself."""
+        return self.data.model_copy(update={name: getattr(cell.data, name) for name in cell.data.model_fields_set})
+
+
+class NamedStudy(NamedTuple):
+    """A study that was read and checked, and the parameters of each cell by its name."""
+
+    name: str
+    study: Study
+    params: dict[str, Params]
+
+
+def list_studies() -> list[Path]:
+    """Return the files of the studies that come with the package."""
+    return sorted(FOLDER.glob("*.yaml"))
+
+
+def find_study(name: str) -> Path:
+    """Return the file of a study: one that comes with the package, or a path.
+
+    Raises:
+        ConfigError: There is no such study; the message names the one that was probably meant.
+    """
+    shipped = FOLDER / f"{name}.yaml"
+    path = shipped if shipped.is_file() else Path(name)
+    if path.is_file():
+        return path
+    names = [path.stem for path in list_studies()]
+    raise ConfigError(
+        f"there is no study {name!r}{propose(name, names)}",
+        f"Known ones: {', '.join(names)}; or name a YAML file.",
+    )
+
+
+def read_study(name: str, base: Params) -> NamedStudy:
+    """Read a study and check it as a whole.
+
+    Args:
+        name: One that comes with the package, or a path.
+        base: The project's parameters, which the study and its cells change.
+
+    Raises:
+        ConfigError: There is no such study, a key is unknown, a cell's parameters are not valid, or a cell or
+            comparison names what is not there. The message names file, line and key.
+    """
+    path = find_study(name)
+    try:
+        study, lines = read_parameters(path, Study)
+    except ConfigError as error:
+        raise ConfigError(error.problem, _REMEDY) from None
+    problems = [*_check_names(study), *_check_parameters(study)]
+    if problems:
+        messages = [f"{path}:{_find_line(lines, where)}: {'.'.join(where)}: {text}" for where, text in problems]
+        raise ConfigError("\n".join(messages), _REMEDY)
+    return NamedStudy(path.stem, study, {cell.name: apply_params(base, study, cell) for cell in study.cells})
+
+
+def propose(name: str, names: Iterable[str]) -> str:
+    """Return "; did you mean X?" if a name is close to one of some names, else nothing."""
+    nearest = difflib.get_close_matches(name, list(names), 1)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
+
+
+def _find_line(lines: dict[KeyPath, int], where: KeyPath) -> int:
+    return next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), 0)
+
+
+def _check_names(study: Study) -> Iterator[tuple[KeyPath, str]]:
+    """Yield where a name is given twice or names nothing, with the reason."""
+    names = [cell.name for cell in study.cells]
+    for number, cell in enumerate(study.cells):
+        if names.index(cell.name) < number:
+            yield ("cells", str(number), "name"), f"there are two cells {cell.name!r}"
+        for key in ("train_on", "test_on"):
+            data_set = getattr(cell, key)
+            if data_set is not None and data_set not in study.data_sets:
+                where = ("cells", str(number), key)
+                yield where, f"there is no data set {data_set!r}{propose(data_set, study.data_sets)}"
+    for number, comparison in enumerate(study.comparisons):
+        yield from _check_comparison(study, number, comparison, names)
+
+
+def _check_comparison(
+    study: Study, number: int, comparison: Comparison, names: list[str]
+) -> Iterator[tuple[KeyPath, str]]:
+    where = ("comparisons", str(number))
+    unknown = {key: getattr(comparison, key) for key in ("first", "second")}
+    unknown = {key: name for key, name in unknown.items() if name not in names}
+    for key, name in unknown.items():
+        yield (*where, key), f"there is no cell {name!r}{propose(name, names)}"
+    if not unknown and get_test_set(study, comparison.first) != get_test_set(study, comparison.second):
+        yield where, "the two cells are tested on different data sets, so that no comparison is paired"
+    if comparison.first == comparison.second:
+        yield where, "a cell is compared with itself"
+
+
+def get_test_set(study: Study, name: str) -> str:
+    """Return the data set that a cell is tested on."""
+    cell = study.get_cell(name)
+    return study.get_data_set(cell.test_on or cell.train_on)
+
+
+def _check_parameters(study: Study) -> Iterator[tuple[KeyPath, str]]:
+    """Yield where the study or a cell names a parameter that is not valid, with the reason."""
+    for key, problem in _find_bad_parameters(study.params):
+        yield ("params", key), problem
+    if not list(_find_bad_parameters(study.params)):
+        for number, cell in enumerate(study.cells):
+            for key, problem in _find_bad_parameters(study.params | cell.params):
+                yield ("cells", str(number), "params", key), f"cell {cell.name!r}: {problem}"
+
+
+def _find_bad_parameters(params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each dotted name that no cell may change, or whose value is not valid, with the reason."""
+    for key in params:
+        section = key.partition(".")[0]
+        if section not in SECTIONS:
+            reason = "a study trains on the tables that the pipeline has prepared, and changes no other parameter"
+            yield key, f"not a parameter of {', '.join(SECTIONS)}{propose(section, SECTIONS)}; {reason}"
+            return
+    try:
+        Params.model_validate(_build_sections(params))
+    except ValidationError as error:
+        for problem in error.errors():
+            location = ".".join(map(str, problem["loc"]))
+            key = next((key for key in params if location.startswith(key)), location)
+            yield key, describe_problem(problem, Params)
+
+
+def _build_sections(params: dict[str, Any], values: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return values as nested sections, with parameters of dotted names put into them."""
+    nested = {} if values is None else values
+    for key, value in params.items():
+        section = nested
+        *parents, last = key.split(".")
+        for parent in parents:
+            section = section.setdefault(parent, {})
+        section[last] = value
+    return nested
+
+
+def apply_params(base: Params, study: Study, cell: Cell) -> Params:
+    """Return the parameters of a cell: the project's, changed by the study and then by the cell.
+
+    Raises:
+        ConfigError: They do not fit together.
+    """
+    changed = _build_sections(study.params | cell.params, base.model_dump(by_alias=True))
+    try:
+        return Params.model_validate(changed)
+    except ValidationError as error:
+        problems = [f"cell {cell.name!r}: {describe_problem(problem, Params)}" for problem in error.errors()]
+        remedy = "The cell's parameters do not fit to those of params.yaml: change either."
+        raise ConfigError("\n".join(problems), remedy) from None

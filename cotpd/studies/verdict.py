@@ -1,0 +1,173 @@
+"""The result of a study: a row a cell, a verdict on each difference, and the answer in a sentence."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+from pydantic import Field, ValidationError
+
+from cotpd.data.records import Record
+from cotpd.errors import DataError
+from cotpd.files import write_atomically
+from cotpd.studies.differences import Table, Tested, apply_holm, compare_cells, compute_cell_f1
+from cotpd.studies.study import Study
+
+SIGNIFICANT = 0.05
+
+
+class CellResult(Record):
+    """One row of the table, F1 in [0, 1]."""
+
+    name: str
+    model: str
+    """baseline, teacher, student or control."""
+    sees: str
+    """What the model is given at test time."""
+    f1: dict[int, float] = Field(default_factory=dict)
+    """By seed."""
+    problem: str = ""
+    """Why the cell was left out, or why the first of its seeds that failed did."""
+
+    @property
+    def mean(self) -> float | None:
+        """The mean over the seeds; None without one."""
+        return mean(self.f1.values()) if self.f1 else None
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation over the seeds (n - 1); None with fewer than two."""
+        return stdev(self.f1.values()) if len(self.f1) > 1 else None
+
+
+class Verdict(Record):
+    """One difference, F1 in [0, 1]; without figures if a cell of it has none."""
+
+    first: str
+    second: str
+    claim: str
+    gain: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    p_randomised: float | None = None
+    p_holm: float | None = None
+    """The bootstrap's p-value, corrected for all comparisons of the study (Holm)."""
+    seeds: int = 0
+    problem: str = ""
+
+
+class StudyResult(Record):
+    """All that a study has found."""
+
+    study: str
+    question: str
+    task: str
+    split: str
+    posts: int
+    seeds: tuple[int, ...]
+    params: dict[str, object] = Field(default_factory=dict)
+    """What the study changes about the parameters of the project, in all cells."""
+    encoder: str = ""
+    cells: tuple[CellResult, ...]
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def answer(self) -> str:
+        """The answer in a sentence with its interval: that of the first difference."""
+        figures = [verdict for verdict in self.verdicts if verdict.gain is not None]
+        return describe_verdict(figures[0], self) if figures else "No two cells can be compared."
+
+
+def judge(study: Study, cells: Sequence[CellResult], tables: Mapping[str, Table], seed: int) -> list[Verdict]:
+    """Return a verdict on each comparison of a study, corrected for all that could be tested.
+
+    Args:
+        study: The study.
+        cells: Its rows, which say why one has no predictions.
+        tables: Predictions by cell and seed; a cell without any is left out.
+        seed: Of the draws.
+    """
+    verdicts, tests = [], []
+    for comparison in study.comparisons:
+        pair = (comparison.first, comparison.second)
+        verdict = Verdict(first=comparison.first, second=comparison.second, claim=comparison.claim)
+        if problem := _find_obstacle(pair, cells, tables):
+            verdicts.append(verdict.model_copy(update={"problem": problem}))
+            continue
+        tests.append(compare_cells(tables[pair[0]], tables[pair[1]], seed=seed))
+        verdicts.append(verdict.model_copy(update=_as_figures(tests[-1])))
+    corrected = iter(apply_holm([test.p_value for test in tests]))
+    return [
+        verdict if verdict.gain is None else verdict.model_copy(update={"p_holm": next(corrected)})
+        for verdict in verdicts
+    ]
+
+
+def _find_obstacle(pair: tuple[str, str], cells: Sequence[CellResult], tables: Mapping[str, Table]) -> str:
+    """Return why two cells cannot be compared; "" if they can."""
+    names = {cell.name for cell in cells}
+    for name in pair:
+        if not tables.get(name):
+            return f"{name} has no figures" if name in names else f"{name} was not asked for"
+    if not tables[pair[0]].keys() & tables[pair[1]].keys():
+        return "no seed of both cells could be trained"
+    if tables[pair[0]] is tables[pair[1]]:
+        return "both cells are the same trainings, since the data set lacks what they differ in"
+    return ""
+
+
+def _as_figures(test: Tested) -> dict[str, float]:
+    names = ("gain", "low", "high", "p_value", "p_randomised", "seeds")
+    return {name: getattr(test, name) for name in names}
+
+
+def score_cell(table: Table) -> dict[int, float]:
+    """Return F1 by seed."""
+    return {seed: round(compute_cell_f1(predictions), 6) for seed, predictions in table.items()}
+
+
+def describe_verdict(verdict: Verdict, result: StudyResult) -> str:
+    """Return a difference as a sentence with its interval."""
+    if verdict.gain is None or verdict.low is None or verdict.high is None or verdict.p_holm is None:
+        return f"{verdict.claim}: not tested. {verdict.problem}."
+    draws = "posts and seeds" if verdict.seeds > 1 else "posts alone, with one seed"
+    is_certain = verdict.p_holm < SIGNIFICANT
+    meaning = "" if is_certain else " This cannot be told from chance."
+    return (
+        f"{verdict.claim}: {format_points(verdict.gain)} points of F1 on {result.split} "
+        f"({verdict.first} over {verdict.second}; 95 % interval {format_points(verdict.low)} to "
+        f"{format_points(verdict.high)} over {draws}; p {format_p(verdict.p_holm)} after Holm).{meaning}"
+    )
+
+
+def format_points(value: float) -> str:
+    """Return a difference of F1 in points, with its sign."""
+    return f"{100 * value:+.2f}"
+
+
+def format_p(value: float) -> str:
+    """Return a p-value with its relation."""
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
+def write_result(result: StudyResult, path: Path) -> None:
+    """Write a study's result as JSON."""
+    with write_atomically(path) as partial:
+        partial.write_text(result.model_dump_json(indent=2) + "\n", "utf-8")
+
+
+def read_result(path: Path) -> StudyResult:
+    """Read what a study has found.
+
+    Raises:
+        DataError: It was not run, or the file was edited to something else.
+    """
+    try:
+        return StudyResult.model_validate_json(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: the study was not run here", f"Run it: cotpd study run {path.parent.name}"
+        ) from None
+    except (ValidationError, UnicodeDecodeError):
+        remedy = f"Run the study again, which costs no training: cotpd study run {path.parent.name}"
+        raise DataError(f"{path}: not what a study writes", remedy) from None

@@ -1,0 +1,176 @@
+"""What cells share: the same examples and parameters are one training, whichever cell asks for it."""
+
+from collections import Counter
+
+import pytest
+
+from cotpd.errors import ConfigError, DataError
+from cotpd.pipeline.workspace import Workspace
+from cotpd.studies.results_cache import ResultsCache
+from cotpd.studies.schedule import make_schedule, select_part
+from cotpd.studies.study import read_study
+from tests.builders import build_posts, write_prepared_tables
+
+
+@pytest.fixture
+def plan(project, params, write_study):
+    """Plans the cells of a study on a project where nothing has run."""
+
+    def make(*cells, base=params, **values):
+        named = read_study(write_study(cells=list(cells), **values), base)
+        return make_schedule(named, ResultsCache(project / "cache"))
+
+    return make
+
+
+def count_roles(schedule):
+    return Counter(job.role for job in schedule.missing.values() if job.kind == "train")
+
+
+def test_students_share_their_teachers_and_soft_targets(plan):
+    schedule = plan({"name": "a"}, {"name": "b", "params": {"distil.alpha": 2.0}}, seeds=[1, 2, 3])
+
+    assert count_roles(schedule) == {"teacher": 1, "student": 6}
+    assert sum(job.kind == "targets" for job in schedule.missing.values()) == 1
+
+
+def test_another_temperature_shares_the_teacher_and_has_soft_targets_of_its_own(plan):
+    schedule = plan({"name": "a"}, {"name": "b", "params": {"distil.temperature": 2.0}})
+
+    assert count_roles(schedule) == {"teacher": 1, "student": 2}
+    assert sum(job.kind == "targets" for job in schedule.missing.values()) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data": {"kinds": []}},
+        {"data": {"caption": False}},
+        {"data": {"knowledge": "shuffled"}},
+        {"data": {"augmented": []}},
+        {"params": {"student.prompt_length": 0}},
+        {"params": {"student.knowledge_length": 64}},
+        {"params": {"train.epochs": 9}},
+    ],
+)
+def test_a_baseline_depends_on_nothing_that_it_does_not_read(plan, changes):
+    schedule = plan({"name": "a", "model": "baseline"}, {"name": "b", "model": "baseline", **changes})
+
+    assert count_roles(schedule) == {"baseline": 1}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data": {"labels": 0.5}},
+        {"params": {"baseline.epochs": 9}},
+        {"params": {"student.max_length": 64}},
+    ],
+)
+def test_a_baseline_depends_on_what_it_reads(plan, changes):
+    schedule = plan({"name": "a", "model": "baseline"}, {"name": "b", "model": "baseline", **changes})
+
+    assert count_roles(schedule) == {"baseline": 2}
+
+
+@pytest.mark.parametrize("changes", [{"kinds": []}, {"caption": False}, {"knowledge": "constant"}])
+def test_the_control_does_not_depend_on_knowledge_and_the_student_does(plan, changes):
+    control = plan({"name": "a", "model": "control"}, {"name": "b", "model": "control", "data": changes})
+    student = plan({"name": "a"}, {"name": "b", "data": changes})
+
+    assert count_roles(control) == {"teacher": 1, "control": 1}
+    assert count_roles(student) == {"teacher": 2, "student": 2}
+
+
+def test_a_teacher_that_is_a_cell_is_the_one_that_teaches_if_the_seed_is_the_same(plan, params):
+    cells = ({"name": "a", "model": "teacher"}, {"name": "b"})
+
+    assert count_roles(plan(*cells, seeds=[params.teach.seed])) == {"teacher": 1, "student": 1}
+    assert count_roles(plan(*cells, seeds=[params.teach.seed + 1])) == {"teacher": 2, "student": 1}
+
+
+def test_joint_training_needs_no_teacher(plan):
+    cells = ({"name": "a"}, {"name": "b", "model": "control"})
+
+    schedule = plan(*cells, params={"distil.way": "joint"})
+
+    assert count_roles(schedule) == {"student": 1, "control": 1}
+
+
+def test_a_student_given_a_caption_is_the_same_student(plan):
+    schedule = plan({"name": "a"}, {"name": "b", "reads": "caption"})
+
+    assert count_roles(schedule) == {"teacher": 1, "student": 1}
+    assert sum(job.kind == "predict" for job in schedule.missing.values()) == 2
+
+
+def test_changed_posts_change_every_key_and_a_new_place_changes_none(plan, project):
+    def list_keys():
+        return set(plan({"name": "a"}, {"name": "b", "model": "baseline"}).jobs)
+
+    first = list_keys()
+    posts = build_posts(22)
+    moved = [post.model_copy(update={"file": "elsewhere.jsonl"}) for post in posts]
+    tables = {"train": moved[:12], "test": moved[12:18], "unlabelled": moved[18:]}
+    augmented = (project / "data/augmented/augmented.jsonl").read_bytes()
+    write_prepared_tables(project, tables)
+    (project / "data/augmented/augmented.jsonl").write_bytes(augmented)
+
+    assert list_keys() == first
+    write_prepared_tables(project, tables | {"train": moved[:11]})
+    assert not list_keys() & first
+
+
+@pytest.mark.parametrize(
+    ("remove", "cell", "reason"),
+    [
+        ("prepared/unlabelled", {"data": {"unlabelled": 0.5}}, "no unlabelled posts: set data.unlabelled"),
+        ("validated/knowledge", {"data": {"kinds": ["noun"]}}, "no knowledge: set ask.kinds"),
+        ("validated/knowledge", {"data": {"knowledge": "shuffled"}}, "no knowledge: set ask.kinds"),
+        ("validated/captions", {"data": {"kinds": []}}, "no captions: set caption.backend"),
+        ("validated/captions", {"reads": "caption"}, "no post of test has a caption"),
+        ("augmented/augmented", {"data": {"augmented": ["style"]}}, "no augmented posts of the kind style"),
+    ],
+)
+def test_a_cell_that_needs_what_is_not_there_is_left_out_and_the_others_are_not(
+    plan, project, remove, cell, reason
+):
+    (project / f"data/{remove}.jsonl").write_text("")
+
+    schedule = plan({"name": "a", "model": "baseline"}, {"name": "b", **cell})
+
+    assert reason in schedule.left_out["b"]
+    assert list(schedule.goals) == ["a"]
+
+
+def test_without_a_test_split_the_study_is_refused_and_told_of_the_other_split(plan, project, params, write_study):
+    posts = build_posts(12)
+    Workspace(project).locate_posts("test").unlink()
+    write_prepared_tables(project, {"train": posts[:8], "valid": posts[8:]})
+    cell = {"name": "a", "model": "baseline"}
+
+    with pytest.raises(DataError, match=r"here has no test split .*valid.*--split"):
+        plan(cell)
+
+    named = select_part(read_study(write_study(cells=[cell]), params), split="valid")
+    assert make_schedule(named, ResultsCache(project / "cache")).goals
+
+
+def test_without_prepared_tables_the_study_says_what_to_run(tmp_path, monkeypatch, params, write_study):
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(DataError, match=r"prepared no posts there\n.*dvc repro"):
+        make_schedule(read_study(write_study(cells=[{"name": "a"}]), params), ResultsCache(tmp_path / "cache"))
+
+
+def test_a_study_is_narrowed_to_some_cells_and_seeds(params, write_study):
+    cells = [{"name": "a", "data": {"kinds": []}}, {"name": "b"}]
+    named = read_study(write_study(cells=cells), params)
+
+    narrowed = select_part(named, seeds=[5, 6, 5], cells=["a"])
+
+    assert narrowed.study.seeds == (5, 6)
+    assert [cell.name for cell in narrowed.study.cells] == ["a"]
+    assert narrowed.study.cells[0].data.model_fields_set == {"kinds"}
+    with pytest.raises(ConfigError, match=r"no cell 'bb'; did you mean b\?"):
+        select_part(named, cells=["bb"])
