@@ -2,7 +2,7 @@
 
 import difflib
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -64,6 +64,11 @@ def _list_keys(model: type[BaseModel], keys: KeyPath) -> list[str]:
             section = get_args(section)[1]
         elif not key.isdigit():  # nor which item of a list
             fields = {field.alias or name: field for name, field in section.model_fields.items()}
-            section = fields[key].annotation
-            section = get_args(section)[0] if get_origin(section) is tuple else section
+            section = _find_section(fields[key].annotation)
     return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _find_section(annotation: Any) -> Any:
+    """Return the section that an annotation names: itself, that of a list's items, or that which may be null."""
+    members = (annotation, *get_args(annotation))
+    return next(member for member in members if isinstance(member, type) and issubclass(member, BaseModel))
