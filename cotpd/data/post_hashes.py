@@ -12,6 +12,7 @@ the hashes can test a guess at a text, and cannot read a text out of them.
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -42,31 +43,38 @@ class PostHashes(NamedTuple):
         texts: Of each post's words, sorted, (posts,).
         pairs: Of the word pairs of all posts, post by post, each pair of a post once, (pairs,).
         lengths: How many of them each post has, (posts,).
-        mentions: Of the words of each distinct mention, sorted, (mentions,).
+        sizes: The words of each annotated post, (annotated posts,).
+        mentions: Of the words of each distinct mention of the annotated posts, sorted, (mentions,).
     """
 
     texts: np.ndarray
     pairs: np.ndarray
     lengths: np.ndarray
+    sizes: np.ndarray
     mentions: np.ndarray
 
     @classmethod
-    def build(cls, posts: Iterable[Post]) -> Self:
-        """Hash posts and their mentions."""
-        texts, pairs, lengths = [], [], []
-        mentions: set[int] = set()
-        for post in posts:
+    def build(cls, posts: Sequence[Post], extra: Iterable[Post] = ()) -> Self:
+        """Hash posts.
+
+        Args:
+            posts: The annotated training posts of a data set.
+            extra: Posts that were trained on besides: augmented, or without labels.
+        """
+        texts, pairs = [], []
+        for post in chain(posts, extra):
             words = normalize_words(post.text)
             texts.append(hash_words(words))
-            post_pairs = _hash_pairs(words)
-            pairs.append(post_pairs)
-            lengths.append(len(post_pairs))
+            pairs.append(_hash_pairs(words))
+        mentions: set[int] = set()
+        for post in posts:
             mentions |= {hash_mention(post.get_mention(entity)) for entity in post.entities}
         return cls(
-            np.sort(np.array(texts, np.uint64)),
-            np.concatenate(pairs) if pairs else np.empty(0, np.uint32),
-            np.array(lengths, np.uint32),
-            np.array(sorted(mentions), np.uint64),
+            texts=np.sort(np.array(texts, np.uint64)),
+            pairs=np.concatenate([*pairs, np.empty(0, np.uint32)]),
+            lengths=np.array(list(map(len, pairs)), np.uint32),
+            sizes=np.array([len(post.tokens) for post in posts], np.uint32),
+            mentions=np.array(sorted(mentions), np.uint64),
         )
 
     @classmethod

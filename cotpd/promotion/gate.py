@@ -1,0 +1,212 @@
+"""The gate: judge a challenger against the champion, now, on the same held-out posts.
+
+What cannot be measured about the challenger itself (its files are gone, say) is an error. What cannot be measured
+about the champion is a failed rule, so that a broken champion can still be replaced, by force and on the record.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cotpd.data.post_hashes import PostHashes
+from cotpd.errors import CotpdError, ModelError
+from cotpd.evaluation.slices import build_slices_by_hashes
+from cotpd.progress import Progress
+from cotpd.promotion.contenders import Contender, Runner, load_contender
+from cotpd.promotion.cost import Costs, measure_costs
+from cotpd.promotion.held_out import HeldOut
+from cotpd.promotion.model_card import judge_card
+from cotpd.promotion.origin_rules import (
+    judge_data,
+    judge_labels,
+    judge_leak,
+    judge_posts,
+    list_warnings,
+    read_training_posts,
+)
+from cotpd.promotion.rules import CostRule, GateRules, RulesFile
+from cotpd.promotion.score_rules import OFF, judge_scores
+from cotpd.promotion.verdict import RuleResult, Verdict, fail, has_passed, skip
+from cotpd.registry.versions import Version
+from cotpd.student.examples import Example
+
+COMPARISONS = ("score", "types", "slices", "calibration", "time", "memory")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is to be judged.
+
+    Attributes:
+        challenger: The version to promote.
+        folder: Of all its files, compared with their digests.
+        champion: The version that the alias is on; None if there is none.
+        held_out: The posts to compare on.
+        is_named: Whether the user named the posts.
+        rules_file: The rules.
+        runner: What runs the models.
+    """
+
+    challenger: Version
+    folder: Path
+    champion: Version | None
+    held_out: HeldOut
+    is_named: bool
+    rules_file: RulesFile
+    runner: Runner = Runner()
+
+    @property
+    def rules(self) -> GateRules:
+        """The rules."""
+        return self.rules_file.rules
+
+    @property
+    def reference(self) -> str:
+        """The address of what the challenger is compared with."""
+        return self.rules.first_champion.reference if self.champion is None else self.champion.address
+
+
+def judge(case: Case) -> Verdict:
+    """Judge a challenger by every rule.
+
+    Raises:
+        ModelError: The challenger cannot be loaded.
+        DataError: The held-out posts are not annotated for its task, or evidence in its files is damaged.
+        ConfigError: The device does not exist.
+    """
+    challenger = load_contender(case.challenger.address, case.runner)
+    results = [*_judge_against_reference(case, challenger), *_judge_origin(case)]
+    rules_file, held_out = case.rules_file, case.held_out
+    return Verdict(
+        name=case.challenger.name,
+        challenger=case.challenger.number,
+        champion=None if case.champion is None else case.champion.number,
+        reference=case.reference,
+        passed=has_passed(results),
+        results=tuple(results),
+        confidence=rules_file.rules.confidence,
+        posts=held_out.source,
+        posts_sha256=held_out.sha256,
+        posts_count=len(held_out.posts),
+        rules_source=rules_file.source,
+        rules_sha256=rules_file.sha256,
+        rules=rules_file.rules.model_dump(mode="json"),
+        backend=challenger.backend,
+        notes=tuple(_list_notes(case)),
+    )
+
+
+def _judge_against_reference(case: Case, challenger: Contender) -> Iterator[RuleResult]:
+    """Yield the results of the rules that compare two models; skipped ones where there is nothing to compare."""
+    try:
+        reference = load_contender(case.reference, case.runner)
+    except ModelError as error:
+        yield _explain_missing_reference(case, error)
+        yield from _skip_comparisons("there is nothing to compare with")
+        return
+    labels = judge_labels(challenger.labels, reference.labels)
+    yield labels
+    if challenger.labels.task != reference.labels.task:
+        yield from _skip_comparisons("models of two tasks do not compare")
+        return
+
+    examples = case.held_out.build_examples(challenger.labels.task)
+    with Progress("scoring challenger and champion", 2) as bar:
+        predictions = []
+        for contender in (challenger, reference):
+            predictions.append(contender.predict(examples, challenger.labels.task))
+            bar.advance(1)
+    rules = case.rules
+    score_rule = rules.first_champion if case.champion is None else rules.score
+    slices = _build_slices(case, challenger, read_training_posts(case.folder))
+    yield from judge_scores(*predictions, slices, rules, score_rule)
+    yield from _judge_costs(case, examples)
+
+
+def _build_slices(
+    case: Case, challenger: Contender, training_posts: PostHashes | None
+) -> dict[str, frozenset[str]] | None:
+    if training_posts is None:
+        return None
+    return build_slices_by_hashes(challenger.labels.task, case.held_out.posts, training_posts)
+
+
+def _explain_missing_reference(case: Case, error: CotpdError) -> RuleResult:
+    if case.champion is None:
+        remedy = "train it (dvc repro baseline), name it in first_champion.reference, or force the promotion"
+        return fail("score", f"there is no champion yet, and no baseline to beat: {error.problem}: {remedy}")
+    remedy = f"roll back (cotpd registry rollback --name {case.champion.name}), or force the promotion"
+    return fail("score", f"the champion cannot be loaded: {error.problem}: {remedy}")
+
+
+def _skip_comparisons(reason: str) -> Iterator[RuleResult]:
+    yield from (skip(rule, reason) for rule in COMPARISONS)
+
+
+def _judge_costs(case: Case, examples: list[Example]) -> Iterator[RuleResult]:
+    rule = case.rules.cost
+    if rule is None or case.champion is None:
+        reason = OFF if rule is None else "there is no champion yet, whose cost could be compared"
+        yield from (skip(name, reason) for name in ("time", "memory"))
+        return
+    try:
+        costs = measure_costs(case.challenger.address, case.reference, examples, case.runner, rule)
+    except ModelError as error:
+        yield fail("time", f"{error.problem}. {error.remedy}")
+        yield skip("memory", "not measured")
+        return
+    yield _judge_time(costs, rule, min(rule.posts, len(examples)))
+    yield _judge_memory(costs, rule)
+
+
+def _judge_time(costs: Costs, rule: CostRule, count: int) -> RuleResult:
+    first, second = costs.challenger.seconds, costs.champion.seconds
+    return RuleResult(
+        rule="time",
+        status="passed" if costs.time_factor <= rule.time_factor else "failed",
+        challenger=round(first, 6),
+        champion=round(second, 6),
+        difference=round(costs.time_factor, 6),
+        bound=rule.time_factor,
+        support=count,
+        explanation=f"{first:.3f} s against {second:.3f} s for {count} posts (median of {rule.rounds} rounds): "
+        f"{costs.time_factor:.2f} times; allowed: {rule.time_factor:g} times",
+    )
+
+
+def _judge_memory(costs: Costs, rule: CostRule) -> RuleResult:
+    first, second = costs.challenger.memory, costs.champion.memory
+    if first is None or second is None:
+        return skip("memory", "this system does not say how much a process held")
+    factor = first / second
+    return RuleResult(
+        rule="memory",
+        status="passed" if factor <= rule.memory_factor else "failed",
+        challenger=first,
+        champion=second,
+        difference=round(factor, 6),
+        bound=rule.memory_factor,
+        explanation=f"{first / 1e6:.0f} MB against {second / 1e6:.0f} MB, the whole process at its peak: "
+        f"{factor:.2f} times; allowed: {rule.memory_factor:g} times",
+    )
+
+
+def _judge_origin(case: Case) -> Iterator[RuleResult]:
+    """Yield the results of the rules on what the challenger was made from."""
+    rules = case.rules
+    yield judge_posts(case.challenger, case.held_out, is_named=case.is_named)
+    if rules.data is None:
+        yield skip("data", OFF)
+    else:
+        yield from judge_data(case.folder, rules.data)
+    if rules.leak is None:
+        yield skip("leak", OFF)
+    else:
+        yield from judge_leak(read_training_posts(case.folder), case.held_out, rules.leak)
+    yield skip("card", OFF) if rules.card is None else judge_card(case.folder, rules.card)
+
+
+def _list_notes(case: Case) -> Iterator[str]:
+    yield from list_warnings(case.folder)
+    if case.held_out.refused:
+        yield f"posts: {case.held_out.refused} rows of {case.held_out.source} could not be read: cotpd data check"

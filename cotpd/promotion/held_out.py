@@ -1,0 +1,96 @@
+"""The held-out posts on which the gate compares two models: from the workspace, or from a path."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from cotpd.data.load import load_dataset
+from cotpd.data.params import DataParams
+from cotpd.data.records import Post
+from cotpd.data.tables import read_table
+from cotpd.errors import DataError
+from cotpd.files import compute_sha256
+from cotpd.student.examples import Example, build_examples
+from cotpd.student.tasks import TaskName
+
+SPLIT = "test"
+
+
+class HeldOut(NamedTuple):
+    """Annotated posts.
+
+    Attributes:
+        posts: In the order of their file.
+        source: Where they came from.
+        sha256: Of their prepared table, or of the posts themselves where they have none.
+        refused: Rows of the data set that could not be read as posts.
+    """
+
+    posts: list[Post]
+    source: str
+    sha256: str
+    refused: int = 0
+
+    def build_examples(self, task: TaskName) -> list[Example]:
+        """Return the examples of the posts, text alone.
+
+        Raises:
+            DataError: Not one of them is annotated for the task, or a mention of ner has no type.
+        """
+        examples = build_examples(self.posts, task, {}, {})
+        if not any(example.entities or example.label for example in examples):
+            raise DataError(
+                f"{self.source}: none of its {len(self.posts)} posts is annotated for task {task}",
+                "Name annotated posts: cotpd promote --posts PATH.",
+            )
+        return examples
+
+
+def read_held_out(path: Path) -> HeldOut:
+    """Read held-out posts.
+
+    Args:
+        path: A prepared table (data/prepared/test.jsonl), a folder of such tables, or a data set of any format that
+            cotpd reads: a folder or a file. Of a data set with splits the test split is taken.
+
+    Raises:
+        DataError: There is no such path, no such split, or not one post in it.
+    """
+    table = path / f"{SPLIT}.jsonl" if (path / "summary.json").is_file() else path
+    held_out = _read_prepared(table) if _is_prepared(table) else _read_dataset(path)
+    if not held_out.posts:
+        raise DataError(f"{held_out.source}: there is no post in it", "Name a data set with posts: --posts PATH.")
+    return held_out
+
+
+def _is_prepared(path: Path) -> bool:
+    """Whether a file is a table of posts as the prepare step writes them, or one that is missing or empty there."""
+    if path.parent.joinpath("summary.json").is_file() and path.suffix == ".jsonl":
+        return True
+    if not path.is_file() or path.suffix != ".jsonl":
+        return False
+    with path.open("rb") as lines:
+        first = next((line for line in lines if line.strip()), b"")
+    return b'"offsets":' in first and b'"tokens":' in first
+
+
+def _read_prepared(table: Path) -> HeldOut:
+    if not table.is_file():
+        raise DataError(
+            f"{table}: there is no such table: the data set has no {table.stem} split, or prepare has not run",
+            "Run dvc repro prepare, or name other annotated posts: cotpd promote --posts PATH.",
+        )
+    return HeldOut(read_table(table, Post), str(table), compute_sha256(table))
+
+
+def _read_dataset(path: Path) -> HeldOut:
+    dataset = load_dataset(DataParams(path=str(path)), require_train=False)
+    splits = dataset.posts
+    if SPLIT not in splits and len(splits) > 1:
+        names = ", ".join(splits)
+        raise DataError(f"{path}: no {SPLIT} split among {names}", f"Name the file of one: --posts {path}/NAME.")
+    posts = splits[SPLIT] if SPLIT in splits else next(iter(splits.values()), [])
+    digest = hashlib.sha256()
+    for post in posts:
+        digest.update(post.model_dump_json(exclude={"file", "line"}).encode("utf-8", "surrogatepass") + b"\n")
+    return HeldOut(posts, str(path), digest.hexdigest(), len(dataset.quarantine))
