@@ -25,6 +25,7 @@ SUMMARIES = {
     "models": "List the catalogued weights, and fetch them.",
     "llm": "Serve a language model here, or ask one a single question.",
     "ledger": "Count, export, import, verify and prune the answers paid for.",
+    "promote": "Judge a version against the champion, and promote it if it passes.",
     "registry": "List, promote and roll back registered students.",
 }
 """Command to its line in `cotpd --help`. Module ``cotpd.cli.NAME`` holds a function NAME, or a Typer ``app``."""

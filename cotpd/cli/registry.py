@@ -2,29 +2,17 @@
 
 from datetime import UTC, datetime
 from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from cotpd.cli.output import build_console, show, show_row
-from cotpd.config import load_params
-from cotpd.registry.aliases import (
-    compare_aliases,
-    move_champion,
-    read_champion,
-    read_figures,
-    read_history,
-    roll_back,
-)
+from cotpd.cli.promote import promote
+from cotpd.cli.registry_access import open_registry
+from cotpd.registry.aliases import compare_aliases, read_champion, read_figures, read_history, roll_back
 from cotpd.registry.moves import Decision, MoveKind
-from cotpd.registry.relocation import repair_paths
-from cotpd.registry.tracking_store import connect, find_database
-from cotpd.registry.versions import find_version, list_versions
-
-if TYPE_CHECKING:
-    from cotpd.registry.tracking_store import MlflowClient
+from cotpd.registry.versions import list_versions
 
 app = typer.Typer(
     help="List, promote and roll back registered students.", no_args_is_help=True, add_completion=False
@@ -40,7 +28,7 @@ def show_versions(name: Name = None) -> None:
 
     Example: cotpd registry list
     """
-    client, name = _open_registry(name)
+    client, name = open_registry(name)
     listed = list_versions(client, name)
     compare_aliases(client, name)
     tags = chain.from_iterable(version.tags for version in listed)
@@ -54,27 +42,7 @@ def show_versions(name: Name = None) -> None:
     build_console().print(table)
 
 
-@app.command("promote")
-def make_champion(
-    version: Annotated[str, typer.Argument(help="A version's number or alias.")] = "challenger",
-    name: Name = None,
-    reason: Reason = "",
-) -> None:
-    """Make a version the champion; the former champion becomes `previous`.
-
-    Example: cotpd registry promote 3
-    """
-    began = datetime.now(UTC)
-    client, name = _open_registry(name, writes=True)
-    former = read_champion(client, name, began=began)
-    number = find_version(client, name, version).number
-    if number == former:
-        show(f"models:/{name}@champion is version {number}")
-        return
-    decision = Decision(MoveKind.PROMOTION, reason)
-    move_champion(client, name, number, expected_champion=former, decision=decision)
-    after = f", after version {former}" if former else ""
-    show(f"models:/{name}@champion is version {number}{after}")
+app.command("promote")(promote)
 
 
 @app.command("rollback")
@@ -84,7 +52,7 @@ def roll_back_version(name: Name = None, reason: Reason = "") -> None:
     Example: cotpd registry rollback
     """
     began = datetime.now(UTC)
-    client, name = _open_registry(name, writes=True)
+    client, name = open_registry(name, writes=True)
     former = read_champion(client, name, began=began)
     move = roll_back(client, name, expected_champion=former, decision=Decision(MoveKind.ROLLBACK, reason))
     show(f"models:/{name}@champion is version {move.to_version} again, instead of {former}")
@@ -101,7 +69,7 @@ def show_history(
 
     Example: cotpd registry history
     """
-    client, name = _open_registry(name)
+    client, name = open_registry(name)
     list_versions(client, name)  # raises for an unknown name, and lists those that there are
     moves = read_history(client, name)
     if as_json:
@@ -121,21 +89,3 @@ def show_history(
 
 def _format_number(number: int | None) -> str:
     return "none" if number is None else str(number)
-
-
-def _open_registry(name: str | None, *, writes: bool = False) -> tuple["MlflowClient", str]:
-    """Connect to the registry of params.yaml.
-
-    Args:
-        name: A registered name; None takes that of params.yaml.
-        writes: Whether an alias will be moved. The paths of a moved project are then repaired: MLflow alone may
-            serve the version, and it knows no other folder than the one in the database.
-
-    Returns:
-        The client, and the registered name.
-    """
-    params = load_params()
-    client = connect(params.register_, Path())
-    if writes:
-        repair_paths(find_database(client.tracking_uri))
-    return client, name or params.registered_name

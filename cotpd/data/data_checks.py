@@ -9,6 +9,8 @@ from cotpd.data.records import Record
 from cotpd.data.tables import write_json
 from cotpd.errors import DataError
 
+DATA_CHECKS = "data_checks.json"  # the name of their file in a version
+
 
 class CheckedTable(Record):
     """A table (posts, captions, answers): its rows before the checks, and those that failed."""
@@ -48,4 +50,6 @@ class DataChecks(Record):
             return cls.model_validate(json.loads(path.read_bytes()))
         except (OSError, ValueError, RecursionError, ValidationError) as error:
             problem = str(error).partition("\n")[0]
-            raise DataError(f"{path}: no record of data checks: {problem}", "Register the student again.") from None
+            raise DataError(
+                f"{path}: no record of data checks: {problem}", "Register the student again."
+            ) from None

@@ -56,7 +56,7 @@ def compute_intervals(
     """
     for split, rows in group_predictions(predictions).items():
         for model, members in rows.items():
-            parts = _count_parts(members, slices.get(split, {}))
+            parts = count_parts(members, slices.get(split, {}))
             counts = sum_by_post(members, np.stack([*parts.values()], 1))  # (posts, parts, 3)
             totals = counts.sum(0)  # (parts, 3)
             support = totals[:, 0] + totals[:, 2]
@@ -68,7 +68,7 @@ def compute_intervals(
                     )
 
 
-def _count_parts(predictions: Sequence[Prediction], slices: Slices) -> dict[tuple[Part, str], np.ndarray]:
+def count_parts(predictions: Sequence[Prediction], slices: Slices) -> dict[tuple[Part, str], np.ndarray]:
     """Return true positives, false positives and false negatives of each example in each part, (examples, 3).
 
     An example outside a slice counts nothing there.

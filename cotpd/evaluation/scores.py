@@ -47,6 +47,6 @@ def sum_by_post(predictions: Sequence[Prediction], counts: np.ndarray) -> np.nda
     """
     row_of_post: dict[str, int] = {}
     rows = [row_of_post.setdefault(prediction.post_id, len(row_of_post)) for prediction in predictions]
-    sums = np.zeros((len(row_of_post), *counts.shape[1:]), np.int64)
+    sums = np.zeros((len(row_of_post), *counts.shape[1:]), counts.dtype)
     np.add.at(sums, rows, counts)
     return sums

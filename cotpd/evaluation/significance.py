@@ -81,12 +81,12 @@ def resample(
 
     Args:
         table: Counts, shape (examples, columns).
-        statistic: From sums, shape (n, columns), to values, shape (n,).
+        statistic: From sums, shape (n, columns), to values, shape (n,) or (n, values).
         resamples: How often to draw as many rows as the table has.
         rng: Draws them.
 
     Returns:
-        The values, shape (resamples,).
+        The values, shape (resamples,) or (resamples, values).
     """
     examples = len(table)
     counts = table.astype(np.float64)  # BLAS multiplies floats alone

@@ -5,10 +5,10 @@ belong to it depends on the annotated posts alone, never on a prediction: two mo
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from itertools import chain
 
 import numpy as np
 
+from cotpd.data.post_hashes import PostHashes
 from cotpd.data.records import Entity, Post
 from cotpd.student.tasks import Prediction, TaskName, find_task
 from cotpd.student.tasks.base import Annotation
@@ -31,14 +31,20 @@ def build_slices(task: TaskName, posts: Sequence[Post], training_posts: Iterable
         posts: The annotated held-out posts.
         training_posts: Those that the data set holds, without the augmented ones.
     """
-    training_posts = list(training_posts)
-    seen = set(chain.from_iterable(_list_annotated(post) for post in training_posts))
-    longest = _compute_length_bound(training_posts or posts)
+    return build_slices_by_hashes(task, posts, PostHashes.build(list(training_posts)))
+
+
+def build_slices_by_hashes(
+    task: TaskName, posts: Sequence[Post], training_posts: PostHashes
+) -> dict[str, frozenset[str]]:
+    """Return the slices of :func:`build_slices`, where only the hashes of the training posts are at hand."""
+    sizes = training_posts.sizes if len(training_posts.sizes) else [len(post.tokens) for post in posts]
+    longest = float(np.percentile(sizes, _LONG_SHARE)) if len(sizes) else 0.0
     ids: dict[str, set[str]] = {UNSEEN: set(), NO_PICTURE: set(), LONG: set()}
     for post in posts:
         annotations = find_task(task).read_gold(post)
         examples = {annotation.id for annotation in annotations}
-        ids[UNSEEN] |= {gold.id for gold in annotations if not _list_mentions(post, gold) <= seen}
+        ids[UNSEEN] |= {gold.id for gold in annotations if not _is_seen(post, gold, training_posts)}
         ids[NO_PICTURE] |= examples if post.image is None else set()
         ids[LONG] |= examples if len(post.tokens) > longest else set()
     return {name: frozenset(members) for name, members in ids.items()}
@@ -54,21 +60,8 @@ def count_support(predictions: Iterable[Prediction]) -> int:
     return sum(len(prediction.list_counted_gold()) for prediction in predictions)
 
 
-def _compute_length_bound(posts: Sequence[Post]) -> float:
-    """Return the number of words that a long post exceeds."""
-    return float(np.percentile([len(post.tokens) for post in posts], _LONG_SHARE)) if posts else 0.0
-
-
-def _list_annotated(post: Post) -> set[str]:
-    """Return the mentions of a training post."""
-    return {_normalize(post.get_mention(entity)) for entity in post.entities}
-
-
-def _list_mentions(post: Post, gold: Annotation) -> set[str]:
-    """Return the mentions of an example: all of the post (NER), or head and tail (RE)."""
+def _is_seen(post: Post, gold: Annotation, training_posts: PostHashes) -> bool:
+    """Whether training posts hold each mention of an example: all of the post (NER), or head and tail (RE)."""
     pair = [Entity(start=span[0], end=span[1]) for span in (gold.head, gold.tail) if span is not None]
-    return {_normalize(post.get_mention(entity)) for entity in (*gold.entities, *pair)}
-
-
-def _normalize(mention: str) -> str:
-    return " ".join(mention.casefold().split())
+    mentions = map(post.get_mention, (*gold.entities, *pair))
+    return all(map(training_posts.has_mention, mentions))

@@ -23,6 +23,7 @@ def register_student(
     tables: Sequence[Path] = (),
     trained: Sequence[Path] = (),
     tags: Mapping[str, str] | None = None,
+    evidence: Sequence[Path] = (),
     root: Path = Path(),
 ) -> Registered:
     """Register a trained student as a new version, and give it ``params.register.alias``.
@@ -35,6 +36,7 @@ def register_student(
         tables: Prepared tables whose sha256 is kept with the run and the version.
         trained: Folders of models whose training runs are put below the version's run.
         tags: Further tags of the run and the version.
+        evidence: Files of :func:`cotpd.pipeline.version_evidence.write_evidence`, which the gate reads.
         root: The project's folder, where a SQLite store lies.
 
     Raises:
@@ -51,6 +53,7 @@ def register_student(
         trainings=read_fingerprints(trained),
         prompts=read_prompts(params),
         tags=tags or {},
+        evidence=evidence,
     )
     return register_model(student, params.registered_name, interface, origin, params.register_, root)
 

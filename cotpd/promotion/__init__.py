@@ -1,1 +1,1 @@
-"""The gate before the champion's alias: rules, evidence measured now on held-out posts, and a verdict on record."""
+"""The gate before the champion's alias: rules, figures measured now on held-out posts, and the verdict."""

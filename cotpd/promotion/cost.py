@@ -2,8 +2,8 @@
 
 A machine that others use too is slower in one minute than in the next. So both models are loaded side by side and
 predict the same posts in turns, each round begun by the other one, and the time factor is the median over the
-rounds of the challenger's time divided by the champion's. Memory is the most that the whole process held (VmHWM, on
-Linux alone): Python and its libraries are in it, as they are in a server's.
+rounds of the challenger's time divided by the champion's. Memory is the most that the whole process held (VmHWM,
+on Linux alone): Python and its libraries are in it, as they are in a server's.
 """
 
 import json
@@ -43,7 +43,9 @@ class Costs(NamedTuple):
     time_factor: float
 
 
-def measure_costs(challenger: str, champion: str, examples: Sequence[Example], runner: Runner, rule: CostRule) -> Costs:
+def measure_costs(
+    challenger: str, champion: str, examples: Sequence[Example], runner: Runner, rule: CostRule
+) -> Costs:
     """Measure both models on the first posts of the held-out ones.
 
     Raises:

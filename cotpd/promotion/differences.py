@@ -5,22 +5,23 @@ bootstrap over the posts (percentiles). Posts and not pairs are drawn, since the
 draws. All parts come from the same resamples, as one matrix product.
 
 No correction is made for the number of types and slices. Their rule refuses a fall that is shown to exceed the
-bound, so that a correction such as Holm's would make refusing harder, and the more types a data set has, the larger
-a fall would pass. Without it a refusal of one that has not fallen further than the bound is as likely as 1 -
-confidence where the true fall is exactly the bound, and far less likely where nothing has fallen.
+bound. A correction such as Holm's would make refusing harder, and the more types a data set has, the larger a fall
+would pass. Without it, a part is refused wrongly with a probability of 1 - confidence where its true fall is
+exactly the bound, and far more rarely where nothing has fallen.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from cotpd.evaluation.intervals import Part, count_parts
 from cotpd.evaluation.reliability import BINS
+from cotpd.evaluation.scores import sum_by_post
 from cotpd.evaluation.significance import compute_f1, resample
 from cotpd.student.tasks import Prediction
 
-Part = tuple[str, str]  # "all", "type" or "slice", and the name of the type or slice
+PartName = tuple[Part, str]  # and the name of the type or slice
 
 
 class Difference(NamedTuple):
@@ -54,7 +55,7 @@ def compare_f1(
     champion: Sequence[Prediction],
     slices: Mapping[str, frozenset[str]],
     bootstrap: Bootstrap,
-) -> dict[Part, Difference]:
+) -> dict[PartName, Difference]:
     """Compare the micro-F1 of two models over all examples, on each type, and on each slice.
 
     Args:
@@ -65,8 +66,15 @@ def compare_f1(
     Returns:
         Differences by part, ("all", "") first; a part's support is its gold labels.
     """
-    labels = _list_labels(chain(challenger, champion))
-    tables = [_count_by_post(_count_parts(rows, labels, slices), rows) for rows in (challenger, champion)]
+    first_counts, second_counts = count_parts(challenger, slices), count_parts(champion, slices)
+    parts = list(first_counts | second_counts)
+    nothing = np.zeros(
+        (len(challenger), 3), np.int64
+    )  # of a type that one model alone predicts, and no gold holds
+    tables = []
+    for counts_of_part in (first_counts, second_counts):
+        columns = [counts_of_part.get(part, nothing) for part in parts]
+        tables.append(sum_by_post(challenger, np.stack(columns, 1)))
     counts = np.stack(tables, 1)  # (posts, models, parts, 3)
 
     def compute_differences(totals: np.ndarray) -> np.ndarray:
@@ -78,8 +86,7 @@ def compare_f1(
     totals = counts.sum(0)  # (models, parts, 3)
     first, second = compute_f1(totals)
     support = totals[0, :, 0] + totals[0, :, 2]
-    parts = [("all", ""), *(("type", label) for label in labels), *(("slice", name) for name in slices)]
-    columns = (first, second, first - second, low, high, support)
+    columns = (first, second, first - second, low, high, support.astype(int))
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return {part: Difference(*row) for part, row in zip(parts, rows, strict=True)}
 
@@ -91,10 +98,8 @@ def compare_calibration(
 
     Its support is the smaller number of scored predictions.
     """
-    tables = []
-    for rows in (challenger, champion):
-        tables.append(_count_by_post(np.stack([_bin_scores(row) for row in rows]), rows))
-    counts = np.stack(tables, 1)  # (posts, models, bins, 3)
+    bins = [np.stack(list(map(_bin_scores, rows))) for rows in (challenger, champion)]
+    counts = np.stack([sum_by_post(challenger, rows) for rows in bins], 1)  # (posts, models, bins, 3)
     sizes = counts[..., 0].sum((0, 2))  # (models,)
     if not sizes.all():
         return None
@@ -107,38 +112,6 @@ def compare_calibration(
     low, high = bootstrap.bound(counts.reshape(len(counts), -1), compute_differences)
     first, second = _compute_calibration_error(counts.sum(0)).tolist()
     return Difference(first, second, first - second, float(low), float(high), int(sizes.min()))
-
-
-def _list_labels(predictions: Any) -> list[str]:
-    """Return the types (or relation labels) that gold or predictions hold, sorted."""
-    labels: set[str] = set()
-    for prediction in predictions:
-        targets = prediction.list_counted_gold() | prediction.list_counted_predictions()
-        labels |= {target[-1] for target in targets}
-    return sorted(labels)
-
-
-def _count_parts(
-    predictions: Sequence[Prediction], labels: Sequence[str], slices: Mapping[str, frozenset[str]]
-) -> np.ndarray:
-    """Return true positives, false positives and false negatives of each example and part, (examples, parts, 3)."""
-    rows = []
-    for prediction in predictions:
-        gold, predicted = prediction.list_counted_gold(), prediction.list_counted_predictions()
-        overall = _count_outcomes(gold, predicted)
-        by_label = [_count_outcomes(_select(gold, label), _select(predicted, label)) for label in labels]
-        by_slice = [overall if prediction.id in ids else (0, 0, 0) for ids in slices.values()]
-        rows.append([overall, *by_label, *by_slice])
-    return np.array(rows, np.int64)
-
-
-def _count_outcomes(gold: set[Any], predicted: set[Any]) -> tuple[int, int, int]:
-    return len(gold & predicted), len(predicted - gold), len(gold - predicted)
-
-
-def _select(targets: set[Any], label: str) -> set[Any]:
-    """Return the targets of one label, which is the last member of a target."""
-    return {target for target in targets if target[-1] == label}
 
 
 def _bin_scores(prediction: Prediction) -> np.ndarray:
@@ -155,12 +128,3 @@ def _compute_calibration_error(sums: np.ndarray) -> np.ndarray:
     gaps = np.abs(sums[..., 1] - sums[..., 2]).sum(-1)
     errors: np.ndarray = gaps / np.maximum(sums[..., 0].sum(-1), 1)
     return errors
-
-
-def _count_by_post(counts: np.ndarray, predictions: Sequence[Prediction]) -> np.ndarray:
-    """Return the sums of the examples of each post, (posts, ...), from those of each example, (examples, ...)."""
-    row_of_post: dict[str, int] = {}
-    rows = [row_of_post.setdefault(prediction.post_id, len(row_of_post)) for prediction in predictions]
-    sums = np.zeros((len(row_of_post), *counts.shape[1:]))
-    np.add.at(sums, rows, counts)
-    return sums

@@ -5,7 +5,7 @@ about the champion is a failed rule, so that a broken champion can still be repl
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cotpd.data.post_hashes import PostHashes
@@ -53,7 +53,7 @@ class Case:
     held_out: HeldOut
     is_named: bool
     rules_file: RulesFile
-    runner: Runner = Runner()
+    runner: Runner = field(default_factory=Runner)
 
     @property
     def rules(self) -> GateRules:

@@ -50,8 +50,8 @@ def read_held_out(path: Path) -> HeldOut:
     """Read held-out posts.
 
     Args:
-        path: A prepared table (data/prepared/test.jsonl), a folder of such tables, or a data set of any format that
-            cotpd reads: a folder or a file. Of a data set with splits the test split is taken.
+        path: A prepared table (data/prepared/test.jsonl), a folder of such tables, or a data set of any format
+            that cotpd reads: a folder or a file. Of a data set with splits the test split is taken.
 
     Raises:
         DataError: There is no such path, no such split, or not one post in it.
@@ -64,7 +64,7 @@ def read_held_out(path: Path) -> HeldOut:
 
 
 def _is_prepared(path: Path) -> bool:
-    """Whether a file is a table of posts as the prepare step writes them, or one that is missing or empty there."""
+    """Whether a file is a table of the prepare step, or would be if it were there and not empty."""
     if path.parent.joinpath("summary.json").is_file() and path.suffix == ".jsonl":
         return True
     if not path.is_file() or path.suffix != ".jsonl":

@@ -1,7 +1,7 @@
 """The process whose time and memory `cotpd.promotion.cost` measures: it loads a model and predicts when asked.
 
-``python -m cotpd.promotion.measured_process WORK.json`` reads commands from standard input, one a line, and answers
-each with a number: ``predict`` with seconds, ``memory`` with bytes (0 where the system does not say).
+``python -m cotpd.promotion.measured_process WORK.json`` reads commands from standard input, one a line, and
+answers each with a number: ``predict`` with seconds, ``memory`` with bytes (0 where the system does not say).
 """
 
 import json

@@ -29,8 +29,8 @@ def judge_card(folder: Path, rule: CardRule) -> RuleResult:
         folder: Of all files of the version; the card lies in it, or below its artifacts.
         rule: How much a section must say.
     """
-    places = (folder / CARD, *sorted(folder.glob(f"artifacts/{CARD}")), *sorted(folder.glob(f"artifacts/*/{CARD}")))
-    path = next((place for place in places if place.is_file()), None)
+    candidates = [folder / CARD, folder / "artifacts" / CARD, *folder.glob(f"artifacts/*/{CARD}")]
+    path = next((path for path in candidates if path.is_file()), None)
     if path is None:
         return fail("card", f"the version has no {CARD}: register the student again (dvc repro -f -s register)")
     missing = list_missing_sections(path.read_text("utf-8", "replace"), rule.min_words)
@@ -41,7 +41,7 @@ def judge_card(folder: Path, rule: CardRule) -> RuleResult:
 
 
 def list_missing_sections(card: str, min_words: int = 3) -> list[str]:
-    """Return the required sections that a card lacks, or that hold fewer words (those below their subheadings count)."""
+    """Return the required sections that a card lacks, or that hold fewer words, subsections included."""
     headings = list(_HEADING.finditer(card))
     words: dict[str, int] = {}
     for number, heading in enumerate(headings):

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cotpd.data.data_checks import DataChecks
-from cotpd.data.post_hashes import PostHashes
+from cotpd.data.data_checks import DATA_CHECKS, DataChecks
+from cotpd.data.post_hashes import TRAINING_POSTS, PostHashes
 from cotpd.promotion.held_out import HeldOut
 from cotpd.promotion.rules import DataRule, LeakRule
 from cotpd.promotion.verdict import RuleResult, fail, skip
@@ -14,7 +14,6 @@ from cotpd.registry.versions import Version
 if TYPE_CHECKING:
     from cotpd.student.labels import LabelSet
 
-TRAINING_POSTS, DATA_CHECKS = "training_posts.safetensors", "data_checks.json"  # files of a version
 _AGAIN = "register the student again (dvc repro -f -s register), or force the promotion"
 _SHOWN = 3  # posts that a refusal names
 

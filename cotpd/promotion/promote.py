@@ -1,9 +1,8 @@
 """Promote a version: read the registry, judge, decide, and move the alias if it is where the gate read it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cotpd.data.records import Record
 from cotpd.errors import ConfigError
@@ -11,15 +10,16 @@ from cotpd.promotion.contenders import Runner
 from cotpd.promotion.gate import Case, judge
 from cotpd.promotion.held_out import read_held_out
 from cotpd.promotion.rules import Requirement, RulesFile, read_rules
-from cotpd.promotion.verdict import RuleResult, Verdict
-from cotpd.registry.aliases import CHALLENGER, CHAMPION
+from cotpd.promotion.verdict import Verdict
+from cotpd.registry.aliases import CHALLENGER, CHAMPION, promote
 from cotpd.registry.model_address import fetch_version
 from cotpd.registry.versions import find_version, list_versions
 
 if TYPE_CHECKING:
     from cotpd.registry.tracking_store import MlflowClient
 
-Outcome = str
+Outcome = Literal["promoted", "forced", "refused", "would promote", "would refuse", "unchanged"]
+DEFAULT_POSTS = Path("data/prepared/test.jsonl")
 
 
 @dataclass(frozen=True)
@@ -29,23 +29,120 @@ class Request:
     Attributes:
         name: The registered model.
         version: A number or an alias.
-        posts: Held-out posts that the user names; None takes ``default_posts``.
-        default_posts: The prepared test split of the project.
+        target: The alias to move; the gate guards the champion's alone.
+        posts: Held-out posts that the user names; None takes the prepared test split of the project.
         rules: A file of rules; None takes the project's, or the built-in ones.
         require: Outweighs score.require and first_champion.require.
         is_dry_run: Judge, and move nothing.
         is_forced: Move although rules fail.
-        reason: Why it is forced.
+        reason: Why, in the user's words; needed to force.
         runner: What runs the models.
+        root: The project's folder.
     """
 
     name: str
     version: str = CHALLENGER
+    target: str = CHAMPION
     posts: Path | None = None
-    default_posts: Path = Path("data/prepared/test.jsonl")
     rules: Path | None = None
     require: Requirement | None = None
     is_dry_run: bool = False
     is_forced: bool = False
     reason: str = ""
-    runner: Runner = Runner()
+    runner: Runner = field(default_factory=Runner)
+    root: Path = Path()
+
+    def __post_init__(self) -> None:
+        if self.target != CHAMPION:
+            problem = f"the gate moves the alias {CHAMPION} alone, not {self.target!r}"
+            raise ConfigError(problem, "Leave --to out; MLflow's own page moves other aliases.")
+        if self.is_forced and not self.reason.strip():
+            raise ConfigError("a promotion is forced for a reason, which the history keeps", 'Add --reason "...".')
+        if self.is_forced and self.is_dry_run:
+            raise ConfigError("a dry run moves nothing, so there is nothing to force", "Leave one of the two out.")
+
+
+class Promotion(Record):
+    """What came of a request; `cotpd promote --json` prints it.
+
+    Attributes:
+        outcome: What was done, or would be.
+        name: The registered model.
+        version: The version to promote.
+        champion: The champion before.
+        reason: The user's words.
+        verdict: The gate's; None if the version is the champion already.
+    """
+
+    outcome: Outcome
+    name: str
+    version: int
+    champion: int | None
+    reason: str = ""
+    verdict: Verdict | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the version is champion now, or would be after a dry run."""
+        return self.outcome not in ("refused", "would refuse")
+
+
+def promote_version(client: "MlflowClient", request: Request) -> Promotion:
+    """Judge a version and make it champion if it passes, or if it is forced.
+
+    Raises:
+        ModelError: There is no such model, version or alias; the version's files are gone, changed or unreadable;
+            or the champion moved while the gate judged.
+        DataError: There are no held-out posts, or they are not annotated for the version's task.
+        ConfigError: The rules cannot be read.
+    """
+    rules_file = apply_requirement(read_rules(request.rules, request.root), request.require)
+    version = find_version(client, request.name, request.version)
+    versions = list_versions(client, request.name)
+    champion = next((candidate for candidate in versions if CHAMPION in candidate.aliases), None)
+    number = None if champion is None else champion.number
+    if version.number == number:
+        return Promotion(outcome="unchanged", name=request.name, version=version.number, champion=number)
+
+    case = Case(
+        challenger=version,
+        folder=fetch_version(client, version),
+        champion=champion,
+        held_out=read_held_out(request.posts or request.root / DEFAULT_POSTS),
+        is_named=request.posts is not None,
+        rules_file=rules_file,
+        runner=request.runner,
+    )
+    verdict = judge(case)
+    outcome = decide(verdict, request)
+    if outcome in ("promoted", "forced"):
+        promote(client, version.name, str(version.number))
+    return Promotion(
+        outcome=outcome,
+        name=request.name,
+        version=version.number,
+        champion=number,
+        reason=request.reason,
+        verdict=verdict,
+    )
+
+
+def apply_requirement(rules_file: RulesFile, require: Requirement | None) -> RulesFile:
+    """Return the rules with another requirement on the score; the digest stays that of the file."""
+    if require is None:
+        return rules_file
+    rules = rules_file.rules
+    changes = {
+        "score": rules.score.model_copy(update={"require": require}),
+        "first_champion": rules.first_champion.model_copy(update={"require": require}),
+    }
+    return rules_file._replace(rules=rules.model_copy(update=changes))
+
+
+def decide(verdict: Verdict, request: Request) -> Outcome:
+    """Return what follows from a verdict."""
+    if request.is_dry_run:
+        return "would promote" if verdict.passed else "would refuse"
+    if verdict.passed:
+        return "promoted"
+    return "forced" if request.is_forced else "refused"

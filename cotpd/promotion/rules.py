@@ -39,7 +39,7 @@ class FallRule(Rules):
 
     bound: float = Field(default=0.05, ge=0, le=1)
     """The fall in F1 that is tolerated; refused is what falls by more at the stated confidence."""
-    min_support: int = Field(default=20, ge=1)
+    min_support: int = Field(default=30, ge=1)
     """Gold labels that a part must hold to be tested."""
 
 
@@ -48,10 +48,7 @@ class TypesRule(FallRule):
 
 
 class SlicesRule(FallRule):
-    """The F1 on unseen mentions, on posts without a picture, and on long posts."""
-
-    long_post_tokens: int = Field(default=20, ge=1)
-    """From so many tokens on a post is long."""
+    """The F1 of posts with unseen mentions, of posts without a picture, and of long posts."""
 
 
 class CalibrationRule(Rules):
@@ -130,7 +127,7 @@ class GateRules(Rules):
     types: TypesRule | None = TypesRule()
     """The F1 of each entity type, or of each relation label."""
     slices: SlicesRule | None = SlicesRule()
-    """The F1 on unseen mentions, on posts without a picture, and on long posts."""
+    """The F1 of posts with unseen mentions, of posts without a picture, and of long posts."""
     calibration: CalibrationRule | None = CalibrationRule()
     """The expected calibration error (ECE) against the champion's."""
     cost: CostRule | None = CostRule()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cotpd.promotion.differences import Bootstrap, Difference, Part, compare_calibration, compare_f1
+from cotpd.promotion.differences import Bootstrap, Difference, PartName, compare_calibration, compare_f1
 from cotpd.promotion.rules import CalibrationRule, FallRule, FirstChampionRule, GateRules, ScoreRule
 from cotpd.promotion.verdict import RuleResult, Status, skip
 from cotpd.student.tasks import Prediction
@@ -51,7 +51,7 @@ def judge_score(difference: Difference, rule: ScoreRule | FirstChampionRule) -> 
 
 
 def _judge_parts(
-    rule_name: str, kind: str, differences: Mapping[Part, Difference], rule: FallRule | None
+    rule_name: str, kind: str, differences: Mapping[PartName, Difference], rule: FallRule | None
 ) -> Iterator[RuleResult]:
     """Yield a result for each type, or for each slice."""
     if rule is None:

@@ -108,15 +108,28 @@ def _require_folder(name: str) -> Path:
     return path
 
 
-def _find_version_folder(client: "MlflowClient", address: re.Match[str]) -> Path:
-    name = address[0]
-    version = find_version(client, address["name"], address["alias"] or address["number"])
+def fetch_version(client: "MlflowClient", version: Version, name: str = "") -> Path:
+    """Return the folder of all files of a version, compared with their digests; it belongs to the registry.
+
+    Args:
+        client: Of the registry.
+        version: One of its versions.
+        name: For messages; its address unless given.
+
+    Raises:
+        ModelError: Its files are gone, or are not those that were registered; the message names one.
+    """
+    name = name or version.address
     with explain_errors(name, _GONE):
         location = client.get_model_version_download_uri(version.name, str(version.number))
         folder = _fetch_artifacts(client, location)
-
     _verify(folder, version.tags.get(FILES), name)
-    return _find_student_in(folder, name)
+    return folder
+
+
+def _find_version_folder(client: "MlflowClient", address: re.Match[str]) -> Path:
+    version = find_version(client, address["name"], address["alias"] or address["number"])
+    return _find_student_in(fetch_version(client, version, address[0]), address[0])
 
 
 def _find_run_folder(client: "MlflowClient", address: re.Match[str]) -> Path:

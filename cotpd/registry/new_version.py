@@ -57,7 +57,7 @@ def register_model(
         clear_leftovers(client, experiment)
         with use_store(client), open_registration_run(client, experiment, name) as run:
             tags = log_origin(client, experiment, run.info.run_id, origin, root)
-            source = log_model(folder, interface)
+            source = log_model(folder, interface, origin.evidence)
             tags |= format_headlines(origin.metrics) | {FILES: _format_logged_digests(client, source)}
             # Inside the run: if this process is killed before, the next registration clears the run.
             number = _create_version(client, name, source, run.info.run_id, tags)

@@ -28,6 +28,7 @@ class Origin:
         trainings: Fingerprints of trainings by model; their runs are put below this run and named in its tags.
         prompts: The text of each prompt file by its name in MLflow's prompt registry.
         tags: Further tags of the run and the version.
+        evidence: Files of the version, beside the student, by which the gate judges what it learnt from.
     """
 
     params: Mapping[str, Any]
@@ -37,6 +38,7 @@ class Origin:
     trainings: Mapping[str, str] = field(default_factory=dict)
     prompts: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    evidence: Sequence[Path] = ()
 
 
 def log_origin(client: "MlflowClient", experiment: str, run_id: str, origin: Origin, root: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ it was registered, whatever the checkout does afterwards. It costs some 300 KB a
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as read_installed_version
 from pathlib import Path
@@ -48,8 +48,14 @@ def build_signature(interface: Interface) -> "ModelSignature":
     return ModelSignature(None, Schema([ColSpec(Array(record), interface.output_list)]))
 
 
-def log_model(student: Path, interface: Interface) -> str:
-    """Log the weights and a copy of this package to the active run; return the model's address in MLflow."""
+def log_model(student: Path, interface: Interface, evidence: Sequence[Path] = ()) -> str:
+    """Log the weights and a copy of this package to the active run; return the model's address in MLflow.
+
+    Args:
+        student: Folder of the weights.
+        interface: What the model takes and returns.
+        evidence: Further files of the version.
+    """
     import mlflow  # noqa: PLC0415  after connect() has switched off its telemetry
     import pandas as pd  # noqa: PLC0415  comes with MLflow
 
@@ -59,7 +65,7 @@ def log_model(student: Path, interface: Interface) -> str:
         model = mlflow.pyfunc.log_model(
             name=STUDENT,
             python_model=str(code / "registry" / "served_model.py"),
-            artifacts={STUDENT: str(student.resolve())},
+            artifacts={STUDENT: str(student.resolve())} | {file.name: str(file.resolve()) for file in evidence},
             code_paths=[str(code)],
             signature=build_signature(interface),
             input_example=pd.DataFrame([dict(interface.example_row)]),

@@ -24,6 +24,11 @@ class Version:
     tags: dict[str, str] = field(default_factory=dict)
     run_id: str = ""
 
+    @property
+    def address(self) -> str:
+        """Its address in MLflow."""
+        return f"models:/{self.name}/{self.number}"
+
 
 def list_versions(client: "MlflowClient", name: str) -> list[Version]:
     """Return all versions of a model, the oldest first.

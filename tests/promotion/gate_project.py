@@ -1,0 +1,76 @@
+"""A project for tests of the gate: held-out posts, and students registered with the files that the gate reads."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cotpd.config import Params
+from cotpd.data.data_checks import DATA_CHECKS, CheckedTable, DataChecks
+from cotpd.data.post_hashes import TRAINING_POSTS, PostHashes
+from cotpd.data.records import Post
+from cotpd.data.tables import write_json, write_table
+from cotpd.pipeline.registration import register_student
+from cotpd.promotion.model_card import CARD, REQUIRED_SECTIONS
+from tests.builders import build_post
+
+HELD_OUT = Path("data/prepared/test.jsonl")
+TRAINING = (build_post("[Bo](PER) joined [Initech](ORG) in spring", id="t", relations=[(0, 1, "member")]),)
+CHECKS = DataChecks(tables=(CheckedTable(name="posts", rows=100, failed=2),))
+QUICK_RULES = "resamples: 1000\ncost: null\n"  # without the two processes that measure the cost
+
+
+def build_held_out(count: int = 40) -> list[Post]:
+    """Build posts that the students of tests/trained_students.py label right; half of them have a picture."""
+    return [
+        build_post(
+            "[Ada](PER) works for [Acme](ORG) in Rome",
+            id=f"h{number}",
+            relations=[(0, 1, "member")],
+            **({"image": "a.jpg"} if number % 2 else {}),
+        )
+        for number in range(count)
+    ]
+
+
+def write_project(folder: Path, *, task: str = "ner", rules: str = QUICK_RULES) -> None:
+    """Write params.yaml, the rules, and a prepared test split."""
+    (folder / "params.yaml").write_text(f"task: {task}\n")
+    (folder / "registry").mkdir()
+    (folder / "registry/gate.yaml").write_text(rules)
+    write_table(folder / HELD_OUT, build_held_out())
+    write_json(folder / HELD_OUT.parent / "summary.json", {})
+
+
+def write_card(folder: Path, sections: Iterable[str] = REQUIRED_SECTIONS) -> Path:
+    """Write a model card with some sections."""
+    path = folder / CARD
+    path.write_text("# Card\n" + "".join(f"\n## {section.title()}\n\nA few words.\n" for section in sections))
+    return path
+
+
+def register(
+    folder: Path,
+    student: Path,
+    scratch: Path,
+    *,
+    task: str = "ner",
+    training: Iterable[Post] | None = TRAINING,
+    checks: DataChecks | None = CHECKS,
+    sections: Iterable[str] | None = REQUIRED_SECTIONS,
+    tables: Iterable[Path] = (HELD_OUT,),
+    name: str | None = None,
+) -> int:
+    """Register a student as a new version, the challenger; return its number. None leaves a file out."""
+    scratch.mkdir(exist_ok=True)
+    files: list[Path] = []
+    if training is not None:
+        PostHashes.build(list(training)).write(scratch / TRAINING_POSTS)
+        files.append(scratch / TRAINING_POSTS)
+    if checks is not None:
+        checks.write(scratch / DATA_CHECKS)
+        files.append(scratch / DATA_CHECKS)
+    if sections is not None:
+        files.append(write_card(scratch, sections))
+    section: Mapping[str, Any] = {"register": {"name": name}} if name else {}
+    params = Params.model_validate({"task": task, **section})
+    return register_student(params, student, {}, tables=list(tables), evidence=files, root=folder).version
