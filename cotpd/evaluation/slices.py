@@ -34,9 +34,7 @@ def build_slices(task: TaskName, posts: Sequence[Post], training_posts: Iterable
     return build_slices_by_hashes(task, posts, PostHashes.build(list(training_posts)))
 
 
-def build_slices_by_hashes(
-    task: TaskName, posts: Sequence[Post], training_posts: PostHashes
-) -> dict[str, frozenset[str]]:
+def build_slices_by_hashes(task: TaskName, posts: Sequence[Post], training_posts: PostHashes) -> Slices:
     """Return the slices of :func:`build_slices`, where only the hashes of the training posts are at hand."""
     sizes = training_posts.sizes if len(training_posts.sizes) else [len(post.tokens) for post in posts]
     longest = float(np.percentile(sizes, _LONG_SHARE)) if len(sizes) else 0.0

@@ -10,7 +10,7 @@ would pass. Without it, a part is refused wrongly with a probability of 1 - conf
 exactly the bound, and far more rarely where nothing has fallen.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from cotpd.evaluation.intervals import Part, count_parts
 from cotpd.evaluation.reliability import BINS
 from cotpd.evaluation.scores import sum_by_post
 from cotpd.evaluation.significance import compute_f1, resample
+from cotpd.evaluation.slices import Slices
 from cotpd.student.tasks import Prediction
 
 PartName = tuple[Part, str]  # and the name of the type or slice
@@ -53,7 +54,7 @@ class Bootstrap(NamedTuple):
 def compare_f1(
     challenger: Sequence[Prediction],
     champion: Sequence[Prediction],
-    slices: Mapping[str, frozenset[str]],
+    slices: Slices,
     bootstrap: Bootstrap,
 ) -> dict[PartName, Difference]:
     """Compare the micro-F1 of two models over all examples, on each type, and on each slice.
@@ -77,18 +78,24 @@ def compare_f1(
         tables.append(sum_by_post(challenger, np.stack(columns, 1)))
     counts = np.stack(tables, 1)  # (posts, models, parts, 3)
 
-    def compute_differences(totals: np.ndarray) -> np.ndarray:
-        scores = compute_f1(totals.reshape(-1, *counts.shape[1:]))  # (n, models, parts)
-        differences: np.ndarray = scores[:, 0] - scores[:, 1]
-        return differences
-
-    low, high = bootstrap.bound(counts.reshape(len(counts), -1), compute_differences)
+    low, high = bound_f1_differences(counts, bootstrap)
     totals = counts.sum(0)  # (models, parts, 3)
     first, second = compute_f1(totals)
     support = totals[0, :, 0] + totals[0, :, 2]
     columns = (first, second, first - second, low, high, support.astype(int))
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return {part: Difference(*row) for part, row in zip(parts, rows, strict=True)}
+
+
+def bound_f1_differences(counts: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
+    """Return both ends of each part's interval, (2, parts), from counts by post, (posts, models, parts, 3)."""
+
+    def compute_differences(totals: np.ndarray) -> np.ndarray:
+        scores = compute_f1(totals.reshape(-1, *counts.shape[1:]))  # (n, models, parts)
+        differences: np.ndarray = scores[:, 0] - scores[:, 1]
+        return differences
+
+    return bootstrap.bound(counts.reshape(len(counts), -1), compute_differences)
 
 
 def compare_calibration(

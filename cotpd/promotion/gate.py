@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cotpd.data.post_hashes import PostHashes
 from cotpd.errors import CotpdError, ModelError
-from cotpd.evaluation.slices import build_slices_by_hashes
+from cotpd.evaluation.slices import Slices, build_slices_by_hashes
 from cotpd.progress import Progress
 from cotpd.promotion.contenders import Contender, Runner, load_contender
 from cotpd.promotion.cost import Costs, measure_costs
@@ -106,8 +106,8 @@ def _judge_against_reference(case: Case, challenger: Contender) -> Iterator[Rule
         return
     labels = judge_labels(challenger.labels, reference.labels)
     yield labels
-    if challenger.labels.task != reference.labels.task:
-        yield from _skip_comparisons("models of two tasks do not compare")
+    if challenger.labels.task != reference.labels.task or not case.held_out.posts:
+        yield from _skip_comparisons("models of two tasks do not compare" if case.held_out.posts else "no posts")
         return
 
     examples = case.held_out.build_examples(challenger.labels.task)
@@ -123,9 +123,7 @@ def _judge_against_reference(case: Case, challenger: Contender) -> Iterator[Rule
     yield from _judge_costs(case, examples)
 
 
-def _build_slices(
-    case: Case, challenger: Contender, training_posts: PostHashes | None
-) -> dict[str, frozenset[str]] | None:
+def _build_slices(case: Case, challenger: Contender, training_posts: PostHashes | None) -> Slices | None:
     if training_posts is None:
         return None
     return build_slices_by_hashes(challenger.labels.task, case.held_out.posts, training_posts)
@@ -199,8 +197,8 @@ def _judge_origin(case: Case) -> Iterator[RuleResult]:
         yield skip("data", OFF)
     else:
         yield from judge_data(case.folder, rules.data)
-    if rules.leak is None:
-        yield skip("leak", OFF)
+    if rules.leak is None or not case.held_out.posts:
+        yield skip("leak", OFF if rules.leak is None else "there are no held-out posts")
     else:
         yield from judge_leak(read_training_posts(case.folder), case.held_out, rules.leak)
     yield skip("card", OFF) if rules.card is None else judge_card(case.folder, rules.card)

@@ -24,12 +24,14 @@ class HeldOut(NamedTuple):
         source: Where they came from.
         sha256: Of their prepared table, or of the posts themselves where they have none.
         refused: Rows of the data set that could not be read as posts.
+        problem: Why there are no posts; empty if there are.
     """
 
     posts: list[Post]
     source: str
     sha256: str
     refused: int = 0
+    problem: str = ""
 
     def build_examples(self, task: TaskName) -> list[Example]:
         """Return the examples of the posts, text alone.

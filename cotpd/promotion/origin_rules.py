@@ -39,6 +39,8 @@ def judge_posts(version: Version, held_out: HeldOut, *, is_named: bool) -> RuleR
         held_out: The posts.
         is_named: Whether the user named them, which makes them right by definition.
     """
+    if held_out.problem:
+        return fail("posts", held_out.problem)
     figures = f"{len(held_out.posts)} posts of {held_out.source}, sha256 {held_out.sha256[:12]}"
     if is_named:
         return skip("posts", f"{figures}, named by --posts")

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cotpd.data.records import Record
-from cotpd.errors import ConfigError
+from cotpd.errors import ConfigError, DataError
 from cotpd.promotion.contenders import Runner
 from cotpd.promotion.gate import Case, judge
-from cotpd.promotion.held_out import read_held_out
+from cotpd.promotion.held_out import HeldOut, read_held_out
 from cotpd.promotion.rules import Requirement, RulesFile, read_rules
 from cotpd.promotion.verdict import Verdict
 from cotpd.registry.aliases import CHALLENGER, CHAMPION, promote
@@ -108,7 +108,7 @@ def promote_version(client: "MlflowClient", request: Request) -> Promotion:
         challenger=version,
         folder=fetch_version(client, version),
         champion=champion,
-        held_out=read_held_out(request.posts or request.root / DEFAULT_POSTS),
+        held_out=_read_posts(request),
         is_named=request.posts is not None,
         rules_file=rules_file,
         runner=request.runner,
@@ -125,6 +125,17 @@ def promote_version(client: "MlflowClient", request: Request) -> Promotion:
         reason=request.reason,
         verdict=verdict,
     )
+
+
+def _read_posts(request: Request) -> HeldOut:
+    """Read the held-out posts; a forced promotion goes on without them, and its record says so."""
+    path = request.posts or request.root / DEFAULT_POSTS
+    try:
+        return read_held_out(path)
+    except DataError as error:
+        if not request.is_forced:
+            raise
+        return HeldOut([], str(path), "", problem=error.problem)
 
 
 def apply_requirement(rules_file: RulesFile, require: Requirement | None) -> RulesFile:

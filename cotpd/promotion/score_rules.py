@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from cotpd.evaluation.slices import Slices
 from cotpd.promotion.differences import Bootstrap, Difference, PartName, compare_calibration, compare_f1
 from cotpd.promotion.rules import CalibrationRule, FallRule, FirstChampionRule, GateRules, ScoreRule
 from cotpd.promotion.verdict import RuleResult, Status, skip
@@ -14,7 +15,7 @@ DIGITS = 6
 def judge_scores(
     challenger: Sequence[Prediction],
     champion: Sequence[Prediction],
-    slices: Mapping[str, frozenset[str]] | None,
+    slices: Slices | None,
     rules: GateRules,
     score_rule: ScoreRule | FirstChampionRule,
 ) -> Iterator[RuleResult]:

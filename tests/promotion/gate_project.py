@@ -35,7 +35,7 @@ def build_held_out(count: int = 40) -> list[Post]:
 def write_project(folder: Path, *, task: str = "ner", rules: str = QUICK_RULES) -> None:
     """Write params.yaml, the rules, and a prepared test split."""
     (folder / "params.yaml").write_text(f"task: {task}\n")
-    (folder / "registry").mkdir()
+    (folder / "registry").mkdir(exist_ok=True)
     (folder / "registry/gate.yaml").write_text(rules)
     write_table(folder / HELD_OUT, build_held_out())
     write_json(folder / HELD_OUT.parent / "summary.json", {})

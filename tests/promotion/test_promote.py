@@ -1,0 +1,276 @@
+"""A version becomes champion if every rule holds, and by force; anything else leaves the alias where it is."""
+
+import shutil
+
+import pytest
+
+from cotpd.data.data_checks import CheckedTable, DataChecks
+from cotpd.data.tables import write_table
+from cotpd.errors import ConfigError, DataError, ModelError
+from cotpd.promotion.promote import Request, promote_version
+from cotpd.promotion.verdict import Verdict
+from cotpd.registry.aliases import set_alias
+from cotpd.registry.params import RegisterParams
+from cotpd.registry.tracking_store import connect
+from cotpd.registry.versions import list_versions
+from tests.builders import build_post, build_student
+from tests.promotion.gate_project import HELD_OUT, build_held_out, write_project
+
+NAME = "cotpd-ner"
+
+
+@pytest.fixture
+def client(project):
+    return connect(RegisterParams(), project)
+
+
+@pytest.fixture
+def champion(add_version, client, students):
+    """A good version 1, which is champion."""
+    add_version(students["ner"])
+    set_alias(client, NAME, "champion", 1)
+
+
+def find_champion(client, name=NAME):
+    return next((version.number for version in list_versions(client, name) if "champion" in version.aliases), None)
+
+
+def list_failures(verdict: Verdict) -> set[str]:
+    return {result.title for result in verdict.list_failures()}
+
+
+@pytest.mark.usefixtures("champion")
+def test_an_equal_version_is_promoted(client, add_version, students):
+    add_version(students["ner"])
+
+    promotion = promote_version(client, Request(NAME))
+
+    assert (promotion.outcome, promotion.version, promotion.champion) == ("promoted", 2, 1)
+    assert promotion.verdict.passed
+    assert find_champion(client) == 2
+    statuses = {result.title: result.status for result in promotion.verdict.results}
+    assert statuses["types: ORG"] == statuses["slices: unseen mentions"] == statuses["card"] == "passed"
+    assert statuses["slices: no picture"] == "passed"
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_worse_version_is_refused_with_each_rule_that_failed(client, add_version, untrained):
+    add_version(untrained)
+
+    promotion = promote_version(client, Request(NAME))
+
+    assert (promotion.outcome, find_champion(client)) == ("refused", 1)
+    assert {"score", "types: ORG", "types: PER", "slices: unseen mentions"} <= list_failures(promotion.verdict)
+    score = promotion.verdict.results[1]
+    assert score.challenger < score.champion == 1
+    assert score.low <= score.difference <= score.high < score.bound == -0.02
+    assert score.support == 80
+
+
+@pytest.mark.usefixtures("champion")
+def test_an_equal_version_is_refused_where_a_better_one_is_required(client, add_version, students):
+    add_version(students["ner"])
+
+    promotion = promote_version(client, Request(NAME, require="better"))
+
+    assert promotion.outcome == "refused"
+    assert list_failures(promotion.verdict) == {"score"}
+    assert promotion.verdict.rules["score"]["require"] == "better"
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_dry_run_judges_and_moves_nothing(client, add_version, students, untrained):
+    add_version(students["ner"])
+    equal = promote_version(client, Request(NAME, is_dry_run=True))
+    add_version(untrained)
+    worse = promote_version(client, Request(NAME, is_dry_run=True))
+
+    assert (equal.outcome, worse.outcome) == ("would promote", "would refuse")
+    assert find_champion(client) == 1
+
+
+@pytest.mark.usefixtures("champion")
+def test_force_moves_the_alias_with_a_reason(client, add_version, untrained):
+    add_version(untrained)
+
+    promotion = promote_version(client, Request(NAME, is_forced=True, reason="the champion leaks names"))
+
+    assert (promotion.outcome, promotion.reason) == ("forced", "the champion leaks names")
+    assert find_champion(client) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"is_forced": True}, "forced for a reason"),
+        ({"is_forced": True, "reason": "  "}, "forced for a reason"),
+        ({"is_forced": True, "reason": "x", "is_dry_run": True}, "nothing to force"),
+        ({"target": "challenger"}, "moves the alias champion alone, not 'challenger'"),
+    ],
+)
+def test_a_request_that_means_nothing_is_refused_before_anything_is_read(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        Request(NAME, **changes)
+
+
+@pytest.mark.usefixtures("champion")
+def test_the_champion_itself_is_not_judged(client):
+    assert promote_version(client, Request(NAME, version="1")).outcome == "unchanged"
+
+
+def test_the_first_champion_must_beat_the_baseline(client, add_version, students, untrained):
+    shutil.copytree(untrained, "models/baseline")
+    add_version(untrained)
+    same = promote_version(client, Request(NAME))
+    add_version(students["ner"])
+
+    better = promote_version(client, Request(NAME))
+
+    assert list_failures(same.verdict) == {"score"}
+    assert (better.outcome, better.champion, better.verdict.reference) == ("promoted", None, "models/baseline")
+    assert find_champion(client) == 2
+
+
+def test_without_champion_and_baseline_nothing_is_promoted_but_by_force(client, add_version, students):
+    add_version(students["ner"])
+
+    refused = promote_version(client, Request(NAME))
+    forced = promote_version(client, Request(NAME, is_forced=True, reason="first of all"))
+
+    (failure,) = refused.verdict.list_failures()
+    assert "no baseline to beat: models/baseline: there is no such folder: train it" in failure.explanation
+    assert (forced.outcome, find_champion(client)) == ("forced", 1)
+
+
+@pytest.mark.usefixtures("champion")
+def test_other_labels_are_refused_with_what_differs(client, add_version, encoder, tmp_path):
+    build_student(encoder, types=("PER", "LOC")).save(tmp_path / "other")
+    add_version(tmp_path / "other")
+
+    promotion = promote_version(client, Request(NAME))
+
+    assert "labels" in list_failures(promotion.verdict)
+    assert "it lacks ORG and adds LOC" in promotion.verdict.results[0].explanation
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_model_of_the_other_task_is_refused_and_not_compared(client, add_version, students):
+    add_version(students["re"], name=NAME)
+
+    promotion = promote_version(client, Request(NAME))
+
+    assert list_failures(promotion.verdict) == {"labels"}
+    assert "the challenger is of task re, the champion of task ner" in promotion.verdict.results[0].explanation
+    assert promotion.verdict.results[1].status == "skipped"
+
+
+def test_relations_are_judged_by_the_same_rules(client, add_version, students, project):
+    write_project(project, task="re")
+    add_version(students["re"], task="re")
+    set_alias(client, "cotpd-re", "champion", 1)
+    add_version(students["re"], task="re")
+
+    promotion = promote_version(client, Request("cotpd-re"))
+
+    titles = {result.title for result in promotion.verdict.results if result.status == "passed"}
+    assert promotion.outcome == "promoted"
+    assert {"score", "types: member", "slices: unseen mentions", "slices: long posts", "leak: near"} <= titles
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_champion_that_cannot_be_loaded_can_be_replaced_by_force_alone(client, add_version, students):
+    shutil.rmtree(next(path for path in (HELD_OUT.cwd() / "mlruns").rglob("artifacts/student") if path.is_dir()))
+    add_version(students["ner"])
+
+    refused = promote_version(client, Request(NAME))
+    forced = promote_version(client, Request(NAME, is_forced=True, reason="its files are gone"))
+
+    (failure,) = refused.verdict.list_failures()
+    assert "the champion cannot be loaded" in failure.explanation
+    assert "cotpd registry rollback" in failure.explanation
+    assert forced.outcome == "forced"
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_challenger_whose_files_changed_is_never_promoted(client, add_version, students):
+    before = set(HELD_OUT.cwd().rglob("student.json"))
+    add_version(students["ner"])
+    (card,) = set(HELD_OUT.cwd().rglob("student.json")) - before
+    card.write_text("{}")
+
+    with pytest.raises(ModelError, match=r"student\.json was changed since it was registered"):
+        promote_version(client, Request(NAME, is_forced=True, reason="whatever it takes"))
+
+    assert find_champion(client) == 1
+
+
+@pytest.mark.usefixtures("champion")
+@pytest.mark.parametrize(
+    ("changes", "failures"),
+    [
+        ({"training": None}, {"leak"}),
+        ({"training": build_held_out(1)}, {"leak: exact"}),
+        ({"training": [build_post("RT @you : ada works for acme in Rome ! http://t.co/x")]}, {"leak: near"}),
+        ({"checks": None}, {"data"}),
+        ({"checks": DataChecks(tables=(CheckedTable(name="answers", rows=9, failed=8),))}, {"data: answers"}),
+        ({"sections": None}, {"card"}),
+        ({"sections": ["data", "scores"]}, {"card"}),
+        ({"tables": []}, {"posts"}),
+    ],
+)
+def test_a_version_without_its_evidence_or_with_bad_evidence_is_refused(
+    client, add_version, students, changes, failures
+):
+    add_version(students["ner"], **changes)
+
+    promotion = promote_version(client, Request(NAME))
+
+    assert (promotion.outcome, list_failures(promotion.verdict)) == ("refused", failures)
+
+
+@pytest.mark.usefixtures("champion")
+def test_posts_that_changed_since_the_registration_are_refused_unless_they_are_named(
+    client, add_version, students
+):
+    add_version(students["ner"])
+    write_table(HELD_OUT, build_held_out(41))
+
+    refused = promote_version(client, Request(NAME))
+    promoted = promote_version(client, Request(NAME, posts=HELD_OUT))
+
+    assert list_failures(refused.verdict) == {"posts"}
+    assert (promoted.outcome, promoted.verdict.posts_count) == ("promoted", 41)
+
+
+@pytest.mark.usefixtures("champion")
+def test_without_held_out_posts_nothing_is_judged_and_only_force_promotes(client, add_version, students):
+    add_version(students["ner"])
+    HELD_OUT.unlink()
+
+    with pytest.raises(DataError, match=r"test\.jsonl: there is no such table"):
+        promote_version(client, Request(NAME))
+    forced = promote_version(client, Request(NAME, is_forced=True, reason="no posts here"))
+
+    assert forced.outcome == "forced"
+    assert "posts" in list_failures(forced.verdict)
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_model_or_a_version_that_is_not_there_is_named_with_those_that_are(client):
+    for request, message in (
+        (Request("cotpd-nr"), "there is no registered model cotpd-nr"),
+        (Request(NAME, version="7"), "has no version or alias '7'"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            promote_version(client, request)
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_part_with_little_support_is_not_judged(client, add_version, untrained):
+    write_table(HELD_OUT, build_held_out(20))
+    add_version(untrained)
+
+    promotion = promote_version(client, Request(NAME))
+
+    statuses = {result.title: result.status for result in promotion.verdict.results}
+    assert (statuses["score"], statuses["types: PER"], statuses["calibration"]) == ("failed", "skipped", "skipped")
