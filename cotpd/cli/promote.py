@@ -14,6 +14,7 @@ from cotpd.promotion.contenders import Runner
 from cotpd.promotion.promote import Promotion, Request, promote_version
 from cotpd.promotion.verdict import Verdict
 from cotpd.promotion.verdict_text import HEADINGS, describe_comparison, list_cells
+from cotpd.registry.moves import CHALLENGER, CHAMPION, PREVIOUS
 
 REFUSED = 3  # exit status
 COLOURS = {"passed": "green", "failed": "red", "skipped": "dim"}
@@ -49,6 +50,8 @@ def promote(
     """
     if require not in (None, "not_worse", "better"):
         raise ConfigError(f"--require {require}: there is no such requirement", "Give not_worse or better.")
+    if name is not None and (name.isdigit() or name in (CHALLENGER, CHAMPION, PREVIOUS)):
+        raise ConfigError(f"{name} is a version, and no registered model's name", f"Write --version {name}.")
     client, registered_name = open_registry(name, writes=not dry_run)
     request = Request(
         name=registered_name,

@@ -43,7 +43,7 @@ class Bootstrap(NamedTuple):
     resamples: int = 10_000
     seed: int = 13
 
-    def bound(self, table: np.ndarray, statistic: Any) -> np.ndarray:
+    def compute_bounds(self, table: np.ndarray, statistic: Any) -> np.ndarray:
         """Return both ends of the interval of a statistic, (2, ...), from counts by post, (posts, columns)."""
         drawn = resample(table, statistic, self.resamples, np.random.default_rng(self.seed))
         levels = [100 * (1 - self.confidence), 100 * self.confidence]
@@ -78,7 +78,7 @@ def compare_f1(
         tables.append(sum_by_post(challenger, np.stack(columns, 1)))
     counts = np.stack(tables, 1)  # (posts, models, parts, 3)
 
-    low, high = bound_f1_differences(counts, bootstrap)
+    low, high = compute_f1_bounds(counts, bootstrap)
     totals = counts.sum(0)  # (models, parts, 3)
     first, second = compute_f1(totals)
     support = totals[0, :, 0] + totals[0, :, 2]
@@ -87,7 +87,7 @@ def compare_f1(
     return {part: Difference(*row) for part, row in zip(parts, rows, strict=True)}
 
 
-def bound_f1_differences(counts: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
+def compute_f1_bounds(counts: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
     """Return both ends of each part's interval, (2, parts), from counts by post, (posts, models, parts, 3)."""
 
     def compute_differences(totals: np.ndarray) -> np.ndarray:
@@ -95,7 +95,7 @@ def bound_f1_differences(counts: np.ndarray, bootstrap: Bootstrap) -> np.ndarray
         differences: np.ndarray = scores[:, 0] - scores[:, 1]
         return differences
 
-    return bootstrap.bound(counts.reshape(len(counts), -1), compute_differences)
+    return bootstrap.compute_bounds(counts.reshape(len(counts), -1), compute_differences)
 
 
 def compare_calibration(
@@ -105,7 +105,7 @@ def compare_calibration(
 
     Its support is the smaller number of scored predictions.
     """
-    bins = [np.stack(list(map(_bin_scores, rows))) for rows in (challenger, champion)]
+    bins = [np.stack(list(map(_sum_by_bin, rows))) for rows in (challenger, champion)]
     counts = np.stack([sum_by_post(challenger, rows) for rows in bins], 1)  # (posts, models, bins, 3)
     sizes = counts[..., 0].sum((0, 2))  # (models,)
     if not sizes.all():
@@ -116,12 +116,12 @@ def compare_calibration(
         differences: np.ndarray = errors[:, 0] - errors[:, 1]
         return differences
 
-    low, high = bootstrap.bound(counts.reshape(len(counts), -1), compute_differences)
+    low, high = bootstrap.compute_bounds(counts.reshape(len(counts), -1), compute_differences)
     first, second = _compute_calibration_error(counts.sum(0)).tolist()
     return Difference(first, second, first - second, float(low), float(high), int(sizes.min()))
 
 
-def _bin_scores(prediction: Prediction) -> np.ndarray:
+def _sum_by_bin(prediction: Prediction) -> np.ndarray:
     """Return count, sum of the scores and number of right ones of each bin, (bins, 3)."""
     sums = np.zeros((BINS, 3))
     for score, is_right in prediction.list_judged_scores():

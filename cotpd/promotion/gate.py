@@ -15,8 +15,8 @@ from cotpd.progress import Progress
 from cotpd.promotion.contenders import Contender, Runner, load_contender
 from cotpd.promotion.cost import Costs, measure_costs
 from cotpd.promotion.held_out import HeldOut
-from cotpd.promotion.model_card import judge_card
 from cotpd.promotion.origin_rules import (
+    judge_card,
     judge_data,
     judge_labels,
     judge_leak,
@@ -201,7 +201,7 @@ def _judge_origin(case: Case) -> Iterator[RuleResult]:
         yield skip("leak", OFF if rules.leak is None else "there are no held-out posts")
     else:
         yield from judge_leak(read_training_posts(case.folder), case.held_out, rules.leak)
-    yield skip("card", OFF) if rules.card is None else judge_card(case.folder, rules.card)
+    yield skip("card", OFF) if rules.card is None else judge_card(case.folder)
 
 
 def _list_notes(case: Case) -> Iterator[str]:

@@ -9,6 +9,7 @@ from cotpd.data.post_hashes import TRAINING_POSTS, PostHashes
 from cotpd.promotion.held_out import HeldOut
 from cotpd.promotion.rules import DataRule, LeakRule
 from cotpd.promotion.verdict import RuleResult, fail, skip
+from cotpd.registry.model_card import CARD, SECTIONS, list_missing_sections
 from cotpd.registry.versions import Version
 
 if TYPE_CHECKING:
@@ -129,3 +130,19 @@ def _judge_share(subject: str, numbers: list[int], held_out: HeldOut, bound: flo
         explanation=f"{len(numbers)} of {total} posts {matter}; allowed: {bound:.1%}"
         + (f". The first: {names}" if names else ""),
     )
+
+
+def judge_card(folder: Path) -> RuleResult:
+    """Judge whether the model card of a version has every required section.
+
+    Args:
+        folder: Of all files of the version.
+    """
+    candidates = [folder / CARD, folder / "artifacts" / CARD, *folder.glob(f"artifacts/*/{CARD}")]
+    text = next((path.read_text("utf-8", "replace") for path in candidates if path.is_file()), "")
+    missing = list_missing_sections(text)
+    if not text:
+        return fail("card", f"the version has no model card ({CARD}): {_AGAIN}")
+    if missing:
+        return fail("card", f"the model card says nothing on: {', '.join(missing)}: {_AGAIN}")
+    return RuleResult(rule="card", status="passed", support=len(SECTIONS), explanation=f"{CARD} is complete")

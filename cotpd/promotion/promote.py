@@ -11,9 +11,10 @@ from cotpd.promotion.gate import Case, judge
 from cotpd.promotion.held_out import HeldOut, read_held_out
 from cotpd.promotion.rules import Requirement, RulesFile, read_rules
 from cotpd.promotion.verdict import Verdict
-from cotpd.registry.aliases import CHALLENGER, CHAMPION, promote
+from cotpd.registry.aliases import move_champion, read_champion
 from cotpd.registry.model_address import fetch_version
-from cotpd.registry.versions import find_version, list_versions
+from cotpd.registry.moves import CHALLENGER, CHAMPION, Decision, MoveKind
+from cotpd.registry.versions import Version, find_version
 
 if TYPE_CHECKING:
     from cotpd.registry.tracking_store import MlflowClient
@@ -91,18 +92,18 @@ def promote_version(client: "MlflowClient", request: Request) -> Promotion:
     """Judge a version and make it champion if it passes, or if it is forced.
 
     Raises:
-        ModelError: There is no such model, version or alias; the version's files are gone, changed or unreadable;
-            or the champion moved while the gate judged.
+        ModelError: There is no such model, version or alias, or the version's files are gone, changed or
+            unreadable.
+        ChampionMovedError: The champion moved while the gate judged.
         DataError: There are no held-out posts, or they are not annotated for the version's task.
         ConfigError: The rules cannot be read.
     """
     rules_file = apply_requirement(read_rules(request.rules, request.root), request.require)
     version = find_version(client, request.name, request.version)
-    versions = list_versions(client, request.name)
-    champion = next((candidate for candidate in versions if CHAMPION in candidate.aliases), None)
-    number = None if champion is None else champion.number
+    number = read_champion(client, request.name)
+    champion = None if number is None else find_version(client, request.name, str(number))
     if version.number == number:
-        return Promotion(outcome="unchanged", name=request.name, version=version.number, champion=number)
+        return _describe("unchanged", version, number)
 
     case = Case(
         challenger=version,
@@ -114,15 +115,22 @@ def promote_version(client: "MlflowClient", request: Request) -> Promotion:
         runner=request.runner,
     )
     verdict = judge(case)
-    outcome = decide(verdict, request)
+    outcome = choose_outcome(verdict, request)
     if outcome in ("promoted", "forced"):
-        promote(client, version.name, str(version.number))
+        decision = build_decision(verdict, outcome, request.reason)
+        move_champion(client, version.name, version.number, expected_champion=number, decision=decision)
+    return _describe(outcome, version, number, request.reason, verdict)
+
+
+def _describe(
+    outcome: Outcome, version: Version, champion: int | None, reason: str = "", verdict: Verdict | None = None
+) -> Promotion:
     return Promotion(
         outcome=outcome,
-        name=request.name,
+        name=version.name,
         version=version.number,
-        champion=number,
-        reason=request.reason,
+        champion=champion,
+        reason=reason,
         verdict=verdict,
     )
 
@@ -150,10 +158,28 @@ def apply_requirement(rules_file: RulesFile, require: Requirement | None) -> Rul
     return rules_file._replace(rules=rules.model_copy(update=changes))
 
 
-def decide(verdict: Verdict, request: Request) -> Outcome:
+def choose_outcome(verdict: Verdict, request: Request) -> Outcome:
     """Return what follows from a verdict."""
     if request.is_dry_run:
         return "would promote" if verdict.passed else "would refuse"
     if verdict.passed:
         return "promoted"
     return "forced" if request.is_forced else "refused"
+
+
+def build_decision(verdict: Verdict, outcome: Outcome, reason: str) -> Decision:
+    """Return what the history keeps of a promotion: the verdict, and the failed rules of a forced one."""
+    failures = verdict.list_failures()
+    score = next((result for result in verdict.results if result.rule == "score"), None)
+    facts = {"compared with": verdict.reference, "posts": f"{verdict.posts_count} ({verdict.posts_sha256[:12]})"}
+    if score is not None and score.difference is not None:
+        facts["F1"] = f"{100 * score.difference:+.2f}"
+    if failures:
+        facts["failed"] = ", ".join(result.title for result in failures)
+    return Decision(
+        MoveKind.FORCED if outcome == "forced" else MoveKind.PROMOTION,
+        reason=reason,
+        rules_sha256=verdict.rules_sha256,
+        facts=facts,
+        figures=verdict.model_dump(mode="json"),
+    )

@@ -95,13 +95,6 @@ class LeakRule(Rules):
     """From this share of common word pairs on (Jaccard) two posts are near."""
 
 
-class CardRule(Rules):
-    """The model card of the challenger."""
-
-    min_words: int = Field(default=3, ge=1)
-    """The fewest words below the heading of each required section."""
-
-
 class FirstChampionRule(Rules):
     """What the first champion must beat, since there is none to compare with."""
 
@@ -136,8 +129,8 @@ class GateRules(Rules):
     """The checks of the data that the challenger learnt from."""
     leak: LeakRule | None = LeakRule()
     """The held-out posts that the challenger was trained on."""
-    card: CardRule | None = CardRule()
-    """The model card of the challenger."""
+    card: Literal["complete"] | None = "complete"
+    """The model card of the challenger: complete if every required section says something."""
     first_champion: FirstChampionRule = FirstChampionRule()
     """What the first champion must beat."""
 

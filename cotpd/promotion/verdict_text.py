@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from cotpd.escaping import make_printable_line
+from cotpd.escaping import escape_markdown, make_printable_line
 from cotpd.promotion.verdict import RuleResult, Verdict
 
 HEADINGS = ("rule", "verdict", "challenger", "champion", "difference", "interval", "bound", "support")
 _PERCENT = ("score", "types", "slices", "calibration")
-_SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>()#+-.!|~$&"})
 
 
 def list_cells(verdict: Verdict) -> Iterator[tuple[RuleResult, tuple[str, ...]]]:
@@ -44,22 +43,20 @@ def format_verdict_markdown(verdict: Verdict) -> str:
     Names of types, files and models are escaped: none becomes a link, a picture or HTML.
     """
     heading = "passed" if verdict.passed else f"{len(verdict.list_failures())} rules failed"
-    lines = [f"## Gate: {heading}", "", _escape(describe_comparison(verdict)), ""]
+    lines = [f"## Gate: {heading}", "", escape_markdown(describe_comparison(verdict)), ""]
     lines += [_join(HEADINGS), _join(("---",) * 2 + ("---:",) * (len(HEADINGS) - 2))]
-    lines += [_join(tuple(map(_escape, cells))) for _, cells in list_cells(verdict)]
+    lines += [_join((escape_markdown(title), *figures)) for _, (title, *figures) in list_cells(verdict)]
     lines += ["", f"Both ends of an interval hold at {verdict.confidence:.0%} confidence.", ""]
     failures = verdict.list_failures()
-    lines += [f"- **{_escape(result.title)}**: {_escape(result.explanation)}" for result in failures]
-    lines += [f"- {_escape(note)}" for note in verdict.notes]
+    lines += [
+        f"- **{escape_markdown(result.title)}**: {escape_markdown(result.explanation)}" for result in failures
+    ]
+    lines += [f"- {escape_markdown(note)}" for note in verdict.notes]
     return "\n".join(lines) + "\n"
 
 
 def _join(cells: tuple[str, ...]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _escape(text: str) -> str:
-    return make_printable_line(text).translate(_SPECIAL)
 
 
 def _format_figure(result: RuleResult, value: float | None) -> str:

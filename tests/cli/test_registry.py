@@ -28,12 +28,13 @@ def registered(registry_folder: Path, students: dict[str, Path], root: Path) -> 
 
 @pytest.mark.usefixtures("registered")
 def test_versions_are_listed_promoted_and_rolled_back() -> None:
-    first, second = run("registry", "promote", "1"), run("registry", "promote")
+    force = ("--force", "--reason", "no posts here")
+    first, second = run("registry", "promote", "--version", "1", *force), run("promote", *force)
     listed = run("registry", "list")
     restored = run("registry", "rollback")
 
-    assert "is version 1\n" in first
-    assert "is version 2, after version 1\n" in second
+    assert "is version 1, by force: no posts here\n" in first
+    assert "is version 2, after version 1, by force: no posts here\n" in second
     assert "challenger, champion" in listed.replace("\n", " ")
     assert "previous" in listed
     assert "50.00" in listed
@@ -42,7 +43,7 @@ def test_versions_are_listed_promoted_and_rolled_back() -> None:
 
 @pytest.mark.usefixtures("registered")
 def test_the_challenger_predicts_unless_a_model_is_named() -> None:
-    run("registry", "promote", "1")
+    run("registry", "promote", "--version", "1", "--force", "--reason", "no posts here")
 
     by_default = run("predict", TEXT)
     by_alias = run("predict", "--model", "models:/cotpd-ner@champion", TEXT)

@@ -10,7 +10,7 @@ from cotpd.data.post_hashes import TRAINING_POSTS, PostHashes
 from cotpd.data.records import Post
 from cotpd.data.tables import write_json, write_table
 from cotpd.pipeline.registration import register_student
-from cotpd.promotion.model_card import CARD, REQUIRED_SECTIONS
+from cotpd.registry.model_card import CARD, SECTIONS
 from tests.builders import build_post
 
 HELD_OUT = Path("data/prepared/test.jsonl")
@@ -41,10 +41,11 @@ def write_project(folder: Path, *, task: str = "ner", rules: str = QUICK_RULES) 
     write_json(folder / HELD_OUT.parent / "summary.json", {})
 
 
-def write_card(folder: Path, sections: Iterable[str] = REQUIRED_SECTIONS) -> Path:
+def write_card(folder: Path, sections: Iterable[str] = SECTIONS) -> Path:
     """Write a model card with some sections."""
     path = folder / CARD
-    path.write_text("# Card\n" + "".join(f"\n## {section.title()}\n\nA few words.\n" for section in sections))
+    head = "---\nlicense: mit\nbase_model: tiny\npipeline_tag: token-classification\nmodel-index: [1]\n---\n\n"
+    path.write_text(head + "# Card\n" + "".join(f"\n## {section}\n\nA few words.\n" for section in sections))
     return path
 
 
@@ -56,7 +57,7 @@ def register(
     task: str = "ner",
     training: Iterable[Post] | None = TRAINING,
     checks: DataChecks | None = CHECKS,
-    sections: Iterable[str] | None = REQUIRED_SECTIONS,
+    sections: Iterable[str] | None = SECTIONS,
     tables: Iterable[Path] = (HELD_OUT,),
     name: str | None = None,
 ) -> int:

@@ -7,7 +7,7 @@ from scipy.stats import bootstrap as run_scipy_bootstrap
 from cotpd.evaluation.reliability import compute_calibration
 from cotpd.evaluation.scores import count_outcomes
 from cotpd.evaluation.significance import compute_f1
-from cotpd.promotion.differences import Bootstrap, bound_f1_differences, compare_calibration, compare_f1
+from cotpd.promotion.differences import Bootstrap, compare_calibration, compare_f1, compute_f1_bounds
 from cotpd.student.tasks import (
     GoldMention,
     GoldRelation,
@@ -126,7 +126,7 @@ def test_a_difference_at_the_bound_is_taken_for_a_better_one_in_one_of_twenty_sa
     for seed in range(samples):
         hits = np.stack([rng.random(200) < value for value in recalls], 1)  # (posts, models)
         counts = np.stack([hits, np.zeros_like(hits), ~hits], -1).astype(int)[:, :, None]
-        low = bound_f1_differences(counts, Bootstrap(0.95, 500, seed))[0, 0]
+        low = compute_f1_bounds(counts, Bootstrap(0.95, 500, seed))[0, 0]
         passes += low > -fall
 
     assert 0.01 < passes / samples < 0.1

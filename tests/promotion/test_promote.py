@@ -7,9 +7,11 @@ import pytest
 from cotpd.data.data_checks import CheckedTable, DataChecks
 from cotpd.data.tables import write_table
 from cotpd.errors import ConfigError, DataError, ModelError
+from cotpd.promotion import promote as promote_module
 from cotpd.promotion.promote import Request, promote_version
 from cotpd.promotion.verdict import Verdict
-from cotpd.registry.aliases import set_alias
+from cotpd.registry.aliases import move_champion, read_figures, read_history
+from cotpd.registry.moves import ChampionMovedError, Decision, MoveKind
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect
 from cotpd.registry.versions import list_versions
@@ -28,7 +30,13 @@ def client(project):
 def champion(add_version, client, students):
     """A good version 1, which is champion."""
     add_version(students["ner"])
-    set_alias(client, NAME, "champion", 1)
+    move_to(client, 1)
+
+
+def move_to(client, number, name=NAME):
+    """Make a version champion without a gate."""
+    decision = Decision(MoveKind.PROMOTION)
+    move_champion(client, name, number, expected_champion=find_champion(client, name), decision=decision)
 
 
 def find_champion(client, name=NAME):
@@ -95,8 +103,18 @@ def test_force_moves_the_alias_with_a_reason(client, add_version, untrained):
 
     promotion = promote_version(client, Request(NAME, is_forced=True, reason="the champion leaks names"))
 
+    (_, move) = read_history(client, NAME)
     assert (promotion.outcome, promotion.reason) == ("forced", "the champion leaks names")
     assert find_champion(client) == 2
+    assert (move.kind, move.reason, move.from_version, move.to_version) == (
+        "forced promotion",
+        promotion.reason,
+        1,
+        2,
+    )
+    assert "score, types: ORG" in move.facts["failed"]
+    assert move.rules_sha256 == promotion.verdict.rules_sha256
+    assert read_figures(client, NAME, move) == promotion.verdict.model_dump(mode="json")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +185,7 @@ def test_a_model_of_the_other_task_is_refused_and_not_compared(client, add_versi
 def test_relations_are_judged_by_the_same_rules(client, add_version, students, project):
     write_project(project, task="re")
     add_version(students["re"], task="re")
-    set_alias(client, "cotpd-re", "champion", 1)
+    move_to(client, 1, "cotpd-re")
     add_version(students["re"], task="re")
 
     promotion = promote_version(client, Request("cotpd-re"))
@@ -214,7 +232,7 @@ def test_a_challenger_whose_files_changed_is_never_promoted(client, add_version,
         ({"checks": None}, {"data"}),
         ({"checks": DataChecks(tables=(CheckedTable(name="answers", rows=9, failed=8),))}, {"data: answers"}),
         ({"sections": None}, {"card"}),
-        ({"sections": ["data", "scores"]}, {"card"}),
+        ({"sections": ["Data", "Scores"]}, {"card"}),
         ({"tables": []}, {"posts"}),
     ],
 )
@@ -274,3 +292,21 @@ def test_a_part_with_little_support_is_not_judged(client, add_version, untrained
 
     statuses = {result.title: result.status for result in promotion.verdict.results}
     assert (statuses["score"], statuses["types: PER"], statuses["calibration"]) == ("failed", "skipped", "skipped")
+
+
+@pytest.mark.usefixtures("champion")
+def test_the_alias_moves_only_from_the_champion_that_was_judged(client, add_version, students, monkeypatch):
+    add_version(students["ner"])
+    add_version(students["ner"])
+    judge = promote_module.judge
+
+    def judge_while_another_promotes(case):
+        verdict = judge(case)
+        move_to(client, 2)
+        return verdict
+
+    monkeypatch.setattr(promote_module, "judge", judge_while_another_promotes)
+    with pytest.raises(ChampionMovedError, match="it is version 2 now"):
+        promote_version(client, Request(NAME))
+
+    assert find_champion(client) == 2
