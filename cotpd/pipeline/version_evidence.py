@@ -1,6 +1,5 @@
 """What a version carries about its own making, so that the gate can judge it without the workspace."""
 
-from itertools import chain
 from pathlib import Path
 
 from cotpd.data.data_checks import DATA_CHECKS, CheckedTable, DataChecks
@@ -13,34 +12,45 @@ from cotpd.pipeline.workspace import UNLABELLED, Workspace
 def write_evidence(workspace: Workspace, folder: Path) -> list[Path]:
     """Write the hashes of the training posts and the outcome of the data checks; return the files.
 
+    What a workspace without some table cannot say is left out, and the gate refuses a version without it.
+
     Args:
         workspace: With the tables that the student was made from.
         folder: An empty one.
 
     Raises:
-        DataError: A table is missing or damaged.
+        DataError: A table is damaged.
     """
     posts, checks = folder / TRAINING_POSTS, folder / DATA_CHECKS
     hash_training_posts(workspace).write(posts)
+    if not all(path.is_file() for path in _list_checked(workspace)):
+        return [posts]
     collect_checks(workspace).write(checks)
     return [posts, checks]
 
 
 def hash_training_posts(workspace: Workspace) -> PostHashes:
     """Return the hashes of all posts that a student may have been trained on, those without labels included."""
-    augmented = (row.post for row in workspace.read_augmented())
-    return PostHashes.build(workspace.read_posts("train"), chain(augmented, workspace.read_posts(UNLABELLED)))
+    is_augmented = (workspace.augmented / "augmented.jsonl").is_file()
+    augmented = [row.post for row in workspace.read_augmented()] if is_augmented else []
+    return PostHashes.build(workspace.read_posts("train"), [*augmented, *workspace.read_posts(UNLABELLED)])
+
+
+def _list_checked(workspace: Workspace) -> list[Path]:
+    """Return the tables that say what the checks came to."""
+    prepared, validated = workspace.prepared, workspace.validated
+    tables = [validated / name for name in ("quarantine.jsonl", "captions.jsonl", "knowledge.jsonl")]
+    return [prepared / "summary.json", prepared / "quarantine.jsonl", *tables]
 
 
 def collect_checks(workspace: Workspace) -> DataChecks:
     """Return how many posts, captions and answers failed their checks, and the warnings about the data set."""
-    summary = workspace.prepared / "summary.json"
-    refused_posts = len(read_table(workspace.prepared / "quarantine.jsonl", Quarantined))
-    refused = read_table(workspace.validated / "quarantine.jsonl", Quarantined)
+    summary, prepared, validated, *passed = _list_checked(workspace)
+    refused_posts = len(read_table(prepared, Quarantined))
+    refused = read_table(validated, Quarantined)
     refused_answers = sum(isinstance(row.row, dict) and "kind" in row.row for row in refused)
     refused_captions = len(refused) - refused_answers
-    captions = len(read_table(workspace.validated / "captions.jsonl", Caption))
-    answers = len(read_table(workspace.validated / "knowledge.jsonl", Knowledge))
+    captions, answers = len(read_table(passed[0], Caption)), len(read_table(passed[1], Knowledge))
     tables = (
         CheckedTable(name="posts", rows=len(workspace.read_all_posts()) + refused_posts, failed=refused_posts),
         CheckedTable(name="captions", rows=captions + refused_captions, failed=refused_captions),

@@ -91,7 +91,7 @@ class LeakRule(Rules):
     """The largest share of held-out posts whose words are those of a training post."""
     max_near_share: float = Field(default=0, ge=0, le=1)
     """The largest share of held-out posts that are near to a training post; exact ones are not counted again."""
-    similarity: float = Field(default=0.7, gt=0, le=1)
+    similarity: float = Field(default=0.6, gt=0, le=1)
     """From this share of common word pairs on (Jaccard) two posts are near."""
 
 

@@ -228,7 +228,7 @@ def test_a_challenger_whose_files_changed_is_never_promoted(client, add_version,
     [
         ({"training": None}, {"leak"}),
         ({"training": build_held_out(1)}, {"leak: exact"}),
-        ({"training": [build_post("RT @you : ada works for acme in Rome ! http://t.co/x")]}, {"leak: near"}),
+        ({"training": [build_post("RT @you : ada works for acme in Rome now ! http://t.co/x")]}, {"leak: near"}),
         ({"checks": None}, {"data"}),
         ({"checks": DataChecks(tables=(CheckedTable(name="answers", rows=9, failed=8),))}, {"data: answers"}),
         ({"sections": None}, {"card"}),
