@@ -2,7 +2,7 @@
 
 import difflib
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -69,6 +69,8 @@ def _list_keys(model: type[BaseModel], keys: KeyPath) -> list[str]:
 
 
 def _find_section(annotation: Any) -> Any:
-    """Return the section that an annotation names: itself, that of a list's items, or that which may be null."""
+    """Return the section that an annotation names: itself, a list's items, or one that may be null; a dict stays."""
+    if get_origin(annotation) is dict:
+        return annotation
     members = (annotation, *get_args(annotation))
     return next(member for member in members if isinstance(member, type) and issubclass(member, BaseModel))
