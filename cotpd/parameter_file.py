@@ -69,7 +69,7 @@ def _list_keys(model: type[BaseModel], keys: KeyPath) -> list[str]:
 
 
 def _find_section(annotation: Any) -> Any:
-    """Return the section that an annotation names: itself, a list's items, or one that may be null; a dict stays."""
+    """Return the section of an annotation: itself, a list's items, or one that may be null; a dict stays."""
     if get_origin(annotation) is dict:
         return annotation
     members = (annotation, *get_args(annotation))
