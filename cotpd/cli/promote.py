@@ -11,8 +11,8 @@ from cotpd.cli.output import build_console, format_json, show
 from cotpd.cli.registry_access import open_registry
 from cotpd.errors import ConfigError
 from cotpd.promotion.contenders import Runner
+from cotpd.promotion.gate_verdict import Verdict
 from cotpd.promotion.promote import Promotion, Request, promote_version
-from cotpd.promotion.verdict import Verdict
 from cotpd.promotion.verdict_text import HEADINGS, describe_comparison, list_cells
 from cotpd.registry.moves import CHALLENGER, CHAMPION, PREVIOUS
 

@@ -14,6 +14,7 @@ from cotpd.evaluation.slices import Slices, build_slices_by_hashes
 from cotpd.progress import Progress
 from cotpd.promotion.contenders import Contender, Runner, load_contender
 from cotpd.promotion.cost import Costs, measure_costs
+from cotpd.promotion.gate_verdict import RuleResult, Verdict, fail, has_passed, skip
 from cotpd.promotion.held_out import HeldOut
 from cotpd.promotion.origin_rules import (
     judge_card,
@@ -26,7 +27,6 @@ from cotpd.promotion.origin_rules import (
 )
 from cotpd.promotion.rules import CostRule, GateRules, RulesFile
 from cotpd.promotion.score_rules import OFF, judge_scores
-from cotpd.promotion.verdict import RuleResult, Verdict, fail, has_passed, skip
 from cotpd.registry.versions import Version
 from cotpd.student.examples import Example
 

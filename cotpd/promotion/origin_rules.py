@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from cotpd.data.data_checks import DATA_CHECKS, DataChecks
 from cotpd.data.post_hashes import TRAINING_POSTS, PostHashes
+from cotpd.promotion.gate_verdict import RuleResult, fail, skip
 from cotpd.promotion.held_out import HeldOut
 from cotpd.promotion.rules import DataRule, LeakRule
-from cotpd.promotion.verdict import RuleResult, fail, skip
 from cotpd.registry.model_card import CARD, SECTIONS, list_missing_sections
 from cotpd.registry.versions import Version
 

@@ -8,9 +8,9 @@ from cotpd.data.records import Record
 from cotpd.errors import ConfigError, DataError
 from cotpd.promotion.contenders import Runner
 from cotpd.promotion.gate import Case, judge
+from cotpd.promotion.gate_verdict import Verdict
 from cotpd.promotion.held_out import HeldOut, read_held_out
 from cotpd.promotion.rules import Requirement, RulesFile, read_rules
-from cotpd.promotion.verdict import Verdict
 from cotpd.registry.aliases import move_champion, read_champion
 from cotpd.registry.model_address import fetch_version
 from cotpd.registry.moves import CHALLENGER, CHAMPION, Decision, MoveKind

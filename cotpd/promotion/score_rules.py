@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from cotpd.evaluation.slices import Slices
-from cotpd.promotion.differences import Bootstrap, Difference, PartName, compare_calibration, compare_f1
+from cotpd.promotion.gate_verdict import RuleResult, Status, skip
+from cotpd.promotion.paired_intervals import Bootstrap, Difference, PartName, compare_calibration, compare_f1
 from cotpd.promotion.rules import CalibrationRule, FallRule, FirstChampionRule, GateRules, ScoreRule
-from cotpd.promotion.verdict import RuleResult, Status, skip
 from cotpd.student.tasks import Prediction
 
 OFF = "switched off in the rules"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cotpd.escaping import escape_markdown, make_printable_line
-from cotpd.promotion.verdict import RuleResult, Verdict
+from cotpd.promotion.gate_verdict import RuleResult, Verdict
 
 HEADINGS = ("rule", "verdict", "challenger", "champion", "difference", "interval", "bound", "support")
 _PERCENT = ("score", "types", "slices", "calibration")

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from cotpd.cli.main import app
 from cotpd.errors import ConfigError
+from cotpd.promotion.gate_verdict import RuleResult, Verdict
 from cotpd.promotion.rules import GateRules
-from cotpd.promotion.verdict import RuleResult, Verdict
 from cotpd.promotion.verdict_text import format_verdict_markdown
 
 VERDICT_KEYS = {

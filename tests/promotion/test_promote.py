@@ -8,8 +8,8 @@ from cotpd.data.data_checks import CheckedTable, DataChecks
 from cotpd.data.tables import write_table
 from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.promotion import promote as promote_module
+from cotpd.promotion.gate_verdict import Verdict
 from cotpd.promotion.promote import Request, promote_version
-from cotpd.promotion.verdict import Verdict
 from cotpd.registry.aliases import move_champion, read_figures, read_history
 from cotpd.registry.moves import ChampionMovedError, Decision, MoveKind
 from cotpd.registry.params import RegisterParams

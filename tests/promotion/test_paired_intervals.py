@@ -7,7 +7,7 @@ from scipy.stats import bootstrap as run_scipy_bootstrap
 from cotpd.evaluation.reliability import compute_calibration
 from cotpd.evaluation.scores import count_outcomes
 from cotpd.evaluation.significance import compute_f1
-from cotpd.promotion.differences import Bootstrap, compare_calibration, compare_f1, compute_f1_bounds
+from cotpd.promotion.paired_intervals import Bootstrap, compare_calibration, compare_f1, compute_f1_bounds
 from cotpd.student.tasks import (
     GoldMention,
     GoldRelation,
