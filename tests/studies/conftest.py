@@ -1,21 +1,23 @@
 """A small project with prepared tables, and parameters for an encoder of a few kilobytes."""
 
 import json
+import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
-import yaml
 
 from cotpd.config import Params
 from cotpd.data.records import Augmented, Kind
 from cotpd.data.tables import write_table
 from cotpd.pipeline.workspace import Workspace
 from tests.builders import build_posts, write_prepared_tables
+from tests.studies.study_files import write_study_file
 
 RUN = {"epochs": 1, "device": "cpu", "bf16": "off"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def params(encoder: Path) -> Params:
     """Frozen teachers of one epoch."""
     values = {
@@ -29,27 +31,28 @@ def params(encoder: Path) -> Params:
     return Params.model_validate(values)
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> Path:
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Path:
     """Twelve posts to learn from, six to be tested on and four without labels, all with captions and answers."""
-    monkeypatch.chdir(tmp_path)
-    posts = build_posts(22)
-    write_prepared_tables(tmp_path, {"train": posts[:12], "test": posts[12:18], "unlabelled": posts[18:]})
+    root, posts = tmp_path_factory.mktemp("tables"), build_posts(22)
+    write_prepared_tables(root, {"train": posts[:12], "test": posts[12:18], "unlabelled": posts[18:]})
     rewrite = posts[0].model_copy(update={"id": "p0~style"})
     augmented = [Augmented(post=rewrite, of="p0", kind=Kind.STYLE, keep_knowledge=(Kind.NOUN,))]
-    write_table(Workspace(tmp_path).augmented / "augmented.jsonl", augmented)
+    write_table(Workspace(root).augmented / "augmented.jsonl", augmented)
     values = params.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    (tmp_path / "params.yaml").write_text(json.dumps(values | {"data": {"path": "posts"}}), "utf-8")
+    (root / "params.yaml").write_text(json.dumps(values | {"data": {"path": "posts"}}), "utf-8")
+    return root
+
+
+@pytest.fixture
+def project(tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of its own with these tables, in which the test runs."""
+    shutil.copytree(tables, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def write_study(tmp_path: Path):
     """Writes a study's file, and returns its name for the commands."""
-
-    def write(name: str = "mine", **values: object) -> str:
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(yaml.safe_dump({"question": "What?", "seeds": [1]} | values, sort_keys=False), "utf-8")
-        return str(path)
-
-    return write
+    return partial(write_study_file, tmp_path)
