@@ -1,8 +1,9 @@
 """`cotpd study`: run a study, a set of trainings that answers one question, and say what it found."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Column, Table
@@ -10,6 +11,7 @@ from rich.table import Column, Table
 from cotpd.cli.output import build_console, format_json, warn
 from cotpd.cli.output import show as show_text
 from cotpd.config import Params, load_params
+from cotpd.data.records import Kind
 from cotpd.errors import CotpdError
 from cotpd.studies.report_page import (
     CELL_HEADINGS,
@@ -22,9 +24,6 @@ from cotpd.studies.results_cache import ResultsCache, estimate_seconds
 from cotpd.studies.schedule import FOLDER, PAGE, PICTURE, RESULT, Schedule, make_schedule, run_study, select_part
 from cotpd.studies.study import NamedStudy, find_study, list_studies, read_study
 from cotpd.studies.verdict import StudyResult, describe_verdict, read_result
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 app = typer.Typer(
     help="Run a study: trainings that together answer one question.", no_args_is_help=True, add_completion=False
@@ -143,7 +142,7 @@ def _print_cells(schedule: Schedule) -> None:
     build_console(width=130).print(table)
 
 
-def _describe_work(schedule: Schedule, jobs: int) -> "Sequence[str]":
+def _describe_work(schedule: Schedule, jobs: int) -> Sequence[str]:
     """Return what is to be done and how long it takes, by what finished jobs of the same sort took."""
     missing = schedule.missing.values()
     trainings = sum(job.kind == "train" for job in missing)
@@ -167,7 +166,7 @@ def _describe_questions(named: NamedStudy, params: Params) -> str:
 
     kinds = set(params.ask.kinds) | set(params.augment.kinds)
     for cell in named.study.cells:
-        kinds |= set(cell.data.kinds) if "kinds" in cell.data.model_fields_set else set()
+        kinds |= set(map(Kind, cell.data.kinds)) if "kinds" in cell.data.model_fields_set else set()
     try:
         estimate = make_plan(params, sorted(kinds))
     except CotpdError as error:
@@ -187,7 +186,7 @@ def _describe_questions(named: NamedStudy, params: Params) -> str:
 def _print_result(result: StudyResult) -> None:
     """Print both tables, a sentence for each difference, and where the page and the picture are."""
     console = build_console(width=150)
-    tables = [(CELL_HEADINGS, list_cell_rows(result))]
+    tables: list[tuple[Sequence[str], Sequence[Sequence[str]]]] = [(CELL_HEADINGS, list_cell_rows(result))]
     if result.verdicts:
         tables.append((VERDICT_HEADINGS, list_verdict_rows(result)))
     for headings, rows in tables:

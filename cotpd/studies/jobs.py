@@ -128,8 +128,7 @@ class Planner:
 
     def _plan_teacher(self, cell: Cell, params: Params, teacher: Teacher, level: Level) -> Job:
         """Plan a teacher; it reads the knowledge view, or the text if it is one of the control's."""
-        changed = params.student.model_copy(update={"encoder": teacher.encoder})
-        teacher_params = params.model_copy(update={"student": changed})
+        teacher_params = params.model_copy(update={"student": params.student.adapt_to_teacher(teacher.encoder)})
         view: Literal["text", "knowledge"] = "text" if level == "text" else "knowledge"
         return self._add_training(
             cell, teacher_params, "teacher", teacher.seed, view=view, level=level, run=teacher.run

@@ -45,7 +45,9 @@ def ran(tables: Path, tmp_path_factory: pytest.TempPathFactory):
     """A project in which a study with one cell that fails and one that lacks something has run, and its output."""
     folder = tmp_path_factory.mktemp("project")
     shutil.copytree(tables, folder, dirs_exist_ok=True)
-    write_study_file(folder, cells=CELLS, comparisons=COMPARISONS, seeds=[1, 2], params={"distil.alpha": 2.0, "teach.seed": 1})
+    write_study_file(
+        folder, cells=CELLS, comparisons=COMPARISONS, seeds=[1, 2], params={"distil.alpha": 2.0, "teach.seed": 1}
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         return folder, CliRunner().invoke(app, ["run", "mine.yaml", "--jobs", "2"])
