@@ -1,6 +1,7 @@
 """Shared by every test: no telemetry, no network unless a test asks for it, and where the lent data is."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -30,7 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set the interval, if one is given."""
+    """Let Ctrl-C reach the children of the tests, and set the interval, if one is given."""
+    # a shell has its background jobs ignore it, and with them their children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if seconds := config.getoption("--switch-interval"):
         sys.setswitchinterval(seconds)
 
