@@ -10,7 +10,9 @@ from types import TracebackType
 from cotpd.errors import ConfigError
 
 EXTRA_OF_PACKAGE = {
-    "torch": "torch",
+    **dict.fromkeys(("torch", "transformers"), "torch"),
+    **dict.fromkeys(("onnxruntime", "tokenizers"), "onnx"),
+    **dict.fromkeys(("onnx", "onnxscript"), "export"),
     **dict.fromkeys(("accelerate", "dvc", "great_expectations", "networkx", "pandas"), "pipeline"),
     **dict.fromkeys(("prefect", "psutil", "ruamel", "scipy", "seqeval"), "pipeline"),
     **dict.fromkeys(("PIL", "jsonschema", "openai", "referencing", "sqlalchemy"), "llm"),

@@ -1,35 +1,50 @@
-"""From encoded examples to padded tensors, in batches of about equal length.
+"""From encoded examples to padded arrays or tensors, in batches of about equal length.
 
 Trade-off: examples of like length go together, which leaves little padding and makes batches a bit less random.
+torch is imported only to make tensors, so that an exported student predicts without it.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from cotpd.student.views import Encoded, ExampleEncoder, View
 from cotpd.student.windows import Ids
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 _USUAL_LENGTH = 512  # sub-words: a longer post counts as several
 _POOL = 16  # batches that are sorted by length together: a larger pool saves little padding, and shuffles less
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class BatchArrays(NamedTuple):
     """One view of some examples: N windows of L sub-words, B examples of T states."""
 
-    ids: Tensor  # (N, L): sub-words; ids from the vocabulary's size on are markers
-    attention: Tensor  # (N, L): true where there is a sub-word, false at padding
-    window_of_state: Tensor  # (B, T)
-    position_of_state: Tensor  # (B, T): in that window, the cls token counted
-    mask: Tensor  # (B, T): true where there is a state, false at padding
-    targets: Tensor  # (B, T) tags, or (B, 1) relations
+    ids: Ids  # (N, L): sub-words; ids from the vocabulary's size on are markers
+    attention: np.ndarray  # (N, L): true where there is a sub-word, false at padding
+    window_of_state: Ids  # (B, T)
+    position_of_state: Ids  # (B, T): in that window, the cls token counted
+    mask: np.ndarray  # (B, T): true where there is a state, false at padding
+    targets: Ids  # (B, T) tags, or (B, 1) relations
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The tensors of a batch, field by field as in :class:`BatchArrays`."""
+
+    ids: "Tensor"
+    attention: "Tensor"
+    window_of_state: "Tensor"
+    position_of_state: "Tensor"
+    mask: "Tensor"
+    targets: "Tensor"
     example_ids: tuple[str, ...]
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: "torch.device") -> "Batch":
         """Return the same batch on another device."""
         return Batch(
             ids=self.ids.to(device),
@@ -44,6 +59,14 @@ class Batch:
 
 def collate(encoded: Sequence[Encoded], view: View, encoder: ExampleEncoder) -> Batch:
     """Return at least one example as padded tensors of one view; the model itself inserts the prompt vectors."""
+    import torch  # noqa: PLC0415  see the head
+
+    tensors = map(torch.from_numpy, collate_arrays(encoded, view, encoder))
+    return Batch(*tensors, tuple(example.id for example in encoded))
+
+
+def collate_arrays(encoded: Sequence[Encoded], view: View, encoder: ExampleEncoder) -> BatchArrays:
+    """Return at least one example as padded arrays of one view."""
     windows = []
     for example in encoded:
         windows += [_add_specials(window, example, view, encoder) for window in example.windows]
@@ -52,17 +75,13 @@ def collate(encoded: Sequence[Encoded], view: View, encoder: ExampleEncoder) -> 
         example.window_of_state + first for example, first in zip(encoded, first_windows, strict=True)
     ]
 
-    ids = _pad(windows, encoder.pad)
-    lengths = torch.tensor([len(window) for window in windows])
-    states = torch.tensor([len(example.window_of_state) for example in encoded])
-    return Batch(
-        ids=ids,
-        attention=torch.arange(ids.shape[1]) < lengths.unsqueeze(1),
+    return BatchArrays(
+        ids=_pad(windows, encoder.pad),
+        attention=_mark_filled(windows),
         window_of_state=_pad(window_of_state, 0),
         position_of_state=_pad([example.position_of_state + 1 for example in encoded], 0),
-        mask=torch.arange(int(states.max())) < states.unsqueeze(1),
+        mask=_mark_filled(window_of_state),
         targets=_pad([example.targets for example in encoded], 0),
-        example_ids=tuple(example.id for example in encoded),
     )
 
 
@@ -77,12 +96,18 @@ def _add_specials(window: Ids, example: Encoded, view: View, encoder: ExampleEnc
     return np.concatenate(parts)
 
 
-def _pad(rows: Sequence[Ids], value: int) -> Tensor:
-    """Return rows of unequal length as one tensor, (rows, longest), filled up with a value."""
+def _pad(rows: Sequence[Ids], value: int) -> Ids:
+    """Return rows of unequal length as one array, (rows, longest), filled up with a value."""
     padded = np.full((len(rows), max(len(row) for row in rows)), value, np.int64)
     for index, row in enumerate(rows):
         padded[index, : len(row)] = row
-    return torch.from_numpy(padded)
+    return padded
+
+
+def _mark_filled(rows: Sequence[Ids]) -> np.ndarray:
+    """Return which places of padded rows are filled, boolean (rows, longest)."""
+    lengths = np.asarray([len(row) for row in rows])
+    return np.arange(lengths.max()) < lengths[:, None]
 
 
 def measure_sizes(encoded: Sequence[Encoded], encoder: ExampleEncoder) -> list[tuple[int, int]]:

@@ -4,7 +4,6 @@ Trade-off: both have the same methods (scores, loss, KL, soft targets, decoding)
 do not depend on the task; the classifier is handed a mask that it has no use for.
 """
 
-import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -12,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cotpd.student.crf import LinearChainCRF, SoftTargets
+from cotpd.student.decoders import collect_mentions
 from cotpd.student.labels import LabelSet
 from cotpd.student.params import DistilParams
-from cotpd.student.tasks import Predicted, PredictedMention, PredictedRelation
+from cotpd.student.tasks import Predicted, PredictedRelation
 
 
 class Head(nn.Module, ABC):
@@ -116,14 +116,10 @@ class NerHead(Head):
         continues = next_tags.gather(2, self.continuations[path[:, :-1], None]).squeeze(2)  # the mention goes on
         columns = (mask.sum(1), path, at_path, follows, 1 - continues)
 
-        predictions: list[list[Predicted]] = []
-        for length, tags, begins, steps, ends in zip(*(column.tolist() for column in columns), strict=True):
-            mentions: list[Predicted] = []
-            for start, end, kind in self.labels.decode_spans(tags[:length]):
-                score = begins[start] * math.prod(steps[start : end - 1]) * (ends[end - 1] if end < length else 1)
-                mentions.append(PredictedMention(start, end, kind, score))
-            predictions.append(mentions)
-        return predictions
+        return [
+            collect_mentions(self.labels, *row)
+            for row in zip(*(column.tolist() for column in columns), strict=True)
+        ]
 
 
 class ReHead(Head):

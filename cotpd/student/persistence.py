@@ -10,15 +10,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save, save_file
 
-from cotpd.data.records import Record
 from cotpd.errors import CotpdError, ModelError
 from cotpd.storage import report_full_disk
+from cotpd.student.card import Card, read_card
 from cotpd.student.folder_digests import (
     CARD,
     ENCODER,
@@ -35,21 +34,10 @@ from cotpd.student.labels import LabelSet
 from cotpd.student.model import StudentModel
 from cotpd.student.params import StudentParams
 from cotpd.student.shortening import shorten_encoder
-from cotpd.student.views import SPECIAL_TOKENS, View
+from cotpd.student.views import SPECIAL_TOKENS
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
-
-
-class Card(Record):
-    """student.json: everything, beside weights and tokenizer, that building the model again needs."""
-
-    format: Literal[1] = 1
-    labels: LabelSet
-    views: tuple[View, ...] = Field(min_length=1)
-    student: StudentParams
-    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    """Scores are divided by it before they become probabilities."""
 
 
 class Parts(NamedTuple):
@@ -173,7 +161,7 @@ def load_model(folder: Path) -> Parts:
     from transformers import AutoConfig, AutoModel, AutoTokenizer  # noqa: PLC0415  takes seconds to import
 
     recover_interrupted_swap(folder)
-    card = _read_card(folder)
+    card = read_card(folder)
     verify_parts(folder)
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     with _name_damaged(f"{folder / ENCODER / 'config.json'}"):
@@ -236,24 +224,6 @@ def copy_weights(model: StudentModel, trained: StudentModel) -> None:
         raise ModelError("the model to begin with has an encoder of other sizes", remedy) from None
     if unexpected or any(not name.startswith("generator.") for name in missing):
         raise ModelError("the model to begin with has another architecture", remedy)
-
-
-def _read_card(folder: Path) -> Card:
-    """Return the card of a model's folder.
-
-    Raises:
-        ModelError: There is none, or it is damaged; the message names the file.
-    """
-    try:
-        return Card.model_validate_json((folder / CARD).read_text("utf-8"))
-    except FileNotFoundError:
-        raise ModelError(
-            f"{folder}: no model here ({CARD} is missing)",
-            "Name a folder that training wrote, such as models/student.",
-        ) from None
-    except (ValidationError, UnicodeDecodeError, OSError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise ModelError(f"{folder / CARD}: damaged, or of another version: {reason}", REMEDY) from None
 
 
 def _load_weights(model: StudentModel, weights: Path) -> None:

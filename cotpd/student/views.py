@@ -7,7 +7,7 @@ and an epoch costs no tokeniser time; a few sub-words that would straddle two wo
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -18,14 +18,26 @@ from cotpd.student.labels import LabelSet
 from cotpd.student.params import StudentParams
 from cotpd.student.windows import Ids
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
 View = Literal["text", "prompt", "knowledge"]
 SPECIAL_TOKENS = ("cls", "sep", "pad")
 MARKERS = 4  # [E1] [/E1] [E2] [/E2]: ids just above the vocabulary, embedded by the model itself
 _LONGEST_WORD = 24  # sub-words of one word that are read: the end of a long address says nothing new
 _CACHED_WORDS = 200_000  # words whose sub-words stay in memory
+
+
+class SubwordTokenizer(Protocol):
+    """What is asked of a tokenizer, one of transformers or a :class:`cotpd.student.fast_tokenizer.FastTokenizer`.
+
+    Beside ``unk_token_id`` it has an id of that form for each of :data:`SPECIAL_TOKENS`, and for ``mask``.
+    """
+
+    unk_token_id: Any
+
+    def __call__(
+        self, text: list[str], *, add_special_tokens: bool, split_special_tokens: bool, verbose: bool
+    ) -> Any:
+        """Return the ids of each text below ``input_ids``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +83,7 @@ class ExampleEncoder:
 
     def __init__(
         self,
-        tokenizer: "PreTrainedTokenizerBase",
+        tokenizer: SubwordTokenizer,
         params: StudentParams,
         labels: LabelSet,
         vocabulary: int,

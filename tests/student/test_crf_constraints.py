@@ -9,9 +9,10 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cotpd.student import decoding
+from cotpd.student import viterbi
 from cotpd.student.crf import FORBIDDEN, LinearChainCRF
 from cotpd.student.decoding import decode_viterbi
+from cotpd.student.viterbi import search_both_ends
 from tests.student.enumeration import build_mask, enumerate_all, make_random_field
 
 shapes = st.tuples(
@@ -220,11 +221,11 @@ def test_every_way_of_searching_finds_the_same_path(small, shape):
     tags, lengths, seed = shape
     field = make_random_field(tags, seed).requires_grad_(False)
     chains = (draw_emissions(lengths, tags, seed), *field.compute_weights(), torch.tensor(lengths))
-    by_torch, scores = decoding._search_both_ends(torch, *chains)
+    by_torch, scores = search_both_ends(torch, *chains)
     with mock.patch.object(torch.compiler, "is_compiling", return_value=True):
         compiled = decode_viterbi(*chains)
 
-    with mock.patch.object(decoding, "_SMALL", small):
+    with mock.patch.object(viterbi, "_SMALL", small):
         by_numpy = decode_viterbi(*chains)
 
     for result in (by_torch.T, scores), compiled:
