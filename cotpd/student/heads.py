@@ -116,10 +116,8 @@ class NerHead(Head):
         continues = next_tags.gather(2, self.continuations[path[:, :-1], None]).squeeze(2)  # the mention goes on
         columns = (mask.sum(1), path, at_path, follows, 1 - continues)
 
-        return [
-            collect_mentions(self.labels, *row)
-            for row in zip(*(column.tolist() for column in columns), strict=True)
-        ]
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return [collect_mentions(self.labels, *row) for row in rows]
 
 
 class ReHead(Head):

@@ -9,8 +9,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 
 from cotpd.errors import ModelError
 from cotpd.student.fast_tokenizer import FastTokenizer
-from tests.student.test_tokenizers import make_byte_level, make_unigram
 from tests.student.tiny_encoders import ANGLES
+from tests.student.tiny_tokenizers import make_byte_level, make_unigram
 
 HOSTILE = st.one_of(
     st.text(),

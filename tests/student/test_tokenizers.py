@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModel,
     DebertaV2Config,
@@ -23,39 +22,10 @@ from cotpd.student.objectives import FineTuning, JointDistillation
 from cotpd.student.params import DistilParams
 from cotpd.student.persistence import build_model
 from cotpd.student.training import train
-from tests.student.tiny_encoders import ANGLES, SIZES, WORDS
+from tests.student.tiny_encoders import ANGLES, SIZES
+from tests.student.tiny_tokenizers import make_byte_level, make_unigram
 
-CORPUS = [
-    *WORDS,
-    "ann lives in rome .",
-    "bob works at acme with initech",
-    "Ünïcode wörds, naïve café 東京 🛰 #rome @ann",
-]
 WORD = st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=4)
-
-
-def make_byte_level() -> Tokenizer:
-    inner = Tokenizer(models.BPE(unk_token="<unk>"))
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
-    special = list(ANGLES.values())
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    inner.train_from_iterator(
-        CORPUS, trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
-    )
-    return inner
-
-
-def make_unigram() -> Tokenizer:
-    inner = Tokenizer(models.Unigram())
-    inner.pre_tokenizer = pre_tokenizers.Metaspace()
-    inner.decoder = decoders.Metaspace()
-    special = list(ANGLES.values())
-    inner.train_from_iterator(
-        CORPUS,
-        trainers.UnigramTrainer(vocab_size=120, special_tokens=special, unk_token="<unk>", show_progress=False),
-    )
-    return inner
 
 
 KINDS = {
