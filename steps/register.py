@@ -8,6 +8,7 @@ from cotpd.config import Params
 from cotpd.data.records import SPLITS
 from cotpd.data.tables import write_json
 from cotpd.evaluation.results_table import read_metrics
+from cotpd.pipeline.making_cost import list_expenses
 from cotpd.pipeline.registration import register_student
 from cotpd.pipeline.version_evidence import write_evidence
 from cotpd.pipeline.workspace import Workspace
@@ -47,6 +48,7 @@ def _register(workspace: Workspace, params: Params, tables: list[Path], made_fro
             evaluation=workspace.evaluation,
             trained=[workspace.student, workspace.baseline, *workspace.list_teachers()],
             tables=tables,
+            cost=list_expenses(workspace, params),
             tags={MADE_FROM: made_from},
             evidence=write_evidence(workspace, Path(folder)),
         )

@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from cotpd.config import Params
+from cotpd.errors import ModelError
 from cotpd.llm.prompts import PromptSet
+from cotpd.pipeline.card_facts import gather_card_facts
+from cotpd.pipeline.workspace import INTERVALS
 from cotpd.registry.new_version import Registered, register_model
 from cotpd.registry.origin import Origin
 from cotpd.registry.pack import Interface
@@ -22,6 +25,7 @@ def register_student(
     evaluation: Path | None = None,
     tables: Sequence[Path] = (),
     trained: Sequence[Path] = (),
+    cost: Sequence[tuple[str, str]] = (),
     tags: Mapping[str, str] | None = None,
     evidence: Sequence[Path] = (),
     root: Path = Path(),
@@ -32,17 +36,21 @@ def register_student(
         params: All of params.yaml.
         student: The trained student's folder.
         metrics: Of :func:`cotpd.evaluation.results_table.compute_metrics`.
-        evaluation: Folder with report and plots.
+        evaluation: Folder with report, plots and intervals.
         tables: Prepared tables whose sha256 is kept with the run and the version.
         trained: Folders of models whose training runs are put below the version's run.
+        cost: What the answers behind it cost, for the model card.
         tags: Further tags of the run and the version.
         evidence: Files of :func:`cotpd.pipeline.version_evidence.write_evidence`, which the gate reads.
         root: The project's folder, where a SQLite store lies.
 
     Raises:
         ModelError: The student's folder is missing, or MLflow refuses.
+        DataError: The student's card or the table of intervals cannot be read.
         ConfigError: A prompt set cannot be used.
     """
+    if not student.is_dir():
+        raise ModelError(f"{student}: there is no such folder", "Train the student first: dvc repro train.")
     task = find_task(params.task)
     interface = Interface(task.example_row, task.output_columns, task.output_list)
     origin = Origin(
@@ -54,6 +62,14 @@ def register_student(
         prompts=read_prompts(params),
         tags=tags or {},
         evidence=evidence,
+        card=gather_card_facts(
+            params,
+            metrics,
+            student=student,
+            intervals=evaluation / INTERVALS if evaluation else None,
+            tables=tables,
+            cost=cost,
+        ),
     )
     return register_model(student, params.registered_name, interface, origin, params.register_, root)
 

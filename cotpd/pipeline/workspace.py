@@ -19,6 +19,7 @@ from cotpd.errors import DataError
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
 
+INTERVALS = "intervals.jsonl"  # in the folder of an evaluation
 UNLABELLED = "unlabelled"  # prepared beside the splits: posts whose labels are not read
 BEYOND_LIMIT = "beyond_limit"  # prepared beside the splits: training posts that data.limit leaves out
 
@@ -51,7 +52,7 @@ class Workspace:
         self.evaluation = reports / "evaluation"
         self.report = self.evaluation / "report.html"
         self.scores = self.evaluation / "scores.json"  # every figure
-        self.intervals = self.evaluation / "intervals.jsonl"  # F1 by type and by slice, with 95 % intervals
+        self.intervals = self.evaluation / INTERVALS  # F1 by type and by slice, with 95 % intervals
         self.metrics = reports / "metrics.json"  # the figures that `dvc metrics` compares
         self.registered = reports / "registered.json"
         self._contents: dict[str, Any] = {}

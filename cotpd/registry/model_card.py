@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cotpd.escaping import MARK, escape_markdown, make_printable_line
 
-CARD = "README.md"  # its file in a packed model, and among the artifacts of a version's run
+CARD = "MODEL_CARD.md"  # its file in a packed model, and among the artifacts of a version's run
 HEAD = "head"  # how list_missing_sections calls the YAML
 SECTIONS = (
     "Scores",
@@ -30,7 +30,7 @@ SECTIONS = (
 )
 LONGEST_DESCRIPTION = 5000  # characters that MLflow's database holds
 _HEAD_KEYS = ("license", "base_model", "pipeline_tag", "model-index")
-_REST = "\n\n*The whole card is the file README.md among the version's artifacts.*\n"
+_REST = f"\n\nThe whole card is the file {CARD} among the version's artifacts.\n"
 
 
 class Figure(NamedTuple):

@@ -1,23 +1,31 @@
 """Register a trained student as a new version: one MLflow run with its origin, its package and its digests."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-from cotpd.errors import ModelError
 from cotpd.registry.aliases import set_alias
 from cotpd.registry.leftovers import clear_leftovers, open_registration_run
+from cotpd.registry.model_card import render_card, shorten_card
 from cotpd.registry.origin import Origin, format_headlines, log_origin
 from cotpd.registry.pack import Interface, log_model
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect, explain_errors, get_or_create_experiment, use_store
+from cotpd.registry.training_curves import measure_trainings
 from cotpd.registry.version_digests import FILES, format_digests
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+
+# of a registered model, when it is made; whatever a person writes there later stays
+_ABOUT = (
+    "A student made by CoTPD: it reads text alone. Each version's description is its model card. "
+    "The alias challenger is the latest, champion the one that is served, previous the champion before."
+)
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,6 @@ def register_model(
     Raises:
         ModelError: The folder is missing, or MLflow refuses.
     """
-    if not folder.is_dir():
-        raise ModelError(f"{folder}: there is no such folder", "Train the student first: dvc repro train.")
     client = connect(store, root, create=True)
 
     remedy = "See the message; the tracking server must be reachable and writable."
@@ -57,10 +63,11 @@ def register_model(
         clear_leftovers(client, experiment)
         with use_store(client), open_registration_run(client, experiment, name) as run:
             tags = log_origin(client, experiment, run.info.run_id, origin, root)
-            source = log_model(folder, interface, origin.evidence)
+            card = _build_card(client, name, origin, tags)
+            source = log_model(folder, interface, card, origin.evidence)
             tags |= format_headlines(origin.metrics) | {FILES: _format_logged_digests(client, source)}
             # Inside the run: if this process is killed before, the next registration clears the run.
-            number = _create_version(client, name, source, run.info.run_id, tags)
+            number = _create_version(client, name, source, run.info.run_id, tags, card)
 
     set_alias(client, name, store.alias, number)
     return Registered(name, number, store.alias, f"models:/{name}@{store.alias}", run.info.run_id)
@@ -78,13 +85,24 @@ def _format_logged_digests(client: "MlflowClient", source: str) -> str:
         return format_digests(Path(mlflow.artifacts.download_artifacts(location, dst_path=scratch)))
 
 
-def _create_version(client: "MlflowClient", name: str, source: str, run_id: str, tags: dict[str, str]) -> int:
+def _build_card(client: "MlflowClient", name: str, origin: Origin, tags: dict[str, str]) -> str:
+    """Return the version's model card; "" if nothing is known for one."""
+    if origin.card is None:
+        return ""
+    cost = [*origin.card.cost, *measure_trainings(client, tags)]
+    return render_card(name, replace(origin.card, cost=cost), tags)
+
+
+def _create_version(
+    client: "MlflowClient", name: str, source: str, run_id: str, tags: dict[str, str], card: str
+) -> int:
     """Create a version, and the registered model if it is its first; return the version's number."""
     from mlflow.exceptions import MlflowException  # noqa: PLC0415  after connect() has switched off its telemetry
 
     try:
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=_ABOUT)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    return int(client.create_model_version(name, source, run_id, tags=tags).version)
+    description = shorten_card(card) or None
+    return int(client.create_model_version(name, source, run_id, tags=tags, description=description).version)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cotpd.files import compute_sha256
 from cotpd.outputs import read_outputs
+from cotpd.registry.model_card import CardFacts
 from cotpd.registry.prompt_versions import register_prompts
 from cotpd.registry.training_curves import adopt_runs
 
@@ -29,6 +30,7 @@ class Origin:
         prompts: The text of each prompt file by its name in MLflow's prompt registry.
         tags: Further tags of the run and the version.
         evidence: Files of the version, beside the student, by which the gate judges what it learnt from.
+        card: What the model card says; without it the version has none.
     """
 
     params: Mapping[str, Any]
@@ -39,6 +41,7 @@ class Origin:
     prompts: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     evidence: Sequence[Path] = ()
+    card: CardFacts | None = None
 
 
 def log_origin(client: "MlflowClient", experiment: str, run_id: str, origin: Origin, root: Path) -> dict[str, str]:

@@ -12,6 +12,8 @@ from importlib.metadata import version as read_installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cotpd.registry.model_card import CARD
+
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
@@ -48,12 +50,13 @@ def build_signature(interface: Interface) -> "ModelSignature":
     return ModelSignature(None, Schema([ColSpec(Array(record), interface.output_list)]))
 
 
-def log_model(student: Path, interface: Interface, evidence: Sequence[Path] = ()) -> str:
-    """Log the weights and a copy of this package to the active run; return the model's address in MLflow.
+def log_model(student: Path, interface: Interface, card: str = "", evidence: Sequence[Path] = ()) -> str:
+    """Log the weights, a copy of this package and the model card to the active run; return the model's address.
 
     Args:
         student: Folder of the weights.
         interface: What the model takes and returns.
+        card: The model card; "" for none.
         evidence: Further files of the version.
     """
     import mlflow  # noqa: PLC0415  after connect() has switched off its telemetry
@@ -71,6 +74,10 @@ def log_model(student: Path, interface: Interface, evidence: Sequence[Path] = ()
             input_example=pd.DataFrame([dict(interface.example_row)]),
             pip_requirements=[_pin_requirement(name) for name in REQUIREMENTS],
         )
+        if card:
+            (Path(folder) / CARD).write_text(card, "utf-8")
+            mlflow.log_artifact(str(Path(folder) / CARD))
+            mlflow.MlflowClient().log_model_artifact(model.model_id, str(Path(folder) / CARD))
     return str(model.model_uri)
 
 

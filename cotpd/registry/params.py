@@ -17,6 +17,11 @@ class RegisterParams(Section):
     alias: str = "challenger"
     """The alias that the new version gets; not champion or previous, which a promotion moves."""
 
+    encoder_licence: str | None = None
+    """Licence of the encoder, for the model card; null takes that of a catalogued encoder."""
+    intended_use: str | None = None
+    """What the student is for, for the model card; null says it in general words."""
+
     @field_validator("alias")
     @classmethod
     def _leave_the_champion(cls, alias: str) -> str:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 FINGERPRINT = "cotpd.training"  # the tag that holds the training's fingerprint
+TRAINING = "training."  # the tag of a version's run that names the run of a training, before the model's name
 _EVERY = 10  # steps between two points of a curve
 
 
@@ -174,8 +176,20 @@ def adopt_runs(
     for name, fingerprint in trainings.items():
         for run_id in find_training_runs(client, experiment, fingerprint)[:1]:
             client.set_tag(run_id, "mlflow.parentRunId", parent)
-            tags[f"training.{name}"] = run_id
+            tags[f"{TRAINING}{name}"] = run_id
     return tags
+
+
+def measure_trainings(client: "MlflowClient", tags: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the duration of each training that :func:`adopt_runs` has put in the tags, as lines to read."""
+    durations = []
+    for key, run_id in sorted(tags.items()):
+        name = key.removeprefix(TRAINING)
+        run = client.get_run(run_id).info if name != key else None
+        if run is not None and run.end_time:
+            seconds = timedelta(seconds=round((run.end_time - run.start_time) / 1000))
+            durations.append((f"training of {name}", f"{seconds} from begin to end, pauses included"))
+    return durations
 
 
 def _lock_store(uri: str) -> FileLock:

@@ -8,6 +8,7 @@ import yaml
 
 from cotpd.escaping import escape_markdown
 from cotpd.registry.model_card import (
+    CARD,
     HEAD,
     LONGEST_DESCRIPTION,
     SECTIONS,
@@ -157,5 +158,5 @@ def test_a_description_has_whole_sections_and_fits_the_database():
     assert description.startswith("# cotpd-ner")
     assert "## Licence" in description
     assert "How to reproduce" not in description
-    assert "README.md" in description
+    assert CARD in description
     assert shorten_card(render_card("cotpd-ner", FACTS, TAGS)).rstrip().endswith("| seed | 13 |")
