@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,8 +186,9 @@ def measure_trainings(client: "MlflowClient", tags: Mapping[str, str]) -> list[t
         name = key.removeprefix(TRAINING)
         run = client.get_run(run_id).info if name != key else None
         if run is not None and run.end_time:
-            seconds = timedelta(seconds=round((run.end_time - run.start_time) / 1000))
-            durations.append((f"training of {name}", f"{seconds} from begin to end, pauses included"))
+            minutes, seconds = divmod(round((run.end_time - run.start_time) / 1000), 60)
+            duration = f"{minutes} min {seconds} s from begin to end, pauses included"
+            durations.append((f"training of {name}", duration))
     return durations
 
 

@@ -1,6 +1,6 @@
 """The model card of a registered version: where it is shown, and what it says of a real registration."""
 
-import shutil
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +10,9 @@ from cotpd.pipeline.registration import register_student
 from cotpd.registry.model_address import fetch_version
 from cotpd.registry.model_card import CARD, list_missing_sections, shorten_card
 from cotpd.registry.tracking_store import connect
+from cotpd.registry.training_curves import FINGERPRINT
 from cotpd.registry.versions import find_version
 from cotpd.student.checkpoint import read_fingerprint
-from cotpd.registry.training_curves import FINGERPRINT
 
 METRICS = {"test": {"student": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "calibration_error": 0.1}}}
 
@@ -30,7 +30,9 @@ def registered(project, params, students):
     write_table(evaluation / "intervals.jsonl", rows)
     client = connect(params["ner"].register_, project)
     experiment = client.create_experiment("cotpd", artifact_location=(project / "mlruns").as_uri())
-    training = client.create_run(experiment, start_time=1_000, tags={FINGERPRINT: read_fingerprint(students["ner"])})
+    training = client.create_run(
+        experiment, start_time=1_000, tags={FINGERPRINT: read_fingerprint(students["ner"])}
+    )
     client.set_terminated(training.info.run_id, end_time=62_000)
     register_student(
         params["ner"],
@@ -51,12 +53,16 @@ def test_the_card_is_complete_in_the_version_in_its_run_and_as_its_description(r
     card = (fetch_version(client, version) / CARD).read_text("utf-8")
 
     assert list_missing_sections(card) == []
-    for line in ("It knows: ORG, PER.", "| dollars | 1.23 |", "| training of student | 0:01:01 from begin to end"):
+    for line in (
+        "It knows: ORG, PER.",
+        "| dollars | 1.23 |",
+        "| training of student | 1 min 1 s from begin to end",
+    ):
         assert line in card
     assert "| train.jsonl | 2 |" in card
     assert "<b>" not in card
     artifact = client.download_artifacts(version.run_id, CARD, tmp_path)
-    assert open(artifact).read() == card
+    assert Path(artifact).read_text("utf-8") == card
     shown = client.get_model_version("cotpd-ner", "1")
     assert shown.description == shorten_card(card)
     assert "model card" in client.get_registered_model("cotpd-ner").description
