@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from cotpd.errors import ModelError
 from cotpd.promotion.contenders import Runner
+from cotpd.promotion.gate_verdict import RuleResult, skip
 from cotpd.promotion.rules import CostRule
 from cotpd.student.examples import Example
 
@@ -75,6 +76,40 @@ def build_row(example: Example) -> dict[str, Any]:
         if span is not None:
             row[name] = [example.offsets[span[0]][0], example.offsets[span[1] - 1][1]]
     return row
+
+
+def judge_time(costs: Costs, rule: CostRule, count: int) -> RuleResult:
+    """Judge the time that the first ``count`` posts took."""
+    first, second = costs.challenger.seconds, costs.champion.seconds
+    return RuleResult(
+        rule="time",
+        status="passed" if costs.time_factor <= rule.time_factor else "failed",
+        challenger=round(first, 6),
+        champion=round(second, 6),
+        difference=round(costs.time_factor, 6),
+        bound=rule.time_factor,
+        support=count,
+        explanation=f"{first:.3f} s against {second:.3f} s for {count} posts (median of {rule.rounds} rounds): "
+        f"{costs.time_factor:.2f} times; allowed: {rule.time_factor:g} times",
+    )
+
+
+def judge_memory(costs: Costs, rule: CostRule) -> RuleResult:
+    """Judge the memory of the processes; skipped where the system does not say."""
+    first, second = costs.challenger.memory, costs.champion.memory
+    if first is None or second is None:
+        return skip("memory", "this system does not say how much a process held")
+    factor = first / second
+    return RuleResult(
+        rule="memory",
+        status="passed" if factor <= rule.memory_factor else "failed",
+        challenger=first,
+        champion=second,
+        difference=round(factor, 6),
+        bound=rule.memory_factor,
+        explanation=f"{first / 1e6:.0f} MB against {second / 1e6:.0f} MB, the whole process at its peak: "
+        f"{factor:.2f} times; allowed: {rule.memory_factor:g} times",
+    )
 
 
 class _Child:

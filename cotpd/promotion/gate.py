@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cotpd.data.post_hashes import PostHashes
-from cotpd.errors import CotpdError, ModelError
+from cotpd.errors import CotpdError, DataError, ModelError
 from cotpd.evaluation.slices import Slices, build_slices_by_hashes
 from cotpd.progress import Progress
 from cotpd.promotion.contenders import Contender, Runner, load_contender
-from cotpd.promotion.cost import Costs, measure_costs
+from cotpd.promotion.cost import judge_memory, judge_time, measure_costs
 from cotpd.promotion.gate_verdict import RuleResult, Verdict, fail, has_passed, skip
 from cotpd.promotion.held_out import HeldOut
 from cotpd.promotion.origin_rules import (
@@ -25,7 +25,7 @@ from cotpd.promotion.origin_rules import (
     list_warnings,
     read_training_posts,
 )
-from cotpd.promotion.rules import CostRule, GateRules, RulesFile
+from cotpd.promotion.rules import GateRules, RulesFile
 from cotpd.promotion.score_rules import OFF, judge_scores
 from cotpd.registry.versions import Version
 from cotpd.student.examples import Example
@@ -100,7 +100,7 @@ def _judge_against_reference(case: Case, challenger: Contender) -> Iterator[Rule
     """Yield the results of the rules that compare two models; skipped ones where there is nothing to compare."""
     try:
         reference = load_contender(case.reference, case.runner)
-    except ModelError as error:
+    except (ModelError, DataError) as error:
         yield _explain_missing_reference(case, error)
         yield from _skip_comparisons("there is nothing to compare with")
         return
@@ -153,40 +153,8 @@ def _judge_costs(case: Case, examples: list[Example]) -> Iterator[RuleResult]:
         yield fail("time", f"{error.problem}. {error.remedy}")
         yield skip("memory", "not measured")
         return
-    yield _judge_time(costs, rule, min(rule.posts, len(examples)))
-    yield _judge_memory(costs, rule)
-
-
-def _judge_time(costs: Costs, rule: CostRule, count: int) -> RuleResult:
-    first, second = costs.challenger.seconds, costs.champion.seconds
-    return RuleResult(
-        rule="time",
-        status="passed" if costs.time_factor <= rule.time_factor else "failed",
-        challenger=round(first, 6),
-        champion=round(second, 6),
-        difference=round(costs.time_factor, 6),
-        bound=rule.time_factor,
-        support=count,
-        explanation=f"{first:.3f} s against {second:.3f} s for {count} posts (median of {rule.rounds} rounds): "
-        f"{costs.time_factor:.2f} times; allowed: {rule.time_factor:g} times",
-    )
-
-
-def _judge_memory(costs: Costs, rule: CostRule) -> RuleResult:
-    first, second = costs.challenger.memory, costs.champion.memory
-    if first is None or second is None:
-        return skip("memory", "this system does not say how much a process held")
-    factor = first / second
-    return RuleResult(
-        rule="memory",
-        status="passed" if factor <= rule.memory_factor else "failed",
-        challenger=first,
-        champion=second,
-        difference=round(factor, 6),
-        bound=rule.memory_factor,
-        explanation=f"{first / 1e6:.0f} MB against {second / 1e6:.0f} MB, the whole process at its peak: "
-        f"{factor:.2f} times; allowed: {rule.memory_factor:g} times",
-    )
+    yield judge_time(costs, rule, min(rule.posts, len(examples)))
+    yield judge_memory(costs, rule)
 
 
 def _judge_origin(case: Case) -> Iterator[RuleResult]:

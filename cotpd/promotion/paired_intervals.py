@@ -82,8 +82,8 @@ def compare_f1(
     totals = counts.sum(0)  # (models, parts, 3)
     first, second = compute_f1(totals)
     support = totals[0, :, 0] + totals[0, :, 2]
-    columns = (first, second, first - second, low, high, support.astype(int))
-    rows = zip(*(column.tolist() for column in columns), strict=True)
+    figures = (first, second, first - second, low, high, support)
+    rows = zip(*(figure.tolist() for figure in figures), strict=True)
     return {part: Difference(*row) for part, row in zip(parts, rows, strict=True)}
 
 

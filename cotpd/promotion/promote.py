@@ -38,7 +38,6 @@ class Request:
         is_forced: Move although rules fail.
         reason: Why, in the user's words; needed to force.
         runner: What runs the models.
-        root: The project's folder.
     """
 
     name: str
@@ -51,7 +50,6 @@ class Request:
     is_forced: bool = False
     reason: str = ""
     runner: Runner = field(default_factory=Runner)
-    root: Path = Path()
 
     def __post_init__(self) -> None:
         if self.target != CHAMPION:
@@ -98,7 +96,7 @@ def promote_version(client: "MlflowClient", request: Request) -> Promotion:
         DataError: There are no held-out posts, or they are not annotated for the version's task.
         ConfigError: The rules cannot be read.
     """
-    rules_file = apply_requirement(read_rules(request.rules, request.root), request.require)
+    rules_file = apply_requirement(read_rules(request.rules), request.require)
     version = find_version(client, request.name, request.version)
     number = read_champion(client, request.name)
     champion = None if number is None else find_version(client, request.name, str(number))
@@ -137,7 +135,7 @@ def _describe(
 
 def _read_posts(request: Request) -> HeldOut:
     """Read the held-out posts; a forced promotion goes on without them, and its record says so."""
-    path = request.posts or request.root / DEFAULT_POSTS
+    path = request.posts or DEFAULT_POSTS
     try:
         return read_held_out(path)
     except DataError as error:

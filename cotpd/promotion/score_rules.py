@@ -1,5 +1,6 @@
 """The rules that compare two models on the held-out posts: score, types, slices and calibration."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from cotpd.evaluation.slices import Slices
@@ -47,7 +48,9 @@ def judge_score(difference: Difference, rule: ScoreRule | FirstChampionRule) -> 
         demand = f"not worse by more than {100 * rule.margin:g} points"
     explanation = f"F1 {_describe(difference)}; required: {demand}"
     if not passed and difference.value > bound:
-        explanation += ". These posts are too few to show it" if difference.value >= 0 else ""
+        explanation += (
+            f". These posts are too few to show it: {_estimate_support(difference, bound):,} gold labels would"
+        )
     return _make_result("score", "", "passed" if passed else "failed", difference, bound, explanation)
 
 
@@ -96,6 +99,12 @@ def _describe(difference: Difference) -> str:
     figures = f"{100 * difference.challenger:.2f} against {100 * difference.champion:.2f}"
     interval = f"{100 * difference.low:+.2f} to {100 * difference.high:+.2f}"
     return f"{figures}: {100 * difference.value:+.2f} ({interval}; support {difference.support})"
+
+
+def _estimate_support(difference: Difference, bound: float) -> int:
+    """Return about how many gold labels would show the difference if it stayed; intervals shrink by the root."""
+    share = (difference.value - difference.low) / (difference.value - bound)
+    return 100 * math.ceil(difference.support * share**2 / 100)
 
 
 def _make_result(
