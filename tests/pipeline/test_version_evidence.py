@@ -22,8 +22,8 @@ def workspace(tmp_path: Path) -> Workspace:
     workspace = Workspace(tmp_path)
     for name in ("train", UNLABELLED, "test"):
         write_table(workspace.locate_posts(name), [build_post(TEXTS[name], id=name)])
-    made = Augmented(post=build_post(TEXTS["augmented"], id="a"), of="train", kind=Kind.STYLE)
-    write_table(workspace.augmented / "augmented.jsonl", [made])
+    rewritten = Augmented(post=build_post(TEXTS["augmented"], id="a"), of="train", kind=Kind.STYLE)
+    write_table(workspace.augmented / "augmented.jsonl", [rewritten])
     write_table(workspace.prepared / "quarantine.jsonl", [Quarantined(id="x", step="prepare", reason="no text")])
     write_json(workspace.prepared / "summary.json", {"stats": {"warnings": ["train and test share 1 texts"]}})
 
