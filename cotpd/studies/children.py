@@ -113,7 +113,7 @@ class Runner:
             self.cache.write_job(self.jobs[key])
         log = self.cache.locate_log(keys[0])
         threads = str(max((os.cpu_count() or 1) // self.slots, 1))
-        environment = os.environ | {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}
+        environment = {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"} | dict(os.environ)
         # -P: of the folder that the study runs in, which may hold a checkout, no module is imported
         command = [
             sys.executable,
