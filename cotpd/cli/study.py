@@ -13,6 +13,7 @@ from cotpd.cli.output import show as show_text
 from cotpd.config import Params, load_params
 from cotpd.data.records import Kind
 from cotpd.errors import CotpdError
+from cotpd.studies.learnt_from import estimate_answer_price
 from cotpd.studies.report_page import (
     CELL_HEADINGS,
     VERDICT_HEADINGS,
@@ -94,15 +95,22 @@ def run(
       cotpd study run knowledge
       cotpd study run ablation --seed 13 --jobs 2
     """
-    named = select_part(
-        read_study(name, load_params(params_file)), seeds=seeds or (), cells=cells or (), split=split
-    )
+    params = load_params(params_file)
+    named = select_part(read_study(name, params), seeds=seeds or (), cells=cells or (), split=split)
     cache = ResultsCache(CACHE)
     schedule = make_schedule(named, cache)
     for line in _describe_work(schedule, jobs):
         warn(line)
     try:
-        result = run_study(schedule, cache, FOLDER / named.name, slots=jobs, say=warn, keeps_models=keep_models)
+        result = run_study(
+            schedule,
+            cache,
+            FOLDER / named.name,
+            slots=jobs,
+            say=warn,
+            keeps_models=keep_models,
+            answer_price=_find_answer_price(params),
+        )
     except KeyboardInterrupt:
         warn("interrupted; run again to go on")
         raise typer.Exit(130) from None
@@ -181,6 +189,15 @@ def _describe_questions(named: NamedStudy, params: Params) -> str:
     return (
         f"questions {asked:,} are not in the ledger: {cost}. The study asks none: dvc repro augment validate does"
     )
+
+
+def _find_answer_price(params: Params) -> float | None:
+    """Return the dollars that an answer costs; None, with a warning, if the ledger cannot say."""
+    try:
+        return estimate_answer_price(params)
+    except (CotpdError, ModuleNotFoundError) as error:
+        warn(f"the cost of answers is not known: {getattr(error, 'problem', error)}")
+        return None
 
 
 def _print_result(result: StudyResult) -> None:

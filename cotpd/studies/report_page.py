@@ -7,7 +7,16 @@ from cotpd.evaluation.results_table import format_percent
 from cotpd.files import write_atomically
 from cotpd.studies.verdict import CellResult, StudyResult, Verdict, describe_verdict, format_p, format_points
 
-CELL_HEADINGS = ("cell", "model", "sees at test time", "F1, mean ± deviation", "each seed")
+CELL_HEADINGS = (
+    "cell",
+    "model",
+    "sees at test time",
+    "labels",
+    "unlabelled",
+    "answers",
+    "F1, mean ± deviation",
+    "each seed",
+)
 VERDICT_HEADINGS = (
     "difference",
     "first",
@@ -22,7 +31,14 @@ VERDICT_HEADINGS = (
 
 def list_cell_rows(result: StudyResult) -> list[list[str]]:
     """Return the cells below :data:`CELL_HEADINGS`, a row a cell."""
-    return [[cell.name, cell.model, cell.sees, *_format_scores(cell)] for cell in result.cells]
+    return [
+        [cell.name, cell.model, cell.sees, *map(str, _list_counts(cell)), *_format_scores(cell)]
+        for cell in result.cells
+    ]
+
+
+def _list_counts(cell: CellResult) -> list[int]:
+    return [cell.labelled, cell.unlabelled, cell.answers]
 
 
 def _format_scores(cell: CellResult) -> list[str]:
@@ -59,6 +75,10 @@ def list_notes(result: StudyResult) -> list[str]:
         f"Intervals and p: paired bootstrap over {_name_draws(result)}. p, randomised: approximate randomisation, "
         f"as a cross-check. p, Holm: the bootstrap's, corrected for the {count} differences of this study.",
     ]
+    if result.answer_price is None:
+        notes.append("No price is known for the model that gave the answers, so that no cost is stated.")
+    else:
+        notes.append(f"An answer costs ${result.answer_price:,.3g}, by the ledger's tokens and the price file.")
     if len(result.seeds) == 1:
         notes.append("One seed: the intervals say nothing about another training. Three seeds say more.")
     return notes
@@ -78,8 +98,8 @@ def render_markdown(result: StudyResult, picture: str) -> str:
     sentences = [f"- {describe_verdict(verdict, result)}" for verdict in result.verdicts]
     changes = ", ".join(f"`{name}: {value}`" for name, value in result.params.items())
     parts = [
-        f"# {result.study}",
-        f"{result.question} **{_escape(result.answer)}**",
+        f"# {_escape(result.study)}",
+        f"{_escape(result.question)} **{_escape(result.answer)}**",
         _render_table(CELL_HEADINGS, list_cell_rows(result)),
         _render_table(VERDICT_HEADINGS, list_verdict_rows(result)) if result.verdicts else "",
         f"![F1 of each cell, and the differences]({picture})",

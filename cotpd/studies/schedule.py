@@ -14,6 +14,7 @@ from cotpd.studies.children import Runner
 from cotpd.studies.differences import require_same_examples
 from cotpd.studies.inputs import Sources
 from cotpd.studies.jobs import Job, Planner
+from cotpd.studies.learnt_from import LearntFrom, count_inputs
 from cotpd.studies.picture import draw_study
 from cotpd.studies.report_page import write_page
 from cotpd.studies.requirements import find_missing
@@ -35,6 +36,7 @@ class Schedule:
         goals: The key of the job that predicts, by cell and seed.
         left_out: Why a cell cannot run, by its name.
         missing: The jobs whose output is not there yet.
+        learnt_from: What each cell learns from, by its name.
     """
 
     named: NamedStudy
@@ -42,6 +44,7 @@ class Schedule:
     goals: dict[str, dict[int, str]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     missing: dict[str, Job] = field(default_factory=dict)
+    learnt_from: dict[str, LearntFrom] = field(default_factory=dict)
 
 
 def select_part(
@@ -80,6 +83,7 @@ def make_schedule(named: NamedStudy, cache: ResultsCache, root: Path = Path()) -
         if problem := find_missing(named.study, cell, sources):
             schedule.left_out[cell.name] = problem
             continue
+        schedule.learnt_from[cell.name] = count_inputs(named.study, cell, sources)
         schedule.goals[cell.name] = {seed: planner.plan_cell(cell, seed) for seed in named.study.seeds}
     if not schedule.goals:
         reasons = dict.fromkeys(schedule.left_out.values())
@@ -99,6 +103,7 @@ def run_study(
     slots: int = 1,
     say: Callable[[str], None],
     keeps_models: bool = False,
+    answer_price: float | None = None,
 ) -> StudyResult:
     """Do what is missing, and write the result: JSON, a page in Markdown, and a picture.
 
@@ -110,6 +115,7 @@ def run_study(
         slots: Trainings at once.
         say: Is told of each job that ends.
         keeps_models: Whether the models of students and baselines stay.
+        answer_price: Dollars that an answer costs, if it is known.
 
     Raises:
         ConfigError: Another study is running here.
@@ -123,14 +129,16 @@ def run_study(
             runner.run()
     except Timeout:
         raise ConfigError("another study is running in this folder", "Wait for it, or end it.") from None
-    result = build_result(schedule, cache, runner.failures)
+    result = build_result(schedule, cache, runner.failures, answer_price)
     write_result(result, folder / RESULT)
     draw_study(result, folder / PICTURE)
     write_page(result, folder / PAGE, PICTURE)
     return result
 
 
-def build_result(schedule: Schedule, cache: ResultsCache, failures: Mapping[str, str]) -> StudyResult:
+def build_result(
+    schedule: Schedule, cache: ResultsCache, failures: Mapping[str, str], answer_price: float | None = None
+) -> StudyResult:
     """Return the result of all cells whose predictions are there.
 
     Raises:
@@ -145,7 +153,7 @@ def build_result(schedule: Schedule, cache: ResultsCache, failures: Mapping[str,
         if content and content not in shared:
             shared[content] = {seed: _read_predictions(cache, key) for seed, key in keys.items()}
         tables[cell.name] = shared.get(content, {})
-        cells.append(_build_row(cell, tables[cell.name], _find_problem(schedule, cell, failures)))
+        cells.append(_build_row(schedule, cell, tables[cell.name], failures))
     params = next(iter(named.params.values()))
     examples = list(chain.from_iterable(table.values() for table in tables.values()))
     return StudyResult(
@@ -157,8 +165,9 @@ def build_result(schedule: Schedule, cache: ResultsCache, failures: Mapping[str,
         seeds=study.seeds,
         params=study.params,
         encoder=params.student.encoder,
+        answer_price=answer_price,
         cells=tuple(cells),
-        verdicts=tuple(judge(study, cells, tables, params.seed)),
+        verdicts=tuple(judge(study, cells, tables, seed=params.seed, answer_price=answer_price)),
     )
 
 
@@ -174,11 +183,18 @@ def _read_predictions(cache: ResultsCache, key: str) -> list[Prediction]:
     return read_predictions(cache.locate_output(key, "predict"))
 
 
-def _build_row(cell: Cell, table: Mapping[int, Sequence[Prediction]], problem: str) -> CellResult:
+def _build_row(
+    schedule: Schedule, cell: Cell, table: Mapping[int, Sequence[Prediction]], failures: Mapping[str, str]
+) -> CellResult:
     if table:
         require_same_examples(list(table.values()))
     own = "text, caption, answers" if cell.model == "teacher" else "text"
     sees = {"own": own, "text": "text", "caption": "text, caption", "knowledge": "text, caption, answers"}
     return CellResult(
-        name=cell.name, model=cell.model, sees=sees[cell.reads], f1=score_cell(table), problem=problem
+        name=cell.name,
+        model=cell.model,
+        sees=sees[cell.reads],
+        **schedule.learnt_from.get(cell.name, LearntFrom(0, 0, 0))._asdict(),
+        f1=score_cell(table),
+        problem=_find_problem(schedule, cell, failures),
     )

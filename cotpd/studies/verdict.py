@@ -23,6 +23,12 @@ class CellResult(Record):
     """baseline, teacher, student or control."""
     sees: str
     """What the model is given at test time."""
+    labelled: int = 0
+    """Training posts with labels that it learns from, augmented ones left out."""
+    unlabelled: int = 0
+    """Posts without labels that it learns from."""
+    answers: int = 0
+    """Answers about these posts that it, or its teachers, read."""
     f1: dict[int, float] = Field(default_factory=dict)
     """By seed."""
     problem: str = ""
@@ -53,6 +59,9 @@ class Verdict(Record):
     p_holm: float | None = None
     """The bootstrap's p-value, corrected for all comparisons of the study (Holm)."""
     seeds: int = 0
+    dollars: float | None = None
+    """What a point of F1 costs in answers that the second cell does without; None if it gains none, or no price is
+    known."""
     problem: str = ""
 
 
@@ -68,6 +77,8 @@ class StudyResult(Record):
     params: dict[str, object] = Field(default_factory=dict)
     """What the study changes about the parameters of the project, in all cells."""
     encoder: str = ""
+    answer_price: float | None = None
+    """Dollars that an answer costs; None if no price is known."""
     cells: tuple[CellResult, ...]
     verdicts: tuple[Verdict, ...] = ()
 
@@ -78,7 +89,14 @@ class StudyResult(Record):
         return describe_verdict(figures[0], self) if figures else "No two cells can be compared."
 
 
-def judge(study: Study, cells: Sequence[CellResult], tables: Mapping[str, Table], seed: int) -> list[Verdict]:
+def judge(
+    study: Study,
+    cells: Sequence[CellResult],
+    tables: Mapping[str, Table],
+    *,
+    seed: int,
+    answer_price: float | None = None,
+) -> list[Verdict]:
     """Return a verdict on each comparison of a study, corrected for all that could be tested.
 
     Args:
@@ -86,6 +104,7 @@ def judge(study: Study, cells: Sequence[CellResult], tables: Mapping[str, Table]
         cells: Its rows, which say why one has no predictions.
         tables: Predictions by cell and seed; a cell without any is left out.
         seed: Of the draws.
+        answer_price: Dollars that an answer costs, if it is known.
     """
     verdicts, tests = [], []
     for comparison in study.comparisons:
@@ -95,7 +114,8 @@ def judge(study: Study, cells: Sequence[CellResult], tables: Mapping[str, Table]
             verdicts.append(verdict.model_copy(update={"problem": problem}))
             continue
         tests.append(compare_cells(tables[pair[0]], tables[pair[1]], seed=seed))
-        verdicts.append(verdict.model_copy(update=_as_figures(tests[-1])))
+        dollars = _compute_dollars(pair, cells, tests[-1].gain, answer_price)
+        verdicts.append(verdict.model_copy(update=_as_figures(tests[-1]) | {"dollars": dollars}))
     corrected = iter(apply_holm([test.p_value for test in tests]))
     return [
         verdict if verdict.gain is None else verdict.model_copy(update={"p_holm": next(corrected)})
@@ -116,7 +136,18 @@ def _find_obstacle(pair: tuple[str, str], cells: Sequence[CellResult], tables: M
     return ""
 
 
-def _as_figures(test: Tested) -> dict[str, float]:
+def _compute_dollars(
+    pair: tuple[str, str], cells: Sequence[CellResult], gain: float, answer_price: float | None
+) -> float | None:
+    """Return the dollars that a point of a gain costs in answers; None without price, gain or further answers."""
+    answers = {cell.name: cell.answers for cell in cells}
+    further = answers[pair[0]] - answers[pair[1]]
+    if answer_price is None or gain <= 0 or further <= 0:
+        return None
+    return round(further * answer_price / (100 * gain), 6)
+
+
+def _as_figures(test: Tested) -> dict[str, float | None]:
     names = ("gain", "low", "high", "p_value", "p_randomised", "seeds")
     return {name: getattr(test, name) for name in names}
 
@@ -133,6 +164,8 @@ def describe_verdict(verdict: Verdict, result: StudyResult) -> str:
     draws = "posts and seeds" if verdict.seeds > 1 else "posts alone, with one seed"
     is_certain = verdict.p_holm < SIGNIFICANT
     meaning = "" if is_certain else " This cannot be told from chance."
+    if verdict.dollars is not None and is_certain:
+        meaning = f" The answers cost ${verdict.dollars:,.4g} a point."
     return (
         f"{verdict.claim}: {format_points(verdict.gain)} points of F1 on {result.split} "
         f"({verdict.first} over {verdict.second}; 95 % interval {format_points(verdict.low)} to "

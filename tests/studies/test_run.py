@@ -128,7 +128,9 @@ def test_run_again_it_trains_nothing_but_what_failed_and_finds_the_same(ran, mon
 def test_another_study_takes_what_the_first_one_trained(ran, monkeypatch):
     folder, _ = ran
     monkeypatch.chdir(folder)
-    write_study_file(folder, "second", cells=CELLS[:3], comparisons=COMPARISONS[1:2], seeds=[2])
+    write_study_file(
+        folder, "second", cells=CELLS[:3], comparisons=COMPARISONS[1:2], seeds=[2], params={"teach.seed": 1}
+    )
 
     outcome = CliRunner().invoke(app, ["plan", "second.yaml"])
 

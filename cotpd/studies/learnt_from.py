@@ -1,0 +1,56 @@
+"""What a cell learns from, and what its answers cost: the other half of a gain."""
+
+from itertools import chain
+from typing import NamedTuple
+
+from cotpd.config import Params
+from cotpd.pipeline.workspace import UNLABELLED
+from cotpd.studies.inputs import Sources
+from cotpd.studies.study import Cell, Study
+
+
+class LearntFrom(NamedTuple):
+    """The posts of a cell, with labels (augmented ones left out) and without, and the answers about both."""
+
+    labelled: int
+    unlabelled: int
+    answers: int
+
+
+def count_inputs(study: Study, cell: Cell, sources: Sources) -> LearntFrom:
+    """Count what a cell learns from: a baseline reads labelled posts alone, and a control no answer."""
+    data_set = study.data_sets[study.get_data_set(cell.train_on)]
+    tables = sources.get_tables(data_set, study.list_changes(cell))
+    unlabelled = tables.posts.get(UNLABELLED, ()) if cell.model in ("student", "control") else ()
+    posts = list(chain(tables.posts.get("train", ()), unlabelled))
+    reads_answers = cell.model in ("student", "teacher")
+    answers = sum(len(tables.knowledge.get(post.id, ())) for post in posts) if reads_answers else 0
+    return LearntFrom(len(posts) - len(unlabelled), len(unlabelled), answers)
+
+
+def estimate_answer_price(params: Params) -> float | None:
+    """Return the dollars that an answer of the configured model costs, by its answers in the ledger.
+
+    Returns:
+        None if no price is known for the model, or the ledger has no answer of it.
+
+    Raises:
+        ConfigError: The price file cannot be used.
+        LlmError: The ledger cannot be used.
+    """
+    from cotpd.llm.chat_request import ChatRequest  # noqa: PLC0415  needs the extra llm, which a study does not
+    from cotpd.llm.ledger.ledger import Ledger  # noqa: PLC0415  likewise
+    from cotpd.llm.ledger.recording import import_configured  # noqa: PLC0415  likewise
+    from cotpd.llm.spending.prices import find_price  # noqa: PLC0415  likewise
+
+    price = find_price(params.llm)
+    if price is None:
+        return None
+    with Ledger(params.llm.ledger) as ledger:
+        import_configured(ledger, params.llm)
+        costs = [
+            price.compute_cost(entry.prompt_tokens or 0, entry.completion_tokens or 0)
+            for entry in ledger.iterate_entries()
+            if ChatRequest.parse(entry.request).body.get("model") == params.llm.model
+        ]
+    return sum(costs) / len(costs) if costs else None
