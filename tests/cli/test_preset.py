@@ -164,3 +164,25 @@ def test_presets_come_with_the_package_and_need_no_folder_of_the_project(
     assert "twitter2017-frozen" in listed.output
     assert applied.exit_code == 0
     assert load_params(params).task == "re"
+
+
+@pytest.mark.parametrize("preset", ["twitter2015-base", "twitter2017-base"])
+def test_a_base_size_preset_teaches_the_large_encoder_by_its_like_at_its_rate(preset: str, params: Path) -> None:
+    apply(preset, data=None, params=params)
+
+    settings = load_params(params)
+    teachers = settings.teach.list_teachers(settings.student.encoder)
+    runs = [settings.baseline, settings.train, *(teacher.run for teacher in teachers)]
+    assert settings.student.encoder == "all-mpnet-base-v2"
+    assert [teacher.encoder for teacher in teachers] == ["all-mpnet-base-v2"] * 2
+    assert {run.learning_rate for run in runs} == {5e-5}
+
+
+def test_the_small_encoder_and_its_rate_come_back_after_a_base_size_preset(params: Path) -> None:
+    apply("twitter2017-base", data=None, params=params)
+
+    apply("twitter2017-frozen", data=None, params=params)
+
+    settings = load_params(params)
+    assert settings.student.encoder == "all-MiniLM-L6-v2"
+    assert settings.train.learning_rate == settings.baseline.learning_rate == settings.teach.learning_rate == 1e-4
