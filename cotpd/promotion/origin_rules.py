@@ -138,8 +138,8 @@ def judge_card(folder: Path) -> RuleResult:
     Args:
         folder: Of all files of the version.
     """
-    candidates = [folder / CARD, folder / "artifacts" / CARD, *folder.glob(f"artifacts/*/{CARD}")]
-    text = next((path.read_text("utf-8", "replace") for path in candidates if path.is_file()), "")
+    path = folder / CARD
+    text = path.read_text("utf-8", "replace") if path.is_file() else ""
     missing = list_missing_sections(text)
     if not text:
         return fail("card", f"the version has no model card ({CARD}): {_AGAIN}")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from cotpd.config import Params
 from cotpd.data.data_checks import DATA_CHECKS, CheckedTable, DataChecks
@@ -10,7 +11,8 @@ from cotpd.data.post_hashes import TRAINING_POSTS, PostHashes
 from cotpd.data.records import Post
 from cotpd.data.tables import write_json, write_table
 from cotpd.pipeline.registration import register_student
-from cotpd.registry.model_card import CARD, SECTIONS
+from cotpd.registry import new_version
+from cotpd.registry.model_card import SECTIONS
 from tests.builders import build_post
 
 HELD_OUT = Path("data/prepared/test.jsonl")
@@ -41,12 +43,10 @@ def write_project(folder: Path, *, task: str = "ner", rules: str = QUICK_RULES) 
     write_json(folder / HELD_OUT.parent / "summary.json", {})
 
 
-def write_card(folder: Path, sections: Iterable[str] = SECTIONS) -> Path:
-    """Write a model card with some sections."""
-    path = folder / CARD
+def build_card(sections: Iterable[str] = SECTIONS) -> str:
+    """Build a model card with some sections."""
     head = "---\nlicense: mit\nbase_model: tiny\npipeline_tag: token-classification\nmodel-index: [1]\n---\n\n"
-    path.write_text(head + "# Card\n" + "".join(f"\n## {section}\n\nA few words.\n" for section in sections))
-    return path
+    return head + "# Card\n" + "".join(f"\n## {section}\n\nA few words.\n" for section in sections)
 
 
 def register(
@@ -70,8 +70,8 @@ def register(
     if checks is not None:
         checks.write(scratch / DATA_CHECKS)
         files.append(scratch / DATA_CHECKS)
-    if sections is not None:
-        files.append(write_card(scratch, sections))
     section: Mapping[str, Any] = {"register": {"name": name}} if name else {}
     params = Params.model_validate({"task": task, **section})
-    return register_student(params, student, {}, tables=list(tables), evidence=files, root=folder).version
+    card = "" if sections is None else build_card(sections)
+    with patch.object(new_version, "_build_card", return_value=card):
+        return register_student(params, student, {}, tables=list(tables), evidence=files, root=folder).version
