@@ -19,7 +19,7 @@ FLOORS = [
     ["cotpd.knowledge", "cotpd.registry"],
     ["cotpd.student"],
     ["cotpd.evaluation", "cotpd.inference"],
-    ["cotpd.promotion", "cotpd.serving"],
+    ["cotpd.promotion", "cotpd.scoring", "cotpd.serving"],
     ["cotpd.config"],  # gathers the sections of every package below
     ["cotpd.pipeline"],
     ["cotpd.studies"],

@@ -89,7 +89,7 @@ def _read_file(file: str, is_json: bool | None) -> Iterator[PostRow]:
     if is_json is None and file != "-":
         is_json = file.lower().removesuffix(".gz").endswith(JSON_NAMES)
     try:
-        with nullcontext(_open_standard_input()) if file == "-" else _open_file(Path(file)) as lines:
+        with nullcontext(open_standard_input()) if file == "-" else _open_file(Path(file)) as lines:
             yield from parse_lines(lines, name, is_json)
     except FileNotFoundError:
         raise DataError(f"{name}: there is no such file", "Name a text file, one post a line.") from None
@@ -105,7 +105,12 @@ def _open_file(file: Path) -> IO[str]:
     return file.open(encoding="utf-8", errors="surrogateescape")
 
 
-def _open_standard_input() -> IO[str]:
+def open_standard_input() -> IO[str]:
+    """Return standard input as UTF-8; a byte that is none becomes half a surrogate pair.
+
+    Raises:
+        DataError: It is closed.
+    """
     if sys.stdin is None:
         raise DataError("standard input is closed", "Pipe posts into it, or name a file.")
     if isinstance(sys.stdin, io.TextIOWrapper):  # or a locale without UTF-8 would garble what it reads

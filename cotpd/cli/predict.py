@@ -1,4 +1,4 @@
-"""`cotpd predict`: ask a student about posts given as arguments, in a file, or on standard input."""
+"""`cotpd predict`: ask a student about posts given as arguments, in a file or on a pipe, or score a whole file."""
 
 import queue
 import threading
@@ -8,21 +8,41 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from rich.text import Text
 
-from cotpd.cli.options import Device, File, Head, IsJson, ModelName, Tail, Texts
+from cotpd.cli.batch_scoring import BatchArguments, refuse_posts, score_batch
+from cotpd.cli.options import (
+    Backend,
+    Device,
+    File,
+    Head,
+    HeadColumn,
+    Input,
+    IsJson,
+    Keep,
+    ModelName,
+    Output,
+    Overwrite,
+    Prefix,
+    Restart,
+    Strict,
+    Tail,
+    TailColumn,
+    TextColumn,
+    Texts,
+)
 from cotpd.cli.output import build_console, make_printable, show_row, warn
-from cotpd.cli.posts import Row, read_posts
+from cotpd.cli.posts import PostRow, Row, read_posts
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 from cotpd.escaping import make_printable_line
 from cotpd.inference.loading import load_predictor
 from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.agreement import find_disagreement
-from cotpd.registry.model_address import find_student_folder
 from cotpd.student.prediction_input import PredictionInput, predict_inputs, read_input
 from cotpd.student.predictor import LOOK_AHEAD
 from cotpd.student.tasks import find_task
 
 if TYPE_CHECKING:
+    from cotpd.student.predictor import Predictor
     from cotpd.student.tasks import TaskName
 
 T = TypeVar("T")
@@ -39,6 +59,17 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines instead of marked text.")] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Posts at a time.")] = 32,
     device: Device = "auto",
+    backend: Backend = "auto",
+    source: Input = None,
+    output: Output = None,
+    text_column: TextColumn = None,
+    head_column: HeadColumn = None,
+    tail_column: TailColumn = None,
+    keep: Keep = None,
+    prefix: Prefix = None,
+    overwrite: Overwrite = False,
+    restart: Restart = False,
+    strict: Strict = False,
 ) -> None:
     """Find the named entities of posts, or the relation of a pair.
 
@@ -49,12 +80,24 @@ def predict(
       cotpd predict --file posts.txt --json > found.jsonl
       tail -f stream.txt | cotpd predict --plain --file -
       cotpd predict --head "Collins" --tail "NASA" "Collins leaves NASA after 16 years"
+      cotpd predict --input posts.parquet --output spans.parquet
     """
+    batch = BatchArguments(
+        source, output, text_column, head_column, tail_column, keep, prefix, overwrite, restart, strict
+    )
+    if batch.are_given():
+        refuse_posts(**{"posts": texts, "--file": file, "--json": as_json, "--head": head, "--tail": tail})
+        score_batch(batch, choose_model(model), backend, device, batch_size, collect_batches)
+        return
     posts = read_posts(texts or [], file, head, tail, is_json)
-    folder = find_student_folder(choose_model(model))
-    student, console = load_predictor(folder, device=device), build_console()
-    task = student.labels.task
-    refuse_pair_for_entities(task, head, tail)
+    student = load_predictor(choose_model(model), backend, device)
+    refuse_pair_for_entities(student.labels.task, head, tail)
+    print_predictions(student, posts, batch_size, as_json=as_json)
+
+
+def print_predictions(student: "Predictor", posts: Iterable[PostRow], batch_size: int, *, as_json: bool) -> None:
+    """Print each post with its predictions, marked or as JSON, as soon as its batch is predicted."""
+    console, task = build_console(), student.labels.task
     inputs = ((post, read_input(task, post.row, post.where)) for post in posts)
     for batch in collect_batches(inputs, batch_size * LOOK_AHEAD):
         predictions = predict_inputs(student, [row for _, row in batch], batch_size)

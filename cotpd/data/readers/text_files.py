@@ -37,10 +37,7 @@ def read_text(path: Path, name: str) -> str:
         DataError: It cannot be opened or is not UTF-8; the message names the encoding, or the line and the byte.
     """
     content = _read_bytes(path, name)
-    _refuse_packed(content, path, name)
-    wide = name_wide_encoding(content)
-    if wide is not None:
-        raise DataError(f"{name}: the text is {wide.upper()}, not UTF-8", _explain_conversion(wide, path))
+    refuse_other_encodings(content, path, name)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -72,6 +69,21 @@ def read_head(path: Path, name: str) -> list[str]:
     return content.decode(encoding, "replace").split("\n")
 
 
+def refuse_other_encodings(content: bytes, path: Path, name: str) -> None:
+    """Refuse a file by its first bytes.
+
+    Raises:
+        DataError: It is packed, or in UTF-16 or UTF-32; the remedy is the command that converts it.
+    """
+    for signature, kind, command in _SIGNATURES:
+        if content.startswith(signature):
+            remedy = f"Unpack it: {command} {path.name}" if command else "Export it as text."
+            raise DataError(f"{name}: is {kind}, not text", remedy)
+    wide = name_wide_encoding(content)
+    if wide is not None:
+        raise DataError(f"{name}: the text is {wide.upper()}, not UTF-8", _explain_conversion(wide, path))
+
+
 def name_wide_encoding(content: bytes) -> str | None:
     """Name the encoding of UTF-16 and UTF-32, with or without a mark; None for anything else."""
     for mark, encoding in _MARKS:
@@ -97,13 +109,6 @@ def _read_bytes(path: Path, name: str, at_most: int = -1) -> bytes:
         raise DataError(
             f"{name}: cannot be read: {error.strerror}", "Check the path and its permissions."
         ) from None
-
-
-def _refuse_packed(content: bytes, path: Path, name: str) -> None:
-    for signature, kind, command in _SIGNATURES:
-        if content.startswith(signature):
-            remedy = f"Unpack it: {command} {path.name}" if command else "Export it as text."
-            raise DataError(f"{name}: is {kind}, not text", remedy)
 
 
 def _explain_encoding(content: bytes, path: Path) -> tuple[str, str]:
