@@ -33,6 +33,7 @@ _FILES = "Scoring a file"
 Input = Annotated[
     str | None,
     typer.Option(
+        "--input",
         help="A file to score: .parquet, .jsonl, .csv or .tsv, also .gz or .zst; - reads JSON Lines from stdin.",
         rich_help_panel=_FILES,
     ),

@@ -37,6 +37,7 @@ from cotpd.escaping import make_printable_line
 from cotpd.inference.loading import load_predictor
 from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.agreement import find_disagreement
+from cotpd.registry.model_address import find_student_folder
 from cotpd.student.prediction_input import PredictionInput, predict_inputs, read_input
 from cotpd.student.predictor import LOOK_AHEAD
 from cotpd.student.tasks import find_task
@@ -90,7 +91,8 @@ def predict(
         score_batch(batch, choose_model(model), backend, device, batch_size, collect_batches)
         return
     posts = read_posts(texts or [], file, head, tail, is_json)
-    student = load_predictor(choose_model(model), backend, device)
+    folder = find_student_folder(choose_model(model))
+    student = load_predictor(folder, backend, device)
     refuse_pair_for_entities(student.labels.task, head, tail)
     print_predictions(student, posts, batch_size, as_json=as_json)
 

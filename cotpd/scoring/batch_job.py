@@ -98,7 +98,8 @@ class BatchJob:
         with explain_damage(path):
             digest = compute_sha256(path)
         source = open_source(path, self._format)
-        survey = self._survey(source, model)
+        survey = source.summarize()
+        self._options.columns.check(model.task, survey, self._name)
         manifest = {
             "input": digest,
             "model": model.describe(),
@@ -123,11 +124,6 @@ class BatchJob:
         with write_atomically(path) as partial, partial.open("wb") as out:
             shutil.copyfileobj(sys.stdin.buffer, out)
         return path
-
-    def _survey(self, source: RowSource, model: "ScoringModel") -> Survey:
-        survey = source.survey()
-        self._options.columns.check(model.task, survey, self._name)
-        return survey
 
     def _describe(self, model: "ScoringModel", digest: str) -> dict[str, Any]:
         """Return the notes on model and input that the output carries."""
@@ -154,6 +150,8 @@ class BatchJob:
                 bar.advance(len(outcomes))
                 if watch is not None:
                     watch(journal.count, survey.rows)
+                if journal.count > survey.rows:  # another process appends rows as fast as they are scored
+                    break
 
 
 class Pace:

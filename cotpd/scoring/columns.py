@@ -77,9 +77,9 @@ class ColumnNames:
         for name in self.list_read(task):
             kinds = survey.kinds[name] - {"null"}
             if survey.rows and not kinds & readable:
-                held = f"holds {' and '.join(sorted(kinds))}, not text" if kinds else "is empty in every row"
+                content = f"holds {' and '.join(sorted(kinds))}, not text" if kinds else "is empty in every row"
                 raise DataError(
-                    f"{path}: the column {name!r} {held}", "Name the posts' column: --text-column NAME."
+                    f"{path}: the column {name!r} {content}", "Name the posts' column: --text-column NAME."
                 )
             readable = {"text", "list", "json"}  # a head or tail may be [start, end]
 

@@ -16,7 +16,7 @@ from cotpd.scoring.source_rows import Chunk, SourceRow, Survey, refuse_duplicate
 from cotpd.scoring.text_sources import make_json
 
 _CHUNK_BYTES = 16_000_000  # of rows in memory, as their row group counts them
-_GROUP_ROWS, _GROUP_BYTES = 65_536, 32_000_000  # of a row group that is written
+_GROUP_ROWS, _GROUP_BYTES = 65_536, 16_000_000  # of a row group that is written
 _BUFFER = 1 << 20  # bytes that are read ahead of each column
 
 
@@ -54,7 +54,7 @@ class ParquetSource:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def survey(self) -> Survey:
+    def summarize(self) -> Survey:
         """Read the number of rows and the columns' types from the file's footer."""
         with self._open() as file:
             schema = file.schema_arrow
@@ -113,15 +113,15 @@ class ParquetRows:
 
     Args:
         path: The file.
-        kept: The schema of the columns that are copied.
+        copied: The schema of the columns that are copied.
         predicted: The schema of the columns behind them.
         model: The text to keep under the key cotpd in the file's metadata.
     """
 
-    def __init__(self, path: Path, kept: pa.Schema, predicted: pa.Schema, model: str) -> None:
-        self._kept, self._predicted = kept, predicted
-        metadata = {**(kept.metadata or {}), b"cotpd": model.encode()}
-        self._schema = pa.schema([*kept, *predicted], metadata)
+    def __init__(self, path: Path, copied: pa.Schema, predicted: pa.Schema, model: str) -> None:
+        self._copied, self._predicted = copied, predicted
+        metadata = {**(copied.metadata or {}), b"cotpd": model.encode()}
+        self._schema = pa.schema([*copied, *predicted], metadata)
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
         self._pending: list[pa.RecordBatch] = []
 
@@ -137,8 +137,9 @@ class ParquetRows:
 
     def write(self, chunk: Chunk, outcomes: Sequence[Mapping[str, Any]]) -> None:
         """Write a chunk with the predicted columns of each row; rows are gathered into larger row groups."""
-        predicted = [pa.array([row[field.name] for row in outcomes], field.type) for field in self._predicted]
-        arrays = [*chunk.build_arrays(self._kept), *predicted]
+        arrays = chunk.build_arrays(self._copied)
+        for field in self._predicted:
+            arrays.append(pa.array([row[field.name] for row in outcomes], field.type))
         self._pending.append(pa.record_batch(arrays, schema=self._schema))
         rows = sum(batch.num_rows for batch in self._pending)
         if rows >= _GROUP_ROWS or sum(batch.nbytes for batch in self._pending) >= _GROUP_BYTES:

@@ -36,16 +36,16 @@ class JsonLinesRows:
 
     Args:
         out: The file.
-        kept: The columns that are copied.
+        copied: The columns that are copied.
     """
 
-    def __init__(self, out: IO[str], kept: Sequence[str]) -> None:
-        self._out, self._kept = out, frozenset(kept)
+    def __init__(self, out: IO[str], copied: Sequence[str]) -> None:
+        self._out, self._copied = out, frozenset(copied)
 
     def write(self, chunk: Chunk, outcomes: Outcomes) -> None:
         """Write the rows of a chunk; a key that a row lacks stays away."""
         for row, outcome in zip(chunk.list_rows(), outcomes, strict=True):
-            values = {name: value for name, value in row.values.items() if name in self._kept}
+            values = {name: value for name, value in row.values.items() if name in self._copied}
             self._out.write(format_json_line({**values, **outcome}))
 
 
@@ -54,48 +54,48 @@ class TableRows:
 
     Args:
         out: The file.
-        kept, predicted: The columns, in their order.
+        copied, predicted: The columns, in their order.
         delimiter: A comma or a tab.
     """
 
-    def __init__(self, out: IO[str], kept: Sequence[str], predicted: Sequence[str], delimiter: str) -> None:
+    def __init__(self, out: IO[str], copied: Sequence[str], predicted: Sequence[str], delimiter: str) -> None:
         # with the default line end, CR and LF, a lone CR in a cell is quoted too
-        self._writer, self._kept, self._predicted = csv.writer(out, delimiter=delimiter), kept, predicted
-        self._writer.writerow([*kept, *predicted])
+        self._writer, self._copied, self._predicted = csv.writer(out, delimiter=delimiter), copied, predicted
+        self._writer.writerow([*copied, *predicted])
 
     def write(self, chunk: Chunk, outcomes: Outcomes) -> None:
         """Write the rows of a chunk; null is an empty cell."""
         for row, outcome in zip(chunk.list_rows(), outcomes, strict=True):
-            cells = [*map(row.values.get, self._kept), *map(outcome.get, self._predicted)]
+            cells = [*map(row.values.get, self._copied), *map(outcome.get, self._predicted)]
             self._writer.writerow(["" if cell is None else format_text(cell) for cell in cells])
 
 
 @contextmanager
 def open_text_writer(
-    path: Path, file_format: FileFormat, kept: Sequence[str], predicted: Sequence[str]
+    path: Path, file_format: FileFormat, copied: Sequence[str], predicted: Sequence[str]
 ) -> Iterator[RowWriter]:
     """Open a new file of text.
 
     Args:
         path: The file.
         file_format: Any but Parquet.
-        kept, predicted: The names of the columns.
+        copied, predicted: The names of the columns.
     """
     with create_text(path, file_format.compression) as out:
         if file_format.name == "jsonl":
-            yield JsonLinesRows(out, kept)
+            yield JsonLinesRows(out, copied)
         else:
-            yield TableRows(out, kept, predicted, "\t" if file_format.name == "tsv" else ",")
+            yield TableRows(out, copied, predicted, "\t" if file_format.name == "tsv" else ",")
 
 
 @contextmanager
 def open_parquet_writer(
-    path: Path, kept: "pa.Schema", predicted: "pa.Schema", model: Mapping[str, Any]
+    path: Path, copied: "pa.Schema", predicted: "pa.Schema", model: Mapping[str, Any]
 ) -> Iterator[RowWriter]:
     """Open a new Parquet file, which says in its metadata which model scored it."""
     from cotpd.scoring.parquet_files import ParquetRows  # noqa: PLC0415  pyarrow is of an extra
 
-    with ParquetRows(path, kept, predicted, json.dumps(model)) as writer:
+    with ParquetRows(path, copied, predicted, json.dumps(model)) as writer:
         yield writer
 
 

@@ -24,7 +24,7 @@ class ScoredOutput:
 
     Args:
         path: The output; its name says its format.
-        columns: Which are kept, and what the predicted ones are called.
+        columns: Which are copied, and what the predicted ones are called.
         task: Of the model.
     """
 
@@ -61,9 +61,9 @@ class ScoredOutput:
             self._write_quarantine(source, read_outcomes())
         predicted = self._columns.list_predicted(self._task)
         notes = {**notes, "rows": survey.rows, "unreadable": unreadable, "predicted": predicted}
-        kept = self._columns.list_kept(survey)
+        copied = self._columns.list_kept(survey)
         with write_atomically(self._path) as partial, self._open(partial, source, survey, notes) as writer:
-            for chunk, outcomes in _join_outcomes(source, read_outcomes(), kept):
+            for chunk, outcomes in _join_outcomes(source, read_outcomes(), copied):
                 writer.write(chunk, [self._columns.name_outcome(self._task, outcome) for outcome in outcomes])
         return unreadable
 
@@ -71,12 +71,12 @@ class ScoredOutput:
         self, partial: Path, source: RowSource, survey: Survey, notes: Mapping[str, Any]
     ) -> AbstractContextManager[RowWriter]:
         """Open the output for writing; text files have their notes beside them."""
-        file_format, kept = find_format(self._path.name), self._columns.list_kept(survey)
+        file_format, copied = find_format(self._path.name), self._columns.list_kept(survey)
         if file_format.name == "parquet":
-            schema = source.build_schema(kept, survey)
+            schema = source.build_schema(copied, survey)
             return open_parquet_writer(partial, schema, self._columns.build_schema(self._task), notes)
         write_json(self.notes, notes)
-        return open_text_writer(partial, file_format, kept, self._columns.list_predicted(self._task))
+        return open_text_writer(partial, file_format, copied, self._columns.list_predicted(self._task))
 
     def _write_quarantine(self, source: RowSource, outcomes: Iterator[Outcome]) -> None:
         number = 0

@@ -60,7 +60,7 @@ class Chunk(Protocol):
 class RowSource(Protocol):
     """A file of rows that can be read any number of times."""
 
-    def survey(self) -> Survey:
+    def summarize(self) -> Survey:
         """Count rows, and name columns with the kinds of their values.
 
         Raises:

@@ -68,7 +68,7 @@ class TextSource:
     def __init__(self, path: Path, file_format: FileFormat) -> None:
         self._path, self._format = path, file_format
 
-    def survey(self) -> Survey:
+    def summarize(self) -> Survey:
         """Count rows, and name columns with the kinds of their values."""
         survey = Survey()
         for row, _ in self._iterate_rows(survey):

@@ -1,0 +1,285 @@
+"""A file of posts becomes the same rows with predictions, whatever stops it on the way."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from cotpd.errors import ConfigError, DataError, StorageError
+from cotpd.scoring.journal import lock_folder
+from tests.scoring.doubles import (
+    FORMATS,
+    CapitalPredictor,
+    build_model,
+    build_rows,
+    read_notes,
+    read_rows,
+    score,
+    write_rows,
+)
+
+ROWS = 40
+SMALL = {"batch_size": 1}  # chunks of 16 rows
+DAMAGED = [
+    b'{"id": 1, "text": "Ada"}',
+    b'{"id": 2}',
+    b'{"id": 3, "text": 17}',
+    b"",
+    b'{"id": 4, "text": "half \\ud83d"}',
+    b"not JSON",
+    b'{"id": 6, "text": "\xff"}',
+    b'["a", "list"]',
+    b'{"id": 8, "id": 9, "text": "twice"}',
+    b'{"id": 10, "text": "Bob", "deep": ' + b"[" * 200 + b"]" * 200 + b"}",
+    b'{"id": 11, "text": null}',
+    b'{"id": 12, "text": "Eve"}',
+]
+
+
+@pytest.mark.parametrize("written", FORMATS)
+@pytest.mark.parametrize("read", FORMATS)
+def test_every_format_keeps_rows_columns_and_their_order_in_every_other(tmp_path: Path, read: str, written: str):
+    source = write_rows(tmp_path / f"posts.{read}", build_rows(ROWS))
+    output = tmp_path / f"spans.{written}"
+
+    result = score(source, output)
+
+    rows = read_rows(output)
+    assert [row["id"] for row in rows] == [f"p{number}" for number in range(ROWS)]
+    assert [int(row["likes"]) for row in rows] == list(range(ROWS))
+    assert list(rows[0]) == ["id", "text", "likes", "entities", "error"]
+    for row in rows:
+        [entity] = row["entities"]
+        assert row["text"][entity["start"] : entity["end"]] == entity["text"] == "Ada"
+    assert (result.rows, result.scored, result.unreadable) == (ROWS, ROWS, 0)
+    assert sorted(path.name for path in tmp_path.iterdir() if "meta.json" not in path.name) == sorted(
+        [source.name, output.name]
+    )
+
+
+@pytest.mark.parametrize("name", ["spans.jsonl", "spans.csv.gz", "spans.parquet"])
+def test_the_output_says_once_which_model_scored_what(tmp_path: Path, name: str):
+    source = write_rows(tmp_path / "posts.csv", build_rows(3))
+
+    score(source, tmp_path / name)
+
+    notes = read_notes(tmp_path / name)
+    assert (notes["model"], notes["version"], notes["backend"], notes["task"]) == (
+        "cotpd-ner",
+        "3",
+        "torch",
+        "ner",
+    )
+    assert (notes["rows"], notes["unreadable"], notes["input"]["name"]) == (3, 0, "posts.csv")
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv.gz", "parquet"])
+def test_a_run_that_is_stopped_goes_on_where_it_was_and_scores_no_row_twice(tmp_path: Path, suffix: str, capsys):
+    source, output = write_rows(tmp_path / f"posts.{suffix}", build_rows(ROWS)), tmp_path / f"spans.{suffix}"
+    first, second = CapitalPredictor(interrupt_at=20), CapitalPredictor()
+
+    with pytest.raises(KeyboardInterrupt):
+        score(source, output, build_model(first), **SMALL)
+    missing = output.exists()
+    result = score(source, output, build_model(second), **SMALL)
+
+    assert not missing
+    assert second.texts == [row["text"] for row in build_rows(ROWS)][16:]
+    assert result.scored == ROWS - 16
+    assert "16 rows are scored; the same command goes on from there" in capsys.readouterr().err
+    score(source, tmp_path / f"whole.{suffix}")
+    assert output.read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
+
+
+def test_half_a_line_that_a_kill_has_left_is_scored_again(tmp_path: Path):
+    source, output = write_rows(tmp_path / "posts.jsonl", build_rows(ROWS)), tmp_path / "spans.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        score(source, output, build_model(CapitalPredictor(interrupt_at=20)), **SMALL)
+    journal = tmp_path / "spans.jsonl.scoring/predictions.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-5])
+    second = CapitalPredictor()
+
+    score(source, output, build_model(second), **SMALL)
+
+    assert len(second.texts) == ROWS - 15
+    assert [row["id"] for row in read_rows(output)] == [row["id"] for row in build_rows(ROWS)]
+
+
+def test_zeros_that_a_power_cut_has_left_are_scored_again(tmp_path: Path):
+    source, output = write_rows(tmp_path / "posts.jsonl", build_rows(ROWS)), tmp_path / "spans.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        score(source, output, build_model(CapitalPredictor(interrupt_at=20)), **SMALL)
+    with (tmp_path / "spans.jsonl.scoring/predictions.jsonl").open("ab") as journal:
+        journal.write(b"\0" * 100 + b"\n")
+
+    result = score(source, output, **SMALL)
+
+    assert result.scored == ROWS - 16
+    assert len(read_rows(output)) == ROWS
+
+
+@pytest.mark.parametrize("change", ["input", "model", "columns"])
+def test_what_was_scored_of_something_else_is_refused_until_restart_is_said(tmp_path: Path, change: str):
+    source, output = write_rows(tmp_path / "posts.jsonl", build_rows(ROWS)), tmp_path / "spans.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        score(source, output, build_model(CapitalPredictor(interrupt_at=20)), **SMALL)
+    if change == "input":
+        write_rows(source, build_rows(ROWS + 1))
+    predictor = CapitalPredictor()
+    model = build_model(predictor, "4" if change == "model" else "3")
+    options = SMALL | ({"text": "id"} if change == "columns" else {})
+
+    with pytest.raises(DataError, match=f"16 rows were scored before .*{change[:-1]}") as caught:
+        score(source, output, model, **options)
+    refused = len(predictor.texts)
+    result = score(source, output, model, restart=True, **options)
+
+    assert "--restart" in caught.value.remedy
+    assert refused == 0
+    assert result.scored == len(read_rows(output)) == ROWS + (change == "input")
+
+
+def test_a_full_disk_costs_nothing_that_was_scored(tmp_path: Path, disk):
+    folder, make_room = disk
+    source = write_rows(tmp_path / "posts.jsonl", [{"text": "Ada " * 40}] * 100)
+    output, predictor = folder / "spans.jsonl", CapitalPredictor()
+
+    with pytest.raises(StorageError, match="the disk is full"):
+        score(source, output, build_model(predictor), **SMALL)
+    committed = len((folder / "spans.jsonl.scoring/predictions.jsonl").read_bytes().splitlines())
+    make_room()
+    result = score(source, output, **SMALL)
+
+    assert committed > 0
+    assert result.scored in (100 - committed, 101 - committed)  # the last line may be torn
+    assert len(read_rows(output)) == 100
+
+
+def test_only_one_process_scores_into_an_output(tmp_path: Path):
+    source = write_rows(tmp_path / "posts.jsonl", build_rows(3))
+
+    with (
+        lock_folder(tmp_path / "spans.jsonl.scoring", "spans.jsonl"),
+        pytest.raises(ConfigError, match="another process scores into it"),
+    ):
+        score(source, tmp_path / "spans.jsonl")
+
+
+def test_an_input_that_grows_while_it_is_read_is_refused(tmp_path: Path):
+    source = write_rows(tmp_path / "posts.jsonl", build_rows(ROWS))
+    predictor = CapitalPredictor()
+    predictor._count = lambda text: source.write_text(source.read_text() + '{"text": "late"}\n')
+
+    with pytest.raises(DataError, match="has changed while it was read"):
+        score(source, tmp_path / "spans.jsonl", build_model(predictor))
+
+    assert not (tmp_path / "spans.jsonl").exists()
+
+
+def test_an_output_that_exists_is_replaced_only_if_that_is_said(tmp_path: Path):
+    source, output = write_rows(tmp_path / "posts.jsonl", build_rows(3)), tmp_path / "spans.jsonl"
+    output.write_text("precious")
+
+    with pytest.raises(ConfigError, match="exists"):
+        score(source, output)
+    content = output.read_text()
+    score(source, output, overwrite=True)
+
+    assert content == "precious"
+    assert len(read_rows(output)) == 3
+
+
+def test_notes_and_quarantine_of_a_replaced_output_do_not_stay(tmp_path: Path):
+    output = tmp_path / "spans.jsonl"
+    score(write_rows(tmp_path / "bad.jsonl", [{"text": "Ada"}, {"text": 1}]), output)
+
+    score(write_rows(tmp_path / "good.jsonl", build_rows(3)), output, overwrite=True)
+
+    assert not (tmp_path / "spans.jsonl.quarantine.jsonl").exists()
+    assert read_notes(output)["unreadable"] == 0
+
+
+def test_folders_above_the_output_are_made(tmp_path: Path):
+    score(write_rows(tmp_path / "posts.jsonl", build_rows(3)), tmp_path / "new/folder/spans.csv")
+
+    assert len(read_rows(tmp_path / "new/folder/spans.csv")) == 3
+
+
+def test_a_failure_before_the_first_row_leaves_nothing_behind(tmp_path: Path):
+    source = write_rows(tmp_path / "posts.jsonl", [{"content": "Ada"}])
+
+    with pytest.raises(DataError):
+        score(source, tmp_path / "spans.jsonl")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["posts.jsonl"]
+
+
+def test_kept_columns_are_those_that_were_named_and_predicted_ones_take_a_prefix(tmp_path: Path):
+    rows = [{"id": 1, "text": "Ada", "entities": "gold", "more": [1]}]
+    source = write_rows(tmp_path / "posts.jsonl", rows)
+
+    score(source, tmp_path / "spans.jsonl", keep=("id", "entities"), prefix="predicted_")
+
+    [row] = read_rows(tmp_path / "spans.jsonl")
+    assert list(row) == ["id", "entities", "predicted_entities", "predicted_error"]
+    assert row["predicted_entities"][0]["text"] == "Ada"
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_pairs_are_read_by_name_or_by_offsets(tmp_path: Path, suffix: str):
+    rows = [
+        {"post": "Ada works for Acme", "from": "Ada", "to": "Acme"},
+        {"post": "Ada works for Acme", "from": "[0, 3]", "to": "[14, 18]"},
+        {"post": "Ada works for Acme", "from": "Ada", "to": "Bob"},
+    ]
+    source, output = write_rows(tmp_path / f"pairs.{suffix}", rows), tmp_path / "labels.jsonl"
+
+    score(source, output, build_model(CapitalPredictor("re")), text="post", head="from", tail="to")
+
+    rows = read_rows(output)
+    assert [(row["label"], row["score"]) for row in rows] == [("member", 0.75), ("member", 0.75), (None, None)]
+    assert rows[2]["error"] == "tail 'Bob' does not stand in the text"
+
+
+def test_rows_that_cannot_be_read_keep_their_place_and_go_to_quarantine(tmp_path: Path):
+    source = tmp_path / "posts.jsonl"
+    source.write_bytes(b"\n".join(DAMAGED))
+
+    result = score(source, tmp_path / "spans.jsonl")
+
+    rows = read_rows(tmp_path / "spans.jsonl")
+    quarantined = read_rows(tmp_path / "spans.jsonl.quarantine.jsonl")
+    assert [len(row["entities"]) for row in rows] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+    assert [row["error"] is None for row in rows] == [bool(row["entities"]) for row in rows]
+    assert [(row["row"], row["line"]) for row in quarantined] == [
+        (2, 2), (3, 3), (4, 5), (5, 6), (6, 7), (7, 8), (8, 9), (9, 10), (10, 11),
+    ]  # fmt: skip
+    assert [row["reason"] for row in quarantined] == [row["error"] for row in rows if row["error"]]
+    assert "is missing" in quarantined[0]["reason"]
+    assert "byte 0xff" in quarantined[4]["reason"]
+    assert quarantined[3]["raw"] == "not JSON\n"
+    assert result.unreadable == 9
+
+
+def test_strict_fails_at_the_first_row_that_cannot_be_read_and_names_it(tmp_path: Path):
+    source = write_rows(tmp_path / "posts.jsonl", [{"text": "Ada"}, {"text": 17}])
+
+    with pytest.raises(DataError, match=r"row 2 \(line 2\): text is int, not text"):
+        score(source, tmp_path / "spans.jsonl", strict=True)
+
+    assert not (tmp_path / "spans.jsonl").exists()
+
+
+def test_standard_input_is_scored_into_any_format_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    content = "".join(json.dumps(row) + "\n" for row in build_rows(ROWS)).encode()
+    second = CapitalPredictor()
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    with pytest.raises(KeyboardInterrupt):
+        score("-", tmp_path / "spans.parquet", build_model(CapitalPredictor(interrupt_at=20)), **SMALL)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    score("-", tmp_path / "spans.parquet", build_model(second), **SMALL)
+
+    assert len(second.texts) == ROWS - 16
+    assert [row["likes"] for row in read_rows(tmp_path / "spans.parquet")] == list(range(ROWS))
