@@ -22,6 +22,7 @@ from prefect.settings import PREFECT_API_URL
 from rich.console import Console
 
 from cotpd.errors import ConfigError
+from flows.batch import score
 from flows.full import full
 from flows.states import SERVER
 from steps.guard import GRACE
@@ -48,6 +49,7 @@ class Offer:
 
 OFFERS = [
     Offer(full, ("full", "local"), "The whole pipeline of dvc.yaml, on one machine"),
+    Offer(score, ("batch", "local"), "The champion's predictions for a file of posts"),
 ]
 """Every flow that `python -m flows` serves."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cotpd.cli.output import show
 from cotpd.cli.posts import open_standard_input
 from cotpd.errors import ConfigError
-from cotpd.scoring.batch_job import BatchJob, BatchResult, open_source, require_input
+from cotpd.scoring.batch_job import BatchJob, open_source, require_input
 from cotpd.scoring.columns import ColumnNames
 from cotpd.scoring.file_formats import STANDARD, find_format
 from cotpd.scoring.row_predictions import BatchOptions, stream_rows
@@ -93,7 +93,7 @@ def score_batch(
         print_stream(source, load_scoring_model(model, backend, device), options, collect)
         return
     job = BatchJob(source, output, options)  # checks the paths before seconds are spent on the model
-    show(format_result(source, job.run(load_scoring_model(model, backend, device))))
+    show(job.run(load_scoring_model(model, backend, device)).describe(source))
 
 
 def print_stream(source: str, model: "ScoringModel", options: BatchOptions, collect: Batches) -> None:
@@ -108,13 +108,3 @@ def print_stream(source: str, model: "ScoringModel", options: BatchOptions, coll
     for line in stream_rows(batches, model, options):
         sys.stdout.buffer.write(line.encode("utf-8"))
         sys.stdout.buffer.flush()
-
-
-def format_result(source: str, result: BatchResult) -> str:
-    """Say what was scored and where it lies."""
-    rate = f", {result.scored / result.seconds:,.0f} rows/s" if result.scored and result.seconds else ""
-    earlier = f", {result.rows - result.scored:,} of them in an earlier run" if result.scored < result.rows else ""
-    lines = [f"{result.output}: {result.rows:,} rows of {source} are scored{earlier}{rate}"]
-    if result.quarantine is not None:
-        lines.append(f"{result.unreadable:,} rows could not be read and have no prediction: {result.quarantine}")
-    return "\n".join(lines)

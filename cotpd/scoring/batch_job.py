@@ -45,6 +45,15 @@ class BatchResult(NamedTuple):
     output: Path
     quarantine: Path | None
 
+    def describe(self, source: str) -> str:
+        """Say what was scored and where it lies."""
+        rate = f", {self.scored / self.seconds:,.0f} rows/s" if self.scored and self.seconds else ""
+        earlier = f", {self.rows - self.scored:,} of them in an earlier run" if self.scored < self.rows else ""
+        text = f"{self.output}: {self.rows:,} rows of {source} are scored{earlier}{rate}"
+        if self.quarantine is None:
+            return text
+        return f"{text}\n{self.unreadable:,} rows could not be read and have no prediction: {self.quarantine}"
+
 
 class BatchJob:
     """One file to score.
