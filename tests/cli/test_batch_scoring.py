@@ -110,12 +110,12 @@ def test_a_backend_is_passed_on(ner):
 class Scoring:
     """A process that scores many posts, and that a test ends."""
 
-    rows = 4000
+    rows = 600
     output = Path("spans.jsonl")
 
     def __init__(self, model: tuple[str, str]) -> None:
         write_jsonl(Path("many.jsonl"), [{"id": number, "text": TEXT} for number in range(self.rows)])
-        files = ("--input", "many.jsonl", "--output", str(self.output), "--batch-size", "4")
+        files = ("--input", "many.jsonl", "--output", str(self.output), "--batch-size", "1")
         self.command = [sys.executable, "-c", START, "predict", *model, *files]
 
     def start(self) -> subprocess.Popen[str]:
