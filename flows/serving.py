@@ -22,7 +22,7 @@ from prefect.settings import PREFECT_API_URL
 from rich.console import Console
 
 from cotpd.errors import ConfigError
-from flows.batch import score
+from flows.score_file import score
 from flows.full import full
 from flows.states import SERVER
 from steps.guard import GRACE

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 def test_a_flow_run_scores_a_file_and_says_so_in_its_state(
     students: dict[str, Path], tmp_path: Path, prefect_server
 ):
-    from flows.batch import score
+    from flows.score_file import score
 
     source = write_jsonl(tmp_path / "posts.jsonl", [{"body": TEXT}, {"body": None}])
     output = tmp_path / "spans.jsonl"
@@ -27,7 +27,7 @@ def test_a_flow_run_scores_a_file_and_says_so_in_its_state(
 
 
 def test_a_flow_run_that_cannot_score_fails_with_the_reason(tmp_path: Path, prefect_server):
-    from flows.batch import score
+    from flows.score_file import score
 
     state = score(str(tmp_path / "nowhere.jsonl"), str(tmp_path / "spans.jsonl"), return_state=True)
 
