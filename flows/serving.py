@@ -22,8 +22,8 @@ from prefect.settings import PREFECT_API_URL
 from rich.console import Console
 
 from cotpd.errors import ConfigError
-from flows.score_file import score
 from flows.full import full
+from flows.score_file import score
 from flows.states import SERVER
 from steps.guard import GRACE
 
