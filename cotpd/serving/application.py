@@ -17,6 +17,7 @@ from cotpd.serving.request_body import JSON, RefusedError, read_rows, require_js
 from cotpd.serving.request_guard import ABANDONED, DETAILS, App, RequestGuard
 from cotpd.serving.request_models import EntityAnswer, Problem, RelationAnswer
 from cotpd.serving.service import Service
+from cotpd.serving.training_posts import describe_absence
 from cotpd.student.prediction_input import PredictionInput
 from cotpd.student.tasks import find_task
 
@@ -94,13 +95,11 @@ def _add_neighbours(app: FastAPI, service: Service) -> None:
     async def show_neighbours(request: Request) -> Response:
         """Return the nearest training posts of each prediction of one text."""
         inputs = await _read_request(request, service)
-        if service.training_posts is None:
-            raise RefusedError(404, "no training posts are shown here", "Start the server with --data FOLDER.")
         if len(inputs) > 1:
             raise RefusedError(422, "training posts are shown for one text at a time", "Send one.")
-        version = service.batcher.version
-        claims = await service.training_posts.explain(version, inputs[0])
-        return _build_response({"model": version.describe(), "claims": claims})
+        if service.training_posts is None:
+            return _build_response(describe_absence("This server shows none: start it with --data FOLDER."))
+        return _build_response(await service.training_posts.explain(service.batcher.version, inputs[0]))
 
 
 def _add_states(app: FastAPI, service: Service) -> None:

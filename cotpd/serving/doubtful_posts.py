@@ -4,6 +4,7 @@ The file is in the project's own format, with the predictions as a draft of the 
 reads it. It holds texts of clients, so only its owner may read it. A thread writes: no answer waits for a disk.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import queue
 import random
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from cotpd.escaping import warn
 from cotpd.serving.service_metrics import ServiceMetrics
 from cotpd.student.prediction_input import PredictionInput
 
+_STOP_SECONDS = 5.0
 _PENDING = 1000  # rows that wait for the disk; more are dropped
 
 
@@ -70,10 +73,12 @@ class DoubtfulPosts:
                 self._metrics.record_sample("dropped")
 
     def stop(self) -> None:
-        """Write what is queued, and close the file."""
-        self._rows.put(None)
-        self._thread.join()
-        os.close(self._descriptor)
+        """Write what is queued, and close the file; a disk that hangs is not waited for."""
+        with suppress(queue.Full):
+            self._rows.put(None, timeout=_STOP_SECONDS)
+        self._thread.join(_STOP_SECONDS)
+        if not self._thread.is_alive():
+            os.close(self._descriptor)
 
     def _run(self) -> None:
         problem = ""
@@ -85,14 +90,7 @@ class DoubtfulPosts:
         if row["id"] in self._ids:
             return problem
         line = (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8")
-        reason = ""
-        try:
-            if os.fstat(self._descriptor).st_size + len(line) > self._most_bytes:
-                reason = f"it has reached {self._most_bytes:,} bytes"
-            else:
-                os.write(self._descriptor, line)
-        except OSError as error:
-            reason = str(error.strerror)
+        reason = self._append(line)
         if reason:
             self._metrics.record_sample("dropped")
         else:
@@ -101,6 +99,19 @@ class DoubtfulPosts:
         if reason and reason != problem:
             warn(f"warning: {self._path}: no more posts are sampled: {reason}")
         return reason
+
+    def _append(self, line: bytes) -> str:
+        """Append a line whole, or not at all; return why that was impossible, or nothing."""
+        try:
+            size = os.fstat(self._descriptor).st_size
+            if size + len(line) > self._most_bytes:
+                return f"it has reached {self._most_bytes:,} bytes"
+            if os.write(self._descriptor, line) < len(line):  # a disk that is full takes a part
+                os.ftruncate(self._descriptor, size)
+                return os.strerror(errno.ENOSPC)
+        except OSError as error:
+            return str(error.strerror)
+        return ""
 
 
 def _build_row(post: PredictionInput, prediction: dict[str, Any]) -> dict[str, Any]:

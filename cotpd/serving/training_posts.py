@@ -15,7 +15,6 @@ from cotpd.errors import CotpdError
 from cotpd.extras import explain_missing_package
 from cotpd.registry.model_address import find_student_folder
 from cotpd.serving.access_log import describe_failure
-from cotpd.serving.request_body import RefusedError
 from cotpd.serving.served_version import ServedVersion
 from cotpd.student.prediction_input import PredictionInput, build_example
 
@@ -40,11 +39,10 @@ class TrainingPosts:
         self._source = ""
         self._index: Future[Neighbours] = Future()
 
-    async def explain(self, version: ServedVersion, row: PredictionInput) -> list[dict[str, Any]]:
-        """Return each prediction of a row with its marks, score and nearest training posts.
+    async def explain(self, version: ServedVersion, row: PredictionInput) -> dict[str, Any]:
+        """Return each prediction of a row with its marks, score and nearest training posts, as ``claims``.
 
-        Raises:
-            RefusedError: 503 while the training posts are being read, 404 if they cannot be.
+        While the training posts are being read, or if they cannot be, there is a ``note`` in their place.
         """
         if self._source != version.source:
             self._source = version.source
@@ -52,13 +50,14 @@ class TrainingPosts:
             # no thread of the executor's, for which Python would wait as it exits
             threading.Thread(target=self._build, args=(version, self._index), daemon=True).start()
         if not self._index.done():
-            raise RefusedError(503, "the training posts are being read", "Ask again.", retry_after="2")
+            return describe_absence("The training posts are being read.", is_reading=True)
         try:
             index = self._index.result()
         except Exception as error:
-            raise RefusedError(404, f"there are no training posts to show: {_summarize(error)}") from None
+            return describe_absence(f"There are none to show: {_summarize(error)}.")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, _explain, index, row)
+        claims = await loop.run_in_executor(self._executor, _explain, index, row)
+        return {"claims": claims, "note": None, "is_reading": False}
 
     def stop(self) -> None:
         """Drop what has not begun."""
@@ -78,6 +77,11 @@ class TrainingPosts:
         examples = self._read_examples(version.task)
         folder = find_student_folder(version.source)
         return Neighbours.build(Student.from_pretrained(folder, "cpu"), folder, examples, progress=False)
+
+
+def describe_absence(note: str, *, is_reading: bool = False) -> dict[str, Any]:
+    """Return an answer without training posts, and whether to ask again."""
+    return {"claims": None, "note": note, "is_reading": is_reading}
 
 
 def _explain(index: "Neighbours", row: PredictionInput) -> list[dict[str, Any]]:

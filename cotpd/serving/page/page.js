@@ -81,19 +81,21 @@ function showClaims(claims) {
 
 async function showNeighbours(body, number) {
   get("claims").replaceChildren();
-  get("note").textContent = "Reading the training posts…";
-  for (let attempt = 0; attempt < MOST_RETRIES && number === asked; attempt += 1) {
-    try {
+  get("note").textContent = "…";
+  try {
+    for (let attempt = 0; attempt < MOST_RETRIES; attempt += 1) {
       const value = await send("v1/neighbours", body);
-      if (number === asked) showClaims(value.claims);
-      return;
-    } catch (error) {
-      if (error.status !== 503) {
-        if (number === asked) get("note").textContent = error.message;
+      if (number !== asked) return;
+      if (value.claims) {
+        showClaims(value.claims);
         return;
       }
+      get("note").textContent = value.note;
+      if (!value.is_reading) return;
       await new Promise((resolve) => setTimeout(resolve, 1000 * RETRY_SECONDS));
     }
+  } catch (error) {
+    if (number === asked) get("note").textContent = error.message;
   }
 }
 
