@@ -4,7 +4,6 @@ import pytest
 
 from cotpd.errors import ModelError
 from cotpd.registry.alias_target import open_alias
-from cotpd.registry.aliases import set_alias
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect
 
@@ -15,7 +14,7 @@ def client(project):
     client.create_registered_model("cotpd-ner")
     for _ in range(2):
         client.create_model_version("cotpd-ner", "file:///nowhere")
-    set_alias(client, "cotpd-ner", "champion", 1)
+    client.set_registered_model_alias("cotpd-ner", "champion", "1")
     return client
 
 
@@ -27,7 +26,7 @@ def test_it_is_the_number_of_the_moment(client, project):
     alias = open_champion(project)
 
     first = alias.read_number()
-    set_alias(client, "cotpd-ner", "champion", 2)
+    client.set_registered_model_alias("cotpd-ner", "champion", "2")
 
     assert (first, alias.read_number()) == (1, 2)
 
