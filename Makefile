@@ -32,8 +32,9 @@ browser:
 coverage: $(VENV)/.installed-dev browser  ## Every test, with the branches that they cover; fails below the floor of pyproject.toml
 	@python -m pytest --cov --cov-report=term:skip-covered --cov-report=html
 
-stress: $(VENV)/.installed-dev  ## Damage data sets and parameter files in 10,000 ways: each is read or explained
+stress: $(VENV)/.installed-dev  ## Damage data sets in 10,000 ways; race and kill promotions on SQLite, PostgreSQL and a server
 	@COTPD_STRESS=2000 python -m pytest tests/data/test_damage.py --timeout 3600
+	@COTPD_STRESS=50 python -m pytest tests/registry/test_races.py --timeout 3600
 
 lint: $(VENV)/.installed-dev  ## Check style, types and the workflow file
 	@ruff check . && ruff format --check . && mypy

@@ -17,6 +17,7 @@ from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect
 from tests.builders import format_jsonl, write_encoder
 from tests.chat_server import FakeServer, build_params
+from tests.postgres import run_postgres
 from tests.trained_students import train_students
 
 silence_libraries()
@@ -86,6 +87,13 @@ def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("registry")
     connect(RegisterParams(), folder, create=True)
     return folder / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a real PostgreSQL; a test makes a database of its own with tests.postgres.create_database."""
+    with run_postgres() as address:
+        yield address
 
 
 @pytest.fixture

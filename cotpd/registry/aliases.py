@@ -188,8 +188,9 @@ def _move(
         if situation.state.champion != expected_champion:
             raise _describe_race(name, situation, f"it was version {expected_champion or 'none'}")
         number = choose(situation.state)
-        if number not in checked:
-            _require_complete(client, find_version(client, name, str(number)))
+        version = find_version(client, name, str(number))
+        if number not in checked:  # its files may be large
+            _require_complete(client, version)
             checked.add(number)
         with explain_errors(f"moving the champion of {name}", REACHABLE):
             if move := _try_to_move(client, name, situation, number, decision):

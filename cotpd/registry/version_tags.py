@@ -11,4 +11,6 @@ def format_move_tag(move: Move) -> tuple[str, str]:
     """Return key and value of the tag; the record has the whole entry."""
     after = "" if move.from_version is None else f", after version {move.from_version}"
     reason = f": {shorten(move.reason, _LONGEST_REASON)}" if move.reason else ""
-    return f"move.{move.number:06}", make_printable(f"{move.kind} by {move.who} at {move.when}{after}{reason}")
+    text = f"{move.kind} by {move.who} at {move.when}{after}{reason}"
+    storable = text.encode("utf-8", "replace").decode()  # a command line may hold half a character
+    return f"move.{move.number:06}", make_printable(storable)

