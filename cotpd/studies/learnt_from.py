@@ -28,6 +28,16 @@ def count_inputs(study: Study, cell: Cell, sources: Sources) -> LearntFrom:
     return LearntFrom(len(posts) - len(unlabelled), len(unlabelled), answers)
 
 
+def describe_input(study: Study, cell: Cell) -> str:
+    """Return what a cell's model is given at test time, in words."""
+    changes = study.list_changes(cell)
+    own = "knowledge" if cell.model == "teacher" else "text"
+    reads = own if cell.reads == "own" else cell.reads
+    caption = ["caption"] if changes.caption and reads in ("caption", "knowledge") else []
+    answers = ["answers"] if changes.kinds and reads == "knowledge" else []
+    return ", ".join(["text", *caption, *answers])
+
+
 def estimate_answer_price(params: Params) -> float | None:
     """Return the dollars that an answer of the configured model costs, by its answers in the ledger.
 

@@ -11,9 +11,7 @@ CELL_HEADINGS = (
     "cell",
     "model",
     "sees at test time",
-    "labels",
-    "unlabelled",
-    "answers",
+    "labels / unlabelled / answers",
     "F1, mean ± deviation",
     "each seed",
 )
@@ -32,22 +30,22 @@ VERDICT_HEADINGS = (
 def list_cell_rows(result: StudyResult) -> list[list[str]]:
     """Return the cells below :data:`CELL_HEADINGS`, a row a cell."""
     return [
-        [cell.name, cell.model, cell.sees, *map(str, _list_counts(cell)), *_format_scores(cell)]
-        for cell in result.cells
+        [cell.name, cell.model, cell.sees, _format_counts(cell), *_format_scores(cell)] for cell in result.cells
     ]
 
 
-def _list_counts(cell: CellResult) -> list[int]:
-    return [cell.labelled, cell.unlabelled, cell.answers]
+def _format_counts(cell: CellResult) -> str:
+    return f"{cell.labelled} / {cell.unlabelled} / {cell.answers}"
 
 
 def _format_scores(cell: CellResult) -> list[str]:
+    """Return mean and deviation, and each seed; a cell with a problem says so in a word, and a note says why."""
+    state = cell.problem.partition(":")[0]
     if cell.mean is None:
-        return [cell.problem, ""]
+        return [state, ""]
     deviation = "" if cell.deviation is None else f" ± {100 * cell.deviation:.2f}"
-    seeds = " ".join(format_percent(score) for score in cell.f1.values())
-    note = f" ({cell.problem})" if cell.problem else ""
-    return [format_percent(cell.mean) + deviation, seeds + note]
+    seeds = [*map(format_percent, cell.f1.values()), *([f"others {state}"] if state else [])]
+    return [format_percent(cell.mean) + deviation, " ".join(seeds)]
 
 
 def list_verdict_rows(result: StudyResult) -> list[list[str]]:
@@ -68,8 +66,10 @@ def _format_figures(verdict: Verdict) -> list[str]:
 
 def list_notes(result: StudyResult) -> list[str]:
     """Return the sentences below the tables: what was drawn, corrected, and what a single seed cannot say."""
+    problems = [f"{cell.name}: {cell.problem}." for cell in result.cells if cell.problem]
     count = sum(verdict.gain is not None for verdict in result.verdicts)
     notes = [
+        *problems,
         f"Micro F1 on {result.posts} posts of {result.split}, encoder {result.encoder}; seeds "
         f"{', '.join(map(str, result.seeds))}.",
         f"Intervals and p: paired bootstrap over {_name_draws(result)}. p, randomised: approximate randomisation, "
@@ -104,7 +104,7 @@ def render_markdown(result: StudyResult, picture: str) -> str:
         _render_table(VERDICT_HEADINGS, list_verdict_rows(result)) if result.verdicts else "",
         f"![F1 of each cell, and the differences]({picture})",
         "\n".join(map(_escape, sentences)),
-        "\n\n".join(list_notes(result)),
+        "\n\n".join(map(_escape, list_notes(result))),
         f"All cells: {changes}." if changes else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -14,7 +14,7 @@ from cotpd.studies.children import Runner
 from cotpd.studies.differences import require_same_examples
 from cotpd.studies.inputs import Sources
 from cotpd.studies.jobs import Job, Planner
-from cotpd.studies.learnt_from import LearntFrom, count_inputs
+from cotpd.studies.learnt_from import LearntFrom, count_inputs, describe_input
 from cotpd.studies.picture import draw_study
 from cotpd.studies.report_page import write_page
 from cotpd.studies.requirements import find_missing
@@ -188,12 +188,10 @@ def _build_row(
 ) -> CellResult:
     if table:
         require_same_examples(list(table.values()))
-    own = "text, caption, answers" if cell.model == "teacher" else "text"
-    sees = {"own": own, "text": "text", "caption": "text, caption", "knowledge": "text, caption, answers"}
     return CellResult(
         name=cell.name,
         model=cell.model,
-        sees=sees[cell.reads],
+        sees=describe_input(schedule.named.study, cell),
         **schedule.learnt_from.get(cell.name, LearntFrom(0, 0, 0))._asdict(),
         f1=score_cell(table),
         problem=_find_problem(schedule, cell, failures),

@@ -212,4 +212,4 @@ def test_a_changed_table_is_noticed_by_the_process_of_a_job(project, write_study
     outcome = CliRunner().invoke(app, ["run", name])
 
     assert outcome.exit_code == 1
-    assert "the tables have changed since the study began" in outcome.stdout.replace("\n", " ")
+    assert "the tables have changed since the study began" in outcome.stdout
