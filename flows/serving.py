@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
@@ -22,9 +22,11 @@ from prefect.settings import PREFECT_API_URL
 from rich.console import Console
 
 from cotpd.errors import ConfigError
+from cotpd.studies.study import list_studies
 from flows.full import full
 from flows.score_file import score
 from flows.states import SERVER
+from flows.study_runs import run_study
 from steps.guard import GRACE
 
 _LAST_WORDS = 10.0  # seconds after a second Ctrl-C in which the states of the runs are written
@@ -40,16 +42,20 @@ class Offer:
         flow: The flow.
         names: Of its deployment; the second one if a work pool has the first.
         description: One line for Prefect's UI.
+        parameters: Of its runs, unless a run is given others.
     """
 
     flow: Flow[..., Any]
     names: tuple[str, ...]
     description: str
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
+STUDIES = [path.stem for path in list_studies()]
 OFFERS = [
     Offer(full, ("full", "local"), "The whole pipeline of dvc.yaml, on one machine"),
     Offer(score, ("batch", "local"), "The champion's predictions for a file of posts"),
+    *(Offer(run_study, (name, f"{name}-local"), f"The study {name}", {"name": name}) for name in STUDIES),
 ]
 """Every flow that `python -m flows` serves."""
 
@@ -93,7 +99,9 @@ def build_deployment(client: SyncPrefectClient, offer: Offer) -> RunnerDeploymen
         ConfigError: Work pools have all names of the flow.
     """
     name, exists = choose_name(client, offer)
-    deployment = RunnerDeployment.from_flow(offer.flow, name=name, description=offer.description, tags=["cotpd"])
+    deployment = RunnerDeployment.from_flow(
+        offer.flow, name=name, parameters=offer.parameters, description=offer.description, tags=["cotpd"]
+    )
     if exists:  # an unset field is not sent, while an empty list would delete the schedules
         deployment.model_fields_set.difference_update({"schedules", "paused"})
     return deployment

@@ -32,7 +32,7 @@ def _draw_cells(axis: "Axes", result: StudyResult) -> None:
         axis.plot([100 * (cell.mean or 0)], [row], "|", color=colour, markersize=14, markeredgewidth=2.5)
     _label_rows(axis, [cell.name for cell in cells])
     axis.grid(axis="x", color=_FAINT, linewidth=0.5)
-    axis.set_xlabel("F1, percent: each seed and the mean")
+    axis.set_xlabel("F1, percent: seeds and mean", fontsize=9)
     axis.set_title(f"{make_printable_line(result.study)}, {result.split}", loc="left", fontsize=11)
 
 
@@ -45,8 +45,8 @@ def _draw_verdicts(axis: "Axes", verdicts: list[Verdict]) -> None:
         axis.plot([100 * (verdict.low or 0), 100 * (verdict.high or 0)], [row, row], color=colour, linewidth=2)
         axis.plot([100 * (verdict.gain or 0)], [row], "o", color=colour)
     _label_rows(axis, [verdict.claim for verdict in verdicts])
-    axis.set_xlabel("points of F1, 95 % interval; blue: p < 0.05 after Holm")
-    axis.set_title("differences", loc="left", fontsize=11)
+    axis.set_xlabel("points of F1, 95 % interval", fontsize=9)
+    axis.set_title("blue: p < 0.05 after Holm", loc="left", fontsize=11)
 
 
 def _label_rows(axis: "Axes", labels: list[str]) -> None:

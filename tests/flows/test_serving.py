@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cotpd.studies.study import list_studies
+from flows.study_runs import RunningStudy
 from tests.flows.programs import LIMIT, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -62,6 +64,23 @@ def test_the_deployment_of_a_work_pool_is_left_alone_and_another_name_served(che
     assert (after.work_pool_name, after.paused, after.updated) == ("cotpd", False, before.updated)
     assert list_schedules(client) == [("0 3 * * *", True)]
     assert client.read_deployment_by_name("cotpd/local").work_pool_name is None
+
+
+def test_every_study_is_served_under_its_name(checkout, start, client):
+    serve_for_a_moment(checkout, start, "full")
+
+    names = [path.stem for path in list_studies()]
+    for name in names:
+        assert client.read_deployment_by_name(f"cotpd-study/{name}").parameters == {"name": name}
+
+
+def test_a_study_that_fails_says_why_and_leaves_no_process(root: Path):
+    lines: list[str] = []
+
+    with pytest.raises(subprocess.CalledProcessError), RunningStudy(["knowlege"], root) as running:
+        lines += running
+
+    assert any("did you mean knowledge?" in line for line in lines)
 
 
 def test_without_a_server_one_sentence_names_the_remedy(tmp_path: Path):
