@@ -4,7 +4,7 @@ What cannot be measured about the challenger itself (its files are gone, say) is
 about the champion is a failed rule, so that a broken champion can still be replaced, by force and on the record.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,7 +102,7 @@ def _judge_against_reference(case: Case, challenger: Contender) -> Iterator[Rule
         reference = load_contender(case.reference, case.runner)
     except (ModelError, DataError) as error:
         yield _explain_missing_reference(case, error)
-        yield from _skip_comparisons("there is nothing to compare with")
+        yield from _skip_comparisons("there is nothing to compare with", COMPARISONS[1:])
         return
     labels = judge_labels(challenger.labels, reference.labels)
     yield labels
@@ -137,8 +137,8 @@ def _explain_missing_reference(case: Case, error: CotpdError) -> RuleResult:
     return fail("score", f"the champion cannot be loaded: {error.problem}: {remedy}")
 
 
-def _skip_comparisons(reason: str) -> Iterator[RuleResult]:
-    yield from (skip(rule, reason) for rule in COMPARISONS)
+def _skip_comparisons(reason: str, rules: Sequence[str] = COMPARISONS) -> Iterator[RuleResult]:
+    yield from (skip(rule, reason) for rule in rules)
 
 
 def _judge_costs(case: Case, examples: list[Example]) -> Iterator[RuleResult]:

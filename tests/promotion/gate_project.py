@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from cotpd.config import Params
 from cotpd.data.data_checks import DATA_CHECKS, CheckedTable, DataChecks
@@ -11,14 +10,12 @@ from cotpd.data.post_hashes import TRAINING_POSTS, PostHashes
 from cotpd.data.records import Post
 from cotpd.data.tables import write_json, write_table
 from cotpd.pipeline.registration import register_student
-from cotpd.registry import new_version
-from cotpd.registry.model_card import SECTIONS
 from tests.builders import build_post
 
 HELD_OUT = Path("data/prepared/test.jsonl")
 TRAINING = (build_post("[Bo](PER) joined [Initech](ORG) in spring", id="t", relations=[(0, 1, "member")]),)
 CHECKS = DataChecks(tables=(CheckedTable(name="posts", rows=100, failed=2),))
-QUICK_RULES = "resamples: 1000\ncost: null\n"  # without the two processes that measure the cost
+QUICK_RULES = "resamples: 1000\ncost: null\ncard: null\n"  # tiny encoders have no licence to put on a card
 
 
 def build_held_out(count: int = 40) -> list[Post]:
@@ -43,12 +40,6 @@ def write_project(folder: Path, *, task: str = "ner", rules: str = QUICK_RULES) 
     write_json(folder / HELD_OUT.parent / "summary.json", {})
 
 
-def build_card(sections: Iterable[str] = SECTIONS) -> str:
-    """Build a model card with some sections."""
-    head = "---\nlicense: mit\nbase_model: tiny\npipeline_tag: token-classification\nmodel-index: [1]\n---\n\n"
-    return head + "# Card\n" + "".join(f"\n## {section}\n\nA few words.\n" for section in sections)
-
-
 def register(
     folder: Path,
     student: Path,
@@ -57,7 +48,6 @@ def register(
     task: str = "ner",
     training: Iterable[Post] | None = TRAINING,
     checks: DataChecks | None = CHECKS,
-    sections: Iterable[str] | None = SECTIONS,
     tables: Iterable[Path] = (HELD_OUT,),
     name: str | None = None,
 ) -> int:
@@ -72,6 +62,4 @@ def register(
         files.append(scratch / DATA_CHECKS)
     section: Mapping[str, Any] = {"register": {"name": name}} if name else {}
     params = Params.model_validate({"task": task, **section})
-    card = "" if sections is None else build_card(sections)
-    with patch.object(new_version, "_build_card", return_value=card):
-        return register_student(params, student, {}, tables=list(tables), evidence=files, root=folder).version
+    return register_student(params, student, {}, tables=list(tables), evidence=files, root=folder).version

@@ -57,7 +57,8 @@ def test_an_equal_version_is_promoted(client, add_version, students):
     assert promotion.verdict.passed
     assert find_champion(client) == 2
     statuses = {result.title: result.status for result in promotion.verdict.results}
-    assert statuses["types: ORG"] == statuses["slices: unseen mentions"] == statuses["card"] == "passed"
+    assert statuses["types: ORG"] == statuses["slices: unseen mentions"] == "passed"
+    assert statuses["card"] == statuses["time"] == "skipped"
     assert statuses["slices: no picture"] == "passed"
 
 
@@ -231,8 +232,6 @@ def test_a_challenger_whose_files_changed_is_never_promoted(client, add_version,
         ({"training": [build_post("RT @you : ada works for acme in Rome now ! http://t.co/x")]}, {"leak: near"}),
         ({"checks": None}, {"data"}),
         ({"checks": DataChecks(tables=(CheckedTable(name="answers", rows=9, failed=8),))}, {"data: answers"}),
-        ({"sections": None}, {"card"}),
-        ({"sections": ["Data", "Scores"]}, {"card"}),
         ({"tables": []}, {"posts"}),
     ],
 )
