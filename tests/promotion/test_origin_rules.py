@@ -73,19 +73,19 @@ def test_warnings_refuse_only_where_the_rules_say_so(tmp_path):
 def test_the_share_of_held_out_posts_that_leak_may_be_allowed(allowed, status):
     training_posts = PostHashes.build([POSTS[1]])
 
-    exact, near = judge_leak(training_posts, HELD_OUT, LeakRule(max_exact_share=allowed, similarity=0.9))
+    exact, similar = judge_leak(training_posts, HELD_OUT, LeakRule(max_exact_share=allowed, similarity=0.9))
 
     assert (exact.status, exact.challenger, exact.support) == (status, 0.25, 4)
     assert "The first: two" in exact.explanation
-    assert near.status == "passed"
+    assert similar.status == "passed"
 
 
 def test_near_posts_are_counted_without_the_exact_ones():
     training_posts = PostHashes.build([POSTS[1]])
 
-    exact, near = judge_leak(training_posts, HELD_OUT, LeakRule(similarity=0.5))
+    exact, similar = judge_leak(training_posts, HELD_OUT, LeakRule(similarity=0.5))
 
-    assert (exact.challenger, near.challenger) == (0.25, 0.75)
+    assert (exact.challenger, similar.challenger) == (0.25, 0.75)
 
 
 @pytest.mark.parametrize(
