@@ -34,7 +34,8 @@ def params(encoder: Path) -> Params:
 @pytest.fixture(scope="session")
 def tables(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Path:
     """Twelve posts to learn from, six to be tested on and four without labels, all with captions and answers."""
-    root, posts = tmp_path_factory.mktemp("tables"), build_posts(22)
+    root = tmp_path_factory.mktemp("tables")
+    posts = [post.model_copy(update={"image": f"{number % 4}.jpg"}) for number, post in enumerate(build_posts(22))]
     write_prepared_tables(root, {"train": posts[:12], "test": posts[12:18], "unlabelled": posts[18:]})
     rewrite = posts[0].model_copy(update={"id": "p0~style"})
     augmented = [Augmented(post=rewrite, of="p0", kind=Kind.STYLE, keep_knowledge=(Kind.NOUN,))]

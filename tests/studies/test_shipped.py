@@ -1,0 +1,81 @@
+"""Every study that comes with the package, run to its result on tiny models, in this process."""
+
+from pathlib import Path
+
+import pytest
+
+from cotpd.config import Params
+from cotpd.data.records import AUGMENT_KINDS, Augmented
+from cotpd.data.tables import write_table
+from cotpd.pipeline.workspace import Workspace
+from cotpd.studies.inputs import Sources
+from cotpd.studies.report_page import render_markdown
+from cotpd.studies.results_cache import ResultsCache
+from cotpd.studies.schedule import build_result, make_schedule, select_part
+from cotpd.studies.study import list_studies, read_study
+from cotpd.studies.worker import run_job
+from tests.builders import build_posts
+
+pytestmark = pytest.mark.slow
+
+NAMES = [path.stem for path in list_studies() if path.stem != "cross-domain-twitter"]
+
+
+def read_tiny_study(name: str, base: Params):
+    """Read a study with one seed, its encoders replaced by the one of the parameters, which has a single layer."""
+    named = select_part(read_study(name, base), seeds=[1])
+    for cell, params in named.params.items():
+        student = params.student.model_copy(update={"encoder": base.student.encoder, "layers": None})
+        teach = params.teach.model_copy(update={"encoder": None})
+        named.params[cell] = params.model_copy(update={"student": student, "teach": teach})
+    return named
+
+
+def run_here(named, folder: Path):
+    """Do everything that a study needs without a further process, and return its result."""
+    cache = ResultsCache(folder / "cache")
+    schedule = make_schedule(named, cache)
+    sources = Sources(next(iter(named.params.values())).task)
+    for job in schedule.missing.values():
+        cache.write_job(job)
+        run_job(cache.read_job(job.key), cache, sources)
+    return build_result(schedule, cache, {})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_has_a_score_for_each_cell_and_a_verdict_on_each_difference(name, project, params):
+    posts = build_posts(12)
+    rows = [
+        Augmented(post=post.model_copy(update={"id": f"{post.id}~{kind}"}), of=post.id, kind=kind)
+        for post, kind in zip(posts, AUGMENT_KINDS * 4, strict=True)
+    ]
+    write_table(Workspace(project).augmented / "augmented.jsonl", rows)
+
+    result = run_here(read_tiny_study(name, params), project)
+
+    assert {cell.name: cell.problem for cell in result.cells if cell.problem} == {}
+    assert all(list(cell.f1) == [1] for cell in result.cells)
+    sound = [verdict for verdict in result.verdicts if not verdict.problem]
+    assert all(verdict.p_holm is not None for verdict in sound)
+    assert sound or name == "student-size"  # whose sizes are all one here
+    assert result.answer in render_markdown(result, "picture.png").replace("\\", "")
+
+
+@pytest.mark.parametrize("name", ["knowledge", "text-only"])
+def test_a_study_of_relations_runs_too(name, project, params):
+    named = read_tiny_study(name, params.model_copy(update={"task": "re"}))
+
+    result = run_here(named, project)
+
+    assert result.task == "re"
+    assert all(cell.f1 for cell in result.cells)
+
+
+def test_students_that_begin_as_their_teacher_are_of_its_weights(project, params):
+    distil = params.distil.model_copy(update={"start": "teacher"})
+    student = params.student.model_copy(update={"prompt_length": 0})
+    named = read_tiny_study("knowledge", params.model_copy(update={"distil": distil, "student": student}))
+
+    result = run_here(named, project)
+
+    assert all(cell.f1 for cell in result.cells)
