@@ -23,7 +23,7 @@ from cotpd.studies.report_page import (
 )
 from cotpd.studies.results_cache import ResultsCache, estimate_seconds
 from cotpd.studies.schedule import FOLDER, PAGE, PICTURE, RESULT, Schedule, make_schedule, run_study, select_part
-from cotpd.studies.study import NamedStudy, find_study, list_studies, read_study
+from cotpd.studies.study import CACHE_NAME, NamedStudy, find_study, list_studies, read_study
 from cotpd.studies.verdict import StudyResult, describe_verdict, read_result
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ Seeds = Annotated[list[int] | None, typer.Option("--seed", help="This seed inste
 Cells = Annotated[list[str] | None, typer.Option("--cell", help="Only this cell (repeatable).")]
 Split = Annotated[str | None, typer.Option(help="Score valid or test, whatever the file says.")]
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameter file.")]
-CACHE = FOLDER / "cache"
+CACHE = FOLDER / CACHE_NAME
 
 
 @app.command("list")

@@ -70,7 +70,7 @@ def list_notes(result: StudyResult) -> list[str]:
     count = sum(verdict.gain is not None for verdict in result.verdicts)
     notes = [
         *problems,
-        f"Micro F1 on {result.posts} posts of {result.split}, encoder {result.encoder}; seeds "
+        f"Micro F1 on {_count_posts(result)} posts of {result.split}, encoder {result.encoder}; seeds "
         f"{', '.join(map(str, result.seeds))}.",
         f"Intervals and p: paired bootstrap over {_name_draws(result)}. p, randomised: approximate randomisation, "
         f"as a cross-check. p, Holm: the bootstrap's, corrected for the {count} differences of this study.",
@@ -82,6 +82,12 @@ def list_notes(result: StudyResult) -> list[str]:
     if len(result.seeds) == 1:
         notes.append("One seed: the intervals say nothing about another training. Three seeds say more.")
     return notes
+
+
+def _count_posts(result: StudyResult) -> str:
+    """Return the number of test posts; cells on several data sets have several."""
+    counts = sorted({cell.posts for cell in result.cells if cell.f1})
+    return " or ".join(map(str, counts)) or "no"
 
 
 def _name_draws(result: StudyResult) -> str:

@@ -155,13 +155,11 @@ def build_result(
         tables[cell.name] = shared.get(content, {})
         cells.append(_build_row(schedule, cell, tables[cell.name], failures))
     params = next(iter(named.params.values()))
-    examples = list(chain.from_iterable(table.values() for table in tables.values()))
     return StudyResult(
         study=named.name,
         question=study.question,
         task=params.task,
         split=study.split,
-        posts=len({row.post_id for row in examples[0]}) if examples else 0,
         seeds=study.seeds,
         params=study.params,
         encoder=params.student.encoder,
@@ -193,6 +191,7 @@ def _build_row(
         model=cell.model,
         sees=describe_input(schedule.named.study, cell),
         **schedule.learnt_from.get(cell.name, LearntFrom(0, 0, 0))._asdict(),
+        posts=len({row.post_id for row in chain.from_iterable(table.values())}),
         f1=score_cell(table),
         problem=_find_problem(schedule, cell, failures),
     )

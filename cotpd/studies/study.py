@@ -7,9 +7,9 @@ can be read, compared and cached by its content; a new kind of change is a field
 import difflib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from cotpd.config import Params
 from cotpd.errors import ConfigError
@@ -18,9 +18,24 @@ from cotpd.section import Section
 from cotpd.yaml_files import KeyPath
 
 FOLDER = Path(__file__).parent / "files"  # inside the package, so that a wheel holds it
+CACHE_NAME = "cache"  # the folder beside the results of studies
 SECTIONS = ("student", "baseline", "teach", "train", "distil", "evaluate")
 """The sections of params.yaml that a cell may change: those of a training."""
 _REMEDY = "docs/studies.md explains every key of a study."
+
+
+def flatten_params(params: object, prefix: str = "") -> object:
+    """Return parameters by dotted name, those in nested sections too; what is no mapping is left to validation."""
+    if not isinstance(params, dict):
+        return params
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        nested = flatten_params(value, f"{prefix}{key}.")
+        flat |= nested if isinstance(nested, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+Overrides = Annotated[dict[str, Any], BeforeValidator(flatten_params)]
 
 
 class Changes(Section):
@@ -69,7 +84,7 @@ class Cell(Section):
     """A data set of data_sets; null takes the first."""
     test_on: str | None = None
     """A data set of data_sets; null takes train_on."""
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Overrides = Field(default_factory=dict)
     """Changes of params.yaml by dotted name, such as distil.alpha: 2."""
     data: Changes = Changes()
     """Changes of the data."""
@@ -95,7 +110,7 @@ class Study(Section):
     """The split that is scored, by micro F1."""
     seeds: tuple[int, ...] = Field(default=(13, 14, 15), min_length=1)
     """Seeds of the students (and of teachers that are cells); teachers that teach keep teach.seed."""
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Overrides = Field(default_factory=dict)
     """Changes of params.yaml that hold for all cells."""
     data: Changes = Changes()
     """Changes of the data that hold for all cells."""
@@ -168,6 +183,8 @@ def read_study(name: str, base: Params) -> NamedStudy:
             comparison names what is not there. The message names file, line and key.
     """
     path = find_study(name)
+    if path.stem == CACHE_NAME:
+        raise ConfigError(f"{path}: a study's folder is named as its file", "Name it other than the cache.")
     try:
         study, lines = read_parameters(path, Study)
     except ConfigError as error:

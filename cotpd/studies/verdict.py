@@ -29,6 +29,8 @@ class CellResult(Record):
     """Posts without labels that it learns from."""
     answers: int = 0
     """Answers about these posts that it, or its teachers, read."""
+    posts: int = 0
+    """Posts that it is tested on."""
     f1: dict[int, float] = Field(default_factory=dict)
     """By seed."""
     problem: str = ""
@@ -72,7 +74,6 @@ class StudyResult(Record):
     question: str
     task: str
     split: str
-    posts: int
     seeds: tuple[int, ...]
     params: dict[str, object] = Field(default_factory=dict)
     """What the study changes about the parameters of the project, in all cells."""

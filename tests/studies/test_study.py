@@ -39,6 +39,21 @@ def test_a_cell_overrides_the_study_and_the_study_the_project(write_study):
     assert named.study.list_changes(named.study.cells[1]).kinds == ("noun",)
 
 
+def test_nested_sections_change_what_they_name_and_nothing_beside_it(write_study):
+    cells = [{"name": "a", "params": {"distil": {"alpha": 3.0}, "train.epochs": 4, "teach": {}}}]
+    base = Params.model_validate({"distil": {"gold": 0.25}})
+
+    named = read_study(write_study(cells=cells), base)
+
+    distil = named.params["a"].distil
+    assert (distil.alpha, distil.gold, named.params["a"].train.epochs) == (3.0, 0.25, 4)
+
+
+def test_a_study_is_not_named_as_the_cache_beside_its_results(write_study):
+    with pytest.raises(ConfigError, match=r"cache\.yaml: "):
+        read_study(write_study("cache", cells=CELLS), Params())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -54,6 +69,9 @@ def test_a_cell_overrides_the_study_and_the_study_the_project(write_study):
         ({"cells": [{"name": "a", "data": {"kinds": ["style"]}}]}, "cells.0.data.kinds.0: "),
         ({"cells": [{"name": "a"}, {"name": "a"}]}, r"cells.1.name: there are two cells 'a'"),
         ({"cells": [{"name": "a", "params": {"distil.alpa": 1}}]}, r"mine.yaml:\d+: cells.0.params.distil.alpa: cell 'a': .*did you mean alpha\?"),
+        ({"cells": [{"name": "a", "params": {"distil": {"alpa": 1}}}]}, r"distil.alpa: .*did you mean alpha\?"),
+        ({"cells": [{"name": "a", "params": [1]}]}, "cells.0.params: "),
+        ({"params": 3}, "params: "),
         ({"cells": [{"name": "a", "params": {"distill.alpha": 1}}]}, r"did you mean distil\?"),
         ({"cells": [{"name": "a", "params": {"train.epochs": 0}}]}, r"cell 'a': Input should be .*found 0"),
         ({"cells": [{"name": "a", "params": {"ask.kinds": []}}]}, "cell 'a': not a parameter of student"),

@@ -31,8 +31,8 @@ def study():
 @pytest.fixture
 def result(study):
     cells = [
-        CellResult(name="good", model="student", sees="text", answers=120, f1={1: 0.9, 2: 0.8}),
-        CellResult(name="bad", model="baseline", sees="text", f1={1: 0.5, 2: 0.4}),
+        CellResult(name="good", model="student", sees="text", answers=120, posts=60, f1={1: 0.9, 2: 0.8}),
+        CellResult(name="bad", model="baseline", sees="text", posts=40, f1={1: 0.5, 2: 0.4}),
         CellResult(name="gone", model="control", sees="text", problem="failed: out of <memory>"),
     ]
     tables = {"good": build_table(50), "bad": build_table(30)}
@@ -42,7 +42,6 @@ def result(study):
         question=study.question,
         task="re",
         split="test",
-        posts=60,
         seeds=(1, 2),
         encoder="tiny",
         answer_price=0.001,
@@ -72,6 +71,7 @@ def test_one_seed_and_an_unknown_price_are_said(result):
 
     notes = " ".join(list_notes(single))
 
+    assert "on 40 or 60 posts of test" in notes
     assert "posts alone" in notes
     assert "One seed: " in notes
     assert "No price is known" in notes
@@ -88,7 +88,6 @@ def test_a_difference_that_may_be_chance_is_called_so(study):
         question="q",
         task="re",
         split="test",
-        posts=60,
         seeds=(1, 2),
         cells=(),
         verdicts=tuple(verdicts),
