@@ -20,6 +20,7 @@ FLOORS = [
     ["cotpd.student"],
     ["cotpd.evaluation", "cotpd.inference"],
     ["cotpd.promotion", "cotpd.scoring", "cotpd.serving"],
+    ["cotpd.monitoring"],
     ["cotpd.config"],  # gathers the sections of every package below
     ["cotpd.pipeline"],
     ["cotpd.studies"],

@@ -1,5 +1,6 @@
 """Parquet in and out, a bounded number of rows at a time: columns keep their types, dictionaries and nesting."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,3 +150,14 @@ class ParquetRows:
         if self._pending:
             self._writer.write_table(pa.Table.from_batches(self._pending, self._schema), _GROUP_ROWS)
             self._pending = []
+
+
+def read_notes(path: Path) -> dict[str, Any]:
+    """Return what :class:`ParquetRows` has noted on the model; empty for another program's file."""
+    with explain_damage(path):
+        metadata = pq.read_schema(path).metadata or {}
+    try:
+        value = json.loads(metadata.get(b"cotpd", b"{}"))
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
