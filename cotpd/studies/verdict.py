@@ -164,12 +164,13 @@ def describe_verdict(verdict: Verdict, result: StudyResult) -> str:
         return f"{verdict.claim}: not tested. {verdict.problem}."
     draws = "posts and seeds" if verdict.seeds > 1 else "posts alone, with one seed"
     is_certain = verdict.p_holm < SIGNIFICANT
-    meaning = "" if is_certain else " This cannot be told from chance."
+    meaning = "" if is_certain else " After this correction it cannot be told from chance."
     if verdict.dollars is not None and is_certain:
         meaning = f" The answers cost ${verdict.dollars:,.4g} a point."
     return (
         f"{verdict.claim}: {format_points(verdict.gain)} points of F1 on {result.split} "
-        f"({verdict.first} over {verdict.second}; 95 % interval {format_points(verdict.low)} to "
+        f'("{verdict.first}" over "{verdict.second}"; '
+        f"95 % interval {format_points(verdict.low)} to "
         f"{format_points(verdict.high)} over {draws}; p {format_p(verdict.p_holm)} after Holm).{meaning}"
     )
 

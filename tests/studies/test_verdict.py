@@ -92,7 +92,7 @@ def test_a_difference_that_may_be_chance_is_called_so(study):
         cells=(),
         verdicts=tuple(verdicts),
     )
-    assert "This cannot be told from chance." in result.answer
+    assert "it cannot be told from chance." in result.answer
 
 
 def test_cells_that_are_the_same_trainings_are_not_compared(study):
