@@ -104,8 +104,7 @@ def _judge_against_reference(case: Case, challenger: Contender) -> Iterator[Rule
         yield _explain_missing_reference(case, error)
         yield from _skip_comparisons("there is nothing to compare with", COMPARISONS[1:])
         return
-    labels = judge_labels(challenger.labels, reference.labels)
-    yield labels
+    yield judge_labels(challenger.labels, reference.labels, "champion" if case.champion else "baseline")
     if challenger.labels.task != reference.labels.task or not case.held_out.posts:
         yield from _skip_comparisons("models of two tasks do not compare" if case.held_out.posts else "no posts")
         return

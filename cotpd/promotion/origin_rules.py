@@ -19,16 +19,21 @@ _AGAIN = "register the student again (dvc repro -f -s register), or force the pr
 _SHOWN = 3  # posts that a refusal names
 
 
-def judge_labels(challenger: "LabelSet", champion: "LabelSet") -> RuleResult:
-    """Judge task and labels: a reader of the predictions relies on them."""
+def judge_labels(challenger: "LabelSet", champion: "LabelSet", role: str) -> RuleResult:
+    """Judge task and labels: a reader of the predictions relies on them.
+
+    Args:
+        challenger, champion: The labels of each.
+        role: What the second model is: champion, or baseline.
+    """
     if challenger.task != champion.task:
-        return fail("labels", f"the challenger is of task {challenger.task}, the champion of task {champion.task}")
+        return fail("labels", f"the challenger is of task {challenger.task}, the {role} of task {champion.task}")
     lost = sorted(set(champion.types) - set(challenger.types))
     gained = sorted(set(challenger.types) - set(champion.types))
     if lost or gained:
         changes = [f"lacks {', '.join(lost)}"] if lost else []
         changes += [f"adds {', '.join(gained)}"] if gained else []
-        return fail("labels", f"the challenger has other labels than the champion: it {' and '.join(changes)}")
+        return fail("labels", f"the challenger has other labels than the {role}: it {' and '.join(changes)}")
     return RuleResult(rule="labels", status="passed", explanation=", ".join(challenger.types))
 
 
