@@ -18,7 +18,7 @@ from cotpd.registry.tracking_store import connect
 from tests.builders import format_jsonl, write_encoder
 from tests.chat_server import FakeServer, build_params
 from tests.postgres import run_postgres
-from tests.trained_students import train_students
+from tests.trained_students import export_students, train_students
 
 silence_libraries()
 ROOT = Path(__file__).parent.parent
@@ -79,6 +79,12 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 def students(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The folder of a trained student by task."""
     return train_students(encoder, tmp_path_factory.mktemp("students"))
+
+
+@pytest.fixture(scope="session")
+def exports(students: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folder of a trained student by task, with its export beside it; copy both before you change one."""
+    return export_students(students, tmp_path_factory.mktemp("exports"))
 
 
 @pytest.fixture(scope="session")

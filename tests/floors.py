@@ -19,7 +19,7 @@ FLOORS = [
     ["cotpd.knowledge", "cotpd.registry"],
     ["cotpd.student"],
     ["cotpd.evaluation", "cotpd.inference"],
-    ["cotpd.promotion", "cotpd.scoring", "cotpd.serving"],
+    ["cotpd.export", "cotpd.promotion", "cotpd.scoring", "cotpd.serving"],
     ["cotpd.monitoring"],
     ["cotpd.config"],  # gathers the sections of every package below
     ["cotpd.pipeline"],

@@ -1,5 +1,6 @@
 """Tiny students of both tasks that have learnt one post by heart."""
 
+import shutil
 from pathlib import Path
 
 from cotpd.student.params import StudentParams, TrainParams
@@ -7,6 +8,7 @@ from tests.builders import build_post
 
 TEXT = "Ada works for Acme in Rome"
 """The post: Ada is a PER, Acme an ORG, and Ada a member of Acme."""
+_POST = build_post("[Ada](PER) works for [Acme](ORG) in Rome", relations=[(0, 1, "member")])
 
 
 def train_students(encoder: Path, folder: Path) -> dict[str, Path]:
@@ -15,10 +17,9 @@ def train_students(encoder: Path, folder: Path) -> dict[str, Path]:
     from cotpd.student.objectives import FineTuning
     from cotpd.student.training import train
 
-    post = build_post("[Ada](PER) works for [Acme](ORG) in Rome", relations=[(0, 1, "member")])
     for task, types in (("ner", ("ORG", "PER")), ("re", ("None", "member"))):
         train(
-            build_examples([post] * 8, task, {}, {}),
+            build_examples([_POST] * 8, task, {}, {}),
             [],
             task=task,
             types=types,
@@ -29,3 +30,17 @@ def train_students(encoder: Path, folder: Path) -> dict[str, Path]:
             out=folder / task / "student",
         )
     return {task: folder / task / "student" for task in ("ner", "re")}
+
+
+def export_students(students: dict[str, Path], folder: Path) -> dict[str, Path]:
+    """Copy the students and export them, and return each copy's folder by task."""
+    from cotpd.export.posts import gather_labelled
+    from cotpd.export.writer import write_export
+    from cotpd.student.examples import build_examples
+
+    copies = {}
+    for task, student in students.items():
+        copies[task] = shutil.copytree(student, folder / task / "student")
+        examples = build_examples([_POST] * 8, task, {}, {})
+        write_export(copies[task], gather_labelled({"test": examples, "train": examples}))
+    return copies

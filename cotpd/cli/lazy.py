@@ -17,6 +17,7 @@ SUMMARIES = {
     "predict": "Find the named entities of posts, or the relation of a pair.",
     "serve": "Serve a student over HTTP; a promotion is live within seconds.",
     "monitor": "Say whether scored posts still look like the training data.",
+    "export": "Write a student for ONNX Runtime, with a verdict on each graph.",
     "explain": "Show near training posts, reasoning chains and prompt attention.",
     "show": "Show the last run's scores and the registered versions.",
     "compare": "Compare runs of the pipeline that differ only in the seed.",

@@ -61,6 +61,7 @@ def predict(
     batch_size: Annotated[int, typer.Option(min=1, help="Posts at a time.")] = 32,
     device: Device = "auto",
     backend: Backend = "auto",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what runs the model.")] = False,
     source: Input = None,
     output: Output = None,
     text_column: TextColumn = None,
@@ -93,6 +94,8 @@ def predict(
     posts = read_posts(texts or [], file, head, tail, is_json)
     folder = find_student_folder(choose_model(model))
     student = load_predictor(folder, backend, device)
+    if verbose:
+        warn(f"{folder} runs on {student.backend}")
     refuse_pair_for_entities(student.labels.task, head, tail)
     print_predictions(student, posts, batch_size, as_json=as_json)
 

@@ -60,7 +60,7 @@ class StudentModel(nn.Module):
 
     def compute_states(self, batch: Batch, view: View) -> Tensor:
         """Return the states that the head reads: of first sub-words (B, T, d) or opening markers (B, 2, d)."""
-        embedded, attention, shift = self._embed(batch.ids), batch.attention, 0
+        embedded, attention, shift = self.embed(batch.ids), batch.attention, 0
         if view == "prompt" and self.generator is not None:
             prompt, _ = self.generator(embedded, attention)  # (N, m, d)
             shift = prompt.shape[1]
@@ -85,10 +85,10 @@ class StudentModel(nn.Module):
         """
         if self.generator is None:
             return None
-        attention: Tensor = self.generator(self._embed(batch.ids), batch.attention, with_attention=True)[1]
+        attention: Tensor = self.generator(self.embed(batch.ids), batch.attention, with_attention=True)[1]
         return attention
 
-    def _embed(self, ids: Tensor) -> Tensor:
+    def embed(self, ids: Tensor) -> Tensor:
         """Return the embeddings of sub-words and markers, (N, L, d)."""
         table = self.encoder.get_input_embeddings()
         if self.markers is None:

@@ -36,8 +36,6 @@ class Student(Labeller):
         example_encoder: Turns examples into sub-words.
         temperature: Scores are divided by it before they become probabilities (see
             :mod:`cotpd.student.calibration`).
-
-    Args:
         reads: The most positions that the encoder reads.
     """
 
@@ -57,7 +55,7 @@ class Student(Labeller):
         self.model = model.to(self.device).eval()
         self.tokenizer, self.params, self.labels, self.views = tokenizer, params, model.labels, views
         self.example_encoder = ExampleEncoder(tokenizer, params, model.labels, model.vocabulary, reads)
-        self.temperature = temperature
+        self.reads, self.temperature = reads, temperature
 
     @classmethod
     def from_pretrained(cls, source: Path | str, device: str = "auto") -> Self:

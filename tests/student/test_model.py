@@ -54,7 +54,7 @@ def test_prompts_stand_in_front_as_tokens_would_in_any_family(any_encoder, ner_e
     words = read.ids[:1, 1:4].expand(len(read.ids), -1)
     ids = torch.cat([read.ids[:, :1], words, read.ids[:, 1:]], 1)
     attention = torch.cat([torch.ones_like(words, dtype=torch.bool), read.attention], 1)
-    model.generator.forward = lambda *_: (model._embed(words), None)
+    model.generator.forward = lambda *_: (model.embed(words), None)
 
     with torch.no_grad():
         states = model.encoder(input_ids=ids, attention_mask=attention.long()).last_hidden_state
@@ -68,9 +68,9 @@ def test_prompts_depend_on_the_post_and_change_the_scores(bert, ner_examples):
     prompt = batch("prompt")
 
     with torch.no_grad():
-        vectors, attention = model.generator(model._embed(prompt.ids), prompt.attention, with_attention=True)
+        vectors, attention = model.generator(model.embed(prompt.ids), prompt.attention, with_attention=True)
         assert torch.equal(model.compute_prompt_attention(prompt), attention)
-        assert torch.allclose(model.generator(model._embed(prompt.ids), prompt.attention)[0], vectors, atol=1e-6)
+        assert torch.allclose(model.generator(model.embed(prompt.ids), prompt.attention)[0], vectors, atol=1e-6)
         assert not torch.allclose(vectors[0], vectors[1])
         assert not torch.allclose(model(prompt, "prompt"), model(prompt, "text"))
     assert vectors.shape == (2, 3, 32)
