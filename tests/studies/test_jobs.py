@@ -1,9 +1,12 @@
 """What cells share: the same examples and parameters are one training, whichever cell asks for it."""
 
+import json
 from collections import Counter
 
 import pytest
+from typer.testing import CliRunner
 
+from cotpd.cli.study import app
 from cotpd.errors import ConfigError, DataError
 from cotpd.pipeline.workspace import Workspace
 from cotpd.studies.results_cache import ResultsCache
@@ -174,3 +177,26 @@ def test_a_study_is_narrowed_to_some_cells_and_seeds(params, write_study):
     assert narrowed.study.cells[0].data.model_fields_set == {"kinds"}
     with pytest.raises(ConfigError, match=r"no cell 'bb'; did you mean b\?"):
         select_part(named, cells=["bb"])
+
+
+@pytest.mark.parametrize(
+    ("model", "price"), [("of-no-price", "no price is known for of-no-price"), ("gpt-4o-mini", "$0.")]
+)
+def test_the_plan_counts_the_questions_that_no_answer_is_there_for_and_names_their_price(
+    project, root, model, price
+):
+    values = json.loads((project / "params.yaml").read_text("utf-8"))
+    values |= {
+        "data": {"path": str(root / "sample")},
+        "llm": {"model": model, "base_url": "https://llm.example/v1"},
+    }
+    (project / "params.yaml").write_text(json.dumps(values), "utf-8")
+
+    outcome = CliRunner().invoke(app, ["plan", "knowledge"])
+
+    assert outcome.exit_code == 0
+    [line] = [line for line in outcome.stdout.splitlines() if line.startswith("questions ")]
+    assert "are not in the ledger" in line
+    assert price in line
+    assert "jobs      " in outcome.stdout
+    assert not (project / "studies").exists()
