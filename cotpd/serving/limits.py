@@ -13,7 +13,7 @@ class Limits:
         characters: Of a text; more is 422.
         queued_texts: That wait for the model; a request beyond them is 503.
         batch_texts: That the model reads at once.
-        batch_milliseconds: The longest that a text waits for others to share its batch.
+        batch_milliseconds: The longest that texts wait for others to share their batch.
         rate: Requests a second from one client, and twice as many in a burst; more is 429. 0 sets no limit.
         read_seconds: For a client to send a request's headers, and again for its body.
         write_seconds: For a client to take a part of an answer.
@@ -25,7 +25,7 @@ class Limits:
     characters: int = 10_000
     queued_texts: int = 4000
     batch_texts: int = 32
-    batch_milliseconds: float = 5.0
+    batch_milliseconds: float = 20.0
     rate: float = 0.0
     read_seconds: float = 10.0
     write_seconds: float = 30.0

@@ -20,6 +20,7 @@ from cotpd.serving.service_metrics import ServiceMetrics
 from cotpd.student.prediction_input import PredictionInput
 
 Rows = list[dict[str, Any]]
+_WAIT_SHARE = 0.1  # of the last batch's time, that the next one waits for clients to ask again
 _SMOOTHING = 0.2  # of the rate: the weight of the latest batch
 
 
@@ -47,7 +48,6 @@ class _Job:
         self.taken_texts = 0
         self.version: ServedVersion | None = None
         self.future: Future[Answer] = Future()
-        self.arrived = time.monotonic()
 
     @property
     def waiting_texts(self) -> int:
@@ -61,7 +61,7 @@ class MicroBatcher:
     Args:
         version: The version that predicts first.
         batch_texts: The most texts of a batch. A longer request takes several, between which others get theirs.
-        wait_seconds: The longest that a text waits for others while nothing is computed.
+        wait_seconds: The longest that texts wait for others while nothing is computed.
         queued_texts: The most texts that wait.
         metrics: Count batches, texts and the queue.
     """
@@ -81,6 +81,7 @@ class MicroBatcher:
         self._waiting_texts = 0
         self._is_stopped = False
         self._expected_requests = 1
+        self._batch_seconds = 0.0
         self._seconds_per_text = 0.02
         self._thread = threading.Thread(target=self._run, name="cotpd-predict", daemon=True)
 
@@ -142,8 +143,12 @@ class MicroBatcher:
             return self._take_batch()
 
     def _wait_for_company(self) -> None:
-        """Wait until as many requests are there as shared the last batch, or the first has waited long enough."""
-        deadline = self._jobs[0].arrived + self._wait_seconds
+        """Wait until as many requests are there as shared the last batch, for a part of the time that it took.
+
+        Clients that have just been answered ask again at once. Without the wait the first of them would be
+        predicted alone, while all others queue up behind it.
+        """
+        deadline = time.monotonic() + min(self._wait_seconds, _WAIT_SHARE * self._batch_seconds)
         while not self._is_stopped and len(self._jobs) < self._expected_requests:
             seconds = deadline - time.monotonic()
             if seconds <= 0 or self._waiting_texts >= self._batch_texts or not self._changed.wait(seconds):
@@ -203,7 +208,7 @@ class MicroBatcher:
         version = slices[0][0].version or self._version
         began = time.perf_counter()
         predictions = version.predict(inputs)
-        seconds = time.perf_counter() - began
+        self._batch_seconds = seconds = time.perf_counter() - began
         self._metrics.record_batch(len(inputs), seconds)
         self._seconds_per_text += _SMOOTHING * (seconds / len(inputs) - self._seconds_per_text)
 

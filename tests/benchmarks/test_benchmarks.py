@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ask, common, crf, step
+from benchmarks import ask, common, crf, serve, step
 from benchmarks.common import Ratio, format_result
 
 
@@ -71,3 +71,18 @@ def test_outside_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(common, "ROOT", tmp_path)
 
     assert json.loads(format_result("x", {}))["commit"] == ""
+
+
+@pytest.mark.slow
+def test_serve(
+    capsys: pytest.CaptureFixture[str], encoder: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "CLIENTS", (1, 32))
+
+    serve.main([str(root / "sample"), "--encoder", str(encoder), "--seconds", "0.5", "--parts", "torch", "onnx"])
+
+    output = capsys.readouterr().out.splitlines()
+    assert any(line.split()[:3] == ["torch", "32", "clients"] for line in output)
+    result = json.loads(output[-1])
+    assert set(result) == {"name", "ratios", "hardware", "commit"}
+    assert {"torch_32_clients_over_bulk", "torch_p50_over_single"} <= set(result["ratios"])

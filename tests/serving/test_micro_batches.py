@@ -8,6 +8,7 @@ from itertools import chain
 
 import pytest
 
+from cotpd.serving import micro_batches
 from cotpd.serving.micro_batches import MicroBatcher, QueueFullError
 from cotpd.serving.service_metrics import ServiceMetrics
 from tests.serving.fake_predictor import FAILING, build_inputs, build_version
@@ -44,7 +45,8 @@ def read_types(answer):
     return {entity["type"] for entity in entities}
 
 
-def test_a_single_client_never_waits_for_company(make_batcher):
+def test_a_single_client_never_waits_for_company(make_batcher, monkeypatch):
+    monkeypatch.setattr(micro_batches, "_WAIT_SHARE", 1e9)
     batcher = make_batcher(build_version(), wait_seconds=20.0)
 
     began = time.monotonic()
@@ -67,7 +69,8 @@ def test_requests_that_arrive_during_a_batch_share_the_next(make_batcher):
     assert version.predictor.batches == [1, 3]
 
 
-def test_clients_that_shared_a_batch_are_waited_for(make_batcher):
+def test_clients_that_shared_a_batch_are_waited_for(make_batcher, monkeypatch):
+    monkeypatch.setattr(micro_batches, "_WAIT_SHARE", 1e9)
     version = build_version()
     batcher = make_batcher(version, wait_seconds=20.0)
     hold(batcher, version)
@@ -85,7 +88,8 @@ def test_clients_that_shared_a_batch_are_waited_for(make_batcher):
     assert version.predictor.batches == [1, 2, 2]
 
 
-def test_a_client_is_not_waited_for_longer_than_the_deadline(make_batcher):
+def test_a_client_is_not_waited_for_longer_than_the_deadline(make_batcher, monkeypatch):
+    monkeypatch.setattr(micro_batches, "_WAIT_SHARE", 1e9)
     version = build_version()
     batcher = make_batcher(version, wait_seconds=0.1)
     hold(batcher, version)
@@ -97,6 +101,21 @@ def test_a_client_is_not_waited_for_longer_than_the_deadline(make_batcher):
     batcher.submit(build_inputs("A")).result(10)
 
     assert version.predictor.batches == [1, 2, 1]
+
+
+def test_a_quick_batch_is_not_waited_for(make_batcher):
+    version = build_version()
+    batcher = make_batcher(version, wait_seconds=20.0)
+    hold(batcher, version)
+    first = [batcher.submit(build_inputs("A")), batcher.submit(build_inputs("B"))]
+    version.predictor.gate.set()
+    for future in first:
+        future.result(10)
+
+    began = time.monotonic()
+    batcher.submit(build_inputs("A")).result(30)
+
+    assert time.monotonic() - began < 10
 
 
 def test_a_long_request_is_answered_in_order_and_lets_others_between(make_batcher):
