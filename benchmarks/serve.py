@@ -1,6 +1,6 @@
 """A server under load, beside the same student in process, MLflow's server, and the pipeline of transformers.
 
-    python -m benchmarks.serve [DATA] [--model MODEL] [--seconds 4] [--parts torch onnx mlflow pipeline promotion]
+    python -m benchmarks.serve [DATA] [--model MODEL] [--seconds 3] [--parts torch onnx mlflow pipeline promotion]
 
 Clients ask for one post at a time: 1, 8, 32 and 64 of them. In process means: single posts one after the other,
 and all posts at once. Both are timed in turns with the clients, so that a busy moment of the machine slows both
@@ -221,7 +221,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--encoder", default="all-MiniLM-L6-v2", help="of an untrained student and of the pipeline"
     )
-    parser.add_argument("--seconds", type=float, default=4.0, help="that each number of clients asks")
+    parser.add_argument("--seconds", type=float, default=3.0, help="that each number of clients asks")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--threads", type=int, help="of torch in process")
     options = parser.parse_args(arguments)

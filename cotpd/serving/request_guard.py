@@ -67,7 +67,9 @@ class RequestGuard:
             else:
                 await self._app(scope, exchange.receive, exchange.send)
         except Exception as error:
-            if not isinstance(error, TimeoutError):
+            if exchange.is_gone:
+                exchange.status = ABANDONED
+            elif not isinstance(error, TimeoutError):
                 warn(f"error: a request failed: {describe_failure(error)}")
                 self._metrics.record_error("internal")
             if exchange.status is None:
@@ -90,14 +92,14 @@ class _Exchange:
 
     def __init__(self, receive: Receive, send: Send, write_seconds: float) -> None:
         self._receive, self._send, self._write_seconds = receive, send, write_seconds
-        self._is_read = False
+        self._is_read = self.is_gone = False
         self.status: int | None = None
 
     async def receive(self) -> Message:
         """Return the next part of the request."""
         message = await self._receive()
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            self._is_read = True
+        self.is_gone = message["type"] == "http.disconnect"
+        self._is_read = self._is_read or self.is_gone or not message.get("more_body", False)
         return message
 
     async def send(self, message: Message) -> None:

@@ -173,6 +173,17 @@ def test_a_client_that_hangs_up_leaves_no_work_behind():
         assert version.predictor.batches == [1]
 
 
+def test_a_client_that_goes_in_the_middle_of_its_body_is_no_error_of_the_server(capfd):
+    abandoned = 'cotpd_requests_total{method="POST",route="/v1/predict",status="499"}'
+    with run_server(Service(build_version(), Limits())) as server:
+        with server.open_connection() as connection:
+            connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n" + BODY)
+        wait_until(lambda: server.read_metric(abandoned) == 1)
+
+        assert server.read_metric("cotpd_errors_total") == 0
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_connections_beyond_the_bound_are_refused(monkeypatch):
     monkeypatch.setattr("cotpd.serving.http_server._MOST_CONNECTIONS", 20)
     with run_server(Service(build_version(), Limits())) as server:

@@ -51,7 +51,7 @@ def test_each_prediction_has_its_nearest_training_post(students, data, task, bod
     claims = answer["claims"]
     assert claims, answer["note"]
     assert [claim["label"] for claim in claims] == (["PER", "ORG"] if task == "ner" else ["member"])
-    assert {claim["neighbours"][0]["id"].split(":")[0] for claim in claims} == {"known"}
+    assert {claim["neighbours"][0]["id"].split("#")[0] for claim in claims} == {"known"}
 
 
 def test_training_posts_that_cannot_be_read_are_said(students, data):
