@@ -1,5 +1,6 @@
 """`cotpd promote`: the gate between a challenger and the champion's alias."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -48,10 +49,8 @@ def promote(
       cotpd promote cotpd-ner --version 5 --require better
       cotpd promote --force --reason "the champion leaks a customer's name"
     """
-    if require not in (None, "not_worse", "better"):
-        raise ConfigError(f"--require {require}: there is no such requirement", "Give not_worse or better.")
-    if name is not None and (name.isdigit() or name in (CHALLENGER, CHAMPION, PREVIOUS)):
-        raise ConfigError(f"{name} is a version, and no registered model's name", f"Write --version {name}.")
+    began = datetime.now(UTC)
+    _check_arguments(name, require)
     client, registered_name = open_registry(name, writes=not dry_run)
     request = Request(
         name=registered_name,
@@ -59,11 +58,12 @@ def promote(
         target=to,
         posts=posts,
         rules=rules,
-        require=require,  # type: ignore[arg-type]  # checked above
+        require=require,  # type: ignore[arg-type]  # just checked
         is_dry_run=dry_run,
         is_forced=force,
         reason=reason,
         runner=Runner(backend, device),
+        began=began,
     )
     promotion = promote_version(client, request)
     if as_json:
@@ -72,6 +72,13 @@ def promote(
         _show_promotion(promotion)
     if not promotion.is_accepted:
         raise typer.Exit(REFUSED)
+
+
+def _check_arguments(name: str | None, require: str | None) -> None:
+    if require not in (None, "not_worse", "better"):
+        raise ConfigError(f"--require {require}: there is no such requirement", "Give not_worse or better.")
+    if name is not None and (name.isdigit() or name in (CHALLENGER, CHAMPION, PREVIOUS)):
+        raise ConfigError(f"{name} is a version, and no registered model's name", f"Write --version {name}.")
 
 
 def _show_promotion(promotion: Promotion) -> None:

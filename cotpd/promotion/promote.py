@@ -1,6 +1,7 @@
 """Promote a version: read the registry, judge, decide, and move the alias if it is where the gate read it."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -38,6 +39,7 @@ class Request:
         is_forced: Move although rules fail.
         reason: Why, in the user's words; needed to force.
         runner: What runs the models.
+        began: When the user asked; a later move of the champion is a race lost. None: when the registry is read.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Request:
     is_forced: bool = False
     reason: str = ""
     runner: Runner = field(default_factory=Runner)
+    began: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.target != CHAMPION:
@@ -98,7 +101,7 @@ def promote_version(client: "MlflowClient", request: Request) -> Promotion:
     """
     rules_file = apply_requirement(read_rules(request.rules), request.require)
     version = find_version(client, request.name, request.version)
-    number = read_champion(client, request.name)
+    number = read_champion(client, request.name, began=request.began)
     champion = None if number is None else find_version(client, request.name, str(number))
     if version.number == number:
         return _describe("unchanged", version, number)
