@@ -110,16 +110,16 @@ def test_a_backend_is_passed_on(ner):
 class Scoring:
     """A process that scores many posts, and that a test ends."""
 
-    rows = 600
+    rows = 400
     output = Path("spans.jsonl")
 
     def __init__(self, model: tuple[str, str]) -> None:
         write_jsonl(Path("many.jsonl"), [{"id": number, "text": TEXT} for number in range(self.rows)])
-        files = ("--input", "many.jsonl", "--output", str(self.output), "--batch-size", "1")
+        files = ("--input", "many.jsonl", "--output", str(self.output), "--batch-size", "4")
         self.command = [sys.executable, "-c", START, "predict", *model, *files]
 
     def start(self) -> subprocess.Popen[str]:
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
             self.command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
