@@ -1,7 +1,7 @@
 """The reference of a comparison: the training posts' vocabulary, and what the student predicts on the valid split.
 
 Trade-off: predictions on the training posts would be surer than those at work, so scores and types come from the
-valid split, some hundred posts. No text is kept, but a reader who guesses a word can check whether its hash is there.
+valid split, some hundred posts. No text is kept, though a guessed word can be checked against its hash.
 """
 
 import json
