@@ -201,7 +201,7 @@ def _remove_dead_drafts(client: "MlflowClient") -> None:
 
 
 def _is_dead_draft(experiment: "Experiment") -> bool:
-    silence = time.time() - experiment.creation_time / 1000
+    silence = time.time() - (experiment.creation_time or 0) / 1000
     with suppress(ValueError):  # an experiment that is named like ours
         return is_dead(experiment.name.removeprefix(_DRAFT), silence, LAPSE)
     return False

@@ -133,4 +133,4 @@ class Move:
         """
         names = {attribute.name for attribute in fields(cls)} - {"kind", "outcome"}
         known_values = {name: value for name, value in values.items() if name in names}
-        return cls(kind=MoveKind(values.get("kind")), outcome=outcome, **known_values)
+        return cls(kind=MoveKind(str(values.get("kind"))), outcome=outcome, **known_values)

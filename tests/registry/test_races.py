@@ -126,9 +126,9 @@ def counts(request):
     counts = Counter()
     yield counts
     if IS_STRESS:
-        reporter = request.config.pluginmanager.getplugin("terminalreporter")
-        for name, number in sorted(counts.items()):
-            reporter.write_line(f"{number:5} {name}")
+        lines = [f"{number:5} {name}" for name, number in sorted(counts.items())]
+        with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            sys.stdout.write("\n".join(["", *lines, ""]))
 
 
 @pytest.mark.slow
