@@ -1,5 +1,7 @@
 """`cotpd export`: write a student for ONNX Runtime, and say how it compares with torch."""
 
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +16,7 @@ from cotpd.inference.export_record import Export, ExportRecord
 from cotpd.inference.loading import BACKENDS
 from cotpd.pipeline.training_examples import read_text_examples
 from cotpd.pipeline.workspace import Workspace
-from cotpd.registry.model_address import find_student_folder
+from cotpd.registry.model_address import attach_export_of, find_student_folder
 from cotpd.student.card import read_card
 from cotpd.student.prediction_input import build_example, read_input
 from cotpd.student.tasks import TaskName
@@ -23,7 +25,9 @@ _REFUSED = 3  # exit status: written, and the exact graph refused
 
 
 def export(
-    model: Annotated[str, typer.Option(help="The student's folder.")] = "models/student",
+    model: Annotated[
+        str, typer.Option(help="A folder, models:/NAME@ALIAS or models:/NAME/VERSION.")
+    ] = "models/student",
     posts: Annotated[
         str | None,
         typer.Option(help="Posts without labels to compare on, as predict --file; else valid and test."),
@@ -46,7 +50,12 @@ def export(
     # torch, which the help of this command need not load
     from cotpd.export.writer import write_export  # noqa: PLC0415
 
-    written = write_export(folder, chosen, int8=int8)
+    with tempfile.TemporaryDirectory() as scratch:
+        # a version's folder belongs to the registry, whose digests of it are fixed
+        target = Path(scratch) / "export" if model.startswith("models:") else None
+        written = write_export(folder, chosen, int8=int8, target=target)
+        if target is not None:
+            attach_export_of(model, target, written.record.weights)
     if as_json:
         show_row(written.record.model_dump(mode="json"), str(written.folder))
     else:
@@ -87,7 +96,6 @@ def _show(written: Export) -> None:
     for name, verdict in written.record.verdicts.items():
         if not verdict.passed:
             console.print(make_printable(f"{name} is refused: {verdict.reason}"))
-    console.print(make_printable(f"Written to {written.folder}."))
 
 
 def _format_row(record: ExportRecord, name: str) -> list[str]:

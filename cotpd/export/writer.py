@@ -40,12 +40,13 @@ _CALIBRATING = 24  # posts a batch
 _OVERFLOWING = ("avx2", "avx512")  # without VNNI two products of bytes are summed in 16 bits
 
 
-def write_export(folder: Path, posts: Posts, *, int8: bool = True) -> Export:
-    """Export a student's folder, beside it, and judge each graph.
+def write_export(folder: Path, posts: Posts, *, int8: bool = True, target: Path | None = None) -> Export:
+    """Export a student's folder, and judge each graph.
 
     Args:
         folder: Of the student.
         posts: What it is judged with.
+        target: The export's folder; beside the student unless given.
         int8: Whether to write an int8 graph, too.
 
     Returns:
@@ -56,7 +57,7 @@ def write_export(folder: Path, posts: Posts, *, int8: bool = True) -> Export:
         StorageError: The disk is full.
     """
     student = Student.from_pretrained(folder, "cpu")
-    target = name_export_folder(folder)
+    target = target or name_export_folder(folder)
     partial = make_partial_folder(target)
     with report_full_disk(target, partial):
         writer = _Writer(student, folder, partial, posts)

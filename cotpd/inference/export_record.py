@@ -13,6 +13,7 @@ from cotpd.data.records import Record
 from cotpd.errors import ModelError
 from cotpd.files import compute_sha256
 from cotpd.inference.machine import Machine
+from cotpd.registry.version_export import find_cached_export
 from cotpd.student.folder_digests import WEIGHTS
 
 FORMAT = 1
@@ -127,12 +128,14 @@ def name_export_folder(student: Path) -> Path:
 
 
 def read_export(student: Path) -> Export | None:
-    """Return the export of a student's folder; None if there is none.
+    """Return the export beside a student's folder, or that of a registered version with its weights; else None.
 
     Raises:
         ModelError: Its record is damaged, or of another release.
     """
     folder = name_export_folder(student)
+    if not folder.is_dir() and (student / WEIGHTS).is_file():
+        folder = find_cached_export(compute_sha256(student / WEIGHTS))
     file = folder / RECORD
     if not folder.is_dir():
         return None

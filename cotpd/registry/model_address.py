@@ -17,10 +17,12 @@ from filelock import FileLock
 
 from cotpd.errors import ModelError
 from cotpd.escaping import warn
+from cotpd.files import compute_sha256
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.relocation import find_artifacts
 from cotpd.registry.tracking_store import REACHABLE, connect, explain_errors, find_database, read_store_params
 from cotpd.registry.version_digests import FILES, verify_files
+from cotpd.registry.version_export import attach_export, fetch_export
 from cotpd.registry.versions import Version, find_version
 from cotpd.weights import find_cache_folder
 
@@ -124,7 +126,33 @@ def fetch_version(client: "MlflowClient", version: Version, name: str = "") -> P
         location = client.get_model_version_download_uri(version.name, str(version.number))
         folder = _fetch_artifacts(client, location)
     _verify(folder, version.tags.get(FILES), name)
+    try:
+        fetch_export(client, version)
+    except ModelError as error:  # torch predicts the same, and nothing of the export is read
+        warn(f"warning: {error}")
     return folder
+
+
+def attach_export_of(address: str, folder: Path, weights: str) -> None:
+    """Add an export to the version of an address in MLflow.
+
+    Args:
+        address: ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+        folder: The export.
+        weights: The sha256 of the version's weights.
+
+    Raises:
+        ModelError: There is no such version, it has other weights by now, or the registry cannot be written.
+    """
+    match = _VERSION.fullmatch(address)
+    if match is None:
+        raise ModelError(f"{address}: not a version's name", "Write models:/NAME@ALIAS or models:/NAME/VERSION.")
+    client = connect(read_store_params(Path.cwd()), Path.cwd())
+    version = find_version(client, match["name"], match["alias"] or match["number"])
+    student = _find_student_in(fetch_version(client, version), address)
+    if compute_sha256(student / "model.safetensors") != weights:
+        raise ModelError(f"{address} has moved to another version meanwhile", "Export it again.")
+    attach_export(client, version, folder, weights)
 
 
 def _find_version_folder(client: "MlflowClient", address: re.Match[str]) -> Path:
