@@ -23,9 +23,10 @@ MARK = "\N{REPLACEMENT CHARACTER}"
 # DEL, C1, line separators and changes of direction: JSON may hold them unescaped, and a terminal obeys them
 UNESCAPED = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]")
 _CONTROLS = re.compile(rf"[\x00-\x08\x0b-\x1f]|{UNESCAPED.pattern}")  # and C0 without tab and newline
-# ASCII signs that may be markup; a dash at the beginning makes a list, and a dot behind www a link
-_MARKDOWN = re.compile(r"[!-$&*+:<-@\[-`{-~]|^-|(?<=www)\.", re.IGNORECASE)
-_NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")  # begins a list, too
+# ASCII signs that may be markup; a dash or a number at the beginning makes a list, and a dot behind www a link
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]#+!~=|:$]|^-|(?<=www)\.", re.IGNORECASE)
+_NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _COMPUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")  # a spreadsheet takes such a cell for a formula
 _SPACE = " \t\r\n\u00a0\u3000\ufeff"  # spreadsheets skip it before they look for a formula
 
@@ -106,11 +107,12 @@ def escape_html(value: Any) -> Any:
 def escape_markdown(text: str) -> str:
     """Return a text that Markdown shows as it stands, on one line: no markup, no HTML, no link, no list.
 
-    Entities are used, because some renderers take a backslash before certain characters only.
+    MLflow's page takes a backslash before certain signs only, and Prefect's shows most entities as they are
+    written: signs of HTML become entities, which both read, and the others get a backslash.
     """
     line = make_printable_line(text).strip()
-    escaped = _MARKDOWN.sub(lambda match: f"&#{ord(match[0])};", line)
-    return _NUMBERED.sub(lambda match: f"{match[1]}&#{ord(match[2])};", escaped)
+    escaped = "".join(_ENTITIES.get(sign, sign) for sign in _MARKDOWN.sub(r"\\\g<0>", line))
+    return _NUMBERED.sub(r"\1\\\2", escaped)
 
 
 def escape_cell(value: Any) -> Any:
