@@ -21,10 +21,7 @@ def open_models(artifact_uri: str, tracking_uri: str | None = None, registry_uri
 @cache
 def _build_repository_class() -> type:
     """Return MLflow's repository of models, made to compare a version's files with its registered digests."""
-    from mlflow import MlflowClient  # noqa: PLC0415  see the head
     from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository  # noqa: PLC0415  see the head
-
-    from cotpd.registry.version_digests import FILES  # noqa: PLC0415  see the head
 
     class VerifiedModels(ModelsArtifactRepository):
         def download_artifacts(
@@ -32,13 +29,34 @@ def _build_repository_class() -> type:
         ) -> str:
             fetch = super().download_artifacts
             folder = str(fetch(artifact_path, dst_path, lineage_header_info))  # type: ignore[no-untyped-call]
-            if self.model_name and (Path(folder) / "MLmodel").is_file():
-                version = MlflowClient().get_model_version(self.model_name, str(self.model_version))
-                if tag := version.tags.get(FILES):
-                    _verify(Path(folder), tag, f"models:/{self.model_name}/{self.model_version}")
+            if not artifact_path:  # the whole model; MLflow runs nothing of a part of it
+                name = f"{self.model_name}/{self.model_version}" if self.model_name else ""
+                if tag := _find_digests(name, str(self.artifact_uri)):
+                    _verify(Path(folder), tag, str(self.artifact_uri))
             return folder
 
     return VerifiedModels
+
+
+def _find_digests(name: str, address: str) -> str | None:
+    """Return the digests of a registered version, or of the version that a logged model became; None if none.
+
+    MLflow itself turns runs:/RUN/student into the address of a logged model.
+
+    Args:
+        name: NAME/VERSION; "" for a logged model.
+        address: Of a logged model, models:/m-ID.
+    """
+    from mlflow import MlflowClient  # noqa: PLC0415  see the head
+
+    from cotpd.registry.version_digests import FILES  # noqa: PLC0415  see the head
+
+    client = MlflowClient()
+    if name:
+        return client.get_model_version(*name.rsplit("/", 1)).tags.get(FILES)
+    model = client.get_logged_model(address.rpartition("/")[2])
+    versions = client.search_model_versions(f"run_id = '{model.source_run_id}'")
+    return next((version.tags[FILES] for version in versions if FILES in version.tags), None)
 
 
 def _verify(folder: Path, tag: str, name: str) -> None:
@@ -50,6 +68,7 @@ def _verify(folder: Path, tag: str, name: str) -> None:
     from mlflow.exceptions import MlflowException  # noqa: PLC0415  see the head
 
     from cotpd.errors import ModelError  # noqa: PLC0415  see the head
+    from cotpd.escaping import warn  # noqa: PLC0415  see the head
     from cotpd.registry.version_digests import verify_files  # noqa: PLC0415  see the head
 
     sys.dont_write_bytecode = True  # MLflow is about to import from the folder
@@ -60,4 +79,5 @@ def _verify(folder: Path, tag: str, name: str) -> None:
     try:
         verify_files(folder, tag, name)
     except ModelError as error:
+        warn(f"error: {error}")  # MLflow hides the message where runs:/ was asked for
         raise MlflowException.invalid_parameter_value(str(error)) from None

@@ -162,11 +162,11 @@ def _find_version_folder(client: "MlflowClient", address: re.Match[str]) -> Path
 
 def _find_run_folder(client: "MlflowClient", address: re.Match[str]) -> Path:
     name = address[0]
-    location = _locate_model_of_run(client, address)
+    location, is_model = _locate_model_of_run(client, address)
     with explain_errors(name, _GONE):
         folder = _fetch_artifacts(client, location)
 
-    if (folder / "MLmodel").is_file():  # else a folder that was logged by hand, of which there are no digests
+    if is_model:  # else a folder that was logged by hand, of which there are no digests
         with explain_errors(name, REACHABLE):
             versions = client.search_model_versions(f"run_id = '{address['run']}'")
         tags = [version.tags[FILES] for version in versions if FILES in version.tags]
@@ -174,16 +174,19 @@ def _find_run_folder(client: "MlflowClient", address: re.Match[str]) -> Path:
     return _find_student_in(folder, name)
 
 
-def _locate_model_of_run(client: "MlflowClient", address: re.Match[str]) -> str:
-    """Return where a run's model lies: a logged model has its own location, other artifacts lie in the run's."""
+def _locate_model_of_run(client: "MlflowClient", address: re.Match[str]) -> tuple[str, bool]:
+    """Return where a run's model lies, and whether it is a logged model, which has a location of its own.
+
+    The database says so, not the files: a folder whose MLmodel was taken away would go unchecked.
+    """
     path = address["path"] or _PACKED
     with explain_errors(address[0], "Name a run that `mlflow ui` or cotpd registry list shows."):
         run = client.get_run(address["run"])
         for output in run.outputs.model_outputs if run.outputs else ():
             model = client.get_logged_model(output.model_id)
             if model.name == path:
-                return str(model.artifact_location)
-    return f"{run.info.artifact_uri}/{path}"
+                return str(model.artifact_location), True
+    return f"{run.info.artifact_uri}/{path}", False
 
 
 def _verify(folder: Path, tag: str | None, name: str) -> None:

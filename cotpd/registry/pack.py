@@ -19,7 +19,19 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1]
 STUDENT = "student"  # the artifact's key in a packed model
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "regex", "safetensors", "torch", "transformers")
+REQUIREMENTS = (
+    "filelock",
+    "mlflow",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "pyyaml",
+    "regex",
+    "rich",
+    "safetensors",
+    "torch",
+    "transformers",
+)
 
 
 @dataclass(frozen=True)

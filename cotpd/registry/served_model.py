@@ -9,6 +9,8 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,29 @@ HERE = Path(__file__).parent
 WRITTEN_BY_MLFLOW = "registered_model_meta"  # name and version, noted when it loads a folder
 
 
+@contextmanager
+def leave_out_packed_code() -> Iterator[None]:
+    """Take the version's own folders off the path: a file in them could pass for a module that MLflow needs."""
+    path = list(sys.path)
+    sys.path[:] = [folder for folder in path if not Path(folder).resolve().is_relative_to(HERE.resolve())]
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+
+
+def is_part(path: Path) -> bool:
+    """Whether a path is a file, or anything else that is no folder."""
+    return path.is_symlink() or not path.is_dir()
+
+
+def describe_file(path: Path) -> str:
+    """Return the sha256 of a file, or what it is instead of one, as the registry has it."""
+    if path.is_symlink():
+        return f"link to {path.readlink()}"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+
+
 def require_registered_files() -> None:
     """Compare the version's files with the digests in the registry, before any of its package is imported.
 
@@ -32,16 +57,17 @@ def require_registered_files() -> None:
         MlflowException: A file was changed, added or removed; the message names it.
     """
     run_id = yaml.safe_load((HERE / "MLmodel").read_text("utf-8")).get("run_id")
-    versions = mlflow.MlflowClient().search_model_versions(f"run_id = '{run_id}'") if run_id else []
+    with leave_out_packed_code():
+        versions = mlflow.MlflowClient().search_model_versions(f"run_id = '{run_id}'") if run_id else []
     tags = [version.tags["sha256.files"] for version in versions if "sha256.files" in version.tags]
     if not tags:
         return  # it is being registered at this moment, or belongs to another registry
 
-    files = {path.relative_to(HERE).as_posix(): path for path in HERE.rglob("*") if path.is_file()}
+    files = {path.relative_to(HERE).as_posix(): path for path in HERE.rglob("*")}
     present = {
-        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        name: describe_file(path)
         for name, path in files.items()
-        if "__pycache__" not in Path(name).parts and name != WRITTEN_BY_MLFLOW
+        if "__pycache__" not in Path(name).parts and name != WRITTEN_BY_MLFLOW and is_part(path)
     }
     changed = sorted(dict(json.loads(tags[0]).items() ^ present.items()))
     if changed:

@@ -17,7 +17,7 @@ _WRITTEN_BY_MLFLOW = "registered_model_meta"  # name and version, noted when it 
 
 
 def format_digests(folder: Path) -> str:
-    """Return the tag's text for a version's folder: the sha256 of every file below it, links included."""
+    """Return the tag's text for a version's folder: the sha256 of every file below it, and where links lead."""
     return json.dumps(_compute_digests(folder), separators=(",", ":"))
 
 
@@ -41,8 +41,10 @@ def _compute_digests(folder: Path) -> dict[str, str]:
         name = path.relative_to(folder)
         if "__pycache__" in name.parts or str(name) == _WRITTEN_BY_MLFLOW:
             continue
-        if path.is_file():
-            digests[name.as_posix()] = compute_sha256(path)
-        elif path.is_symlink():
+        if path.is_symlink():  # even one to the same bytes: they could change after they were compared
             digests[name.as_posix()] = f"link to {path.readlink()}"
+        elif path.is_file():
+            digests[name.as_posix()] = compute_sha256(path)
+        elif not path.is_dir():
+            digests[name.as_posix()] = "no file"  # a pipe or a device, which must not be opened
     return digests

@@ -1,8 +1,15 @@
-"""The tag that a version gets when it becomes champion, for those who look at the version in MLflow."""
+"""The tags of a version that say what was decided about it, for those who look at the version in MLflow."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from cotpd.escaping import make_printable
 from cotpd.registry.move_log import shorten
 from cotpd.registry.moves import Move
+from cotpd.registry.tracking_store import explain_errors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 _LONGEST_REASON = 200
 
@@ -14,3 +21,17 @@ def format_move_tag(move: Move) -> tuple[str, str]:
     text = f"{move.kind} by {move.who} at {move.when}{after}{reason}"
     storable = text.encode("utf-8", "replace").decode()  # a command line may hold half a character
     return f"move.{move.number:06}", make_printable(storable)
+
+
+def record_rejection(client: "MlflowClient", name: str, version: int, *, person: str, reason: str) -> str:
+    """Tag a version that a person has refused to promote; return the tag's text.
+
+    Raises:
+        ModelError: The registry cannot be reached or written.
+    """
+    now = datetime.now(UTC)
+    words = f": {shorten(reason, _LONGEST_REASON)}" if reason else ""
+    text = make_printable(f"rejected by {person} at {now.isoformat(timespec='seconds')}{words}")
+    with explain_errors(f"models:/{name}/{version}", "The registry must be reachable and writable."):
+        client.set_model_version_tag(name, str(version), f"rejection.{now:%Y%m%dT%H%M%S%f}", text)
+    return text

@@ -1,6 +1,7 @@
 """A version is what was registered: whatever changes in its folder is noticed before any of it is read or run."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -29,6 +30,12 @@ def append(path, text="\n"):
     path.write_bytes(path.read_bytes() + text.encode())
 
 
+def replace_by_link(path):
+    """Put a link in a file's place; the bytes are the same now, and may be others later."""
+    path.rename(path.parent.parent.parent.parent.parent / "elsewhere.json")
+    path.symlink_to(path.parent.parent.parent.parent.parent / "elsewhere.json")
+
+
 HARMS = {
     "artifacts/student/tokenizer/tokenizer_config.json": append,
     "artifacts/student/tokenizer/special_tokens_map.json": lambda path: path.write_text("{}"),
@@ -45,6 +52,13 @@ HARMS = {
     "MLmodel": append,
     "requirements.txt": append,
     "conda.yaml": append,
+    "MODEL_CARD.md": append,
+    "input_example.json": append,
+    "code/yaml/__init__.py": lambda path: path.write_text("raise SystemExit"),
+    "code/cotpd/student/evil": lambda path: path.symlink_to("/tmp"),
+    "artifacts/student/tokenizer/tokenizer.json": replace_by_link,
+    "code/evil.pth": lambda path: path.write_text("import os"),
+    "code/pipe": lambda path: os.mkfifo(path),
 }
 
 
@@ -58,6 +72,7 @@ def test_every_file_that_is_changed_added_or_removed_is_noticed_and_named(versio
     for name, harm in HARMS.items():
         path = version / name
         before = path.read_bytes() if path.exists() else None
+        path.parent.mkdir(exist_ok=True)
         harm(path)
 
         with pytest.raises(ModelError, match=rf"{path.name} was (changed|added|removed) since") as caught:
@@ -95,27 +110,53 @@ def test_what_mlflow_fetches_is_checked_before_it_is_read(version, project):
 
 
 def test_mlflow_alone_loads_what_was_registered_and_nothing_else(version, project):
-    script = (
-        "import mlflow, pandas, sys\n"
-        f"model = mlflow.pyfunc.load_model({str(version)!r})\n"
-        f"count = len(model.predict(pandas.DataFrame([{{'text': {TEXT!r}}}])))\n"
-        "print(count, sys.modules['cotpd.student'].__file__)\n"
-    )
-
-    def load():
-        environment = {"MLFLOW_TRACKING_URI": f"sqlite:///{project}/mlflow.db", "PATH": "/usr/bin:/bin"}
-        command = [sys.executable, "-c", script]
-        return subprocess.run(command, env=environment, cwd=project, capture_output=True, text=True, timeout=200)
-
-    count, module = load().stdout.splitlines()[-1].split(" ", 1)
+    count, module = load_folder(version, project).stdout.splitlines()[-1].split(" ", 1)
     assert count == "1"
     assert module.startswith(str(version / "code"))  # and not the cotpd that is installed, whose plugin is loaded
     assert find_student_folder(NAME).is_dir()  # loading has left nothing that counts as added
     append(version / "code/cotpd/student/prediction_input.py", "\nprint('it ran')\n")
 
-    refused = load()
+    refused = load_folder(version, project)
 
     assert "prediction_input.py is not as it was registered" in refused.stderr
+    assert "it ran" not in refused.stdout
+
+
+def test_a_run_whose_mlmodel_was_taken_away_is_refused_too(version, project):
+    run = connect(read_store(project), project).get_model_version("cotpd-ner", "1").run_id
+    for path in (version / "artifacts/student").iterdir():
+        path.rename(version / path.name)
+    (version / "MLmodel").unlink()
+
+    with pytest.raises(ModelError, match=r"MLmodel was removed"):
+        find_student_folder(f"runs:/{run}")
+
+
+def test_mlflow_checks_a_version_under_every_address_that_the_registry_knows(version, project, capsys):
+    from mlflow.exceptions import MlflowException
+    from mlflow.pyfunc import load_model
+
+    client = connect(read_store(project), project)
+    registered = client.get_model_version("cotpd-ner", "1")
+    append(version / "code/cotpd/errors.py")
+
+    addresses = [NAME, "models:/cotpd-ner@challenger", registered.source, f"runs:/{registered.run_id}/student"]
+    for address in addresses:
+        with use_store(client), pytest.raises(MlflowException):
+            load_model(address)
+
+        assert "errors.py was changed since" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["sqlalchemy", "cotpd"])
+def test_a_module_that_was_planted_in_a_folder_is_named_and_not_imported(version, project, module):
+    planted = version / "code" / module / "__init__.py"
+    planted.parent.mkdir(exist_ok=True)
+    planted.write_text("print('it ran')\n")
+
+    refused = load_folder(version, project)
+
+    assert f"{module}/__init__.py is not as it was registered" in refused.stderr
     assert "it ran" not in refused.stdout
 
 
@@ -123,6 +164,19 @@ def test_a_version_of_an_earlier_release_is_read_with_a_warning(version, project
     connect(read_store(project), project).delete_model_version_tag("cotpd-ner", "1", "sha256.files")
     assert find_student_folder(NAME).is_dir()
     assert f"{NAME} was registered without the digests of its files" in capsys.readouterr().err
+
+
+def load_folder(version, project):
+    """Load a version's folder with MLflow alone, in a process of its own, and predict with it."""
+    script = (
+        "import mlflow, pandas, sys\n"
+        f"model = mlflow.pyfunc.load_model({str(version)!r})\n"
+        f"count = len(model.predict(pandas.DataFrame([{{'text': {TEXT!r}}}])))\n"
+        "print(count, sys.modules['cotpd.student'].__file__)\n"
+    )
+    environment = {"MLFLOW_TRACKING_URI": f"sqlite:///{project}/mlflow.db", "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, env=environment, cwd=project, capture_output=True, text=True, timeout=200)
 
 
 def read_store(project):
