@@ -23,6 +23,7 @@ from rich.console import Console
 
 from cotpd.errors import ConfigError
 from cotpd.studies.study import list_studies
+from flows.champion import promote
 from flows.full import full
 from flows.score_file import score
 from flows.states import SERVER
@@ -54,6 +55,7 @@ class Offer:
 STUDIES = [path.stem for path in list_studies()]
 OFFERS = [
     Offer(full, ("full", "local"), "The whole pipeline of dvc.yaml, on one machine"),
+    Offer(promote, ("champion", "local"), "The gate between challenger and champion, with a person's approval"),
     Offer(score, ("batch", "local"), "The champion's predictions for a file of posts"),
     *(Offer(run_study, (name, f"{name}-local"), f"The study {name}", {"name": name}) for name in STUDIES),
 ]
