@@ -133,6 +133,7 @@ def test_the_base_is_enough_for_the_help_of_every_command(command: str, tmp_path
         (("predict", "--model", ".", "Ada"), "torch"),
         (("serve", "--model", "."), "serve"),
         (("preset", "apply", "sample"), "pipeline"),
+        (("study", "run", "knowledge"), "report"),
     ],
 )
 def test_a_command_names_the_extra_that_it_needs(project: Path, arguments: tuple[str, ...], extra: str) -> None:

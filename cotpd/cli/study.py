@@ -95,6 +95,8 @@ def run(
       cotpd study run knowledge
       cotpd study run ablation --seed 13 --jobs 2
     """
+    import matplotlib  # noqa: PLC0415, F401  the extra report: its absence ends the study now, not after hours
+
     params = load_params(params_file)
     named = select_part(read_study(name, params), seeds=seeds or (), cells=cells or (), split=split)
     cache = ResultsCache(CACHE)

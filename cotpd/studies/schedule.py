@@ -131,8 +131,8 @@ def run_study(
         raise ConfigError("another study is running in this folder", "Wait for it, or end it.") from None
     result = build_result(schedule, cache, runner.failures, answer_price)
     write_result(result, folder / RESULT)
-    draw_study(result, folder / PICTURE)
     write_page(result, folder / PAGE, PICTURE)
+    draw_study(result, folder / PICTURE)
     return result
 
 
