@@ -89,8 +89,8 @@ async def _ask_until(end: float, port: int, pending: Iterator[bytes], begin: flo
         while (sent := time.perf_counter()) < end:
             writer.write(next(pending))
             await _read_answer(reader)
-            if sent >= begin:
-                times.append(1000 * (time.perf_counter() - sent))
+            if (answered := time.perf_counter()) >= begin:  # also the first one of a very slow server
+                times.append(1000 * (answered - sent))
     except (OSError, ValueError, asyncio.IncompleteReadError):
         return 1
     finally:

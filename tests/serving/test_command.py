@@ -233,7 +233,7 @@ def test_sigterm_answers_what_is_in_flight_and_ends_with_0(registry):
         ({"model": "models/2", "host": "192.0.2.1"}, "192.0.2.1:0 cannot be listened on"),
         ({"model": "models/2", "data": Path("nowhere")}, "nowhere"),
         ({"model": "models/2", "device": "cuda:99"}, "device 'cuda:99' is not there"),
-        ({"model": "models/2", "backend": "onnx-int8"}, "onnx-int8"),
+        ({"model": "models/2", "backend": "onnx-int8"}, "has no export"),
     ],
 )
 def test_a_server_that_cannot_start_says_why(registry, monkeypatch, options, message):
