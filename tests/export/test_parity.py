@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cotpd.export.parity import Reference, judge
+from cotpd.export.parity import Reference, is_close, judge
 from cotpd.student.examples import build_examples
 from cotpd.student.tasks import PredictedMention, PredictedRelation
 from tests.builders import build_post
@@ -65,6 +65,15 @@ def test_without_labels_torch_is_what_int8_is_compared_with() -> None:
 
     assert verdict.torch_f1 == 100
     assert "against torch's own predictions" in verdict.reason
+
+
+def test_errors_that_cancel_each_other_are_not_close_to_torch() -> None:
+    missed = [[], [], *[RIGHT] * 98]
+    reference = REFERENCE._replace(predictions=[*[RIGHT] * 98, [], []])
+
+    assert judge("onnx-int8", missed, reference).passed
+    assert not is_close(missed, reference)
+    assert is_close(reference.predictions, reference)
 
 
 def test_relations_are_judged_by_their_labels() -> None:
