@@ -62,6 +62,19 @@ def test_a_card_of_all_facts_lacks_nothing_and_shows_them():
     assert "| cotpd-default-noun | 3 |" in card
 
 
+def test_scores_without_an_interval_are_shown_as_they_are():
+    scores = {
+        "student": {"precision": 0.5, "recall": 0.75, "f1": 0.6},
+        "baseline": {"f1": 0.5},
+        "gain": {"f1": 0.1},
+    }
+
+    card = render_card("cotpd-ner", replace(FACTS, metrics={"test": scores}, figures=()), TAGS)
+
+    assert "| test | student | 50.00 | 75.00 | 60.00 |" in card
+    assert "Gain over" not in card
+
+
 def test_the_head_is_what_the_hub_reads():
     head = yaml.safe_load(render_card("cotpd-ner", FACTS, TAGS).split("---\n")[1])
 
