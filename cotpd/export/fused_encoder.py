@@ -20,7 +20,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, lengths: Tenso
     return _call("MultiHeadAttention", [query, key, value, None, lengths], query, num_heads=heads)
 
 
-def _call(name: str, inputs: list[Tensor | None], like: Tensor, **attributes: float) -> Tensor:
+def _call(name: str, inputs: list[Tensor | None], like: Tensor, **attributes: Any) -> Tensor:
     """Put one of ONNX Runtime's own operators into the graph; its output has the shape of ``like``."""
     output: Tensor = torch.onnx.ops.symbolic(
         f"{_DOMAIN}::{name}", inputs, attributes, dtype=like.dtype, shape=like.shape, version=1
@@ -90,9 +90,9 @@ class _FusedLayer(nn.Module):
         """Return query, key and value, in one product if all positions are queried."""
         width = state.shape[-1]
         if queried is state:
-            return (state @ self.weight + self.bias).split(width, -1)
+            return torch.split(state @ self.weight + self.bias, width, -1)
         query = queried @ self.weight[:, :width] + self.bias[:width]
-        return query, *(state @ self.weight[:, width:] + self.bias[width:]).split(width, -1)
+        return query, *torch.split(state @ self.weight[:, width:] + self.bias[width:], width, -1)
 
 
 def _add_and_normalize(states: Tensor, residual: Tensor, part: Any) -> Tensor:

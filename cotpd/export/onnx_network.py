@@ -68,7 +68,8 @@ def _generate(generator: PromptGenerator, embedded: Tensor, lengths: Tensor) -> 
     """Return the prompt vectors (N, m, d), with one operator for the attention to the post."""
     memory = generator.read(embedded)
     state = generator.queries.unsqueeze(0)
-    for layer in generator.layers:
+    layers: Any = generator.layers
+    for layer in layers:
         among, across = layer.among, layer.across
         query = layer.norms[0](state)
         state = state + among(query, query, query, need_weights=False)[0]
@@ -80,7 +81,8 @@ def _generate(generator: PromptGenerator, embedded: Tensor, lengths: Tensor) -> 
         read = attend(query.expand(len(memory), -1, -1), key, value, across.num_heads, lengths)
         state = state + across.out_proj(read)
         state = state + layer.feed(layer.norms[2](state))
-    return generator.base + generator.gate * generator.scale * generator.norm(state)
+    prompts: Tensor = generator.base + generator.gate * generator.scale * generator.norm(state)
+    return prompts
 
 
 def write_graph(model: StudentModel, file: Path) -> None:
@@ -101,7 +103,7 @@ def write_graph(model: StudentModel, file: Path) -> None:
     names: dict[str, Any] = {"input_names": list(INPUTS), "output_names": ["scores"]}
     try:
         with torch.no_grad():
-            program = torch.onnx.export(
+            program: Any = torch.onnx.export(
                 WindowScorer(model).eval(), example, **names, **_OPTIONS, dynamic_shapes=shapes
             )
         program.save(file)

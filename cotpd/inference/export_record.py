@@ -16,7 +16,6 @@ from cotpd.inference.machine import Machine
 from cotpd.registry.version_export import find_cached_export
 from cotpd.student.folder_digests import WEIGHTS
 
-FORMAT = 1
 RECORD, TOKENIZER = "export.json", "tokenizer.json"
 GRAPHS = {"onnx": "model.onnx", "onnx-int8": "model-int8.onnx"}
 REMEDY = "Write it again: cotpd export."
@@ -59,7 +58,7 @@ class Chain(Record):
 class ExportRecord(Record):
     """export.json."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     weights: str
     """The sha256 of the student's model.safetensors."""
     files: dict[str, str]

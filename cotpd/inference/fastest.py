@@ -58,7 +58,7 @@ def _measure_once(export: Export, card: Card, names: list[ExportedBackend]) -> d
         cached: dict[str, float] = json.loads(file.read_bytes())
         if set(names) <= cached.keys():
             return cached
-    speeds = {name: _measure(export, card, name) for name in names}
+    speeds: dict[str, float] = {name: _measure(export, card, name) for name in names}
     try:
         with write_atomically(file, shared=True) as partial:
             partial.write_text(json.dumps(speeds), "utf-8")

@@ -29,7 +29,7 @@ def describe_machine() -> Machine:
     fields = _read_cpuinfo()
     name = fields.get("model name") or platform.processor() or platform.machine()
     flags = set(fields.get("flags", "").split())
-    best = next((kind for kind, names in _FLAGS.items() if flags.intersection(names)), "other")
+    best: Instructions = next((kind for kind, names in _FLAGS.items() if flags.intersection(names)), "other")
     return Machine(processor=name, cores=count_cores(), instructions=best)
 
 

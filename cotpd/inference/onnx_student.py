@@ -19,6 +19,7 @@ from cotpd.student.decoders import Decoder, MentionDecoder, RelationDecoder
 from cotpd.student.examples import Example, remove_labels
 from cotpd.student.fast_tokenizer import FastTokenizer
 from cotpd.student.labeller import Labeller
+from cotpd.student.predictor import Backend
 from cotpd.student.tasks import Predicted
 from cotpd.student.views import Encoded, ExampleEncoder, View
 from cotpd.student.windows import Ids
@@ -49,7 +50,7 @@ class OnnxStudent(Labeller):
     def __init__(self, export: Export, card: Card, backend: ExportedBackend) -> None:
         record = export.record
         tokenizer = FastTokenizer(export.find_file(TOKENIZER), record.special_ids)
-        self.backend = backend
+        self.backend: Backend = backend
         self.labels, self.views, self.params = card.labels, card.views[:1], card.student
         self.temperature = card.temperature
         self.example_encoder = ExampleEncoder(
