@@ -111,14 +111,14 @@ def _judge_against_reference(case: Case, challenger: Contender) -> Iterator[Rule
 
     examples = case.held_out.build_examples(challenger.labels.task)
     with Progress("scoring challenger and champion", 2) as bar:
-        predictions = []
-        for contender in (challenger, reference):
-            predictions.append(contender.predict(examples, challenger.labels.task))
-            bar.advance(1)
+        predicted = challenger.predict(examples, challenger.labels.task)
+        bar.advance(1)
+        reference_predicted = reference.predict(examples, challenger.labels.task)
+        bar.advance(1)
     rules = case.rules
     score_rule = rules.first_champion if case.champion is None else rules.score
     slices = _build_slices(case, challenger, read_training_posts(case.folder))
-    yield from judge_scores(*predictions, slices, rules, score_rule)
+    yield from judge_scores(predicted, reference_predicted, slices, rules, score_rule)
     yield from _judge_costs(case, examples)
 
 
