@@ -20,15 +20,15 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 OWN = {"cotpd", "steps", "flows"}
 BLOCK = """
-import importlib.abc, sys
-
-class Blocker(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in BLOCKED:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+import importlib.machinery, sys
 
 BLOCKED = set(sys.argv.pop(1).split(","))
-sys.meta_path.insert(0, Blocker())
+find_installed = importlib.machinery.PathFinder.find_spec
+
+def find_spec(name, path=None, target=None):
+    return None if name.split(".")[0] in BLOCKED else find_installed(name, path, target)
+
+importlib.machinery.PathFinder.find_spec = find_spec
 """
 COMMAND = f"{BLOCK}\nfrom cotpd.cli.main import main\nmain()"
 STEP = f"{BLOCK}\nimport runpy\nrunpy.run_module(sys.argv.pop(1), run_name='__main__')"
