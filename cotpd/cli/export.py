@@ -12,7 +12,7 @@ from cotpd.cli.output import build_console, make_printable, show_row
 from cotpd.cli.posts import read_posts
 from cotpd.data.records import SPLITS
 from cotpd.export.posts import Posts, gather_labelled, gather_texts
-from cotpd.inference.export_record import Export, ExportRecord
+from cotpd.inference.export_record import Export, ExportRecord, Verdict
 from cotpd.inference.loading import BACKENDS
 from cotpd.pipeline.training_examples import read_text_examples
 from cotpd.pipeline.workspace import Workspace
@@ -100,7 +100,8 @@ def _show(written: Export) -> None:
 
 def _format_row(record: ExportRecord, name: str) -> list[str]:
     """Return the figures of a backend; of torch those that it is compared with."""
-    verdict, speed = record.verdicts.get(name), record.speeds.get(name)
+    verdicts: dict[str, Verdict] = dict(record.verdicts.items())
+    verdict, speed = verdicts.get(name), record.speeds.get(name)
     speeds = ["", ""] if speed is None else [f"{speed.posts_per_second:.1f}", f"{speed.milliseconds:.2f}"]
     if verdict is None:
         first = next(iter(record.verdicts.values()))

@@ -61,8 +61,9 @@ def collate(encoded: Sequence[Encoded], view: View, encoder: ExampleEncoder) -> 
     """Return at least one example as padded tensors of one view; the model itself inserts the prompt vectors."""
     import torch  # noqa: PLC0415  see the head
 
-    tensors = map(torch.from_numpy, collate_arrays(encoded, view, encoder))
-    return Batch(*tensors, tuple(example.id for example in encoded))
+    arrays = collate_arrays(encoded, view, encoder)._asdict()
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return Batch(**tensors, example_ids=tuple(example.id for example in encoded))
 
 
 def collate_arrays(encoded: Sequence[Encoded], view: View, encoder: ExampleEncoder) -> BatchArrays:

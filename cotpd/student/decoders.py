@@ -36,14 +36,14 @@ class MentionDecoder:
 
     def __init__(self, labels: LabelSet, start: Array, transitions: Array, end: Array) -> None:
         self.labels = labels
-        self.weights = tuple(np.asarray(weight, np.float32) for weight in (start, transitions, end))
+        self.weights = _divide_weights((start, transitions, end), 1.0)
         self.continuations = np.asarray(labels.list_continuations())
 
     def decode(self, scores: Array, mask: Array, temperature: float = 1.0) -> list[list[Predicted]]:
         """Return the mentions on the best path of emissions (B, T, K), mask (B, T)."""
         lengths = mask.sum(1)
         path = search_both_ends(np, scores, *self.weights, lengths)[0].T  # (B, T)
-        weights = self.weights if temperature == 1.0 else tuple(weight / temperature for weight in self.weights)
+        weights = _divide_weights(self.weights, temperature)
         at_path, next_tags = compute_path_probabilities(scores / temperature, *weights, lengths, path)
 
         follows = np.take_along_axis(next_tags, path[:, 1:, None], 2)[..., 0]  # (B, T - 1): the path's next tag
@@ -51,6 +51,16 @@ class MentionDecoder:
         columns = (lengths, path, at_path, follows, 1 - goes_on)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         return [collect_mentions(self.labels, *row) for row in rows]
+
+
+def _divide_weights(weights: tuple[Array, Array, Array], temperature: float) -> tuple[Array, Array, Array]:
+    """Return start, transitions and end in single precision, divided by a temperature."""
+    start, transitions, end = weights
+    return (
+        np.asarray(start / temperature, np.float32),
+        np.asarray(transitions / temperature, np.float32),
+        np.asarray(end / temperature, np.float32),
+    )
 
 
 class RelationDecoder:

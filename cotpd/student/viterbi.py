@@ -23,6 +23,7 @@ def search_both_ends(
     transitions: Array,
     end: Array,
     lengths: Array,
+    *,
     threaded: ModuleType | None = None,
 ) -> tuple[Array, Array]:
     """Return the best tags, (T, batch), and their scores (batch,).
