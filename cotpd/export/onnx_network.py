@@ -7,6 +7,8 @@ Of the last layer only the states that the head reads are computed.
 The encoder of a family that :mod:`cotpd.export.fused_encoder` does not know is traced as transformers has it.
 """
 
+import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +103,11 @@ def write_graph(model: StudentModel, file: Path) -> None:
     states = {0: dynamic} if model.labels.definition.reads_pair else {0: dynamic, 1: dynamic}
     shapes = ({0: dynamic, 1: dynamic}, {0: dynamic}, states)
     names: dict[str, Any] = {"input_names": list(INPUTS), "output_names": ["scores"]}
+    # it warns of torchvision's operators, which no encoder of text has
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of torch, about its own tree of arguments
             program: Any = torch.onnx.export(
                 WindowScorer(model).eval(), example, **names, **_OPTIONS, dynamic_shapes=shapes
             )
