@@ -9,9 +9,11 @@ import venv
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cotpd.inference.export_record import name_export_folder
 from tests.builders import build_student
 
 BUILT_FROM = ("cotpd", "expectations", "pyproject.toml", "setup.py", "README.md", "LICENSE")
@@ -58,12 +60,12 @@ def test_every_module_and_data_file_of_the_package_is_in_the_wheel(wheel, root):
 
 
 @pytest.fixture
-def programs(wheel: zipfile.ZipFile, tmp_path: Path) -> Iterator[Path]:
-    """The folder of programs of a clean environment that holds `cotpd[torch]`; removed afterwards, nearly 1 GB."""
+def programs(wheel: zipfile.ZipFile, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """The folder of programs of a clean environment that holds the package and one extra; removed afterwards."""
     folder = tmp_path / "environment"
     venv.create(folder, with_pip=False)
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--no-compile"]
-    requirement = f"cotpd[torch] @ file://{wheel.filename}"
+    requirement = f"cotpd[{request.param}] @ file://{wheel.filename}"
     installed = subprocess.run([*pip, requirement], capture_output=True, text=True, check=False, timeout=600)
     if "connection broken by" in installed.stderr:
         pytest.skip("no package registry answers")
@@ -73,21 +75,47 @@ def programs(wheel: zipfile.ZipFile, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("programs", ["torch"], indirect=True)
 def test_the_base_with_torch_predicts_with_a_student_in_a_folder(programs, encoder, tmp_path):
     build_student(encoder).save(tmp_path / "student")
+
+    prediction = predict_outside(programs, tmp_path)
+
+    assert prediction["text"] == "Ada lives in Rome"
+    assert list_packages(programs, ("mlflow", "openai", "dvc", "pandas", "sklearn")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("programs", ["onnx"], indirect=True)
+def test_the_base_with_onnx_predicts_with_an_export_and_is_below_400_mb(programs, exports, tmp_path):
+    for folder in (exports["ner"], name_export_folder(exports["ner"])):
+        shutil.copytree(folder, tmp_path / folder.name.replace(exports["ner"].name, "student"))
+
+    prediction = predict_outside(programs, tmp_path)
+
+    assert prediction["text"] == "Ada lives in Rome"
+    assert list_packages(programs, ("torch", "transformers", "onnx", "mlflow")) == []
+    assert measure_size(programs.parent) < 400 * 2**20
+
+
+def predict_outside(programs: Path, folder: Path) -> dict[str, Any]:
+    """Return what an environment of its own predicts for a sentence, without this checkout."""
     predict = [programs / "cotpd", "predict", "--model", "student", "--json", "Ada lives in Rome"]
     outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-
     completed = subprocess.run(
-        predict, cwd=tmp_path, env=outside, capture_output=True, text=True, check=False, timeout=120
+        predict, cwd=folder, env=outside, capture_output=True, text=True, check=False, timeout=300
     )
-
     assert completed.returncode == 0, completed.stderr
-    assert json.loads(completed.stdout)["text"] == "Ada lives in Rome"
-    assert list_packages(programs, ("mlflow", "openai", "dvc", "pandas", "sklearn")) == []
+    prediction: dict[str, Any] = json.loads(completed.stdout)
+    return prediction
 
 
 def list_packages(programs: Path, names: tuple[str, ...]) -> list[str]:
     """Return those of some packages that an environment can import."""
     script = "import sys; from importlib.util import find_spec; print(*filter(find_spec, sys.argv[1:]))"
     return subprocess.check_output([programs / "python", "-c", script, *names], text=True).split()
+
+
+def measure_size(folder: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    return sum(path.lstat().st_size for path in folder.rglob("*"))
