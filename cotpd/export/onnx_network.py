@@ -80,7 +80,7 @@ def _generate(generator: PromptGenerator, embedded: Tensor, lengths: Tensor) -> 
         weight, bias = across.in_proj_weight, across.in_proj_bias
         query = layer.norms[1](state) @ weight[:width].T + bias[:width]
         key, value = (memory @ weight[width:].T + bias[width:]).split(width, -1)
-        read = attend(query.expand(len(memory), -1, -1), key, value, across.num_heads, lengths)
+        read = attend(query.expand(memory.shape[0], -1, -1), key, value, across.num_heads, lengths)
         state = state + across.out_proj(read)
         state = state + layer.feed(layer.norms[2](state))
     prompts: Tensor = generator.base + generator.gate * generator.scale * generator.norm(state)
@@ -103,8 +103,9 @@ def write_graph(model: StudentModel, file: Path) -> None:
     states = {0: dynamic} if model.labels.definition.reads_pair else {0: dynamic, 1: dynamic}
     shapes = ({0: dynamic, 1: dynamic}, {0: dynamic}, states)
     names: dict[str, Any] = {"input_names": list(INPUTS), "output_names": ["scores"]}
-    # it warns of torchvision's operators, which no encoder of text has
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    # they tell of what they could not simplify, and of operators of pictures that are not installed
+    for name in ("torch.onnx", "onnxscript"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of torch, about its own tree of arguments
