@@ -208,15 +208,16 @@ async def _wait_for_answer(request: Request, service: Service, inputs: list[Pred
     if not service.batcher.is_alive:
         raise RefusedError(503, "the server is stopping", "Ask again.", retry_after="5")
     try:
-        answer = asyncio.wrap_future(service.batcher.submit(inputs))
+        queued = service.batcher.submit(inputs)
     except QueueFullError as error:
         seconds = math.ceil(error.seconds)
         service.metrics.record_error("queue_full")
         raise RefusedError(503, "too many texts wait", "Ask again.", retry_after=str(seconds)) from None
+    answer = asyncio.wrap_future(queued)
     hang_up = asyncio.ensure_future(_wait_for_hang_up(request))
     await asyncio.wait((answer, hang_up), return_when=asyncio.FIRST_COMPLETED)
     if not answer.done():
-        answer.cancel()
+        queued.cancel()  # at once, while cancelling the answer would do so a turn of the loop later
         return None
     hang_up.cancel()
     try:
