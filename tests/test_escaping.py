@@ -100,6 +100,8 @@ def test_warnings_of_the_library_reach_the_terminal_without_control_characters(c
 
 
 PRINTERS = {"cotpd/cli/output.py", "cotpd/escaping.py"}
+# A user's own rows come back as they were: an escaped cell would move the offsets of its mentions.
+COPIERS = {"cotpd/scoring/row_writers.py"}
 SINKS = {"print", "typer.echo", "typer.secho", "click.echo", "Console", "csv.writer", "csv.DictWriter"}
 
 
@@ -109,7 +111,7 @@ def test_commands_and_steps_print_through_the_sinks_that_escape():
     for path in sorted([*ROOT.glob("cotpd/**/*.py"), *ROOT.glob("steps/*.py")]):
         name = path.relative_to(ROOT).as_posix()
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if not isinstance(node, ast.Call) or name in PRINTERS or ast.unparse(node.func) not in SINKS:
+            if not isinstance(node, ast.Call) or name in PRINTERS | COPIERS or ast.unparse(node.func) not in SINKS:
                 continue
             argument = ast.unparse(node.args[0]) if node.args else ""
             if not argument.startswith(("format_json_line(", "make_printable(", "_line(", "'", "f'going on")):
