@@ -9,6 +9,8 @@ The encoder of a family that :mod:`cotpd.export.fused_encoder` does not know is 
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +105,8 @@ def write_graph(model: StudentModel, file: Path) -> None:
     states = {0: dynamic} if model.labels.definition.reads_pair else {0: dynamic, 1: dynamic}
     shapes = ({0: dynamic, 1: dynamic}, {0: dynamic}, states)
     names: dict[str, Any] = {"input_names": list(INPUTS), "output_names": ["scores"]}
-    # they tell of what they could not simplify, and of operators of pictures that are not installed
-    for name in ("torch.onnx", "onnxscript"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of torch, about its own tree of arguments
+        with torch.no_grad(), _silence_notes():
             program: Any = torch.onnx.export(
                 WindowScorer(model).eval(), example, **names, **_OPTIONS, dynamic_shapes=shapes
             )
@@ -119,3 +117,13 @@ def write_graph(model: StudentModel, file: Path) -> None:
         raise ModelError(
             f"an encoder of the family {family} cannot be written as ONNX: {reason}", "Predict with torch."
         ) from None
+
+
+@contextmanager
+def _silence_notes() -> Iterator[None]:
+    """Keep to itself what torch and onnxscript tell of every export: what they simplified, and did not find."""
+    for name in ("torch.onnx", "onnxscript"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of torch, about its own tree of arguments
+        yield
