@@ -55,7 +55,7 @@ def import_answers(
     """Add the answers of an exported file; each request is hashed again and must give its key."""
     with _open_ledger(ledger, create=True) as opened:
         report = import_recording(opened, file)
-    show(f"{report.new:,} new, {report.known:,} known, {len(report.bad):,} bad")
+    show(f"{report.new:,} new, {report.present:,} known, {len(report.bad):,} bad")
     if report.bad:
         raise DataError("lines left out:\n" + "\n".join(report.bad), "The others are in the ledger.")
 

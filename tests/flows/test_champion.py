@@ -116,8 +116,8 @@ def client(project):
 def test_the_table_is_an_artifact_of_the_waiting_run_and_nothing_has_moved(suspended, prefect, client):
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
-    mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[suspended["approved"]]))
-    (artifact,) = [row for row in prefect.read_artifacts(artifact_filter=mine) if row.key == "cotpd-gate"]
+    of_this_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[suspended["approved"]]))
+    (artifact,) = [row for row in prefect.read_artifacts(artifact_filter=of_this_run) if row.key == "cotpd-gate"]
 
     assert artifact.data.startswith("## Gate: passed")
     assert "| score | passed |" in artifact.data

@@ -56,7 +56,7 @@ def test_a_recording_gives_the_same_requests_and_answers_back(tmp_path, raw):
 
         report = import_recording(copy, tmp_path / "a.jsonl")
 
-        assert (report.new, report.known, report.bad) == (36, 0, [])
+        assert (report.new, report.present, report.bad) == (36, 0, [])
         for entry, copied in zip(ledger.iterate_entries(), copy.iterate_entries(), strict=True):
             assert (entry.key, entry.request) == (copied.key, copied.request)
             assert read_completion(entry.response) == read_completion(copied.response)
@@ -64,7 +64,7 @@ def test_a_recording_gives_the_same_requests_and_answers_back(tmp_path, raw):
 
         again = import_recording(copy, tmp_path / "a.jsonl")
 
-        assert (again.new, again.known) == (0, 36)
+        assert (again.new, again.present) == (0, 36)
 
         export_recording(copy, tmp_path / "b.jsonl", raw=raw)
     if not raw:

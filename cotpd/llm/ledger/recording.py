@@ -44,12 +44,12 @@ class ImportReport:
 
     Attributes:
         new: Answers that were added.
-        known: Answers that were there before.
+        present: Answers that were there before.
         bad: The lines left out, as ``file:line: reason``.
     """
 
     new: int = 0
-    known: int = 0
+    present: int = 0
     bad: list[str] = field(default_factory=list)
 
 
@@ -204,7 +204,7 @@ def _store_entries(ledger: Ledger, entries: list[Entry], report: ImportReport) -
     ledger.get_many(entry.key for entry in entries)  # notices damaged rows, which put_many then replaces
     new = ledger.put_many(entries)
     report.new += new
-    report.known += len(entries) - new
+    report.present += len(entries) - new
 
 
 def _explain(error: Exception) -> str:
