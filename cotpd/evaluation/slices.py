@@ -4,13 +4,13 @@ A slice is a set of example ids, so that any model's predictions on the posts ca
 belong to it depends on the annotated posts alone, never on a prediction: two models are compared on the same ones.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from cotpd.data.post_hashes import PostHashes
 from cotpd.data.records import Entity, Post
-from cotpd.student.tasks import Prediction, TaskName, find_task
+from cotpd.student.tasks import TaskName, find_task
 from cotpd.student.tasks.base import Annotation
 
 UNSEEN, NO_PICTURE, LONG = "unseen mentions", "no picture", "long posts"
@@ -46,16 +46,6 @@ def build_slices_by_hashes(task: TaskName, posts: Sequence[Post], training_posts
         ids[NO_PICTURE] |= examples if post.image is None else set()
         ids[LONG] |= examples if len(post.tokens) > longest else set()
     return {name: frozenset(members) for name, members in ids.items()}
-
-
-def select_examples(predictions: Iterable[Prediction], ids: Collection[str]) -> list[Prediction]:
-    """Return the predictions on a slice's examples, in their order."""
-    return [prediction for prediction in predictions if prediction.id in ids]
-
-
-def count_support(predictions: Iterable[Prediction]) -> int:
-    """Return the number of gold labels that F1 counts, which :data:`MINIMUM_SUPPORT` is compared with."""
-    return sum(len(prediction.list_counted_gold()) for prediction in predictions)
 
 
 def _is_seen(post: Post, gold: Annotation, training_posts: PostHashes) -> bool:

@@ -1,7 +1,6 @@
 """Which examples belong to a slice, for both tasks."""
 
-from cotpd.evaluation.slices import LONG, NO_PICTURE, UNSEEN, build_slices, count_support, select_examples
-from cotpd.student.tasks import NerPrediction, RePrediction
+from cotpd.evaluation.slices import LONG, NO_PICTURE, UNSEEN, build_slices
 from tests.builders import build_post
 
 TRAINING = [
@@ -54,18 +53,3 @@ def test_without_training_posts_every_mention_is_unseen_and_the_posts_themselves
     assert slices[UNSEEN] == {"1", "2", "3", "4"}
     assert slices[LONG] == {"4"}
     assert build_slices("ner", [], []) == {UNSEEN: frozenset(), NO_PICTURE: frozenset(), LONG: frozenset()}
-
-
-def test_predictions_are_cut_in_their_order_and_none_is_no_support():
-    rows = [
-        NerPrediction(id=key, split="test", model="student", gold=[[0, 1, "PER"], [2, 3, "LOC"]], predicted=[])
-        for key in ("3", "1", "2")
-    ]
-    relations = [
-        RePrediction(id="1#0", split="test", model="student", gold=["None"], predicted=["None", 0.5]),
-        RePrediction(id="1#1", split="test", model="student", gold=["lives_in"], predicted=["None", 0.5]),
-    ]
-
-    assert [row.id for row in select_examples(rows, frozenset("23"))] == ["3", "2"]
-    assert count_support(rows) == 6
-    assert count_support(relations) == 1

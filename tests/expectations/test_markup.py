@@ -2,7 +2,6 @@
 
 import html
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -11,19 +10,9 @@ from cotpd.data.records import Caption
 from cotpd.expectations import validate_answers, validate_captions
 from cotpd.expectations.docs import build_docs, make_context
 from cotpd.expectations.params import ValidateParams
+from tests.browser import FLAGS, PROGRAM, needs_browser
 from tests.expectations.samples import GOOD, POSTS, build_answer
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 OWNED = "document.title='OWNED'"
 HOSTILE = [
     f"I cannot say </script><script>{OWNED}</script>",
@@ -65,7 +54,7 @@ def test_a_hostile_answer_stands_in_data_docs_as_text(pages):
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028]", joined)
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on the path; CI installs one")
+@needs_browser
 @pytest.mark.parametrize("suite", ["answers", "captions"])
 def test_a_browser_executes_nothing_of_a_hostile_answer(pages, tmp_path, suite):
     [page] = (pages / "validations" / suite).rglob("*.html")
@@ -77,7 +66,7 @@ def test_a_browser_executes_nothing_of_a_hostile_answer(pages, tmp_path, suite):
     assert re.search("<title>[^<]*</title>", document)
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on the path; CI installs one")
+@needs_browser
 def test_the_browser_of_these_tests_does_execute_scripts(tmp_path):
     page = tmp_path / "page.html"
     page.write_text(f"<title>calm</title><p>{HOSTILE[0]}{HOSTILE[1]}")
@@ -86,6 +75,6 @@ def test_the_browser_of_these_tests_does_execute_scripts(tmp_path):
 
 def open_in_browser(page, profile):
     """The document after its scripts ran."""
-    command = [BROWSER, *FLAGS, f"--user-data-dir={profile}", "--virtual-time-budget=5000", "--dump-dom"]
+    command = [PROGRAM, *FLAGS, f"--user-data-dir={profile}", "--virtual-time-budget=5000", "--dump-dom"]
     browser = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
     return browser.stdout
