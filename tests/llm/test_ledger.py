@@ -4,6 +4,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -192,6 +194,24 @@ with Ledger(sys.argv[1]) as ledger:
     with Ledger(path) as ledger:
         assert len(list(ledger.iterate_entries())) == 90
         assert ledger.find_damaged() == []
+
+
+def test_a_new_ledger_is_opened_while_another_process_writes_its_first_table(tmp_path):
+    with (
+        ThreadPoolExecutor() as pool,
+        closing(sqlite3.connect(tmp_path / "new.db", isolation_level=None)) as other,
+    ):
+        other.execute(
+            "BEGIN IMMEDIATE"
+        )  # in the first journal mode, whose change SQLite's own timeout does not wait for
+
+        opening = pool.submit(Ledger, tmp_path / "new.db")
+        with pytest.raises(TimeoutError):
+            opening.result(timeout=0.5)
+        other.execute("COMMIT")
+
+        with opening.result(timeout=60) as ledger:
+            assert list(ledger.iterate_entries()) == []
 
 
 def test_it_waits_for_the_disk_at_every_commit(path):

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -58,19 +59,19 @@ class SqliteStore:
     def read(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """See :class:`Store`."""
         with self._explain_errors():
-            return self._db.execute(sql, tuple(values)).fetchall()
+            return self._execute(sql, values).fetchall()
 
     def change(self, statements: Sequence[Statement]) -> None:
         """See :class:`Store`."""
         with self._explain_errors(), self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._execute("BEGIN IMMEDIATE")
             for sql, values in statements:
                 self._db.execute(sql, tuple(values))
 
     def insert(self, before: Sequence[Statement], sql: str, rows: Sequence[Sequence[object]]) -> int:
         """See :class:`Store`."""
         with self._explain_errors(), self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._execute("BEGIN IMMEDIATE")
             for statement, values in before:
                 self._db.execute(statement, tuple(values))
             changes = self._db.total_changes
@@ -87,7 +88,7 @@ class SqliteStore:
     def migrate(self, apply: Migration) -> None:
         """See :class:`Store`."""
         with self._explain_errors(), self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._execute("BEGIN IMMEDIATE")
             apply(lambda sql, values: self._db.execute(sql, tuple(values)))
 
     def find_corruption(self) -> str:
@@ -98,6 +99,21 @@ class SqliteStore:
     def close(self) -> None:
         """See :class:`Store`."""
         self._db.close()
+
+    def _execute(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        """Execute a statement outside a transaction; waits while another process holds the lock.
+
+        SQLite's own timeout is not enough: a statement that changes the journal's mode reads first, and gives up
+        at once where another connection writes.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self._db.execute(sql, tuple(values))
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(_RETRY_SECONDS)
 
     @contextmanager
     def _explain_errors(self) -> Iterator[None]:
@@ -132,6 +148,7 @@ def _can_read(db: sqlite3.Connection) -> bool:
     return True
 
 
+_RETRY_SECONDS = 0.02
 _COPY = "Copy both files to a folder that you may write to, and set llm.ledger to the copy."
 _ROW_FAULTS = (
     sqlite3.InterfaceError,
