@@ -13,7 +13,7 @@ FLOORS = [
         "cotpd.startup",
     ],
     ["cotpd.data"],
-    ["cotpd.expectations", "cotpd.weights"],
+    ["cotpd.annotation", "cotpd.expectations", "cotpd.weights"],
     ["cotpd.llm"],
     ["cotpd.augment", "cotpd.images"],
     ["cotpd.knowledge", "cotpd.registry"],
