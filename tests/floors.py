@@ -25,7 +25,7 @@ FLOORS = [
     ["cotpd.pipeline"],
     ["cotpd.studies"],
     ["cotpd.cli"],
-    ["steps"],
+    ["cotpd.__main__", "steps"],
     ["flows"],
 ]
 FLOOR_OF: dict[str, int] = {}

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cotpd.cli.output import show
+from cotpd.cli.options import AsJson
+from cotpd.cli.output import format_json, show
 from cotpd.config import load_params
 from cotpd.errors import DataError, LlmError
 from cotpd.llm.chat_request import ChatRequest
@@ -28,13 +29,18 @@ LedgerOption = Annotated[
 
 
 @app.command("stats")
-def count_answers(ledger: LedgerOption = None) -> None:
+def count_answers(ledger: LedgerOption = None, as_json: AsJson = False) -> None:
     """Count answers and tokens, by model."""
     with _open_ledger(ledger) as opened:
-        rows = opened.count_by_model()
-        for model, answers, prompt, completion in rows:
-            show(f"{model}: {answers:,} answers, {prompt:,} tokens read, {completion:,} written")
-        show(f"{sum(answers for _, answers, _, _ in rows):,} answers in {opened.name}")
+        rows, name = opened.count_by_model(), opened.name
+    if as_json:
+        names = ("model", "answers", "prompt_tokens", "completion_tokens")
+        show(format_json({"ledger": name, "models": [dict(zip(names, row, strict=True)) for row in rows]}))
+        return
+
+    for model, answers, prompt, completion in rows:
+        show(f"{model}: {answers:,} answers, {prompt:,} tokens read, {completion:,} written")
+    show(f"{sum(answers for _, answers, _, _ in rows):,} answers in {name}")
 
 
 @app.command("export")

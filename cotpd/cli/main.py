@@ -3,6 +3,8 @@
 import os
 import sys
 from contextlib import suppress
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -26,8 +28,18 @@ app = typer.Typer(
 )
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"cotpd {version('cotpd')}")
+        raise typer.Exit
+
+
 @app.callback()
-def start() -> None:
+def start(
+    is_version_asked: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Have click treat `cotpd` as a group; its help is that of the Typer object."""
 
 

@@ -29,6 +29,7 @@ Backend = Annotated[
     Literal["auto", "torch", "onnx", "onnx-int8"],
     typer.Option(help="What runs the model; auto takes the fastest that passed its check here."),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 _FILES = "Scoring a file"
 Input = Annotated[
     str | None,

@@ -30,6 +30,7 @@ def plan(
     everything: Annotated[bool, typer.Option("--all", help="All six kinds.")] = False,
     model: Annotated[str | None, typer.Option(help="One of llm.others instead of llm.model.")] = None,
     prompts: Annotated[bool, typer.Option(help="Show one full prompt of each kind first.")] = True,
+    data: Annotated[Path | None, typer.Option(help="Another data set than data.path.", exists=True)] = None,
     params_file: Annotated[Path, typer.Option("--params", help="The parameter file.")] = Path("params.yaml"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -41,7 +42,7 @@ def plan(
     \b
     Example:
       cotpd plan
-      cotpd plan --all --no-prompts
+      cotpd plan --data my-posts --all --no-prompts
       cotpd plan --all --json
     """
     from cotpd.pipeline.plan import make_plan  # noqa: PLC0415  needs the extra llm, and --help does not
@@ -49,6 +50,8 @@ def plan(
     params = load_params(params_file)
     if model is not None:
         params = params.model_copy(update={"llm": list_backends(params.llm, [model])[0]})
+    if data is not None:
+        params = params.model_copy(update={"data": params.data.model_copy(update={"path": str(data)})})
     estimate = make_plan(params, list(Kind) if everything else kinds)
     if as_json:
         show(format_json(_build_json(estimate, params)))
@@ -87,7 +90,8 @@ def _format_notes(estimate: "Plan", params: Params) -> list[str]:
     llm, rates = params.llm, estimate.rates
     source = f"{rates.answers} answers of this model so far" if rates.answers else "no answer yet: a guess"
     return [
-        f"\nmodel     {llm.model} at {llm.base_url}",
+        f"\ndata      {params.data.path}",
+        f"model     {llm.model} at {llm.base_url}",
         f"estimate  {rates.characters:.1f} characters a token, answers {rates.used:.0%} of their room ({source})",
         *_format_counts(estimate, llm),
         f"cost      {_format_cost(estimate, llm)}",
@@ -171,6 +175,7 @@ def _build_json(estimate: "Plan", params: Params) -> dict[str, object]:
         for kind, row in estimate.kinds.items()
     }
     return {
+        "data": params.data.path,
         "model": params.llm.model,
         "kinds": kinds,
         "cost": estimate.estimate_cost(),

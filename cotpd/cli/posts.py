@@ -11,6 +11,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -23,6 +24,7 @@ UTF16 = ("UTF-16, not UTF-8", "Convert it: iconv -f UTF-16 -t UTF-8.")
 PACKED = ("compressed with gzip", "Give it a name that ends in .gz, or unpack it first: gunzip.")
 MAGIC = (("\udcff\udcfe", UTF16), ("\udcfe\udcff", UTF16), ("\x1f\udc8b", PACKED))
 """First bytes, as `surrogateescape` decodes them: the problem and the remedy that they stand for."""
+_NO_POSTS = ("no posts were given", "Give them as arguments, name a file of them with --file, or pipe them in.")
 
 
 class PostRow(NamedTuple):
@@ -42,7 +44,7 @@ def read_posts(
     """Yield rows in their order, each read when it is asked for.
 
     Args:
-        texts: The posts, if there is no file.
+        texts: The posts, if there is no file. Without both, posts are read from standard input if it is a pipe.
         file: A file of posts, ``-`` for standard input; ``.gz`` is unpacked.
         head: The first mention, for rows without one.
         tail: The second mention, likewise.
@@ -53,8 +55,10 @@ def read_posts(
         DataError: While rows are read: the file cannot be read, or a line is no post; the message names file and
             line.
     """
+    if not texts and file is None and _is_piped():
+        return _require_posts(read_posts([], "-", head, tail, is_json))
     if not texts and file is None:
-        raise ConfigError("no posts were given", "Give them as arguments, or name a file of them with --file.")
+        raise ConfigError(*_NO_POSTS)
     if texts and file is not None:
         raise ConfigError("posts were given as arguments and with --file", "Give one of the two, not both.")
     if file is None and is_json is not None:
@@ -63,6 +67,32 @@ def read_posts(
     if file is None:
         return (PostRow({"text": text, **pair}, f"row {number}") for number, text in enumerate(texts, 1))
     return (PostRow({**pair, **post.row}, post.where) for post in _read_file(file, is_json))
+
+
+def count_lines(file: str) -> int | None:
+    """Count the lines of a file, for a progress bar; None where that would take long, or fail."""
+    path = Path(file)
+    if not path.is_file() or path.suffix.lower() == ".gz":
+        return None
+    with path.open("rb") as content:
+        return sum(block.count(b"\n") for block in iter(lambda: content.read(1 << 20), b""))
+
+
+def _is_piped() -> bool:
+    """Whether a program or a file stands behind standard input, and no person at a terminal."""
+    return sys.stdin is not None and not sys.stdin.isatty()
+
+
+def _require_posts(posts: Iterator[PostRow]) -> Iterator[PostRow]:
+    """Return posts; waits for the first.
+
+    Raises:
+        ConfigError: There is none: the standard input of a service or a schedule is empty.
+    """
+    first = next(posts, None)
+    if first is None:
+        raise ConfigError(*_NO_POSTS)
+    return chain([first], posts)
 
 
 def parse_lines(lines: Iterable[str], name: str, is_json: bool | None) -> Iterator[PostRow]:

@@ -1,8 +1,10 @@
 """`cotpd predict`: ask a student about posts given as arguments, in a file or on a pipe, or score a whole file."""
 
 import queue
+import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -30,12 +32,13 @@ from cotpd.cli.options import (
     Texts,
 )
 from cotpd.cli.output import build_console, make_printable, show_row, warn
-from cotpd.cli.posts import PostRow, Row, read_posts
+from cotpd.cli.posts import PostRow, Row, count_lines, read_posts
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 from cotpd.escaping import make_printable_line
 from cotpd.inference.loading import load_predictor
 from cotpd.pipeline.workspace import Workspace
+from cotpd.progress import Progress
 from cotpd.registry.agreement import find_disagreement
 from cotpd.registry.model_address import find_student_folder
 from cotpd.student.prediction_input import PredictionInput, predict_inputs, read_input
@@ -97,11 +100,28 @@ def predict(
     if verbose:
         warn(f"{folder} runs on {student.backend}")
     refuse_pair_for_entities(student.labels.task, head, tail)
-    print_predictions(student, posts, batch_size, as_json=as_json)
+    total = count_lines(file) if file and not sys.stdout.isatty() else None
+    with Progress("predict", total, show=total is not None) as progress:
+        print_predictions(student, posts, batch_size, as_json=as_json, advance=progress.advance)
 
 
-def print_predictions(student: "Predictor", posts: Iterable[PostRow], batch_size: int, *, as_json: bool) -> None:
-    """Print each post with its predictions, marked or as JSON, as soon as its batch is predicted."""
+def print_predictions(
+    student: "Predictor",
+    posts: Iterable[PostRow],
+    batch_size: int,
+    *,
+    as_json: bool,
+    advance: Callable[[int], None],
+) -> None:
+    """Print each post with its predictions, marked or as JSON, as soon as its batch is predicted.
+
+    Args:
+        student: Predicts.
+        posts: The posts, which may still be arriving.
+        batch_size: Posts that the student reads at a time.
+        as_json: Whether to print JSON Lines.
+        advance: Called with the number of posts that were printed.
+    """
     console, task = build_console(), student.labels.task
     inputs = ((post, read_input(task, post.row, post.where)) for post in posts)
     for batch in collect_batches(inputs, batch_size * LOOK_AHEAD):
@@ -111,6 +131,7 @@ def print_predictions(student: "Predictor", posts: Iterable[PostRow], batch_size
                 show_row(post.row | prediction, post.where)
             else:
                 console.print(mark_prediction(row, prediction), soft_wrap=True)
+        advance(len(batch))
 
 
 def choose_model(model: str | None) -> str:
@@ -120,6 +141,11 @@ def choose_model(model: str | None) -> str:
     """
     if model is not None:
         return model
+    if not Path("params.yaml").exists():
+        raise ConfigError(
+            f"no model is named, and {Path.cwd()} holds no params.yaml, whose registered student is the default",
+            "Name one: --model FOLDER or --model models:/NAME@ALIAS; or run it in the project's folder.",
+        )
     params = load_params()
     if disagreement := find_disagreement(Workspace().registered, params.registered_name, params.register_):
         warn(f"warning: {disagreement}")

@@ -41,6 +41,8 @@ def apply(
     section = values.get("data")
     if not isinstance(section, dict | None):
         raise ConfigError(f"{path}: data holds {section!r}, not parameters", "Write data: {key: value}.")
+    if data is not None and not Path(data).exists():
+        raise ConfigError(f"--data {data}: there is nothing there", "Name the folder that holds the posts' files.")
     if data is not None:
         values["data"] = (section or {}) | {"path": data}
     changes = write_values(params, values)

@@ -1,15 +1,16 @@
 """`cotpd registry`: the versions of the student, which of them is champion, and the way back."""
 
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from cotpd.cli.output import build_console, show, show_row
+from cotpd.cli.options import AsJson
+from cotpd.cli.output import build_console, format_json, show, show_row
 from cotpd.cli.promote import promote
 from cotpd.cli.registry_access import open_registry
+from cotpd.cli.version_listing import build_json, print_versions
 from cotpd.registry.aliases import compare_aliases, read_champion, read_figures, read_history, roll_back
 from cotpd.registry.moves import Decision, MoveKind
 from cotpd.registry.versions import list_versions
@@ -23,23 +24,18 @@ Reason = Annotated[str, typer.Option(help="Your own words, for the record of mov
 
 
 @app.command("list")
-def show_versions(name: Name = None) -> None:
-    """List the versions, the oldest first, with their aliases and scores.
+def show_versions(name: Name = None, as_json: AsJson = False) -> None:
+    """List the versions, the oldest first, with their aliases, data, scores and commit.
 
     Example: cotpd registry list
     """
     client, name = open_registry(name)
-    listed = list_versions(client, name)
+    versions = list_versions(client, name)
     compare_aliases(client, name)
-    tags = chain.from_iterable(version.tags for version in listed)
-    scores = sorted({tag for tag in tags if tag.startswith(("f1.", "gain."))})
-    table = Table("version", "aliases", *scores, "commit", title=name, title_justify="left")
-    for version in listed:
-        mark = "+" if version.tags.get("git.dirty") == "true" else ""
-        commit = version.tags.get("git.commit", "")[:10] + mark
-        figures = (version.tags.get(score, "") for score in scores)
-        table.add_row(str(version.number), ", ".join(version.aliases), *figures, commit)
-    build_console().print(table)
+    if as_json:
+        show(format_json({"name": name, "versions": [build_json(version) for version in versions]}))
+        return
+    print_versions(build_console(), name, versions)
 
 
 app.command("promote")(promote)

@@ -1,29 +1,46 @@
 """`cotpd show`: the scores of the last run, and how to use its student."""
 
-from cotpd.cli.output import build_console
+from typing import Any
+
+from cotpd.cli.options import AsJson
+from cotpd.cli.output import build_console, format_json
+from cotpd.cli.output import show as print_line
+from cotpd.cli.shell import name_command
 from cotpd.config import load_params
 from cotpd.data.tables import read_json
 from cotpd.errors import ModelError
 from cotpd.escaping import SafeConsole
-from cotpd.evaluation.results_table import build_rich_table, read_metrics
+from cotpd.evaluation.results_table import Metrics, build_rich_table, read_metrics
 from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.agreement import RegisteredOutputs
 from cotpd.student.tasks import find_task
 
 
-def show() -> None:
+def show(as_json: AsJson = False) -> None:
     """Show the last run's scores and the registered versions.
 
     Example: cotpd show
     """
     console, workspace = build_console(width=110), Workspace()
-    console.print(build_rich_table(read_metrics(workspace.scores)))
-    outputs = RegisteredOutputs.read(workspace.registered)
+    metrics, outputs = read_metrics(workspace.scores), RegisteredOutputs.read(workspace.registered)
     task = read_json(workspace.student / "student.json", "labels.task")["labels"]["task"]
+    if as_json:
+        print_line(format_json(_build_json(workspace, metrics, outputs)))
+        return
+
+    console.print(build_rich_table(metrics))
     console.print(f"report      {workspace.report}")
     _print_registry(console, outputs)
     pair = find_task(task).shell_arguments
-    console.print(f'ask it      cotpd predict {pair}"Eileen Collins left NASA for Florida"', soft_wrap=True)
+    console.print(
+        f'ask it      {name_command()} predict {pair}"Eileen Collins left NASA for Florida"', soft_wrap=True
+    )
+
+
+def _build_json(workspace: Workspace, metrics: Metrics, outputs: RegisteredOutputs) -> dict[str, Any]:
+    """Return what `--json` prints; scores are shares of one."""
+    registered = {"name": outputs.name, "version": outputs.version, "alias": outputs.alias}
+    return {"scores": metrics, "report": str(workspace.report), "registered": registered}
 
 
 def _print_registry(console: SafeConsole, outputs: RegisteredOutputs) -> None:

@@ -60,7 +60,7 @@ def register_student(
         tables=tables,
         trainings=read_fingerprints(trained),
         prompts=read_prompts(params),
-        tags=tags or {},
+        tags=_describe_training(params, tables) | dict(tags or {}),
         evidence=evidence,
         card=gather_card_facts(
             params,
@@ -72,6 +72,16 @@ def register_student(
         ),
     )
     return register_model(student, params.registered_name, interface, origin, params.register_, root)
+
+
+def _describe_training(params: Params, tables: Sequence[Path]) -> dict[str, str]:
+    """Return the tags by which a listing tells versions apart: data set, training posts, seed."""
+    tags = {"data.path": params.data.path, "seed": str(params.seed)}
+    for table in tables:
+        if table.name == "train.jsonl":
+            with table.open("rb") as lines:
+                tags["posts.train"] = str(sum(1 for _ in lines))
+    return {name: tag for name, tag in tags.items() if tag}
 
 
 def read_prompts(params: Params) -> dict[str, str]:

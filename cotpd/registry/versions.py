@@ -1,6 +1,7 @@
 """The versions of a registered model: numbers, aliases, tags. What moves an alias is in cotpd.registry.aliases."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ class Version:
     aliases: tuple[str, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     run_id: str = ""
+    created: datetime | None = None
 
     @property
     def address(self) -> str:
@@ -51,7 +53,9 @@ def list_versions(client: "MlflowClient", name: str) -> list[Version]:
     versions = []
     for row in rows:
         number = int(row.version)
-        versions.append(Version(name, number, tuple(aliases.get(number, ())), dict(row.tags), row.run_id or ""))
+        created = datetime.fromtimestamp(row.creation_timestamp / 1000, UTC)
+        labels = tuple(aliases.get(number, ()))
+        versions.append(Version(name, number, labels, dict(row.tags), row.run_id or "", created))
     return sorted(versions, key=lambda version: version.number)
 
 

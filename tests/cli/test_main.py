@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,15 @@ def test_a_full_disk_is_one_line_of_error(command):
 
     assert process.returncode == 1
     assert process.stderr == "error: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", [COTPD, (sys.executable, "-m", "cotpd")])
+def test_the_version_is_that_of_the_installed_package(command):
+    shown = subprocess.run(
+        [*command, "--version"], capture_output=True, text=True, env=ENVIRONMENT, cwd=ROOT, timeout=120, check=True
+    )
+
+    assert shown.stdout == f"cotpd {version('cotpd')}\n"
 
 
 def test_a_closed_pipe_ends_it_in_silence():

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cotpd.cli.posts import parse_lines, read_posts
+from cotpd.cli.posts import count_lines, parse_lines, read_posts
 from cotpd.errors import ConfigError, DataError
 
 ROWS = ['{"id": 1, "text": "Ada"}', '{ "text": "Acme" }']
@@ -157,7 +157,6 @@ def test_a_folder_is_no_file_of_posts(tmp_path):
 @pytest.mark.parametrize(
     ("posts", "file", "is_json", "message"),
     [
-        ([], None, None, "no posts were given"),
         (["a"], "b", None, "not both"),
         (["a"], None, True, "say how a file is read"),
     ],
@@ -165,3 +164,36 @@ def test_a_folder_is_no_file_of_posts(tmp_path):
 def test_what_contradicts_itself_is_refused(posts, file, is_json, message):
     with pytest.raises(ConfigError, match=message):
         read_posts(posts, file, is_json=is_json)
+
+
+def test_posts_that_are_piped_in_need_no_option(piped):
+    piped(BOTH.encode())
+
+    posts = read_posts([], None)
+
+    assert [post.row["text"] for post in posts] == ["Ada", "Acme"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n"])
+def test_a_pipe_without_a_post_is_an_error_before_a_model_is_loaded(piped, content):
+    piped(content)
+
+    with pytest.raises(ConfigError, match="no posts were given"):
+        read_posts([], None)
+
+
+def test_a_person_at_a_terminal_who_gives_no_post_is_not_left_waiting(monkeypatch):
+    terminal = io.StringIO("")
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdin", terminal)
+
+    with pytest.raises(ConfigError, match="pipe them in"):
+        read_posts([], None)
+
+
+@pytest.mark.parametrize(("name", "content", "count"), [("a.txt", b"a\nb\n", 2), ("a.txt.gz", b"", None)])
+def test_lines_are_counted_for_the_progress_bar_where_that_is_quick(tmp_path, name, content, count):
+    (tmp_path / name).write_bytes(content)
+
+    assert count_lines(str(tmp_path / name)) == count
+    assert count_lines(str(tmp_path / "nowhere")) is None

@@ -104,7 +104,7 @@ def test_batches_pass_an_error_on():
         (("a", "--file", "b"), ConfigError, "not both"),
         (("a", "--plain"), ConfigError, "say how a file is read"),
         (("a", "--model", "models/nowhere"), ModelError, "there is no such folder"),
-        (("a",), ConfigError, "params.yaml: there is no such file"),
+        (("a",), ConfigError, "no model is named, and .* holds no params.yaml"),
         (("a", "--model", "models:/x@challenger"), ModelError, "no registry is named"),
     ],
 )

@@ -33,9 +33,21 @@ def params(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("preset", [path.stem for path in PRESETS])
 def test_every_shipped_preset_is_valid(preset: str, params: Path) -> None:
-    apply(preset, data="somewhere", params=params)
+    folder = params.parent / "somewhere"
+    folder.mkdir()
 
-    assert load_params(params).data.path == "somewhere"
+    apply(preset, data=str(folder), params=params)
+
+    assert load_params(params).data.path == str(folder)
+
+
+def test_data_that_are_not_there_are_refused_and_nothing_is_written(params: Path) -> None:
+    before = params.read_bytes()
+
+    with pytest.raises(ConfigError, match="--data nowhere: there is nothing there"):
+        apply("sample", data="nowhere", params=params)
+
+    assert params.read_bytes() == before
 
 
 @pytest.mark.parametrize("previous", ["sample-re", "twitter2017", "twitter2017-frozen", "mnre"])
@@ -142,8 +154,10 @@ def test_a_preset_without_data_takes_the_folder_that_is_given(params: Path) -> N
     for content in ("data: null\n", "task: re\n", ""):
         edited = params.with_name("mine.yaml")
         edited.write_text(content, "utf-8")
-        apply(str(edited), data=f"for {content!r}", params=params)
-        assert load_params(params).data.path == f"for {content!r}"
+        folder = params.parent / f"for {len(content)} characters"
+        folder.mkdir()
+        apply(str(edited), data=str(folder), params=params)
+        assert load_params(params).data.path == str(folder)
 
 
 def test_names_and_purposes_stand_apart() -> None:

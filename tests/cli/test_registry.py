@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,9 @@ def run(*arguments: str) -> str:
 def registered(registry_folder: Path, students: dict[str, Path], root: Path) -> None:
     """Two versions of one student in the registry of the current folder."""
     shutil.copy(root / "params.yaml", registry_folder)
+    params = Params.model_validate({"task": "ner", "data": {"path": "sample"}})
     for _ in range(2):
-        register_student(Params(task="ner"), students["ner"], METRICS, root=registry_folder)
+        register_student(params, students["ner"], METRICS, root=registry_folder)
 
 
 @pytest.mark.usefixtures("registered")
@@ -43,6 +45,30 @@ def test_versions_are_listed_promoted_and_rolled_back() -> None:
     assert "previous" in listed
     assert "50.00" in listed
     assert "is version 1 again, instead of 2" in restored
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_version_says_what_it_was_trained_on_at_every_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    for width in (50, 80, 200):
+        monkeypatch.setenv("COLUMNS", str(width))
+
+        lines = run("registry", "list").splitlines()
+
+        assert max(map(len, lines)) <= width
+        words = " ".join(lines).replace("│", " ").split()
+        assert {"sample", "50.00", "+12.50", "challenger", f"{datetime.now(UTC):%Y-%m-%d}"} <= set(words)
+
+
+@pytest.mark.usefixtures("registered")
+def test_versions_are_listed_for_a_program() -> None:
+    listed = json.loads(run("registry", "list", "--json"))
+
+    assert listed["name"] == "cotpd-ner"
+    assert [(version["version"], version["aliases"]) for version in listed["versions"]] == [
+        (1, []),
+        (2, ["challenger"]),
+    ]
+    assert listed["versions"][0]["tags"]["f1.test"] == "50.00"
 
 
 @pytest.mark.usefixtures("registered")
