@@ -13,13 +13,8 @@ from cotpd.pipeline.workspace import Workspace
 from cotpd.student.objectives import JointDistillation
 from cotpd.student.processes import is_main_process
 from steps.common import main, say
-from steps.training import (
-    require_encoders,
-    train_from_teachers,
-    train_model,
-    train_teachers,
-    write_soft_targets,
-)
+from steps.teachers import count_teachers, make_soft_targets, require_encoders
+from steps.training import train_from_teachers, train_model
 
 
 def run(params: Params) -> None:
@@ -43,7 +38,7 @@ def run(params: Params) -> None:
 
 def _count_teachers(params: Params) -> int:
     is_taught = params.control.enabled and params.distil.way == "frozen"
-    return len(params.teach.list_teachers(params.student.encoder)) if is_taught else 0
+    return count_teachers(params) if is_taught else 0
 
 
 def _prepare_folder(workspace: Workspace, params: Params, *, teachers: int) -> None:
@@ -77,23 +72,24 @@ def _distil_jointly(workspace: Workspace, params: Params) -> None:
 def _distil_from_teachers(workspace: Workspace, params: Params) -> None:
     labelled = read_training_texts(workspace, params.task)
     unlabelled = read_unlabelled_texts(workspace, params.task)
-    valid = read_text_examples(workspace, params.task, "valid")
-    teachers_folder, targets = workspace.control_teachers, workspace.control_targets
+    examples = (labelled, unlabelled, read_text_examples(workspace, params.task, "valid"))
     require_encoders(workspace, params)
 
-    teachers = train_teachers(
-        workspace, labelled, valid, params, view="text", folder=teachers_folder, prefix="control/"
+    make_soft_targets(
+        workspace,
+        *examples,
+        params,
+        view="text",
+        folder=workspace.control_teachers,
+        out=workspace.control_targets,
+        prefix="control/",
     )
-    if is_main_process():
-        write_soft_targets(params, teachers, labelled + unlabelled, targets)
     train_from_teachers(
         workspace,
-        labelled,
-        unlabelled,
-        valid,
+        *examples,
         params,
-        teachers=teachers_folder,
-        targets=targets,
+        teachers=workspace.control_teachers,
+        targets=workspace.control_targets,
         out=workspace.control_student,
         name="control",
     )

@@ -8,7 +8,7 @@ from cotpd.pipeline.training_examples import read_knowledge_examples, read_unlab
 from cotpd.pipeline.workspace import Workspace
 from cotpd.student.processes import is_main_process
 from steps.common import main, say
-from steps.training import require_encoders, train_teachers, write_soft_targets
+from steps.teachers import count_teachers, make_soft_targets, require_encoders
 
 
 def run(params: Params) -> None:
@@ -18,7 +18,7 @@ def run(params: Params) -> None:
     """
     workspace = Workspace()
     is_frozen = params.distil.way == "frozen"
-    count = len(params.teach.list_teachers(params.student.encoder)) if is_frozen else 0
+    count = count_teachers(params) if is_frozen else 0
     if is_main_process():
         _prepare_folders(workspace, count)
     if not count:
@@ -27,11 +27,19 @@ def run(params: Params) -> None:
 
     require_encoders(workspace, params)
     train, valid = (read_knowledge_examples(workspace, params.task, split) for split in ("train", "valid"))
-    teachers = train_teachers(workspace, train, valid, params, view="knowledge", folder=workspace.teachers)
+    unlabelled = read_unlabelled_examples(workspace, params.task)
+    make_soft_targets(
+        workspace,
+        train,
+        unlabelled,
+        valid,
+        params,
+        view="knowledge",
+        folder=workspace.teachers,
+        out=workspace.targets,
+    )
     if is_main_process():
-        examples = train + read_unlabelled_examples(workspace, params.task)
-        write_soft_targets(params, teachers, examples, workspace.targets)
-        say(f"teach: {count} teachers, {len(examples)} examples")
+        say(f"teach: {count} teachers, {len(train) + len(unlabelled)} examples")
 
 
 def _prepare_folders(workspace: Workspace, count: int) -> None:

@@ -7,13 +7,10 @@ from cotpd.pipeline.training_examples import read_label_names
 from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.training_curves import TrainingCurves
 from cotpd.student.examples import Example
-from cotpd.student.labels import LabelSet
-from cotpd.student.objectives import FineTuning, FrozenDistillation, Objective
+from cotpd.student.objectives import FrozenDistillation, Objective
 from cotpd.student.params import TrainParams
-from cotpd.student.persistence import build_model
-from cotpd.student.targets import Targets, compute_soft_targets
+from cotpd.student.targets import Targets
 from cotpd.student.training import train
-from cotpd.student.views import View
 from steps.common import say
 
 
@@ -58,58 +55,6 @@ def train_model(
         start=start,
         curves=TrainingCurves(params.register_, name, {"student": params.student, "run": run}),
     )
-
-
-def require_encoders(workspace: Workspace, params: Params) -> None:
-    """Build each teacher's encoder once, so that one that cannot be loaded fails now, not after hours of training.
-
-    Raises:
-        ModelError: An encoder is not found, cannot be downloaded, or is of no use to the task.
-    """
-    labels = LabelSet.build(params.task, read_label_names(workspace, params.task))
-    for encoder in {teacher.encoder for teacher in params.teach.list_teachers(params.student.encoder)}:
-        build_model(params.student.adapt_to_teacher(encoder), labels)
-
-
-def train_teachers(
-    workspace: Workspace,
-    examples: list[Example],
-    valid: list[Example],
-    params: Params,
-    *,
-    view: View,
-    folder: Path,
-    prefix: str = "",
-) -> list[Path]:
-    """Train every teacher of the parameters in one view, and return their folders, ``folder``/0 and so on.
-
-    Args:
-        workspace, examples, valid, params: As for :func:`train_model`.
-        view: What the teachers read: knowledge, or text for those of the control.
-        folder: Holds a folder for each teacher.
-        prefix: What the names of their curves begin with.
-    """
-    folders = []
-    for number, teacher in enumerate(params.teach.list_teachers(params.student.encoder)):
-        student = params.student.adapt_to_teacher(teacher.encoder)
-        folders.append(folder / str(number))
-        train_model(
-            workspace,
-            examples,
-            valid,
-            params.model_copy(update={"seed": teacher.seed, "student": student}),
-            teacher.run,
-            objective=FineTuning(view),
-            out=folders[-1],
-            name=f"{prefix}{number}",
-        )
-    return folders
-
-
-def write_soft_targets(params: Params, teachers: list[Path], examples: list[Example], out: Path) -> None:
-    """Write the teachers' soft targets of all examples that the student will learn from."""
-    device, bf16 = params.teach.device, params.teach.bf16
-    compute_soft_targets(teachers, examples, params.distil.temperature, device=device, bf16=bf16).save(out)
 
 
 def train_from_teachers(

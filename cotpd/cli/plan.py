@@ -97,7 +97,29 @@ def _format_notes(estimate: "Plan", params: Params) -> list[str]:
         f"cost      {_format_cost(estimate, llm)}",
         f"duration  {_format_duration(estimate, params)}",
         f"limits    {_format_limit('max_cost', llm.max_cost)}, {_format_limit('max_tokens', llm.max_tokens)}",
+        *_format_trainings(params),
     ]
+
+
+def _format_trainings(params: Params) -> list[str]:
+    """Return a line on what cross-fitted teachers cost, if the parameters ask for them."""
+    folds = params.teach.trainings_each
+    if params.distil.way != "frozen" or folds == 1:
+        return []
+    trainings = _count_teacher_trainings(params)
+    control = ", those of the control included" if params.control.enabled else ""
+    return [
+        f"teachers  {trainings} trainings on {folds - 1} of {folds} folds each (teach.folds){control}: "
+        f"as long as {trainings // folds * (folds - 1)} teachers of all posts"
+    ]
+
+
+def _count_teacher_trainings(params: Params) -> int:
+    """Return how many teachers are trained, those of the control included."""
+    if params.distil.way != "frozen":
+        return 0
+    teachers = len(params.teach.list_teachers(params.student.encoder))
+    return teachers * params.teach.trainings_each * (1 + params.control.enabled)
 
 
 def _format_counts(estimate: "Plan", llm: LlmParams) -> list[str]:
@@ -182,4 +204,5 @@ def _build_json(estimate: "Plan", params: Params) -> dict[str, object]:
         "cost_at_most": estimate.estimate_cost(at_most=True),
         "seconds": round(estimate.estimate_seconds(params.llm), 1),
         "learnt_from_answers": estimate.rates.answers,
+        "teacher_trainings": _count_teacher_trainings(params),
     }

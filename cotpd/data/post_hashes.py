@@ -105,22 +105,15 @@ class PostHashes(NamedTuple):
 
     def measure_overlaps(self, texts: Sequence[str]) -> list[Overlap]:
         """Return how near each text is to the nearest of these posts, by the Jaccard similarity of word pairs."""
-        order = np.argsort(self.pairs, kind="stable")
-        index = _Index(self.pairs[order], np.repeat(np.arange(len(self.lengths)), self.lengths)[order])
+        index = _build_index(self.pairs, self.lengths)
         return [self._measure_overlap(text, index) for text in texts]
 
     def _measure_overlap(self, text: str, index: "_Index") -> Overlap:
         words = normalize_words(text)
         if _is_among(self.texts, hash_words(words)):
             return Overlap(1.0, is_exact=True)
-        pairs = _hash_pairs(words)
-        starts, ends = (np.searchsorted(index.pairs, pairs, side) for side in ("left", "right"))
-        sharing = [index.posts[start:end] for start, end in zip(starts, ends, strict=True)]
-        posts, shared = np.unique(np.concatenate(sharing), return_counts=True)
-        if not len(posts):
-            return Overlap(0.0, is_exact=False)
-        similarities = shared / (len(pairs) + self.lengths[posts].astype(np.int64) - shared)
-        return Overlap(float(similarities.max()), is_exact=False)
+        _, similarities = _measure_similarities(_hash_pairs(words), index)
+        return Overlap(float(similarities.max(initial=0.0)), is_exact=False)
 
     def has_mention(self, mention: str) -> bool:
         """Whether a mention of these posts has the same words."""
@@ -128,10 +121,65 @@ class PostHashes(NamedTuple):
 
 
 class _Index(NamedTuple):
-    """The pairs in rising order, and the post of each."""
+    """The pairs in rising order, the post of each, and how many pairs each post has."""
 
     pairs: np.ndarray
     posts: np.ndarray
+    lengths: np.ndarray
+
+
+def _build_index(pairs: np.ndarray, lengths: np.ndarray) -> _Index:
+    """Return the index of some posts' pairs, post by post."""
+    order = np.argsort(pairs, kind="stable")
+    return _Index(pairs[order], np.repeat(np.arange(len(lengths)), lengths)[order], lengths.astype(np.int64))
+
+
+def _measure_similarities(pairs: np.ndarray, index: _Index) -> tuple[np.ndarray, np.ndarray]:
+    """Return the posts that share a pair with one text, and their Jaccard similarities."""
+    starts, ends = (np.searchsorted(index.pairs, pairs, side) for side in ("left", "right"))
+    sharing = [index.posts[start:end] for start, end in zip(starts, ends, strict=True)]
+    posts, shared = np.unique(np.concatenate(sharing), return_counts=True)
+    return posts, shared / (len(pairs) + index.lengths[posts] - shared)
+
+
+def group_near_texts(texts: Sequence[str], similarity: float) -> list[int]:
+    """Return a group number for each text; near texts have the same one, and so have those that others link.
+
+    Args:
+        texts: Of posts.
+        similarity: Jaccard similarity of word pairs from which two texts are near; the same words always are.
+    """
+    words = [normalize_words(text) for text in texts]
+    pairs = [_hash_pairs(row) for row in words]
+    lengths = np.array(list(map(len, pairs)), np.int64)
+    index = _build_index(np.concatenate([*pairs, np.empty(0, np.uint32)]), lengths)
+    groups = Groups(len(texts))
+    first_of_words: dict[int, int] = {}
+    for number, row in enumerate(words):
+        groups.join(number, first_of_words.setdefault(hash_words(row), number))
+        posts, similarities = _measure_similarities(pairs[number], index)
+        for neighbour in posts[similarities >= similarity].tolist():
+            groups.join(number, neighbour)
+    return [groups.find(number) for number in range(len(texts))]
+
+
+class Groups:
+    """Numbers from 0 that are joined to groups; each group is named by its smallest number (union-find)."""
+
+    def __init__(self, count: int) -> None:
+        self._parents = list(range(count))
+
+    def find(self, number: int) -> int:
+        """Return the name of a number's group."""
+        while self._parents[number] != number:
+            self._parents[number] = self._parents[self._parents[number]]
+            number = self._parents[number]
+        return number
+
+    def join(self, first: int, second: int) -> None:
+        """Make one group of those of two numbers."""
+        low, high = sorted((self.find(first), self.find(second)))
+        self._parents[high] = low
 
 
 def normalize_words(text: str) -> list[str]:

@@ -14,6 +14,7 @@ SHOWN: dict[str, tuple[str, ...] | None] = {
     "augment": ("kinds", "share", "prompts"),
     "student": None,
     "baseline": None,
+    "teach": ("count", "folds", "encoder"),
     "train": None,
     "distil": None,
     "control": None,

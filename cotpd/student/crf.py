@@ -166,6 +166,20 @@ class LinearChainCRF(nn.Module):
         log_z = compute_log_partition(emissions, *weights, mask.sum(1))
         return log_z - _compute_expected_score(p.unary, p.transitions, emissions, weights, mask)
 
+    def compute_token_distillation(
+        self, p: SoftTargets, emissions: Tensor, mask: Tensor, temperature: float = 1.0
+    ) -> Tensor:
+        """Return the KL between soft targets' marginals and the tags' under a chain, summed over tokens, (batch,).
+
+        Of averaged soft targets it is the average marginals' divergence, which is less than the mean of the
+        teachers' own by a constant. Arguments as for :meth:`compute_cross_entropy`.
+        """
+        log_q = compute_log_marginals(
+            _widen(emissions) / temperature, *self.compute_weights(temperature), mask.sum(1)
+        )
+        kl = torch.xlogy(p.unary, p.unary) - p.unary * log_q
+        return kl.sum(-1).masked_fill(~mask, 0.0).sum(1).to(p.unary.dtype)
+
     def compute_token_kl(self, p: Tensor, q: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
         """Return the KL between the tags' marginals under two chains, summed over tokens, (batch,).
 

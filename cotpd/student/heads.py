@@ -39,7 +39,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def compute_distillation_loss(
-        self, targets: SoftTargets, scores: Tensor, mask: Tensor, temperature: float
+        self, targets: SoftTargets, scores: Tensor, mask: Tensor, distil: DistilParams
     ) -> Tensor:
         """Return KL(teacher || student), a mean over the examples, (), times the squared temperature."""
 
@@ -92,11 +92,14 @@ class NerHead(Head):
         return self.crf.compute_soft_targets(scores, mask, temperature)
 
     def compute_distillation_loss(
-        self, targets: SoftTargets, scores: Tensor, mask: Tensor, temperature: float
+        self, targets: SoftTargets, scores: Tensor, mask: Tensor, distil: DistilParams
     ) -> Tensor:
-        """Return the mean KL of a post, over whole tag sequences."""
-        kl = self.crf.compute_cross_entropy(targets, scores, mask, temperature) - targets.entropy
-        return kl.mean() * temperature**2
+        """Return the mean KL of a post, over whole tag sequences or over single tokens, as ``distil`` says."""
+        if distil.kl == "token":
+            kl = self.crf.compute_token_distillation(targets, scores, mask, distil.temperature)
+        else:
+            kl = self.crf.compute_cross_entropy(targets, scores, mask, distil.temperature) - targets.entropy
+        return kl.mean() * distil.temperature**2
 
     def count_target_positions(self, mask: Tensor) -> list[int]:
         """Return the length of each post in words."""
@@ -163,12 +166,12 @@ class ReHead(Head):
         return SoftTargets(log_p.exp().unsqueeze(1), log_p.new_zeros(len(log_p), 0, 0), entropy)
 
     def compute_distillation_loss(
-        self, targets: SoftTargets, scores: Tensor, mask: Tensor, temperature: float
+        self, targets: SoftTargets, scores: Tensor, mask: Tensor, distil: DistilParams
     ) -> Tensor:
         """Return the mean KL of a pair."""
-        log_q = (scores / temperature).log_softmax(-1)
+        log_q = (scores / distil.temperature).log_softmax(-1)
         kl = -(targets.unary[:, 0] * log_q).sum(-1) - targets.entropy
-        return kl.mean() * temperature**2
+        return kl.mean() * distil.temperature**2
 
     def count_target_positions(self, mask: Tensor) -> list[int]:
         """Return 1 for each pair, whose distribution is a chain of one position."""

@@ -141,7 +141,7 @@ class FrozenDistillation:
         batch = make_batch(learner, examples, self.view)
         scores, head = learner.model(batch, self.view), learner.model.head
         targets = self.targets.stack(batch.example_ids, learner.device)
-        parts = {"kl": head.compute_distillation_loss(targets, scores, batch.mask, self.params.temperature)}
+        parts = {"kl": head.compute_distillation_loss(targets, scores, batch.mask, self.params)}
 
         parts["loss_gold"] = parts["kl"].new_zeros(())
         labelled = [index for index, name in enumerate(batch.example_ids) if name not in self.unlabelled]

@@ -118,6 +118,9 @@ class TeachParams(TrainParams):
 
     count: int = Field(default=1, ge=1)
     """Teachers, which differ in their seed alone; their soft targets are averaged."""
+    folds: int = Field(default=0, ge=0)
+    """Cross-fitted teachers: the training posts are cut into so many folds, each teacher is trained without each
+    of them, and a post is taught by those that never saw it; 0 or 1 switches it off."""
     seed: int = 13
     """Seed of the first teacher, the next ones count on; not the student's, so that students share teachers."""
     encoder: str | None = None
@@ -127,6 +130,11 @@ class TeachParams(TrainParams):
     {encoder: NAME, learning_rate: null, epochs: null}, null as for the others."""
     epochs: int = Field(default=3, ge=1)
     """Passes over the training split."""
+
+    @property
+    def trainings_each(self) -> int:
+        """How often each teacher is trained: once, or once without each fold."""
+        return max(self.folds, 1)
 
     def list_teachers(self, encoder: str) -> list[Teacher]:
         """Return the teachers to train, in order; adding one does not change the earlier ones.

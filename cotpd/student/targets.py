@@ -8,7 +8,9 @@ costs text alone, and the average of several teachers takes no more space than o
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -121,6 +123,7 @@ def compute_soft_targets(
     examples: Sequence[Example],
     temperature: float,
     *,
+    withheld: Sequence[frozenset[str]] = (),
     device: str = "auto",
     bf16: Bf16 = "off",
     batch_size: int = 32,
@@ -133,27 +136,49 @@ def compute_soft_targets(
         folders: Of the teachers, at least one; each reads the view that it was trained in.
         examples: With the caption and the knowledge that the teachers' view reads; ids unique.
         temperature: Every score is divided by it.
+        withheld: For each teacher the ids of the examples that it is not asked about, since it was trained on
+            them; an example's average is over the other teachers. Empty asks each teacher about everything.
         device: auto, cpu, cuda, cuda:1, mps.
         bf16: Mixed precision of the encoder, as in training; marginals are computed in float32.
         batch_size: Examples at a time.
 
     Raises:
-        ModelError: A folder holds no model, two teachers have different labels, or there is no teacher.
+        ModelError: A folder holds no model, two teachers have different labels, or there is no teacher (for an
+            example).
         ConfigError: The device does not exist.
     """
+    asked = _choose_examples(examples, withheld or [frozenset()] * len(folders))
+    counts = Counter(example.id for example in chain.from_iterable(asked))
     sums: dict[str, SoftTargets] = {}
     labels: LabelSet | None = None
-    for folder in folders:
+    for folder, own_examples in zip(folders, asked, strict=True):
         teacher = Student.from_pretrained(folder, device)
         labels = labels or teacher.labels
         if teacher.labels != labels:
             raise ModelError(f"{folders[0]} and {folder} know different labels", _REMEDY)
-        for name, row in _ask_teacher(teacher, examples, temperature, bf16, batch_size):
-            share = SoftTargets(*(value / len(folders) for value in row))
+        for name, row in _ask_teacher(teacher, own_examples, temperature, bf16, batch_size):
+            share = SoftTargets(*(value / counts[name] for value in row))
             sums[name] = SoftTargets(*map(torch.add, sums[name], share)) if name in sums else share
     if labels is None:
         raise ModelError("there is no teacher to ask", _REMEDY)
     return Targets(labels, {example.id: sums[example.id] for example in examples})
+
+
+def _choose_examples(examples: Sequence[Example], withheld: Sequence[frozenset[str]]) -> list[list[Example]]:
+    """Return the examples that each teacher is asked about.
+
+    Raises:
+        ModelError: An example is withheld from all teachers.
+    """
+    unasked = frozenset.intersection(*withheld) if withheld else frozenset()
+    names = [example.id for example in examples if example.id in unasked]
+    if names:
+        raise ModelError(f"every teacher was trained on {', '.join(names[:3])}", _REMEDY)
+    return [_leave_out(examples, ids) for ids in withheld]
+
+
+def _leave_out(examples: Sequence[Example], ids: frozenset[str]) -> list[Example]:
+    return [example for example in examples if example.id not in ids]
 
 
 def _ask_teacher(

@@ -11,6 +11,7 @@ from typing import Literal
 
 from cotpd.data.records import SPLITS, Record, TaskName
 from cotpd.errors import DataError
+from cotpd.pipeline.folds import Folds, draw_folds
 from cotpd.pipeline.training_examples import read_label_names, remove_knowledge
 from cotpd.pipeline.workspace import UNLABELLED, Workspace
 from cotpd.student.examples import Example, build_augmented_examples, build_examples, remove_labels
@@ -19,6 +20,14 @@ from cotpd.studies.changes import Tables, apply_changes, select_data_set
 from cotpd.studies.study import Changes, DataSet
 
 Level = Literal["text", "caption", "knowledge"]
+
+
+class LeftOut(Record):
+    """The fold that a training of cross-fitted teachers leaves out, and how the folds were drawn."""
+
+    folds: int
+    fold: int
+    seed: int
 
 
 class Source(Record):
@@ -30,6 +39,7 @@ class Source(Record):
         level: What an example holds beside its text.
         augmented: train: with the augmented posts.
         unlabelled: train: with the posts that have no labels, after the others.
+        left_out: train: the fold whose examples are left out.
     """
 
     data_set: DataSet
@@ -38,6 +48,7 @@ class Source(Record):
     level: Level
     augmented: bool = False
     unlabelled: bool = False
+    left_out: LeftOut | None = None
 
 
 class Sources:
@@ -53,6 +64,7 @@ class Sources:
         self._read = cache(self._read_tables)
         self._change = cache(self._change_tables)
         self._digest = cache(self._compute_digest)
+        self._draw = cache(self._draw_folds)
 
     def get_tables(self, data_set: DataSet, changes: Changes) -> Tables:
         """Return the changed tables of a data set.
@@ -71,7 +83,18 @@ class Sources:
         if source.augmented:
             augmented = build_augmented_examples(tables.augmented, self.task, captions, knowledge)
             examples += remove_knowledge(augmented) if source.level == "text" else augmented
+        if source.left_out is not None:
+            folds = self.draw_folds(source, source.left_out.folds, source.left_out.seed)
+            return folds.select_training(examples, source.left_out.fold)
         return examples
+
+    def draw_folds(self, source: Source, count: int, seed: int) -> Folds:
+        """Cut the training posts of a source's tables into folds, whatever the source holds of them.
+
+        Raises:
+            DataError: There are fewer groups of posts than folds.
+        """
+        return self._draw(source.data_set.model_dump_json(), source.changes, count, seed)
 
     def build_unlabelled(self, source: Source) -> list[Example]:
         """Return the examples of a source that have none."""
@@ -103,6 +126,13 @@ class Sources:
     def _change_tables(self, data_set_json: str, changes: Changes) -> Tables:
         data_set = DataSet.model_validate_json(data_set_json)
         return apply_changes(select_data_set(self._read(data_set.project), data_set), changes)
+
+    def _draw_folds(self, data_set_json: str, changes: Changes, count: int, seed: int) -> Folds:
+        tables = self._change(data_set_json, changes)
+        unlabelled = [find_task(self.task).drop_gold(post) for post in tables.posts.get(UNLABELLED, ())]
+        return draw_folds(
+            tables.posts.get("train", ()), tables.augmented, unlabelled, self.task, count=count, seed=seed
+        )
 
     def _read_tables(self, project: str) -> Tables:
         workspace = Workspace(self.root / project)

@@ -1,4 +1,4 @@
-"""A study's cells as jobs: trainings, soft targets and predictions, each named by the hash of all it depends on.
+"""The jobs of a study: trainings, soft targets and predictions, each named by the hash of all it depends on.
 
 Trade-off: the hash is over the examples themselves and not over how a cell came by them. Two cells that hand the
 same examples to the same training share it without knowing of each other, in another study too; the price is that
@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 from cotpd import student as student_package
-from cotpd.config import Params
 from cotpd.data.records import Record, TaskName
-from cotpd.student.params import DistilParams, StudentParams, Teacher, TrainParams
-from cotpd.studies.inputs import Level, Source, Sources
-from cotpd.studies.study import Cell, NamedStudy
+from cotpd.student.params import DistilParams, StudentParams, TrainParams
+from cotpd.studies.inputs import Source
 
 Role = Literal["baseline", "teacher", "student", "control"]
-_DEFAULT_STUDENT, _DEFAULT_DISTIL = StudentParams(), DistilParams()
+DEFAULT_STUDENT, DEFAULT_DISTIL = StudentParams(), DistilParams()
 
 
 class Job(Record):
@@ -38,6 +36,7 @@ class Job(Record):
         view: train: text or knowledge for fine-tuning; joint; frozen for a student of teachers. predict: the view.
         seed, types, student, run, distil: As the pipeline's training steps take them.
         start: train: the key of the teacher whose weights it begins with.
+        folds: targets: how many trainings of each teacher leave one fold out; 0 for teachers of all posts.
     """
 
     key: str = ""
@@ -53,10 +52,11 @@ class Job(Record):
     view: Literal["text", "knowledge", "joint", "frozen", "own"] = "own"
     seed: int = 0
     types: tuple[str, ...] = ()
-    student: StudentParams = _DEFAULT_STUDENT
+    student: StudentParams = DEFAULT_STUDENT
     run: TrainParams = TrainParams()
-    distil: DistilParams = _DEFAULT_DISTIL
+    distil: DistilParams = DEFAULT_DISTIL
     start: str = ""
+    folds: int = 0
 
     @property
     def work(self) -> float:
@@ -67,194 +67,6 @@ class Job(Record):
     def sort(self) -> str:
         """Jobs of one sort take the same time for the same work."""
         return f"{self.kind} {self.view} {self.examples.level} {self.student.encoder}"
-
-
-class Planner:
-    """Turns the cells of a study into jobs.
-
-    Args:
-        named: The study and the parameters of its cells.
-        sources: Builds the examples.
-
-    Attributes:
-        jobs: Every job by its key, each after the jobs that it needs.
-    """
-
-    def __init__(self, named: NamedStudy, sources: Sources) -> None:
-        self.study, self.params, self.sources = named.study, named.params, sources
-        self.jobs: dict[str, Job] = {}
-
-    def plan_cell(self, cell: Cell, seed: int) -> str:
-        """Plan the jobs of one cell and seed, and return the key of the one that predicts."""
-        params = self.params[cell.name]
-        model = self._plan_model(cell, params, seed)
-        own_level: Level = "knowledge" if cell.model == "teacher" else "text"
-        level: Level = own_level if cell.reads == "own" else cell.reads
-        data_set = self.study.data_sets[self.study.get_data_set(cell.test_on or cell.train_on)]
-        source = Source(
-            data_set=data_set,
-            changes=self.study.list_changes(cell),
-            split=self.study.split,
-            level=level,
-        )
-        reads_more = cell.model == "teacher" or level != "text"
-        return self._add(
-            kind="predict",
-            title=f"{cell.name}, seed {seed}: predictions",
-            role=cell.model,
-            needs=(model.key,),
-            examples=source,
-            view="knowledge" if reads_more else "own",
-            student=model.student,
-            run=TrainParams(batch_size=params.evaluate.batch_size, device=params.evaluate.device),
-        ).key
-
-    def _plan_model(self, cell: Cell, params: Params, seed: int) -> Job:
-        """Plan the training of a cell's model, with those of its teachers."""
-        if cell.model == "baseline":
-            return self._plan_baseline(cell, params, seed)
-        if cell.model == "teacher":
-            first = params.teach.list_teachers(params.student.encoder)[0]
-            return self._plan_teacher(cell, params, first._replace(seed=seed), "knowledge")
-        level: Level = "text" if cell.model == "control" else "knowledge"
-        if params.distil.way == "joint":
-            return self._plan_joint_student(cell, params, seed, level)
-        return self._plan_student(cell, params, seed, level)
-
-    def _plan_baseline(self, cell: Cell, params: Params, seed: int) -> Job:
-        return self._add_training(
-            cell, params, "baseline", seed, view="text", level="text", augmented=False, run=params.baseline
-        )
-
-    def _plan_teacher(self, cell: Cell, params: Params, teacher: Teacher, level: Level) -> Job:
-        """Plan a teacher; it reads the knowledge view, or the text if it is one of the control's."""
-        teacher_params = params.model_copy(update={"student": params.student.adapt_to_teacher(teacher.encoder)})
-        view: Literal["text", "knowledge"] = "text" if level == "text" else "knowledge"
-        return self._add_training(
-            cell, teacher_params, "teacher", teacher.seed, view=view, level=level, run=teacher.run
-        )
-
-    def _plan_joint_student(self, cell: Cell, params: Params, seed: int, level: Level) -> Job:
-        distil = params.distil.model_copy(
-            update={"start": _DEFAULT_DISTIL.start, "gold": _DEFAULT_DISTIL.gold}
-        )  # neither is read by joint training, and must not keep two cells from sharing one
-        return self._add_training(
-            cell, params, cell.model, seed, view="joint", level=level, run=params.train, distil=distil
-        )
-
-    def _plan_student(self, cell: Cell, params: Params, seed: int, level: Level) -> Job:
-        """Plan a student of frozen teachers, the teachers and their soft targets."""
-        teachers = [
-            self._plan_teacher(cell, params, teacher, level)
-            for teacher in params.teach.list_teachers(params.student.encoder)
-        ]
-        targets = self._add(
-            kind="targets",
-            title=f"{cell.name}: soft targets",
-            role=cell.model,
-            needs=tuple(teacher.key for teacher in teachers),
-            examples=self._build_source(cell, "train", level, unlabelled=True),
-            distil=DistilParams(temperature=params.distil.temperature),
-            student=teachers[0].student,
-            run=TrainParams(device=params.teach.device, bf16=params.teach.bf16),
-        )
-        return self._plan_distillation(cell, params, seed, targets, teachers[0])
-
-    def _plan_distillation(self, cell: Cell, params: Params, seed: int, targets: Job, first_teacher: Job) -> Job:
-        """Plan the training of a student from soft targets; it may begin with the first teacher's weights."""
-        start = first_teacher.key if params.distil.start == "teacher" else ""
-        return self._add_training(
-            cell,
-            params,
-            cell.model,
-            seed,
-            view="frozen",
-            level="text",
-            unlabelled=True,
-            run=params.train,
-            distil=params.distil.model_copy(update={"kl": _DEFAULT_DISTIL.kl}),  # of joint training alone
-            needs=(targets.key, *([start] if start else [])),
-            start=start,
-        )
-
-    def _build_source(
-        self,
-        cell: Cell,
-        split: Literal["train", "valid"],
-        level: Level,
-        *,
-        augmented: bool = True,
-        unlabelled: bool = False,
-    ) -> Source:
-        is_train = split == "train"
-        return Source(
-            data_set=self.study.data_sets[self.study.get_data_set(cell.train_on)],
-            changes=self.study.list_changes(cell),
-            split=split,
-            level=level,
-            augmented=augmented and is_train,
-            unlabelled=unlabelled and is_train,
-        )
-
-    def _add_training(
-        self,
-        cell: Cell,
-        params: Params,
-        role: Role,
-        seed: int,
-        *,
-        view: Literal["text", "knowledge", "joint", "frozen"],
-        level: Level,
-        run: TrainParams,
-        augmented: bool = True,
-        unlabelled: bool = False,
-        distil: DistilParams = _DEFAULT_DISTIL,
-        needs: tuple[str, ...] = (),
-        start: str = "",
-    ) -> Job:
-        """Add a training of one cell."""
-        data_set = self.study.data_sets[self.study.get_data_set(cell.train_on)]
-        return self._add(
-            kind="train",
-            title=f"{cell.name}: {role} {seed}",
-            role=role,
-            needs=needs,
-            examples=self._build_source(cell, "train", level, augmented=augmented, unlabelled=unlabelled),
-            valid=self._build_source(cell, "valid", level),
-            view=view,
-            seed=seed,
-            types=self.sources.get_tables(data_set, self.study.list_changes(cell)).types,
-            student=_drop_unread(params.student, view),
-            run=TrainParams(**run.model_dump(include=set(TrainParams.model_fields))),
-            distil=distil,
-            start=start,
-        )
-
-    def _add(self, *, examples: Source, valid: Source | None = None, **fields: object) -> Job:
-        """Add a job, unless there is one of the same content, and return the one that is planned."""
-        size, digest = self.sources.measure(examples)
-        job = Job(
-            examples=examples,
-            valid=valid,
-            size=size,
-            digest=digest,
-            task=self.sources.task,
-            **fields,  # type: ignore[arg-type]
-        )
-        digests = [digest, *([self.sources.measure(valid)[1]] if valid else [])]
-        job = job.model_copy(update={"key": compute_key(job, digests)})
-        return self.jobs.setdefault(job.key, job)
-
-
-def _drop_unread(student: StudentParams, view: str) -> StudentParams:
-    """Return the architecture with defaults for what a view does not read, so that cells share its training."""
-    names: list[str] = []
-    if view in ("text", "knowledge"):
-        names += ["generator_layers", "generator_heads"]
-        student = student.drop_prompts()
-    if view in ("text", "frozen"):
-        names += ["knowledge_length", "knowledge_order"]
-    return student.model_copy(update={name: getattr(_DEFAULT_STUDENT, name) for name in names})
 
 
 def compute_key(job: Job, digests: Iterable[str]) -> str:

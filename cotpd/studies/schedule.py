@@ -13,9 +13,10 @@ from cotpd.student.tasks import Prediction
 from cotpd.studies.children import Runner
 from cotpd.studies.differences import require_same_examples
 from cotpd.studies.inputs import Sources
-from cotpd.studies.jobs import Job, Planner
+from cotpd.studies.jobs import Job
 from cotpd.studies.learnt_from import LearntFrom, count_inputs, describe_input
 from cotpd.studies.picture import draw_study
+from cotpd.studies.planner import Planner
 from cotpd.studies.report_page import write_page
 from cotpd.studies.requirements import find_missing
 from cotpd.studies.results_cache import ResultsCache, select_missing

@@ -66,10 +66,15 @@ def _build_objective(job: Job, cache: ResultsCache, unlabelled: frozenset[str]) 
 
 def _write_targets(job: Job, cache: ResultsCache, sources: Sources) -> None:
     teachers = [cache.locate_output(key, "train") for key in job.needs]
+    withheld: list[frozenset[str]] = []
+    if job.folds:
+        folds = sources.draw_folds(job.examples, job.folds, job.seed)
+        withheld = folds.list_all_withheld(len(teachers) // job.folds)
     targets = compute_soft_targets(
         teachers,
         sources.build(job.examples),
         job.distil.temperature,
+        withheld=withheld,
         device=job.run.device,
         bf16=job.run.bf16,
     )

@@ -275,3 +275,32 @@ def test_the_ledger_that_comes_with_the_sample_answers_all_of_it():
         "completion_tokens": 0,
         "completion_tokens_at_most": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "trainings", "line"),
+    [
+        ({"distil": {"way": "joint"}, "teach": {"folds": 5}}, 0, None),
+        ({"distil": {"way": "frozen"}}, 1, None),
+        ({"distil": {"way": "frozen"}, "teach": {"folds": 1, "count": 2}}, 2, None),
+        (
+            {"distil": {"way": "frozen"}, "teach": {"folds": 5, "count": 2}},
+            10,
+            "10 trainings on 4 of 5 folds each (teach.folds): as long as 8 teachers of all posts",
+        ),
+        (
+            {"distil": {"way": "frozen"}, "teach": {"folds": 3}, "control": {"enabled": True}},
+            6,
+            "6 trainings on 2 of 3 folds each (teach.folds), those of the control included: as long as 4 teachers",
+        ),
+    ],
+)
+def test_the_cost_of_cross_fitted_teachers_is_said(params: Params, changes, trainings, line) -> None:
+    write_params(Params.model_validate(params.model_dump(by_alias=True) | changes))
+
+    text = CliRunner().invoke(app, ["plan", "--no-prompts"]).stdout
+    plan = json.loads(CliRunner().invoke(app, ["plan", "--json"]).stdout)
+
+    assert plan["teacher_trainings"] == trainings
+    assert ("teachers  " in text) == bool(line)
+    assert not line or line in text

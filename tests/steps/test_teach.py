@@ -6,7 +6,7 @@ from cotpd.config import Params
 from cotpd.data.tables import write_json
 from cotpd.errors import ModelError
 from cotpd.pipeline.workspace import Workspace
-from steps import teach, training
+from steps import teach, teachers
 
 
 def test_a_teacher_that_cannot_be_had_is_told_before_any_is_trained(tmp_path, monkeypatch):
@@ -34,11 +34,13 @@ def test_teachers_keep_all_layers_when_the_student_has_fewer(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     write_json(tmp_path / "data/prepared/summary.json", {"types": ["PER", "LOC"]})
     layers = []
-    monkeypatch.setattr(training, "build_model", lambda student, _: layers.append(student.layers))
-    monkeypatch.setattr(training, "train_model", lambda *given, **_: layers.append(given[3].student.layers))
+    monkeypatch.setattr(teachers, "build_model", lambda student, _: layers.append(student.layers))
+    monkeypatch.setattr(teachers, "train_model", lambda *given, **_: layers.append(given[3].student.layers))
     params = Params.model_validate({"student": {"layers": 2}, "distil": {"way": "frozen"}})
 
-    training.require_encoders(Workspace(), params)
-    training.train_teachers(Workspace(), [], [], params, view="knowledge", folder=tmp_path / "teachers")
+    teachers.require_encoders(Workspace(), params)
+    teachers.train_teachers(
+        Workspace(), [], [], params, folds=None, view="knowledge", folder=tmp_path / "teachers"
+    )
 
     assert layers == [None, None]

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from cotpd.cli.study import app
 from cotpd.errors import ConfigError, DataError
 from cotpd.pipeline.workspace import Workspace
+from cotpd.studies.inputs import Sources
 from cotpd.studies.results_cache import ResultsCache
 from cotpd.studies.schedule import make_schedule, select_part
 from cotpd.studies.study import read_study
@@ -200,3 +201,36 @@ def test_the_plan_counts_the_questions_that_no_answer_is_there_for_and_names_the
     assert price in line
     assert "jobs      " in outcome.stdout
     assert not (project / "studies").exists()
+
+
+def test_cross_fitted_teachers_are_one_a_fold_that_students_share_and_others_do_not_change(plan):
+    folds = {"params": {"teach.folds": 3}}
+    cells = (
+        {"name": "a"},
+        {"name": "b", **folds},
+        {"name": "c", "params": {"teach.folds": 3, "distil.alpha": 2.0}},
+    )
+
+    schedule = plan(*cells)
+
+    assert count_roles(schedule) == {"teacher": 4, "student": 3}
+    assert count_roles(plan({"name": "a", "params": {"teach.folds": 1}}, {"name": "b"})) == {
+        "teacher": 1,
+        "student": 1,
+    }
+    assert count_roles(plan({"name": "a", "model": "control", **folds})) == {"teacher": 3, "control": 1}
+
+
+def test_a_cross_fitted_teacher_of_a_study_reads_all_folds_but_its_own(plan, project):
+    schedule = plan({"name": "a", "params": {"teach.folds": 3, "teach.count": 2}})
+
+    [targets] = [job for job in schedule.jobs.values() if job.kind == "targets"]
+    sources = Sources("ner")
+    folds = sources.draw_folds(targets.examples, targets.folds, targets.seed)
+    every = {example.id for example in sources.build_labelled(targets.examples)}
+    assert len(targets.needs) == 6
+    for number, key in enumerate(targets.needs):
+        learnt = {example.id for example in sources.build(schedule.jobs[key].examples)}
+        withheld = folds.list_all_withheld(2)[number]
+        assert learnt == every & withheld
+        assert all(folds.examples[name] != number % 3 for name in learnt)
