@@ -29,7 +29,7 @@ def enumerate_log_marginals(field, emissions, temperature):
     return torch.stack(columns, 2).logsumexp(0)
 
 
-def average(targets):
+def compute_mean(targets):
     return SoftTargets(*(torch.stack(values).mean(0) for values in zip(*targets, strict=True)))
 
 
@@ -38,7 +38,7 @@ def average(targets):
 def test_it_is_that_of_the_enumerated_marginals(case, seeds, temperature):
     field, q, lengths, mask = draw(case)
     sides = [q + torch.randn(q.shape, dtype=q.dtype, generator=torch.Generator().manual_seed(n)) for n in seeds]
-    targets = average([field.compute_soft_targets(side, mask, temperature) for side in sides])
+    targets = compute_mean([field.compute_soft_targets(side, mask, temperature) for side in sides])
 
     kl = field.compute_token_distillation(targets, q, mask, temperature)
 
@@ -89,7 +89,7 @@ def test_the_students_loss_is_the_one_that_the_parameter_names(encoder, ner_exam
 
     parts = objective.compute_losses(student, learnt)
 
-    other = FrozenDistillation("text", objective.targets, frozenset(), DistilParams(kl="sequence"))
-    sequence_kl = other.compute_losses(student, learnt)["kl"]
+    by_sequence = FrozenDistillation("text", objective.targets, frozenset(), DistilParams(kl="sequence"))
+    sequence_kl = by_sequence.compute_losses(student, learnt)["kl"]
     assert (parts["kl"] == sequence_kl) == (kl == "sequence")
     assert parts["kl"] > 0
