@@ -11,8 +11,19 @@ from cotpd.cli.output import build_console, format_json, show
 from cotpd.evaluation.multi_seed import Comparison, MeanGain, Spread, compare_seeds, read_runs
 from cotpd.evaluation.results_table import ROWS, WORTH, format_percent
 
-HEADINGS = ("split", "row", "F1, mean ± deviation", "each seed", "gain", "95 % interval", "p", "recovered")
-NO_GAIN = [""] * 4
+HEADINGS = (
+    "split",
+    "row",
+    "F1, mean ± deviation",
+    "each seed",
+    "gain",
+    "95 % interval",
+    "p",
+    "p, randomised",
+    "95 %, seeds drawn too",
+    "recovered",
+)
+NO_GAIN = [""] * 6
 
 
 def compare(
@@ -26,8 +37,9 @@ def compare(
 ) -> None:
     """Compare runs of the pipeline that differ only in the seed.
 
-    p is two-sided, from resamples of the posts (paired bootstrap);
-    recovered is the share of the knowledge view's gain that the student brings home.
+    p is two-sided, from resamples of the posts (paired bootstrap); approximate randomisation checks it.
+    The second interval draws the seeds, too.
+    Recovered is the share of the knowledge view's gain that the student brings home.
     Runs with a control (control.enabled) also say what the knowledge itself is worth.
 
     \b
@@ -45,7 +57,7 @@ def compare(
         lines = [HEADINGS, alignments, *_list_rows(comparisons)]
         show("\n".join("| " + " | ".join(line) + " |" for line in lines))
     else:
-        build_console(width=140).print(_build_table(comparisons))
+        build_console(width=180).print(_build_table(comparisons))
 
 
 def _build_table(comparisons: Mapping[str, Comparison]) -> Table:
@@ -78,9 +90,14 @@ def _list_gain_cells(gain: MeanGain | None, recovered: float | None = None) -> l
     """Return gain, interval, p and share recovered; empty cells where there is no gain."""
     if gain is None:
         return NO_GAIN
-    interval = f"{100 * gain.low:+.2f} to {100 * gain.high:+.2f}"
+    over_posts, over_both = (_format_interval(*ends) for ends in ((gain.low, gain.high), gain.over_seeds))
+    p_values = [f"{p_value:.4f}" for p_value in (gain.p_value, gain.p_randomised)]
     share = "" if recovered is None else f"{100 * recovered:.0f} %"
-    return [_format_spread(gain.spread, "+"), interval, f"{gain.p_value:.4f}", share]
+    return [_format_spread(gain.spread, "+"), over_posts, *p_values, over_both, share]
+
+
+def _format_interval(low: float, high: float) -> str:
+    return f"{100 * low:+.2f} to {100 * high:+.2f}"
 
 
 def _format_spread(spread: Spread, sign: str = "") -> str:
@@ -96,8 +113,8 @@ def _build_json(comparison: Comparison) -> dict[str, Any]:
         return {"mean": spread.mean, "deviation": spread.deviation, "each": spread.each}
 
     def build_gain(gain: MeanGain | None) -> dict[str, Any]:
-        test = {"low": None, "high": None, "p_value": None}
-        test |= {key: getattr(gain, key) for key in test if gain}
+        names = ("low", "high", "p_value", "p_randomised", "over_seeds")
+        test = {name: getattr(gain, name) if gain else None for name in names}
         return {"gain": build_figures(gain.spread) if gain else None, **test}
 
     rows = {name: build_figures(spread) for name, spread in comparison.rows.items()}

@@ -2,8 +2,8 @@
 
 A single run's bootstrap says whether its two models differ, not whether the method does, since another seed moves
 both. Here each resample of the posts is scored for every seed and the means over the seeds are
-compared, so that the verdict is on the average run. Seeds are not resampled: with five of them that would say
-little, and their deviation is printed instead.
+compared, so that the verdict is on the average run. A second interval draws the seeds, too: five of them say
+little about seeds that were not run, but an interval without them calls certain what another seed takes back.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from cotpd.errors import DataError
 from cotpd.evaluation.predictions import read_predictions
 from cotpd.evaluation.results_table import GAINS, group_predictions
 from cotpd.evaluation.scores import count_outcomes, sum_by_post
-from cotpd.evaluation.significance import compute_f1, compute_p_value, resample
+from cotpd.evaluation.significance import compare_outcomes, compute_f1
 from cotpd.student.tasks import Prediction
 
 Run = dict[str, dict[str, list[Prediction]]]  # split -> row -> predictions
@@ -54,6 +54,10 @@ class MeanGain:
     """The 95 % interval of the mean gain, over resamples of the posts."""
     p_value: float
     """Two-sided, of the mean gain, as in a single run's metrics."""
+    p_randomised: float
+    """Two-sided, of approximate randomisation: a cross-check by another way of drawing."""
+    over_seeds: tuple[float, float]
+    """The 95 % interval over resamples of posts and seeds: what another seed may take back is in it."""
 
 
 @dataclass(frozen=True)
@@ -142,28 +146,24 @@ def _compare_split(runs: Sequence[Mapping[str, list[Prediction]]], seed: int, re
 
 
 def _test_mean_gain(models: np.ndarray, each: list[float], seed: int, resamples: int) -> MeanGain:
-    """Test whether the mean of some gains, one a seed, is luck; ``models`` as for :func:`_resample_gains`."""
-    spread = Spread(each)
-    drawn = _resample_gains(models, resamples, np.random.default_rng(seed))
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return MeanGain(spread, float(low), float(high), compute_p_value(drawn, spread.mean))
-
-
-def _resample_gains(models: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the mean gain over the seeds in each resample of the posts, (resamples,).
+    """Test whether the mean of some gains, one a seed, is luck.
 
     Args:
         models: Counts of the student and of the row that it is compared with, (posts, 2, seeds, 3).
+        each: The gains.
+        seed: Of the draws.
         resamples: How often to draw.
-        rng: Draws the posts.
     """
-
-    def compute_gain(totals: np.ndarray) -> np.ndarray:
-        means = compute_f1(totals.reshape(-1, *models.shape[1:])).mean(-1)  # (n, 2)
-        gains: np.ndarray = means[:, 0] - means[:, 1]
-        return gains
-
-    return resample(models.reshape(len(models), -1), compute_gain, resamples, rng)
+    over_posts = compare_outcomes(models, seed=seed, resamples=resamples)
+    over_both = compare_outcomes(models, seed=seed, resamples=resamples, draws_seeds=True)
+    return MeanGain(
+        Spread(each),
+        over_posts.low,
+        over_posts.high,
+        over_posts.p_value,
+        over_posts.p_randomised,
+        (over_both.low, over_both.high),
+    )
 
 
 def _compute_recovered_share(rows: Mapping[str, Spread], gain: Spread) -> float | None:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cotpd.evaluation.significance import apply_holm
 from cotpd.monitoring.observations import FIRST_WORDS, Observation
 from cotpd.monitoring.shift_statistics import (
     compare_counts,
     compute_cramers_v,
-    compute_holm_p_values,
     compute_permutation_p_value,
     compute_psi,
     compute_shares,
@@ -138,7 +138,7 @@ def measure_drift(reference: Sequence[Observation], window: Sequence[Observation
     results = [_measure_figure(definition, reference, window) for definition in DEFINITIONS]
     results.append(_measure_types(reference, window))
     measured = [result for result in results if result is not None]
-    corrected = compute_holm_p_values([result.p_value for result in measured])
+    corrected = apply_holm([result.p_value for result in measured])
     return [
         Measured(**{**vars(result), "p_value": p_value})
         for result, p_value in zip(measured, corrected, strict=True)

@@ -1,7 +1,5 @@
 """Two rows of counts, a reference and a window: how far apart they are, and how likely chance is."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 _SMOOTHING = 0.5  # counts that are added to each bin, or an empty one would make the PSI infinite
@@ -58,13 +56,3 @@ def compute_permutation_p_value(posts: np.ndarray, size: int, seed: int = 0) -> 
         first = posts[rng.permutation(len(posts))[:size]].sum(0)
         extreme += compute_chi_squared(np.array([first, total - first])) >= observed - 1e-9
     return (extreme + 1) / (_PERMUTATIONS + 1)
-
-
-def compute_holm_p_values(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected by Holm's method, in their order."""
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        corrected[index] = largest
-    return corrected

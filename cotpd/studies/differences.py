@@ -13,11 +13,10 @@ import numpy as np
 from cotpd.errors import DataError
 from cotpd.evaluation.multi_seed import list_gold
 from cotpd.evaluation.scores import count_outcomes, sum_by_post
-from cotpd.evaluation.significance import compute_f1, compute_p_value, resample
+from cotpd.evaluation.significance import compare_outcomes, compute_f1
 from cotpd.student.tasks import Prediction
 
 RESAMPLES = 10_000
-_CELLS = 4_000_000  # of the matrix of swaps in memory at a time: 32 MB
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,8 @@ def compare_cells(first: Table, second: Table, *, seed: int, resamples: int = RE
         raise DataError("the two cells share no seed", "Run both with the same seeds.")
     require_same_examples([*(first[number] for number in seeds), *(second[number] for number in seeds)])
     counts = np.stack([_stack_counts(first, seeds), _stack_counts(second, seeds)], 1)  # (posts, 2, seeds, 3)
-    observed = float(_compute_gains(counts.sum(0)).mean())
-
-    drawn = _draw_bootstrap(counts, resamples, np.random.default_rng(seed))
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    swapped = _swap_cells(counts, resamples, np.random.default_rng(seed))
-    extreme = int(np.sum(np.abs(swapped) >= abs(observed) - 1e-12))
-    p_randomised = (extreme + 1) / (resamples + 1)
-    return Tested(observed, float(low), float(high), compute_p_value(drawn, observed), p_randomised, len(seeds))
+    test = compare_outcomes(counts, seed=seed, resamples=resamples, draws_seeds=True)
+    return Tested(test.f1, test.low, test.high, test.p_value, test.p_randomised, len(seeds))
 
 
 def require_same_examples(tables: Sequence[Sequence[Prediction]]) -> None:
@@ -90,47 +83,3 @@ def _stack_counts(table: Table, seeds: Sequence[int]) -> np.ndarray:
 
 def _count_by_post(predictions: Sequence[Prediction]) -> np.ndarray:
     return sum_by_post(predictions, count_outcomes(predictions))
-
-
-def _compute_gains(totals: np.ndarray) -> np.ndarray:
-    """Return the first cell's F1 less the second's of each seed, (..., seeds), from (..., 2, seeds, 3)."""
-    scores = compute_f1(totals)  # (..., 2, seeds)
-    gains: np.ndarray = scores[..., 0, :] - scores[..., 1, :]
-    return gains
-
-
-def _draw_bootstrap(counts: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the mean gain in each resample of posts and seeds, (resamples,)."""
-    seeds = counts.shape[2]
-    drawn_seeds = np.random.default_rng(rng.integers(2**32))
-
-    def compute_mean(totals: np.ndarray) -> np.ndarray:
-        gains = _compute_gains(totals.reshape(-1, *counts.shape[1:]))  # (n, seeds)
-        weights = drawn_seeds.multinomial(seeds, np.full(seeds, 1 / seeds), len(gains)) / seeds  # (n, seeds)
-        means: np.ndarray = (gains * weights).sum(-1)
-        return means
-
-    return resample(counts.reshape(len(counts), -1), compute_mean, resamples, rng)
-
-
-def _swap_cells(counts: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the mean gain after the two cells have changed places in a random half of the posts, (draws,)."""
-    posts = len(counts)
-    flat = counts.reshape(posts, -1).astype(np.float64)
-    change = counts[:, ::-1].reshape(posts, -1) - flat
-    step, parts = max(1, _CELLS // posts), []
-    for start in range(0, draws, step):
-        swaps = rng.integers(0, 2, (min(step, draws - start), posts)).astype(np.float64)  # (n, posts)
-        totals = (flat.sum(0) + swaps @ change).reshape(-1, *counts.shape[1:])
-        parts.append(_compute_gains(totals).mean(-1))
-    return np.concatenate(parts)
-
-
-def apply_holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values corrected for each other (Holm 1979), in the order given."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    corrected, highest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min((len(p_values) - rank) * p_values[index], 1.0))
-        corrected[index] = highest
-    return corrected

@@ -8,8 +8,9 @@ from pydantic import Field, ValidationError
 
 from cotpd.data.records import Record
 from cotpd.errors import DataError
+from cotpd.evaluation.significance import apply_holm
 from cotpd.files import write_atomically
-from cotpd.studies.differences import Table, Tested, apply_holm, compare_cells, compute_cell_f1
+from cotpd.studies.differences import Table, Tested, compare_cells, compute_cell_f1
 from cotpd.studies.study import Study
 
 SIGNIFICANT = 0.05

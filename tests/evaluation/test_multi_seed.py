@@ -15,6 +15,7 @@ from cotpd.evaluation.multi_seed import compare_seeds, read_runs
 from cotpd.evaluation.results_table import WORTH, group_predictions
 from cotpd.evaluation.scores import score
 from cotpd.student.tasks import RePrediction
+from cotpd.studies.differences import compare_cells
 
 # Relations of three posts, the last with two pairs: right (1) or wrong (0), by seed.
 KEYS = ("a#0", "b#0", "c#0", "c#1")
@@ -66,6 +67,22 @@ def test_interval_and_p_value_are_those_of_all_possible_resamples():
     assert comparison.gain.p_value == pytest.approx(exact, abs=0.01)
     assert comparison.gain.low == pytest.approx(min(every))  # with 27 outcomes the percentiles are the extremes
     assert comparison.gain.high == pytest.approx(max(every))
+
+
+def test_the_cross_check_and_the_second_interval_are_those_of_a_study():
+    runs = make_runs()
+    tables = {}
+    for name in ("student", "baseline"):
+        tables[name] = {seed: run["test"][name] for seed, run in enumerate(runs)}
+
+    comparison = compare_seeds(runs, seed=1, resamples=500)["test"]
+
+    tested = compare_cells(tables["student"], tables["baseline"], seed=1, resamples=500)
+    assert comparison.gain.p_randomised == tested.p_randomised
+    assert comparison.gain.over_seeds == (tested.low, tested.high)
+    cells = dict(zip(command.HEADINGS, command._list_rows({"test": comparison})[1], strict=True))
+    assert cells["p, randomised"] == f"{tested.p_randomised:.4f}"
+    assert cells["95 %, seeds drawn too"] == f"{100 * tested.low:+.2f} to {100 * tested.high:+.2f}"
 
 
 def test_means_deviations_and_the_share_recovered_are_those_of_the_single_scores():

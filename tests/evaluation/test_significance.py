@@ -1,19 +1,21 @@
 """The bootstrap against a plain loop, and where it must and must not see a difference."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from cotpd.errors import DataError
 from cotpd.evaluation import significance
 from cotpd.evaluation.scores import count_outcomes, score
-from cotpd.evaluation.significance import run_paired_bootstrap
+from cotpd.evaluation.significance import apply_holm, run_paired_bootstrap
 from cotpd.student.tasks import RePrediction
 
 
 def make_rows(right):
     """Relation predictions, right or wrong as told."""
     return [
-        RePrediction(id=str(n), split="test", model="m", gold=["a"], predicted=["a" if is_right else "b"])
+        RePrediction(id=f"{n}#0", split="test", model="m", gold=["a"], predicted=["a" if is_right else "b"])
         for n, is_right in enumerate(right)
     ]
 
@@ -38,10 +40,10 @@ def test_the_difference_is_that_of_the_scores():
 def test_every_resample_is_what_scoring_the_drawn_examples_gives(monkeypatch):
     """Given the weights that were drawn, each difference equals a plain count over the repeated examples."""
     first, second = make_rows([True, False, True, True, False]), make_rows([False, True, True, False, False])
-    table = np.hstack([count_outcomes(first), count_outcomes(second)])
+    table = np.stack([count_outcomes(first), count_outcomes(second)], 1)[:, :, None]
     monkeypatch.setattr(significance, "CELLS", 15)  # three resamples at a time: the seams are crossed
 
-    differences = significance.resample(table, significance._compute_difference, 20, np.random.default_rng(5))
+    differences = significance._draw_gains(table, 20, np.random.default_rng(5), draws_seeds=False)
 
     rng = np.random.default_rng(5)
     weights = np.vstack([rng.multinomial(5, np.full(5, 0.2), count) for count in (3, 3, 3, 3, 3, 3, 2)])
@@ -56,7 +58,8 @@ def test_models_that_agree_do_not_differ():
 
     difference = run_paired_bootstrap(same, same, seed=1)
 
-    assert (difference.f1, difference.low, difference.high, difference.p_value) == (0, 0, 0, 1)
+    assert (difference.f1, difference.low, difference.high) == (0, 0, 0)
+    assert difference.p_value == difference.p_randomised == 1
 
 
 def test_a_plain_improvement_is_significant():
@@ -64,7 +67,7 @@ def test_a_plain_improvement_is_significant():
 
     clear = run_paired_bootstrap(first, second, seed=1)
 
-    assert clear.p_value < 0.01
+    assert max(clear.p_value, clear.p_randomised) < 0.01
     assert clear.low > 0
 
 
@@ -73,7 +76,31 @@ def test_a_coin_flip_is_not_significant():
 
     luck = run_paired_bootstrap(first, second, seed=1)
 
-    assert luck.p_value > 0.3
+    assert min(luck.p_value, luck.p_randomised) > 0.3
+
+
+def test_the_randomised_p_is_the_share_of_all_swaps():
+    first, second = [True, False, True, True, False, True], [False, True, True, False, False, False]
+    signs = itertools.product((1, -1), repeat=6)
+    gains = [sum(sign * (a - b) for sign, a, b in zip(row, first, second, strict=True)) for row in signs]
+    exact = np.mean(np.abs(gains) >= abs(sum(first) - sum(second)))
+
+    difference = run_paired_bootstrap(make_rows(first), make_rows(second), seed=1, resamples=20_000)
+
+    assert difference.p_randomised == pytest.approx(exact, abs=0.01)
+
+
+def test_the_pairs_of_one_post_are_drawn_together():
+    """Ten posts of ten equal pairs are ten draws: their interval is that of ten pairs."""
+    right, wrong = [True] * 6 + [False] * 4, [True] * 3 + [False] * 7
+    rows = {}
+    for name, outcomes in (("first", right), ("second", wrong)):
+        repeated = make_rows([outcome for outcome in outcomes for _ in range(10)])
+        rows[name] = [row.model_copy(update={"id": f"{n // 10}#{n % 10}"}) for n, row in enumerate(repeated)]
+
+    difference = run_paired_bootstrap(rows["first"], rows["second"], seed=1)
+
+    assert difference == run_paired_bootstrap(make_rows(right), make_rows(wrong), seed=1)
 
 
 def test_under_no_difference_small_p_values_are_as_rare_as_they_should_be():
@@ -94,3 +121,16 @@ def test_under_no_difference_small_p_values_are_as_rare_as_they_should_be():
 def test_other_examples_are_refused(second):
     with pytest.raises(DataError, match="same examples"):
         run_paired_bootstrap(make_rows([True, False]), second, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("p_values", "corrected"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),  # the example of R's p.adjust
+        ([0.2], [0.2]),
+        ([0.6, 0.9], [1.0, 1.0]),
+        ([], []),
+    ],
+)
+def test_p_values_are_corrected_as_holm_has_it(p_values, corrected):
+    assert apply_holm(p_values) == pytest.approx(corrected)

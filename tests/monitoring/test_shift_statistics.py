@@ -10,7 +10,6 @@ from cotpd.monitoring.shift_statistics import (
     compare_counts,
     compute_chi_squared,
     compute_cramers_v,
-    compute_holm_p_values,
     compute_permutation_p_value,
     compute_psi,
 )
@@ -57,11 +56,3 @@ def test_permutations_of_posts_agree_with_scipys():
     )
 
     assert compute_permutation_p_value(posts, 60) == pytest.approx(expected.pvalue, abs=0.03)
-
-
-def test_holms_correction_is_that_of_the_textbook():
-    corrected = compute_holm_p_values([0.01, 0.04, 0.03, 0.005])
-
-    assert corrected == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert compute_holm_p_values([0.9, 0.8]) == [1.0, 1.0]
-    assert compute_holm_p_values([]) == []

@@ -7,7 +7,7 @@ import pytest
 
 from cotpd.errors import DataError
 from cotpd.student.tasks import RePrediction
-from cotpd.studies.differences import apply_holm, compare_cells, compute_cell_f1
+from cotpd.studies.differences import compare_cells, compute_cell_f1
 
 FIRST = {1: (1, 0, 1), 2: (1, 1, 1)}
 SECOND = {1: (0, 0, 1), 2: (1, 0, 0)}
@@ -97,16 +97,3 @@ def test_other_examples_cannot_be_compared(keys):
 def test_cells_without_a_common_seed_cannot_be_compared():
     with pytest.raises(DataError, match="share no seed"):
         compare_cells(build_table({1: FIRST[1]}), build_table({2: SECOND[2]}), seed=1)
-
-
-@pytest.mark.parametrize(
-    ("p_values", "corrected"),
-    [
-        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),  # the example of R's p.adjust
-        ([0.2], [0.2]),
-        ([0.6, 0.9], [1.0, 1.0]),
-        ([], []),
-    ],
-)
-def test_p_values_are_corrected_as_holm_has_it(p_values, corrected):
-    assert apply_holm(p_values) == pytest.approx(corrected)
