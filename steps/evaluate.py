@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cotpd.config import Params
-from cotpd.data.records import SPLITS
+from cotpd.data.records import SPLITS, Post
 from cotpd.data.tables import write_json, write_table
+from cotpd.evaluation.buckets import BUCKETS_FILE, BucketRow, compute_buckets
 from cotpd.evaluation.intervals import compute_intervals
+from cotpd.evaluation.json_rows import write_rows
+from cotpd.evaluation.partitions import list_partitions
 from cotpd.evaluation.plots import read_history, write_plots
 from cotpd.evaluation.predictions import build_predictions
 from cotpd.evaluation.report import Material, write_report
 from cotpd.evaluation.results_table import Metrics, compute_metrics, select_headlines
+from cotpd.evaluation.schemas import SCHEMAS_FILE, compute_schemas
 from cotpd.evaluation.showcase import Explained, choose_picks, explain_picks
 from cotpd.evaluation.slices import Slices, build_slices
 from cotpd.pipeline.settings import list_settings
@@ -52,6 +56,8 @@ def run(params: Params) -> None:
     write_table(workspace.evaluation / "predictions.jsonl", predictions)
     slices = _build_slices(workspace, params)
     write_table(workspace.intervals, compute_intervals(predictions, slices, seed=params.seed))
+    write_rows(workspace.evaluation / SCHEMAS_FILE, compute_schemas(predictions))
+    write_rows(workspace.evaluation / BUCKETS_FILE, _compute_buckets(workspace, params, predictions))
 
     folder = workspace.evaluation / "plots"
     with report_full_disk(folder):
@@ -121,6 +127,13 @@ def _build_slices(workspace: Workspace, params: Params) -> dict[str, Slices]:
         split: build_slices(params.task, workspace.read_posts(split), training_posts)
         for split in params.evaluate.splits
     }
+
+
+def _compute_buckets(workspace: Workspace, params: Params, predictions: list[Prediction]) -> Iterator[BucketRow]:
+    """Yield the rows' differences in each bucket of each split."""
+    partitions = list_partitions(params.task, workspace.read_posts("train"), workspace.read_knowledge())
+    posts: dict[str, list[Post]] = {split: workspace.read_posts(split) for split in params.evaluate.splits}
+    return compute_buckets(predictions, posts, partitions, seed=params.seed)
 
 
 def _read_histories(workspace: Workspace) -> dict[str, list[dict[str, float]]]:

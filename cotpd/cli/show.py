@@ -1,7 +1,10 @@
 """`cotpd show`: the scores of the last run, and how to use its student."""
 
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from cotpd.cli.findings import print_buckets
 from cotpd.cli.options import AsJson
 from cotpd.cli.output import build_console, format_json
 from cotpd.cli.output import show as print_line
@@ -16,10 +19,15 @@ from cotpd.registry.agreement import RegisteredOutputs
 from cotpd.student.tasks import find_task
 
 
-def show(as_json: AsJson = False) -> None:
+def show(
+    as_json: AsJson = False,
+    buckets: Annotated[
+        bool, typer.Option("--buckets", help="Also show where one row is better than another.")
+    ] = False,
+) -> None:
     """Show the last run's scores and the registered versions.
 
-    Example: cotpd show
+    Example: cotpd show --buckets
     """
     console, workspace = build_console(width=110), Workspace()
     metrics, outputs = read_metrics(workspace.scores), RegisteredOutputs.read(workspace.registered)
@@ -29,6 +37,8 @@ def show(as_json: AsJson = False) -> None:
         return
 
     console.print(build_rich_table(metrics))
+    if buckets:
+        print_buckets(console, workspace.evaluation)
     console.print(f"report      {workspace.report}")
     _print_registry(console, outputs)
     pair = find_task(task).shell_arguments

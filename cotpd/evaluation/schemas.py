@@ -12,21 +12,20 @@ nervaluate does, with which these figures agree; mentions of a post touch so few
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, get_args
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from cotpd.data.records import Record
 from cotpd.evaluation.results_table import group_predictions
 from cotpd.evaluation.scores import DIGITS
 from cotpd.student.tasks import GoldMention, NerPrediction, Prediction
 
+SCHEMAS_FILE = "schemas.json"  # in the folder of an evaluation
 Schema = Literal["strict", "exact", "partial", "type"]
 SCHEMAS: tuple[Schema, ...] = get_args(Schema)
 
 
 class SchemaRow(Record):
     """The scores of one row of a split in one schema, in [0, 1]."""
-
-    model_config = ConfigDict(validate_by_name=True)
 
     split: str
     row: str
@@ -71,21 +70,22 @@ def compute_schemas(predictions: Iterable[Prediction]) -> Iterator[SchemaRow]:
         for name, members in rows.items():
             posts = [row for row in members if isinstance(row, NerPrediction)]
             for schema in SCHEMAS if posts else ():
-                figures = [round(figure, DIGITS) for figure in count_schema(posts, schema).compute_scores()]
-                scores = dict(zip(("precision", "recall", "f1"), figures, strict=True))
-                yield SchemaRow(split=split, row=name, schema_=schema, **scores)
+                scores = [round(figure, DIGITS) for figure in count_schema(posts, schema).compute_scores()]
+                names = ("split", "row", "schema", "precision", "recall", "f1")
+                figures = zip(names, (split, name, schema, *scores), strict=True)
+                yield SchemaRow.model_validate(dict(figures))
 
 
 def count_schema(posts: Sequence[NerPrediction], schema: Schema) -> Outcomes:
     """Return the outcomes of one model's predictions."""
-    counts = [_count_post(row.gold, [mention.target for mention in row.predicted], schema) for row in posts]
+    counts = [_count_post(row, schema) for row in posts]
     return Outcomes(*map(sum, zip(*counts, strict=True))) if counts else Outcomes()
 
 
-def _count_post(gold: Sequence[GoldMention], predicted: Sequence[GoldMention], schema: Schema) -> Outcomes:
+def _count_post(row: NerPrediction, schema: Schema) -> Outcomes:
     """Return the outcomes of one post. A prediction takes a gold mention that no earlier one has taken."""
-    free, correct, wrong, spurious = list(gold), 0, 0, 0
-    for mention in predicted:
+    free, correct, wrong, spurious = list(row.gold), 0, 0, 0
+    for mention in (prediction.target for prediction in row.predicted):
         touched = [target for target in free if target.start < mention.end and mention.start < target.end]
         matches = [target for target in touched if _MATCHES[schema](target, mention)]
         if not touched:

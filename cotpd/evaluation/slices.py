@@ -2,21 +2,21 @@
 
 A slice is a set of example ids, so that any model's predictions on the posts can be cut by it. Which examples
 belong to it depends on the annotated posts alone, never on a prediction: two models are compared on the same ones.
+Buckets (:mod:`cotpd.evaluation.buckets`) divide single labels by the same rules, and need the training posts; the
+gate of a version has no more than their hashes.
 """
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from cotpd.data.post_hashes import PostHashes
 from cotpd.data.records import Entity, Post
+from cotpd.evaluation.partitions import LONG_POST, PostLengths, has_picture
 from cotpd.student.tasks import TaskName, find_task
 from cotpd.student.tasks.base import Annotation
 
 UNSEEN, NO_PICTURE, LONG = "unseen mentions", "no picture", "long posts"
 Slices = dict[str, frozenset[str]]  # example ids by the slice's name
 MINIMUM_SUPPORT = 30  # gold labels below which a score says next to nothing
-_LONG_SHARE = 75  # percent of the training posts that a long post exceeds in words
 
 
 def build_slices(task: TaskName, posts: Sequence[Post], training_posts: Iterable[Post]) -> Slices:
@@ -37,14 +37,14 @@ def build_slices(task: TaskName, posts: Sequence[Post], training_posts: Iterable
 def build_slices_by_hashes(task: TaskName, posts: Sequence[Post], training_posts: PostHashes) -> Slices:
     """Return the slices of :func:`build_slices`, where only the hashes of the training posts are at hand."""
     sizes = training_posts.sizes if len(training_posts.sizes) else [len(post.tokens) for post in posts]
-    longest = float(np.percentile(sizes, _LONG_SHARE)) if len(sizes) else 0.0
+    lengths = PostLengths.measure(sizes)
     ids: dict[str, set[str]] = {UNSEEN: set(), NO_PICTURE: set(), LONG: set()}
     for post in posts:
         annotations = find_task(task).read_gold(post)
         examples = {annotation.id for annotation in annotations}
         ids[UNSEEN] |= {gold.id for gold in annotations if not _is_seen(post, gold, training_posts)}
-        ids[NO_PICTURE] |= examples if post.image is None else set()
-        ids[LONG] |= examples if len(post.tokens) > longest else set()
+        ids[NO_PICTURE] |= set() if has_picture(post) else examples
+        ids[LONG] |= examples if lengths.find_bucket(post) == LONG_POST else set()
     return {name: frozenset(members) for name, members in ids.items()}
 
 

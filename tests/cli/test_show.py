@@ -45,6 +45,56 @@ def test_an_edited_file_is_named_with_what_writes_it_again(project: Path, name: 
     assert "dvc repro" in result.exception.remedy
 
 
+BUCKET = {"split": "test", "row": "student", "against": "baseline", "posts": 40, "mentions": 60}
+BUCKET |= {"score": 71.5, "score_against": 70.0, "difference": 1.5}
+BUCKETS = [
+    {**BUCKET, "by": "picture", "bucket": "with", "low": 0.5, "high": 2.5, "p_value": 0.01, "p_holm": 0.02},
+    {**BUCKET, "by": "picture", "bucket": "without", "note": "too few"},
+    {
+        **BUCKET,
+        "by": "knowledge",
+        "bucket": "[red]with\x1b[31m",
+        "low": -0.5,
+        "high": 3.5,
+        "p_value": 0.2,
+        "p_holm": 0.2,
+    },
+    {**BUCKET, "split": "valid", "by": "picture", "bucket": "of another split"},
+]
+
+
+def test_buckets_are_shown_with_their_intervals_and_where_a_row_gains(project: Path) -> None:
+    rows = sorted(BUCKETS, key=lambda row: row["split"] == "test")
+    (project / "reports/evaluation/buckets.json").write_text(json.dumps(rows))
+
+    output = CliRunner().invoke(app, ["show", "--buckets"]).output
+
+    assert "student over baseline, test" in output
+    assert "+0.50 to +2.50" in output
+    assert "too few" in output
+    assert "(Holm): picture: with (+1.50)." in output
+    assert "[red]with" in output
+    assert "\x1b" not in output
+    assert "of another split" not in output
+
+
+def test_without_the_option_no_buckets_are_read(project: Path) -> None:
+    output = CliRunner().invoke(app, ["show"]).output
+
+    assert "over baseline" not in output
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '[{"split": "test"}]'])
+def test_a_damaged_file_of_buckets_is_named(project: Path, content: str) -> None:
+    (project / "reports/evaluation/buckets.json").write_text(content)
+
+    result = CliRunner().invoke(app, ["show", "--buckets"])
+
+    assert isinstance(result.exception, DataError), result.exception
+    assert "buckets.json" in result.exception.problem
+    assert "dvc repro" in result.exception.remedy
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(project: Path, name: str) -> None:
     (project / name).unlink()

@@ -16,7 +16,7 @@ THEIR_NAMES = {"strict": "strict", "exact": "exact", "partial": "partial", "type
 
 def score_by_nervaluate(pairs):
     """Return nervaluate's results by the name of its schema."""
-    gold, predicted = ([list_entities(side) for side in sides] for sides in zip(*pairs, strict=True))
+    gold, predicted = (list(map(list_entities, sides)) for sides in zip(*pairs, strict=True))
     return Evaluator(gold, predicted, tags=list(TYPES), loader="dict").evaluate()["overall"]
 
 
@@ -32,9 +32,9 @@ def test_each_schema_scores_as_nervaluate_does(pairs):
     rows = {row.schema_: row for row in compute_schemas(make_mentions(pairs))}
 
     for schema in SCHEMAS:
-        theirs = expected[THEIR_NAMES[schema]]
-        ours = (rows[schema].precision, rows[schema].recall, rows[schema].f1)
-        assert ours == pytest.approx((theirs.precision, theirs.recall, theirs.f1), abs=1e-6)
+        figures = (rows[schema].precision, rows[schema].recall, rows[schema].f1)
+        result = expected[THEIR_NAMES[schema]]
+        assert figures == pytest.approx((result.precision, result.recall, result.f1), abs=1e-6)
 
 
 @settings(deadline=None)
@@ -44,9 +44,9 @@ def test_each_schema_counts_as_nervaluate_does(pairs):
 
     counts = {schema: count_schema(make_mentions(pairs), schema) for schema in SCHEMAS}
 
-    for schema, ours in counts.items():
-        theirs = expected[THEIR_NAMES[schema]]
-        assert ours == (theirs.correct, theirs.partial, theirs.incorrect, theirs.spurious, theirs.missed)
+    for schema, outcomes in counts.items():
+        result = expected[THEIR_NAMES[schema]]
+        assert outcomes == (result.correct, result.partial, result.incorrect, result.spurious, result.missed)
 
 
 @settings(deadline=None)

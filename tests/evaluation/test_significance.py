@@ -81,9 +81,9 @@ def test_a_coin_flip_is_not_significant():
 
 def test_the_randomised_p_is_the_share_of_all_swaps():
     first, second = [True, False, True, True, False, True], [False, True, True, False, False, False]
-    signs = itertools.product((1, -1), repeat=6)
-    gains = [sum(sign * (a - b) for sign, a, b in zip(row, first, second, strict=True)) for row in signs]
-    exact = np.mean(np.abs(gains) >= abs(sum(first) - sum(second)))
+    gaps = np.subtract(first, second, dtype=int)
+    gains = np.array(list(itertools.product((1, -1), repeat=6))) @ gaps
+    exact = np.mean(np.abs(gains) >= abs(gaps.sum()))
 
     difference = run_paired_bootstrap(make_rows(first), make_rows(second), seed=1, resamples=20_000)
 
@@ -95,7 +95,7 @@ def test_the_pairs_of_one_post_are_drawn_together():
     right, wrong = [True] * 6 + [False] * 4, [True] * 3 + [False] * 7
     rows = {}
     for name, outcomes in (("first", right), ("second", wrong)):
-        repeated = make_rows([outcome for outcome in outcomes for _ in range(10)])
+        repeated = make_rows(np.repeat(outcomes, 10).tolist())
         rows[name] = [row.model_copy(update={"id": f"{n // 10}#{n % 10}"}) for n, row in enumerate(repeated)]
 
     difference = run_paired_bootstrap(rows["first"], rows["second"], seed=1)

@@ -10,7 +10,10 @@ from cotpd.config import Params
 from cotpd.data import tables as tables_module
 from cotpd.data.records import Caption, Kind, Knowledge
 from cotpd.data.tables import read_table, write_json, write_table
+from cotpd.evaluation.buckets import BUCKETS_FILE, BucketRow
 from cotpd.evaluation.intervals import IntervalRow
+from cotpd.evaluation.json_rows import read_rows
+from cotpd.evaluation.schemas import SCHEMAS_FILE, SchemaRow
 from cotpd.pipeline.workspace import Workspace
 from cotpd.student import Student
 from cotpd.student.labels import LabelSet
@@ -113,6 +116,23 @@ def test_the_step_scores_what_is_there_and_explains_some_predictions(save, table
     assert "What stands behind a prediction" in page
     assert "&lt;b&gt;acme&lt;/b&gt; is a firm" in page
     assert "rgba(245,158,11" in page
+
+
+@pytest.mark.parametrize("teacher", [True, False])
+def test_the_step_writes_buckets_and_schemas_of_what_it_scored(save, tables, teacher):
+    save(WORKSPACE.baseline, "text")
+    save(WORKSPACE.student, "prompt")
+    if teacher:
+        save(WORKSPACE.locate_teacher(0), "knowledge")
+
+    run(Params())
+
+    buckets = read_rows(WORKSPACE.evaluation / BUCKETS_FILE, BucketRow)
+    rows = {("test", "student"), *[("test", "knowledge")] * teacher}
+    assert {(bucket.split, bucket.row) for bucket in buckets} == rows
+    schemas = {(row.row, row.schema_): row.f1 for row in read_rows(WORKSPACE.evaluation / SCHEMAS_FILE, SchemaRow)}
+    scores = json.loads(WORKSPACE.scores.read_text("utf-8"))
+    assert schemas["student", "strict"] == scores["test"]["student"]["f1"]
 
 
 def test_the_step_reads_each_table_once(save, tables, monkeypatch):

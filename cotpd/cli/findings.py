@@ -1,0 +1,60 @@
+"""What the evaluate step has found beside the scores, in the terminal: where a row gains."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Column, Table
+
+from cotpd.escaping import SafeConsole
+from cotpd.evaluation.buckets import BUCKETS_FILE, BucketRow, select_certain
+from cotpd.evaluation.json_rows import read_rows
+
+HEADINGS = ("bucket", "posts", "labels", "F1", "against", "difference", "95 % interval")
+
+
+def print_buckets(console: SafeConsole, folder: Path) -> None:
+    """Print the buckets of the last split of an evaluation, a table a pair of rows, and where the first gains.
+
+    Raises:
+        DataError: The file of the buckets is missing, or was edited to something else.
+    """
+    rows = read_rows(folder / BUCKETS_FILE, BucketRow)
+    if not rows:
+        console.print("No two rows were scored that could be compared by bucket.")
+    splits = [row.split for row in rows]
+    last = splits[-1:]  # test, where there is one: nothing is tuned on it
+    for pair in dict.fromkeys((row.row, row.against) for row in rows if [row.split] == last):
+        members = [row for row in rows if [row.split] == last and (row.row, row.against) == pair]
+        console.print(_build_table(members))
+        console.print(_describe_certain(members), soft_wrap=True)
+
+
+def _build_table(rows: Sequence[BucketRow]) -> Table:
+    """Build the table of one pair of rows on one split, in percent."""
+    first = rows[0]
+    columns = (Column(heading, justify="right", no_wrap=True) for heading in HEADINGS[1:])
+    title = f"{first.row} over {first.against}, {first.split}"
+    table = Table(Column(HEADINGS[0], no_wrap=True), *columns, title=title, title_justify="left")
+    previous = ""
+    for row in rows:
+        if row.by != previous:
+            table.add_section()
+            table.add_row(row.by, *[""] * 6, style="bold")
+            previous = row.by
+        figures = (f"{row.score:.2f}", f"{row.score_against:.2f}", f"{row.difference:+.2f}")
+        table.add_row(f"  {row.bucket}", str(row.posts), str(row.mentions), *figures, _format_interval(row))
+    return table
+
+
+def _format_interval(row: BucketRow) -> str:
+    """Return the interval of a difference, or that the bucket is too small for one."""
+    return "too few" if row.low is None or row.high is None else f"{row.low:+.2f} to {row.high:+.2f}"
+
+
+def _describe_certain(rows: Sequence[BucketRow]) -> str:
+    """Return in which buckets the difference is more than luck, as a sentence."""
+    certain = select_certain(rows)
+    places = [f"{row.by}: {row.bucket} ({row.difference:+.2f})" for row in certain]
+    if not places:
+        return "In no bucket is the difference more than luck, after correction for their number (Holm).\n"
+    return f"More than luck, after correction for the number of buckets (Holm): {'; '.join(places)}.\n"
