@@ -54,7 +54,7 @@ def _format_interval(row: BucketRow) -> str:
 def _describe_certain(rows: Sequence[BucketRow]) -> str:
     """Return in which buckets the difference is more than luck, as a sentence."""
     certain = select_certain(rows)
-    places = [f"{row.by}: {row.bucket} ({row.difference:+.2f})" for row in certain]
-    if not places:
+    gains = [f"{row.by}: {row.bucket} ({row.difference:+.2f})" for row in certain]
+    if not gains:
         return "In no bucket is the difference more than luck, after correction for their number (Holm).\n"
-    return f"More than luck, after correction for the number of buckets (Holm): {'; '.join(places)}.\n"
+    return f"More than luck, after correction for the number of buckets (Holm): {'; '.join(gains)}.\n"
