@@ -23,7 +23,7 @@ FLOORS = [
     ["cotpd.monitoring"],
     ["cotpd.config"],  # gathers the sections of every package below
     ["cotpd.pipeline"],
-    ["cotpd.studies"],
+    ["cotpd.doctor", "cotpd.studies"],
     ["cotpd.cli"],
     ["cotpd.__main__", "steps"],
     ["flows"],

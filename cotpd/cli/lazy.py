@@ -27,6 +27,7 @@ SUMMARIES = {
     "models": "List the catalogued weights, and fetch them.",
     "llm": "Serve a language model here, or ask one a single question.",
     "ledger": "Count, export, import, verify and prune the answers paid for.",
+    "doctor": "Check what a run needs here, and name what would stop it.",
     "promote": "Judge a version against the champion, and promote it if it passes.",
     "registry": "List, promote and roll back registered students.",
 }

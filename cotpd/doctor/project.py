@@ -1,0 +1,117 @@
+"""The project: parameters, data, git, DVC, ledger, weights."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from cotpd.config import Params, load_params
+from cotpd.doctor.finding import Finding, Status
+from cotpd.weights import find_cache_folder, find_cached, find_model
+
+_WRITTEN_BY_TOOLS = ("params.yaml", "dvc.yaml", "dvc.lock")
+_CONFLICT = ("<<<<<<< ", ">>>>>>> ")
+
+
+def check_parameters(root: Path) -> Iterator[Finding]:
+    """Check that params.yaml is there and valid, and that no file of the graph has a conflict of git's in it."""
+    for name in _WRITTEN_BY_TOOLS:
+        path = root / name
+        if path.is_file() and any(line.startswith(_CONFLICT) for line in _read_lines(path)):
+            yield Finding(
+                "parameters", Status.PROBLEM, f"{name} holds a conflict of git's", f"Resolve it in {name}."
+            )
+            return
+    params = load_params(root / "params.yaml")
+    yield Finding(
+        "parameters", Status.OK, f"params.yaml is valid: task {params.task}, encoder {params.student.encoder}"
+    )
+    if not (root / "dvc.yaml").is_file():
+        remedy = "Run in the project's folder; the file comes with it."
+        yield Finding("parameters", Status.PROBLEM, "there is no dvc.yaml here", remedy)
+
+
+def check_data(params: Params, root: Path) -> Iterator[Finding]:
+    """Check that the data set is where data.path says."""
+    path = root / params.data.path
+    if not params.data.path:
+        yield Finding("data", Status.PROBLEM, "data.path names no data set", "Set it in params.yaml.")
+    elif path.exists():
+        yield Finding(
+            "data", Status.OK, f"{params.data.path} is there; `cotpd data check {params.data.path}` reads it"
+        )
+    else:
+        remedy = "Set data.path, or bring the folder here (dvc pull, if DVC keeps it)."
+        yield Finding("data", Status.PROBLEM, f"data.path: {path.resolve()} is not there", remedy)
+
+
+def check_git(root: Path) -> Iterator[Finding]:
+    """Check that git is there, and that the folder is a repository, for DVC needs both."""
+    if shutil.which("git") is None:
+        yield Finding("git", Status.PROBLEM, "git is not installed", "Install it: DVC needs it.")
+        return
+    answer = subprocess.run(
+        ["git", "rev-parse", "--show-toplevel"], cwd=root, capture_output=True, text=True, check=False, timeout=30
+    )
+    if answer.returncode:
+        words = answer.stderr.strip().splitlines()[:1] or ["git fails"]
+        is_owned = "dubious ownership" in answer.stderr
+        remedy = f"git config --global --add safe.directory {root.resolve()}" if is_owned else "Run: git init"
+        yield Finding("git", Status.PROBLEM, words[0], remedy)
+        return
+    yield Finding("git", Status.OK, f"repository {answer.stdout.strip()}")
+
+
+def check_dvc(root: Path) -> Iterator[Finding]:
+    """Check that DVC is set up, and that no process that ended has left its lock."""
+    if (root / ".dvc").is_dir():
+        yield Finding("dvc", Status.OK, "set up in this folder")
+    elif (root / "dvc.yaml").is_file():
+        yield Finding(
+            "dvc", Status.PROBLEM, f"{root.resolve()} holds no .dvc", "Run: dvc init (--subdir below git's top)"
+        )
+
+
+def check_ledger(params: Params) -> Iterator[Finding]:
+    """Check that the ledger can be opened, and that its answers are as they were written."""
+    from cotpd.llm.ledger.database_address import find_ledger_file  # noqa: PLC0415  needs the extra llm
+    from cotpd.llm.ledger.ledger import Ledger  # noqa: PLC0415  needs the extra llm
+
+    path = find_ledger_file(params.llm.ledger)
+    if path is not None and not path.exists():
+        yield Finding("ledger", Status.OK, f"{path}: none yet; the first answer makes it")
+        return
+    with Ledger(params.llm.ledger) as ledger:
+        answers = sum(answers for _, answers, _, _ in ledger.count_by_model())
+        damaged = ledger.find_damaged()
+        if damaged:
+            problem = f"{ledger.name}: {len(damaged)} of {answers:,} answers are not as they were written"
+            yield Finding("ledger", Status.NOTE, problem, "They are asked again; or import an export.")
+        elif ledger.database.read_only:
+            remedy = "Make the file and its folder writable, or set llm.ledger to a copy."
+            yield Finding("ledger", Status.NOTE, f"{ledger.name}: {answers:,} answers, read-only", remedy)
+        else:
+            yield Finding("ledger", Status.OK, f"{ledger.name}: {answers:,} answers, sound")
+
+
+def check_weights(params: Params) -> Iterator[Finding]:
+    """Check whether the encoders are in the cache, or will be fetched."""
+    cache = find_cache_folder()
+    teachers = params.teach.list_teachers(params.student.encoder) if params.distil.way == "frozen" else []
+    for name in dict.fromkeys([params.student.encoder, *(teacher.encoder for teacher in teachers)]):
+        model = find_model(name)
+        if Path(name).is_dir():
+            yield Finding("weights", Status.OK, f"{name}: a folder here")
+        elif model is None:
+            yield Finding(
+                "weights", Status.NOTE, f"{name} is not catalogued: the Hugging Face hub is asked for it"
+            )
+        elif find_cached(model):
+            yield Finding("weights", Status.OK, f"{name} is in {cache}")
+        else:
+            size = f"{model.size / 1e6:,.0f} MB"
+            yield Finding("weights", Status.NOTE, f"{name} will be fetched, {size}", f"cotpd models fetch {name}")
+
+
+def _read_lines(path: Path) -> list[str]:
+    return path.read_text("utf-8", errors="replace").splitlines()
