@@ -106,6 +106,8 @@ def _iterate_paths(params: Params) -> Iterator[UserPath]:
     if params.data.path:  # no data set is named by default
         yield UserPath("data.path", params.data.path, True)
         yield UserPath("data.pictures", str(Path(params.data.path) / params.data.pictures), True)
+        if params.data.has_corrections():
+            yield UserPath("data.corrections", str(Path(params.data.path) / params.data.corrections), True)
         for number, source in enumerate(params.data.unlabelled):
             path = str(Path(params.data.path) / source.path)
             yield UserPath(f"data.unlabelled.{number}.path", path, True)

@@ -8,8 +8,10 @@ from cotpd.config import Params
 from cotpd.data.records import SPLITS, Post
 from cotpd.data.tables import write_json, write_table
 from cotpd.evaluation.buckets import BUCKETS_FILE, BucketRow, compute_buckets
+from cotpd.evaluation.gold_errors import SUSPECTED_ERRORS, Evidence, Suspect, find_suspects
 from cotpd.evaluation.intervals import compute_intervals
 from cotpd.evaluation.json_rows import write_rows
+from cotpd.evaluation.labelling_odds import Reader
 from cotpd.evaluation.partitions import list_partitions
 from cotpd.evaluation.plots import read_history, write_plots
 from cotpd.evaluation.predictions import build_predictions
@@ -29,7 +31,7 @@ from cotpd.storage import report_full_disk
 from cotpd.student import Student
 from cotpd.student.examples import Example
 from cotpd.student.neighbours import Neighbours
-from cotpd.student.tasks import Prediction, TaskName
+from cotpd.student.tasks import Prediction, TaskName, find_task
 from cotpd.student.views import View
 from steps.common import main, say
 
@@ -58,6 +60,9 @@ def run(params: Params) -> None:
     write_table(workspace.intervals, compute_intervals(predictions, slices, seed=params.seed))
     write_rows(workspace.evaluation / SCHEMAS_FILE, compute_schemas(predictions))
     write_rows(workspace.evaluation / BUCKETS_FILE, _compute_buckets(workspace, params, predictions))
+
+    suspects = _find_suspects(workspace, systems, params, predictions)
+    write_table(workspace.evaluation / SUSPECTED_ERRORS, suspects)
 
     folder = workspace.evaluation / "plots"
     with report_full_disk(folder):
@@ -118,6 +123,20 @@ def _predict(workspace: Workspace, systems: list[System], params: Params) -> Ite
             examples = system.read_examples(workspace, params.task, split)
             predicted = system.model.predict_examples(examples, system.view, batch_size=params.evaluate.batch_size)
             yield from build_predictions(examples, predicted, task=params.task, split=split, model=system.row)
+
+
+def _find_suspects(
+    workspace: Workspace, systems: list[System], params: Params, predictions: list[Prediction]
+) -> list[Suspect]:
+    """Find the suspected gold errors of the splits to score, with the probabilities of every model."""
+    captions, knowledge = workspace.read_captions(), workspace.read_knowledge()
+    readers = [Reader(system.row, system.model, system.view, captions, knowledge) for system in systems]
+    posts = {split: workspace.read_posts(split) for split in params.evaluate.splits}
+    suspects = find_suspects(Evidence(find_task(params.task), predictions, posts, readers))
+    for split in posts:
+        count = sum(suspect.split == split for suspect in suspects)
+        say(f"evaluate: {split}: {count} suspected gold errors; `cotpd data suspects --split {split}` lists them")
+    return suspects
 
 
 def _build_slices(workspace: Workspace, params: Params) -> dict[str, Slices]:

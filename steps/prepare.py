@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cotpd.config import Params
+from cotpd.data.dataset_report import list_companion_lines
 from cotpd.data.load import load_dataset
 from cotpd.data.picture_files import PictureFolder
 from cotpd.data.picture_lookup import add_digests
@@ -10,7 +11,7 @@ from cotpd.data.records import Post, Quarantined
 from cotpd.data.split_checks import require_task_labels
 from cotpd.data.tables import write_json, write_table
 from cotpd.data.unlabelled import load_unlabelled
-from cotpd.pipeline.workspace import BEYOND_LIMIT, UNLABELLED, Workspace
+from cotpd.pipeline.workspace import BEYOND_LIMIT, UNCORRECTED, UNLABELLED, Workspace
 from steps.common import main, say
 
 
@@ -28,8 +29,12 @@ def run(params: Params) -> None:
         usable = _select_usable(posts, params)
         count = write_table(workspace.locate_posts(split), add_digests(usable, pictures))
         say(f"prepare: {split}: {count} posts")
+    for split, posts in dataset.uncorrected.items():
+        write_table(workspace.locate_posts(f"{split}_{UNCORRECTED}"), _select_usable(posts, params))
     write_table(workspace.locate_posts(BEYOND_LIMIT), _select_usable(dataset.beyond_limit, params))
 
+    for line in list_companion_lines(dataset):
+        say(f"prepare: {line}")
     for note in dataset.stats["warnings"]:
         say(f"prepare: note: {note}")
     summary = {"types": dataset.types, "labels": dataset.labels}

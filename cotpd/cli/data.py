@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from cotpd.cli import corrections
+from cotpd.cli.gold_errors import list_suspects
 from cotpd.cli.output import build_console, format_json, show
 from cotpd.config import load_params
 from cotpd.data.dataset_report import build_report, build_table, format_problem, list_companion_lines
@@ -18,6 +20,8 @@ from cotpd.escaping import make_printable_line
 app = typer.Typer(
     help="Check a data set, or explain the formats that are read.", no_args_is_help=True, add_completion=False
 )
+app.command("suspects")(list_suspects)
+app.add_typer(corrections.app, name="corrections")
 SHOWN = 20  # problems, unless --all is given
 
 

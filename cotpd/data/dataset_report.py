@@ -56,13 +56,24 @@ def _add_names(table: Table, splits: dict[str, Any], key: str, names: tuple[str,
 
 
 def list_companion_lines(dataset: Dataset) -> list[str]:
-    """Return a line of counts for captions and one for answers, if they came in files of their own."""
+    """Return a line of counts for captions, answers and corrections, each if it came in a file of its own."""
     lines = []
     for companion in ("captions", "answers"):
         if companion in dataset.stats:
             counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in dataset.stats[companion].items()]
             lines.append(f"{companion}: {', '.join(counts)}")
+    if "corrections" in dataset.stats:
+        lines.append(_format_corrections(dataset.stats["corrections"]))
     return lines
+
+
+def _format_corrections(counts: dict[str, Any]) -> str:
+    """Format how many posts were corrected, in which splits, and what was refused or left out."""
+    splits = ", ".join(f"{split} {count:,}" for split, count in counts["by_split"].items())
+    line = f"corrections: {counts['posts']:,} posts corrected" + (f" ({splits})" if splits else "")
+    for key, words in (("refused", "refused"), ("relations_left_out", "relations left out with their mention")):
+        line += f", {counts[key]:,} {words}" if counts[key] else ""
+    return line
 
 
 def format_problem(row: Quarantined) -> str:

@@ -28,6 +28,12 @@ def list_warnings(posts: Splits, stats: Counts, unread: Iterable[str]) -> list[s
         warnings.append(missing)
     warnings += _list_label_warnings(posts)
     warnings += [f"{split}: not one of its rows can be used" for split, rows in posts.items() if not rows]
+    corrected = stats.get("corrections", {}).get("by_split", {})
+    warnings += [
+        f"{split}: {count} posts have corrected labels: its scores do not compare with those on the published ones"
+        for split, count in corrected.items()
+        if split != "train"
+    ]
     for split, counts in stats["splits"].items():
         warnings += [f"{split}: {warning}" for warning in _list_split_warnings(counts)]
     names = ", ".join(unread)

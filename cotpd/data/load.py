@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cotpd.data.companions import list_companion_files, read_companions
+from cotpd.data.corrections import Corrections, load_corrections
 from cotpd.data.dataset_warnings import list_warnings
 from cotpd.data.params import DataParams
 from cotpd.data.picture_lookup import PictureLookup
@@ -37,6 +38,7 @@ class Dataset:
         stats: Counts, a JSON value: format, splits, overlaps, pictures, captions, answers, warnings.
         beyond_limit: Training posts that ``data.limit`` leaves out. No model is trained on them; augment may swap
             in their names, so that a limit changes no question.
+        uncorrected: The posts that ``data.corrections`` corrects, as the data set labels them.
     """
 
     posts: Splits
@@ -45,6 +47,7 @@ class Dataset:
     labels: tuple[str, ...]
     stats: dict[str, Any] = field(default_factory=dict)
     beyond_limit: list[Post] = field(default_factory=list)
+    uncorrected: Splits = field(default_factory=dict)
 
 
 def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool = True) -> Dataset:
@@ -59,12 +62,10 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
         DataError: The path, the format, the train split or a companion file is missing, a file is not UTF-8, or
             ``params.types`` names nothing that occurs.
     """
-    if not params.path:
-        remedy = "Name its folder in params.yaml (data.path), or: cotpd preset apply sample"
-        raise DataError("data.path names no data set", remedy)
+    _require_path(params)
     path = root / params.path
     folder = find_folder(path, params.path)
-    companion_files = list_companion_files(params, folder)
+    companion_files = [*list_companion_files(params, folder), folder / params.corrections]
     data_format, files, unread = find_dataset_files(path, params.path, params.format, companion_files)
 
     posts, quarantine, reader_counts = _read_splits(data_format, files, root, params)
@@ -75,13 +76,32 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
     companions = read_companions(params, folder, root, posts, files.values())
     quarantine += companions.quarantine
 
-    posts = companions.add_to(posts)
+    corrections = _read_corrections(params, folder, root, companions.add_to(posts), inventory)
+    posts, quarantine = corrections.posts, [*quarantine, *corrections.refused]
     beyond_limit = posts.get("train", [])[params.limit :] if params.limit else []
     pictures = PictureLookup(folder, params.pictures)
     posts = {split: list(map(pictures.resolve, rows[: params.limit])) for split, rows in posts.items()}
-    stats = {"format": data_format.name, **companions.counts, **_count(posts, reader_counts, pictures)}
+    counts = {**companions.counts, **corrections.count(posts), **_count(posts, reader_counts, pictures)}
+    stats = {"format": data_format.name, **counts}
     stats["warnings"] = list_warnings(posts, stats, unread)
-    return Dataset(posts, quarantine, inventory.types, inventory.labels, stats, beyond_limit)
+    uncorrected = corrections.list_originals(posts)
+    return Dataset(posts, quarantine, inventory.types, inventory.labels, stats, beyond_limit, uncorrected)
+
+
+def _require_path(params: DataParams) -> None:
+    if not params.path:
+        remedy = "Name its folder in params.yaml (data.path), or: cotpd preset apply sample"
+        raise DataError("data.path names no data set", remedy)
+
+
+def _read_corrections(
+    params: DataParams, folder: Path, root: Path, posts: Splits, inventory: Inventory
+) -> Corrections:
+    """Read the corrected labels, if a file of them is named, and lay them over the posts."""
+    if not params.has_corrections():
+        return Corrections(posts)
+    file = folder / params.corrections
+    return load_corrections(file, show_path(file, root), posts, inventory)
 
 
 def _read_splits(

@@ -56,13 +56,20 @@ class DataParams(SourceParams):
     """Entity types or relation labels allowed; null takes those found, train's first."""
     pictures: str = "."
     """Folder of pictures, from path; may be a link (images) or outside of it (../pictures)."""
+    corrections: str = "."
+    """File of corrected labels, from path (corrections.jsonl), laid over those of the data set; . for none. See
+    docs/gold-errors.md."""
     unlabelled: tuple[UnlabelledParams, ...] = ()
     """Posts whose labels are not read, for frozen teachers to teach (distil.way: frozen):
     {path: FROM-DATA.PATH, format: auto, captions: null, answers: null}."""
 
-    @field_validator("pictures")
+    @field_validator("pictures", "corrections")
     @classmethod
-    def _check_relative(cls, pictures: str) -> str:
-        if not pictures or Path(pictures).is_absolute():
+    def _check_relative(cls, path: str) -> str:
+        if not path or Path(path).is_absolute():
             raise ValueError("must be a path relative to data.path; . is that folder itself")
-        return pictures
+        return path
+
+    def has_corrections(self) -> bool:
+        """Return whether a file of corrected labels is named."""
+        return self.corrections != "."

@@ -107,6 +107,29 @@ class Post(Record):
         return self.text[self.offsets[entity.start][0] : self.offsets[entity.end - 1][1]]
 
 
+def replace_entities(post: Post, entities: Iterable[Entity]) -> Post:
+    """Return the post with other mentions, in the order of the text.
+
+    A relation follows its two mentions to those that share most tokens with them; it is left out if a mention
+    has no such follower, or both have the same.
+    """
+    ordered = sorted(entities, key=lambda entity: (entity.start, entity.end))
+    follower = {index: _find_follower(entity, ordered) for index, entity in enumerate(post.entities)}
+    relations = []
+    for relation in post.relations:
+        head, tail = follower[relation.head], follower[relation.tail]
+        if head is not None and tail is not None and head != tail:
+            relations.append(relation.model_copy(update={"head": head, "tail": tail}))
+    return post.model_copy(update={"entities": tuple(ordered), "relations": tuple(relations)})
+
+
+def _find_follower(entity: Entity, candidates: list[Entity]) -> int | None:
+    """Return the index of the mention that shares most tokens with another one; None if none shares any."""
+    shared = [min(entity.end, candidate.end) - max(entity.start, candidate.start) for candidate in candidates]
+    best = max(range(len(candidates)), key=shared.__getitem__, default=None)
+    return best if best is not None and shared[best] > 0 else None
+
+
 Splits = dict[str, list[Post]]
 
 

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 INTERVALS = "intervals.jsonl"  # in the folder of an evaluation
 UNLABELLED = "unlabelled"  # prepared beside the splits: posts whose labels are not read
+UNCORRECTED = "uncorrected"  # SPLIT_uncorrected, beside the splits: corrected posts as the data set labels them
 BEYOND_LIMIT = "beyond_limit"  # prepared beside the splits: training posts that data.limit leaves out
 
 
@@ -73,6 +74,10 @@ class Workspace:
         """Return the posts of a split (or UNLABELLED, or BEYOND_LIMIT); none if the data set has no such split."""
         path = self.locate_posts(split)
         return self._read_table(path, Post) if path.is_file() else []
+
+    def read_uncorrected_posts(self, split: str) -> list[Post]:
+        """Return the posts of a split that data.corrections corrects, as the data set labels them."""
+        return self.read_posts(f"{split}_{UNCORRECTED}")
 
     def read_all_posts(self) -> list[Post]:
         """Return the posts of every split, train first, then those without labels."""

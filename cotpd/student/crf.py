@@ -78,6 +78,15 @@ class LinearChainCRF(nn.Module):
         return self.compute_log_partition(emissions, mask) - self.score(emissions, tags, mask)
 
     @torch.no_grad()
+    def compute_log_probabilities(
+        self, emissions: Tensor, tags: Tensor, mask: Tensor, temperature: float = 1.0
+    ) -> Tensor:
+        """Return the log-probability of given tag sequences, (batch,), every score divided by the temperature."""
+        weights = self.compute_weights(temperature)
+        log_z = compute_log_partition(_widen(emissions) / temperature, *weights, mask.sum(1))
+        return self.score(emissions, tags, mask) / temperature - log_z
+
+    @torch.no_grad()
     def compute_marginals(self, emissions: Tensor, mask: Tensor, temperature: float = 1.0) -> Marginals:
         """Return the posterior probabilities of tags and of pairs of adjacent tags, at a temperature."""
         emissions = _widen(emissions)

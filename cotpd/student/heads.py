@@ -47,6 +47,14 @@ class Head(nn.Module, ABC):
     def count_target_positions(self, mask: Tensor) -> list[int]:
         """Return how many positions of each example's soft targets are filled."""
 
+    @torch.no_grad()
+    def compute_log_probabilities(
+        self, scores: Tensor, targets: Tensor, mask: Tensor, temperature: float = 1.0
+    ) -> Tensor:
+        """Return the log-probability of each example's labels, (B,); here of one label an example."""
+        unary = self.compute_soft_targets(scores, mask, temperature).unary[:, 0]
+        return unary.gather(1, targets[:, :1]).squeeze(1).log()
+
     @abstractmethod
     def decode(self, scores: Tensor, mask: Tensor, temperature: float = 1.0) -> list[list[Predicted]]:
         """Return each example's predictions; the temperature changes their scores alone."""
@@ -105,6 +113,12 @@ class NerHead(Head):
         """Return the length of each post in words."""
         lengths: list[int] = mask.sum(1).tolist()
         return lengths
+
+    def compute_log_probabilities(
+        self, scores: Tensor, targets: Tensor, mask: Tensor, temperature: float = 1.0
+    ) -> Tensor:
+        """Return the log-probability of each post's whole tag sequence, (B,)."""
+        return self.crf.compute_log_probabilities(scores, targets, mask, temperature)
 
     @torch.no_grad()
     def decode(self, scores: Tensor, mask: Tensor, temperature: float = 1.0) -> list[list[Predicted]]:

@@ -14,6 +14,7 @@ from cotpd.devices import pick_device
 from cotpd.registry.model_address import find_student_folder
 from cotpd.student.batches import collate
 from cotpd.student.card import Card
+from cotpd.student.examples import Example
 from cotpd.student.folders import recover_interrupted_swap
 from cotpd.student.labeller import Labeller
 from cotpd.student.model import StudentModel
@@ -77,6 +78,28 @@ class Student(Labeller):
         """
         card = Card(labels=self.labels, views=self.views, student=self.params, temperature=self.temperature)
         save_model(Path(folder), self.model, self.tokenizer, card, extra)
+
+    def compute_log_probabilities(
+        self, examples: Sequence[Example], view: View | None = None, batch_size: int = 32
+    ) -> list[float]:
+        """Return the calibrated log-probability of each example's own labels, in nats, in the examples' order.
+
+        Raises:
+            DataError: An example holds a label outside the inventory.
+        """
+        view = view or self.views[0]
+        encoded = self.example_encoder.encode(examples)
+        values = [0.0] * len(examples)
+        for indices in self._order(encoded, batch_size):
+            batch = collate([encoded[index] for index in indices], view, self.example_encoder).to(self.device)
+            with torch.inference_mode():
+                scores = self.model(batch, view)
+                row = self.model.head.compute_log_probabilities(
+                    scores, batch.targets, batch.mask, self.temperature
+                )
+            for index, value in zip(indices, row.tolist(), strict=True):
+                values[index] = value
+        return values
 
     def _label(self, examples: Sequence[Encoded], view: View) -> list[list[Predicted]]:
         """Return the predictions for a batch, in single precision also during mixed training.

@@ -265,3 +265,19 @@ def test_equal_scores_still_give_one_consistent_path():
     tags, score = field.decode_viterbi(torch.zeros(3, 6, 3), mask)
 
     assert torch.equal(field.score(torch.zeros(3, 6, 3), tags, mask), score)
+
+
+@settings(max_examples=30, deadline=None)
+@given(cases, st.sampled_from([0.5, 1.0, 3.0]))
+def test_the_log_probability_of_a_sequence_agrees_with_enumeration(case, temperature):
+    field, emissions, lengths, mask = draw(case)
+    field.requires_grad_(False)
+    tags = field.decode_viterbi(emissions, mask)[0]
+
+    values = field.compute_log_probabilities(emissions, tags, mask, temperature)
+
+    for row, length in enumerate(lengths):
+        every = enumerate_all(field, emissions[row, :length])
+        total = (torch.stack(list(every.values())) / temperature).logsumexp(0)
+        expected = every[tuple(tags[row, :length].tolist())] / temperature - total
+        torch.testing.assert_close(values[row], expected, rtol=1e-9, atol=1e-9)

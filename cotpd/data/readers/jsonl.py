@@ -75,7 +75,7 @@ def _build_post(source: Source, row: Any, line: int) -> Post:
         raise RowError("the line holds no object", 'Write {"id": ..., "text": ..., "entities": [...]}.')
     ignored = list_ignored_keys(row)
     tokenized = _read_text(row)
-    entities = [_read_entity(entity, tokenized, source) for entity in _read_list(row, "entities")]
+    entities = [read_entity(entity, tokenized, source) for entity in _read_list(row, "entities")]
     refuse_overlaps(entities, tokenized.show)
     post = Post(
         id=read_id(row.get("id")),
@@ -84,7 +84,7 @@ def _build_post(source: Source, row: Any, line: int) -> Post:
         offsets=tuple((token.start, token.end) for token in tokenized.tokens),
         image=_read_image(row),
         entities=tuple(entities),
-        relations=_read_relations(_read_list(row, "relations"), len(entities)),
+        relations=read_relations(_read_list(row, "relations"), len(entities)),
         caption=_read_string(row, "caption"),
         knowledge=_read_knowledge(row),
         file=source.name,
@@ -129,7 +129,12 @@ def _align(text: str, words: Sequence[str]) -> list[Token]:
     return tokens
 
 
-def _read_entity(row: Any, tokenized: TokenizedText, source: Source) -> Entity:
+def read_entity(row: Any, tokenized: TokenizedText, source: Source) -> Entity:
+    """Read an entity of a row.
+
+    Raises:
+        RowError: It has no type that is a word, unknown keys, or a span that does not fit the text.
+    """
     if not isinstance(row, dict):
         raise RowError(f"the entity {show_value(row)} is no object", ENTITY_REMEDY)
     refuse_unknown_keys(row, ENTITY_KEYS, "an entity")
@@ -160,7 +165,12 @@ def _check_words(tokenized: TokenizedText, span: Span, surface: str | None) -> N
         raise RowError(f"an entity marks the words {mention!r}, not {surface!r}", remedy)
 
 
-def _read_relations(rows: list[Any], entity_count: int) -> tuple[Relation, ...]:
+def read_relations(rows: list[Any], entity_count: int) -> tuple[Relation, ...]:
+    """Read the relations between the entities of a row.
+
+    Raises:
+        RowError: One does not join two of the entities, has no label, or labels a pair again.
+    """
     labels: dict[tuple[int, int], str] = {}
     for row in rows:
         if not isinstance(row, dict):

@@ -42,13 +42,13 @@ def refuse_unknown_keys(row: Mapping[str, object], keys: tuple[str, ...], owner:
 
     Args:
         row: The entity or the relation.
-        keys: ENTITY_KEYS or RELATION_KEYS.
+        keys: ENTITY_KEYS, RELATION_KEYS, or those of a correction.
         owner: The row's name in the message.
 
     Raises:
         RowError: There is such a key; the message names the key that was probably meant.
     """
-    aliases = _ENTITY_ALIASES if keys is ENTITY_KEYS else _RELATION_ALIASES
+    aliases = {ENTITY_KEYS: _ENTITY_ALIASES, RELATION_KEYS: _RELATION_ALIASES}.get(keys, {})
     for key in row:
         if key not in keys:
             meant = _find_alias(key, aliases) or _find_similar(key, keys, 0.6)

@@ -41,6 +41,13 @@ class Marking(NamedTuple):
     label: str = ""
 
 
+class Change(NamedTuple):
+    """A stretch of an example where prediction and gold differ: the gold labels there, and the predicted ones."""
+
+    removed: tuple[Any, ...]
+    added: tuple[Any, ...]
+
+
 class PredictionRecord(Record, ABC):
     """One row of the predictions table: the gold and the predicted labels of one example."""
 
@@ -73,6 +80,10 @@ class PredictionRecord(Record, ABC):
     @abstractmethod
     def pair_labels(self) -> list[tuple[str, str]]:
         """Return gold and predicted label, one pair for each relation, or each span that either side has."""
+
+    def list_changes(self) -> list[Change]:
+        """Return the changes that would turn the gold into the prediction, here of a row with one label."""
+        return [Change((gold,), (label,)) for gold, label in self.pair_labels() if gold != label]
 
     @abstractmethod
     def mark_gold(self, post: Post) -> Marking:
@@ -108,6 +119,16 @@ class Task(ABC):
         Raises:
             DataError: The annotation cannot be learnt; the message names file and line.
         """
+
+    def apply_change(self, post: Post, example_id: str, change: Change) -> Post:
+        """Return the post with the gold of one of its examples changed, here the label of the post.
+
+        Args:
+            post: With the gold that the change was computed from.
+            example_id: The id of the example, as :meth:`read_gold` gives it.
+            change: One of the changes of a prediction on that example.
+        """
+        return post.model_copy(update={"label": change.added[0]})
 
     @abstractmethod
     def drop_gold(self, post: Post) -> Post:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cotpd.data.bio import OUTSIDE, encode_spans, split_tag
-from cotpd.data.records import Entity, Post, Span
+from cotpd.data.records import Entity, Post, Span, replace_entities
 from cotpd.errors import DataError
-from cotpd.student.tasks.base import NO_SCORE, Annotation, Marking, PredictionRecord, Task
+from cotpd.student.tasks.base import NO_SCORE, Annotation, Change, Marking, PredictionRecord, Task
 from cotpd.student.tasks.scores import Scores, TypeScore
 from cotpd.student.windows import TextWindows, cut_windows
 
@@ -103,6 +103,15 @@ class NerPrediction(PredictionRecord):
             matches.append((mention, tuple(touched)))
         return matches
 
+    def list_changes(self) -> list[Change]:
+        """Return a change for each stretch of overlapping mentions in which gold and predicted ones differ."""
+        gold, predicted = self.list_counted_gold(), self.list_counted_predictions()
+        changes = []
+        for group in _group_overlapping(sorted(gold ^ predicted)):
+            removed = tuple(mention for mention in group if mention in gold)
+            changes.append(Change(removed, tuple(mention for mention in group if mention in predicted)))
+        return changes
+
     def mark_gold(self, post: Post) -> Marking:
         """Return the gold mentions; there is no label for the post as a whole."""
         return Marking(self.gold)
@@ -146,6 +155,13 @@ class NamedEntities(Task):
         _require_types(post, entities)
         _require_no_overlap(post, entities)
         return [Annotation(post.id, entities)]
+
+    def apply_change(self, post: Post, example_id: str, change: Change) -> Post:
+        """Return the post with gold mentions replaced; a relation follows its mention, or goes with it."""
+        removed = {tuple(mention) for mention in change.removed}
+        entities = [entity for entity in post.entities if (entity.start, entity.end, entity.type) not in removed]
+        entities += [Entity(start=start, end=end, type=label) for start, end, label in change.added]
+        return replace_entities(post, entities)
 
     def drop_gold(self, post: Post) -> Post:
         """Return the post without mentions and relations."""
@@ -231,6 +247,18 @@ class NamedEntities(Task):
             for kind, precision, recall, f1, support in zip(sorted(types), *columns, strict=True)
         }
         return Scores.from_types(float(micro[0]), float(micro[1]), float(micro[2]), accuracy, per_type)
+
+
+def _group_overlapping(mentions: Sequence[GoldMention]) -> list[list[GoldMention]]:
+    """Return sorted mentions in groups: those that share a token, directly or through another, stand together."""
+    groups: list[list[GoldMention]] = []
+    end = 0
+    for mention in mentions:
+        if not groups or mention.start >= end:
+            groups.append([])
+        groups[-1].append(mention)
+        end = max(end, mention.end)
+    return groups
 
 
 def _require_types(post: Post, entities: Sequence[Entity]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from cotpd.data.records import NO_RELATION, Entity, Post, Span
 from cotpd.errors import DataError
-from cotpd.student.tasks.base import NO_SCORE, Annotation, Mark, Marking, PredictionRecord, Task
+from cotpd.student.tasks.base import NO_SCORE, Annotation, Change, Mark, Marking, PredictionRecord, Task
 from cotpd.student.tasks.scores import Scores, TypeScore
 from cotpd.student.windows import TextWindows, insert_markers
 
@@ -139,6 +139,13 @@ class Relations(Task):
             )
             for index, relation in enumerate(post.relations)
         ]
+
+    def apply_change(self, post: Post, example_id: str, change: Change) -> Post:
+        """Return the post with another label for the relation that the example's id counts."""
+        index = int(example_id.rpartition("#")[2])
+        relations = list(post.relations)
+        relations[index] = relations[index].model_copy(update={"label": change.added[0]})
+        return post.model_copy(update={"relations": tuple(relations)})
 
     def drop_gold(self, post: Post) -> Post:
         """Return the post as it is: its pairs say which mentions to relate; their labels are removed later."""

@@ -1,0 +1,83 @@
+"""`cotpd data corrections`: check, merge and import files of corrected labels."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cotpd.cli.output import build_console, show
+from cotpd.config import load_params
+from cotpd.data.correction_file import Correction, read_corrections, write_corrections
+from cotpd.data.correction_merge import merge_corrections
+from cotpd.data.dataset_report import format_problem, list_companion_lines
+from cotpd.data.load import load_dataset
+from cotpd.errors import DataError
+from cotpd.escaping import make_printable_line
+
+app = typer.Typer(
+    help="Check, merge and import files of corrected labels (data.corrections).",
+    no_args_is_help=True,
+    add_completion=False,
+)
+Output = Annotated[Path, typer.Option(help="The file to write.")]
+
+
+@app.command()
+def check(
+    file: Annotated[Path | None, typer.Argument(help="The file; left out, that of data.corrections.")] = None,
+) -> None:
+    """Check that each correction fits the data set of params.yaml; exit status 1 if one does not.
+
+    Example: cotpd data corrections check corrections.jsonl
+    """
+    params = load_params().data
+    if file is not None:
+        folder = Path(params.path) if Path(params.path).is_dir() else Path(params.path).parent
+        params = params.model_copy(update={"corrections": os.path.relpath(file, folder)})
+    elif not params.has_corrections():
+        raise DataError("data.corrections names no file", "Name one: cotpd data corrections check FILE")
+    dataset = load_dataset(params, require_train=False)
+    out = build_console()
+    out.print(list_companion_lines(dataset)[-1])
+    refused = [row for row in dataset.quarantine if row.file == dataset.stats["corrections"]["file"]]
+    for row in refused:
+        out.print(make_printable_line(format_problem(row)), soft_wrap=True, style="red")
+    if refused:
+        raise typer.Exit(1)
+
+
+@app.command()
+def merge(
+    files: Annotated[list[Path], typer.Argument(help="Two files or more.")],
+    output: Output,
+    prefer: Annotated[
+        Literal["first", "last"] | None, typer.Option(help="Which file is right where they differ.")
+    ] = None,
+) -> None:
+    """Merge files of corrections; where two differ nothing is written, unless --prefer says who is right.
+
+    Example: cotpd data corrections merge ann.jsonl ben.jsonl --output corrections.jsonl
+    """
+    merged = merge_corrections([_read_whole(file) for file in files], prefer)
+    if merged.conflicts:
+        for conflict in merged.conflicts:
+            show(make_printable_line(conflict.describe()), fg="red")
+        raise DataError(
+            f"{len(merged.conflicts)} posts are corrected in different ways; nothing was written",
+            "Decide each with its annotators, or name the file to believe: --prefer first",
+        )
+    count = write_corrections(output, merged.corrections)
+    show(f"{output}: {count} corrections, {merged.repeated} of them in several files")
+
+
+def _read_whole(file: Path) -> list[Correction]:
+    """Read a file of corrections.
+
+    Raises:
+        DataError: It is missing, or a row of it is no correction: the merged file would lack it.
+    """
+    corrections, refused = read_corrections(file, str(file))
+    if refused:
+        raise DataError(format_problem(refused[0]), "Mend the row first: a merged file would lack it.")
+    return corrections

@@ -1,0 +1,17 @@
+"""A post's labels as a file writes them (the format jsonl), offsets in characters."""
+
+from typing import Any
+
+from cotpd.data.records import Entity, Post
+
+
+def format_labels(post: Post) -> dict[str, Any]:
+    """Return a post's labels as a file writes them, by their keys."""
+    relations = [relation.model_dump() for relation in post.relations]
+    return {"entities": [format_entity(post, entity) for entity in post.entities], "relations": relations}
+
+
+def format_entity(post: Post, entity: Entity) -> dict[str, Any]:
+    """Return an entity as a file writes it, its offsets in characters."""
+    start, end = post.offsets[entity.start][0], post.offsets[entity.end - 1][1]
+    return {"start": start, "end": end, "type": entity.type}
