@@ -8,7 +8,7 @@ from cotpd.config import Params
 from cotpd.data.records import SPLITS, Post
 from cotpd.data.tables import write_json, write_table
 from cotpd.evaluation.buckets import BUCKETS_FILE, BucketRow, compute_buckets
-from cotpd.evaluation.gold_errors import SUSPECTED_ERRORS, Evidence, Suspect, find_suspects
+from cotpd.evaluation.gold_errors import SUSPECTED_ERRORS, Evidence, find_suspects
 from cotpd.evaluation.intervals import compute_intervals
 from cotpd.evaluation.json_rows import write_rows
 from cotpd.evaluation.labelling_odds import Reader
@@ -60,9 +60,7 @@ def run(params: Params) -> None:
     write_table(workspace.intervals, compute_intervals(predictions, slices, seed=params.seed))
     write_rows(workspace.evaluation / SCHEMAS_FILE, compute_schemas(predictions))
     write_rows(workspace.evaluation / BUCKETS_FILE, _compute_buckets(workspace, params, predictions))
-
-    suspects = _find_suspects(workspace, systems, params, predictions)
-    write_table(workspace.evaluation / SUSPECTED_ERRORS, suspects)
+    _write_suspects(workspace, systems, params, predictions)
 
     folder = workspace.evaluation / "plots"
     with report_full_disk(folder):
@@ -125,10 +123,10 @@ def _predict(workspace: Workspace, systems: list[System], params: Params) -> Ite
             yield from build_predictions(examples, predicted, task=params.task, split=split, model=system.row)
 
 
-def _find_suspects(
+def _write_suspects(
     workspace: Workspace, systems: list[System], params: Params, predictions: list[Prediction]
-) -> list[Suspect]:
-    """Find the suspected gold errors of the splits to score, with the probabilities of every model."""
+) -> None:
+    """Write the suspected gold errors of the splits to score, with the probabilities of every model."""
     captions, knowledge = workspace.read_captions(), workspace.read_knowledge()
     readers = [Reader(system.row, system.model, system.view, captions, knowledge) for system in systems]
     posts = {split: workspace.read_posts(split) for split in params.evaluate.splits}
@@ -136,7 +134,7 @@ def _find_suspects(
     for split in posts:
         count = sum(suspect.split == split for suspect in suspects)
         say(f"evaluate: {split}: {count} suspected gold errors; `cotpd data suspects --split {split}` lists them")
-    return suspects
+    write_table(workspace.evaluation / SUSPECTED_ERRORS, suspects)
 
 
 def _build_slices(workspace: Workspace, params: Params) -> dict[str, Slices]:
