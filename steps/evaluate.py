@@ -9,6 +9,7 @@ from cotpd.data.records import SPLITS, Post
 from cotpd.data.tables import write_json, write_table
 from cotpd.evaluation.buckets import BUCKETS_FILE, BucketRow, compute_buckets
 from cotpd.evaluation.gold_errors import SUSPECTED_ERRORS, Evidence, find_suspects
+from cotpd.evaluation.gold_errors_page import SUSPECTS_PAGE, write_suspects_page
 from cotpd.evaluation.intervals import compute_intervals
 from cotpd.evaluation.json_rows import write_rows
 from cotpd.evaluation.labelling_odds import Reader
@@ -135,6 +136,7 @@ def _write_suspects(
         count = sum(suspect.split == split for suspect in suspects)
         say(f"evaluate: {split}: {count} suspected gold errors; `cotpd data suspects --split {split}` lists them")
     write_table(workspace.evaluation / SUSPECTED_ERRORS, suspects)
+    write_suspects_page(suspects, posts, workspace.evaluation / SUSPECTS_PAGE)
 
 
 def _build_slices(workspace: Workspace, params: Params) -> dict[str, Slices]:

@@ -9,11 +9,16 @@ import typer
 from cotpd.cli.output import build_console, show
 from cotpd.config import load_params
 from cotpd.data.correction_file import Correction, read_corrections, write_corrections
+from cotpd.data.correction_import import import_corrections
 from cotpd.data.correction_merge import merge_corrections
 from cotpd.data.dataset_report import format_problem, list_companion_lines
 from cotpd.data.load import load_dataset
+from cotpd.data.params import DataParams
+from cotpd.data.records import iterate_posts
 from cotpd.errors import DataError
 from cotpd.escaping import make_printable_line
+from cotpd.evaluation.gold_errors import find_label_key
+from cotpd.student.tasks import find_task
 
 app = typer.Typer(
     help="Check, merge and import files of corrected labels (data.corrections).",
@@ -69,6 +74,33 @@ def merge(
         )
     count = write_corrections(output, merged.corrections)
     show(f"{output}: {count} corrections, {merged.repeated} of them in several files")
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="What an annotation tool exported, in any format that is read.")],
+    output: Output,
+    by: Annotated[str, typer.Option(help="Who corrected the labels.")] = "",
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    format_: Annotated[str, typer.Option("--format", help="The file's format, or auto.")] = "auto",
+) -> None:
+    """Compare an annotation tool's export with the data set, and write the differences as corrections.
+
+    Example: cotpd data corrections import export.json --output corrections.jsonl --by mk
+    """
+    params = load_params()
+    dataset = load_dataset(params.data.model_copy(update={"corrections": "."}), require_train=False)
+    source = DataParams.model_validate({"path": str(file), "format": format_})
+    export = load_dataset(source, require_train=False)
+    key = find_label_key(find_task(params.task))
+    imported = import_corrections(dataset, iterate_posts(export.posts), key, by=by, reason=reason)
+    problems = [*imported.problems, *map(format_problem, export.quarantine)]
+    for problem in problems:
+        show(make_printable_line(problem), fg="red")
+    count = write_corrections(output, imported.corrections)
+    show(f"{output}: {count} corrections, {imported.unchanged} posts as they were, {len(problems)} refused")
+    if problems:
+        raise typer.Exit(1)
 
 
 def _read_whole(file: Path) -> list[Correction]:

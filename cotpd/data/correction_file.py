@@ -10,12 +10,11 @@ replaces all of the post's, and one that is not there stays. Offsets count chara
 digest of the post's text, so that a correction never lands on another text; a row written by hand may lack it.
 """
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cotpd.data.label_format import format_labels
+from cotpd.data.label_format import compute_text_digest, format_labels
 from cotpd.data.readers.file_format import Source, refuse_row
 from cotpd.data.readers.key_names import refuse_unknown_keys
 from cotpd.data.readers.text_files import read_numbered_lines
@@ -50,11 +49,6 @@ class Correction(Record):
     def has_same_labels(self, correction: "Correction") -> bool:
         """Return whether another correction of the post says the same."""
         return all(getattr(self, key) == getattr(correction, key) for key in (*LABEL_KEYS, "text_sha256"))
-
-
-def compute_text_digest(text: str) -> str:
-    """Return the SHA-256 of a post's text, in hex."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_corrections(path: Path, name: str) -> tuple[list[Correction], list[Quarantined]]:

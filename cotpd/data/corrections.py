@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cotpd.data.correction_file import Correction, compute_text_digest, read_corrections
-from cotpd.data.label_format import format_labels
+from cotpd.data.correction_file import Correction, read_corrections
+from cotpd.data.label_format import compute_text_digest, format_labels
 from cotpd.data.readers.file_format import STEP, Source, refuse_overlaps
 from cotpd.data.readers.jsonl import TokenizedText, read_entity, read_relations
 from cotpd.data.readers.values import RowError

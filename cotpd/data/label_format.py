@@ -1,5 +1,6 @@
-"""A post's labels as a file writes them (the format jsonl), offsets in characters."""
+"""A post's labels as a file writes them (the format jsonl), offsets in characters, and the digest of its text."""
 
+import hashlib
 from typing import Any
 
 from cotpd.data.records import Entity, Post
@@ -15,3 +16,8 @@ def format_entity(post: Post, entity: Entity) -> dict[str, Any]:
     """Return an entity as a file writes it, its offsets in characters."""
     start, end = post.offsets[entity.start][0], post.offsets[entity.end - 1][1]
     return {"start": start, "end": end, "type": entity.type}
+
+
+def compute_text_digest(text: str) -> str:
+    """Return the SHA-256 of a post's text, in hex."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

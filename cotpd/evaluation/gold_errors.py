@@ -62,6 +62,20 @@ class Suspect(Record):
     shares: dict[str, float] = Field(default_factory=dict)
 
 
+def find_label_key(task: Task) -> str:
+    """Return the key under which a file holds the labels of a task."""
+    if task.reads_pair:
+        return "relations"
+    return "entities" if task.has_extents else "label"
+
+
+def name_label_key(suspect: Suspect) -> str:
+    """Return the key under which a file holds the labels that a suspect is about: entities, relations or label."""
+    if any(isinstance(label, str) for label in (*suspect.gold, *suspect.suggested)):
+        return "relations" if suspect.pair else "label"
+    return "entities"
+
+
 class Candidate(NamedTuple):
     """A change of one example's gold, with the rows that predict it."""
 

@@ -9,12 +9,11 @@ import pytest
 
 from cotpd.data.correction_file import (
     build_correction,
-    compute_text_digest,
     read_corrections,
     write_corrections,
 )
 from cotpd.data.correction_merge import merge_corrections
-from cotpd.data.label_format import format_labels
+from cotpd.data.label_format import compute_text_digest, format_labels
 from cotpd.data.load import Dataset
 from cotpd.data.records import Entity, replace_entities
 from cotpd.errors import DataError
