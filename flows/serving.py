@@ -22,7 +22,8 @@ from prefect.settings import PREFECT_API_URL
 from rich.console import Console
 
 from cotpd.errors import ConfigError
-from cotpd.studies.study import list_studies
+from cotpd.parameter_file import read_parameters
+from cotpd.studies.study import Study, list_studies
 from flows.champion import promote
 from flows.full import full
 from flows.score_file import score
@@ -52,12 +53,12 @@ class Offer:
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
-STUDIES = [path.stem for path in list_studies()]
+STUDIES = {path.stem: read_parameters(path, Study)[0].question for path in list_studies()}
 OFFERS = [
     Offer(full, ("full", "local"), "The whole pipeline of dvc.yaml, on one machine"),
     Offer(promote, ("champion", "local"), "The gate between challenger and champion, with a person's approval"),
     Offer(score, ("batch", "local"), "The champion's predictions for a file of posts"),
-    *(Offer(run_study, (name, f"{name}-local"), f"The study {name}", {"name": name}) for name in STUDIES),
+    *(Offer(run_study, (name, f"{name}-local"), question, {"name": name}) for name, question in STUDIES.items()),
 ]
 """Every flow that `python -m flows` serves."""
 

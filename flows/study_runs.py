@@ -3,9 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated, Literal
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
+from prefect.states import Completed
+from pydantic import Field
 
 from flows.full import ROOT, relay
 from flows.states import close_task_runs, end_with_server, watch_flow_run
@@ -13,6 +17,10 @@ from steps.graph import RunningStep
 
 _COMMAND = "from cotpd.cli.main import main; main()"  # the program `cotpd`, whichever way it was installed
 _SHOWN = 15  # last lines of a failed study in its flow run's state
+
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+Cells = Annotated[list[str], Field(min_length=1)]
+Jobs = Annotated[int, Field(ge=1)]
 
 
 class RunningStudy(RunningStep):
@@ -29,20 +37,38 @@ class RunningStudy(RunningStep):
 
 
 @flow(name="cotpd-study", on_cancellation=[close_task_runs], on_crashed=[close_task_runs])
-def run_study(name: str = "knowledge", seeds: list[int] | None = None, jobs: int = 1) -> None:
+def run_study(
+    name: str = "knowledge",
+    seeds: Seeds | None = None,
+    cells: Cells | None = None,
+    split: Literal["valid", "test"] | None = None,
+    quick: bool = False,
+    jobs: Jobs = 1,
+) -> State[None]:
     """Run a study; what it finds lies in studies/NAME, and `cotpd study show NAME` prints it.
 
     Args:
         name: A study of `cotpd study list`, or a YAML file.
         seeds: Seeds instead of the file's.
+        cells: Some of its cells instead of all.
+        split: The split to score instead of the file's.
+        quick: One seed, fewer layers and epochs: shows that everything runs.
         jobs: Trainings at once.
     """
     end_with_server()
-    seed_options = [f"--seed={seed}" for seed in seeds or ()]
+    options = [f"--seed={seed}" for seed in seeds or ()] + [f"--cell={cell}" for cell in cells or ()]
+    options += [f"--split={split}"] * bool(split) + ["--quick"] * quick
     printed: list[str] = []
     with watch_flow_run(flow_run.id, ROOT):
         try:
-            with RunningStudy([name, "--jobs", str(jobs), *seed_options], ROOT) as running:
+            with RunningStudy([f"--jobs={jobs}", *options, "--", name], ROOT) as running:
                 relay(running, name, printed)
         except subprocess.CalledProcessError:
             raise RuntimeError(f"{name} failed:\n" + "\n".join(printed[-_SHOWN:])) from None
+    return Completed(message=_find_answer(printed))
+
+
+def _find_answer(lines: list[str]) -> str:
+    """Return the study's answer, the line before the two that say where its page and its picture are."""
+    pages = [number for number, line in enumerate(lines) if line.startswith("page      ")]
+    return lines[pages[-1] - 1] if pages and pages[-1] else ""

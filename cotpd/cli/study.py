@@ -22,7 +22,18 @@ from cotpd.studies.report_page import (
     list_verdict_rows,
 )
 from cotpd.studies.results_cache import ResultsCache, estimate_seconds
-from cotpd.studies.schedule import FOLDER, PAGE, PICTURE, RESULT, Schedule, make_schedule, run_study, select_part
+from cotpd.studies.schedule import (
+    FOLDER,
+    PAGE,
+    PICTURE,
+    QUICK,
+    RESULT,
+    Schedule,
+    make_schedule,
+    run_study,
+    select_part,
+    shorten_study,
+)
 from cotpd.studies.study import CACHE_NAME, NamedStudy, find_study, list_studies, read_study
 from cotpd.studies.verdict import StudyResult, describe_verdict, read_result
 
@@ -33,6 +44,7 @@ Name = Annotated[str, typer.Argument(help="A study of `cotpd study list`, or a Y
 Seeds = Annotated[list[int] | None, typer.Option("--seed", help="This seed instead of the file's (repeatable).")]
 Cells = Annotated[list[str] | None, typer.Option("--cell", help="Only this cell (repeatable).")]
 Split = Annotated[str | None, typer.Option(help="Score valid or test, whatever the file says.")]
+Quick = Annotated[bool, typer.Option("--quick", help="One seed, 3 layers, 2 epochs: shows that everything runs.")]
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameter file.")]
 CACHE = FOLDER / CACHE_NAME
 
@@ -56,6 +68,7 @@ def plan(
     seeds: Seeds = None,
     cells: Cells = None,
     split: Split = None,
+    quick: Quick = False,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
     params_file: ParamsFile = Path("params.yaml"),
 ) -> None:
@@ -67,7 +80,7 @@ def plan(
       cotpd study plan data-efficiency --seed 13
     """
     params = load_params(params_file)
-    named = select_part(read_study(name, params), seeds=seeds or (), cells=cells or (), split=split)
+    named = _read_part(name, params, seeds, cells, split, quick=quick)
     schedule = make_schedule(named, ResultsCache(CACHE))
     show_text(f"{named.study.question}\n")
     _print_cells(schedule)
@@ -81,6 +94,7 @@ def run(
     seeds: Seeds = None,
     cells: Cells = None,
     split: Split = None,
+    quick: Quick = False,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at once, on one GPU too.")] = 1,
     keep_models: Annotated[bool, typer.Option(help="Keep the models of students and baselines.")] = False,
     params_file: ParamsFile = Path("params.yaml"),
@@ -94,11 +108,12 @@ def run(
     Example:
       cotpd study run knowledge
       cotpd study run ablation --seed 13 --jobs 2
+      cotpd study run alignment --quick
     """
     import matplotlib  # noqa: PLC0415, F401  the extra report: its absence ends the study now, not after hours
 
     params = load_params(params_file)
-    named = select_part(read_study(name, params), seeds=seeds or (), cells=cells or (), split=split)
+    named = _read_part(name, params, seeds, cells, split, quick=quick)
     cache = ResultsCache(CACHE)
     schedule = make_schedule(named, cache)
     for line in _describe_work(schedule, jobs):
@@ -124,6 +139,7 @@ def run(
 @app.command("show")
 def show(
     name: Name,
+    quick: Annotated[bool, typer.Option("--quick", help="What its shortened run has found.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="The page in Markdown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, F1 in [0, 1].")] = False,
 ) -> None:
@@ -131,7 +147,7 @@ def show(
 
     Example: cotpd study show knowledge
     """
-    folder = FOLDER / find_study(name).stem
+    folder = FOLDER / (find_study(name).stem + QUICK * quick)
     result = read_result(folder / RESULT)
     if as_json:
         show_text(format_json(result.model_dump(mode="json") | {"answer": result.answer}, indent=2))
@@ -139,6 +155,22 @@ def show(
         show_text((folder / PAGE).read_text("utf-8"), end="")
     else:
         _print_result(result)
+
+
+def _read_part(
+    name: str,
+    params: Params,
+    seeds: Sequence[int] | None,
+    cells: Sequence[str] | None,
+    split: str | None,
+    *,
+    quick: bool,
+) -> NamedStudy:
+    """Read a study, or the part of it that the options ask for."""
+    named = read_study(name, params)
+    if quick:
+        named = shorten_study(named, params)
+    return select_part(named, seeds=seeds or (), cells=cells or (), split=split)
 
 
 def _print_cells(schedule: Schedule) -> None:

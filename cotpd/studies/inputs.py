@@ -84,17 +84,18 @@ class Sources:
             augmented = build_augmented_examples(tables.augmented, self.task, captions, knowledge)
             examples += remove_knowledge(augmented) if source.level == "text" else augmented
         if source.left_out is not None:
-            folds = self.draw_folds(source, source.left_out.folds, source.left_out.seed)
+            part = source.left_out
+            folds = self.draw_folds(source.data_set, source.changes, count=part.folds, seed=part.seed)
             return folds.select_training(examples, source.left_out.fold)
         return examples
 
-    def draw_folds(self, source: Source, count: int, seed: int) -> Folds:
-        """Cut the training posts of a source's tables into folds, whatever the source holds of them.
+    def draw_folds(self, data_set: DataSet, changes: Changes, *, count: int, seed: int) -> Folds:
+        """Cut the training posts of changed tables into folds.
 
         Raises:
             DataError: There are fewer groups of posts than folds.
         """
-        return self._draw(source.data_set.model_dump_json(), source.changes, count, seed)
+        return self._draw(data_set.model_dump_json(), changes, count, seed)
 
     def build_unlabelled(self, source: Source) -> list[Example]:
         """Return the examples of a source that have none."""

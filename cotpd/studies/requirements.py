@@ -2,15 +2,21 @@
 
 from itertools import chain
 
+from cotpd.config import Params
 from cotpd.data.records import SPLITS, Kind
+from cotpd.errors import DataError
 from cotpd.pipeline.workspace import UNLABELLED
 from cotpd.studies.changes import Tables
 from cotpd.studies.inputs import Sources
-from cotpd.studies.study import Cell, Changes, Study
+from cotpd.studies.study import Cell, Changes, DataSet, Study
 
 
-def find_missing(study: Study, cell: Cell, sources: Sources) -> str:
+def find_missing(study: Study, cell: Cell, params: Params, sources: Sources) -> str:
     """Return what a cell's data sets lack, with its remedy; "" if they hold everything that the cell needs.
+
+    Args:
+        study, cell, sources: The cell, and the tables that it reads.
+        params: Of the cell.
 
     Raises:
         DataError: A data set was not prepared.
@@ -32,6 +38,7 @@ def find_missing(study: Study, cell: Cell, sources: Sources) -> str:
         _find_missing_knowledge(cell, changes, explicit, train, original)
         or _find_missing_test_input(cell, study.split, test)
         or _find_missing_posts(changes, explicit, original)
+        or _find_missing_folds(study.data_sets[train_name], changes, cell, params, sources)
     )
 
 
@@ -79,4 +86,16 @@ def _find_missing_posts(changes: Changes, explicit: set[str], original: Tables) 
     absent = [kind for kind in changes.augmented if Kind(kind) not in kinds]
     if "augmented" in explicit and absent:
         return f"there are no augmented posts of the kind {', '.join(absent)}: add it to augment.kinds"
+    return ""
+
+
+def _find_missing_folds(data_set: DataSet, changes: Changes, cell: Cell, params: Params, sources: Sources) -> str:
+    """Return why the training posts cannot be cut into folds for the cell's teachers."""
+    teach = params.teach
+    if teach.folds < 2 or params.distil.way != "frozen" or cell.model not in ("student", "control"):
+        return ""
+    try:
+        sources.draw_folds(data_set, changes, count=teach.folds, seed=teach.seed)
+    except DataError as error:
+        return error.problem
     return ""

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from cotpd.data.tables import write_json
 from cotpd.files import write_atomically
@@ -37,13 +38,17 @@ class ResultsCache:
         return self.locate(key) / "log.txt"
 
     def has_output(self, job: Job) -> bool:
-        """Whether a job has finished and its output is still there; a study removes models that it has read."""
-        if not (self.locate(job.key) / _DONE).is_file():
+        """Whether a job has finished and its output is there, whole; a study removes models that it has read.
+
+        Files that a full disk or a crash has cut are noticed by their sizes, and the job is done again.
+        """
+        figures = self._read_figures(self.locate(job.key) / _DONE)
+        if figures is None:
             return False
         output = self.locate_output(job.key, job.kind)
         if job.kind == "train":
             recover_interrupted_swap(output)
-        return output.exists()
+        return output.exists() and figures.get("files") == _measure_files(output)
 
     def write_job(self, job: Job) -> None:
         """Write what a job is, for the process that is to run it."""
@@ -58,7 +63,8 @@ class ResultsCache:
     def mark_finished(self, job: Job, seconds: float) -> None:
         """Record that a job has finished; its output is complete."""
         figures = {"seconds": round(seconds, 2), "work": job.work, "sort": job.sort, "title": job.title}
-        write_json(self.locate(job.key) / _DONE, figures)
+        files = _measure_files(self.locate_output(job.key, job.kind))
+        write_json(self.locate(job.key) / _DONE, figures | {"files": files})
 
     def remove_model(self, job: Job) -> None:
         """Remove a model that no job will read any more; its predictions stay."""
@@ -68,12 +74,24 @@ class ResultsCache:
         """Return seconds per unit of work of each sort of job that has finished here, the median."""
         rates = defaultdict(list)
         for path in self.folder.glob(f"*/{_DONE}"):
-            try:
-                figures = json.loads(path.read_text("utf-8"))
+            figures = self._read_figures(path)
+            if figures is not None:
                 rates[figures["sort"]].append(figures["seconds"] / max(figures["work"], 1))
-            except (ValueError, KeyError, TypeError, OSError):
-                continue  # another process may be removing it, and an estimate can do without
         return {sort: median(values) for sort, values in rates.items()}
+
+    def _read_figures(self, path: Path) -> dict[str, Any] | None:
+        """Return what :meth:`mark_finished` wrote; None if the file is missing, damaged, or being removed."""
+        try:
+            figures = json.loads(path.read_text("utf-8"))
+            return figures if {"seconds", "work", "sort", "files"} <= figures.keys() else None
+        except (ValueError, AttributeError, OSError):
+            return None
+
+
+def _measure_files(output: Path) -> dict[str, int]:
+    """Return the sizes of an output's files by their paths in it; a file's own path is "."."""
+    files = filter(Path.is_file, [output] if output.is_file() else output.rglob("*"))
+    return {path.relative_to(output).as_posix(): path.stat().st_size for path in files}
 
 
 def select_missing(jobs: Mapping[str, Job], goals: Iterable[str], cache: ResultsCache) -> dict[str, Job]:

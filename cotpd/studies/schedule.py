@@ -7,6 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from cotpd.config import Params
 from cotpd.errors import ConfigError, DataError
 from cotpd.evaluation.predictions import read_predictions
 from cotpd.student.tasks import Prediction
@@ -20,10 +21,19 @@ from cotpd.studies.planner import Planner
 from cotpd.studies.report_page import write_page
 from cotpd.studies.requirements import find_missing
 from cotpd.studies.results_cache import ResultsCache, select_missing
-from cotpd.studies.study import Cell, NamedStudy, Study, propose
+from cotpd.studies.study import Cell, NamedStudy, Study, apply_params, propose
 from cotpd.studies.verdict import CellResult, StudyResult, judge, score_cell, write_result
 
 FOLDER = Path("studies")  # of results, in the project; git ignores it
+QUICK = "-quick"  # ends the name of the folder of a shortened study
+QUICK_PARAMS = {
+    "student.layers": 3,
+    "student.knowledge_length": 64,
+    "baseline.epochs": 2,
+    "teach.epochs": 1,
+    "train.epochs": 2,
+}
+"""What a shortened study changes in every cell that does not set it itself."""
 PICTURE, PAGE, RESULT = "picture.png", "study.md", "result.json"
 
 
@@ -72,6 +82,21 @@ def select_part(
     return named._replace(study=Study.model_validate(values))
 
 
+def shorten_study(named: NamedStudy, base: Params) -> NamedStudy:
+    """Return a study that takes minutes, and shows that everything runs: one seed, fewer layers and epochs.
+
+    Its results are written beside those of the whole study, and say what was shortened.
+
+    Raises:
+        ConfigError: The shorter parameters do not fit to those of a cell.
+    """
+    values = named.study.model_dump(exclude_unset=True)
+    values |= {"seeds": named.study.seeds[:1], "params": named.study.params | QUICK_PARAMS}
+    study = Study.model_validate(values)
+    cells = {cell.name: apply_params(base, study, cell) for cell in study.cells}
+    return NamedStudy(f"{named.name}{QUICK}", study, cells)
+
+
 def make_schedule(named: NamedStudy, cache: ResultsCache, root: Path = Path()) -> Schedule:
     """Plan every cell that can run.
 
@@ -81,7 +106,7 @@ def make_schedule(named: NamedStudy, cache: ResultsCache, root: Path = Path()) -
     sources = Sources(next(iter(named.params.values())).task, root)
     planner, schedule = Planner(named, sources), Schedule(named)
     for cell in named.study.cells:
-        if problem := find_missing(named.study, cell, sources):
+        if problem := find_missing(named.study, cell, named.params[cell.name], sources):
             schedule.left_out[cell.name] = problem
             continue
         schedule.learnt_from[cell.name] = count_inputs(named.study, cell, sources)

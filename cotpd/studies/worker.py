@@ -68,7 +68,7 @@ def _write_targets(job: Job, cache: ResultsCache, sources: Sources) -> None:
     teachers = [cache.locate_output(key, "train") for key in job.needs]
     withheld: list[frozenset[str]] = []
     if job.folds:
-        folds = sources.draw_folds(job.examples, job.folds, job.seed)
+        folds = sources.draw_folds(job.examples.data_set, job.examples.changes, count=job.folds, seed=job.seed)
         withheld = folds.list_all_withheld(len(teachers) // job.folds)
     targets = compute_soft_targets(
         teachers,

@@ -15,9 +15,9 @@ def run_dvc(project: Path, *arguments: str) -> str:
     return subprocess.run(command, cwd=project, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
-def wait_until(condition: Callable[[], object], description: str) -> None:
-    """Wait for a condition, for a limited time."""
-    deadline = time.monotonic() + LIMIT
+def wait_until(condition: Callable[[], object], description: str, limit: float = LIMIT) -> None:
+    """Wait for a condition, for a limited time in seconds."""
+    deadline = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < deadline, f"waited too long: {description}"
         time.sleep(0.1)

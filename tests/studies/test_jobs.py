@@ -226,7 +226,8 @@ def test_a_cross_fitted_teacher_of_a_study_reads_all_folds_but_its_own(plan, pro
 
     [targets] = [job for job in schedule.jobs.values() if job.kind == "targets"]
     sources = Sources("ner")
-    folds = sources.draw_folds(targets.examples, targets.folds, targets.seed)
+    source = targets.examples
+    folds = sources.draw_folds(source.data_set, source.changes, count=targets.folds, seed=targets.seed)
     every = {example.id for example in sources.build_labelled(targets.examples)}
     assert len(targets.needs) == 6
     for number, key in enumerate(targets.needs):

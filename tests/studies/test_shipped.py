@@ -8,13 +8,12 @@ from cotpd.config import Params
 from cotpd.data.records import AUGMENT_KINDS, Augmented
 from cotpd.data.tables import write_table
 from cotpd.pipeline.workspace import Workspace
-from cotpd.studies.inputs import Sources
 from cotpd.studies.report_page import render_markdown
 from cotpd.studies.results_cache import ResultsCache
 from cotpd.studies.schedule import build_result, make_schedule, select_part
 from cotpd.studies.study import list_studies, read_study
-from cotpd.studies.worker import run_job
 from tests.builders import build_posts
+from tests.studies.jobs_here import run_jobs_here
 
 pytestmark = pytest.mark.slow
 
@@ -35,10 +34,7 @@ def run_here(named, folder: Path):
     """Do everything that a study needs without a further process, and return its result."""
     cache = ResultsCache(folder / "cache")
     schedule = make_schedule(named, cache)
-    sources = Sources(next(iter(named.params.values())).task)
-    for job in schedule.missing.values():
-        cache.write_job(job)
-        run_job(cache.read_job(job.key), cache, sources)
+    run_jobs_here(schedule, cache)
     return build_result(schedule, cache, {})
 
 
