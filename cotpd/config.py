@@ -16,6 +16,7 @@ from cotpd.data.records import TaskName
 from cotpd.errors import ConfigError
 from cotpd.evaluation.params import EvaluateParams
 from cotpd.expectations.params import ValidateParams
+from cotpd.extraction.params import LlmRowParams
 from cotpd.images.params import CaptionParams
 from cotpd.knowledge.params import AskParams
 from cotpd.llm.params import LlmParams
@@ -64,6 +65,8 @@ class Params(Section):
     """How the student learns from the knowledge view."""
     control: ControlParams = ControlParams()
     """The same teachers, posts and epochs without caption and answers."""
+    llm_row: LlmRowParams = LlmRowParams()
+    """What the language model alone scores on the held-out posts."""
     evaluate: EvaluateParams = EvaluateParams()
     """What is scored."""
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")

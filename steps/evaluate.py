@@ -1,4 +1,4 @@
-"""evaluate: score the text-only baseline, the control, the student and the knowledge view; write the report."""
+"""evaluate: score baseline, control, student, knowledge view and language model alone; write the report."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +21,7 @@ from cotpd.evaluation.results_table import Metrics, compute_metrics, select_head
 from cotpd.evaluation.schemas import SCHEMAS_FILE, compute_schemas
 from cotpd.evaluation.showcase import Explained, choose_picks, explain_picks
 from cotpd.evaluation.slices import Slices, build_slices
+from cotpd.extraction.llm_predictions import collect_predictions
 from cotpd.pipeline.settings import list_settings
 from cotpd.pipeline.training_examples import (
     read_knowledge_examples,
@@ -122,6 +123,15 @@ def _predict(workspace: Workspace, systems: list[System], params: Params) -> Ite
             examples = system.read_examples(workspace, params.task, split)
             predicted = system.model.predict_examples(examples, system.view, batch_size=params.evaluate.batch_size)
             yield from build_predictions(examples, predicted, task=params.task, split=split, model=system.row)
+        yield from _read_llm_rows(workspace, params.task, split)
+
+
+def _read_llm_rows(workspace: Workspace, task: TaskName, split: str) -> Iterator[Prediction]:
+    """Yield what the language model alone labelled, if it was asked (llm_row)."""
+    examples = read_text_examples(workspace, task, split)
+    rows = collect_predictions(workspace.read_extracted(), examples, task, split)
+    for name, predicted in rows.items():
+        yield from build_predictions(examples, predicted, task=task, split=split, model=name)
 
 
 def _write_suspects(

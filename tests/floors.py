@@ -18,7 +18,7 @@ FLOORS = [
     ["cotpd.augment", "cotpd.images"],
     ["cotpd.knowledge", "cotpd.registry"],
     ["cotpd.student"],
-    ["cotpd.evaluation", "cotpd.inference"],
+    ["cotpd.evaluation", "cotpd.extraction", "cotpd.inference"],
     ["cotpd.export", "cotpd.promotion", "cotpd.scoring", "cotpd.serving"],
     ["cotpd.monitoring"],
     ["cotpd.config"],  # gathers the sections of every package below

@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from cotpd.cli.output import build_console, format_json, show
 from cotpd.evaluation.multi_seed import Comparison, MeanGain, Spread, compare_seeds, read_runs
-from cotpd.evaluation.results_table import ROWS, WORTH, format_percent
+from cotpd.evaluation.results_table import GAIN_ROWS, ROWS, format_percent
 
 HEADINGS = (
     "split",
@@ -40,7 +40,8 @@ def compare(
     p is two-sided, from resamples of the posts (paired bootstrap); approximate randomisation checks it.
     The second interval draws the seeds, too.
     Recovered is the share of the knowledge view's gain that the student brings home.
-    Runs with a control (control.enabled) also say what the knowledge itself is worth.
+    Runs with a control (control.enabled) also say what the knowledge itself is worth,
+    runs with the language model alone (llm_row.enabled) what the student gains over it.
 
     \b
     Example:
@@ -81,8 +82,9 @@ def _list_rows(comparisons: Mapping[str, Comparison]) -> list[list[str]]:
             gain = comparison.gain if name == "student" else None
             recovered = comparison.recovered if gain else None
             rows.append([split, ROWS[name], _format_spread(spread), scores, *_list_gain_cells(gain, recovered)])
-        if comparison.knowledge_gain:
-            rows.append([split, WORTH, "", "", *_list_gain_cells(comparison.knowledge_gain)])
+        for key, title in GAIN_ROWS.items():
+            if key in comparison.gains:
+                rows.append([split, title, "", "", *_list_gain_cells(comparison.gains[key])])
     return rows
 
 
@@ -118,6 +120,6 @@ def _build_json(comparison: Comparison) -> dict[str, Any]:
         return {"gain": build_figures(gain.spread) if gain else None, **test}
 
     rows = {name: build_figures(spread) for name, spread in comparison.rows.items()}
-    over_control = build_gain(comparison.knowledge_gain) if comparison.knowledge_gain else None
-    figures = {"rows": rows, "recovered": comparison.recovered, "knowledge_gain": over_control}
+    figures = {"rows": rows, "recovered": comparison.recovered, "knowledge_gain": None}
+    figures |= {key: build_gain(gain) for key, gain in comparison.gains.items()}
     return figures | build_gain(comparison.gain)

@@ -14,11 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SPLITS = ("train", "valid", "test")
 TaskName = Literal["ner", "re"]
 Span = tuple[int, int]  # start and end, end exclusive; tokens, unless a name or a comment says characters
+FEW_SHOT, ZERO_SHOT = "llm", "llm_zero_shot"  # the language model alone, as rows of a result
 NO_RELATION = "None"  # MNRE's name for "these two are not related"; left out of the micro-F1
 
 
 class Kind(StrEnum):
-    """The kinds of question to the LLM: three ask for knowledge, three for augmentation (arXiv 2306.14122)."""
+    """The kinds of question to the LLM: three ask for knowledge, three for augmentation (arXiv 2306.14122).
+
+    ``extract`` asks it for the labels themselves, so that a result can say what the LLM alone would score.
+    """
 
     NOUN = "noun"
     SENTENCE = "sentence"
@@ -26,6 +30,7 @@ class Kind(StrEnum):
     STYLE = "style"
     ENTITY = "entity"
     IMAGE = "image"
+    EXTRACT = "extract"
 
 
 KNOWLEDGE_KINDS = (Kind.NOUN, Kind.SENTENCE, Kind.MULTIMODALITY)
@@ -194,3 +199,20 @@ class Augmented(Record):
     keep_knowledge: tuple[Kind, ...] = ()
     caption: str | None = None
     evidence: str = ""
+
+
+class Extracted(Record):
+    """What the language model alone labelled, of one example.
+
+    ``id`` is the example's: a post, or ``<post>#<index of the relation>``. ``row`` is FEW_SHOT or ZERO_SHOT.
+    ``label`` is that of a pair or a post. ``problem`` says why the answer cannot be used: it then scores as no
+    mention, or no label. ``key`` is the answer's in the ledger.
+    """
+
+    id: str
+    split: str
+    row: str
+    mentions: tuple[Entity, ...] = ()
+    label: str | None = None
+    problem: str = ""
+    key: str = ""

@@ -7,7 +7,7 @@ little about seeds that were not run, but an interval without them calls certain
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,8 @@ class Comparison:
     """The student's over the baseline."""
     recovered: float | None
     """The mean gain as a share of the knowledge view's gain; None if that one gains nothing."""
-    knowledge_gain: MeanGain | None = None
-    """The student's over the control: what the knowledge itself is worth."""
+    gains: Mapping[str, MeanGain] = field(default_factory=dict)
+    """The student's over each further row, by its key in the metrics: control, and language model alone."""
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
@@ -140,9 +140,9 @@ def _compare_split(runs: Sequence[Mapping[str, list[Prediction]]], seed: int, re
             pairs = zip(rows["student"].each, rows[reference].each, strict=True)
             each = [student - score for student, score in pairs]
             gains[key] = _test_mean_gain(models, each, seed, resamples)
-    gain = gains.get("gain")
+    gain = gains.pop("gain", None)
     recovered = _compute_recovered_share(rows, gain.spread) if gain else None
-    return Comparison(rows, gain, recovered, gains.get("knowledge_gain"))
+    return Comparison(rows, gain, recovered, gains)
 
 
 def _test_mean_gain(models: np.ndarray, each: list[float], seed: int, resamples: int) -> MeanGain:

@@ -3,7 +3,8 @@
 The knowledge view reads captions and LLM answers, of which there are none at inference: it is the source of the
 distillation, not a competitor. The student is compared with the baseline, which has the same encoder, text and
 cost. The control was taught as the student was, but without knowledge: the student's gain over it is what the
-knowledge itself is worth.
+knowledge itself is worth. The language model alone, asked for the labels themselves, says what its answers would
+score without any student.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from rich.table import Column, Table
 
-from cotpd.data.records import SPLITS
+from cotpd.data.records import FEW_SHOT, SPLITS, ZERO_SHOT
 from cotpd.data.tables import read_json
 from cotpd.errors import DataError
 from cotpd.evaluation.reliability import compute_calibration
@@ -25,10 +26,23 @@ ROWS = {
     "control": "control (taught without knowledge)",
     "student": "student (text alone)",
     "knowledge": "knowledge view",
+    ZERO_SHOT: "language model alone, zero-shot",
+    FEW_SHOT: "language model alone, few-shot",
 }
-GAINS = {"gain": "baseline", "knowledge_gain": "control"}
+GAINS = {
+    "gain": "baseline",
+    "knowledge_gain": "control",
+    "llm_zero_shot_gain": ZERO_SHOT,
+    "llm_gain": FEW_SHOT,
+}
 """Key in the metrics to the row that the student is compared with."""
 WORTH = "student over control: the knowledge itself"
+GAIN_ROWS = {
+    "knowledge_gain": WORTH,
+    "llm_zero_shot_gain": "student over the language model, zero-shot",
+    "llm_gain": "student over the language model, few-shot",
+}
+"""The gains that have a row of their own in a table, by their key in the metrics."""
 HEADINGS = ("precision", "recall", "F1", "macro F1", "gain", "95 % interval", "p")
 Metrics = dict[str, dict[str, dict[str, Any]]]
 
@@ -61,8 +75,8 @@ def compute_metrics(
 
     Returns:
         ``{split: {row: scores}}``, with ``{split: {"gain": ...}}``, the student's F1 less the baseline's, its
-        95 % interval and p-value, if the split has both rows; likewise "knowledge_gain", over the control. Numbers
-        only, as `dvc metrics` wants them.
+        95 % interval and p-value, if the split has both rows; likewise "knowledge_gain", over the control, and
+        "llm_gain", over the language model alone. Numbers only, as `dvc metrics` wants them.
 
     Raises:
         DataError: An unknown row, overlapping spans, or rows over different examples.
@@ -128,8 +142,9 @@ def _format_cells(metrics: Metrics) -> list[list[str]]:
                 figures = [format_percent(scores[name][key]) for key in ("precision", "recall", "f1", "macro_f1")]
                 gain = scores.get("gain") if name == "student" else None
                 rows.append([split, ROWS[name], *figures, *format_gain(gain)])
-        if "knowledge_gain" in scores:
-            rows.append([split, WORTH, "", "", "", "", *format_gain(scores["knowledge_gain"])])
+        for key, title in GAIN_ROWS.items():
+            if key in scores:
+                rows.append([split, title, "", "", "", "", *format_gain(scores[key])])
     return rows
 
 

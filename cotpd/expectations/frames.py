@@ -53,6 +53,20 @@ def build_augmented_cells(row: Answer, post: Post) -> Cells:
     }
 
 
+def build_extracted_cells(row: Answer, post: Post) -> Cells:
+    """Build a row of ``extracted``: the answer, the post, and how the model stopped.
+
+    A whole JSON object that the limit cut behind its last bracket is a whole answer.
+    """
+    end = _find_end(row)
+    return {
+        "id": row.id,
+        "answer": row.text.strip(),
+        "post": post.text,
+        "finish_reason": None if end == "length" else end,
+    }
+
+
 def extract_knowledge_text(row: Answer) -> str:
     """Return an answer as one tidy line, cut at its last whole sentence if the model was stopped."""
     cut_off = _find_end(row) == "length" or is_broken_off(row.text)
@@ -86,4 +100,5 @@ CELL_BUILDERS: dict[str, Callable[[Any, Post], Cells]] = {
     "answers": build_answer_cells,
     "captions": build_caption_cells,
     "augmented": build_augmented_cells,
+    "extracted": build_extracted_cells,
 }

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from cotpd.completions import Stop, classify_stop, clean_answer, has_control_tokens, strip_control_tokens
 from cotpd.data.records import Answer, Kind
 from cotpd.errors import LlmError
-from cotpd.llm.answer_schema import answer_as_text
+from cotpd.llm.answer_schema import answer_as_json, answer_as_text
 from cotpd.llm.completion import Completion, read_completion
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.outcome import AskedQuestion, AskingOutcome
@@ -48,7 +48,8 @@ def _build_answer(question: AskedQuestion, key: str, response: str) -> Answer:
     finish_reason = completion.finish_reason
     if question.schema and not problem and classify_stop(finish_reason) is not Stop.WITHHELD:
         try:
-            text = answer_as_text(text, question.schema)
+            read = answer_as_json if question.kind is Kind.EXTRACT else answer_as_text
+            text = read(text, question.schema)
             text = strip_control_tokens(text) if has_control_tokens(text) else text
         except ValueError:
             if classify_stop(finish_reason) is Stop.CUT:

@@ -44,6 +44,15 @@ def answer_as_text(text: str, schema: Mapping[str, Any]) -> str:
         raise ValueError("nested too deeply") from None
 
 
+def answer_as_json(text: str, schema: Mapping[str, Any]) -> str:
+    """Return the first JSON object of an answer that matches its schema, as JSON without prose and fences.
+
+    Raises:
+        ValueError: The text contains none.
+    """
+    return json.dumps(_find_object(text, schema), ensure_ascii=False)
+
+
 def is_object(schema: Mapping[str, Any]) -> bool:
     """Whether answers are objects: such a schema is sent to the server."""
     return schema.get("type") == "object"

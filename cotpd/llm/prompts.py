@@ -16,15 +16,13 @@ from typing import Any
 
 import jinja2
 import jinja2.meta
-import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cotpd.data.records import Kind
+from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind
 from cotpd.errors import ConfigError
 from cotpd.llm.answer_schema import check_schema
 from cotpd.llm.chat_request import Message
-from cotpd.yaml_files import parse_yaml
+from cotpd.llm.prompt_head import Head, find_line, parse_head
 
 FIELDS: dict[Kind, tuple[str, ...]] = {
     Kind.NOUN: ("text",),
@@ -33,7 +31,9 @@ FIELDS: dict[Kind, tuple[str, ...]] = {
     Kind.STYLE: ("text", "mentions"),
     Kind.ENTITY: ("text", "old", "new", "type"),
     Kind.IMAGE: ("text",),
+    Kind.EXTRACT: ("text", "caption", "head", "tail", "labels", "meanings"),
 }
+SET_KINDS = (*KNOWLEDGE_KINDS, *AUGMENT_KINDS)  # the kinds whose prompts every set has
 SHIPPED = Path(__file__).parent.parent / "prompts"
 _SAMPLE_FIELDS = {  # values with which each prompt is tried
     "text": "RT @ada: Charles met her in London , what a day for the two of them !",
@@ -42,6 +42,10 @@ _SAMPLE_FIELDS = {  # values with which each prompt is tried
     "old": "Paris",
     "new": "London",
     "type": "LOC",
+    "head": "Charles",
+    "tail": "London",
+    "labels": ("PER", "LOC"),
+    "meanings": {"PER": "people"},
 }
 
 
@@ -51,21 +55,8 @@ def enclose(value: str, tag: str) -> str:
     return f"<{tag}>\n{inside}\n</{tag}>"
 
 
-_JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-_JINJA.filters["enclose"] = enclose
-
-
-class Head(BaseModel):
-    """The YAML head of a prompt file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    version: int = Field(ge=1)
-    description: str
-    system: str | None = None
-    max_tokens: int | None = Field(default=None, ge=1)
-    json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
-    examples: tuple[dict[str, Any], ...] = ()
+JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+JINJA.filters["enclose"] = enclose
 
 
 @dataclass(frozen=True)
@@ -107,7 +98,7 @@ class Prompt:
         parts = re.match(r"---\r?\n(.*?)^---[ \t]*\r?\n(.*)\Z", text, re.DOTALL | re.MULTILINE)
         if not parts:
             raise ConfigError(f"{path}:1: no head between two lines of ---", "See cotpd/prompts/default.")
-        prompt = cls(path, kind, _parse_head(path, parts[1]), parts[2].strip())
+        prompt = cls(path, kind, parse_head(path, parts[1]), parts[2].strip())
         blank = len(parts[2]) - len(parts[2].lstrip())
         first_line = text[: parts.start(2) + blank].count("\n") + 1
         prompt._check_fields(first_line)
@@ -118,7 +109,7 @@ class Prompt:
 
     @cached_property
     def _template(self) -> jinja2.Template:
-        template = _JINJA.from_string(self.body)
+        template = JINJA.from_string(self.body)
         template.globals = dict(template.globals)  # every rendering copies it, and a ChainMap is slow to copy
         return template
 
@@ -131,7 +122,7 @@ class Prompt:
     @property
     def version(self) -> str:
         """Set, kind and version, as recorded beside an answer: ``default/noun@2``."""
-        return f"{self.path.parent.name}/{self.kind}@{self.head.version}"
+        return f"{self.path.parent.name}/{self.path.stem}@{self.head.version}"
 
     def render(self, fields: Mapping[str, Any]) -> Rendered:
         """Fill the prompt in; raises ConfigError if a field that it uses is missing or None."""
@@ -167,7 +158,7 @@ class Prompt:
             ConfigError: It does not; the message names the line, counted from ``first_line``.
         """
         try:
-            used = jinja2.meta.find_undeclared_variables(_JINJA.parse(self.body))
+            used = jinja2.meta.find_undeclared_variables(JINJA.parse(self.body))
             self._template  # noqa: B018 - compiling also finds unknown filters
         except jinja2.TemplateSyntaxError as error:
             raise ConfigError(
@@ -211,7 +202,7 @@ class Prompt:
         try:
             check_schema(self.head.json_schema)
         except ValueError as error:
-            line = _find_line(head, "(json_)?schema")
+            line = find_line(head, "(json_)?schema")
             raise ConfigError(f"{self.path}:{line}: {error}", "See json-schema.org.") from None
 
 
@@ -219,38 +210,14 @@ def _is_template(frame: traceback.FrameSummary) -> bool:
     return frame.filename == "<template>"  # Jinja's name for a template from a string
 
 
-def _parse_head(path: Path, text: str) -> Head:
-    try:
-        return Head.model_validate(parse_yaml(text).value)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 2 if error.problem_mark else 1  # the head starts on line 2
-        raise ConfigError(f"{path}:{line}: not YAML: {error.problem}", "Mend the head.") from None
-    except yaml.reader.ReaderError as error:
-        line = text[: error.position].count("\n") + 2
-        problem = f"a character that YAML does not take (#x{error.character:04x})"
-        raise ConfigError(f"{path}:{line}: not YAML: {problem}", "Take it out.") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = str(first["loc"][0]) if first["loc"] else ""
-        line = _find_line(text, re.escape(key)) if key else 1
-        where = f"{path}:{line}: {key}: " if key else f"{path}:1: "
-        raise ConfigError(f"{where}{first['msg']}", f"A head has {_HEAD_KEYS}.") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}:1: not YAML: {error}", "Mend the head.") from None
-
-
-def _find_line(head: str, key: str) -> int:
-    """Return the line of the file on which a key of the head stands; 1 if it does not.
-
-    Args:
-        head: The text of the head, which begins on line 2.
-        key: The key as a regular expression.
-    """
-    opening = re.compile(rf"""["']?{key}["']?\s*:""")
-    return next((n for n, row in enumerate(head.splitlines(), 2) if opening.match(row)), 1)
-
-
-_HEAD_KEYS = ", ".join(field.alias or name for name, field in Head.model_fields.items())
+def find_prompt_folder(name_or_path: str | Path) -> Path:
+    """Return the folder of a shipped set, by its name, or another folder; raises ConfigError if there is none."""
+    shipped = SHIPPED / str(name_or_path)
+    folder = shipped if shipped.is_dir() else Path(name_or_path)
+    if not folder.is_dir():
+        names = ", ".join(sorted(path.name for path in SHIPPED.iterdir() if (path / "noun.txt").is_file()))
+        raise ConfigError(f"{name_or_path}: there is no such prompt set", f"Shipped: {names}; or give a folder.")
+    return folder
 
 
 @dataclass(frozen=True)
@@ -261,7 +228,7 @@ class PromptSet:
     prompts: Mapping[Kind, Prompt]
 
     @classmethod
-    def load(cls, name_or_path: str | Path, kinds: Collection[Kind] = tuple(Kind)) -> "PromptSet":
+    def load(cls, name_or_path: str | Path, kinds: Collection[Kind] = SET_KINDS) -> "PromptSet":
         """Load a shipped set by name (``default``, ``paper``) or any folder with one file a kind.
 
         Args:
@@ -273,14 +240,8 @@ class PromptSet:
         """
         if not kinds:
             return cls(Path(name_or_path), {})
-        shipped = SHIPPED / str(name_or_path)
-        folder = shipped if shipped.is_dir() else Path(name_or_path)
-        if not folder.is_dir():
-            names = ", ".join(sorted(path.name for path in SHIPPED.iterdir() if (path / "noun.txt").is_file()))
-            raise ConfigError(
-                f"{name_or_path}: there is no such prompt set", f"Shipped: {names}; or give a folder."
-            )
-        return cls(folder, {kind: Prompt.read(folder / f"{kind}.txt", kind) for kind in Kind})
+        folder = find_prompt_folder(name_or_path)
+        return cls(folder, {kind: Prompt.read(folder / f"{kind}.txt", kind) for kind in SET_KINDS})
 
     def render(self, kind: Kind | str, **fields: Any) -> Rendered:
         """Fill in the prompt of one kind; see FIELDS for what each may use.
@@ -289,7 +250,7 @@ class PromptSet:
             ConfigError: No such kind, a field that the kind does not have, or one that it needs and is missing.
         """
         if kind not in self.prompts:
-            raise ConfigError(f"{kind}: there is no such kind of prompt", f"Kinds: {', '.join(Kind)}.")
+            raise ConfigError(f"{kind}: there is no such kind of prompt", f"Kinds: {', '.join(SET_KINDS)}.")
         allowed = FIELDS[Kind(kind)]
         for name in fields:
             if name not in allowed:

@@ -14,9 +14,10 @@ class Question:
 
     Attributes:
         id: The post's id, or a picture's name.
-        kind: Which of the six questions it is.
+        kind: Which of the questions it is.
         messages: The filled-in prompt. Pictures travel as content parts of a message (data URLs).
         schema: JSON Schema of the answer; None for free text.
+        reading_schema: What the answer is checked against, if that is more lenient than ``schema``.
         max_tokens: The longest answer.
         limit: The parameter that ``max_tokens`` comes from, named when an answer is cut off.
     """
@@ -27,6 +28,7 @@ class Question:
     schema: dict[str, Any] | None = None
     max_tokens: int = 64
     limit: str = "ask.max_tokens"
+    reading_schema: dict[str, Any] | None = None
 
     def build_request(self, params: LlmParams) -> ChatRequest:
         """Return the chat request that asks the configured model this question.

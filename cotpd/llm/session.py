@@ -90,7 +90,13 @@ class AskingSession:
         if not pairs:
             return None
         self.outcome.questions += (
-            AskedQuestion(question.id, question.kind, request.key, question.schema, question.limit)
+            AskedQuestion(
+                question.id,
+                question.kind,
+                request.key,
+                question.reading_schema or question.schema,
+                question.limit,
+            )
             for question, request in pairs
         )
         return self._find_missing(pairs)

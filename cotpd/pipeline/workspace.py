@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from cotpd.data.records import SPLITS, Answer, Augmented, Caption, Kind, Post, Quarantined
+from cotpd.data.records import SPLITS, Answer, Augmented, Caption, Extracted, Kind, Post, Quarantined
 from cotpd.data.tables import read_json, read_table
 from cotpd.data.validated import read_captions, read_knowledge
 from cotpd.errors import DataError
@@ -41,6 +41,7 @@ class Workspace:
         self.answers = tables / "answers.jsonl"  # as the LLM wrote them
         self.validated = tables / "validated"  # the captions and answers that passed their checks
         self.augmented = tables / "augmented"
+        self.extracted = tables / "extracted"  # what the LLM alone labelled on the held-out posts
         self.targets = tables / "targets"  # the teachers' soft targets
         self.baseline = models / "baseline"
         self.student = models / "student"
@@ -122,10 +123,16 @@ class Workspace:
         """Return how many posts of each kind were made and rejected."""
         return read_json(self.augmented / "counts.json")
 
+    def read_extracted(self) -> list[Extracted]:
+        """Return what the LLM alone labelled; nothing if it was not asked."""
+        path = self.extracted / "extracted.jsonl"
+        return self._read_table(path, Extracted) if path.is_file() else []
+
     def read_quarantine(self) -> list[Quarantined]:
-        """Return the rows that prepare, validate and augment have set aside, in this order."""
-        folders = (self.prepared, self.validated, self.augmented)
-        tables = (self._read_table(folder / "quarantine.jsonl", Quarantined) for folder in folders)
+        """Return the rows that prepare, validate, augment and extract have set aside, in this order."""
+        folders = (self.prepared, self.validated, self.augmented, self.extracted)
+        paths = [folder / "quarantine.jsonl" for folder in folders]
+        tables = (self._read_table(path, Quarantined) for path in paths if path.is_file())
         return list(chain.from_iterable(tables))
 
     def _read_table(self, path: Path, record: type[R]) -> list[R]:

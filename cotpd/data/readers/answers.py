@@ -17,11 +17,11 @@ from cotpd.data.readers.split_files import find_split
 from cotpd.data.readers.text_files import read_numbered_lines
 from cotpd.data.readers.twitter import Block, split_blocks, split_columns
 from cotpd.data.readers.values import RowError, make_writable, parse_json, read_id, show_value
-from cotpd.data.records import AUGMENT_KINDS, Kind, Post, Quarantined, iterate_posts
+from cotpd.data.records import KNOWLEDGE_KINDS, Kind, Post, Quarantined, iterate_posts
 from cotpd.errors import DataError
 
 END_OF_POST = "<EOS>"
-KINDS = tuple(kind.value for kind in Kind if kind not in AUGMENT_KINDS)
+KINDS = tuple(kind.value for kind in KNOWLEDGE_KINDS)
 Answers = dict[str, dict[Kind, str]]
 
 

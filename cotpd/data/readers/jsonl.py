@@ -29,7 +29,7 @@ from cotpd.data.readers.values import (
     read_whole,
     show_value,
 )
-from cotpd.data.records import AUGMENT_KINDS, Entity, Kind, Post, Relation, Span
+from cotpd.data.records import KNOWLEDGE_KINDS, Entity, Kind, Post, Relation, Span
 from cotpd.data.tokenization import Token, join_tokens, tokenize
 
 ENTITY_REMEDY = 'Write {"start": 0, "end": 3, "type": "PER"}.'
@@ -191,7 +191,7 @@ def read_relations(rows: list[Any], entity_count: int) -> tuple[Relation, ...]:
 
 def _read_knowledge(row: dict[str, Any]) -> dict[Kind, str]:
     texts = row.get("knowledge") or {}
-    allowed = [kind.value for kind in Kind if kind not in AUGMENT_KINDS]
+    allowed = [kind.value for kind in KNOWLEDGE_KINDS]
     if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
         raise RowError("knowledge is not an object of texts", 'Write {"sentence": "..."}.')
     wrong = [kind for kind in texts if kind not in allowed]

@@ -183,6 +183,15 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def read_extracted(self, mentions: Sequence[Entity], label: str | None) -> list["Predicted"]:
+        """Return what a language model labelled as predictions without scores.
+
+        Args:
+            mentions: Its mentions, in tokens.
+            label: Its label of the example; None if it gave none that can be used.
+        """
+
+    @abstractmethod
     def build_prediction(
         self, example: "Example", predicted: Sequence["Predicted"], split: str, model: str
     ) -> "Prediction":

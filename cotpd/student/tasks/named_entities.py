@@ -207,6 +207,10 @@ class NamedEntities(Task):
         means = [states[span[0] : span[1]].mean(0) for span in spans if span is not None]
         return np.stack(means) if means else np.empty((0, states.shape[1]))
 
+    def read_extracted(self, mentions: Sequence[Entity], label: str | None) -> list["Predicted"]:
+        """Return the mentions."""
+        return [PredictedMention(mention.start, mention.end, str(mention.type)) for mention in mentions]
+
     def build_prediction(
         self, example: "Example", predicted: Sequence["Predicted"], split: str, model: str
     ) -> NerPrediction:

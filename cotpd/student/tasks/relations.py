@@ -193,6 +193,10 @@ class Relations(Task):
         """Return the two marker states put end to end, once for each span: (spans, 2d)."""
         return np.stack([states.reshape(-1)] * len(spans)) if spans else np.empty((0, states.size))
 
+    def read_extracted(self, mentions: Sequence[Entity], label: str | None) -> list["Predicted"]:
+        """Return the relation; no answer is no relation."""
+        return [PredictedRelation(NO_RELATION if label is None else label)]
+
     def build_prediction(
         self, example: "Example", predicted: Sequence["Predicted"], split: str, model: str
     ) -> RePrediction:

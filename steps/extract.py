@@ -1,0 +1,76 @@
+"""extract: what the language model alone labels on the held-out posts (llm_row), for its row in every result."""
+
+from cotpd.config import Params
+from cotpd.data.records import Post
+from cotpd.data.tables import write_json, write_table
+from cotpd.errors import ValidationError
+from cotpd.extraction.label_questions import build_label_questions
+from cotpd.extraction.llm_labels import Extraction, extract
+from cotpd.pipeline.training_examples import read_label_names, read_original_examples
+from cotpd.pipeline.workspace import Workspace
+from cotpd.student.examples import Example
+from steps.common import main, say
+
+
+def run(params: Params) -> None:
+    """Write data/extracted: the labels of each row, what was set aside and why, and the counts.
+
+    Without ``llm_row.enabled`` the tables are empty.
+
+    Raises:
+        LlmError: Too many requests were not answered.
+        ValidationError: Too many answers cannot be used; the quarantine says which.
+    """
+    workspace = Workspace()
+    if not params.llm_row.list_rows():
+        _write(workspace, Extraction())
+        say("extract: llm_row.enabled is off, so the language model alone is not scored")
+        return
+    examples = {split: read_original_examples(workspace, params.task, split) for split in params.evaluate.splits}
+    labels = read_label_names(workspace, params.task)
+    questions = list(
+        build_label_questions(
+            examples,
+            read_original_examples(workspace, params.task, "train"),
+            task=params.task,
+            labels=labels,
+            params=params.llm_row,
+        )
+    )
+    try:
+        extraction = extract(
+            questions,
+            _map_posts(workspace, examples),
+            params.llm,
+            params.llm_row,
+            task=params.task,
+            labels=labels,
+            max_unanswered_share=params.ask.max_failed_share,
+        )
+    except ValidationError as error:
+        path = workspace.extracted / "quarantine.jsonl"
+        write_table(path, error.rows)
+        raise ValidationError(error.problem, f"{error.remedy}\n  Every rejected answer is in {path}.") from None
+    _write(workspace, extraction)
+    for row, counts in extraction.counts.items():
+        say(f"extract: {row}: {counts.describe()}")
+
+
+def _map_posts(workspace: Workspace, examples: dict[str, list[Example]]) -> dict[str, Post]:
+    """Return the post of each example, by the example's id."""
+    posts = {}
+    for split, members in examples.items():
+        by_id = {post.id: post for post in workspace.read_posts(split)}
+        posts |= {example.id: by_id.get(example.id) or by_id[example.id.rpartition("#")[0]] for example in members}
+    return posts
+
+
+def _write(workspace: Workspace, extraction: Extraction) -> None:
+    write_table(workspace.extracted / "extracted.jsonl", extraction.rows)
+    write_table(workspace.extracted / "quarantine.jsonl", extraction.quarantine)
+    counts = {row: row_counts.as_dict() for row, row_counts in extraction.counts.items()}
+    write_json(workspace.extracted / "counts.json", counts)
+
+
+if __name__ == "__main__":
+    main(run)
