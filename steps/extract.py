@@ -26,27 +26,8 @@ def run(params: Params) -> None:
         _write(workspace, Extraction())
         say("extract: llm_row.enabled is off, so the language model alone is not scored")
         return
-    examples = {split: read_original_examples(workspace, params.task, split) for split in params.evaluate.splits}
-    labels = read_label_names(workspace, params.task)
-    questions = list(
-        build_label_questions(
-            examples,
-            read_original_examples(workspace, params.task, "train"),
-            task=params.task,
-            labels=labels,
-            params=params.llm_row,
-        )
-    )
     try:
-        extraction = extract(
-            questions,
-            _map_posts(workspace, examples),
-            params.llm,
-            params.llm_row,
-            task=params.task,
-            labels=labels,
-            max_unanswered_share=params.ask.max_failed_share,
-        )
+        extraction = _extract(workspace, params)
     except ValidationError as error:
         path = workspace.extracted / "quarantine.jsonl"
         write_table(path, error.rows)
@@ -54,6 +35,23 @@ def run(params: Params) -> None:
     _write(workspace, extraction)
     for row, counts in extraction.counts.items():
         say(f"extract: {row}: {counts.describe()}")
+    say(f"extract: {extraction.from_ledger} answered from the ledger, {extraction.from_server} asked")
+
+
+def _extract(workspace: Workspace, params: Params) -> Extraction:
+    examples = {split: read_original_examples(workspace, params.task, split) for split in params.evaluate.splits}
+    labels = read_label_names(workspace, params.task)
+    pool = read_original_examples(workspace, params.task, "train")
+    questions = build_label_questions(examples, pool, task=params.task, labels=labels, params=params.llm_row)
+    return extract(
+        list(questions),
+        _map_posts(workspace, examples),
+        params.llm,
+        params.llm_row,
+        task=params.task,
+        labels=labels,
+        max_unanswered_share=params.ask.max_failed_share,
+    )
 
 
 def _map_posts(workspace: Workspace, examples: dict[str, list[Example]]) -> dict[str, Post]:

@@ -44,15 +44,15 @@ def place_mentions(text: str, offsets: Sequence[Span], mentions: Sequence[NamedM
     """
     occurrences = [find_occurrences(text, offsets, mention.text) for mention in mentions]
     order = sorted(range(len(mentions)), key=lambda index: -_measure(occurrences[index]))
-    taken: set[int] = set()
+    occupied: set[int] = set()
     placed: list[Entity] = []
     problems: dict[int, str] = {}
     for index in order:
-        span = next((span for span in occurrences[index] if taken.isdisjoint(range(*span))), None)
+        span = next((span for span in occurrences[index] if occupied.isdisjoint(range(*span))), None)
         if span is None:
             problems[index] = _explain(mentions[index], occurrences[index])
             continue
-        taken |= set(range(*span))
+        occupied |= set(range(*span))
         placed.append(Entity(start=span[0], end=span[1], type=mentions[index].type))
     placed.sort(key=lambda entity: entity.start)
     return Placement(tuple(placed), tuple(problems[index] for index in sorted(problems)))
@@ -75,13 +75,13 @@ def find_occurrences(text: str, offsets: Sequence[Span], name: str) -> list[Span
 def _iterate_patterns(text: str, name: str) -> Iterator[tuple[str, str]]:
     """Yield a pattern and the text to look in: exact spelling, loose spelling, without punctuation around."""
     yield re.escape(name.strip()), text
-    folded = _fold(text)
+    folded = _normalize(text)
     for words in (name.split(), name.strip(_AROUND).split()):
         if words:
-            yield r"\s+".join(re.escape(_fold(word)) for word in words), folded
+            yield r"\s+".join(re.escape(_normalize(word)) for word in words), folded
 
 
-def _fold(text: str) -> str:
+def _normalize(text: str) -> str:
     """Return text in lower case with plain quotation marks, character by character so that offsets stay."""
     lowered = [character.lower() if len(character.lower()) == 1 else character for character in text]
     return "".join(lowered).translate(_QUOTES)

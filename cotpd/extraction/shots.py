@@ -27,7 +27,7 @@ def build_chooser(pool: Sequence[Example], count: int, params: LlmRowParams) -> 
         count: How many to show; fewer if the pool has no more.
         params: How they are chosen.
     """
-    by_text = {_fold(example.text): example for example in reversed(pool)}
+    by_text = {_normalize(example.text): example for example in reversed(pool)}
     unique = list(by_text.values())
     if count == 0 or not unique:
         return lambda _: []
@@ -45,11 +45,11 @@ class _Nearest:
 
         self._pool, self._count = pool, count
         self._vectorizer = CountVectorizer(analyzer="char_wb", ngram_range=(3, 3), binary=True, dtype=np.int64)
-        self._matrix = self._vectorizer.fit_transform(_fold(example.text) for example in pool)  # (pool, trigrams)
+        self._matrix = self._vectorizer.fit_transform(_normalize(example.text) for example in pool)  # (pool, trigrams)
         self._sizes = np.asarray(self._matrix.sum(1)).ravel()  # (pool,)
 
     def __call__(self, example: Example) -> list[Example]:
-        row = self._vectorizer.transform([_fold(example.text)])  # (1, trigrams)
+        row = self._vectorizer.transform([_normalize(example.text)])  # (1, trigrams)
         shared = np.asarray((self._matrix @ row.T).todense()).ravel()  # (pool,)
         nearness = shared / np.maximum(self._sizes + row.sum() - shared, 1)
         ranked = [self._pool[index] for index in np.argsort(-nearness, kind="stable")[: self._count + 1]]
@@ -57,8 +57,8 @@ class _Nearest:
 
 
 def _drop_text(examples: Sequence[Example], example: Example) -> list[Example]:
-    return [shot for shot in examples if _fold(shot.text) != _fold(example.text)]
+    return [shot for shot in examples if _normalize(shot.text) != _normalize(example.text)]
 
 
-def _fold(text: str) -> str:
+def _normalize(text: str) -> str:
     return " ".join(text.casefold().split())

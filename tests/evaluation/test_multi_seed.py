@@ -189,7 +189,7 @@ def test_runs_with_a_control_say_what_the_knowledge_itself_is_worth():
 
     comparison = compare_seeds(runs, seed=1, resamples=500)["test"]
 
-    assert comparison.knowledge_gain == comparison.gain
+    assert comparison.gains == {"knowledge_gain": comparison.gain}
     [cells] = [cells for cells in command._list_rows({"test": comparison}) if cells[1] == WORTH]
     assert cells[4] == command._format_spread(comparison.gain.spread, "+")
     assert command._build_json(comparison)["knowledge_gain"]["low"] == comparison.gain.low
