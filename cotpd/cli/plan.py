@@ -27,7 +27,7 @@ def plan(
         list[Kind] | None,
         typer.Option("--kind", help="Only this kind (repeatable), whether or not params.yaml asks for it."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All six kinds.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All seven kinds.")] = False,
     model: Annotated[str | None, typer.Option(help="One of llm.others instead of llm.model.")] = None,
     prompts: Annotated[bool, typer.Option(help="Show one full prompt of each kind first.")] = True,
     data: Annotated[Path | None, typer.Option(help="Another data set than data.path.", exists=True)] = None,

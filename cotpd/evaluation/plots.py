@@ -28,6 +28,8 @@ COLOURS = {
     "student": "#2563eb",
     "knowledge": "#f59e0b",
     "teacher": "#f59e0b",
+    "llm": "#9333ea",
+    "llm_zero_shot": "#c084fc",
 }
 History = Sequence[Mapping[str, Any]]
 
@@ -159,7 +161,8 @@ def _draw_types(split: str, rows: Mapping[str, Any]) -> "Figure":
     names = [name for name in ROWS if name in rows]
     kinds = sorted(set(chain.from_iterable(rows[name]["per_type"] for name in names)))
     figure, [axis] = make_figure(1, 1.4 + 0.5 * (len(kinds) + 1))
-    distance, thickness = (0.26, 0.23) if len(names) < 4 else (0.2, 0.17)
+    distance = min(0.26, 0.8 / len(names))
+    thickness = 0.88 * distance
     for index, name in enumerate(names):
         scores = [rows[name]["f1"], *(rows[name]["per_type"].get(kind, {}).get("f1", 0.0) for kind in kinds)]
         offset = distance * (index - (len(names) - 1) / 2)

@@ -103,7 +103,7 @@ class Plan:
 
 
 def make_plan(params: Params, kinds: Iterable[Kind] | None = None) -> Plan:
-    """Count the questions of the ask and augment steps. The ledger is read, and nothing is sent.
+    """Count the questions of the ask, augment and extract steps. The ledger is read, and nothing is sent.
 
     Args:
         params: All parameters.
@@ -125,6 +125,7 @@ def make_plan(params: Params, kinds: Iterable[Kind] | None = None) -> Plan:
         while page := list(islice(questions, _PAGE)):
             _count_page(plan, page, params.llm, ledger, counted)
     planned_kinds = {*params.ask.kinds, *params.augment.kinds}
+    planned_kinds |= {Kind.EXTRACT} if params.llm_row.list_rows() else set()
     plan.kinds = {kind: plan.kinds.get(kind, KindPlan()) for kind in Kind if kind in planned_kinds}
     return plan
 

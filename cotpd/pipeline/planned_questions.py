@@ -1,4 +1,4 @@
-"""Every question that the ask and augment steps would ask, built as these steps build it."""
+"""Every question that the ask, augment and extract steps would ask, built as these steps build it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,17 @@ from itertools import chain
 
 from cotpd.augment.pipeline import list_attempts
 from cotpd.config import Params
-from cotpd.data.load import load_dataset
+from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind, Post
 from cotpd.data.split_checks import require_task_labels
 from cotpd.data.unlabelled import load_unlabelled
+from cotpd.extraction.label_questions import build_label_questions
 from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.questions import build_questions
 from cotpd.llm.question import Question
 from cotpd.pipeline.workspace import Workspace
+from cotpd.student.examples import build_examples
+from cotpd.student.tasks import find_task
 
 _STAND_IN_CAPTION = "a caption of about a dozen words, which no step has made yet"
 
@@ -27,7 +30,7 @@ class PlannedQuestion:
 
 
 def iterate_questions(params: Params, *, require_labels: bool = False) -> Iterator[PlannedQuestion]:
-    """Yield every question of the ask and augment steps.
+    """Yield every question of the ask, augment and extract steps.
 
     Args:
         params: All parameters.
@@ -52,6 +55,24 @@ def iterate_questions(params: Params, *, require_labels: bool = False) -> Iterat
     attempts = list_attempts(training_posts, params.augment, seed=params.seed, beyond_limit=dataset.beyond_limit)
     for attempt in attempts:
         yield PlannedQuestion(attempt.build_question(params.augment))
+    yield from _iterate_label_questions(dataset, captions, stand_ins, params)
+
+
+def _iterate_label_questions(
+    dataset: Dataset, captions: Mapping[str, str | None], stand_ins: set[str], params: Params
+) -> Iterator[PlannedQuestion]:
+    """Yield the questions of the extract step, for the splits that are scored."""
+    if not params.llm_row.list_rows():
+        return
+    shown = {post_id: caption for post_id, caption in captions.items() if caption}
+    splits = ("train", *params.evaluate.splits)
+    examples = {split: build_examples(dataset.posts.get(split, ()), params.task, shown, {}) for split in splits}
+    pool = examples.pop("train")
+    labels = getattr(dataset, find_task(params.task).summary_key)
+    questions = build_label_questions(examples, pool, task=params.task, labels=labels, params=params.llm_row)
+    for row in questions:
+        has_stand_in = params.llm_row.caption and row.example.id.partition("#")[0] in stand_ins
+        yield PlannedQuestion(row.question, has_stand_in=has_stand_in)
 
 
 def replace_kinds(params: Params, kinds: Iterable[Kind]) -> Params:
@@ -59,10 +80,12 @@ def replace_kinds(params: Params, kinds: Iterable[Kind]) -> Params:
     chosen = set(kinds)
     ask_kinds = tuple(kind for kind in KNOWLEDGE_KINDS if kind in chosen)
     augment_kinds = tuple(kind for kind in AUGMENT_KINDS if kind in chosen)
+    llm_row = params.llm_row.model_copy(update={"enabled": Kind.EXTRACT in chosen})
     return params.model_copy(
         update={
             "ask": params.ask.model_copy(update={"kinds": ask_kinds}),
             "augment": params.augment.model_copy(update={"kinds": augment_kinds}),
+            "llm_row": llm_row,
         }
     )
 

@@ -97,3 +97,16 @@ def test_a_control_adds_its_row_and_the_worth_of_the_knowledge_and_changes_no_ot
     assert metrics["test"]["knowledge_gain"]["f1"] == pytest.approx(0.75 - 0.5)
     assert {key: metrics["test"][key] for key in without["test"]} == without["test"]
     assert list_cells(metrics)[-1][1:7] == (WORTH, "", "", "", "", "+25.00")
+
+
+def test_the_language_model_alone_adds_its_row_and_what_the_student_gains_over_it():
+    alone = [make_row(str(n), "llm", "LOC" if n else "PER") for n in range(4)]
+    without = compute_metrics(make_three_rows(), "ner", seed=1, resamples=50)
+
+    metrics = compute_metrics([*make_three_rows(), *alone], "ner", seed=1, resamples=50)
+
+    assert metrics["test"]["llm_gain"]["f1"] == pytest.approx(0.75 - 0.25)
+    assert {key: metrics["test"][key] for key in without["test"]} == without["test"]
+    rows = [row[1] for row in list_cells(metrics)]
+    assert "language model alone, few-shot" in rows
+    assert list_cells(metrics)[-1][1:7] == ("student over the language model, few-shot", "", "", "", "", "+50.00")

@@ -236,6 +236,23 @@ def test_kinds_can_be_chosen_that_the_parameters_leave_out(params):
     assert set(make_plan(silent, [Kind.IMAGE, Kind.NOUN]).kinds) == {Kind.IMAGE, Kind.NOUN}
 
 
+def test_the_labels_that_the_model_alone_is_asked_for_are_counted_with_tokens_and_cost(params):
+    write_jsonl(
+        Path("posts/test.jsonl"), [{**row, "id": f"t{row['id']}", "text": f"{row['text']} !"} for row in POSTS]
+    )
+    settings = {"llm_row": params.llm_row.model_copy(update={"enabled": True, "shots": 2})}
+    priced = change_llm(params, model="gpt-4o-mini").model_copy(update=settings)
+
+    plan = make_plan(priced)
+
+    row = plan.kinds[Kind.EXTRACT]
+    assert (row.requests, row.asked, row.most) == (6, 6, 6 * 160)
+    assert row.prompt_tokens > 0
+    silent = make_plan(priced.model_copy(update={"llm_row": params.llm_row}))
+    assert plan.estimate_cost() > silent.estimate_cost()
+    assert Kind.EXTRACT not in silent.kinds
+
+
 def test_a_post_that_the_plan_shows_steers_no_terminal(params):
     write_posts([POSTS[0] | {"text": f"{POSTS[0]['text']} \x1b[2J"}, *POSTS[1:]])
     write_params(params)
