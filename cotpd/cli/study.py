@@ -13,6 +13,7 @@ from cotpd.cli.output import show as show_text
 from cotpd.config import Params, load_params
 from cotpd.data.records import Kind
 from cotpd.errors import CotpdError
+from cotpd.pipeline.workspace import Workspace
 from cotpd.studies.learnt_from import estimate_answer_price
 from cotpd.studies.report_page import (
     CELL_HEADINGS,
@@ -228,7 +229,9 @@ def _describe_questions(named: NamedStudy, params: Params) -> str:
 def _find_answer_price(params: Params) -> float | None:
     """Return the dollars that an answer costs; None, with a warning, if the ledger cannot say."""
     try:
-        return estimate_answer_price(params)
+        workspace = Workspace()
+        answers = workspace.read_answers() if workspace.answers.is_file() else []
+        return estimate_answer_price(params, [row.key for row in answers if row.key])
     except (CotpdError, ModuleNotFoundError) as error:
         warn(f"the cost of answers is not known: {getattr(error, 'problem', error)}")
         return None

@@ -1,5 +1,6 @@
 """What a cell learns from, and what its answers cost: the other half of a gain."""
 
+from collections.abc import Collection
 from itertools import chain
 from typing import NamedTuple
 
@@ -38,11 +39,15 @@ def describe_input(study: Study, cell: Cell) -> str:
     return ", ".join(["text", *caption, *answers])
 
 
-def estimate_answer_price(params: Params) -> float | None:
-    """Return the dollars that an answer of the configured model costs, by its answers in the ledger.
+def estimate_answer_price(params: Params, keys: Collection[str] = ()) -> float | None:
+    """Return the mean dollars that an answer of the configured model costs, by the tokens of the ledger.
+
+    Args:
+        params: The parameters.
+        keys: Of the answers that count in the ledger. Where it has none of them, all answers of the model count.
 
     Returns:
-        None if no price is known for the model, or the ledger has no answer of it.
+        None if no price is known for the model, or the ledger has no answer of it whose tokens were counted.
 
     Raises:
         ConfigError: The price file cannot be used.
@@ -58,9 +63,10 @@ def estimate_answer_price(params: Params) -> float | None:
         return None
     with Ledger(params.llm.ledger) as ledger:
         import_configured(ledger, params.llm)
-        costs = [
-            price.compute_cost(entry.prompt_tokens or 0, entry.completion_tokens or 0)
-            for entry in ledger.iterate_entries()
-            if ChatRequest.parse(entry.request).body.get("model") == params.llm.model
-        ]
-    return sum(costs) / len(costs) if costs else None
+        costs: dict[str, float] = {}
+        for entry in ledger.iterate_entries():
+            is_counted = entry.prompt_tokens is not None and entry.completion_tokens is not None
+            if is_counted and ChatRequest.parse(entry.request).body.get("model") == params.llm.model:
+                costs[entry.key] = price.compute_cost(entry.prompt_tokens or 0, entry.completion_tokens or 0)
+    chosen = [costs[key] for key in keys if key in costs] or list(costs.values())
+    return sum(chosen) / len(chosen) if chosen else None

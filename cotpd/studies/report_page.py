@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cotpd.evaluation.results_table import format_percent
 from cotpd.files import write_atomically
+from cotpd.studies.exchange import describe_exchange
 from cotpd.studies.verdict import CellResult, StudyResult, Verdict, describe_verdict, format_p, format_points
 
 CELL_HEADINGS = (
@@ -70,6 +71,7 @@ def list_notes(result: StudyResult) -> list[str]:
     count = sum(verdict.gain is not None for verdict in result.verdicts)
     notes = [
         *problems,
+        *map(describe_exchange, result.exchanges),
         f"Micro F1 on {_count_posts(result)} posts of {result.split}, encoder {result.encoder}; seeds "
         f"{', '.join(map(str, result.seeds))}.",
         f"Intervals and p: paired bootstrap over {_name_draws(result)}. p, randomised: approximate randomisation, "

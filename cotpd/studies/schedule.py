@@ -13,6 +13,7 @@ from cotpd.evaluation.predictions import read_predictions
 from cotpd.student.tasks import Prediction
 from cotpd.studies.children import Runner
 from cotpd.studies.differences import require_same_examples
+from cotpd.studies.exchange import compute_exchanges
 from cotpd.studies.inputs import Sources
 from cotpd.studies.jobs import Job
 from cotpd.studies.learnt_from import LearntFrom, count_inputs, describe_input
@@ -192,6 +193,7 @@ def build_result(
         answer_price=answer_price,
         cells=tuple(cells),
         verdicts=tuple(judge(study, cells, tables, seed=params.seed, answer_price=answer_price)),
+        exchanges=tuple(compute_exchanges(study, cells, answer_price)),
     )
 
 

@@ -68,6 +68,21 @@ class Verdict(Record):
     problem: str = ""
 
 
+class Exchange(Record):
+    """What the further unlabelled posts of one cell are worth in labels."""
+
+    cell: str
+    labelled: int
+    """Labelled posts that the cell and its comparison both have."""
+    posts: int
+    """Unlabelled posts that the cell has beyond its comparison."""
+    labels: float | None = None
+    """Further labels with which the same F1 is reached without these posts; 0 if they gain nothing, None if no
+    number of labels that was measured reaches it."""
+    dollars: float | None = None
+    """What their answers cost; None if no price is known."""
+
+
 class StudyResult(Record):
     """All that a study has found."""
 
@@ -83,6 +98,8 @@ class StudyResult(Record):
     """Dollars that an answer costs; None if no price is known."""
     cells: tuple[CellResult, ...]
     verdicts: tuple[Verdict, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
+    """What unlabelled posts are worth in labels, where the study has measured a curve over labels."""
 
     @property
     def answer(self) -> str:
