@@ -1,15 +1,50 @@
-"""What the evaluate step has found beside the scores, in the terminal: where a row gains."""
+"""What the evaluate step has found beside the scores, in the terminal: diagnoses, and where a row gains."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from rich.table import Column, Table
 
+from cotpd.data.records import SPLITS
 from cotpd.escaping import SafeConsole
 from cotpd.evaluation.buckets import BUCKETS_FILE, BucketRow, select_certain
+from cotpd.evaluation.diagnoses import DIAGNOSES_FILE, Diagnosis
 from cotpd.evaluation.json_rows import read_rows
+from cotpd.evaluation.results_table import GAINS, Metrics
 
 HEADINGS = ("bucket", "posts", "labels", "F1", "against", "difference", "95 % interval")
+
+
+def print_notes(console: SafeConsole, metrics: Metrics) -> None:
+    """Print what stands behind the scores: the second test of each gain, and how illegal tags became mentions."""
+    for split in sorted(metrics, key=SPLITS.index):
+        for key, reference in GAINS.items():
+            p_value = metrics[split].get(key, {}).get("p_randomised")
+            if p_value is not None:
+                test = f"p = {p_value:.3f} by approximate randomisation"
+                console.print(f"cross-check student over {reference} on {split}: {test}")
+    rows = chain.from_iterable(scores.values() for scores in metrics.values())
+    repairs = {str(row["label_repair"]) for row in rows if "label_repair" in row}
+    if repairs:
+        names = ", ".join(sorted(repairs))
+        console.print(f"label repair {names}: an I- that continues nothing opens a mention")
+
+
+def print_diagnoses(console: SafeConsole, folder: Path) -> None:
+    """Print what is wrong with the run, each finding with its evidence and its remedy.
+
+    Raises:
+        DataError: The file of the diagnoses was edited to something else.
+    """
+    path = folder / DIAGNOSES_FILE
+    diagnoses = read_rows(path, Diagnosis) if path.is_file() else []  # evaluations of earlier versions have none
+    if diagnoses:
+        console.print("\ndiagnoses", style="bold")
+    for diagnosis in diagnoses:
+        console.print(f"- {diagnosis.title} ({diagnosis.split})", style="yellow", soft_wrap=True)
+        console.print(f"  {diagnosis.evidence}", soft_wrap=True)
+        console.print(f"  {diagnosis.remedy}\n", soft_wrap=True)
 
 
 def print_buckets(console: SafeConsole, folder: Path) -> None:

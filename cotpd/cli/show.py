@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cotpd.cli.findings import print_buckets
+from cotpd.cli.findings import print_buckets, print_diagnoses, print_notes
 from cotpd.cli.options import AsJson
 from cotpd.cli.output import build_console, format_json
 from cotpd.cli.output import show as print_line
@@ -37,8 +37,10 @@ def show(
         return
 
     console.print(build_rich_table(metrics))
+    print_notes(console, metrics)
     if buckets:
         print_buckets(console, workspace.evaluation)
+    print_diagnoses(console, workspace.evaluation)
     console.print(f"report      {workspace.report}")
     _print_registry(console, outputs)
     pair = find_task(task).shell_arguments

@@ -17,9 +17,9 @@ from cotpd.data.records import FEW_SHOT, SPLITS, ZERO_SHOT
 from cotpd.data.tables import read_json
 from cotpd.errors import DataError
 from cotpd.evaluation.reliability import compute_calibration
-from cotpd.evaluation.scores import DIGITS, score
+from cotpd.evaluation.scores import DIGITS, LABEL_REPAIR, score
 from cotpd.evaluation.significance import run_paired_bootstrap
-from cotpd.student.tasks import Prediction, TaskName
+from cotpd.student.tasks import Prediction, TaskName, find_task
 
 ROWS = {
     "baseline": "text-only baseline",
@@ -75,8 +75,8 @@ def compute_metrics(
 
     Returns:
         ``{split: {row: scores}}``, with ``{split: {"gain": ...}}``, the student's F1 less the baseline's, its
-        95 % interval and p-value, if the split has both rows; likewise "knowledge_gain", over the control, and
-        "llm_gain", over the language model alone. Numbers only, as `dvc metrics` wants them.
+        95 % interval and p-values, if the split has both rows; likewise "knowledge_gain", over the control, and
+        "llm_gain", over the language model alone. All are numbers, but for the name of the label repair.
 
     Raises:
         DataError: An unknown row, overlapping spans, or rows over different examples.
@@ -84,13 +84,19 @@ def compute_metrics(
     metrics: Metrics = {}
     for split, rows in group_predictions(predictions).items():
         metrics[split] = {
-            name: score(row, task).as_dict() | _measure_calibration(row) for name, row in rows.items()
+            name: score(row, task).as_dict() | _measure_calibration(row) | name_label_repair(task)
+            for name, row in rows.items()
         }
         for key, reference in GAINS.items():
             if {reference, "student"} <= rows.keys():
                 gain = run_paired_bootstrap(rows["student"], rows[reference], seed=seed, resamples=resamples)
                 metrics[split][key] = gain.as_dict()
     return metrics
+
+
+def name_label_repair(task: TaskName) -> dict[str, str]:
+    """Return how illegal tags became mentions; nothing for a task without tags."""
+    return {"label_repair": LABEL_REPAIR} if find_task(task).has_extents else {}
 
 
 def _measure_calibration(row: Sequence[Prediction]) -> dict[str, float]:

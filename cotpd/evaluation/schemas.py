@@ -16,7 +16,6 @@ from pydantic import Field
 
 from cotpd.data.records import Record
 from cotpd.evaluation.results_table import group_predictions
-from cotpd.evaluation.scores import DIGITS
 from cotpd.student.tasks import GoldMention, NerPrediction, Prediction
 
 SCHEMAS_FILE = "schemas.json"  # in the folder of an evaluation
@@ -25,7 +24,7 @@ SCHEMAS: tuple[Schema, ...] = get_args(Schema)
 
 
 class SchemaRow(Record):
-    """The scores of one row of a split in one schema, in [0, 1]."""
+    """The scores of one row of a split in one schema, in percent."""
 
     split: str
     row: str
@@ -70,7 +69,7 @@ def compute_schemas(predictions: Iterable[Prediction]) -> Iterator[SchemaRow]:
         for name, members in rows.items():
             posts = [row for row in members if isinstance(row, NerPrediction)]
             for schema in SCHEMAS if posts else ():
-                scores = [round(figure, DIGITS) for figure in count_schema(posts, schema).compute_scores()]
+                scores = [round(100 * figure, 2) for figure in count_schema(posts, schema).compute_scores()]
                 names = ("split", "row", "schema", "precision", "recall", "f1")
                 figures = zip(names, (split, name, schema, *scores), strict=True)
                 yield SchemaRow.model_validate(dict(figures))

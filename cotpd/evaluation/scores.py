@@ -11,8 +11,20 @@ import numpy as np
 from cotpd.student.tasks import Prediction, TaskName, find_task
 from cotpd.student.tasks.scores import DIGITS, Scores, TypeScore
 
-__all__ = ["DIGITS", "Scores", "TypeScore", "count_outcomes", "count_targets", "score", "sum_by_post"]
+__all__ = [
+    "DIGITS",
+    "LABEL_REPAIR",
+    "Scores",
+    "TypeScore",
+    "count_outcomes",
+    "count_targets",
+    "score",
+    "sum_by_post",
+]
 
+LABEL_REPAIR = "conlleval"
+"""How illegal tags become mentions, in gold and predictions: an I- that continues no mention of its type opens
+one, as in conlleval and in seqeval's default mode. A constrained student makes none; a data set may hold some."""
 Target = tuple[Any, ...]  # a gold or predicted label with its position, without a score
 
 

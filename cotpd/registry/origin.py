@@ -103,6 +103,8 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _flatten_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return nested figures under dotted names that MLflow accepts.
 
-    Other characters, such as the slashes in the relation label /per/loc/birth, become underscores.
+    Other characters, such as the slashes in the relation label /per/loc/birth, become underscores. Text, such as
+    the name of the label repair, is no figure.
     """
-    return {re.sub(r"[^\w. -]+", "_", key): float(value) for key, value in _flatten(metrics).items()}
+    figures = {key: value for key, value in _flatten(metrics).items() if not isinstance(value, str)}
+    return {re.sub(r"[^\w. -]+", "_", key): float(value) for key, value in figures.items()}

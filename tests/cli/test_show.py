@@ -78,6 +78,17 @@ def test_buckets_are_shown_with_their_intervals_and_where_a_row_gains(project: P
     assert "of another split" not in output
 
 
+def test_the_cross_check_of_a_gain_and_the_label_repair_are_named(project: Path) -> None:
+    gain = {"f1": 0.01, "low": 0.0, "high": 0.02, "p_value": 0.041, "p_randomised": 0.052, "resamples": 1000}
+    rows = {"baseline": SCORES, "student": {**SCORES, "label_repair": "conlleval"}, "gain": gain}
+    (project / "reports/evaluation/scores.json").write_text(json.dumps({"test": rows}))
+
+    output = CliRunner().invoke(app, ["show"]).output
+
+    assert "student over baseline on test: p = 0.052 by approximate randomisation" in output
+    assert "label repair conlleval: an I- that continues nothing opens a mention" in output
+
+
 def test_without_the_option_no_buckets_are_read(project: Path) -> None:
     output = CliRunner().invoke(app, ["show"]).output
 

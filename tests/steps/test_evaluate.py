@@ -132,7 +132,7 @@ def test_the_step_writes_buckets_and_schemas_of_what_it_scored(save, tables, tea
     assert {(bucket.split, bucket.row) for bucket in buckets} == rows
     schemas = {(row.row, row.schema_): row.f1 for row in read_rows(WORKSPACE.evaluation / SCHEMAS_FILE, SchemaRow)}
     scores = json.loads(WORKSPACE.scores.read_text("utf-8"))
-    assert schemas["student", "strict"] == scores["test"]["student"]["f1"]
+    assert schemas["student", "strict"] == pytest.approx(100 * scores["test"]["student"]["f1"], abs=0.006)
 
 
 def test_the_step_reads_each_table_once(save, tables, monkeypatch):

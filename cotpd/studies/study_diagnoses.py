@@ -1,0 +1,95 @@
+"""What the differences of a study say is wrong: the rules of a run, and a gain that does not cross domains."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cotpd.evaluation.diagnoses import Diagnosis, Gain, detect_gain_faults, detect_open_questions
+from cotpd.evaluation.diagnoses.diagnosis import build_diagnosis
+from cotpd.studies.study import Cell, Study
+from cotpd.studies.verdict import StudyResult, Verdict, describe_verdict
+
+_ROWS = {"teacher": "knowledge"}  # the row of a run that a model of a cell stands for
+
+
+class _Compared(NamedTuple):
+    """A difference with the cells and the data sets that it is of."""
+
+    verdict: Verdict
+    first: Cell
+    second: Cell
+    trained_on: str
+    tested_on: str
+
+    @property
+    def is_within(self) -> bool:
+        """Whether both cells are tested on posts like those that they learnt from."""
+        return self.trained_on == self.tested_on
+
+    @property
+    def measures_distillation(self) -> bool:
+        """Whether it is the student's gain over the text-only baseline."""
+        return self.first.model == "student" and self.second.model == "baseline"
+
+
+def diagnose_study(study: Study, result: StudyResult) -> Iterator[Diagnosis]:
+    """Yield what is wrong by the differences of a study that were tested."""
+    compared = list(_list_compared(study, result))
+    gains = [_measure_gain(pair, result) for pair in compared if pair.is_within]
+    for gain in gains:
+        yield from detect_gain_faults([gain], has_generator=True)
+    yield from detect_open_questions(gain for gain in gains if gain.first != gain.second)
+    yield from _detect_cross_domain_loss(compared, result)
+
+
+def _list_compared(study: Study, result: StudyResult) -> Iterator[_Compared]:
+    """Yield the differences that were tested, between cells that learnt from and are tested on the same data sets."""
+    cells = {cell.name: cell for cell in study.cells}
+    for verdict in result.verdicts:
+        if verdict.gain is None or not {verdict.first, verdict.second} <= cells.keys():
+            continue
+        first, second = cells[verdict.first], cells[verdict.second]
+        places = [_locate_data(study, cell) for cell in (first, second)]
+        if places[0] == places[1]:
+            yield _Compared(verdict, first, second, *places[0])
+
+
+def _locate_data(study: Study, cell: Cell) -> tuple[str, str]:
+    """Return the data sets that a cell learns from and is tested on."""
+    trained_on = study.get_data_set(cell.train_on)
+    return trained_on, study.get_data_set(cell.test_on) if cell.test_on else trained_on
+
+
+def _measure_gain(pair: _Compared, result: StudyResult) -> Gain:
+    """Return a difference under the names of the rows that its cells stand for."""
+    verdict, posts = pair.verdict, {cell.name: cell.posts for cell in result.cells}
+    names = [_ROWS.get(cell.model, cell.model) for cell in (pair.first, pair.second)]
+    value, low, high = (float(figure or 0) for figure in (verdict.gain, verdict.low, verdict.high))
+    return Gain(names[0], names[1], result.split, value, low, high, posts[verdict.first])
+
+
+def _detect_cross_domain_loss(compared: list[_Compared], result: StudyResult) -> Iterator[Diagnosis]:
+    """Yield that the student gains on posts like those that it learnt from, and loses on others."""
+    distillation = [pair for pair in compared if pair.measures_distillation]
+    gained = {pair.trained_on: pair for pair in distillation if pair.is_within and (pair.verdict.low or 0) > 0}
+    for pair in distillation:
+        if pair.is_within or (pair.verdict.high or 0) >= 0 or pair.trained_on not in gained:
+            continue
+        figures = [gained[pair.trained_on].verdict, pair.verdict, *_list_augmentation(pair, compared)]
+        yield build_diagnosis(
+            "cross_domain_loss",
+            result.split,
+            "A gain within the domain, a loss across it",
+            " ".join(describe_verdict(verdict, result) for verdict in figures),
+            "The augmented posts, or the answers, fit one domain too well: distil without augmentation "
+            "(augment.kinds: []), or teach on unlabelled posts of the other domain (data.unlabelled).",
+        )
+
+
+def _list_augmentation(pair: _Compared, compared: list[_Compared]) -> list[Verdict]:
+    """Return what augmentation is worth between the same two data sets, where the study measures it."""
+    return [
+        candidate.verdict
+        for candidate in compared
+        if (candidate.trained_on, candidate.tested_on) == (pair.trained_on, pair.tested_on)
+        and candidate.first.data.augmented != candidate.second.data.augmented
+    ]
