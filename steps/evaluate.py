@@ -7,7 +7,8 @@ from typing import NamedTuple
 from cotpd.config import Params
 from cotpd.data.records import SPLITS, Post
 from cotpd.data.tables import write_json, write_table
-from cotpd.evaluation.buckets import BUCKETS_FILE, BucketRow, compute_buckets
+from cotpd.evaluation.buckets import BUCKETS_FILE, compute_buckets
+from cotpd.evaluation.diagnoses import DIAGNOSES_FILE, diagnose_run
 from cotpd.evaluation.gold_errors import SUSPECTED_ERRORS, Evidence, find_suspects
 from cotpd.evaluation.gold_errors_page import SUSPECTS_PAGE, write_suspects_page
 from cotpd.evaluation.intervals import compute_intervals
@@ -22,6 +23,7 @@ from cotpd.evaluation.schemas import SCHEMAS_FILE, compute_schemas
 from cotpd.evaluation.showcase import Explained, choose_picks, explain_picks
 from cotpd.evaluation.slices import Slices, build_slices
 from cotpd.extraction.llm_predictions import collect_predictions
+from cotpd.pipeline.diagnosis_inputs import gather_run_evidence
 from cotpd.pipeline.settings import list_settings
 from cotpd.pipeline.training_examples import (
     read_knowledge_examples,
@@ -60,8 +62,7 @@ def run(params: Params) -> None:
     write_table(workspace.evaluation / "predictions.jsonl", predictions)
     slices = _build_slices(workspace, params)
     write_table(workspace.intervals, compute_intervals(predictions, slices, seed=params.seed))
-    write_rows(workspace.evaluation / SCHEMAS_FILE, compute_schemas(predictions))
-    write_rows(workspace.evaluation / BUCKETS_FILE, _compute_buckets(workspace, params, predictions))
+    _write_findings(workspace, params, predictions)
     _write_suspects(workspace, systems, params, predictions)
 
     folder = workspace.evaluation / "plots"
@@ -158,11 +159,17 @@ def _build_slices(workspace: Workspace, params: Params) -> dict[str, Slices]:
     }
 
 
-def _compute_buckets(workspace: Workspace, params: Params, predictions: list[Prediction]) -> Iterator[BucketRow]:
-    """Yield the rows' differences in each bucket of each split."""
+def _write_findings(workspace: Workspace, params: Params, predictions: list[Prediction]) -> None:
+    """Write the rows' scores by schema, their differences by bucket, and what is wrong with the run."""
+    folder = workspace.evaluation
+    write_rows(folder / SCHEMAS_FILE, compute_schemas(predictions))
+
     partitions = list_partitions(params.task, workspace.read_posts("train"), workspace.read_knowledge())
     posts: dict[str, list[Post]] = {split: workspace.read_posts(split) for split in params.evaluate.splits}
-    return compute_buckets(predictions, posts, partitions, seed=params.seed)
+    write_rows(folder / BUCKETS_FILE, compute_buckets(predictions, posts, partitions, seed=params.seed))
+
+    evidence = gather_run_evidence(workspace, params, predictions, _read_histories(workspace))
+    write_rows(folder / DIAGNOSES_FILE, diagnose_run(evidence))
 
 
 def _read_histories(workspace: Workspace) -> dict[str, list[dict[str, float]]]:

@@ -27,7 +27,7 @@ VAGUE = frozenset(VAGUE_TEXT.split())
 VERB_TEXT = """
 accept add adopt advance align allow answer append apply ask assert attach attend augment begin build cache call cancel cast change
 check choose claim classify clean clear close collate collect color colour combine compare compile complain compute concatenate configure connect construct
-convert copy count create crop cut decode delete describe detach digest discard dismiss distil divide download drain draw drop dump edit
+convert copy count create crop cut decode delete describe detach diagnose digest discard dismiss distil divide download drain draw drop dump edit
 embed encode end ensure enumerate escape estimate evaluate exclude exit expand expect explain export extend extract fail fetch
 fill filter find finish fit fix flatten flush forbid forget format freeze gather generate get give go group handle hash hide
 hold import include infer initialize insert install interrupt invert iterate join judge keep kill label launch learn leave limit link list

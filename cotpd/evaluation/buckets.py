@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cotpd.data.records import Post, Record
+from cotpd.data.records import FEW_SHOT, Post, Record
 from cotpd.evaluation.partitions import Partition, Subject
 from cotpd.evaluation.results_table import group_predictions
 from cotpd.evaluation.scores import Target, count_targets, sum_by_post
@@ -20,7 +20,7 @@ from cotpd.evaluation.slices import MINIMUM_SUPPORT
 from cotpd.student.tasks import Prediction
 
 BUCKETS_FILE = "buckets.json"  # in the folder of an evaluation
-PAIRS = (("student", "baseline"), ("student", "control"), ("knowledge", "baseline"), ("llm", "baseline"))
+PAIRS = (("student", "baseline"), ("student", "control"), ("knowledge", "baseline"), (FEW_SHOT, "baseline"))
 """The rows that are compared, the first with the second."""
 MINIMUM_POSTS = 20  # with labels in a bucket, below which its interval is left out
 DIGITS = 2  # of a percentage

@@ -81,6 +81,7 @@ def list_notes(result: StudyResult) -> list[str]:
         notes.append("No price is known for the model that gave the answers, so that no cost is stated.")
     else:
         notes.append(f"An answer costs ${result.answer_price:,.3g}, by the ledger's tokens and the price file.")
+    notes += [f"{finding.title}. {finding.evidence} {finding.remedy}" for finding in result.diagnoses]
     if len(result.seeds) == 1:
         notes.append("One seed: the intervals say nothing about another training. Three seeds say more.")
     return notes

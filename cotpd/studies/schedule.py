@@ -23,6 +23,7 @@ from cotpd.studies.report_page import write_page
 from cotpd.studies.requirements import find_missing
 from cotpd.studies.results_cache import ResultsCache, select_missing
 from cotpd.studies.study import Cell, NamedStudy, Study, apply_params, propose
+from cotpd.studies.study_diagnoses import diagnose_study
 from cotpd.studies.verdict import CellResult, StudyResult, judge, score_cell, write_result
 
 FOLDER = Path("studies")  # of results, in the project; git ignores it
@@ -182,7 +183,7 @@ def build_result(
         tables[cell.name] = shared.get(content, {})
         cells.append(_build_row(schedule, cell, tables[cell.name], failures))
     params = next(iter(named.params.values()))
-    return StudyResult(
+    result = StudyResult(
         study=named.name,
         question=study.question,
         task=params.task,
@@ -195,6 +196,7 @@ def build_result(
         verdicts=tuple(judge(study, cells, tables, seed=params.seed, answer_price=answer_price)),
         exchanges=tuple(compute_exchanges(study, cells, answer_price)),
     )
+    return result.model_copy(update={"diagnoses": tuple(diagnose_study(study, result))})
 
 
 def _find_problem(schedule: Schedule, cell: Cell, failures: Mapping[str, str]) -> str:

@@ -42,7 +42,7 @@ def diagnose_study(study: Study, result: StudyResult) -> Iterator[Diagnosis]:
 
 
 def _list_compared(study: Study, result: StudyResult) -> Iterator[_Compared]:
-    """Yield the differences that were tested, between cells that learnt from and are tested on the same data sets."""
+    """Yield the differences that were tested, of cells that learnt from and are tested on the same data sets."""
     cells = {cell.name: cell for cell in study.cells}
     for verdict in result.verdicts:
         if verdict.gain is None or not {verdict.first, verdict.second} <= cells.keys():

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 
 from cotpd.data.records import Record
 from cotpd.errors import DataError
+from cotpd.evaluation.diagnoses import Diagnosis
 from cotpd.evaluation.significance import apply_holm
 from cotpd.files import write_atomically
 from cotpd.studies.differences import Table, Tested, compare_cells, compute_cell_f1
@@ -100,6 +101,8 @@ class StudyResult(Record):
     verdicts: tuple[Verdict, ...] = ()
     exchanges: tuple[Exchange, ...] = ()
     """What unlabelled posts are worth in labels, where the study has measured a curve over labels."""
+    diagnoses: tuple[Diagnosis, ...] = ()
+    """What the differences say is wrong."""
 
     @property
     def answer(self) -> str:

@@ -89,6 +89,30 @@ def test_the_cross_check_of_a_gain_and_the_label_repair_are_named(project: Path)
     assert "label repair conlleval: an I- that continues nothing opens a mention" in output
 
 
+def test_diagnoses_are_printed_with_evidence_and_remedy(project: Path) -> None:
+    finding = {
+        "code": "alignment",
+        "split": "test",
+        "title": "Far below",
+        "evidence": "+8.00 [b]",
+        "remedy": "Raise it.",
+    }
+    (project / "reports/evaluation/diagnoses.json").write_text(json.dumps([finding]))
+
+    output = CliRunner().invoke(app, ["show"]).output
+
+    assert "- Far below (test)\n  +8.00 [b]\n  Raise it.\n" in output
+
+
+def test_a_damaged_file_of_diagnoses_is_named(project: Path) -> None:
+    (project / "reports/evaluation/diagnoses.json").write_text('[{"code": 1}]')
+
+    result = CliRunner().invoke(app, ["show"])
+
+    assert isinstance(result.exception, DataError)
+    assert "diagnoses.json" in result.exception.problem
+
+
 def test_without_the_option_no_buckets_are_read(project: Path) -> None:
     output = CliRunner().invoke(app, ["show"]).output
 

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import warnings
+from itertools import chain
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +26,7 @@ from cotpd.student.tasks import NerPrediction
 
 CONLLEVAL = os.environ.get("COTPD_CONLLEVAL") or shutil.which("conlleval") or shutil.which("conlleval.pl")
 TYPES = ("PER", "LOC")
-EVERY_TAG = ("O", *(f"{prefix}-{kind}" for kind in TYPES for prefix in "BI"))
+EVERY_TAG = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 _PAIRS = st.tuples(st.sampled_from(EVERY_TAG), st.sampled_from(EVERY_TAG))
 TAGGED_POSTS = st.lists(st.lists(_PAIRS, min_size=1, max_size=8), min_size=1, max_size=5)
 needs_conlleval = pytest.mark.skipif(
@@ -42,11 +43,11 @@ def split_sides(tagged_posts):
 
 def read_rows(gold, predicted):
     """Return the rows that the tags of both sides decode to."""
-    sides = [[decode_tags(tags)[0] for tags in side] for side in (gold, predicted)]
-    return [
-        NerPrediction(id=str(number), split="test", model="student", gold=left, predicted=right)
-        for number, (left, right) in enumerate(zip(*sides, strict=True))
-    ]
+    rows = []
+    for number, sides in enumerate(zip(gold, predicted, strict=True)):
+        left, right = (decode_tags(tags)[0] for tags in sides)
+        rows.append(NerPrediction(id=str(number), split="test", model="student", gold=left, predicted=right))
+    return rows
 
 
 def measure(gold, predicted):
@@ -69,23 +70,23 @@ def drop_orphans(tags):
 def test_any_tags_score_as_in_seqeval(tagged_posts):
     gold, predicted = split_sides(tagged_posts)
 
-    ours = measure(gold, predicted)
+    figures = measure(gold, predicted)
 
-    assert ours == pytest.approx(score_leniently(gold, predicted, average="micro", zero_division=0)[:3])
+    assert figures == pytest.approx(score_leniently(gold, predicted, average="micro", zero_division=0)[:3])
 
 
 @settings(deadline=None)
 @given(TAGGED_POSTS)
 def test_with_orphans_dropped_any_tags_score_as_in_seqevals_strict_mode(tagged_posts):
     gold, predicted = split_sides(tagged_posts)
-    repaired = [[drop_orphans(tags) for tags in side] for side in (gold, predicted)]
+    repaired = [list(map(drop_orphans, side)) for side in (gold, predicted)]
 
-    ours = measure(*repaired)
+    figures = measure(*repaired)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # seqeval's, of posts without mentions
         strict = score_strictly(gold, predicted, average="micro", zero_division=0, scheme=IOB2)
-    assert ours == pytest.approx(strict[:3])
+    assert figures == pytest.approx(strict[:3])
 
 
 @settings(deadline=None)
@@ -93,23 +94,27 @@ def test_with_orphans_dropped_any_tags_score_as_in_seqevals_strict_mode(tagged_p
 def test_any_tags_score_as_in_nervaluates_strict_schema(tagged_posts):
     gold, predicted = split_sides(tagged_posts)
 
-    ours = measure(gold, predicted)
+    figures = measure(gold, predicted)
 
     result = Evaluator(gold, predicted, tags=list(TYPES), loader="list").evaluate()["overall"]["strict"]
-    assert ours == pytest.approx((result.precision, result.recall, result.f1))
+    assert figures == pytest.approx((result.precision, result.recall, result.f1))
 
 
 @needs_conlleval
 @settings(deadline=None, max_examples=50)
 @given(TAGGED_POSTS)
 def test_any_tags_count_as_in_conlleval(tagged_posts):
-    lines = ["\n".join(f"w {gold} {predicted}" for gold, predicted in pairs) + "\n" for pairs in tagged_posts]
+    posts = list(map(format_post, tagged_posts))
 
     hits, spurious, missed = count_outcomes(read_rows(*split_sides(tagged_posts))).sum(0).tolist()
 
-    output = run_conlleval("\n".join(lines))
+    output = run_conlleval("\n".join(posts))
     counts = re.search(r"with (\d+) phrases; found: (\d+) phrases; correct: (\d+)", output)
     assert tuple(map(int, counts.groups())) == (hits + missed, hits + spurious, hits)
+
+
+def format_post(pairs):
+    return "".join(f"w {gold} {predicted}\n" for gold, predicted in pairs)
 
 
 def run_conlleval(table):
@@ -117,14 +122,18 @@ def run_conlleval(table):
     return subprocess.run(command, input=table, capture_output=True, text=True, check=True, timeout=30).stdout
 
 
+def repair_tags(tags):
+    return encode_spans(decode_tags(tags)[0], len(tags))
+
+
 @settings(deadline=None)
 @given(TAGGED_POSTS)
 def test_a_repaired_sequence_is_legal_and_scores_the_same(tagged_posts):
     gold, predicted = split_sides(tagged_posts)
 
-    repaired = [[encode_spans(decode_tags(tags)[0], len(tags)) for tags in side] for side in (gold, predicted)]
+    repaired = [list(map(repair_tags, side)) for side in (gold, predicted)]
 
-    assert not any(decode_tags(tags)[1] for side in repaired for tags in side)
+    assert not any(decode_tags(tags)[1] for tags in chain.from_iterable(repaired))
     assert measure(*repaired) == measure(gold, predicted)
 
 

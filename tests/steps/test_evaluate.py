@@ -11,6 +11,7 @@ from cotpd.data import tables as tables_module
 from cotpd.data.records import Caption, Kind, Knowledge
 from cotpd.data.tables import read_table, write_json, write_table
 from cotpd.evaluation.buckets import BUCKETS_FILE, BucketRow
+from cotpd.evaluation.diagnoses import DIAGNOSES_FILE, Diagnosis
 from cotpd.evaluation.intervals import IntervalRow
 from cotpd.evaluation.json_rows import read_rows
 from cotpd.evaluation.schemas import SCHEMAS_FILE, SchemaRow
@@ -130,6 +131,7 @@ def test_the_step_writes_buckets_and_schemas_of_what_it_scored(save, tables, tea
     buckets = read_rows(WORKSPACE.evaluation / BUCKETS_FILE, BucketRow)
     rows = {("test", "student"), *[("test", "knowledge")] * teacher}
     assert {(bucket.split, bucket.row) for bucket in buckets} == rows
+    assert isinstance(read_rows(WORKSPACE.evaluation / DIAGNOSES_FILE, Diagnosis), list)
     schemas = {(row.row, row.schema_): row.f1 for row in read_rows(WORKSPACE.evaluation / SCHEMAS_FILE, SchemaRow)}
     scores = json.loads(WORKSPACE.scores.read_text("utf-8"))
     assert schemas["student", "strict"] == pytest.approx(100 * scores["test"]["student"]["f1"], abs=0.006)

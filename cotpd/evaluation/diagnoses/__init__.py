@@ -1,7 +1,8 @@
 """What the figures of a run say is wrong with it: each finding with its evidence and its remedy.
 
-No rule is a bare threshold: a difference counts once its whole 95 % interval lies beyond the bound. What an interval
-leaves open is said to be open, with the number of posts that would close it. docs/diagnoses.md has every code.
+No rule is a bare threshold: a difference counts once its whole 95 % interval lies beyond the bound. What an
+interval leaves open is said to be open, with the number of posts that would close it. docs/diagnoses.md has every
+code.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ __all__ = [
 
 
 def diagnose_run(run: RunEvidence) -> Iterator[Diagnosis]:
-    """Yield what is wrong with a run, by its last split, which is the one least tuned on: gains first, then causes."""
+    """Yield what is wrong with a run by its last split, which is the one least tuned on: gains, then causes."""
     yield from detect_run_faults(run)
     yield from detect_curve_faults(run)
     yield from detect_data_faults(run)

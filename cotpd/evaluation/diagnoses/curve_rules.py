@@ -1,4 +1,4 @@
-"""What learning curves say: trained too long, or too short. Curves are of valid, by which the best epoch is chosen.
+"""What learning curves say: trained too long, or too short. They are of valid, which chooses the best epoch.
 
 A curve's rise or fall counts once it exceeds half of the interval of that model's F1 on valid. This is cautious,
 since epochs are scored on the same posts, but a curve holds no more than one figure an epoch.
@@ -61,8 +61,8 @@ def _detect_overfitting(curve: Curve) -> Iterator[Diagnosis]:
             f"F1 on valid falls by {fall:.2f} points, from {curve.scores[best]:.2f} after epoch {best + 1} to "
             f"{curve.scores[-1]:.2f} after epoch {len(curve.scores)}, while the loss falls from "
             f"{curve.losses[best]:.3f} to {curve.losses[-1]:.3f}. {_describe_width(curve)}",
-            f"The best epoch is kept, so the time is lost alone. Set {section}.patience or lower {section}.epochs; for "
-            "a better best epoch raise student.dropout, or add labelled or augmented posts.",
+            f"The best epoch is kept, so only time is lost. Set {section}.patience or lower {section}.epochs; "
+            "for a better best epoch raise student.dropout, or add labelled or augmented posts.",
         )
 
 
@@ -76,7 +76,8 @@ def _detect_rising_curve(curve: Curve) -> Iterator[Diagnosis]:
             _SPLIT,
             f"The {curve.model} was still learning when its training ended",
             f"The last of {len(curve.scores)} epochs is the best: F1 on valid rose by {rise:.2f} points, from "
-            f"{curve.scores[middle]:.2f} after epoch {middle + 1} to {curve.scores[-1]:.2f}. {_describe_width(curve)}",
+            f"{curve.scores[middle]:.2f} after epoch {middle + 1} to {curve.scores[-1]:.2f}. "
+            f"{_describe_width(curve)}",
             f"Train longer: raise {section}.epochs.",
         )
 

@@ -11,10 +11,10 @@ HIGH_SHARES = {"prepare": 0.05, "validate": 0.05, "augment": 0.5}
 ENOUGH_ANSWERED = 0.5  # of a split's posts
 _REMEDIES = {
     "prepare": "Mend the rows of data/prepared/quarantine.jsonl, each of which names file and line.",
-    "validate": "Read data/validated/quarantine.jsonl and the Data Docs: another model (llm.model) or other prompts "
-    "(ask.prompts), or asking again (validate.reask), may help.",
-    "augment": "Read data/augmented/quarantine.jsonl: another model (llm.model) may keep more mentions verbatim, or "
-    "leave that kind out (augment.kinds).",
+    "validate": "Read data/validated/quarantine.jsonl and the Data Docs: another model (llm.model) or other "
+    "prompts (ask.prompts), or asking again (validate.reask), may help.",
+    "augment": "Read data/augmented/quarantine.jsonl: another model (llm.model) may keep more mentions verbatim, "
+    "or leave that kind out (augment.kinds).",
 }
 
 
@@ -34,8 +34,8 @@ def _detect_quarantine(step: SetAside, split: str) -> Iterator[Diagnosis]:
             "quarantine",
             split,
             f"The step {step.step} sets many rows aside",
-            f"{step.count:,} of {step.total:,} rows: {_format_share(step.count, step.total, low, high)}. Most often: "
-            f"{step.reason}.",
+            f"{step.count:,} of {step.total:,} rows: {_format_share(step.count, step.total, low, high)}. "
+            f"Most often: {step.reason}.",
             _REMEDIES[step.step],
         )
 

@@ -19,9 +19,7 @@ class Diagnosis(Record):
 
 def build_diagnosis(code: str, split: str, title: str, evidence: str, remedy: str) -> Diagnosis:
     """Return a diagnosis whose remedy ends with the place in the documentation."""
-    return Diagnosis(
-        code=code, split=split, title=title, evidence=evidence, remedy=f"{remedy} See {PAGE}#{code}."
-    )
+    return Diagnosis(code=code, split=split, title=title, evidence=evidence, remedy=f"{remedy} See {PAGE}#{code}.")
 
 
 def format_points(value: float) -> str:

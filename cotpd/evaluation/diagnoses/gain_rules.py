@@ -1,7 +1,7 @@
 """What a difference between two rows means, by which rows they are: for a run, and for a study's comparisons.
 
-A difference is *none worth having* if its interval excludes a gain of one point of F1, *open* if the interval holds
-both zero and one point. Testing for zero alone would call every small test set a failure of the method.
+A gain is *none* if its interval excludes one point of F1, and *open* if it holds both zero and one point. Testing
+for zero alone would call every small test set a failure of the method.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -89,8 +89,8 @@ def detect_open_questions(gains: Iterable[Gain]) -> Iterator[Diagnosis]:
         "too_few_posts",
         widest.split,
         "Too few test posts to tell",
-        f"{figures}. Each interval holds both no gain and a gain of one point. About {widest.needed_posts:,} posts "
-        "would show a gain of one point four times in five.",
+        f"{figures}. Each interval holds both no gain and a gain of one point. About {widest.needed_posts:,} "
+        "posts would show a gain of one point four times in five.",
         "Label more posts of this split before believing or discarding the gain (data.path).",
     )
 
@@ -99,8 +99,8 @@ def _detect_student_faults(gain: Gain, has_generator: bool) -> Iterator[Diagnosi
     """Yield that the student is worse than the baseline, or no better."""
     if gain.is_loss:
         remedy = (
-            "The prompt generator over-fits: lower student.prompt_length (0 leaves it out), raise student.dropout, or "
-            "set train.patience; `cotpd study run ablation` compares."
+            "The prompt generator over-fits: lower student.prompt_length (0 leaves it out), raise student.dropout,"
+            " or set train.patience; `cotpd study run ablation` compares."
             if has_generator
             else "The teachers mislead it: lower distil.alpha, raise distil.gold, or teach longer (teach.epochs)."
         )
@@ -130,8 +130,8 @@ def _detect_alignment(gap: Gain, over_baseline: Gain | None) -> Iterator[Diagnos
         gap.split,
         "The student stays far below the knowledge view",
         evidence,
-        "Align the two views better: raise distil.alpha or distil.temperature, average more teachers (teach.count), "
-        "teach on unlabelled posts (data.unlabelled); `cotpd study run alignment` compares.",
+        "Align the two views better: raise distil.alpha or distil.temperature, average more teachers "
+        "(teach.count), teach on unlabelled posts (data.unlabelled); `cotpd study run alignment` compares.",
     )
 
 
@@ -144,8 +144,8 @@ def _detect_useless_knowledge(gain: Gain) -> Iterator[Diagnosis]:
             gain.split,
             "The knowledge view is no better than text: the answers are of no use",
             f"{gain.describe()}: {end}.",
-            "Read some answers beside their posts in the report, ask another model (llm.model) or with other prompts "
-            "(ask.prompts), and see that the view is long enough for them (student.knowledge_length).",
+            "Read some answers beside their posts in the report, ask another model (llm.model) or with other "
+            "prompts (ask.prompts), and see that the view is long enough for them (student.knowledge_length).",
         )
 
 
@@ -162,5 +162,5 @@ def _detect_lost_knowledge(gain: Gain, over_baseline: Gain | None) -> Iterator[D
         "The student is no better than the control: the knowledge did not arrive",
         evidence,
         "If the knowledge view beats the text, give it a better way to the student: distil.alpha, "
-        "distil.temperature, teach.count, unlabelled posts with answers. If it does not, better answers come first.",
+        "distil.temperature, teach.count, unlabelled posts with answers. If not, better answers come first.",
     )

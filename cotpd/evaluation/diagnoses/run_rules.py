@@ -82,8 +82,7 @@ def _detect_misleading_scores(run: RunEvidence) -> Iterator[Diagnosis]:
     judged = [prediction.list_judged_scores() for prediction in predictions]
     if sum(map(len, judged)) < MINIMUM_COUNT:
         return
-    sums = [(sum(score - is_right for score, is_right in row), len(row)) for row in judged]
-    counts = np.array(sums, np.float64)  # (examples, 2)
+    counts = np.array(list(map(_sum_gaps, judged)), np.float64)  # (examples, 2)
     low, high = run.estimate_interval(predictions, counts, _divide_columns)
     if low <= GAP and high >= -GAP:
         return
@@ -92,12 +91,17 @@ def _detect_misleading_scores(run: RunEvidence) -> Iterator[Diagnosis]:
         "misleading_scores",
         run.last_split,
         f"The student's scores are too {'high' if low > GAP else 'low'}",
-        f"On {run.last_split} the mean score is {100 * scores.mean():.1f} % and {100 * right.mean():.1f} % are right: a "
-        f"gap of {100 * counts[:, 0].sum() / len(scores):+.1f} points (95 % interval {100 * low:+.1f} to "
+        f"On {run.last_split} the mean score is {100 * scores.mean():.1f} % and {100 * right.mean():.1f} % are "
+        f"right: a gap of {100 * counts[:, 0].sum() / len(scores):+.1f} points (95 % interval {100 * low:+.1f} to "
         f"{100 * high:+.1f}, {len(scores):,} predictions). {_describe_threshold(scores, right)}",
         "Scores are fitted on valid: label more posts there, of the kind that is predicted on. Until then choose "
         "thresholds on labelled posts, and not by the score alone.",
     )
+
+
+def _sum_gaps(judged: Sequence[tuple[float, bool]]) -> tuple[float, int]:
+    """Return how much more the scores of an example promise than its predictions hold, and how many these are."""
+    return sum(score - is_right for score, is_right in judged), len(judged)
 
 
 def _describe_threshold(scores: np.ndarray, right: np.ndarray) -> str:
