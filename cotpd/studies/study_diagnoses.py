@@ -48,9 +48,9 @@ def _list_compared(study: Study, result: StudyResult) -> Iterator[_Compared]:
         if verdict.gain is None or not {verdict.first, verdict.second} <= cells.keys():
             continue
         first, second = cells[verdict.first], cells[verdict.second]
-        places = [_locate_data(study, cell) for cell in (first, second)]
-        if places[0] == places[1]:
-            yield _Compared(verdict, first, second, *places[0])
+        routes = [_locate_data(study, cell) for cell in (first, second)]
+        if routes[0] == routes[1]:
+            yield _Compared(verdict, first, second, *routes[0])
 
 
 def _locate_data(study: Study, cell: Cell) -> tuple[str, str]:
