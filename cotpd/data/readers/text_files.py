@@ -4,12 +4,16 @@ UTF-16 without its mark is often valid UTF-8 full of NUL bytes, so the bytes are
 """
 
 import codecs
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 from cotpd.errors import DataError
 
 HEAD_BYTES = 65536
+CHUNK_BYTES = 1 << 18
+_BINARY = (b"PAR1", b"ARROW1", b"\x78\x01", b"\x78\x9c", b"\x78\xda")  # Parquet, Arrow, zlib
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _MARKS = (  # UTF-32's mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -47,13 +51,57 @@ def read_text(path: Path, name: str) -> str:
         raise DataError(f"{name}:{line}: not UTF-8: {where}{guess}", remedy) from None
 
 
-def read_numbered_lines(path: Path, name: str) -> list[tuple[int, str]]:
-    """Read the file's lines with their numbers, without line ends; only \\n and \\r\\n end a line.
+def read_numbered_lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
+    """Yield the file's lines with their numbers, without line ends; only \\n and \\r\\n end a line.
 
-    str.splitlines would also break at U+2028 or U+0085, which occur inside posts.
+    str.splitlines would also break at U+2028 or U+0085, which occur inside posts. One line at a time is in memory.
+
+    Raises:
+        DataError: As :func:`read_text`, once the faulty line is reached.
     """
-    lines = read_text(path, name).split("\n")
-    return [(number, line.removesuffix("\r")) for number, line in enumerate(lines, 1)]
+    number = 0
+    with _open_text(path, name) as file:
+        for number, content in enumerate(file, 1):
+            encoding = "utf-8-sig" if number == 1 else "utf-8"
+            line = _decode(content.removesuffix(b"\n").removesuffix(b"\r"), path, name, encoding)
+            yield number, line
+    if not number:
+        yield 1, ""
+
+
+def iterate_text(path: Path, name: str, size: int = CHUNK_BYTES) -> Iterator[str]:
+    """Yield the text of a file piece by piece, without its byte order mark.
+
+    Raises:
+        DataError: As :func:`read_text`, once the faulty piece is reached.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    with _open_text(path, name) as file:
+        while chunk := file.read(size):
+            yield _decode_piece(decoder, chunk, path, name)
+        yield _decode_piece(decoder, b"", path, name, is_last=True)
+
+
+def _decode_piece(
+    decoder: codecs.IncrementalDecoder, chunk: bytes, path: Path, name: str, *, is_last: bool = False
+) -> str:
+    try:
+        return decoder.decode(chunk, is_last)
+    except UnicodeDecodeError:
+        return read_text(path, name)  # raises, with the line and the byte
+
+
+def _decode(content: bytes, path: Path, name: str, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        return read_text(path, name)  # raises, with the line and the byte
+
+
+def _open_text(path: Path, name: str) -> BinaryIO:
+    """Open a file for reading, unless its first bytes are not those of UTF-8 text."""
+    refuse_other_encodings(_read_bytes(path, name, HEAD_BYTES), path, name)
+    return path.open("rb")
 
 
 def read_head(path: Path, name: str) -> list[str]:
@@ -65,6 +113,8 @@ def read_head(path: Path, name: str) -> list[str]:
         DataError: The file cannot be opened.
     """
     content = _read_bytes(path, name, HEAD_BYTES)
+    if content.startswith(_BINARY):
+        return [content[:8].decode("latin-1")]
     encoding = name_wide_encoding(content) or "utf-8-sig"
     return content.decode(encoding, "replace").split("\n")
 
