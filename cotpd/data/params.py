@@ -8,6 +8,27 @@ from pydantic import AfterValidator, Field, field_validator
 from cotpd.data.records import KNOWLEDGE_KINDS, Kind
 from cotpd.section import Section
 
+FormatName = Literal[
+    "auto",
+    "jsonl",
+    "twitter",
+    "snap",
+    "wikidiverse",
+    "mnre",
+    "conll",
+    "tags",
+    "parquet",
+    "huggingface",
+    "doccano",
+    "label-studio",
+    "prodigy",
+    "brat",
+    "spacy",
+    "inception",
+    "argilla",
+    "csv",
+]
+
 
 def allow_kinds(kinds: tuple[Kind, ...]) -> AfterValidator:
     """Return a validator that refuses other kinds, which no step would ask or know how to use."""
@@ -28,8 +49,8 @@ class SourceParams(Section):
 
     path: str
     """Folder (or file) of the data set."""
-    format: Literal["auto", "jsonl", "twitter", "snap", "wikidiverse", "mnre"] = "auto"
-    """auto, jsonl, twitter, snap, wikidiverse, mnre; auto looks at file names and first lines."""
+    format: FormatName = "auto"
+    """auto looks at file names and contents; `cotpd data formats` lists the names (docs/formats.md)."""
     captions: str | None = None
     """Captions that come with the data: a file or pattern below path; see docs/your-data.md."""
     answers: str | None = None
@@ -38,9 +59,24 @@ class SourceParams(Section):
     """The kind of knowledge that those answers are."""
     offsets: Literal["characters", "utf16", "bytes"] = "characters"
     """What start and end count: characters, utf16 (units of JavaScript and Java) or bytes (of UTF-8)."""
+    tag_column: int | None = None
+    """The column of the tags in files of columns: 4 the fourth, -1 the last, which null reads."""
+    tag_names: str | None = None
+    """File below path with the names of tags that are numbers; null looks for labels.txt and its kin."""
+    annotators: Literal["first", "latest", "agreed"] = "first"
+    """Where several people annotated a post: the first, the latest, or only what all of them marked."""
+    nested: Literal["refuse", "outermost", "innermost"] = "refuse"
+    """Mentions that overlap: refuse sets the post aside; else the longest or the shortest of them is read."""
     limit: int | None = Field(default=None, ge=1)
     """Only the first so many posts of each split, for trying things out. Types, labels and the names that augment
     swaps in are still those of all posts, so that a limit changes no question."""
+
+    @field_validator("tag_column")
+    @classmethod
+    def _check_column(cls, column: int | None) -> int | None:
+        if column == 0:
+            raise ValueError("columns count from 1; -1 is the last")
+        return column
 
 
 class UnlabelledParams(SourceParams):

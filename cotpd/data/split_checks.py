@@ -35,8 +35,9 @@ def set_aside(post: Post, reason: str, remedy: str) -> Quarantined:
 def make_ids_unique(posts: Splits, data_format: Format) -> tuple[Splits, list[Quarantined]]:
     """Make ids unique over all splits, because every table is keyed by them.
 
-    In formats that name a post by its picture, the second post of a picture becomes ``id#2``. In the others a
-    repeated id is a mistake, and the later row is set aside.
+    In formats that name a post by its picture, the second post of a picture becomes ``id#2``. Where a tool
+    numbers the posts of each file, a number of another file becomes ``split:id``. In the others a repeated id is a
+    mistake, and the later row is set aside.
     """
     first_posts: dict[str, Post] = {}
     occurrences: Counter[str] = Counter()
@@ -50,6 +51,8 @@ def make_ids_unique(posts: Splits, data_format: Format) -> tuple[Splits, list[Qu
                 unique[split].append(post)
             elif data_format.image_ids:
                 unique[split].append(post.model_copy(update={"id": f"{post.id}#{occurrences[post.id]}"}))
+            elif data_format.tool_ids and post.file != first.file:
+                unique[split].append(post.model_copy(update={"id": f"{split}:{post.id}"}))
             else:
                 reason = f"the id {post.id!r} is already that of {first.file}:{first.line}"
                 repeated.append(set_aside(post, reason, "Give each post an id of its own."))

@@ -107,11 +107,11 @@ def test_the_examples_shown_are_read_by_their_readers(tmp_path: Path) -> None:
     from cotpd.data.readers.file_format import Source
 
     for form in FORMATS.values():
-        if form.name == "wikidiverse":
-            text = form.example.replace(", ...]", "]")
-        else:
-            text = "\n".join(line for line in form.example.split("\n") if not line.startswith("   "))
-        if form.name == "jsonl":
+        if form.name in ("parquet", "huggingface", "brat"):
+            continue  # no text: tests/data/formats has some
+        text = form.example.split("\n" + 22 * " " + "<-")[0]
+        text = text.replace(", ...]", "]").replace("<TAB>", "\t")
+        if form.name in ("jsonl", "prodigy"):
             text = text.replace("\n", "")
         path = tmp_path / f"train{form.suffix}"
         path.write_text(text, "utf-8")

@@ -66,7 +66,7 @@ def test_formats_that_lie_together_must_be_told_apart(load, write, good) -> None
 def test_what_is_not_recognised_is_refused_with_what_was_looked_for(load, write, name: str) -> None:
     write(name, "some text\n")
 
-    with pytest.raises(DataError, match=r"no annotated posts.*jsonl.*Twitter-2015.*WikiDiverse.*MNRE"):
+    with pytest.raises(DataError, match=r"no annotated posts.*jsonl.*twitter.*wikidiverse.*mnre.*doccano"):
         load()
 
 

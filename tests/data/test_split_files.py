@@ -135,7 +135,7 @@ def test_what_stands_behind_the_list_of_rows_is_refused(load, write, tail: str) 
 
 def test_what_was_seen_is_named_where_nothing_is_recognised(load, write) -> None:
     write("train.txt", "")
-    write("test.txt", "Ada B-PER\n")
+    write("test.txt", "Ada waves\n")
 
     with pytest.raises(DataError, match=r"test\.txt: its first lines are of no format.*train\.txt: it is empty"):
         load()

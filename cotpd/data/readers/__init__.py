@@ -8,7 +8,24 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from cotpd.data.readers import jsonl, mnre, snap, twitter, wikidiverse
+from cotpd.data.readers import (
+    argilla_exports,
+    arrow_tables,
+    brat_folders,
+    conll_columns,
+    csv_rows,
+    doccano_rows,
+    inception_tsv,
+    jsonl,
+    label_studio_exports,
+    mnre,
+    prodigy_rows,
+    snap,
+    spacy_docs,
+    tag_rows,
+    twitter,
+    wikidiverse,
+)
 from cotpd.data.readers.file_format import Format
 from cotpd.data.readers.split_files import (
     NamedFile,
@@ -23,9 +40,13 @@ from cotpd.data.readers.text_files import read_head
 from cotpd.data.readers.values import make_writable
 from cotpd.errors import DataError
 
-FORMATS: dict[str, Format] = {
-    module.FORMAT.name: module.FORMAT for module in (jsonl, twitter, snap, wikidiverse, mnre)
-}
+_ALL = (
+    *(jsonl.FORMAT, twitter.FORMAT, snap.FORMAT, wikidiverse.FORMAT, mnre.FORMAT),
+    *(conll_columns.FORMAT, tag_rows.FORMAT, arrow_tables.PARQUET, arrow_tables.SAVED),
+    *(doccano_rows.FORMAT, label_studio_exports.FORMAT, prodigy_rows.FORMAT, brat_folders.FORMAT),
+    *(spacy_docs.FORMAT, inception_tsv.FORMAT, argilla_exports.FORMAT, csv_rows.FORMAT),
+)
+FORMATS: dict[str, Format] = {data_format.name: data_format for data_format in _ALL}
 
 
 class DatasetFiles(NamedTuple):
@@ -76,10 +97,14 @@ def find_dataset_files(
         data_format = _choose_format(candidates, formats, shown, [describe_file(path)])
         return DatasetFiles(data_format, candidates[data_format.name])
 
+    folders = {form.name: form.find_splits(path) for form in formats if form.find_splits is not None}
     named_files = [file for file in list_named_files(path) if file.is_plain or file.path not in companions]
     candidates = {form.name: choose_files(named_files, form, shown, is_named) for form in formats}
+    candidates |= {name: splits for name, splits in folders.items() if splits}
     data_format = _choose_format(candidates, formats, shown, named_files)
     files = candidates[data_format.name]
+    if folders.get(data_format.name):
+        return DatasetFiles(data_format, files)
     return DatasetFiles(data_format, files, list_unread(named_files, files, data_format, shown, is_named))
 
 
@@ -92,10 +117,23 @@ def _choose_format(
         return fitting[0]
     if fitting:
         names = " and ".join(form.name for form in fitting)
-        raise DataError(f"{shown}: holds files of the formats {names}", "Name one of them in data.format.")
+        files = "; ".join(_list_names(form, candidates[form.name]) for form in fitting)
+        raise DataError(
+            f"{shown}: holds files of the formats {names}: {files}", "Name one of them in data.format."
+        )
     reasons = [f"; {make_writable(file.path.name)}: {explain_unread(file)}" for file in named_files[:5]]
-    titles = "; ".join(form.title for form in formats)
+    names = ", ".join(form.name for form in formats)
     raise DataError(
-        f"{shown}: no annotated posts found{''.join(reasons)}; looked for {titles}",
-        "`cotpd data formats` shows each; convert yours to jsonl.",
+        f"{shown}: no annotated posts found{''.join(reasons)}; looked for {names}",
+        "`cotpd data formats` shows each. A file is named after its split, or is data.path itself.",
     )
+
+
+def _list_names(data_format: Format, files: dict[str, Path]) -> str:
+    """Name the files of a format, those alone that are written in it."""
+    names = [make_writable(path.name) for path in files.values() if _is_written_in(path, data_format)]
+    return f"{data_format.name} in {', '.join(names)}"
+
+
+def _is_written_in(path: Path, data_format: Format) -> bool:
+    return path.is_dir() or data_format.is_format_of(read_head(path, path.name))

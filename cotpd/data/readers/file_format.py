@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -20,6 +20,27 @@ from cotpd.data.records import Entity, Post, Quarantined
 STEP = "prepare"
 ROW_SHOWN = 300  # characters of a refused row that the quarantine table keeps
 Rows = Iterator[Post | Quarantined]
+Nested = Literal["refuse", "outermost", "innermost"]
+Annotators = Literal["first", "latest", "agreed"]
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How annotation is read, as the data section of params.yaml says.
+
+    Attributes:
+        offsets: The unit in which start and end count.
+        tag_column: The column of the tags: from 1 on, or from the end, -1 the last; None for the last.
+        tag_names: The names that numbers in place of tags stand for; None if the data set has none.
+        annotators: Whose annotation is read where there are several.
+        nested: What becomes of a post whose mentions overlap.
+    """
+
+    offsets: Unit = "characters"
+    tag_column: int | None = None
+    tag_names: tuple[str, ...] | None = None
+    annotators: Annotators = "first"
+    nested: Nested = "refuse"
 
 
 @dataclass(frozen=True)
@@ -30,15 +51,20 @@ class Source:
         path: The file.
         name: Its name in messages.
         split: The split that it holds.
-        unit: The unit of its offsets.
+        options: How its annotation is read.
         counts: Oddities that the reader counted without refusing a row: orphan tags, ignored keys, fine types.
     """
 
     path: Path
     name: str
     split: str
-    unit: Unit = "characters"
+    options: ReadOptions = field(default_factory=ReadOptions)
     counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of its offsets."""
+        return self.options.offsets
 
 
 @dataclass(frozen=True)
@@ -48,22 +74,31 @@ class Format:
     Attributes:
         name: Its name in ``data.format``.
         title: One line for people.
-        suffix: The ending of its files.
-        is_format_of: Whether the first lines of a file are of this format.
+        suffixes: The endings of its files, the usual one first.
+        is_format_of: Whether the first lines of a file are of this format; no two formats say so of one file.
         read: Reads one file.
         example: A few lines of it.
         image_ids: A post is named by its picture, so a repeated id is a second post and no mistake.
         published: Scores on its splits have been published, so no post is moved or dropped to clean them.
+        tool_ids: A tool numbers the posts of each file from 1, so an id of another file is no mistake.
+        find_splits: Finds the splits of a data set that is a folder of its own making; each is a folder or a file.
     """
 
     name: str
     title: str
-    suffix: str
+    suffixes: tuple[str, ...]
     is_format_of: Callable[[list[str]], bool]
     read: Callable[[Source], Rows]
     example: str
     image_ids: bool = False
     published: bool = True
+    tool_ids: bool = False
+    find_splits: Callable[[Path], dict[str, Path]] | None = None
+
+    @property
+    def suffix(self) -> str:
+        """The usual ending of its files."""
+        return self.suffixes[0]
 
 
 def show_path(path: Path, root: Path) -> str:

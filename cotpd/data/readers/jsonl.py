@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_overlaps, refuse_row
+from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
+from cotpd.data.readers.json_shapes import name_json_format
 from cotpd.data.readers.key_names import (
     ENTITY_KEYS,
     RELATION_KEYS,
@@ -18,6 +19,7 @@ from cotpd.data.readers.key_names import (
     list_ignored_keys,
     refuse_unknown_keys,
 )
+from cotpd.data.readers.nesting import rebuild_relations, resolve_nesting
 from cotpd.data.readers.offsets import find_tokens
 from cotpd.data.readers.text_files import read_numbered_lines
 from cotpd.data.readers.values import (
@@ -74,19 +76,20 @@ def _build_post(source: Source, row: Any, line: int) -> Post:
     if not isinstance(row, dict):
         raise RowError("the line holds no object", 'Write {"id": ..., "text": ..., "entities": [...]}.')
     ignored = list_ignored_keys(row)
-    tokenized = _read_text(row)
+    tokenized = read_text(row)
     entities = [read_entity(entity, tokenized, source) for entity in _read_list(row, "entities")]
-    refuse_overlaps(entities, tokenized.show)
+    relations = read_relations(_read_list(row, "relations"), len(entities))
+    chosen = resolve_nesting(entities, source, tokenized.show)
     post = Post(
         id=read_id(row.get("id")),
         text=tokenized.text,
         tokens=tuple(token.text for token in tokenized.tokens),
         offsets=tuple((token.start, token.end) for token in tokenized.tokens),
-        image=_read_image(row),
-        entities=tuple(entities),
-        relations=read_relations(_read_list(row, "relations"), len(entities)),
-        caption=_read_string(row, "caption"),
-        knowledge=_read_knowledge(row),
+        image=read_picture(row),
+        entities=tuple(chosen),
+        relations=rebuild_relations(relations, entities, chosen, source),
+        caption=read_string(row, "caption"),
+        knowledge=read_knowledge(row),
         file=source.name,
         line=line,
     )
@@ -94,7 +97,7 @@ def _build_post(source: Source, row: Any, line: int) -> Post:
     return post
 
 
-def _read_text(row: dict[str, Any]) -> TokenizedText:
+def read_text(row: dict[str, Any]) -> TokenizedText:
     """Return text and tokens of a row, which gives either of them or both."""
     text, words = row.get("text"), row.get("tokens")
     if words is None:
@@ -166,10 +169,10 @@ def _check_words(tokenized: TokenizedText, span: Span, surface: str | None) -> N
 
 
 def read_relations(rows: list[Any], entity_count: int) -> tuple[Relation, ...]:
-    """Read the relations between the entities of a row.
+    """Read relations whose ends count the entities of their post.
 
     Raises:
-        RowError: One does not join two of the entities, has no label, or labels a pair again.
+        RowError: One makes no sense, or a pair has two labels.
     """
     labels: dict[tuple[int, int], str] = {}
     for row in rows:
@@ -189,7 +192,8 @@ def read_relations(rows: list[Any], entity_count: int) -> tuple[Relation, ...]:
     return tuple(Relation(head=head, tail=tail, label=label) for (head, tail), label in labels.items())
 
 
-def _read_knowledge(row: dict[str, Any]) -> dict[Kind, str]:
+def read_knowledge(row: dict[str, Any]) -> dict[Kind, str]:
+    """Read the knowledge of a row by kind; an empty answer is none."""
     texts = row.get("knowledge") or {}
     allowed = [kind.value for kind in KNOWLEDGE_KINDS]
     if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
@@ -200,9 +204,9 @@ def _read_knowledge(row: dict[str, Any]) -> dict[Kind, str]:
     return {Kind(kind): text for kind, text in texts.items() if text.strip()}
 
 
-def _read_image(row: dict[str, Any]) -> str | None:
+def read_picture(row: dict[str, Any]) -> str | None:
     """Return a picture's path or address; refuse a path out of the folder, whose file a captioner might upload."""
-    image = _read_string(row, "image")
+    image = read_string(row, "image")
     if image and "://" not in image and (PurePosixPath(image).is_absolute() or ".." in PurePosixPath(image).parts):
         raise RowError(
             f"the picture {image!r} lies outside the data set's folder", "Name it by a path below the folder."
@@ -210,7 +214,7 @@ def _read_image(row: dict[str, Any]) -> str | None:
     return image
 
 
-def _read_string(row: dict[str, Any], key: str) -> str | None:
+def read_string(row: dict[str, Any], key: str) -> str | None:
     """Return a string of a row; None if it is missing or blank."""
     value = row.get(key)
     if value is not None and not isinstance(value, str):
@@ -228,13 +232,13 @@ def _read_list(row: dict[str, Any], key: str) -> list[Any]:
 
 def is_format_of(head: list[str]) -> bool:
     """Whether one of the first lines opens a JSON object; the very first may be damaged."""
-    return any(re.match(r'\s*\{\s*("|\}|$)', line) for line in head)
+    return any(re.match(r'\s*\{\s*("|\}|$)', line) for line in head) and name_json_format(head) in ("jsonl", "")
 
 
 FORMAT = Format(
     name="jsonl",
     title="jsonl: {train,valid,test}.jsonl, this project's own format",
-    suffix=".jsonl",
+    suffixes=(".jsonl",),
     is_format_of=is_format_of,
     read=read,
     example=EXAMPLE,

@@ -160,7 +160,7 @@ def _has_keys(line: str) -> bool:
 FORMAT = Format(
     name="mnre",
     title="MNRE: mnre_{train,val,test}.txt, a pair of mentions and their relation a line",
-    suffix=".txt",
+    suffixes=(".txt",),
     is_format_of=is_format_of,
     read=read,
     example=EXAMPLE,

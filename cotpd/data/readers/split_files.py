@@ -6,7 +6,7 @@ copies) are listed.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ ALIASES = {
 _KIN = (
     {".jsonl", ".json", ".ndjson", ".jsonlines", ".jl"},
     {".txt", ".conll", ".bio", ".iob", ".iob2", ".tsv", ".csv", ".ann", ""},
+    {".spacy"},
     {".parquet", ".arrow", ".xml", ".xlsx", ".pkl", ".feather"},
 )
 _DATA_SUFFIXES = frozenset().union(*_KIN)
@@ -123,7 +124,7 @@ def choose_files(
         DataError: Two files claim one split.
     """
     plain_files = [file for file in named_files if not file.packed and file.path.is_file()]
-    candidates = [file for file in plain_files if file.suffix == data_format.suffix]
+    candidates = [file for file in plain_files if file.suffix in data_format.suffixes]
     fitting = [file for file in candidates if _is_written_in(file, data_format)]
     families = {file.family for file in fitting}
     by_split: dict[str | None, list[NamedFile]] = {}
@@ -159,7 +160,7 @@ def list_unread(
     unread = [file for file in passed_over if _may_hold_posts(file, data_format)]
     for file in unread:
         if file.split not in (None, *files) and _is_meant_as_split(file, data_format, companions, is_named):
-            name, reason = make_writable(file.path.name), explain_unread(file, data_format.suffix)
+            name, reason = make_writable(file.path.name), explain_unread(file, data_format.suffixes)
             raise DataError(
                 f"{shown}: {name} is named after the {file.split} split and cannot be read: {reason}",
                 f"Convert it to {data_format.name} ({file.split}{data_format.suffix}), or give it another name.",
@@ -174,7 +175,7 @@ def _is_meant_as_split(file: NamedFile, data_format: Format, companions: set[str
     """
     shares_kinship = any(file.suffix in kin and data_format.suffix in kin for kin in _KIN)
     is_similar = shares_kinship or file.suffix not in _DATA_SUFFIXES
-    may_be_of_format = file.suffix == data_format.suffix or (is_similar and not is_named)
+    may_be_of_format = file.suffix in data_format.suffixes or (is_similar and not is_named)
     if file.is_plain:
         return may_be_of_format or not is_named
     return may_be_of_format and file.suffix != "" and file.family not in companions
@@ -189,7 +190,7 @@ def _may_hold_posts(file: NamedFile, data_format: Format) -> bool:
     return file.path.is_file() and _is_written_in(file, data_format)
 
 
-def explain_unread(file: NamedFile, suffix: str = "") -> str:
+def explain_unread(file: NamedFile, suffixes: tuple[str, ...] = ()) -> str:
     """Return why a file that is named after a split is not read."""
     if file.path.is_dir():
         return "it is a folder"
@@ -199,6 +200,35 @@ def explain_unread(file: NamedFile, suffix: str = "") -> str:
         return "it is no regular file"
     if file.packed:
         return "it is packed"
-    if suffix and file.suffix != suffix:
-        return f"it ends in {file.suffix or 'nothing'}, not in {suffix}"
+    if suffixes and file.suffix not in suffixes:
+        return f"it ends in {file.suffix or 'nothing'}, not in {' or '.join(suffixes)}"
     return "it is empty" if not file.path.stat().st_size else "its first lines are of no format that is read"
+
+
+def find_split_folders(
+    folder: Path, holds_posts: Callable[[Path], bool], *, needs_names: bool = False
+) -> dict[str, Path]:
+    """Find the folders of a data set's splits: those named after them, or else the folder itself, as train.
+
+    Args:
+        folder: The data set.
+        holds_posts: Whether a folder holds posts itself.
+        needs_names: Whether the folder itself is no split where its files are named after splits.
+
+    Raises:
+        DataError: Two folders claim one split.
+    """
+    by_split: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        split = find_split(path) if path.is_dir() else None
+        if split is None or not holds_posts(path):
+            continue
+        if split in by_split:
+            names = f"{by_split[split].name}, {path.name}"
+            raise DataError(f"{folder}: {names} all claim to be the {split} split", "Leave one of them.")
+        by_split[split] = path
+    if by_split:
+        return {split: by_split[split] for split in SPLITS if split in by_split}
+    if not holds_posts(folder) or (needs_names and list_named_files(folder)):
+        return {}
+    return {find_split(folder) or "train": folder}

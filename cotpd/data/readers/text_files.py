@@ -82,6 +82,26 @@ def iterate_text(path: Path, name: str, size: int = CHUNK_BYTES) -> Iterator[str
         yield _decode_piece(decoder, b"", path, name, is_last=True)
 
 
+def iterate_wide_text(path: Path, name: str, size: int = CHUNK_BYTES) -> Iterator[str]:
+    """Yield the text of a file piece by piece, in UTF-8, or in UTF-16 or UTF-32, as spreadsheets write it.
+
+    Raises:
+        DataError: As :func:`iterate_text`, and where the wide encoding is damaged.
+    """
+    encoding = name_wide_encoding(_read_bytes(path, name, HEAD_BYTES))
+    if encoding is None:
+        yield from iterate_text(path, name, size)
+        return
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            while piece := file.read(size):
+                yield piece.removeprefix("\ufeff")
+    except UnicodeError as error:
+        raise DataError(
+            f"{name}: the text is not whole {encoding.upper()}: {error}", "Save the file again."
+        ) from None
+
+
 def _decode_piece(
     decoder: codecs.IncrementalDecoder, chunk: bytes, path: Path, name: str, *, is_last: bool = False
 ) -> str:

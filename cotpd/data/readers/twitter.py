@@ -118,13 +118,15 @@ def _build_post(source: Source, block: Block, image: str) -> Post:
 
 def is_format_of(head: list[str]) -> bool:
     """Whether one of the first lines names a picture; the very first may be damaged."""
-    return any(line.startswith(IMAGE_LINE) for line in head)
+    rows = [len(line.split()) for line in head if line.strip() and not line.startswith(IMAGE_LINE)]
+    is_wide = sum(count > 2 for count in rows) > len(rows) / 2  # of further columns: conll
+    return not is_wide and any(line.startswith(IMAGE_LINE) for line in head)
 
 
 FORMAT = Format(
     name="twitter",
     title="Twitter-2015, Twitter-2017: {train,valid,test}.txt, token and BIO tag a line",
-    suffix=".txt",
+    suffixes=(".txt",),
     is_format_of=is_format_of,
     read=read,
     example=EXAMPLE,

@@ -10,8 +10,10 @@ import re
 from functools import partial
 from typing import Any
 
-from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_overlaps, refuse_row
+from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
 from cotpd.data.readers.json_rows import iterate_json_rows
+from cotpd.data.readers.json_shapes import name_json_format
+from cotpd.data.readers.nesting import resolve_nesting
 from cotpd.data.readers.offsets import Unit, find_tokens
 from cotpd.data.readers.values import RowError, make_writable, read_whole, show_value
 from cotpd.data.records import Entity, Post
@@ -59,7 +61,9 @@ def _build_post(source: Source, row: Any, line: int, post_id: str) -> Post:
         raise RowError("the sentence is empty", "Remove the row.")
     tokens = tokenize(sentence)
     entities = [_build_entity(sentence, tokens, mention, source.unit) for mention in row[3]]
-    refuse_overlaps(entities, lambda entity: sentence[tokens[entity.start].start : tokens[entity.end - 1].end])
+    entities = resolve_nesting(
+        entities, source, lambda entity: sentence[tokens[entity.start].start : tokens[entity.end - 1].end]
+    )
     post = Post(
         id=post_id,
         text=sentence,
@@ -88,6 +92,8 @@ def _build_entity(sentence: str, tokens: list[Token], mention: Any, unit: Unit) 
 
 def is_format_of(head: list[str]) -> bool:
     """Whether one of the first lines opens a list that begins with a sentence; the very first may be damaged."""
+    if name_json_format(head) not in ("wikidiverse", ""):
+        return False
     compact = "".join("".join(head).split())
     return compact.startswith(('[["', '["')) or any(re.match(r'\s*\[?\s*\["', line) for line in head)
 
@@ -95,7 +101,7 @@ def is_format_of(head: list[str]) -> bool:
 FORMAT = Format(
     name="wikidiverse",
     title="WikiDiverse: {train,valid,test}.json, a list of sentences with linked mentions",
-    suffix=".json",
+    suffixes=(".json",),
     is_format_of=is_format_of,
     read=read,
     example=EXAMPLE,

@@ -1,0 +1,74 @@
+"""The formats in which a data set can be written, and what each of them cannot hold.
+
+Trade-off: a table of functions over whole splits, and losses counted before anything is written: a format either
+has a place for a thing or loses it, whatever its reader is.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from cotpd.annotation import arrow_writer, brat_writer, column_writers, json_writers, webanno_writer
+from cotpd.annotation.annotated_posts import AnnotatedPost, convert_post
+from cotpd.annotation.argilla_records import write_argilla
+from cotpd.annotation.doccano_lines import write_doccano
+from cotpd.annotation.label_studio_tasks import write_label_studio
+from cotpd.annotation.losses import Holds
+from cotpd.annotation.prodigy_lines import write_prodigy
+from cotpd.data.records import Post
+
+EVERYTHING = Holds()
+
+
+@dataclass(frozen=True)
+class GoldFormat:
+    """A format to write.
+
+    Attributes:
+        suffix: The ending of a split's file; empty where a split is a folder.
+        write: Writes the posts of a split to a path.
+        holds: What it has a place for.
+    """
+
+    suffix: str
+    write: Callable[[Sequence[Post], Path], object]
+    holds: Holds = EVERYTHING
+
+
+def _write_as_tool(
+    write: Callable[[Iterable[AnnotatedPost], Path], int], posts: Sequence[Post], path: Path
+) -> int:
+    return write(map(convert_post, posts), path)
+
+
+def _build_tool(write: Callable[[Iterable[AnnotatedPost], Path], int]) -> Callable[[Sequence[Post], Path], int]:
+    return partial(_write_as_tool, write)
+
+
+GOLD_FORMATS = {
+    "jsonl": GoldFormat(".jsonl", json_writers.write_jsonl),
+    "conll": GoldFormat(
+        ".txt",
+        column_writers.write_conll,
+        Holds(ids=False, texts=False, images=False, captions=False, relations=False, untyped=False, blanks=False),
+    ),
+    "tags": GoldFormat(".jsonl", json_writers.write_tags, Holds(relations=False, untyped=False)),
+    "parquet": GoldFormat(".parquet", arrow_writer.write_parquet),
+    "huggingface": GoldFormat("", arrow_writer.write_saved),
+    "doccano": GoldFormat(".jsonl", _build_tool(write_doccano)),
+    "label-studio": GoldFormat(".json", _build_tool(write_label_studio)),
+    "prodigy": GoldFormat(".jsonl", _build_tool(write_prodigy)),
+    "brat": GoldFormat(
+        "",
+        brat_writer.write_brat,
+        Holds(order=False, images=False, captions=False, tokens=False, blanks=False),
+    ),
+    "spacy": GoldFormat(".json", json_writers.write_spacy),
+    "inception": GoldFormat(
+        ".tsv", webanno_writer.write_inception, Holds(ids=False, images=False, captions=False)
+    ),
+    "argilla": GoldFormat(".json", _build_tool(write_argilla)),
+    "csv": GoldFormat(".csv", column_writers.write_csv),
+}
+"""Name to format; the names are those of ``data.format``."""

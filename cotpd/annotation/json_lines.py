@@ -1,0 +1,37 @@
+"""Files of JSON that are written whole or not at all: a value a line, or one list."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cotpd.files import write_atomically
+
+
+def write_lines(rows: Iterable[Any], path: Path) -> int:
+    """Write a value a line, and return their number.
+
+    Raises:
+        StorageError: The disk is full.
+    """
+    count = 0
+    with write_atomically(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
+        for row in rows:
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def write_list(rows: Iterable[Any], path: Path) -> int:
+    """Write one list with a value a line, and return their number.
+
+    Raises:
+        StorageError: The disk is full.
+    """
+    count = 0
+    with write_atomically(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
+        out.write("[")
+        for count, row in enumerate(rows, 1):
+            out.write((",\n" if count > 1 else "\n") + json.dumps(row, ensure_ascii=False))
+        out.write("\n]\n")
+    return count

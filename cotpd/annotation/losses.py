@@ -1,0 +1,77 @@
+"""What a data set loses in a format: a line for each kind of thing that the format has no place for."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from cotpd.data.records import Post
+from cotpd.data.tokenization import tokenize
+
+_BLANK = re.compile(r"\s")
+
+
+@dataclass(frozen=True)
+class Holds:
+    """What a format has a place for.
+
+    Attributes:
+        ids: The posts' own ids.
+        order: The order of the posts.
+        texts: The text between the words.
+        tokens: Words that are not those of this project's rule.
+        images, captions: A picture's name; a caption and an LLM's answers.
+        relations: Relations between mentions.
+        untyped: Mentions without a type, and mentions that overlap.
+        blanks: Blanks inside a type, a label or a given word.
+    """
+
+    ids: bool = True
+    order: bool = True
+    texts: bool = True
+    tokens: bool = True
+    images: bool = True
+    captions: bool = True
+    relations: bool = True
+    untyped: bool = True
+    blanks: bool = True
+
+
+_COUNTS: dict[str, tuple[str, Callable[[Post], int]]] = {
+    "ids": ("ids of posts", lambda _: 1),
+    "order": ("positions of posts: they are read in the order of their ids", lambda _: 1),
+    "texts": (
+        "texts whose words are not joined by single blanks",
+        lambda post: post.text != " ".join(post.tokens),
+    ),
+    "tokens": (
+        "posts with words of their own",
+        lambda post: post.tokens != tuple(token.text for token in tokenize(post.text)),
+    ),
+    "images": ("names of pictures", lambda post: post.image is not None),
+    "captions": ("captions and answers", lambda post: (post.caption is not None) + len(post.knowledge)),
+    "relations": ("relations", lambda post: len(post.relations)),
+    "untyped": ("mentions without a type", lambda post: sum(entity.type is None for entity in post.entities)),
+    "blanks": ("types, labels and words with blanks, for which _ is written", lambda post: count_blanks(post)),
+}
+
+
+def list_losses(posts: Iterable[Post], holds: Holds) -> list[str]:
+    """List what posts lose, a line for each kind of thing; empty if nothing is lost."""
+    counts: Counter[str] = Counter()
+    lost = [name for name in _COUNTS if not getattr(holds, name)]
+    for post in posts:
+        for name in lost:
+            counts[name] += int(_COUNTS[name][1](post))
+    return [f"{counts[name]:,} {_COUNTS[name][0]}" for name in lost if counts[name]]
+
+
+def count_blanks(post: Post) -> int:
+    """Count the types, labels and words of a post that hold a blank."""
+    names = [entity.type or "" for entity in post.entities] + [relation.label for relation in post.relations]
+    return sum(bool(_BLANK.search(name)) for name in (*names, *post.tokens))
+
+
+def replace_blanks(name: str) -> str:
+    """Return a name as a column holds it, with _ for each blank."""
+    return _BLANK.sub("_", name)

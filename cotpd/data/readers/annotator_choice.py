@@ -1,0 +1,51 @@
+"""Several annotations of one post: the first, the latest, or what all annotators marked alike."""
+
+from collections.abc import Sequence
+
+from cotpd.data.readers.file_format import Source
+from cotpd.data.readers.raw_posts import RawMention, RawRelation
+
+Annotation = tuple[list[RawMention], list[RawRelation]]
+
+
+def choose_annotation(annotations: Sequence[Annotation], stamps: Sequence[str], source: Source) -> Annotation:
+    """Choose the annotation that ``data.annotators`` asks for; posts with several are counted.
+
+    Args:
+        annotations: At least one, in the order of the file.
+        stamps: When each was made, as text that sorts by time; where one is empty, the order of the file counts.
+        source: Has the options and the counts.
+    """
+    if len(annotations) == 1:
+        return annotations[0]
+    source.counts["several_annotators"] += 1
+    order = sorted(range(len(annotations)), key=lambda number: stamps[number]) if all(stamps) else None
+    numbers = order or list(range(len(annotations)))
+    if source.options.annotators == "latest":
+        return annotations[numbers[-1]]
+    if source.options.annotators == "first":
+        return annotations[numbers[0]]
+    return _find_agreed([annotations[number] for number in numbers], source)
+
+
+def _find_agreed(annotations: Sequence[Annotation], source: Source) -> Annotation:
+    """Return the mentions and relations of the first annotation that all others have, too."""
+    mentions, relations = annotations[0]
+    marked = [set(map(_describe_mark, marks)) for marks, _ in annotations]
+    marked_by_all = set.intersection(*marked)
+    agreed = [mention for mention in mentions if _describe_mark(mention) in marked_by_all]
+    linked_by_all = set.intersection(*(set(_list_links(annotation)) for annotation in annotations))
+    links = dict(zip(relations, _list_links(annotations[0]), strict=True))
+    joined = [relation for relation in relations if links[relation] in linked_by_all]
+    source.counts["not_agreed"] += len(set().union(*marked)) - len(marked_by_all)
+    return agreed, joined
+
+
+def _describe_mark(mention: RawMention) -> tuple[object, object, object]:
+    return mention.start, mention.end, mention.type
+
+
+def _list_links(annotation: Annotation) -> list[tuple[object, ...]]:
+    """Return the relations of an annotation by what they join: annotators give the same mention different ids."""
+    keys = {mention.key: _describe_mark(mention) for mention in annotation[0]}
+    return [(keys.get(link.head), keys.get(link.tail), link.label) for link in annotation[1]]

@@ -1,0 +1,166 @@
+"""Exports of Label Studio: JSON (tasks with annotations by several people) and JSON-MIN.
+
+Trade-off: suggestions (`predictions`) are never read as annotation, and a task that nobody annotated is set aside
+as a row: as a post without mentions it would teach that there are none. Cancelled annotations do not count.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from cotpd.data.readers.annotator_choice import choose_annotation
+from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
+from cotpd.data.readers.json_rows import RawRow, iterate_json_rows
+from cotpd.data.readers.json_shapes import name_json_format
+from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
+from cotpd.data.readers.values import RowError, read_id, show_value
+from cotpd.data.records import Post
+
+EXAMPLE = """\
+[{"id": 1, "data": {"text": "Ada visits London", "image": "1.jpg"},
+  "annotations": [{"id": 5, "completed_by": 1, "result": [
+    {"id": "a", "type": "labels", "from_name": "label", "to_name": "text",
+     "value": {"start": 0, "end": 3, "text": "Ada", "labels": ["PER"]}},
+    {"id": "b", "type": "labels", "from_name": "label", "to_name": "text",
+     "value": {"start": 11, "end": 17, "text": "London", "labels": ["LOC"]}},
+    {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right", "labels": ["visits"]}]}]}, ...]
+                      <- the export JSON; JSON-MIN is read, too. Several annotators: data.annotators"""
+Reading = tuple[list[RawMention], list[RawRelation]]
+_TEXTS = ("text", "post", "content", "tweet", "sentence", "body")
+_MIN_KEYS = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}
+
+
+def read(source: Source) -> Rows:
+    """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
+    rows = iterate_json_rows(source.path, source.name)
+    for number, group in enumerate(_group_annotations(rows), 1):
+        first = group[0]
+        if first.fault:
+            yield refuse_row(source, first.line, first.value, RowError(first.fault, "Export the project again."))
+        else:
+            build = partial(_build_post, source, [row.value for row in group], number, first.line)
+            yield build_or_refuse(source, first.line, first.value, build, _show_id(first.value))
+
+
+def _group_annotations(rows: Iterator[RawRow]) -> Iterator[list[RawRow]]:
+    """Put rows of JSON-MIN together that are annotations of one task; they follow each other."""
+    group: list[RawRow] = []
+    for row in rows:
+        if group and not (_is_min(row) and _is_min(group[0]) and row.value["id"] == group[0].value["id"]):
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
+
+
+def _is_min(row: RawRow) -> bool:
+    return isinstance(row.value, dict) and "annotation_id" in row.value and "id" in row.value
+
+
+def _show_id(row: Any) -> str:
+    return str(row.get("id", "")) if isinstance(row, dict) else ""
+
+
+def _build_post(source: Source, rows: Sequence[Any], number: int, line: int) -> Post:
+    row = rows[0]
+    if not isinstance(row, dict):
+        raise RowError(f"the task {show_value(row)} is no object", "Export the project as JSON again.")
+    data = row.get("data")
+    values = data if isinstance(data, dict) else row
+    own_id = values.get("id", row.get("id"))
+    post_id = f"{source.split}-{number:05d}" if own_id in (None, "") else read_id(own_id)
+    mentions, relations = _read_min(rows, source) if data is None else _read_task(row, source)
+    return build_post(source, RawPost(post_id, _find_text(values), mentions, relations, values), line)
+
+
+def _find_text(values: dict[str, Any]) -> str:
+    """Return the text of a task: under a usual name, or the only string with a blank in it."""
+    for name in _TEXTS:
+        if isinstance(values.get(name), str):
+            return str(values[name])
+    texts = [
+        value for key, value in values.items() if key not in _MIN_KEYS and isinstance(value, str) and " " in value
+    ]
+    if len(texts) == 1:
+        return texts[0]
+    raise RowError("the task has no text", "Name the text `text` in the task's data.")
+
+
+def _read_task(row: dict[str, Any], source: Source) -> Reading:
+    """Read the annotation that ``data.annotators`` chooses."""
+    annotations = row.get("annotations", row.get("completions")) or []
+    if not isinstance(annotations, list) or not all(isinstance(item, dict) for item in annotations):
+        raise RowError("annotations is not a list of objects", "Export the project as JSON again.")
+    valid = [
+        item for item in annotations if not item.get("was_cancelled") and isinstance(item.get("result"), list)
+    ]
+    if not valid:
+        raise RowError(
+            "nobody has annotated the task", "Annotate it, or leave it out of the export.", "unannotated"
+        )
+    stamps = [str(item.get("updated_at") or item.get("created_at") or "") for item in valid]
+    readings = [_read_result(item["result"]) for item in valid]
+    return choose_annotation(readings, stamps, source)
+
+
+def _read_result(result: Sequence[Any]) -> Reading:
+    """Read regions and relations; choices and other results are of other tasks."""
+    mentions, relations = [], []
+    for item in result:
+        value = item.get("value") if isinstance(item, dict) else None
+        if isinstance(value, dict) and "start" in value:
+            mentions += _read_region(item.get("id"), value)
+        elif isinstance(item, dict) and item.get("type") == "relation":
+            relations.append(_read_relation(item))
+    return mentions, relations
+
+
+def _read_region(key: Any, value: dict[str, Any]) -> list[RawMention]:
+    """Read a region, which has a label for each way in which it was marked."""
+    labels = next(
+        (value[name] for name in ("labels", "hypertextlabels", "paragraphlabels") if value.get(name)), None
+    )
+    if not isinstance(labels, list):
+        raise RowError("a region has no label", "Label it in the tool, or delete it.")
+    text = value.get("text")
+    if len(labels) > 1:
+        raise RowError(f"a region has the labels {', '.join(map(show_value, labels))}", "Leave it one label.")
+    return [RawMention(key, value["start"], value.get("end"), labels[0], text if isinstance(text, str) else None)]
+
+
+def _read_relation(item: dict[str, Any]) -> RawRelation:
+    labels = item.get("labels")
+    if not isinstance(labels, list) or not labels:
+        raise RowError("a relation has no label", "Label it in the tool, or delete it.")
+    ends = (item.get("from_id"), item.get("to_id"))
+    head, tail = reversed(ends) if item.get("direction") == "left" else ends
+    return RawRelation(head, tail, labels[0])
+
+
+def _read_min(rows: Sequence[Any], source: Source) -> Reading:
+    """Read the rows of a task in JSON-MIN, one an annotation, the latest first."""
+    stamps = [str(row.get("updated_at") or row.get("created_at") or "") for row in rows]
+    return choose_annotation([_read_min_row(row) for row in rows], stamps, source)
+
+
+def _read_min_row(row: dict[str, Any]) -> Reading:
+    """Read the regions of a row of JSON-MIN, which has them under the name of their control, and no relations."""
+    mentions: list[RawMention] = []
+    for value in row.values():
+        if isinstance(value, list) and all(isinstance(item, dict) and "start" in item for item in value):
+            for item in value:
+                mentions += _read_region(len(mentions), item)
+    return mentions, []
+
+
+FORMAT = Format(
+    name="label-studio",
+    title="Label Studio: {train,valid,test}.json, the export JSON or JSON-MIN",
+    suffixes=(".json", ".jsonl"),
+    is_format_of=lambda head: name_json_format(head) == "label-studio",
+    read=read,
+    example=EXAMPLE,
+    published=False,
+    tool_ids=True,
+)

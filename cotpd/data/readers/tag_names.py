@@ -1,0 +1,116 @@
+"""The names that numbers in place of tags stand for: a file beside the data, or that of `data.tag_names`."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cotpd.data.params import DataParams
+from cotpd.data.readers.file_format import ReadOptions
+from cotpd.data.readers.text_files import read_text
+from cotpd.data.readers.values import RowError, parse_json, show_value
+from cotpd.errors import DataError
+
+USUAL_FILES = (
+    "labels.txt",
+    "label_names.txt",
+    "tag_names.txt",
+    "labels.json",
+    "id2label.json",
+    "dataset_info.json",
+)
+_REMEDY = "Write one name a line, the first for 0, or a JSON list of them."
+
+
+def read_options(params: DataParams, folder: Path) -> ReadOptions:
+    """Return how the annotation of a data set is read.
+
+    Raises:
+        DataError: The file of names is missing or holds none.
+    """
+    return ReadOptions(
+        offsets=params.offsets,
+        tag_column=params.tag_column,
+        tag_names=_find_names(params.tag_names, folder),
+        annotators=params.annotators,
+        nested=params.nested,
+    )
+
+
+def _find_names(name: str | None, folder: Path) -> tuple[str, ...] | None:
+    """Read the file of names that the parameter names, or a usual one; None if there is none."""
+    if name is not None:
+        path = folder / name
+        if not path.is_file():
+            raise DataError(f"{path}: there is no such file of tag names", "Mend data.tag_names.")
+        return read_tag_names(path)
+    path = next((folder / usual for usual in USUAL_FILES if (folder / usual).is_file()), folder)
+    return None if path is folder else read_tag_names(path)
+
+
+def read_tag_names(path: Path) -> tuple[str, ...]:
+    """Read names of tags: a line each (with its number before or behind it, or none), or JSON.
+
+    Raises:
+        DataError: The file holds no names.
+    """
+    text = read_text(path, path.name).strip()
+    if text[:1] not in ("{", "["):
+        lines = [line.strip() for line in text.split("\n") if line.strip()]
+        names: Sequence[str] | None = [re.sub(r"^\d+[\s:,=]+|[\s:,=]+\d+$", "", line) for line in lines]
+    else:
+        try:
+            names = find_names(parse_json(text))
+        except RowError as error:
+            raise DataError(f"{path}: {error.reason}", _REMEDY) from None
+    if not names:
+        raise DataError(f"{path}: holds no names of tags", _REMEDY)
+    return tuple(names)
+
+
+def find_names(value: Any) -> list[str] | None:
+    """Find names in JSON: a list, a map from or to numbers, or features of Hugging Face."""
+    if isinstance(value, list):
+        return value if value and all(isinstance(name, str) for name in value) else None
+    if not isinstance(value, dict):
+        return None
+    if value and all(isinstance(name, str) and key.isascii() and key.isdigit() for key, name in value.items()):
+        return _order({int(key): name for key, name in value.items()})
+    if value and all(isinstance(number, int) for number in value.values()):
+        return _order({number: name for name, number in value.items()})
+    nested = (find_names(inner) for key, inner in value.items() if key not in ("splits", "citation"))
+    return next((names for names in nested if names and len(names) > 1), None)
+
+
+def _order(names: dict[int, str]) -> list[str] | None:
+    """Return names in the order of their numbers; None if a number is missing."""
+    return [names[number] for number in range(len(names))] if set(names) == set(range(len(names))) else None
+
+
+def name_tags(tags: Sequence[Any], names: Sequence[str] | None) -> list[str]:
+    """Return the tags of a post as names.
+
+    Args:
+        tags: Names, or numbers of names.
+        names: The names by number.
+
+    Raises:
+        RowError: A tag is a number without a name, or neither of the two.
+    """
+    if all(isinstance(tag, str) for tag in tags):
+        return list(tags)
+    numbers = [tag for tag in tags if isinstance(tag, int) and not isinstance(tag, bool)]
+    if len(numbers) < len(tags):
+        wrong = next(tag for tag in tags if not isinstance(tag, int) or isinstance(tag, bool))
+        raise RowError(f"the tag {show_value(wrong)} is neither a name nor a number", "Mend the tags.")
+    if names is None:
+        raise RowError(
+            "tags are numbers, and nothing says what they mean",
+            "Put labels.txt beside the data, one name a line, or name a file in data.tag_names.",
+        )
+    if not 0 <= min(numbers) <= max(numbers) < len(names):
+        wrong = max(numbers) if min(numbers) >= 0 else min(numbers)
+        raise RowError(
+            f"the tag {wrong} has no name: there are {len(names)} names", "Add it to the names of tags."
+        )
+    return [names[number] for number in numbers]
