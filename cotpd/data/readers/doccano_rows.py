@@ -4,8 +4,8 @@ from functools import partial
 from typing import Any
 
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
-from cotpd.data.readers.json_rows import iterate_json_rows
 from cotpd.data.readers.json_shapes import name_json_format
+from cotpd.data.readers.json_values import iterate_json_rows
 from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
 from cotpd.data.readers.tagged_posts import read_row_id
 from cotpd.data.readers.values import RowError, show_value

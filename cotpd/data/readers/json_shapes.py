@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from cotpd.data.readers.json_rows import parse_head
+from cotpd.data.readers.json_values import parse_head
 
 TOKEN_KEYS = ("tokens", "words")
 TAG_KEYS = ("ner_tags", "tags", "ner", "labels", "ner_labels", "bio_tags", "iob_tags", "label")

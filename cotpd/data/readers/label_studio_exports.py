@@ -10,8 +10,8 @@ from typing import Any
 
 from cotpd.data.readers.annotator_choice import choose_annotation
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
-from cotpd.data.readers.json_rows import RawRow, iterate_json_rows
 from cotpd.data.readers.json_shapes import name_json_format
+from cotpd.data.readers.json_values import RawRow, iterate_json_rows
 from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
 from cotpd.data.readers.values import RowError, read_id, show_value
 from cotpd.data.records import Post

@@ -5,8 +5,8 @@ from itertools import chain
 from typing import Any
 
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
-from cotpd.data.readers.json_rows import iterate_json_rows, parse_head
 from cotpd.data.readers.json_shapes import TAG_KEYS, find_list, name_json_format
+from cotpd.data.readers.json_values import iterate_json_rows, parse_head
 from cotpd.data.readers.tagged_posts import build_tagged_row
 from cotpd.data.readers.text_files import read_head
 from cotpd.data.readers.values import RowError, show_value

@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any
 
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
-from cotpd.data.readers.json_rows import iterate_json_rows
 from cotpd.data.readers.json_shapes import name_json_format
+from cotpd.data.readers.json_values import iterate_json_rows
 from cotpd.data.readers.nesting import resolve_nesting
 from cotpd.data.readers.offsets import Unit, find_tokens
 from cotpd.data.readers.values import RowError, make_writable, read_whole, show_value
