@@ -6,6 +6,7 @@ that prints with :class:`SafeConsole` or :func:`cotpd.cli.output.show` cannot fo
 
 import csv
 import html
+import json
 import logging
 import re
 import sys
@@ -27,6 +28,8 @@ _CONTROLS = re.compile(rf"[\x00-\x08\x0b-\x1f]|{UNESCAPED.pattern}")  # and C0 w
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]#+!~=|:$]|^-|(?<=www)\.", re.IGNORECASE)
 _NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+# what ends a script element or opens a comment, and half of a surrogate pair, which UTF-8 cannot write
+_MARKUP_IN_JSON = re.compile(r"[<>&\ud800-\udfff]")
 _COMPUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")  # a spreadsheet takes such a cell for a formula
 _SPACE = " \t\r\n\u00a0\u3000\ufeff"  # spreadsheets skip it before they look for a formula
 
@@ -102,6 +105,20 @@ def escape_html(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [escape_html(item) for item in value]
     return value
+
+
+def embed_json(value: Any) -> str:
+    """Return a value as JSON that a script element of a page can hold: nothing in it ends the element.
+
+    Control characters in its strings are marked; offsets still hold. The page must put its strings in as text.
+
+    Raises:
+        TypeError: The value is not one of JSON.
+    """
+    # tuples become lists, in which strings are marked; the NaN of a training that diverged is no JSON
+    plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
+    text = json.dumps(make_printable(plain), ensure_ascii=False, separators=(",", ":"))
+    return _MARKUP_IN_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def escape_markdown(text: str) -> str:

@@ -1,11 +1,11 @@
 """evaluate: score baseline, control, student, knowledge view and language model alone; write the report."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from itertools import chain
 from typing import NamedTuple
 
 from cotpd.config import Params
-from cotpd.data.records import SPLITS, Post
+from cotpd.data.records import Post
 from cotpd.data.tables import write_json, write_table
 from cotpd.evaluation.buckets import BUCKETS_FILE, compute_buckets
 from cotpd.evaluation.diagnoses import DIAGNOSES_FILE, diagnose_run
@@ -17,20 +17,21 @@ from cotpd.evaluation.labelling_odds import Reader
 from cotpd.evaluation.partitions import list_partitions
 from cotpd.evaluation.plots import read_history, write_plots
 from cotpd.evaluation.predictions import build_predictions
-from cotpd.evaluation.report import Material, write_report
-from cotpd.evaluation.results_table import Metrics, compute_metrics, select_headlines
+from cotpd.evaluation.results_table import compute_metrics, select_headlines
 from cotpd.evaluation.schemas import SCHEMAS_FILE, compute_schemas
-from cotpd.evaluation.showcase import Explained, choose_picks, explain_picks
-from cotpd.evaluation.slices import Slices, build_slices
+from cotpd.evaluation.showcase import choose_picks, explain_picks
 from cotpd.extraction.llm_predictions import collect_predictions
 from cotpd.pipeline.diagnosis_inputs import gather_run_evidence
-from cotpd.pipeline.settings import list_settings
+from cotpd.pipeline.run_facts import gather_run_record
+from cotpd.pipeline.run_report import build_all_slices, write_run_report
 from cotpd.pipeline.training_examples import (
     read_knowledge_examples,
     read_original_examples,
     read_text_examples,
 )
 from cotpd.pipeline.workspace import Workspace
+from cotpd.report.evidence import EXPLAINED, NEAREST, find_nearest_posts, list_explained
+from cotpd.report.run_record import RUN_RECORD
 from cotpd.storage import report_full_disk
 from cotpd.student import Student
 from cotpd.student.examples import Example
@@ -39,7 +40,7 @@ from cotpd.student.tasks import Prediction, TaskName, find_task
 from cotpd.student.views import View
 from steps.common import main, say
 
-EXPLAINED, NEAREST = 2, 2  # predictions of each sort in the report, and training posts for each
+EXPLAINED_EACH, NEAREST_EACH = 2, 3  # explained predictions of each sort, and training posts for each mention
 
 
 class System(NamedTuple):
@@ -52,7 +53,7 @@ class System(NamedTuple):
 
 
 def run(params: Params) -> None:
-    """Write reports/metrics.json and reports/evaluation: scores, predictions, plots, report.html."""
+    """Write reports/metrics.json and reports/evaluation: scores, predictions, plots, evidence, report.html."""
     workspace = Workspace()
     systems = load_systems(workspace, params.evaluate.device)
     student = next(system.model for system in systems if system.row == "student")
@@ -60,20 +61,20 @@ def run(params: Params) -> None:
     predictions = list(_predict(workspace, systems, params))
     metrics = compute_metrics(predictions, params.task, seed=params.seed)
     write_table(workspace.evaluation / "predictions.jsonl", predictions)
-    slices = _build_slices(workspace, params)
+    write_json(workspace.scores, metrics)
+    write_json(workspace.metrics, select_headlines(metrics))
+    slices = build_all_slices(workspace, params.task)
     write_table(workspace.intervals, compute_intervals(predictions, slices, seed=params.seed))
     _write_findings(workspace, params, predictions)
     _write_suspects(workspace, systems, params, predictions)
 
     folder = workspace.evaluation / "plots"
     with report_full_disk(folder):
-        plots = write_plots(folder, metrics, predictions, _read_histories(workspace), params.task)
-    explained = _explain_selection(workspace, params, student, predictions)
-    material = _gather_material(workspace, params, metrics, predictions, plots, explained)
-    write_report(material, workspace.report)
+        write_plots(folder, metrics, predictions, _read_histories(workspace), params.task)
+    _write_evidence(workspace, params, student, predictions)
+    write_json(workspace.evaluation / RUN_RECORD, gather_run_record(workspace, params).model_dump(mode="json"))
+    write_run_report(workspace, workspace.report, params.task)
 
-    write_json(workspace.scores, metrics)
-    write_json(workspace.metrics, select_headlines(metrics))
     for split, scores in metrics.items():
         shown = ", ".join(f"{name} {row['f1']:.1%}" for name, row in scores.items() if "f1" in row)
         say(f"evaluate: {split} F1: {shown}")
@@ -150,15 +151,6 @@ def _write_suspects(
     write_suspects_page(suspects, posts, workspace.evaluation / SUSPECTS_PAGE)
 
 
-def _build_slices(workspace: Workspace, params: Params) -> dict[str, Slices]:
-    """Return the slices of each split to score, by its name."""
-    training_posts = workspace.read_posts("train")
-    return {
-        split: build_slices(params.task, workspace.read_posts(split), training_posts)
-        for split in params.evaluate.splits
-    }
-
-
 def _write_findings(workspace: Workspace, params: Params, predictions: list[Prediction]) -> None:
     """Write the rows' scores by schema, their differences by bucket, and what is wrong with the run."""
     folder = workspace.evaluation
@@ -184,45 +176,24 @@ def _read_histories(workspace: Workspace) -> dict[str, list[dict[str, float]]]:
     return {name: read_history(file) for name, file in files.items() if file.is_file()}
 
 
-def _explain_selection(
-    workspace: Workspace, params: Params, student: Student, predictions: list[Prediction]
-) -> dict[str, list[Explained]]:
-    """Explain a few predictions by training posts, for the report; none if no split was scored.
+def _write_evidence(workspace: Workspace, params: Params, student: Student, predictions: list[Prediction]) -> None:
+    """Write the training posts near to each of the student's predictions, and a few explained in full.
 
-    They are of the last split in ``evaluate.splits`` that has posts: test, which nothing is tuned on, if it has.
+    Those are of the last split in ``evaluate.splits`` that has posts: test, which nothing is tuned on, if it has.
     """
     splits = [split for split in params.evaluate.splits if workspace.read_posts(split)]
-    picks = choose_picks(predictions, splits[-1], EXPLAINED) if splits else {}
-    if not picks:
-        return {}
-    training_examples = read_original_examples(workspace, params.task, "train")
-    index = Neighbours.build(student, workspace.student, training_examples)
-    return explain_picks(index, read_text_examples(workspace, params.task, splits[-1]), picks, NEAREST)
-
-
-def _gather_material(
-    workspace: Workspace,
-    params: Params,
-    metrics: Metrics,
-    predictions: list[Prediction],
-    plots: list[Path],
-    explained: dict[str, list[Explained]],
-) -> Material:
-    posts = {split: workspace.read_posts(split) for split in SPLITS}
-    return Material(
-        task=params.task,
-        encoder=params.student.encoder,
-        settings=list_settings(params),
-        metrics=metrics,
-        predictions=predictions,
-        posts={split: rows for split, rows in posts.items() if rows},
-        captions=workspace.read_captions(),
-        knowledge=workspace.read_knowledge(),
-        quarantine=workspace.read_quarantine(),
-        augmented=workspace.read_augment_counts(),
-        plots=plots,
-        explained=explained,
-    )
+    own = [prediction for prediction in predictions if prediction.model == "student"]
+    picks = choose_picks(predictions, splits[-1], EXPLAINED_EACH) if splits else {}
+    nearest, explained = [], {}
+    if own:
+        training_examples = read_original_examples(workspace, params.task, "train")
+        index = Neighbours.build(student, workspace.student, training_examples)
+        examples = {split: read_text_examples(workspace, params.task, split) for split in splits}
+        by_id = {example.id: example for example in chain.from_iterable(examples.values())}
+        nearest = find_nearest_posts(index, by_id, own, NEAREST_EACH)
+        explained = explain_picks(index, examples[splits[-1]], picks, NEAREST_EACH)
+    write_table(workspace.evaluation / NEAREST, nearest)
+    write_json(workspace.evaluation / EXPLAINED, list_explained(explained))
 
 
 if __name__ == "__main__":

@@ -122,6 +122,16 @@ class Page:
             assert time.monotonic() < deadline, f"waited in vain for {condition}"
             time.sleep(0.02)
 
+    def send_key(self, key: str) -> None:
+        """Press and release a key on what has the focus."""
+        options = {"key": key, "code": key, "windowsVirtualKeyCode": 13 if key == "Enter" else 0, "text": "\r"}
+        for kind in ("keyDown", "keyUp"):
+            self._browser.call("Input.dispatchKeyEvent", self._session, type=kind, **options)
+
+    def set_media(self, media: str) -> None:
+        """Show the page as it is on a screen or in print."""
+        self._browser.call("Emulation.setEmulatedMedia", self._session, media=media)
+
     def save_screenshot(self, path: Path) -> None:
         """Write the whole page as a PNG."""
         shot = self._browser.call("Page.captureScreenshot", self._session, captureBeyondViewport=True)

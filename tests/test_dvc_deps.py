@@ -47,6 +47,9 @@ UNWATCHED_BY_STAGE = {
     # A captioner on this machine may take hours and asks nothing. The captions that a vision model wrote are in the
     # ledger, which gives back the same ones whichever version of cotpd.llm looks them up.
     "caption": ("cotpd/llm",),
+    # Scoring may take an hour. Of these packages it reads what the answers cost, and the prompts: the ledger keeps
+    # the tokens whichever version looks them up, and what changes an answer runs the steps before this one again.
+    "evaluate": ("cotpd/llm", "cotpd/augment", "cotpd/expectations", "cotpd/completions"),
 }
 
 

@@ -1,35 +1,76 @@
 """`cotpd show`: the scores of the last run, and how to use its student."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cotpd.cli.findings import print_buckets, print_diagnoses, print_notes
 from cotpd.cli.options import AsJson
-from cotpd.cli.output import build_console, format_json
+from cotpd.cli.output import build_console, format_json, warn
 from cotpd.cli.output import show as print_line
 from cotpd.cli.shell import name_command
 from cotpd.config import load_params
+from cotpd.data.records import SPLITS, TaskName
 from cotpd.data.tables import read_json
 from cotpd.errors import ModelError
 from cotpd.escaping import SafeConsole
 from cotpd.evaluation.results_table import Metrics, build_rich_table, read_metrics
+from cotpd.pipeline.run_report import write_run_report
 from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.agreement import RegisteredOutputs
+from cotpd.report.evaluation_files import EvaluationFiles, read_evaluation
+from cotpd.report.run_summary import write_summary
 from cotpd.student.tasks import find_task
 
 
 def show(
     as_json: AsJson = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Build the report page again, to this file.", show_default=False)
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Scores for a pull request, in Markdown.")] = False,
     buckets: Annotated[
         bool, typer.Option("--buckets", help="Also show where one row is better than another.")
     ] = False,
 ) -> None:
     """Show the last run's scores and the registered versions.
 
-    Example: cotpd show --buckets
+    \b
+    Example:
+      cotpd show --buckets
+      cotpd show --markdown
+      cotpd show --html page.html
     """
-    console, workspace = build_console(width=110), Workspace()
+    workspace = Workspace()
+    if html is not None:
+        _build_page(workspace, html)
+    elif markdown:
+        files = read_evaluation(workspace.evaluation)
+        print_line(write_summary(files, _find_task(workspace, files), SPLITS))
+    else:
+        _print_run(workspace, as_json, buckets)
+
+
+def _build_page(workspace: Workspace, path: Path) -> None:
+    """Build the page of the last run, and say which files it had to do without."""
+    task = _find_task(workspace, read_evaluation(workspace.evaluation))
+    for missing in write_run_report(workspace, path, task):
+        warn(f"{missing.name}: {missing.reason}. The page lacks {missing.lacks}.")
+    print_line(f"page      {path}")
+
+
+def _find_task(workspace: Workspace, files: EvaluationFiles) -> TaskName:
+    """Return the task that an evaluation was of: its own record says so, or else the student that lies here."""
+    if files.record is not None:
+        return files.record.task
+    task: TaskName = read_json(workspace.student / "student.json", "labels.task")["labels"]["task"]
+    return task
+
+
+def _print_run(workspace: Workspace, as_json: bool, buckets: bool) -> None:
+    """Print scores, where the report lies and which versions there are, as tables or as JSON."""
+    console = build_console(width=110)
     metrics, outputs = read_metrics(workspace.scores), RegisteredOutputs.read(workspace.registered)
     task = read_json(workspace.student / "student.json", "labels.task")["labels"]["task"]
     if as_json:

@@ -5,11 +5,13 @@ that were asked for again (validate.reask) are paid for too, but no table names 
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 from cotpd.augment.pipeline import list_attempts
 from cotpd.config import Params
-from cotpd.errors import CotpdError
+from cotpd.data.records import Kind
+from cotpd.errors import CotpdError, DataError
 from cotpd.llm.ledger.database_address import find_ledger_file
 from cotpd.llm.ledger.entry import Entry
 from cotpd.llm.ledger.ledger import Ledger
@@ -29,22 +31,56 @@ def list_expenses(workspace: Workspace, params: Params) -> list[Expense]:
         return [("language model", f"not known: {error.problem}")]
 
 
-def _sum_entries(workspace: Workspace, params: Params) -> list[Expense]:
-    """Return the expenses of all answers of a run.
+@dataclass
+class Tokens:
+    """The answers of one source, and the tokens that they took."""
+
+    answers: int = 0
+    sent: int = 0
+    received: int = 0
+    uncounted: int = 0
+    """Answers without a count of tokens."""
+
+    def add(self, entry: Entry) -> None:
+        """Count one answer."""
+        self.answers += 1
+        self.sent += entry.prompt_tokens or 0
+        self.received += entry.completion_tokens or 0
+        self.uncounted += entry.prompt_tokens is None or entry.completion_tokens is None
+
+    def compute_dollars(self, params: Params) -> float | None:
+        """Return the dollars at the configured prices; None if no price is known."""
+        price = find_price(params.llm)
+        return None if price is None else price.compute_cost(self.sent, self.received)
+
+
+def sum_by_source(workspace: Workspace, params: Params) -> dict[str, Tokens]:
+    """Return what the answers of a run took, by the kind of question.
 
     Raises:
         CotpdError: The ledger, a table, a prompt or the price file cannot be read.
     """
     path = find_ledger_file(params.llm.ledger)
     if path and not path.is_file():
-        return [("language model", f"not known: there is no ledger {path}")]
-    answers = sent = received = uncounted = 0
+        raise DataError(f"there is no ledger {path.name}", "Name it in llm.ledger.")
+    sums: dict[str, Tokens] = {}
     with Ledger(params.llm.ledger) as ledger:
-        for entry in _iterate_entries(ledger, _list_keys(ledger, workspace, params)):
-            answers += 1
-            sent += entry.prompt_tokens or 0
-            received += entry.completion_tokens or 0
-            uncounted += entry.prompt_tokens is None or entry.completion_tokens is None
+        sources = _list_keys(ledger, workspace, params)
+        for entry in _iterate_entries(ledger, sources):
+            sums.setdefault(sources[entry.key], Tokens()).add(entry)
+    return {kind.value: sums[kind.value] for kind in Kind if kind.value in sums}
+
+
+def _sum_entries(workspace: Workspace, params: Params) -> list[Expense]:
+    """Return the expenses of all answers of a run.
+
+    Raises:
+        CotpdError: The ledger, a table, a prompt or the price file cannot be read.
+    """
+    sums = sum_by_source(workspace, params).values()
+    answers = sum(tokens.answers for tokens in sums)
+    sent, received = sum(tokens.sent for tokens in sums), sum(tokens.received for tokens in sums)
+    uncounted = sum(tokens.uncounted for tokens in sums)
     if not answers:
         return [("language model", "asked nothing")]
 
@@ -58,20 +94,21 @@ def _sum_entries(workspace: Workspace, params: Params) -> list[Expense]:
     return expenses
 
 
-def _list_keys(ledger: Ledger, workspace: Workspace, params: Params) -> list[str]:
-    """Return the ledger's keys of the answers about knowledge, and of those that augment was made from."""
-    keys = dict.fromkeys(row.key for row in workspace.read_answers() if row.key)
+def _list_keys(ledger: Ledger, workspace: Workspace, params: Params) -> dict[str, str]:
+    """Return the kind of question by the ledger's key of its answer: those about knowledge, and of augment."""
+    sources = {row.key: row.kind.value for row in workspace.read_answers() if row.key}
     attempts = list_attempts(
         workspace.read_posts("train"),
         params.augment,
         seed=params.seed,
         beyond_limit=workspace.read_posts(BEYOND_LIMIT),
     )
-    requests = {}
+    requests, kinds = {}, {}
     for attempt in attempts:
         request = attempt.build_question(params.augment).build_request(params.llm)
-        requests[request.key] = request
-    return list(keys | dict.fromkeys(ledger.find_answer_keys(requests).values()))
+        requests[request.key], kinds[request.key] = request, attempt.kind.value
+    answered = ledger.find_answer_keys(requests)
+    return sources | {key: kinds[question] for question, key in answered.items() if key not in sources}
 
 
 def _iterate_entries(ledger: Ledger, keys: Iterable[str]) -> Iterator[Entry]:
@@ -84,8 +121,17 @@ def _describe_dollars(params: Params, sent: int, received: int) -> str:
     """Return the dollars at the configured prices; a server on this machine costs none."""
     price = find_price(params.llm)
     if price is None:
+        return describe_prices(params)
+    if not price.input and not price.output:
+        return f"0.00: {describe_prices(params)}"
+    return f"{price.compute_cost(sent, received):,.2f} {describe_prices(params)}"
+
+
+def describe_prices(params: Params) -> str:
+    """Return at which prices the answers are paid, or why no price is known."""
+    price = find_price(params.llm)
+    if price is None:
         return f"not known: no price of {params.llm.model}"
     if not price.input and not price.output:
-        return "0.00: a server of one's own"
-    day = read_price_table(params.llm).checked
-    return f"{price.compute_cost(sent, received):,.2f} at the prices of {day}"
+        return "a server of one's own"
+    return f"at the prices of {read_price_table(params.llm).checked}"

@@ -14,7 +14,7 @@ SHOWN: dict[str, tuple[str, ...] | None] = {
     "augment": ("kinds", "share", "prompts"),
     "student": None,
     "baseline": None,
-    "teach": ("count", "folds", "encoder"),
+    "teach": None,
     "train": None,
     "distil": None,
     "control": None,

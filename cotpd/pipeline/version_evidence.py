@@ -4,8 +4,7 @@ from pathlib import Path
 
 from cotpd.data.data_checks import DATA_CHECKS, CheckedTable, DataChecks
 from cotpd.data.post_hashes import TRAINING_POSTS, PostHashes
-from cotpd.data.records import Caption, Knowledge, Quarantined
-from cotpd.data.tables import read_json, read_table
+from cotpd.data.tables import read_json
 from cotpd.pipeline.workspace import UNLABELLED, Workspace
 
 
@@ -45,16 +44,16 @@ def _list_checked(workspace: Workspace) -> list[Path]:
 
 def collect_checks(workspace: Workspace) -> DataChecks:
     """Return how many posts, captions and answers failed their checks, and the warnings about the data set."""
-    summary, prepared, validated, *passed = _list_checked(workspace)
-    refused_posts = len(read_table(prepared, Quarantined))
-    refused = read_table(validated, Quarantined)
+    refused_posts = len(workspace.read_refused(workspace.prepared))
+    refused = workspace.read_refused(workspace.validated)
     refused_answers = sum(isinstance(row.row, dict) and "kind" in row.row for row in refused)
     refused_captions = len(refused) - refused_answers
-    captions, answers = len(read_table(passed[0], Caption)), len(read_table(passed[1], Knowledge))
+    captions = len(workspace.read_captions())
+    answers = sum(map(len, workspace.read_knowledge().values()))
     tables = (
         CheckedTable(name="posts", rows=len(workspace.read_all_posts()) + refused_posts, failed=refused_posts),
         CheckedTable(name="captions", rows=captions + refused_captions, failed=refused_captions),
         CheckedTable(name="answers", rows=answers + refused_answers, failed=refused_answers),
     )
-    warnings = read_json(summary, "stats.warnings")["stats"]["warnings"]
+    warnings = read_json(workspace.prepared / "summary.json", "stats.warnings")["stats"]["warnings"]
     return DataChecks(tables=tables, warnings=tuple(map(str, warnings)))

@@ -131,9 +131,12 @@ class Workspace:
     def read_quarantine(self) -> list[Quarantined]:
         """Return the rows that prepare, validate, augment and extract have set aside, in this order."""
         folders = (self.prepared, self.validated, self.augmented, self.extracted)
-        paths = [folder / "quarantine.jsonl" for folder in folders]
-        tables = (self._read_table(path, Quarantined) for path in paths if path.is_file())
-        return list(chain.from_iterable(tables))
+        present = (folder for folder in folders if (folder / "quarantine.jsonl").is_file())
+        return list(chain.from_iterable(map(self.read_refused, present)))
+
+    def read_refused(self, folder: Path) -> list[Quarantined]:
+        """Return the rows that the step which writes a folder has set aside."""
+        return self._read_table(folder / "quarantine.jsonl", Quarantined)
 
     def _read_table(self, path: Path, record: type[R]) -> list[R]:
         return self._read_once(str(path), lambda: read_table(path, record))

@@ -1,17 +1,16 @@
 """What a version was made from, logged with its run: parameters, scores, digests of the data, commit, prompts."""
 
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotpd.files import compute_sha256
-from cotpd.outputs import read_outputs
 from cotpd.registry.model_card import CardFacts
 from cotpd.registry.prompt_versions import register_prompts
 from cotpd.registry.training_curves import adopt_runs
+from cotpd.source_commit import read_source_commit
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -62,22 +61,9 @@ def log_origin(client: "MlflowClient", experiment: str, run_id: str, origin: Ori
 
 
 def _describe_commit(root: Path) -> dict[str, str]:
-    """Return the checkout's commit and whether it had changes, as tags; none outside a git checkout.
-
-    The pipeline's own outputs and dvc.lock, which every run writes, are no change.
-    """
-    written = [f":(exclude){path}" for path in ("dvc.lock", *read_outputs(root))]
-    try:
-        commit = _run_git(root, "rev-parse", "HEAD")
-        changes = _run_git(root, "status", "--porcelain", "--", ".", *written)
-    except (OSError, subprocess.CalledProcessError):
-        return {}
-    return {"git.commit": commit, "git.dirty": str(bool(changes)).lower()}
-
-
-def _run_git(root: Path, *arguments: str) -> str:
-    process = subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True)
-    return process.stdout.strip()
+    """Return the checkout's commit and whether it had changes, as tags; none outside a git checkout."""
+    source = read_source_commit(root)
+    return {"git.commit": source.commit, "git.dirty": str(source.is_changed).lower()} if source else {}
 
 
 def format_headlines(metrics: Mapping[str, Any]) -> dict[str, str]:

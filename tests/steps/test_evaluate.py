@@ -1,6 +1,7 @@
 """Which models stand in the three rows, and what the step writes about them."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def test_the_step_scores_what_is_there_and_explains_some_predictions(save, table
     page = (WORKSPACE.evaluation / "report.html").read_text("utf-8")
     assert "What stands behind a prediction" in page
     assert "&lt;b&gt;acme&lt;/b&gt; is a firm" in page
-    assert "rgba(245,158,11" in page
+    assert re.search(r'class="w[1-9]', page)  # the words that the prompt queries attend to
 
 
 @pytest.mark.parametrize("teacher", [True, False])
