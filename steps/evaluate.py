@@ -9,8 +9,6 @@ from cotpd.data.records import Post
 from cotpd.data.tables import write_json, write_table
 from cotpd.evaluation.buckets import BUCKETS_FILE, compute_buckets
 from cotpd.evaluation.diagnoses import DIAGNOSES_FILE, diagnose_run
-from cotpd.evaluation.gold_errors import SUSPECTED_ERRORS, Evidence, find_suspects
-from cotpd.evaluation.gold_errors_page import SUSPECTS_PAGE, write_suspects_page
 from cotpd.evaluation.intervals import compute_intervals
 from cotpd.evaluation.json_rows import write_rows
 from cotpd.evaluation.labelling_odds import Reader
@@ -22,6 +20,7 @@ from cotpd.evaluation.schemas import SCHEMAS_FILE, compute_schemas
 from cotpd.evaluation.showcase import choose_picks, explain_picks
 from cotpd.extraction.llm_predictions import collect_predictions
 from cotpd.pipeline.diagnosis_inputs import gather_run_evidence
+from cotpd.pipeline.gold_check import check_gold
 from cotpd.pipeline.run_facts import gather_run_record
 from cotpd.pipeline.run_report import build_all_slices, write_run_report
 from cotpd.pipeline.training_examples import (
@@ -36,7 +35,7 @@ from cotpd.storage import report_full_disk
 from cotpd.student import Student
 from cotpd.student.examples import Example
 from cotpd.student.neighbours import Neighbours
-from cotpd.student.tasks import Prediction, TaskName, find_task
+from cotpd.student.tasks import Prediction, TaskName
 from cotpd.student.views import View
 from steps.common import main, say
 
@@ -66,7 +65,7 @@ def run(params: Params) -> None:
     slices = build_all_slices(workspace, params.task)
     write_table(workspace.intervals, compute_intervals(predictions, slices, seed=params.seed))
     _write_findings(workspace, params, predictions)
-    _write_suspects(workspace, systems, params, predictions)
+    _check_gold(workspace, systems, params, predictions)
 
     folder = workspace.evaluation / "plots"
     with report_full_disk(folder):
@@ -136,19 +135,14 @@ def _read_llm_rows(workspace: Workspace, task: TaskName, split: str) -> Iterator
         yield from build_predictions(examples, predicted, task=task, split=split, model=name)
 
 
-def _write_suspects(
+def _check_gold(
     workspace: Workspace, systems: list[System], params: Params, predictions: list[Prediction]
 ) -> None:
-    """Write the suspected gold errors of the splits to score, with the probabilities of every model."""
+    """Look for errors in the gold labels, with every model as a judge, and say what there is."""
     captions, knowledge = workspace.read_captions(), workspace.read_knowledge()
     readers = [Reader(system.row, system.model, system.view, captions, knowledge) for system in systems]
-    posts = {split: workspace.read_posts(split) for split in params.evaluate.splits}
-    suspects = find_suspects(Evidence(find_task(params.task), predictions, posts, readers))
-    for split in posts:
-        count = sum(suspect.split == split for suspect in suspects)
-        say(f"evaluate: {split}: {count} suspected gold errors; `cotpd data suspects --split {split}` lists them")
-    write_table(workspace.evaluation / SUSPECTED_ERRORS, suspects)
-    write_suspects_page(suspects, posts, workspace.evaluation / SUSPECTS_PAGE)
+    for line in check_gold(workspace, params, predictions, readers):
+        say(f"evaluate: {line}")
 
 
 def _write_findings(workspace: Workspace, params: Params, predictions: list[Prediction]) -> None:

@@ -13,15 +13,19 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Self
 
+from cotpd.data.records import FEW_SHOT, ZERO_SHOT
 from cotpd.student.tasks import Prediction
 from cotpd.student.tasks.base import NO_SCORE, Change
 
 FAMILIES = {
     "baseline": "text",
     "control": "text",
+    "control teacher": "text",
     "student": "knowledge",
     "knowledge": "knowledge",
-    "llm": "language model",
+    "teacher": "knowledge",
+    ZERO_SHOT: "language model",
+    FEW_SHOT: "language model",
 }
 """Row to the family of rows that it may err together with; another row is a family of its own."""
 _Classes = tuple[str | None, str | None]

@@ -186,6 +186,22 @@ def write_folds(folds: Folds | None, folder: Path) -> None:
         write_json(folder / FOLDS, folds.model_dump(mode="json"))
 
 
+def load_folds(folder: Path) -> Folds | None:
+    """Return the folds that :func:`write_folds` wrote beside soft targets; None if their teachers have none.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    try:
+        return Folds.model_validate_json((folder / FOLDS).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValidationError, UnicodeDecodeError):
+        raise DataError(
+            f"{folder / FOLDS}: not what teach writes", "Run it again: dvc repro -f -s teach"
+        ) from None
+
+
 def read_out_of_fold_targets(folder: Path) -> Targets | None:
     """Return the soft targets of training examples by teachers that never saw them; None if there are none.
 
@@ -196,13 +212,8 @@ def read_out_of_fold_targets(folder: Path) -> Targets | None:
         ModelError: The soft targets are damaged.
         DataError: The folds are.
     """
-    try:
-        folds = Folds.model_validate_json((folder / FOLDS).read_text("utf-8"))
-    except FileNotFoundError:
+    folds = load_folds(folder)
+    if folds is None:
         return None
-    except (ValidationError, UnicodeDecodeError):
-        raise DataError(
-            f"{folder / FOLDS}: not what teach writes", "Run it again: dvc repro -f -s teach"
-        ) from None
     targets = Targets.load(folder)
     return Targets(targets.labels, {name: row for name, row in targets.rows.items() if name in folds.examples})
