@@ -97,7 +97,7 @@ def draw_folds(
             f"teach.folds: {count} folds, and the training posts are {len(drawn)} groups of near posts",
             "Set fewer folds, or 0 for teachers of all posts.",
         )
-    examples = {}
+    examples: dict[str, int] = {}
     for post, group in zip(posts, groups, strict=True):
         if group in drawn:
             examples |= dict.fromkeys((gold.id for gold in find_task(task).read_gold(post)), drawn[group])
@@ -117,7 +117,7 @@ _get_labels = attrgetter("labels")
 class _Label(NamedTuple):
     """A label, and how many groups have it."""
 
-    count: int
+    groups: int
     label: str
 
 
