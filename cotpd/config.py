@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from cotpd.augment.params import AugmentParams
 from cotpd.data.params import DataParams
-from cotpd.data.records import TaskName
+from cotpd.data.records import Kind
 from cotpd.errors import ConfigError
 from cotpd.evaluation.params import EvaluateParams
 from cotpd.expectations.params import ValidateParams
@@ -32,13 +32,14 @@ from cotpd.student.params import (
     TeachParams,
     TrainParams,
 )
+from cotpd.student.tasks import KnownTask, find_task
 
 
 class Params(Section):
     """All of params.yaml."""
 
-    task: TaskName = "ner"
-    """ner: named entities; re: the relation of a given pair."""
+    task: KnownTask = "ner"
+    """ner: named entities; re: the relation of a given pair; sentiment: the label of a post."""
     seed: int = 13
     """Seeds everything that is drawn."""
     data: DataParams = DataParams()
@@ -77,6 +78,15 @@ class Params(Section):
         if self.distil.start == "teacher" and self.teach.encoder not in (None, self.student.encoder):
             raise ValueError(
                 "distil.start teacher needs teachers of the student's encoder: set teach.encoder to null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_swaps(self) -> Self:
+        if Kind.ENTITY in self.augment.kinds and not find_task(self.task).labels_mentions:
+            raise ValueError(
+                f"augment.kinds: entity swaps a labelled mention for another, and task {self.task} labels none:"
+                " take entity out; style and image keep a post's label"
             )
         return self
 

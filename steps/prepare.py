@@ -7,11 +7,12 @@ from cotpd.data.dataset_report import list_companion_lines
 from cotpd.data.load import load_dataset
 from cotpd.data.picture_files import PictureFolder
 from cotpd.data.picture_lookup import add_digests
-from cotpd.data.records import Post, Quarantined
-from cotpd.data.split_checks import require_task_labels
+from cotpd.data.records import Quarantined
+from cotpd.data.split_checks import require_task_labels, select_usable, set_faulty_aside
 from cotpd.data.tables import write_json, write_table
 from cotpd.data.unlabelled import load_unlabelled
 from cotpd.pipeline.workspace import BEYOND_LIMIT, UNCORRECTED, UNLABELLED, Workspace
+from cotpd.student.tasks import find_task
 from steps.common import main, say
 
 
@@ -19,28 +20,28 @@ def run(params: Params) -> None:
     """Read ``params.data`` and write data/prepared: Post records per split, quarantined rows and a summary."""
     workspace = Workspace()
     dataset = load_dataset(params.data)
-    require_task_labels(dataset.posts, params.task, params.data.path)
+    task = find_task(params.task)
+    require_task_labels(dataset.posts, task, params.data.path, dataset.ignored_keys)
     unlabelled = load_unlabelled(params.data, dataset.posts)
 
     for table in workspace.prepared.glob("*.jsonl"):  # a step run by hand would keep another data set's splits
         table.unlink()
     pictures = PictureFolder(Path(params.data.path), params.data.pictures)
-    for split, posts in {**dataset.posts, UNLABELLED: unlabelled.posts}.items():
-        usable = _select_usable(posts, params)
-        count = write_table(workspace.locate_posts(split), add_digests(usable, pictures))
+    posts, faulty = set_faulty_aside(dataset.posts, task)
+    for split, rows in {**posts, UNLABELLED: unlabelled.posts}.items():
+        count = write_table(workspace.locate_posts(split), add_digests(select_usable(rows, task), pictures))
         say(f"prepare: {split}: {count} posts")
-    for split, posts in dataset.uncorrected.items():
-        write_table(workspace.locate_posts(f"{split}_{UNCORRECTED}"), _select_usable(posts, params))
-    write_table(workspace.locate_posts(BEYOND_LIMIT), _select_usable(dataset.beyond_limit, params))
+    for split, rows in dataset.uncorrected.items():
+        write_table(workspace.locate_posts(f"{split}_{UNCORRECTED}"), select_usable(rows, task))
+    write_table(workspace.locate_posts(BEYOND_LIMIT), select_usable(dataset.beyond_limit, task))
 
-    for line in list_companion_lines(dataset):
+    for line in [*list_companion_lines(dataset), *(f"note: {note}" for note in dataset.stats["warnings"])]:
         say(f"prepare: {line}")
-    for note in dataset.stats["warnings"]:
-        say(f"prepare: note: {note}")
-    summary = {"types": dataset.types, "labels": dataset.labels}
+    names = {"types": dataset.types, "labels": dataset.labels, "classes": dataset.classes}
+    names[task.summary_key] = dataset.list_label_names(task)
     stats = {**dataset.stats, UNLABELLED: unlabelled.stats}
-    write_json(workspace.prepared / "summary.json", {**summary, "stats": stats})
-    _write_quarantine(workspace, [*dataset.quarantine, *unlabelled.quarantine])
+    write_json(workspace.prepared / "summary.json", {**names, "stats": stats})
+    _write_quarantine(workspace, [*dataset.quarantine, *faulty, *unlabelled.quarantine])
 
 
 def _write_quarantine(workspace: Workspace, rows: list[Quarantined]) -> None:
@@ -48,11 +49,6 @@ def _write_quarantine(workspace: Workspace, rows: list[Quarantined]) -> None:
     write_table(path, rows)
     if rows:
         say(f"prepare: {len(rows)} rows set aside, see {path}")
-
-
-def _select_usable(posts: list[Post], params: Params) -> list[Post]:
-    """Return the posts that hold what the task reads: for re those with a pair."""
-    return [post for post in posts if post.relations] if params.task == "re" else posts
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def test_every_parameter_is_explained() -> None:
             r"params.yaml:3: train.epohcs: there is no such parameter; did you mean epochs\?",
         ),
         ("trian: {}\n", r"params.yaml:1: trian: .*did you mean train\?"),
-        ("task: nerd\n", r"params.yaml:1: task: .*'ner' or 're'.*found 'nerd'"),
+        ("task: nerd\n", r"params.yaml:1: task: .*no task 'nerd'; there are ner, re, sentiment.*found 'nerd'"),
         ("seed: 1\ntrain:\n  epochs: 0\n", r"params.yaml:3: train.epochs: .*greater than or equal to 1"),
         ("ask:\n  kinds: [nouns]\n", r"params.yaml:2: ask.kinds.0"),
         (

@@ -50,6 +50,8 @@ UNWATCHED_BY_STAGE = {
     # Scoring may take an hour. Of these packages it reads what the answers cost, and the prompts: the ledger keeps
     # the tokens whichever version looks them up, and what changes an answer runs the steps before this one again.
     "evaluate": ("cotpd/llm", "cotpd/augment", "cotpd/expectations", "cotpd/completions"),
+    # A task says which labels a post has, and builds heads and decoders for other steps.
+    "prepare": ("cotpd/student/heads.py", "cotpd/student/decoders.py"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Tiny students of both tasks that have learnt one post by heart."""
+"""Tiny students of each task that have learnt one post by heart."""
 
 import shutil
 from pathlib import Path
@@ -7,8 +7,9 @@ from cotpd.student.params import StudentParams, TrainParams
 from tests.builders import build_post
 
 TEXT = "Ada works for Acme in Rome"
-"""The post: Ada is a PER, Acme an ORG, and Ada a member of Acme."""
-_POST = build_post("[Ada](PER) works for [Acme](ORG) in Rome", relations=[(0, 1, "member")])
+"""The post: Ada is a PER, Acme an ORG, Ada a member of Acme, and the whole is neutral."""
+_POST = build_post("[Ada](PER) works for [Acme](ORG) in Rome", relations=[(0, 1, "member")], label="neutral")
+_TYPES = {"ner": ("ORG", "PER"), "re": ("None", "member"), "sentiment": ("neutral", "positive")}
 
 
 def train_students(encoder: Path, folder: Path) -> dict[str, Path]:
@@ -17,7 +18,7 @@ def train_students(encoder: Path, folder: Path) -> dict[str, Path]:
     from cotpd.student.objectives import FineTuning
     from cotpd.student.training import train
 
-    for task, types in (("ner", ("ORG", "PER")), ("re", ("None", "member"))):
+    for task, types in _TYPES.items():
         train(
             build_examples([_POST] * 8, task, {}, {}),
             [],
@@ -29,7 +30,7 @@ def train_students(encoder: Path, folder: Path) -> dict[str, Path]:
             seed=1,
             out=folder / task / "student",
         )
-    return {task: folder / task / "student" for task in ("ner", "re")}
+    return {task: folder / task / "student" for task in _TYPES}
 
 
 def export_students(students: dict[str, Path], folder: Path) -> dict[str, Path]:

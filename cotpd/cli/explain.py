@@ -9,7 +9,7 @@ import typer
 from cotpd.cli.options import Device, File, Head, IsJson, ModelName, Tail, Texts
 from cotpd.cli.output import build_console, make_printable, show_row
 from cotpd.cli.posts import read_posts
-from cotpd.cli.predict import choose_model, refuse_pair_for_entities
+from cotpd.cli.predict import choose_model, refuse_pair
 from cotpd.errors import DataError
 from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.model_address import find_student_folder
@@ -50,7 +50,7 @@ def explain(
     from cotpd.cli import explanations  # noqa: PLC0415  imports torch, which a wrong name or folder need not
 
     student, console = explanations.Student.from_pretrained(folder, device), build_console()
-    refuse_pair_for_entities(student.labels.task, head, tail)
+    refuse_pair(student.labels.task, head, tail)
     index = explanations.build_index(student, folder, workspace)
     for post in posts:  # not in batches: a person may be typing them
         explanation = explanations.explain_post(index, post, nearest)

@@ -81,7 +81,8 @@ def _colour_by_attention(explanation: Explanation) -> Text:
 
 def _format_headline(claim: Claim) -> Text:
     mentions = " → ".join(mark.text for mark in claim.marks)
-    return Text.assemble((f"{claim.label} {claim.score:.2f}", "bold cyan"), "  ", (mentions, "bold"))
+    label = (f"{claim.label} {claim.score:.2f}", "bold cyan")
+    return Text.assemble(label, "  ", (mentions, "bold")) if mentions else Text.assemble(label)
 
 
 def _draw_neighbour(neighbour: Support, width: int | None) -> RenderableType:
@@ -99,12 +100,12 @@ def _draw_neighbour(neighbour: Support, width: int | None) -> RenderableType:
 
 
 def _mark_gold(neighbour: Support, width: int | None) -> Text:
-    """Return a training post's text: mentions in brackets with their role; the label of a pair behind it."""
+    """Return a training post's text: mentions in brackets with their role, the label of a pair or post behind."""
     line = Text()
     for piece, role in cut_excerpt(neighbour.text, neighbour.marks, width or TEXT_WIDTH):
         line.append(f"[{piece} {role}]" if role else piece, style="bold" if role else "")
-    is_entity = neighbour.marks[0].role == neighbour.label
-    return line if is_entity else line.append(f"  {neighbour.label}", style="bold")
+    is_shown = any(mark.role == neighbour.label for mark in neighbour.marks)
+    return line if is_shown else line.append(f"  {neighbour.label}", style="bold")
 
 
 def _draw_attention(explanation: Explanation) -> list[RenderableType]:

@@ -14,7 +14,7 @@ from typer.main import get_command
 SUMMARIES = {
     "plan": "Count requests, tokens, cost and time before anything is asked.",
     "ask": "Ask each model what the steps `ask` and `augment` would ask.",
-    "predict": "Find the named entities of posts, or the relation of a pair.",
+    "predict": "Find the named entities of posts, or label a pair or a post.",
     "serve": "Serve a student over HTTP; a promotion is live within seconds.",
     "monitor": "Say whether scored posts still look like the training data.",
     "export": "Write a student for ONNX Runtime, with a verdict on each graph.",

@@ -76,7 +76,7 @@ def predict(
     restart: Restart = False,
     strict: Strict = False,
 ) -> None:
-    """Find the named entities of posts, or the relation of a pair.
+    """Find the named entities of posts, or label a pair or a post.
 
     \b
     Examples:
@@ -99,7 +99,7 @@ def predict(
     student = load_predictor(folder, backend, device)
     if verbose:
         warn(f"{folder} runs on {student.backend}")
-    refuse_pair_for_entities(student.labels.task, head, tail)
+    refuse_pair(student.labels.task, head, tail)
     total = count_lines(file) if file and not sys.stdout.isatty() else None
     with Progress("predict", total, show=total is not None) as progress:
         print_predictions(student, posts, batch_size, as_json=as_json, advance=progress.advance)
@@ -152,15 +152,16 @@ def choose_model(model: str | None) -> str:
     return f"models:/{params.registered_name}@{params.register_.alias}"
 
 
-def refuse_pair_for_entities(task: "TaskName", head: str | None, tail: str | None) -> None:
+def refuse_pair(task: "TaskName", head: str | None, tail: str | None) -> None:
     """Refuse a head or tail that the model would ignore.
 
     Raises:
-        ConfigError: Head or tail is given, and the model finds entities.
+        ConfigError: Head or tail is given, and the model reads no pairs.
     """
-    if not find_task(task).reads_pair and (head is not None or tail is not None):
+    definition = find_task(task)
+    if not definition.reads_pair and (head is not None or tail is not None):
         raise ConfigError(
-            "--head and --tail ask for a relation, and this model finds named entities",
+            f"--head and --tail ask for a relation, and this model is one of {definition.title.lower()}",
             "Leave them out, or name a model of relations with --model.",
         )
 
@@ -201,7 +202,7 @@ def _fill_queue(rows: Iterable[T], arrived: "queue.Queue[T | BaseException | Non
 
 
 def mark_prediction(row: PredictionInput, prediction: Row) -> Text:
-    """Format a prediction for the terminal: ``[mention TYPE 0.98]`` in the text, or the relation behind it."""
+    """Format a prediction for the terminal: ``[mention TYPE 0.98]`` in the text, or the label behind it."""
     text = make_printable(row.text)  # one mark for each control character: offsets still hold
     line, position = Text(), 0
     for entity in prediction.get("entities", ()):
@@ -214,11 +215,9 @@ def mark_prediction(row: PredictionInput, prediction: Row) -> Text:
         position = end
     line.append(text[position:])
 
-    if row.head and row.tail:
-        head, tail, label = (
-            text[slice(*row.head)],
-            text[slice(*row.tail)],
-            make_printable_line(prediction["label"]),
-        )
-        line.append(f"  {head} → {tail}: {label} {prediction['score']:.2f}", style="bold cyan")
+    if prediction.get("label") is not None:
+        pair = [text[slice(*span)] for span in (row.head, row.tail) if span]
+        subject = f"{' → '.join(pair)}: " if pair else ""
+        label = make_printable_line(prediction["label"])
+        line.append(f"  {subject}{label} {prediction['score']:.2f}", style="bold cyan")
     return line

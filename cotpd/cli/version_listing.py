@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from cotpd.escaping import SafeConsole
 from cotpd.registry.versions import Version
 
-_SCORES = ("f1.", "gain.")
+_SCORES = ("f1.", "accuracy.", "gain.")
 """Beginnings of the tags that are scores, in percent."""
 
 

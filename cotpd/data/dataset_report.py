@@ -29,6 +29,7 @@ def build_report(dataset: Dataset) -> dict[str, Any]:
         **dataset.stats,
         "types": list(dataset.types),
         "labels": list(dataset.labels),
+        "classes": list(dataset.classes),
         "problems": [row.model_dump(exclude={"step", "row"}) for row in dataset.quarantine],
     }
 
@@ -46,6 +47,10 @@ def build_table(dataset: Dataset) -> Table:
             _add_names(table, splits, "entities_by_type", dataset.types)
         elif key == "relations":
             _add_names(table, splits, "relations_by_label", dataset.labels)
+    if dataset.classes:
+        labelled = (f"{sum(counts['posts_by_label'].values()):,}" for counts in splits.values())
+        table.add_row("posts with a label", *labelled)
+        _add_names(table, splits, "posts_by_label", dataset.classes)
     return table
 
 

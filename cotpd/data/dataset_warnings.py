@@ -6,7 +6,7 @@ from typing import Any
 from cotpd.data.picture_lookup import describe_missing
 from cotpd.data.readers.offsets import UNITS
 from cotpd.data.records import Splits
-from cotpd.data.split_checks import has_task_labels, list_unseen_labels
+from cotpd.data.split_checks import has_annotation, list_twin_labels, list_unseen_labels
 
 Counts = dict[str, Any]
 
@@ -44,8 +44,11 @@ def _list_label_warnings(posts: Splits) -> Iterator[str]:
     unseen = list_unseen_labels(posts)
     if unseen:
         yield f"train holds no {', '.join(unseen)}: these can never be predicted, and count as missed"
-    if posts.get("train") and not (has_task_labels(posts, "ner") or has_task_labels(posts, "re")):
-        yield "train holds no entity with a type and no relation: there is nothing to learn"
+    for names in list_twin_labels(posts):
+        spelt = " and ".join(map(repr, names))
+        yield f"{spelt} differ in letter case or blanks alone, and are learnt as two labels: spell them alike"
+    if posts.get("train") and not has_annotation(posts["train"]):
+        yield "train holds no entity with a type, no relation and no label: there is nothing to learn"
 
 
 def _list_split_warnings(counts: Counts) -> Iterator[str]:
@@ -55,6 +58,9 @@ def _list_split_warnings(counts: Counts) -> Iterator[str]:
     ignored = [name.split(":", 1)[1] for name in counts["noticed"] if name.startswith("ignored_key:")]
     if ignored:
         yield f"keys that are not read: {', '.join(ignored)}"
+    unlabelled = counts["posts"] - sum(counts["posts_by_label"].values())
+    if counts["posts_by_label"] and unlabelled:
+        yield f"{unlabelled} posts have no label; a task that labels posts sets them aside"
     types = counts["entities_by_type"]
     if "-" in types and len(types) > 1:
         yield f"{types['-']} entities have no type; NER does not learn them"

@@ -6,6 +6,7 @@ A row that cannot be used is set aside with a reason; only a fault of the whole 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,14 @@ from cotpd.data.readers.mnre import read_inventory
 from cotpd.data.readers.tag_names import read_options
 from cotpd.data.readers.values import RowError
 from cotpd.data.records import Post, Quarantined, Splits, iterate_posts
-from cotpd.data.split_checks import Inventory, build_inventory, make_ids_unique, set_leaks_aside
+from cotpd.data.split_checks import (
+    Inventory,
+    LabelledTask,
+    build_inventory,
+    list_occurring,
+    make_ids_unique,
+    set_leaks_aside,
+)
 from cotpd.data.split_statistics import count_shared_texts, count_split
 from cotpd.errors import DataError
 
@@ -36,6 +44,7 @@ class Dataset:
         quarantine: Rows that were set aside, with reason, remedy, file and line.
         types: Entity types: ``data.types``, or those of train and then those that only other splits hold.
         labels: Relation labels likewise, None first if it occurs.
+        classes: Labels of posts likewise.
         stats: Counts, a JSON value: format, splits, overlaps, pictures, captions, answers, warnings.
         beyond_limit: Training posts that ``data.limit`` leaves out. No model is trained on them; augment may swap
             in their names, so that a limit changes no question.
@@ -46,9 +55,21 @@ class Dataset:
     quarantine: list[Quarantined]
     types: tuple[str, ...]
     labels: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     stats: dict[str, Any] = field(default_factory=dict)
     beyond_limit: list[Post] = field(default_factory=list)
     uncorrected: Splits = field(default_factory=dict)
+
+    def list_label_names(self, task: LabelledTask) -> tuple[str, ...]:
+        """Return the labels of a task: those that the data set holds, or that the task makes of its posts."""
+        kinds = {"types": self.types, "labels": self.labels, "classes": self.classes}
+        return kinds.get(task.summary_key) or list_occurring(self.posts, task.list_data_labels)
+
+    @property
+    def ignored_keys(self) -> set[str]:
+        """Keys of rows that were not read."""
+        names = chain.from_iterable(counts["noticed"] for counts in self.stats["splits"].values())
+        return {name.partition(":")[2] for name in names if name.startswith("ignored_key:")}
 
 
 def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool = True) -> Dataset:
@@ -85,8 +106,8 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
     counts = {**companions.counts, **corrections.count(posts), **_count(posts, reader_counts, pictures)}
     stats = {"format": data_format.name, **counts}
     stats["warnings"] = list_warnings(posts, stats, unread)
-    uncorrected = corrections.list_originals(posts)
-    return Dataset(posts, quarantine, inventory.types, inventory.labels, stats, beyond_limit, uncorrected)
+    originals = corrections.list_originals(posts)
+    return Dataset(posts, quarantine, *inventory, stats, beyond_limit, originals)
 
 
 def _require_path(params: DataParams) -> None:

@@ -89,7 +89,7 @@ class DataParams(SourceParams):
     path: str = ""
     """Folder (or file) of the data set; may lie outside the repository."""
     types: tuple[str, ...] | None = None
-    """Entity types or relation labels allowed; null takes those found, train's first."""
+    """Entity types, relation labels or labels of posts allowed; null takes those found, train's first."""
     pictures: str = "."
     """Folder of pictures, from path; may be a link (images) or outside of it (../pictures)."""
     corrections: str = "."

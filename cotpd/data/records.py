@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SPLITS = ("train", "valid", "test")
-TaskName = Literal["ner", "re"]
+TaskName = str  # cotpd.student.tasks knows which there are, and no module below it needs to
 Span = tuple[int, int]  # start and end, end exclusive; tokens, unless a name or a comment says characters
 FEW_SHOT, ZERO_SHOT = "llm", "llm_zero_shot"  # the language model alone, as rows of a result
 NO_RELATION = "None"  # MNRE's name for "these two are not related"; left out of the micro-F1
@@ -68,9 +68,10 @@ class Relation(Record):
 class Post(Record):
     """One post with its annotation, and with the caption and the knowledge that its data set holds for it.
 
-    ``file`` and ``line`` say where it was read, for messages. ``image`` is a path relative to the data set's
-    folder, or a bare id if the pictures are not at hand. ``image_digest`` is the SHA-256 of that file: captions
-    are stored under it, so that a replaced picture gets a new caption and a renamed one keeps its own.
+    ``label`` is the post's own, such as its sentiment. ``file`` and ``line`` say where it was read, for messages.
+    ``image`` is a path relative to the data set's folder, or a bare id if the pictures are not at hand.
+    ``image_digest`` is the SHA-256 of that file: captions are stored under it, so that a replaced picture gets a
+    new caption and a renamed one keeps its own.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Post(Record):
     image_digest: str | None = None
     entities: tuple[Entity, ...] = ()
     relations: tuple[Relation, ...] = ()
+    label: str | None = None
     caption: str | None = None
     knowledge: dict[Kind, str] = Field(default_factory=dict)
     file: str = ""
@@ -106,6 +108,18 @@ class Post(Record):
             if max(relation.head, relation.tail) >= len(self.entities):
                 raise ValueError("a relation names an entity that the post does not have")
         return self
+
+    def list_types(self) -> list[str]:
+        """Return the type of each entity that has one."""
+        return [entity.type for entity in self.entities if entity.type]
+
+    def list_labels(self) -> list[str]:
+        """Return the label of each relation."""
+        return [relation.label for relation in self.relations]
+
+    def list_classes(self) -> list[str]:
+        """Return the label of the post as a whole, if it has one."""
+        return [] if self.label is None else [self.label]
 
     def get_mention(self, entity: Entity) -> str:
         """Return the text of an entity as it stands in the post."""

@@ -6,11 +6,12 @@ warned of. In the user's own data (jsonl) a training post whose text stands in v
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 
 from cotpd.data.readers.file_format import STEP, Format
+from cotpd.data.readers.key_names import find_label_alias
 from cotpd.data.records import NO_RELATION, Post, Quarantined, Splits, TaskName
 from cotpd.data.split_statistics import normalize_text
 from cotpd.errors import DataError
@@ -19,10 +20,31 @@ ListLabels = Callable[[Post], Iterable[str]]
 
 
 class Inventory(NamedTuple):
-    """Entity types and relation labels, in the order in which a model numbers them."""
+    """Entity types, relation labels and labels of posts, in the order in which a model numbers them."""
 
     types: tuple[str, ...]
     labels: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+
+
+class LabelledTask(Protocol):
+    """What a task of :mod:`cotpd.student.tasks` says of its labels in a data set."""
+
+    name: ClassVar[TaskName]
+    annotation_key: ClassVar[str]
+    summary_key: ClassVar[str]
+
+    def list_data_labels(self, post: Post) -> Iterable[str]:
+        """Return each label that a post is annotated with."""
+        ...
+
+    def prepare_post(self, post: Post) -> Post | None:
+        """Return a post as the steps read it; None if it holds nothing that this task reads."""
+        ...
+
+    def find_fault(self, post: Post) -> str:
+        """Return why a labelled split cannot hold the post; nothing if it can."""
+        ...
 
 
 def set_aside(post: Post, reason: str, remedy: str) -> Quarantined:
@@ -79,34 +101,38 @@ def set_leaks_aside(posts: Splits, data_format: Format) -> tuple[Splits, list[Qu
 def build_inventory(
     posts: Splits, allowed: tuple[str, ...] | None, published: tuple[str, ...] | None
 ) -> tuple[Splits, list[Quarantined], Inventory]:
-    """Collect entity types and relation labels, and set posts aside that hold one which is not allowed.
+    """Collect types and labels, and set posts aside that hold one which is not allowed.
 
     Args:
         posts: Posts by split, train first.
         allowed: ``data.types``. If it names an entity type that occurs, it restricts the types; otherwise the
-            relation labels. If it is None, names that train lacks follow those of train, and their posts stay: a
-            model can never predict these names, and its score has to show it.
+            relation labels, or if it names none of them, the labels of posts. If it is None, names that train
+            lacks follow those of train, and their posts stay: a model can never predict these names, and its
+            score has to show it.
         published: The relation labels that the release lists; they count only if ``allowed`` is None.
 
     Raises:
         DataError: ``allowed`` names nothing that occurs.
     """
-    types, labels = _list_occurring(posts, list_types), _list_occurring(posts, list_labels)
+    types, labels, classes = (list_occurring(posts, list_names) for list_names in _LISTS.values())
     refused: list[Quarantined] = []
     if allowed is None:
         labels = labels if published is None else published
     elif not set(allowed).isdisjoint(types):
-        posts, refused = _refuse_labels_outside(posts, allowed, list_types)
+        posts, refused = _refuse_labels_outside(posts, allowed, Post.list_types)
         types = allowed
     elif not set(allowed).isdisjoint(labels):
-        posts, refused = _refuse_labels_outside(posts, allowed, list_labels)
+        posts, refused = _refuse_labels_outside(posts, allowed, Post.list_labels)
         labels = allowed
-    elif types or labels:
-        remedy = f"The data holds {', '.join([*types, *labels])}."
+    elif not set(allowed).isdisjoint(classes):
+        posts, refused = _refuse_labels_outside(posts, allowed, Post.list_classes)
+        classes = allowed
+    elif types or labels or classes:
+        remedy = f"The data holds {', '.join([*types, *labels, *classes])}."
         raise DataError(f"data.types: none of {', '.join(allowed)} occurs", remedy)
 
     none_first = sorted(labels, key=lambda label: label != NO_RELATION)  # stable: the order of the others stays
-    return posts, refused, Inventory(types, tuple(none_first))
+    return posts, refused, Inventory(types, tuple(none_first), classes)
 
 
 def list_unseen_labels(posts: Splits) -> list[str]:
@@ -115,51 +141,86 @@ def list_unseen_labels(posts: Splits) -> list[str]:
         return []
     unseen: list[str] = []
     for list_names in _LISTS.values():
-        trained = set(_list_occurring({"train": posts["train"]}, list_names))
-        unseen += [name for name in _list_occurring(posts, list_names) if name not in trained]
+        trained = set(list_occurring({"train": posts["train"]}, list_names))
+        unseen += [name for name in list_occurring(posts, list_names) if name not in trained]
     return unseen
 
 
-def has_task_labels(posts: Splits, task: TaskName) -> bool:
-    """Whether any training post is annotated for a task."""
-    return any(any(_LISTS[task](post)) for post in posts.get("train", []))
+def list_twin_labels(posts: Splits) -> list[tuple[str, ...]]:
+    """List the types or labels that differ in nothing but letter case and blanks, each group sorted."""
+    twins: list[tuple[str, ...]] = []
+    for list_names in _LISTS.values():
+        spellings: dict[str, list[str]] = {}
+        for name in sorted(list_occurring(posts, list_names)):
+            spellings.setdefault("".join(name.split()).casefold(), []).append(name)
+        twins += [tuple(names) for names in spellings.values() if len(names) > 1]
+    return twins
 
 
-def require_task_labels(posts: Splits, task: TaskName, shown: str) -> None:
+def has_labels(posts: Iterable[Post], list_names: ListLabels) -> bool:
+    """Whether any post is annotated with a name."""
+    return any(any(list_names(post)) for post in posts)
+
+
+def set_faulty_aside(posts: Splits, task: LabelledTask) -> tuple[Splits, list[Quarantined]]:
+    """Set posts aside that a task cannot learn from or be scored on, such as one without the label of a post."""
+    accepted: Splits = {split: [] for split in posts}
+    faulty = []
+    for split, rows in posts.items():
+        for post in rows:
+            if fault := task.find_fault(post):
+                remedy = f"Give it {task.annotation_key}, or name its file in data.unlabelled."
+                faulty.append(set_aside(post, fault, remedy))
+            else:
+                accepted[split].append(post)
+    return accepted, faulty
+
+
+def select_usable(posts: Iterable[Post], task: LabelledTask) -> list[Post]:
+    """Return the posts that hold what a task reads, such as a pair, without the labels of other tasks."""
+    prepared = map(task.prepare_post, posts)
+    return [post for post in prepared if post is not None]
+
+
+def has_annotation(posts: Iterable[Post]) -> bool:
+    """Whether any post is annotated with a type or a label."""
+    posts = list(posts)
+    return any(has_labels(posts, list_names) for list_names in _LISTS.values())
+
+
+def require_task_labels(posts: Splits, task: LabelledTask, shown: str, ignored_keys: Iterable[str] = ()) -> None:
     """Refuse a data set whose training posts are not annotated for the task, before anything is paid for.
 
     Args:
         posts: Posts by split.
         task: The task.
         shown: The name of the data set in messages.
+        ignored_keys: Keys of its rows that were not read.
 
     Raises:
         DataError: No training post is annotated; the message names the key that was expected.
     """
-    if has_task_labels(posts, task):
+    train = posts.get("train", [])
+    if has_labels(train, task.list_data_labels):
         return
-    fitting = next((name for name in _LISTS if has_task_labels(posts, name)), None)
+    fitting = next((name for name, list_names in _LISTS.items() if has_labels(train, list_names)), None)
     remedy = f"Set task: {fitting}, for which it is annotated." if fitting else "Annotate it first."
+    alias = find_label_alias(ignored_keys) if task.annotation_key == '"label"' else None
     raise DataError(
-        f"{shown}: no training post is annotated for task {task}: {_EXPECTED_KEYS[task]} is nowhere", remedy
+        f"{shown}: no training post is annotated for task {task.name}: {task.annotation_key} is nowhere",
+        f"Rename {alias!r} to 'label'." if alias else remedy,
     )
 
 
-def list_types(post: Post) -> Iterator[str]:
-    """Yield the type of each entity that has one."""
-    return (entity.type for entity in post.entities if entity.type)
+# The three kinds of labels that a post can hold, by the task to suggest for data that hold no other.
+_LISTS: dict[TaskName, ListLabels] = {
+    "ner": Post.list_types,
+    "re": Post.list_labels,
+    "sentiment": Post.list_classes,
+}
 
 
-def list_labels(post: Post) -> Iterator[str]:
-    """Yield the label of each relation."""
-    return (relation.label for relation in post.relations)
-
-
-_LISTS: dict[TaskName, ListLabels] = {"ner": list_types, "re": list_labels}
-_EXPECTED_KEYS: dict[TaskName, str] = {"ner": 'an entity\'s "type"', "re": '"relations" with a "label"'}
-
-
-def _list_occurring(posts: Splits, list_names: ListLabels) -> tuple[str, ...]:
+def list_occurring(posts: Splits, list_names: ListLabels) -> tuple[str, ...]:
     """List the names that occur, split by split, sorted within each split."""
     names: dict[str, None] = {}
     for rows in posts.values():

@@ -25,6 +25,7 @@ def count_split(posts: list[Post], reader_counts: Counter[str], pictures: Pictur
     every_relation = chain.from_iterable(post.relations for post in posts)
     entities = Counter(entity.type or "-" for entity in every_entity)
     relations = Counter(relation.label for relation in every_relation)
+    labels = Counter(post.label for post in posts if post.label is not None)
     return {
         "posts": len(posts),
         "tokens": sum(len(post.tokens) for post in posts),
@@ -34,6 +35,7 @@ def count_split(posts: list[Post], reader_counts: Counter[str], pictures: Pictur
         "without_entities": sum(not post.entities for post in posts),
         "relations": sum(relations.values()),
         "relations_by_label": dict(sorted(relations.items())),
+        "posts_by_label": dict(sorted(labels.items())),
         "name_a_picture": sum(post.image is not None for post in posts),
         "picture_at_hand": sum(pictures.find(post.image) is not None for post in posts),
         "with_caption": sum(post.caption is not None for post in posts),

@@ -81,6 +81,7 @@ def _remove_labels(post: Post, post_id: str, folder: PurePosixPath) -> Post:
             "id": post_id,
             "entities": untyped if pairs else (),
             "relations": pairs,
+            "label": None,
             "image": None if post.image is None else str(folder / post.image),
         }
     )

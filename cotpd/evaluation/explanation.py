@@ -150,7 +150,7 @@ def find_window(text: str, marks: Sequence[Marked], width: int) -> tuple[int, in
     """Return where to cut a text, start and end, so that it is about ``width`` long and holds all marks."""
     if len(text) <= width:
         return 0, len(text)
-    first, last = min(mark.start for mark in marks), max(mark.end for mark in marks)
+    first, last = min((mark.start for mark in marks), default=0), max((mark.end for mark in marks), default=0)
     around = max(width - (last - first), 0) // 2
     return max(first - around, 0), min(last + around, len(text))
 
@@ -185,7 +185,7 @@ def _mark_span(example: Example, span: Span, role: str) -> Marked:
 
 
 def _list_spans(predictions: Sequence[Predicted]) -> list[Span | None]:
-    """Return the span of each prediction; None for a relation."""
+    """Return the span of each prediction; None for that of a pair or post."""
     return [prediction.span for prediction in predictions]
 
 

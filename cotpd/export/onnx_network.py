@@ -38,7 +38,7 @@ class WindowScorer(nn.Module):
         self.encoder = FusedEncoder(model.encoder) if FusedEncoder.can_read(model.encoder) else None
 
     def forward(self, ids: Tensor, lengths: Tensor, positions: Tensor) -> Tensor:
-        """Return emissions (N, S, K), or logits (N, K) of pairs.
+        """Return scores of words (N, S, K), or logits (N, K) of pairs.
 
         Args:
             ids: (N, L) int64.
@@ -101,8 +101,8 @@ def write_graph(model: StudentModel, file: Path) -> None:
         torch.tensor([12, 10, 11], dtype=torch.int32),
         torch.tensor([[1, 2]] * 3),
     )
-    # the head of relations reads two states a window, always
-    states = {0: dynamic} if model.labels.definition.reads_pair else {0: dynamic, 1: dynamic}
+    # a head that scores an example as a whole reads two states a window, always
+    states = {0: dynamic, 1: dynamic} if model.labels.definition.scores_words else {0: dynamic}
     shapes = ({0: dynamic, 1: dynamic}, {0: dynamic}, states)
     names: dict[str, Any] = {"input_names": list(INPUTS), "output_names": ["scores"]}
     try:

@@ -7,11 +7,10 @@ and must not lose more than 0.3 points of F1.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from cotpd.data.records import NO_RELATION
 from cotpd.inference.export_record import ExportedBackend, Verdict
 from cotpd.student.examples import Example
-from cotpd.student.scoring import compute_micro_f1, read_gold
-from cotpd.student.tasks import Predicted
+from cotpd.student.scoring import compute_micro_f1
+from cotpd.student.tasks import Predicted, Task
 
 LARGEST_GAP = 1e-3  # of a score, for the exact graph
 LARGEST_LOSS = 0.3  # of F1 in percent, for int8
@@ -25,16 +24,18 @@ class Reference(NamedTuple):
     examples: Sequence[Example]
     predictions: Sequence[Sequence[Predicted]]
     has_gold: bool
+    task: Task
 
     def list_gold(self) -> list[set[tuple[Any, ...]]]:
         """Return what F1 is computed against: the labels, or torch's predictions where there are none."""
         if self.has_gold:
-            return [read_gold(example) for example in self.examples]
-        return [_count(predictions) for predictions in self.predictions]
+            return [self.task.select_counted_gold(example) for example in self.examples]
+        return [self.task.select_counted(predictions) for predictions in self.predictions]
 
     def compute_f1(self, predictions: Sequence[Sequence[Predicted]]) -> float:
         """Return the F1 of predictions for the same examples, in percent."""
-        return compute_micro_f1(self.list_gold(), [_count(labels) for labels in predictions])["f1"]
+        counted = [self.task.select_counted(labels) for labels in predictions]
+        return compute_micro_f1(self.list_gold(), counted)["f1"]
 
 
 def judge(backend: ExportedBackend, predictions: Sequence[Sequence[Predicted]], reference: Reference) -> Verdict:
@@ -51,7 +52,7 @@ def judge(backend: ExportedBackend, predictions: Sequence[Sequence[Predicted]], 
         f1=reference.compute_f1(predictions),
         torch_f1=reference.compute_f1(reference.predictions),
     )
-    reason = _explain_difference(verdict) if backend == "onnx" else _explain_loss(verdict)
+    reason = _explain_difference(verdict) if backend == "onnx" else _explain_loss(verdict, reference.task)
     return verdict.model_copy(update={"passed": not reason, "reason": reason})
 
 
@@ -75,18 +76,13 @@ def _explain_difference(verdict: Verdict) -> str:
     return ""
 
 
-def _explain_loss(verdict: Verdict) -> str:
+def _explain_loss(verdict: Verdict, task: Task) -> str:
     """Return why a graph is too coarse; nothing if it is not."""
     loss = verdict.torch_f1 - verdict.f1
     if loss <= LARGEST_LOSS:
         return ""
     against = "" if verdict.has_gold else " against torch's own predictions, as the posts have no labels"
-    return f"F1 falls by {loss:.2f} points to {verdict.f1:.2f}{against}, more than {LARGEST_LOSS}"
-
-
-def _count(predictions: Sequence[Predicted]) -> set[tuple[Any, ...]]:
-    """Return the predictions that F1 counts, without their scores."""
-    return {prediction.target for prediction in predictions if prediction.label != NO_RELATION}
+    return f"{task.score_name} falls by {loss:.2f} points to {verdict.f1:.2f}{against}, more than {LARGEST_LOSS}"
 
 
 def _list_targets(predictions: Sequence[Predicted]) -> list[tuple[Any, ...]]:

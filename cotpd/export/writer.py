@@ -167,4 +167,5 @@ def _read_chain(student: Student) -> Chain | None:
 
 
 def _predict_reference(student: Student, examples: Sequence[Example], has_gold: bool) -> Reference:
-    return Reference(examples, student.predict_examples(examples, progress=True), has_gold)
+    predictions = student.predict_examples(examples, progress=True)
+    return Reference(examples, predictions, has_gold, student.labels.definition)

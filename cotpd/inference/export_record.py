@@ -70,7 +70,7 @@ class ExportRecord(Record):
     reads: int = Field(ge=1)
     """The most positions that the encoder reads."""
     chain: Chain | None
-    """Of named entities; None for relations."""
+    """Of named entities; None for labels of pairs and posts."""
     verdicts: dict[ExportedBackend, Verdict]
     unquantized: tuple[str, ...] = ()
     """int8: the products that stayed in float, since they cost the accuracy."""

@@ -15,7 +15,7 @@ from cotpd.inference.export_record import REMEDY, TOKENIZER, Export, ExportedBac
 from cotpd.inference.machine import count_cores
 from cotpd.student.batches import BatchArrays, collate_arrays
 from cotpd.student.card import Card
-from cotpd.student.decoders import Decoder, MentionDecoder, RelationDecoder
+from cotpd.student.decoders import Decoder
 from cotpd.student.examples import Example, remove_labels
 from cotpd.student.fast_tokenizer import FastTokenizer
 from cotpd.student.labeller import Labeller
@@ -79,7 +79,7 @@ class OnnxStudent(Labeller):
         batch = collate_arrays(examples, view, self.example_encoder)
         feed, columns = self._build_feed(batch)
         scores = self._run(feed)
-        if not self.labels.definition.reads_pair:
+        if self.labels.definition.scores_words:
             scores = scores[batch.window_of_state, columns]  # (B, T, K) of (N, S, K)
         return self._decoder.decode(scores, batch.mask, self.temperature)
 
@@ -95,10 +95,10 @@ class OnnxStudent(Labeller):
     def _build_feed(self, batch: BatchArrays) -> tuple[Feed, Ids]:
         """Return the inputs of the graph, and the column of each state (B, T) among those of its window.
 
-        A pair has one window with two states, mentions have any number of both.
+        A pair has one window with two states, which are scored together; words have any number of both.
         """
         lengths = batch.attention.sum(1, dtype=np.int32)
-        if self.labels.definition.reads_pair:
+        if not self.labels.definition.scores_words:
             return {"ids": batch.ids, "lengths": lengths, "positions": batch.position_of_state}, batch.targets
         positions, columns = _place_by_window(batch)
         return {"ids": batch.ids, "lengths": lengths, "positions": positions}, columns
@@ -145,13 +145,11 @@ def _build_decoder(export: Export, card: Card) -> Decoder:
         ModelError: The record holds no scores of tags, or some of another inventory.
     """
     chain = export.record.chain
-    if card.labels.definition.reads_pair:
-        return RelationDecoder(card.labels)
-    count = len(card.labels.names)
-    if chain is None or {len(chain.start), len(chain.end), *map(len, chain.transitions)} != {count}:
-        raise ModelError(f"{export.folder}: of a student with other labels", REMEDY)
-    weights = (np.asarray(weight, np.float32) for weight in (chain.start, chain.transitions, chain.end))
-    return MentionDecoder(card.labels, *weights)
+    weights = None if chain is None else (chain.start, chain.transitions, chain.end)
+    try:
+        return card.labels.definition.build_decoder(card.labels, weights)
+    except ValueError as error:
+        raise ModelError(f"{export.folder}: {error}", REMEDY) from None
 
 
 def open_session(file: Path, threads: int | None = None) -> "InferenceSession":

@@ -23,7 +23,7 @@ class Observation(Record):
         words: Its number of words.
         unseen: How many of its first FIRST_WORDS words the training posts lack: a number that does not grow with
             the post. None for a shorter post.
-        types: The number of predictions by type, or the relation's label.
+        types: The number of predictions by type, or the one label.
         score: The lowest score among them; None without a prediction.
     """
 
@@ -54,7 +54,7 @@ def describe_post(text: str, prediction: Mapping[str, Any], vocabulary: Collecti
         types = Counter(str(entity["type"]) for entity in entities)
         scores = [entity["score"] for entity in entities if entity.get("score") is not None]
     else:
-        types = Counter([str(prediction["label"])])
+        types = Counter([] if prediction["label"] is None else [str(prediction["label"])])
         scores = [prediction["score"]] if prediction.get("score") is not None else []
     return Observation(words=len(words), unseen=unseen, types=dict(types), score=min(scores, default=None))
 

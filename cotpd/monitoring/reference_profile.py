@@ -16,7 +16,7 @@ from cotpd.errors import DataError
 from cotpd.files import write_atomically
 from cotpd.monitoring.observations import Observation, build_vocabulary, describe_post, draw_sample
 from cotpd.student.prediction_input import PredictionInput, predict_inputs
-from cotpd.student.tasks import find_task
+from cotpd.student.tasks import KnownTask, find_task
 
 if TYPE_CHECKING:
     from cotpd.data.records import Post
@@ -29,13 +29,13 @@ class ReferenceProfile(Record):
     """What posts and predictions looked like when the student was made.
 
     Attributes:
-        task: ner or re.
+        task: The task of the student.
         model: Of the predictions: name, version, backend and digest.
         vocabulary: Hashes of the training posts' words.
         observations: Of the posts of the valid split.
     """
 
-    task: TaskName
+    task: KnownTask
     model: dict[str, Any]
     vocabulary: tuple[int, ...]
     observations: tuple[Observation, ...]

@@ -14,6 +14,7 @@ from cotpd.scoring.columns import ColumnNames
 from cotpd.scoring.file_formats import find_format
 from cotpd.scoring.row_predictions import BatchOptions, predict_source_rows
 from cotpd.scoring.source_rows import SourceRow
+from cotpd.student.tasks import find_task
 
 if TYPE_CHECKING:
     from cotpd.data.records import TaskName
@@ -61,7 +62,7 @@ class WindowFile:
     @property
     def is_scored(self) -> bool:
         """Whether it has predictions."""
-        return f"{self._columns.prefix}{'label' if self._task == 're' else 'entities'}" in self._survey.kinds
+        return f"{self._columns.prefix}{_name_column(self._task)}" in self._survey.kinds
 
     def read(self, vocabulary: frozenset[int], model: "ScoringModel | None" = None) -> Window:
         """Observe its posts.
@@ -119,9 +120,14 @@ class WindowFile:
         return value if isinstance(value, dict) else {}
 
 
+def _name_column(task: "TaskName") -> str:
+    """Return the column that holds the predictions of a task."""
+    return next(iter(find_task(task).no_prediction))
+
+
 def _read_prediction(row: SourceRow, prefix: str, task: "TaskName") -> dict[str, Any] | None:
     """Return the prediction of a row; None if it has none that can be read."""
-    if task == "re":
+    if _name_column(task) == "label":
         label, score = row.values.get(f"{prefix}label"), _read_number(row.values.get(f"{prefix}score"))
         return {"label": label, "score": score} if isinstance(label, str) and label else None
     entities = row.values.get(f"{prefix}entities")

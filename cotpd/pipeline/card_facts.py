@@ -16,9 +16,6 @@ from cotpd.student.labels import LabelSet
 from cotpd.student.tasks import find_task
 from cotpd.weights import find_model
 
-_FIND = "Finding the named entities of short posts like those that it learnt from, in the same language."
-_RELATE = "Naming the relation between two given mentions of short posts like those that it learnt from."
-
 
 def gather_card_facts(
     params: Params,
@@ -47,7 +44,9 @@ def gather_card_facts(
     figures = [Figure(**row.model_dump()) for row in rows]
     return CardFacts(
         title=task.title,
-        pipeline_tag="token-classification" if task.has_extents else "text-classification",
+        pipeline_tag=task.hub_task,
+        score=task.score_key,
+        score_headings=task.score_headings,
         labels=LabelSet.model_validate(read_json(student / CARD, "labels")["labels"]).types,
         encoder=encoder.hub.repo if encoder and encoder.hub else params.student.encoder,
         licence=params.register_.encoder_licence or (encoder.licence if encoder else ""),
@@ -55,7 +54,7 @@ def gather_card_facts(
         metrics=metrics,
         figures=figures,
         minimum_support=MINIMUM_SUPPORT,
-        intended_use=params.register_.intended_use or (_RELATE if task.reads_pair else _FIND),
+        intended_use=params.register_.intended_use or task.intended_use,
         limits=list_limits(params, metrics, figures),
         tables=[_describe_table(table) for table in tables],
         cost=cost,
@@ -76,7 +75,7 @@ def list_limits(params: Params, metrics: Mapping[str, Any], figures: Sequence[Fi
         limits.append(
             f"It learnt from answers of {params.llm.model}, and may have learnt their errors and biases."
         )
-    limits += [f"Weakest {row.part} on {row.split}: {_describe_figure(row)}." for row in _find_weakest(figures)]
+    limits += _describe_weakest(figures, task.score_name)
     for split, rows in metrics.items():
         error = rows.get("student", {}).get("calibration_error")
         if error is not None:
@@ -100,8 +99,14 @@ def _find_weakest(figures: Sequence[Figure]) -> list[Figure]:
     return weakest
 
 
-def _describe_figure(row: Figure) -> str:
-    return f"{row.name}, F1 {100 * row.f1:.2f} ({100 * row.low:.2f} to {100 * row.high:.2f})"
+def _describe_weakest(figures: Sequence[Figure], score_name: str) -> list[str]:
+    weakest = _find_weakest(figures)
+    return [f"Weakest {row.part} on {row.split}: {_describe_figure(row, score_name)}." for row in weakest]
+
+
+def _describe_figure(row: Figure, score_name: str) -> str:
+    name = "F1" if row.part == "type" else score_name
+    return f"{row.name}, {name} {100 * row.f1:.2f} ({100 * row.low:.2f} to {100 * row.high:.2f})"
 
 
 def _describe_table(path: Path) -> TableFacts:

@@ -8,7 +8,7 @@ from cotpd.augment.pipeline import list_attempts
 from cotpd.config import Params
 from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind, Post
-from cotpd.data.split_checks import require_task_labels
+from cotpd.data.split_checks import require_task_labels, select_usable, set_faulty_aside
 from cotpd.data.unlabelled import load_unlabelled
 from cotpd.extraction.label_questions import build_label_questions
 from cotpd.images.picture_encoder import build_picture_encoder
@@ -41,17 +41,20 @@ def iterate_questions(params: Params, *, require_labels: bool = False) -> Iterat
         ConfigError: A prompt cannot be used.
     """
     dataset = load_dataset(params.data)
+    splits, task = dataset.posts, find_task(params.task)
     if require_labels:
-        require_task_labels(dataset.posts, params.task, params.data.path)
+        require_task_labels(splits, task, params.data.path, dataset.ignored_keys)
+        splits, _ = set_faulty_aside(splits, task)
+        splits = {split: select_usable(rows, task) for split, rows in splits.items()}
     unlabelled = load_unlabelled(params.data, dataset.posts).posts
-    posts = [*chain.from_iterable(dataset.posts.values()), *unlabelled]
+    posts = [*chain.from_iterable(splits.values()), *unlabelled]
 
     captions, stand_ins = _collect_captions(posts, params)
     for question in build_questions(posts, captions, params.ask, build_picture_encoder(params.data, params.llm)):
         shows_caption = question.kind is Kind.MULTIMODALITY and isinstance(question.messages[-1]["content"], str)
         yield PlannedQuestion(question, has_stand_in=shows_caption and question.id in stand_ins)
 
-    training_posts = dataset.posts.get("train", [])
+    training_posts = splits.get("train", [])
     attempts = list_attempts(training_posts, params.augment, seed=params.seed, beyond_limit=dataset.beyond_limit)
     for attempt in attempts:
         yield PlannedQuestion(attempt.build_question(params.augment))
@@ -68,7 +71,7 @@ def _iterate_label_questions(
     splits = ("train", *params.evaluate.splits)
     examples = {split: build_examples(dataset.posts.get(split, ()), params.task, shown, {}) for split in splits}
     pool = examples.pop("train")
-    labels = getattr(dataset, find_task(params.task).summary_key)
+    labels = dataset.list_label_names(find_task(params.task))
     questions = build_label_questions(examples, pool, task=params.task, labels=labels, params=params.llm_row)
     for row in questions:
         has_stand_in = params.llm_row.caption and row.example.id.partition("#")[0] in stand_ins

@@ -56,6 +56,7 @@ def register_student(
     origin = Origin(
         params=params.model_dump(mode="json", by_alias=True),
         metrics=metrics,
+        score=task.score_key,
         evaluation=evaluation,
         tables=tables,
         trainings=read_fingerprints(trained),

@@ -61,12 +61,14 @@ class CardFacts:
     Attributes:
         title: The task, such as "Named entities".
         pipeline_tag: The hub's name of the task.
-        labels: Entity types or relation labels.
+        score: The name of the leading score in the metrics.
+        score_headings: The headings of the table of scores, by their names in the metrics.
+        labels: Entity types or labels.
         encoder: Its name, or its repository on the hub.
         licence: Of the encoder; "" if unknown.
         data: The data set, as params.yaml names it.
         metrics: Scores by split and model.
-        figures: F1 with intervals.
+        figures: The leading score, and F1 of each type, with intervals.
         minimum_support: Gold labels below which a score says next to nothing.
         intended_use: What the model is for.
         limits: What it cannot do.
@@ -91,6 +93,10 @@ class CardFacts:
     cost: Sequence[tuple[str, str]] = ()
     settings: Sequence[tuple[str, Any]] = ()
     commands: Sequence[str] = ()
+    score: str = "f1"
+    score_headings: Mapping[str, str] = field(
+        default_factory=lambda: {"precision": "precision", "recall": "recall", "f1": "F1"}
+    )
 
     def select_figures(self, part: str) -> list[Figure]:
         """Return the figures of all, of each type or of each slice."""
@@ -174,13 +180,10 @@ def _build_environment() -> Environment:
 def _build_head(name: str, facts: CardFacts) -> dict[str, Any]:
     """Return the head as the hub reads it; of the scores it has the student's."""
     results = []
+    keys = [facts.score, *(key for key in facts.score_headings if key not in (facts.score, "macro_f1"))]
     for split, rows in facts.metrics.items():
         scores = rows.get("student", {})
-        metrics = [
-            {"type": key, "name": key, "value": scores[key]}
-            for key in ("f1", "precision", "recall")
-            if key in scores
-        ]
+        metrics = [{"type": key, "name": key, "value": scores[key]} for key in keys if key in scores]
         dataset = {"type": _make_plain(facts.data), "name": _make_plain(facts.data), "split": _make_plain(split)}
         results.append({"task": {"type": facts.pipeline_tag}, "dataset": dataset, "metrics": metrics})
     return {

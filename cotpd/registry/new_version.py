@@ -65,7 +65,8 @@ def register_model(
             tags = log_origin(client, experiment, run.info.run_id, origin, root)
             card = _build_card(client, name, origin, tags)
             source = log_model(folder, interface, card, origin.evidence)
-            tags |= format_headlines(origin.metrics) | {FILES: _format_logged_digests(client, source)}
+            tags |= format_headlines(origin.metrics, origin.score)
+            tags[FILES] = _format_logged_digests(client, source)
             # Inside the run: if this process is killed before, the next registration clears the run.
             number = _create_version(client, name, source, run.info.run_id, tags, card)
 

@@ -23,6 +23,7 @@ class Origin:
     Attributes:
         params: All parameters by section; logged flattened.
         metrics: Scores by split and model; logged flattened.
+        score: The name of the leading score among them.
         evaluation: Folder with report and plots; logged as artifacts.
         tables: Prepared tables whose sha256 is kept with the run and the version.
         trainings: Fingerprints of trainings by model; their runs are put below this run and named in its tags.
@@ -41,6 +42,7 @@ class Origin:
     tags: Mapping[str, str] = field(default_factory=dict)
     evidence: Sequence[Path] = ()
     card: CardFacts | None = None
+    score: str = "f1"
 
 
 def log_origin(client: "MlflowClient", experiment: str, run_id: str, origin: Origin, root: Path) -> dict[str, str]:
@@ -66,12 +68,12 @@ def _describe_commit(root: Path) -> dict[str, str]:
     return {"git.commit": source.commit, "git.dirty": str(source.is_changed).lower()} if source else {}
 
 
-def format_headlines(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """Return F1 and gain of each split in percent, as tags that a listing shows."""
+def format_headlines(metrics: Mapping[str, Any], score: str) -> dict[str, str]:
+    """Return the leading score and the gain of each split in percent, as tags that a listing shows."""
     tags = {}
     for split, rows in metrics.items():
         if "student" in rows:
-            tags[f"f1.{split}"] = f"{100 * rows['student']['f1']:.2f}"
+            tags[f"{score}.{split}"] = f"{100 * rows['student'][score]:.2f}"
         if "gain" in rows:
             tags[f"gain.{split}"] = f"{100 * rows['gain']['f1']:+.2f}"
     return tags

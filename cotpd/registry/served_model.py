@@ -97,7 +97,7 @@ class ServedStudent(PythonModel):
 
     Named entities: column ``text``; ``{"entities": [{"start", "end", "type", "text", "score"}]}``, in characters.
     Relations: columns ``text``, ``head`` and ``tail``, the latter two as they stand in the text;
-    ``{"label", "score"}``.
+    ``{"label", "score"}``. Labels of posts: column ``text``; ``{"label", "score"}``, both null for a blank text.
     """
 
     def load_context(self, context: Any) -> None:

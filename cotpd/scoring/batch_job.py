@@ -80,7 +80,7 @@ class BatchJob:
         """Score every row that is not scored yet, and write the output.
 
         Args:
-            model: Of either task.
+            model: Of any task.
             show: Whether to show progress on standard error.
             watch: Called after each commit.
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ERROR = "error"
-_EMPTY: dict[TaskName, dict[str, Any]] = {"ner": {"entities": []}, "re": {"label": None, "score": None}}
 _OFFSETS = re.compile(r"\s*\[\s*\d{1,18}\s*,\s*\d{1,18}\s*\]\s*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN = 12  # columns in a message
@@ -53,7 +52,7 @@ class ColumnNames:
 
     def list_predicted(self, task: TaskName) -> list[str]:
         """Return the names of the predicted columns."""
-        return [f"{self.prefix}{name}" for name in (*_EMPTY[task], ERROR)]
+        return [f"{self.prefix}{name}" for name in (*find_task(task).no_prediction, ERROR)]
 
     def check(self, task: TaskName, survey: Survey, path: object) -> None:
         """Refuse columns that are missing, hold no text, or would be overwritten.
@@ -102,7 +101,7 @@ class ColumnNames:
 
     def name_outcome(self, task: TaskName, outcome: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of the predicted columns, for a prediction or ``{"error": reason}``."""
-        values = {**_EMPTY[task], ERROR: None, **outcome}
+        values = {**find_task(task).no_prediction, ERROR: None, **outcome}
         return {f"{self.prefix}{name}": value for name, value in values.items()}
 
     def build_schema(self, task: TaskName) -> "pa.Schema":
@@ -113,7 +112,7 @@ class ColumnNames:
         span = [("start", pa.int64()), ("end", pa.int64()), ("text", text), ("type", text), score]
         entities = pa.list_(pa.struct(span))
         types = {"entities": entities, "label": text, "score": pa.float64(), ERROR: text}
-        names = (*_EMPTY[task], ERROR)
+        names = (*find_task(task).no_prediction, ERROR)
         return pa.schema([(f"{self.prefix}{name}", types[name]) for name in names])
 
 

@@ -41,7 +41,7 @@ def predict_source_rows(
     """Predict rows, in order.
 
     Args:
-        model: Of either task.
+        model: Of any task.
         rows: As they were read.
         first: The number of the first of them, for messages.
         options: Say which columns are read, and whether an unreadable row is an error.

@@ -15,7 +15,7 @@ from fastapi.security import HTTPBearer
 from cotpd.serving.micro_batches import Answer, QueueFullError
 from cotpd.serving.request_body import JSON, RefusedError, read_rows, require_json
 from cotpd.serving.request_guard import ABANDONED, DETAILS, App, RequestGuard
-from cotpd.serving.request_models import EntityAnswer, Problem, RelationAnswer
+from cotpd.serving.request_models import Problem
 from cotpd.serving.service import Service
 from cotpd.serving.training_posts import describe_absence
 from cotpd.student.prediction_input import PredictionInput
@@ -74,7 +74,7 @@ def build_application(service: Service, *, is_logged: bool = True) -> App:
 def _add_predictions(app: FastAPI, service: Service) -> None:
     @app.post(
         "/v1/predict",
-        response_model=RelationAnswer if find_task(service.task).reads_pair else EntityAnswer,
+        response_model=service.models.answer,
         dependencies=[Depends(HTTPBearer(auto_error=False))] if service.needs_token else [],
         responses=_ERRORS,
         openapi_extra={"requestBody": _describe_body(service)},
@@ -239,7 +239,7 @@ def _build_response(value: Any, status: int = 200, headers: dict[str, str] | Non
 
 def _describe_body(service: Service) -> dict[str, Any]:
     """Return what OpenAPI says of a request's body."""
-    row = find_task(service.task).example_row
+    row = dict(find_task(service.task).example_row)
     several = [row] if find_task(service.task).reads_pair else [row["text"]]
     examples = {
         "one": {"summary": "One", "value": row},

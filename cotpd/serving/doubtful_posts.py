@@ -63,7 +63,8 @@ class DoubtfulPosts:
             version: As :meth:`cotpd.serving.served_version.ServedVersion.describe` returns it.
         """
         for post, prediction in zip(inputs, predictions, strict=True):
-            score = min((entity["score"] for entity in prediction.get("entities", [prediction])), default=1.0)
+            scores = [entity["score"] for entity in prediction.get("entities", [prediction])]
+            score = min((value for value in scores if value is not None), default=1.0)
             if score >= self._below or random.random() >= self._share or _overlap(post):
                 continue
             row = _build_row(post, prediction) | {"lowest_score": score, "model": version}
@@ -121,6 +122,8 @@ def _build_row(post: PredictionInput, prediction: dict[str, Any]) -> dict[str, A
     if post.head and post.tail:
         mentions = [{"start": start, "end": end} for start, end in (post.head, post.tail)]
         return row | {"entities": mentions, "relations": [{"head": 0, "tail": 1, "label": prediction["label"]}]}
+    if "label" in prediction:
+        return row | {"label": prediction["label"]}
     return row | {"entities": [_drop_score(entity) for entity in prediction["entities"]]}
 
 

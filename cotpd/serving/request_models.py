@@ -1,6 +1,6 @@
 """The bodies that `/v1/predict` reads and writes: they check a request, and OpenAPI shows them.
 
-A body is one row, or a list of texts (entities) or pairs (relations). Unknown fields are refused.
+A body is one row, or a list of texts or pairs. Unknown fields are refused.
 """
 
 import copy
@@ -10,9 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from cotpd.serving.limits import Limits
 from cotpd.student.tasks import TaskName, find_task
-
-MANY = {"ner": "texts", "re": "pairs"}
-"""The field that lists the rows of a request, by task."""
 
 
 class _Body(BaseModel):
@@ -43,11 +40,11 @@ class Entities(BaseModel):
     entities: list[Entity]
 
 
-class RelationLabel(BaseModel):
-    """The relation of one pair."""
+class Label(BaseModel):
+    """The label of one pair or text; null for a text without a word."""
 
-    label: str
-    score: float = Field(description="A probability.")
+    label: str | None
+    score: float | None = Field(description="A probability.")
 
 
 class EntityAnswer(BaseModel):
@@ -57,11 +54,11 @@ class EntityAnswer(BaseModel):
     predictions: list[Entities]
 
 
-class RelationAnswer(BaseModel):
-    """The relation of each pair, in the order of the request."""
+class LabelAnswer(BaseModel):
+    """The label of each pair or text, in the order of the request."""
 
     model: ModelName
-    predictions: list[RelationLabel]
+    predictions: list[Label]
 
 
 class Problem(BaseModel):
@@ -80,10 +77,11 @@ class RequestModels:
     """
 
     def __init__(self, task: TaskName, limits: Limits) -> None:
-        self.many_field = MANY[task]
+        self.task = find_task(task)
+        self.many_field = self.task.many_field
         text = Annotated[str, Field(max_length=limits.characters, description="A post.")]
         row: Any = {"text": (text, ...)}
-        if find_task(task).reads_pair:
+        if self.task.reads_pair:
             offsets = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
             words = Annotated[str, Field(min_length=1, max_length=limits.characters)]
             description = "As it stands in the text, or [start, end] in characters."
@@ -94,6 +92,11 @@ class RequestModels:
         rows: Any = Annotated[list[items], Field(min_length=1, max_length=limits.texts)]  # type: ignore[valid-type]
         fields: Any = {self.many_field: (rows, ...)}
         self.several: type[BaseModel] = create_model("ManyRows", __base__=_Body, **fields)
+
+    @property
+    def answer(self) -> type[BaseModel]:
+        """The model of an answer."""
+        return EntityAnswer if self.task.output_list else LabelAnswer
 
     def build_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of a body, without references."""

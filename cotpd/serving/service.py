@@ -84,7 +84,14 @@ class Service:
         """Return whether requests are answered, by which version, and whether it is the alias's."""
         alias = self.follower.describe() if self.follower else {"alias": None, "followed": None, "problem": None}
         model = self.batcher.version.describe()
-        return {"ready": self.batcher.is_alive, "task": self.task, "model": model, "follows": alias}
+        fields = list(self.models.task.example_row)
+        return {
+            "ready": self.batcher.is_alive,
+            "task": self.task,
+            "fields": fields,
+            "model": model,
+            "follows": alias,
+        }
 
     def start(self) -> None:
         """Start the threads."""

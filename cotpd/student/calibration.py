@@ -14,7 +14,6 @@ from torch import Tensor
 
 from cotpd.student.batches import collate, measure_sizes, order_for_reading
 from cotpd.student.examples import Example, remove_labels
-from cotpd.student.scoring import read_gold
 
 if TYPE_CHECKING:
     from cotpd.student.student import Student
@@ -54,14 +53,14 @@ def fit_temperature(learner: "Student", examples: Sequence[Example], batch_size:
 
 def _score_batches(learner: "Student", examples: Sequence[Example], batch_size: int) -> list[ScoredBatch]:
     """Return the head's scores of all examples, in batches: they do not depend on the temperature."""
-    encoder, view = learner.example_encoder, learner.views[0]
+    encoder, view, task = learner.example_encoder, learner.views[0], learner.labels.definition
     encoded = encoder.encode([remove_labels(example) for example in examples])
     batches = []
     for indices in order_for_reading(measure_sizes(encoded, encoder), batch_size):
         batch = collate([encoded[index] for index in indices], view, encoder).to(learner.device)
         with torch.inference_mode():
             scores = learner.model(batch, view)
-        batches.append((scores, batch.mask, [read_gold(examples[index]) for index in indices]))
+        batches.append((scores, batch.mask, [task.list_gold(examples[index]) for index in indices]))
     return batches
 
 

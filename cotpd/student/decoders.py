@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from cotpd.student.labels import LabelSet
-from cotpd.student.tasks import Predicted, PredictedMention, PredictedRelation
+from cotpd.student.tasks import Predicted, PredictedLabel, PredictedMention
 from cotpd.student.viterbi import search_both_ends
 
 Array = np.ndarray
@@ -63,11 +63,11 @@ def _divide_weights(weights: tuple[Array, Array, Array], temperature: float) -> 
     )
 
 
-class RelationDecoder:
-    """The most probable relation of each pair.
+class LabelDecoder:
+    """The most probable label of each pair.
 
     Args:
-        labels: Relations.
+        labels: The inventory.
     """
 
     def __init__(self, labels: LabelSet) -> None:
@@ -79,15 +79,24 @@ class RelationDecoder:
         mask: Array,  # noqa: ARG002  a pair has no padding
         temperature: float = 1.0,
     ) -> list[list[Predicted]]:
-        """Return the best relation by logits (B, K), and its probability."""
+        """Return the best label by logits (B, K), and its probability."""
         scores = scores / np.float32(temperature)
         indices = scores.argmax(-1)
         probabilities = 1 / np.exp(scores - scores.max(-1, keepdims=True)).sum(-1)
         names = self.labels.names
         return [
-            [PredictedRelation(names[index], probability)]
+            [PredictedLabel(names[index], probability)]
             for index, probability in zip(indices.tolist(), probabilities.tolist(), strict=True)
         ]
+
+
+class PostDecoder(LabelDecoder):
+    """The most probable label of each post, whose words' scores are averaged."""
+
+    def decode(self, scores: Array, mask: Array, temperature: float = 1.0) -> list[list[Predicted]]:
+        """Return the best label by scores (B, T, K), mask (B, T), and its probability."""
+        weights = mask[..., None].astype(np.float32)  # (B, T, 1)
+        return super().decode((scores * weights).sum(1) / weights.sum(1), mask, temperature)
 
 
 def collect_mentions(

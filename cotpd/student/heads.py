@@ -1,7 +1,7 @@
-"""The last layers, from encoder states to labels: a CRF over first sub-words (NER), a classifier (RE).
+"""The last layers, from encoder states to labels: a CRF over first sub-words (NER), a softmax of a pair or post.
 
-Trade-off: both have the same methods (scores, loss, KL, soft targets, decoding), so that training and prediction
-do not depend on the task; the classifier is handed a mask that it has no use for.
+Trade-off: all have the same methods (scores, loss, KL, soft targets, decoding), so that training and prediction
+do not depend on the task; the classifier of pairs is handed a mask that it has no use for.
 """
 
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ from cotpd.student.crf import LinearChainCRF, SoftTargets
 from cotpd.student.decoders import collect_mentions
 from cotpd.student.labels import LabelSet
 from cotpd.student.params import DistilParams
-from cotpd.student.tasks import Predicted, PredictedRelation
+from cotpd.student.tasks import Predicted, PredictedLabel
 
 
 class Head(nn.Module, ABC):
@@ -137,7 +137,81 @@ class NerHead(Head):
         return [collect_mentions(self.labels, *row) for row in rows]
 
 
-class ReHead(Head):
+class LabelHead(Head):
+    """A softmax over the labels of each example; a subclass says how its scores become logits."""
+
+    @abstractmethod
+    def pool_scores(self, scores: Tensor, mask: Tensor) -> Tensor:
+        """Return logits (B, K)."""
+
+    def compute_loss(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+        """Return the mean cross-entropy of an example."""
+        return functional.cross_entropy(self.pool_scores(scores, mask), targets[:, 0])
+
+    def compute_kl(self, knowledge: Tensor, prompt: Tensor, mask: Tensor, distil: DistilParams) -> Tensor:
+        """Return the mean KL of an example."""
+        knowledge, prompt = self.pool_scores(knowledge.detach(), mask), self.pool_scores(prompt, mask)
+        p, q = knowledge / distil.temperature, prompt / distil.temperature
+        log_p, log_q = p.log_softmax(-1), q.log_softmax(-1)
+        return (log_p.exp() * (log_p - log_q)).sum(-1).mean() * distil.temperature**2
+
+    @torch.no_grad()
+    def compute_soft_targets(self, scores: Tensor, mask: Tensor, temperature: float) -> SoftTargets:
+        """Return each example's distribution over labels: a chain of one position, without transitions."""
+        log_p = (self.pool_scores(scores, mask) / temperature).log_softmax(-1)
+        entropy = -(log_p.exp() * log_p).sum(-1)
+        return SoftTargets(log_p.exp().unsqueeze(1), log_p.new_zeros(len(log_p), 0, 0), entropy)
+
+    def compute_distillation_loss(
+        self, targets: SoftTargets, scores: Tensor, mask: Tensor, distil: DistilParams
+    ) -> Tensor:
+        """Return the mean KL of an example."""
+        log_q = (self.pool_scores(scores, mask) / distil.temperature).log_softmax(-1)
+        kl = -(targets.unary[:, 0] * log_q).sum(-1) - targets.entropy
+        return kl.mean() * distil.temperature**2
+
+    def count_target_positions(self, mask: Tensor) -> list[int]:
+        """Return 1 for each example, whose distribution is a chain of one position."""
+        return [1] * len(mask)
+
+    @torch.no_grad()
+    def decode(self, scores: Tensor, mask: Tensor, temperature: float = 1.0) -> list[list[Predicted]]:
+        """Return the most probable label of each example, and its probability."""
+        probabilities, indices = (self.pool_scores(scores, mask) / temperature).softmax(-1).max(-1)
+        names = self.labels.names
+        return [
+            [PredictedLabel(names[index], probability)]
+            for index, probability in zip(indices.tolist(), probabilities.tolist(), strict=True)
+        ]
+
+
+class PostHead(LabelHead):
+    """A linear layer over each word's state; the mean over the words is the post's score.
+
+    Args:
+        width: Of the encoder's states.
+        labels: Of posts.
+        dropout: Before the linear layer.
+    """
+
+    def __init__(self, width: int, labels: LabelSet, dropout: float) -> None:
+        super().__init__()
+        self.labels = labels
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(width, len(labels.names))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return each word's scores (B, T, K) of states (B, T, d)."""
+        scores: Tensor = self.linear(self.dropout(states))
+        return scores.float()
+
+    def pool_scores(self, scores: Tensor, mask: Tensor) -> Tensor:
+        """Return the mean over a post's words, (B, K)."""
+        weights = mask.unsqueeze(-1).to(scores.dtype)  # (B, T, 1)
+        return (scores * weights).sum(1) / weights.sum(1)
+
+
+class ReHead(LabelHead):
     """A classifier over the concatenated states of the two opening markers (Baldini Soares et al. 2019).
 
     Args:
@@ -162,41 +236,6 @@ class ReHead(Head):
         logits: Tensor = self.classify(states.flatten(1))
         return logits.float()
 
-    def compute_loss(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        """Return the mean cross-entropy of a pair."""
-        return functional.cross_entropy(scores, targets[:, 0])
-
-    def compute_kl(self, knowledge: Tensor, prompt: Tensor, mask: Tensor, distil: DistilParams) -> Tensor:
-        """Return the mean KL of a pair."""
-        p, q = knowledge.detach() / distil.temperature, prompt / distil.temperature
-        log_p, log_q = p.log_softmax(-1), q.log_softmax(-1)
-        return (log_p.exp() * (log_p - log_q)).sum(-1).mean() * distil.temperature**2
-
-    @torch.no_grad()
-    def compute_soft_targets(self, scores: Tensor, mask: Tensor, temperature: float) -> SoftTargets:
-        """Return each pair's distribution over relations: a chain of one position, without transitions."""
-        log_p = (scores / temperature).log_softmax(-1)
-        entropy = -(log_p.exp() * log_p).sum(-1)
-        return SoftTargets(log_p.exp().unsqueeze(1), log_p.new_zeros(len(log_p), 0, 0), entropy)
-
-    def compute_distillation_loss(
-        self, targets: SoftTargets, scores: Tensor, mask: Tensor, distil: DistilParams
-    ) -> Tensor:
-        """Return the mean KL of a pair."""
-        log_q = (scores / distil.temperature).log_softmax(-1)
-        kl = -(targets.unary[:, 0] * log_q).sum(-1) - targets.entropy
-        return kl.mean() * distil.temperature**2
-
-    def count_target_positions(self, mask: Tensor) -> list[int]:
-        """Return 1 for each pair, whose distribution is a chain of one position."""
-        return [1] * len(mask)
-
-    @torch.no_grad()
-    def decode(self, scores: Tensor, mask: Tensor, temperature: float = 1.0) -> list[list[Predicted]]:
-        """Return the most probable relation of each pair, and its probability."""
-        probabilities, indices = (scores / temperature).softmax(-1).max(-1)
-        names = self.labels.names
-        return [
-            [PredictedRelation(names[index], probability)]
-            for index, probability in zip(indices.tolist(), probabilities.tolist(), strict=True)
-        ]
+    def pool_scores(self, scores: Tensor, mask: Tensor) -> Tensor:
+        """Return the logits as they are."""
+        return scores

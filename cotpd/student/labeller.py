@@ -1,20 +1,23 @@
-"""From texts to mentions and relations, whichever library computes the scores: all but the model itself.
+"""From texts to mentions and labels, whichever library computes the scores: all but the model itself.
 
 It needs no torch.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TypeVar
 
 from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.progress import Progress
 from cotpd.student.batches import measure_sizes, order_for_reading
 from cotpd.student.examples import Example, build_pair_example, build_text_example, remove_labels
 from cotpd.student.labels import LabelSet
-from cotpd.student.predictor import LOOK_AHEAD, Mention, Relation
-from cotpd.student.tasks import Predicted, PredictedMention, Span, TaskName
+from cotpd.student.predictor import LOOK_AHEAD, Mention, PostLabel, Relation
+from cotpd.student.tasks import Predicted, PredictedMention, Span
 from cotpd.student.views import Encoded, ExampleEncoder, View
+
+T = TypeVar("T")
 
 
 class Labeller(ABC):
@@ -50,7 +53,7 @@ class Labeller(ABC):
             progress: Whether to show a progress bar.
 
         Returns:
-            For each example its mentions in tokens, or a list of its one relation.
+            For each example its mentions in tokens, or a list of its one label.
 
         Raises:
             ModelError: The model was not trained in that view.
@@ -82,18 +85,61 @@ class Labeller(ABC):
             look_ahead: Batches that are read ahead of the answers, to put texts of like length together.
 
         Raises:
-            ModelError: The model labels relations: use :meth:`predict_relations`.
+            ModelError: The model labels something else: use the method that the message names.
             DataError: One text instead of several, or an object that is no text.
             ConfigError: A size below 1.
         """
-        self._require_task("ner")
-        if isinstance(texts, str | bytes):
-            raise DataError("predict() takes texts, not one text", "Write predict([text]).")
-        _require_positive(batch_size=batch_size, look_ahead=look_ahead)
-        return self._find_mentions(texts, batch_size, look_ahead)
+        self._require_method("predict")
+        return self._label_texts(texts, batch_size, look_ahead, _locate_mentions, list)
 
-    def _find_mentions(self, texts: Iterable[str], batch_size: int, look_ahead: int) -> Iterator[list[Mention]]:
-        """Yield the mentions of each text, in order; ``look_ahead`` batches of texts are read at a time.
+    def predict_labels(
+        self, texts: Iterable[str], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
+    ) -> Iterator[PostLabel | None]:
+        """Label each text as a whole; empty text has no label.
+
+        Args:
+            texts: Of any length and number; memory holds the texts that are read ahead.
+            batch_size: Texts at a time.
+            look_ahead: Batches that are read ahead of the answers, to put texts of like length together.
+
+        Raises:
+            ModelError: The model labels something else: use the method that the message names.
+            DataError: One text instead of several, or an object that is no text.
+            ConfigError: A size below 1.
+        """
+        self._require_method("predict_labels")
+        return self._label_texts(texts, batch_size, look_ahead, _take_label, lambda: None)
+
+    def _label_texts(
+        self,
+        texts: Iterable[str],
+        batch_size: int,
+        look_ahead: int,
+        convert: Callable[[Example, Sequence[Predicted]], T],
+        make_empty: Callable[[], T],
+    ) -> Iterator[T]:
+        """Check the arguments before the first text is read, and return the predictions of each text, in order.
+
+        Args:
+            texts, batch_size, look_ahead: As :meth:`predict` takes them.
+            convert: Turns the predictions for an example into those of its text.
+            make_empty: Returns the prediction for a text without a word.
+
+        Raises:
+            DataError: One text instead of several, or an object that is no text.
+            ConfigError: A size below 1.
+        """
+        if isinstance(texts, str | bytes):
+            name = self.labels.definition.method
+            raise DataError(f"{name}() takes texts, not one text", f"Write {name}([text]).")
+        _require_positive(batch_size=batch_size, look_ahead=look_ahead)
+        chunks = self._iterate_predicted(texts, batch_size, look_ahead)
+        return (make_empty() if example is None else convert(example, labels) for example, labels in chunks)
+
+    def _iterate_predicted(
+        self, texts: Iterable[str], batch_size: int, look_ahead: int
+    ) -> Iterator[tuple[Example | None, Sequence[Predicted]]]:
+        """Yield each text's example and predictions, in order; ``look_ahead`` batches of texts are read at a time.
 
         Raises:
             DataError: An object is no text.
@@ -102,12 +148,12 @@ class Labeller(ABC):
         while chunk := list(islice(pending, batch_size * look_ahead)):
             for text in chunk:
                 if not isinstance(text, str):
-                    raise DataError(f"{text!r} is no text", "Give predict() strings.")
+                    raise DataError(f"{text!r} is no text", f"Give {self.labels.definition.method}() strings.")
             examples = [build_text_example(text) for text in chunk]
             readable = [example for example in examples if example is not None]
             predictions = iter(self.predict_examples(readable, batch_size=batch_size))
             for example in examples:
-                yield _locate_mentions(example, next(predictions)) if example is not None else []
+                yield example, next(predictions) if example is not None else ()
 
     def predict_relations(
         self, pairs: Iterable[tuple[str, Span | str, Span | str]], batch_size: int = 32
@@ -120,10 +166,10 @@ class Labeller(ABC):
 
         Raises:
             DataError: A mention is not in its text.
-            ModelError: The model labels mentions: use :meth:`predict`.
+            ModelError: The model labels something else: use the method that the message names.
             ConfigError: A size below 1.
         """
-        self._require_task("re")
+        self._require_method("predict_relations")
         _require_positive(batch_size=batch_size)
         return self._find_relations(pairs, batch_size)
 
@@ -141,9 +187,9 @@ class Labeller(ABC):
             for (relation,) in self.predict_examples(examples, batch_size=batch_size):
                 yield Relation(relation.label, relation.score)
 
-    def _require_task(self, task: TaskName) -> None:
-        """Fail, naming the method to call instead, if the model is one of the other task."""
-        if self.labels.task != task:
+    def _require_method(self, name: str) -> None:
+        """Fail, naming the method to call instead, if the model is one of another kind of task."""
+        if self.labels.definition.method != name:
             raise ModelError(f"this model labels {self.labels.definition.usage_hint}")
 
 
@@ -162,3 +208,9 @@ def _locate_mentions(example: Example, predictions: Sequence[Predicted]) -> list
             start, end = example.offsets[prediction.start][0], example.offsets[prediction.end - 1][1]
             mentions.append(Mention(start, end, example.text[start:end], prediction.label, prediction.score))
     return mentions
+
+
+def _take_label(_: Example, predictions: Sequence[Predicted]) -> PostLabel:
+    """Return the one label of a post."""
+    (prediction,) = predictions
+    return PostLabel(prediction.label, prediction.score)

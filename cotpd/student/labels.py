@@ -1,4 +1,4 @@
-"""The label inventory: which BIO tags (NER) or relations (RE) a model can predict, saved with it.
+"""The label inventory: which BIO tags (NER) or labels a model can predict, saved with it.
 
 Trade-off: the inventory is fixed when training starts, so a label that turns up later is an error that names its
 post, never a silent O.
@@ -11,18 +11,18 @@ from cotpd.data.bio import OUTSIDE, TypedSpan, decode_tags
 from cotpd.data.records import Record, TaskName
 from cotpd.errors import DataError
 from cotpd.student.examples import Example
-from cotpd.student.tasks import Task, find_task
+from cotpd.student.tasks import KnownTask, Task, find_task
 
 
 class LabelSet(Record):
-    """An ordered inventory. ``names`` are BIO tags, O first (NER), or relations, None first (RE)."""
+    """An ordered inventory. ``names`` are BIO tags, O first (NER), or labels, None first (RE)."""
 
-    task: TaskName
+    task: KnownTask
     names: tuple[str, ...]
 
     @classmethod
     def build(cls, task: TaskName, types: Iterable[str]) -> Self:
-        """Return the inventory of entity types or relation labels; their order does not matter.
+        """Return the inventory of entity types or labels; their order does not matter.
 
         Raises:
             DataError: There are no types.
@@ -40,11 +40,11 @@ class LabelSet(Record):
 
     @property
     def types(self) -> tuple[str, ...]:
-        """Entity types (NER) or relation labels (RE)."""
+        """Entity types (NER) or labels."""
         return self.definition.list_types(self.names)
 
     def encode_gold(self, example: Example) -> list[int]:
-        """Return the tag of each token (NER), or the one relation (RE; empty if the example has no label).
+        """Return the tag of each token (NER), or the example's one label; empty if it has none.
 
         Raises:
             DataError: The example holds a label outside the inventory.
@@ -55,8 +55,8 @@ class LabelSet(Record):
         """Return the index of a name.
 
         Args:
-            name: A BIO tag or a relation.
-            label: The entity type or relation, for the message.
+            name: A BIO tag or a label.
+            label: The entity type or label, for the message.
             example: That holds it, for the message.
 
         Raises:

@@ -54,7 +54,7 @@ class StudentModel(nn.Module):
         )
 
     def forward(self, batch: Batch, view: View) -> Tensor:
-        """Return the scores of one view, always float32: emissions (B, T, K) or logits (B, K)."""
+        """Return the scores of one view, always float32: of words (B, T, K) or logits (B, K)."""
         scores: Tensor = self.head(self.compute_states(batch, view))
         return scores
 

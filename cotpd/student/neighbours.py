@@ -139,7 +139,8 @@ def compute_mention_states(
             with torch.inference_mode():
                 states = student.model.compute_states(batch, view).float().cpu().numpy()
             for index, example_states in zip(indices, states, strict=True):
-                vectors[index] = task.pool_states(example_states, spans[index])
+                count = len(encoded[index].window_of_state)  # behind it is padding
+                vectors[index] = task.pool_states(example_states[:count], spans[index])
             bar.advance(len(indices))
 
     stacked = np.concatenate(vectors) if vectors else np.empty((0, 0))

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from cotpd.student.predictor import Predictor
 
 Row = Mapping[str, Any]
-DIGITS = 4  # of a probability; later digits differ between processors
 
 
 class PredictionInput(NamedTuple):
@@ -65,8 +64,8 @@ def predict_rows(
     """Predict each row, in order.
 
     Args:
-        student: Of either task.
-        rows: ``{"text"}`` (ner), or ``{"text", "head", "tail"}``, the mentions as they stand in the text or as
+        student: Of any task.
+        rows: ``{"text"}``, or ``{"text", "head", "tail"}``, the mentions as they stand in the text or as
             ``[start, end]`` in characters (re).
         first: The number of the first row, for messages.
         batch_size: Rows at a time.
@@ -89,13 +88,10 @@ def predict_inputs(
 
     Returns:
         ``{"entities": [{"start", "end", "text", "type", "score"}]}`` or ``{"label", "score"}`` per input; offsets
-        count characters, end exclusive, and a score is a probability. A blank text has no entities.
+        count characters, end exclusive, and a score is a probability. A blank text has no entities; its label and
+        score are None.
     """
-    if not student.labels.definition.reads_pair:
-        predictions = student.predict([row.text for row in inputs], batch_size)
-        return [{"entities": list(map(_format, mentions))} for mentions in predictions]
-    pairs = [(row.text, row.head, row.tail) for row in inputs if row.head and row.tail]
-    return [_format(relation) for relation in student.predict_relations(pairs, batch_size)]
+    return student.labels.definition.predict(student, inputs, batch_size)
 
 
 def read_input(task: TaskName, row: Any, location: str) -> PredictionInput:
@@ -159,9 +155,3 @@ def _describe_type(value: object) -> str:
     if value is None or value != value:  # pandas writes NaN where there is nothing
         return "is missing"
     return f"is {type(value).__name__}, not text"
-
-
-def _format(prediction: NamedTuple) -> dict[str, Any]:
-    """Return a mention or a relation as an object, its score rounded."""
-    values = prediction._asdict()
-    return values | {"score": round(values["score"], DIGITS)}

@@ -1,4 +1,4 @@
-"""What every loaded student offers, whichever library runs it: text in, mentions or relations out.
+"""What every loaded student offers, whichever library runs it: text in, mentions or labels out.
 
 It needs no torch.
 """
@@ -32,6 +32,13 @@ class Relation(NamedTuple):
     score: float
 
 
+class PostLabel(NamedTuple):
+    """The predicted label of a post."""
+
+    label: str
+    score: float
+
+
 class Predictor(Protocol):
     """A trained student, ready to label text.
 
@@ -53,4 +60,10 @@ class Predictor(Protocol):
         self, pairs: Iterable[tuple[str, Span | str, Span | str]], batch_size: int = 32
     ) -> Iterator[Relation]:
         """Label the relation between two mentions of each text, in order."""
+        ...
+
+    def predict_labels(
+        self, texts: Iterable[str], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
+    ) -> Iterator[PostLabel | None]:
+        """Label each text as a whole, in order; empty text has no label."""
         ...

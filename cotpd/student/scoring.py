@@ -1,11 +1,9 @@
-"""The score that picks the best epoch: exact micro F1 of mentions (NER) or of relations other than None (RE)."""
+"""The score that picks the best epoch: exact micro F1 of mentions or labels, as far as the task counts them."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cotpd.data.records import NO_RELATION
 from cotpd.student.examples import Example
-from cotpd.student.tasks import GoldMention, GoldRelation
 
 if TYPE_CHECKING:
     from cotpd.student.student import Student
@@ -18,19 +16,12 @@ def score(student: "Student", examples: Sequence[Example], view: "View") -> dict
     Raises:
         ModelError: The model was not trained in that view.
     """
+    task = student.labels.definition
     predicted = student.predict_examples(examples, view, progress=True)
-    counted = [
-        {prediction.target for prediction in predictions if prediction.label != NO_RELATION}
-        for predictions in predicted
-    ]
-    return compute_micro_f1([read_gold(example) for example in examples], counted)
-
-
-def read_gold(example: Example) -> set[tuple[Any, ...]]:
-    """Return the gold labels of an example that F1 counts: its mentions, or its relation unless that is None."""
-    if example.label is not None:
-        return set() if example.label == NO_RELATION else {GoldRelation(example.label)}
-    return {GoldMention(entity.start, entity.end, str(entity.type)) for entity in example.entities}
+    return compute_micro_f1(
+        [task.select_counted_gold(example) for example in examples],
+        [task.select_counted(predictions) for predictions in predicted],
+    )
 
 
 def compute_micro_f1(gold: Sequence[set[tuple[Any, ...]]], predicted: Sequence[set[Any]]) -> dict[str, float]:

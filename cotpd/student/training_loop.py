@@ -28,7 +28,7 @@ from cotpd.student.objectives import Objective
 from cotpd.student.optimization import make_optimizer, set_rates
 from cotpd.student.params import TrainParams
 from cotpd.student.processes import Processes
-from cotpd.student.scoring import read_gold, score
+from cotpd.student.scoring import score
 from cotpd.student.student import Student
 from cotpd.student.views import Encoded
 
@@ -84,7 +84,7 @@ class Training:
             valid: Examples whose F1 picks the best epoch; where none holds a label, the last epoch is the best.
         """
         self._resume()
-        has_gold = any(read_gold(example) for example in valid)
+        has_gold = any(self.learner.labels.definition.select_counted_gold(example) for example in valid)
         if self.params.patience and valid and not has_gold and self.processes.is_main:
             warn("valid has nothing to find, so no epoch is the last one before its time")
 
@@ -96,7 +96,7 @@ class Training:
             self._write_checkpoint()
 
             if self.processes.is_main:
-                warn(_format_epoch(row))
+                warn(_format_epoch(row, self.learner.labels.definition.score_name))
             if self.curves is not None:
                 self.curves.log_epoch(row)
 
@@ -214,10 +214,10 @@ class Training:
             warn(f"going on after epoch {len(self.history)}")
 
 
-def _format_epoch(row: dict[str, Any]) -> str:
-    """Return an epoch's losses, and F1 in percent of each view, on one line."""
+def _format_epoch(row: dict[str, Any], score_name: str) -> str:
+    """Return an epoch's losses, and the score in percent of each view, on one line."""
     losses = [f"{name} {value:.3f}" for name, value in row.items() if isinstance(value, float)]
-    scores = [f"{view} F1 {view_scores['f1']:.2f}" for view, view_scores in row.get("valid", {}).items()]
+    scores = [f"{view} {score_name} {view_scores['f1']:.2f}" for view, view_scores in row.get("valid", {}).items()]
     return f"epoch {row['epoch']}: " + ", ".join(losses + scores)
 
 

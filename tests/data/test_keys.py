@@ -63,7 +63,6 @@ def test_a_key_that_fits_nothing_is_refused_with_those_that_do(load, write) -> N
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("label", [[0, 3, "PER"]]),
         ("labels", []),
         ("ner_tags", [1, 0, 0]),
         ("nerTags", ["B-PER"]),

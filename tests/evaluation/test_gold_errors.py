@@ -10,11 +10,11 @@ from cotpd.evaluation.gold_errors import Evidence, find_suspects
 from cotpd.evaluation.labelling_odds import Reader, compute_shares
 from cotpd.student.labels import LabelSet
 from cotpd.student.tasks import (
+    GoldLabel,
     GoldMention,
-    GoldRelation,
     NerPrediction,
+    PredictedLabel,
     PredictedMention,
-    PredictedRelation,
     RePrediction,
     find_task,
 )
@@ -178,8 +178,8 @@ def test_a_relation_is_suspected_with_its_pair() -> None:
             id="1#1",
             split="test",
             model=row,
-            gold=GoldRelation("None"),
-            predicted=PredictedRelation("member_of", 0.9),
+            gold=GoldLabel("None"),
+            predicted=PredictedLabel("member_of", 0.9),
         )
         for row in ("baseline", "student")
     ]

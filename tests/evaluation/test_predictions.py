@@ -7,7 +7,7 @@ from cotpd.errors import DataError
 from cotpd.evaluation.predictions import build_predictions, read_predictions
 from cotpd.evaluation.scores import score
 from cotpd.student.examples import build_examples
-from cotpd.student.tasks import NerPrediction, PredictedMention, PredictedRelation, RePrediction
+from cotpd.student.tasks import NerPrediction, PredictedLabel, PredictedMention, RePrediction
 
 
 def test_entities_keep_their_ends_and_a_rounded_probability(posts):
@@ -24,7 +24,7 @@ def test_entities_keep_their_ends_and_a_rounded_probability(posts):
 def test_a_relation_keeps_its_label_and_probability(posts):
     examples = build_examples(posts, "re", {}, {})
     [row] = build_predictions(
-        examples, [[PredictedRelation("None", 0.75)]], task="re", split="test", model="baseline"
+        examples, [[PredictedLabel("None", 0.75)]], task="re", split="test", model="baseline"
     )
 
     assert (row.id, row.gold, row.predicted) == ("1#0", ("r",), ("None", 0.75))

@@ -6,12 +6,12 @@ import pytest
 
 from cotpd.export.parity import Reference, is_close, judge
 from cotpd.student.examples import build_examples
-from cotpd.student.tasks import PredictedMention, PredictedRelation
+from cotpd.student.tasks import PredictedLabel, PredictedMention, find_task
 from tests.builders import build_post
 
 EXAMPLES = build_examples([build_post("[Ada](PER) saw [Rome](LOC)", id=str(n)) for n in range(100)], "ner", {}, {})
 RIGHT = [PredictedMention(0, 1, "PER", 0.9), PredictedMention(2, 3, "LOC", 0.8)]
-REFERENCE = Reference(EXAMPLES, [RIGHT] * 100, has_gold=True)
+REFERENCE = Reference(EXAMPLES, [RIGHT] * 100, has_gold=True, task=find_task("ner"))
 
 
 def test_the_same_predictions_pass_as_exact() -> None:
@@ -79,8 +79,8 @@ def test_errors_that_cancel_each_other_are_not_close_to_torch() -> None:
 def test_relations_are_judged_by_their_labels() -> None:
     post = build_post("[Ada](PER) saw [Rome](LOC)", relations=[(0, 1, "visits")])
     examples = build_examples([post], "re", {}, {})
-    reference = Reference(examples, [[PredictedRelation("visits", 0.9)]], has_gold=True)
+    reference = Reference(examples, [[PredictedLabel("visits", 0.9)]], has_gold=True, task=find_task("re"))
 
-    verdict = judge("onnx", [[PredictedRelation("None", 0.9)]], reference)
+    verdict = judge("onnx", [[PredictedLabel("None", 0.9)]], reference)
 
     assert (verdict.passed, verdict.torch_f1, verdict.f1) == (False, 100, 0)

@@ -9,11 +9,11 @@ from cotpd.evaluation.scores import count_outcomes
 from cotpd.evaluation.significance import compute_f1
 from cotpd.promotion.paired_intervals import Bootstrap, compare_calibration, compare_f1, compute_f1_bounds
 from cotpd.student.tasks import (
+    GoldLabel,
     GoldMention,
-    GoldRelation,
     NerPrediction,
+    PredictedLabel,
     PredictedMention,
-    PredictedRelation,
     RePrediction,
 )
 
@@ -97,12 +97,12 @@ def test_a_type_that_one_model_alone_predicts_has_no_support():
 
 def test_the_pairs_of_a_post_are_drawn_together():
     def build_pairs(posts):
-        gold, wrong = GoldRelation("member"), PredictedRelation("None", 0.5)
+        gold, wrong = GoldLabel("member"), PredictedLabel("None", 0.5)
         return [
             RePrediction(id=f"{post}#{pair}", split="test", model="m", gold=gold, predicted=predicted)
             for post, right in enumerate(posts)
             for pair in range(10)
-            for predicted in [PredictedRelation("member", 0.9) if right else wrong]
+            for predicted in [PredictedLabel("member", 0.9) if right else wrong]
         ]
 
     together = compare_f1(build_pairs([True] * 10), build_pairs([True] * 7 + [False] * 3), {}, QUICK)[ALL]

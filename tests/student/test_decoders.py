@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotpd.student.decoders import MentionDecoder, RelationDecoder
+from cotpd.student.decoders import LabelDecoder, MentionDecoder
 from cotpd.student.heads import NerHead, ReHead
 from cotpd.student.labels import LabelSet
 
@@ -74,7 +74,7 @@ def test_relations_and_their_probabilities_are_those_of_the_head(temperature) ->
     mask = torch.ones(20, 2, dtype=torch.bool)
 
     expected = head.decode(logits, mask, temperature)
-    decoded = RelationDecoder(RE).decode(logits.numpy(), mask.numpy(), temperature)
+    decoded = LabelDecoder(RE).decode(logits.numpy(), mask.numpy(), temperature)
 
     assert [row[0].label for row in decoded] == [row[0].label for row in expected]
     assert [row[0].score for row in decoded] == pytest.approx([row[0].score for row in expected], abs=1e-6)

@@ -151,6 +151,7 @@ def refuse_row(source: Source, line: int, row: Any, error: RowError, post_id: st
 def _refuse_surrogates(post: Post) -> None:
     """Refuse half of a surrogate pair, which JSON can spell and no file can hold."""
     names = [entity.type or "" for entity in post.entities] + [relation.label for relation in post.relations]
+    names.append(post.label or "")
     texts = [post.id, post.text, post.image or "", post.caption or "", *post.knowledge.values(), *names]
     if any(text != make_writable(text) for text in texts if not text.isascii()):
         raise RowError("half of a surrogate pair stands alone", "Write the whole character, e.g. an emoji.")

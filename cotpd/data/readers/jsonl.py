@@ -39,9 +39,10 @@ RELATION_REMEDY = 'Write {"head": 0, "tail": 1, "label": "..."}.'
 EXAMPLE = """\
 {"id": "1", "text": "Ada visits London", "image": "images/1234.jpg",
  "entities": [{"start": 0, "end": 3, "type": "PER"}, {"start": 11, "end": 17, "type": "LOC"}],
- "relations": [{"head": 0, "tail": 1, "label": "/per/loc/place_of_residence"}]}
+ "relations": [{"head": 0, "tail": 1, "label": "/per/loc/place_of_residence"}], "label": "neutral"}
                       <- on one line each; start and end count characters, end exclusive.
                          "tokens": ["Ada", "visits", "London"] instead of "text": they count tokens.
+                         "label" is that of the whole post (task: sentiment).
                          Optional: "caption": "...", "knowledge": {"sentence": "..."}"""
 
 
@@ -76,6 +77,7 @@ def _build_post(source: Source, row: Any, line: int) -> Post:
     if not isinstance(row, dict):
         raise RowError("the line holds no object", 'Write {"id": ..., "text": ..., "entities": [...]}.')
     ignored = list_ignored_keys(row)
+    label = read_label(row)
     tokenized = read_text(row)
     entities = [read_entity(entity, tokenized, source) for entity in _read_list(row, "entities")]
     relations = read_relations(_read_list(row, "relations"), len(entities))
@@ -88,6 +90,7 @@ def _build_post(source: Source, row: Any, line: int) -> Post:
         image=read_picture(row),
         entities=tuple(chosen),
         relations=rebuild_relations(relations, entities, chosen, source),
+        label=label,
         caption=read_string(row, "caption"),
         knowledge=read_knowledge(row),
         file=source.name,
@@ -190,6 +193,23 @@ def read_relations(rows: list[Any], entity_count: int) -> tuple[Relation, ...]:
         if labels.setdefault(pair, label) != label:
             raise RowError(f"one pair is labelled {labels[pair]} and {label}", "Keep one of the two.")
     return tuple(Relation(head=head, tail=tail, label=label) for (head, tail), label in labels.items())
+
+
+def read_label(row: dict[str, Any]) -> str | None:
+    """Return the label of the whole post; None if there is none."""
+    if "label" not in row or row["label"] is None:
+        return None
+    label = row["label"]
+    if isinstance(label, list | dict):
+        raise RowError(
+            f"the label {show_value(label)} is none of a whole post",
+            'Entities go under "entities", relations under "relations".',
+        )
+    if not isinstance(label, str):
+        raise RowError(f"the label {show_value(label)} is no word", 'Write its name: "label": "positive".')
+    if not label.strip():
+        raise RowError("the label is empty", "Fill it, or leave it out.")
+    return label
 
 
 def read_knowledge(row: dict[str, Any]) -> dict[Kind, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from cotpd.data.readers.values import RowError
 
-ROW_KEYS = ("id", "text", "tokens", "image", "entities", "relations", "caption", "knowledge")
+ROW_KEYS = ("id", "text", "tokens", "image", "entities", "relations", "label", "caption", "knowledge")
 ENTITY_KEYS = ("start", "end", "type", "text")
 RELATION_KEYS = ("head", "tail", "label")
 
@@ -23,6 +23,7 @@ _RELATION_ALIASES = {
     "tail": "t to toid target targetid dst object obj arg2 e2 tailid tailspan entity2 right child end",
     "label": "type relation rel relationtype reltype predicate class category tag kind name property",
 }
+_LABEL_ALIASES = "labels labelname class classname category sentiment polarity stance target tag annotation gold y"
 _TEXT_ALIASES = "content sentence sent body tweet post message caption_text full_text words data document doc"
 # Words in the keys under which other tools keep annotation; weak ones count where the value is a list or object.
 _STRONG = """
@@ -65,6 +66,11 @@ def explain_missing_text(row: Mapping[str, object]) -> str:
     return f"Rename {alias!r} to {'tokens' if isinstance(row[alias], list) else 'text'!r}."
 
 
+def find_label_alias(keys: Iterable[str]) -> str | None:
+    """Return the key under which another tool may have written the label of a post; None if there is none."""
+    return next((key for key in keys if _find_alias(key, {"label": _LABEL_ALIASES})), None)
+
+
 def list_ignored_keys(row: Mapping[str, object]) -> list[str]:
     """List the keys of a row that are not read, such as its language or author.
 
@@ -73,15 +79,25 @@ def list_ignored_keys(row: Mapping[str, object]) -> list[str]:
     """
     ignored = [key for key in row if key not in ROW_KEYS]
     for key in ignored:
-        meant = _find_similar(key, ROW_KEYS, 0.8)
+        meant = _find_meant(key, row[key])
         if meant is not None and meant not in row:
             raise RowError(f"unknown key {key!r}; did you mean {meant!r}?", f"Rename it to {meant!r}.")
         if _may_hold_annotation(key, row[key]):
             raise RowError(
                 f"unknown key {key!r}, which looks like annotation",
-                'Write "entities": [{"start": 0, "end": 3, "type": "PER"}] or "relations", or leave it out.',
+                'Write "entities": [{"start": 0, "end": 3, "type": "PER"}], "relations" or "label",'
+                " or leave it out.",
             )
     return ignored
+
+
+def _find_meant(key: str, value: object) -> str | None:
+    """Return the key of a row that ``key`` misspells; a word under another tool's name for a label is one."""
+    keys = ROW_KEYS if isinstance(value, str) else [name for name in ROW_KEYS if name != "label"]
+    meant = _find_similar(key, keys, 0.8)
+    if meant or not isinstance(value, str) or not _split_words(key) & set(_STRONG.split()):
+        return meant
+    return "label" if find_label_alias([key]) else None
 
 
 def _may_hold_annotation(key: str, value: object) -> bool:

@@ -60,7 +60,9 @@ function showPrediction(text, value) {
   showMarked(get("marked"), text, (entities || []).map((entity) => ({ ...entity, label: entity.type })));
   get("summary").textContent = entities
     ? `${entities.length || "No"} named ${entities.length === 1 ? "entity" : "entities"}, by ${nameModel(value.model)}`
-    : `Relation: ${prediction.label} ${prediction.score.toFixed(2)}, by ${nameModel(value.model)}`;
+    : prediction.label === null
+    ? `Nothing to label, by ${nameModel(value.model)}`
+    : `${get("pair").hidden ? "Label" : "Relation"}: ${prediction.label} ${prediction.score.toFixed(2)}, by ${nameModel(value.model)}`;
   get("answer").hidden = false;
 }
 
@@ -69,7 +71,7 @@ function showClaims(claims) {
   get("note").textContent = claims.length ? "What the student reads most alike, with its gold annotation:" : "None: nothing was predicted.";
   for (const claim of claims) {
     const subject = claim.marks.map((mark) => mark.text).join(" → ");
-    get("claims").append(make("h3", `${subject}: ${claim.label} ${claim.score.toFixed(2)}`));
+    get("claims").append(make("h3", `${subject ? `${subject}: ` : ""}${claim.label} ${claim.score.toFixed(2)}`));
     for (const neighbour of claim.neighbours) {
       const post = make("p", `${neighbour.similarity.toFixed(2)}  `, "post");
       showMarked(post, neighbour.text, neighbour.marks.map((mark) => ({ ...mark, label: mark.role })));
@@ -123,7 +125,7 @@ async function begin() {
   try {
     const state = await send("readyz");
     get("model").textContent = nameModel(state.model) + (state.follows.problem ? `; ${state.follows.problem}` : "");
-    get("pair").hidden = state.task !== "re";
+    get("pair").hidden = !state.fields.includes("head");
   } catch (error) {
     showProblem(error.message);
   }

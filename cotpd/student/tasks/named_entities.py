@@ -13,18 +13,29 @@ import numpy as np
 from cotpd.data.bio import OUTSIDE, encode_spans, split_tag
 from cotpd.data.records import Entity, Post, Span, replace_entities
 from cotpd.errors import DataError
-from cotpd.student.tasks.base import NO_SCORE, Annotation, Change, Marking, PredictionRecord, Task
+from cotpd.student.tasks.base import (
+    DIGITS,
+    NO_SCORE,
+    Annotation,
+    Change,
+    Marking,
+    PredictionRecord,
+    Task,
+    round_score,
+)
 from cotpd.student.tasks.scores import Scores, TypeScore
 from cotpd.student.windows import TextWindows, cut_windows
 
 if TYPE_CHECKING:
+    from cotpd.student.decoders import Decoder
     from cotpd.student.examples import Example
     from cotpd.student.heads import Head
     from cotpd.student.labels import LabelSet
+    from cotpd.student.prediction_input import PredictionInput
+    from cotpd.student.predictor import Predictor
     from cotpd.student.tasks import Predicted
 
 NOTHING = "(nothing)"  # the other side of a missed or a spurious entity
-DIGITS = 4  # of a probability: further ones differ between processors, and the table would never be the same again
 
 
 class GoldMention(NamedTuple):
@@ -105,7 +116,7 @@ class NerPrediction(PredictionRecord):
 
     def list_changes(self) -> list[Change]:
         """Return a change for each stretch of overlapping mentions in which gold and predicted ones differ."""
-        gold, predicted = self.list_counted_gold(), self.list_counted_predictions()
+        gold, predicted = set(self.gold), {mention.target for mention in self.predicted}
         changes = []
         for group in _group_overlapping(sorted(gold ^ predicted)):
             removed = tuple(mention for mention in group if mention in gold)
@@ -131,8 +142,13 @@ class NamedEntities(Task):
     label_noun = "entity types"
     target_noun = "mention"
     usage_hint = "mentions: use predict()"
+    intended_use = (
+        "Finding the named entities of short posts like those that it learnt from, in the same language."
+    )
+    hub_task = "token-classification"
+    annotation_key = 'an entity\'s "type"'
     summary_key = "types"
-    reads_pair = False
+    method = "predict"
     has_extents = True
     example_row = {"text": "Eileen Collins waves from the pad at Kennedy Space Center"}  # noqa: RUF012
     output_columns = {  # noqa: RUF012
@@ -143,7 +159,11 @@ class NamedEntities(Task):
         "score": "double",
     }
     output_list = "entities"
-    shell_arguments = ""
+    no_prediction = {"entities": []}  # noqa: RUF012
+
+    def list_data_labels(self, post: Post) -> Iterable[str]:
+        """Return the type of each mention that has one."""
+        return post.list_types()
 
     def read_gold(self, post: Post) -> list[Annotation]:
         """Return the mentions of a post, in their order, as one example.
@@ -198,6 +218,30 @@ class NamedEntities(Task):
 
         return NerHead(width, labels, constrained, dropout)
 
+    def build_decoder(self, labels: "LabelSet", weights: Sequence[Any] | None) -> "Decoder":
+        """Return the decoder of a linear-chain CRF.
+
+        Raises:
+            ValueError: The chain is missing, or of another inventory.
+        """
+        from cotpd.student.decoders import MentionDecoder  # noqa: PLC0415  it imports the tasks
+
+        arrays = [np.asarray(weight, np.float32) for weight in weights or ()]
+        if set(chain.from_iterable(array.shape for array in arrays)) != {len(labels.names)}:
+            raise ValueError("of a student with other labels")
+        return MentionDecoder(labels, *arrays)
+
+    def predict(
+        self, student: "Predictor", inputs: Sequence["PredictionInput"], batch_size: int
+    ) -> list[dict[str, Any]]:
+        """Return ``{"entities": [...]}`` for each text."""
+        predictions = student.predict([row.text for row in inputs], batch_size)
+        return [{"entities": list(map(round_score, mentions))} for mentions in predictions]
+
+    def list_gold(self, example: "Example") -> set[tuple[Any, ...]]:
+        """Return the gold mentions."""
+        return {GoldMention(entity.start, entity.end, str(entity.type)) for entity in example.entities}
+
     def list_targets(self, example: "Example") -> list[tuple[Span | None, str]]:
         """Return span and type of each gold mention."""
         return [((entity.start, entity.end), entity.type or "") for entity in example.entities]
@@ -227,7 +271,7 @@ class NamedEntities(Task):
         """Score mentions: one counts only with both its ends and its type right.
 
         Raises:
-            DataError: A prediction is of relations, or two mentions of one side share a token.
+            DataError: A prediction is of another task, or two mentions of one side share a token.
         """
         from seqeval.metrics.sequence_labeling import precision_recall_fscore_support  # noqa: PLC0415  the extra pipeline
 
@@ -287,9 +331,9 @@ def _require_no_overlap(post: Post, entities: Sequence[Entity]) -> None:
 
 
 def _require_mentions(row: PredictionRecord) -> NerPrediction:
-    """Return the row; fail if it is a prediction of relations."""
+    """Return the row; fail if it is a prediction of another task."""
     if not isinstance(row, NerPrediction):
-        raise DataError(f"post {row.id}: a relation among named entities", "Score one task at a time.")
+        raise DataError(f"post {row.id}: a label among named entities", "Score one task at a time.")
     return row
 
 
