@@ -94,11 +94,11 @@ class BatchJob:
             try:
                 return self._run(model, journal, show, watch)
             except KeyboardInterrupt:
-                if journal.count:
+                if journal.count_again():
                     warn(f"stopped: {journal.count} rows are scored; the same command goes on from there")
                 raise
             finally:
-                if not journal.count:  # nothing to go on from
+                if not journal.count_again():  # nothing to go on from
                     journal.remove()
 
     def _run(self, model: "ScoringModel", journal: Journal, show: bool, watch: Watch | None) -> BatchResult:

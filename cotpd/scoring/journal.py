@@ -72,9 +72,8 @@ class Journal:
         earlier = read_json(self._manifest) if self._manifest.is_file() else None
         changes = [words for key, words in _WORDS.items() if earlier and earlier.get(key) != manifest[key]]
         if changes and not restart:
-            self.count = sum(1 for _ in self._iterate_whole_lines())
             raise DataError(
-                f"{self._folder}: {self.count} rows were scored before {' and '.join(changes)}",
+                f"{self._folder}: {self.count_again()} rows were scored before {' and '.join(changes)}",
                 "Go on as before, or say --restart to score all rows anew.",
             )
         if earlier is None or restart:
@@ -112,6 +111,14 @@ class Journal:
             out.flush()
             os.fsync(out.fileno())
         self.count += len(outcomes)
+
+    def count_again(self) -> int:
+        """Count the rows on disk and return how many there are.
+
+        A signal may have come between a commit and the count of its rows.
+        """
+        self.count = sum(1 for _ in self._iterate_whole_lines())
+        return self.count
 
     def iterate_outcomes(self) -> Iterator[dict[str, Any]]:
         """Yield the outcome of each row.

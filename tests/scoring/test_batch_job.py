@@ -92,6 +92,27 @@ def test_a_run_that_is_stopped_goes_on_where_it_was_and_scores_no_row_twice(tmp_
     assert output.read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
 
 
+def test_a_stop_between_the_first_commit_and_the_count_of_its_rows_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    source, output = write_rows(tmp_path / "posts.jsonl", build_rows(ROWS)), tmp_path / "spans.jsonl"
+    journal = tmp_path / "spans.jsonl.scoring/predictions.jsonl"
+
+    def synchronize_and_stop(descriptor: int) -> None:
+        if journal.is_file() and journal.stat().st_size:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cotpd.scoring.journal.os.fsync", synchronize_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            score(source, output, **SMALL)
+
+    result = score(source, output, **SMALL)
+
+    assert result.scored == ROWS - 16
+    assert "16 rows are scored; the same command goes on from there" in capsys.readouterr().err
+
+
 def test_half_a_line_that_a_kill_has_left_is_scored_again(tmp_path: Path):
     source, output = write_rows(tmp_path / "posts.jsonl", build_rows(ROWS)), tmp_path / "spans.jsonl"
     with pytest.raises(KeyboardInterrupt):
