@@ -19,8 +19,10 @@ run: project $(VENV)/.installed  ## Train, evaluate and register a student on wh
 	@dvc repro
 	@cotpd show
 
+# Two processes run the tests, each with one thread: a file stays in one of them, and so do tests that share a run.
+PARALLEL ?= -n 2 --dist loadgroup --no-loadscope-reorder
 test: lint browser  ## Lint, then every test, the end-to-end run included
-	@python -m pytest
+	@OMP_NUM_THREADS=1 python -m pytest $(PARALLEL)
 
 # A browser says what hostile answers in Data Docs execute; where none can be had, those tests are skipped.
 browser:
@@ -30,7 +32,7 @@ browser:
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; fi
 
 coverage: $(VENV)/.installed-dev browser  ## Every test, with the branches that they cover; fails below the floor of pyproject.toml
-	@python -m pytest --cov --cov-report=term:skip-covered --cov-report=html
+	@OMP_NUM_THREADS=1 python -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered --cov-report=html
 
 stress: $(VENV)/.installed-dev  ## Damage data sets in 10,000 ways; race and kill promotions on SQLite, PostgreSQL and a server
 	@COTPD_STRESS=2000 python -m pytest tests/data/test_damage.py --timeout 3600

@@ -56,6 +56,7 @@ HOOKS = frozenset(
         "load_context",
         "full",
         "pytest_addoption",
+        "pytest_collection_modifyitems",
         "pytest_configure",
         "do_GET",
         "do_POST",

@@ -98,12 +98,12 @@ def test_a_stop_between_the_first_commit_and_the_count_of_its_rows_loses_none(
     source, output = write_rows(tmp_path / "posts.jsonl", build_rows(ROWS)), tmp_path / "spans.jsonl"
     journal = tmp_path / "spans.jsonl.scoring/predictions.jsonl"
 
-    def synchronize_and_stop(descriptor: int) -> None:
+    def stop_once_written(descriptor: int) -> None:
         if journal.is_file() and journal.stat().st_size:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("cotpd.scoring.journal.os.fsync", synchronize_and_stop)
+        patch.setattr("cotpd.scoring.journal.os.fsync", stop_once_written)
         with pytest.raises(KeyboardInterrupt):
             score(source, output, **SMALL)
 
