@@ -14,7 +14,7 @@ import numpy as np
 from cotpd.data.records import FEW_SHOT, Post, Record
 from cotpd.evaluation.partitions import Partition, Subject
 from cotpd.evaluation.results_table import group_predictions
-from cotpd.evaluation.scores import Target, count_targets, sum_by_post
+from cotpd.evaluation.scores import Target, sum_by_post
 from cotpd.evaluation.significance import apply_holm, compute_f1, compute_p_value, resample
 from cotpd.evaluation.slices import MINIMUM_SUPPORT
 from cotpd.student.tasks import Prediction
@@ -25,6 +25,7 @@ PAIRS = (("student", "baseline"), ("student", "control"), ("knowledge", "baselin
 MINIMUM_POSTS = 20  # with labels in a bucket, below which its interval is left out
 DIGITS = 2  # of a percentage
 _LEVEL = 0.05
+_HIT, _SPURIOUS, _MISSED = range(3)
 
 
 class BucketRow(Record):
@@ -116,13 +117,29 @@ def _count_partitions(
     pairs = [(prediction, posts[prediction.post_id]) for prediction in predictions]
     gold_subjects = [_find_subjects(*pair, pair[0].list_counted_gold()) for pair in pairs]
     predicted_subjects = [_find_subjects(*pair, pair[0].list_counted_predictions()) for pair in pairs]
-    columns: list[np.ndarray] = []
-    for partition in partitions:
-        gold = [_divide(partition, subjects) for subjects in gold_subjects]
-        predicted = [_divide(partition, subjects) for subjects in predicted_subjects]
-        sides = ((_select(gold, bucket), _select(predicted, bucket)) for bucket in partition.buckets)
-        columns += [count_targets(*side) for side in sides]
-    return np.stack(columns, 1)
+    sides = list(zip(gold_subjects, predicted_subjects, strict=True))
+    return np.concatenate([_count_partition(partition, sides) for partition in partitions], 1)
+
+
+def _count_partition(
+    partition: Partition, sides: Sequence[tuple[Mapping[Target, Subject], Mapping[Target, Subject]]]
+) -> np.ndarray:
+    """Return true positives, false positives and false negatives in each bucket, (examples, buckets, 3).
+
+    Args:
+        partition: How labels are divided.
+        sides: What the gold and the predicted labels of each example are about.
+    """
+    columns = {bucket: column for column, bucket in enumerate(partition.buckets)}
+    counts = np.zeros((len(sides), len(columns), 3), np.int64)
+    for example, (gold, predicted) in enumerate(sides):
+        for target, subject in gold.items():
+            outcome = _HIT if target in predicted else _MISSED
+            counts[example, columns[partition.find_bucket(subject)], outcome] += 1
+        for target, subject in predicted.items():
+            if target not in gold:
+                counts[example, columns[partition.find_bucket(subject)], _SPURIOUS] += 1
+    return counts
 
 
 def _find_subjects(prediction: Prediction, post: Post, targets: Iterable[Target]) -> dict[Target, Subject]:
@@ -134,19 +151,6 @@ def _find_subjects(prediction: Prediction, post: Post, targets: Iterable[Target]
         spans = marked if marking.label else [(target[0], target[1])]
         subjects[target] = Subject.build(post, target[-1], spans)
     return subjects
-
-
-def _divide(partition: Partition, subjects: Mapping[Target, Subject]) -> dict[Target, str]:
-    return {target: partition.find_bucket(subject) for target, subject in subjects.items()}
-
-
-def _select(buckets_of: Sequence[Mapping[Target, str]], bucket: str) -> list[set[Target]]:
-    """Return the targets of each example that are in a bucket."""
-    return [_select_keys(targets, bucket) for targets in buckets_of]
-
-
-def _select_keys(targets: Mapping[Target, str], bucket: str) -> set[Target]:
-    return {target for target, name in targets.items() if name == bucket}
 
 
 def _describe_cells(
@@ -163,7 +167,7 @@ def _describe_cells(
         for prediction, targets in zip(predictions, subjects, strict=True):
             if partition.is_of_post:
                 members[partition.find_bucket(Subject(posts[prediction.post_id]))].add(prediction.post_id)
-            for bucket in _divide(partition, targets).values():
+            for bucket in map(partition.find_bucket, targets.values()):
                 labels[bucket] += 1
                 members[bucket].add(prediction.post_id)
         for bucket in partition.buckets:
