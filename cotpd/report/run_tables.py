@@ -52,6 +52,8 @@ def _explain_gains(scores: Mapping[str, Any]) -> str:
                 f"bootstrap, {int(scores[key]['resamples'])} resamples of the posts. One training run each: "
                 "another seed moves both."
             )
+        if p_value := scores.get(key, {}).get("p_randomised"):
+            notes.append(f"Over the {ROWS[reference]}, approximate randomisation gives p = {p_value:.3f}.")
     if "control" in scores:
         notes.append(
             "The control was taught in the same way on the same posts, without captions and answers. What the "

@@ -44,6 +44,15 @@ def test_the_page_says_what_was_run_and_how_it_came_out():
     assert "the rewrite loses a mention" in page
 
 
+def test_the_second_test_of_a_gain_stands_below_the_scores():
+    material = make_run()
+
+    page = render_run_page(material)
+
+    gain = material.files.metrics["test"]["gain"]
+    assert f"approximate randomisation gives p = {gain['p_randomised']:.3f}." in page
+
+
 def test_the_cost_is_summed_by_source():
     page = render_run_page(make_run())
 
