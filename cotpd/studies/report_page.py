@@ -72,8 +72,8 @@ def list_notes(result: StudyResult) -> list[str]:
     notes = [
         *problems,
         *map(describe_exchange, result.exchanges),
-        f"Micro F1 on {_count_posts(result)} posts of {result.split}, encoder {result.encoder}; seeds "
-        f"{', '.join(map(str, result.seeds))}.",
+        f"{_name_score(result)} on {_count_posts(result)} posts of {result.split}, encoder {result.encoder}; "
+        f"seeds {', '.join(map(str, result.seeds))}.",
         f"Intervals and p: paired bootstrap over {_name_draws(result)}. p, randomised: approximate randomisation, "
         f"as a cross-check. p, Holm: the bootstrap's, corrected for the {count} differences of this study.",
     ]
@@ -85,6 +85,11 @@ def list_notes(result: StudyResult) -> list[str]:
     if len(result.seeds) == 1:
         notes.append("One seed: the intervals say nothing about another training. Three seeds say more.")
     return notes
+
+
+def _name_score(result: StudyResult) -> str:
+    """Return the score's name; micro F1 of classes is their accuracy."""
+    return "Micro F1" if result.score_name == "F1" else f"F1 is {result.score_name} here, measured"
 
 
 def _count_posts(result: StudyResult) -> str:

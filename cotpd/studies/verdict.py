@@ -11,6 +11,7 @@ from cotpd.errors import DataError
 from cotpd.evaluation.diagnoses import Diagnosis
 from cotpd.evaluation.significance import apply_holm
 from cotpd.files import write_atomically
+from cotpd.student.tasks import find_task
 from cotpd.studies.differences import Table, Tested, compare_cells, compute_cell_f1
 from cotpd.studies.study import Study
 
@@ -105,6 +106,11 @@ class StudyResult(Record):
     """What the differences say is wrong."""
 
     @property
+    def score_name(self) -> str:
+        """What readers call the score: F1, or accuracy where each example has one label."""
+        return find_task(self.task).score_name
+
+    @property
     def answer(self) -> str:
         """The answer in a sentence with its interval: that of the first difference."""
         figures = [verdict for verdict in self.verdicts if verdict.gain is not None]
@@ -189,7 +195,7 @@ def describe_verdict(verdict: Verdict, result: StudyResult) -> str:
     if verdict.dollars is not None and is_certain:
         meaning = f" The answers cost ${verdict.dollars:,.4g} a point."
     return (
-        f"{verdict.claim}: {format_points(verdict.gain)} points of F1 on {result.split} "
+        f"{verdict.claim}: {format_points(verdict.gain)} points of {result.score_name} on {result.split} "
         f'("{verdict.first}" over "{verdict.second}"; '
         f"95 % interval {format_points(verdict.low)} to "
         f"{format_points(verdict.high)} over {draws}; p {format_p(verdict.p_holm)} after Holm).{meaning}"

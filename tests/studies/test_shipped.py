@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from cotpd.config import Params
-from cotpd.data.records import AUGMENT_KINDS, Augmented
-from cotpd.data.tables import write_table
+from cotpd.data.records import AUGMENT_KINDS, Augmented, Kind
+from cotpd.data.tables import write_json, write_table
 from cotpd.pipeline.workspace import Workspace
 from cotpd.studies.report_page import render_markdown
 from cotpd.studies.results_cache import ResultsCache
@@ -65,6 +65,29 @@ def test_a_study_of_relations_runs_too(name, project, params):
 
     assert result.task == "re"
     assert all(cell.f1 for cell in result.cells)
+
+
+def test_a_study_of_the_label_of_a_whole_post_runs_too_and_names_its_score(project, params):
+    workspace = Workspace(project)
+    for split in ("train", "test", "unlabelled"):
+        posts = [post.model_copy(update={"label": post.tokens[0]}) for post in workspace.read_posts(split)]
+        write_table(workspace.locate_posts(split), posts)
+    write_json(workspace.prepared / "summary.json", {"classes": ["ann", "bob"]})
+    augmented = [
+        row.model_copy(update={"post": row.post.model_copy(update={"label": "ann"})})
+        for row in workspace.read_augmented()
+    ]
+    write_table(workspace.augmented / "augmented.jsonl", augmented)
+    teach = params.teach.model_copy(update={"folds": 2})
+    augment = params.augment.model_copy(update={"kinds": (Kind.STYLE,)})
+    changes = {"task": "sentiment", "teach": teach, "augment": augment}
+    named = read_tiny_study("knowledge", params.model_copy(update=changes))
+
+    result = run_here(named, project)
+
+    assert all(cell.f1 for cell in result.cells)
+    assert "points of accuracy on test" in result.answer
+    assert "F1 is accuracy here" in render_markdown(result, "picture.png")
 
 
 def test_students_that_begin_as_their_teacher_are_of_its_weights(project, params):
