@@ -98,12 +98,14 @@ class Evidence:
         predictions: Of every row on every split.
         posts: Posts by split.
         readers: Rows whose model gives probabilities.
+        least_score: Changes with this score or less are no suspects.
     """
 
     task: Task
     predictions: Sequence[Prediction]
     posts: Mapping[str, Sequence[Post]]
     readers: Sequence[Reader] = ()
+    least_score: float = LEAST_SCORE
 
 
 def find_suspects(evidence: Evidence) -> list[Suspect]:
@@ -120,7 +122,7 @@ def find_suspects(evidence: Evidence) -> list[Suspect]:
             scored.append(
                 (compute_score(row_shares, candidate.change, candidate.agreeing, habits), candidate, row_shares)
             )
-        ordered = sorted((row for row in scored if row[0] > LEAST_SCORE), key=lambda row: -row[0])
+        ordered = sorted((row for row in scored if row[0] > evidence.least_score), key=lambda row: -row[0])
         for rank, (score, candidate, row_shares) in enumerate(ordered, 1):
             described = _describe(candidate, row_shares, evidence.task)
             suspects.append(Suspect(split=split, rank=rank, score=round(score, DIGITS), **described))
