@@ -13,6 +13,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from cotpd.config import load_params
 from cotpd.data.label_format import format_entity
 from cotpd.data.records import Entity, Post, replace_entities
@@ -27,7 +29,7 @@ from steps.evaluate import load_systems
 RATE = 0.05  # of the mentions
 
 
-def average_shares(suspect: Suspect) -> float:
+def compute_mean_share(suspect: Suspect) -> float:
     """Return the mean share of the families, without what each row usually does."""
     families: dict[str, list[float]] = {}
     for row, share in suspect.shares.items():
@@ -42,7 +44,7 @@ def count_votes(suspect: Suspect) -> float:
 
 RANKINGS: Mapping[str, Callable[[Suspect], float]] = {
     "score": lambda suspect: suspect.score,
-    "share alone": average_shares,
+    "share alone": compute_mean_share,
     "student's share": lambda suspect: suspect.shares.get("student", 0.0),
     "votes": count_votes,
 }
@@ -88,12 +90,17 @@ def list_faults(posts: Sequence[Post], spoilt: Sequence[Post]) -> list[tuple[str
     return faults
 
 
+def is_among(suspect: Suspect, faults: Sequence[tuple[str, str]]) -> bool:
+    """Return whether a suspect brings a spoilt mention back."""
+    return any((suspect.id, str(label)) in faults for label in suspect.added)
+
+
 def measure_seed(
     seed: int, posts: Mapping[str, list[Post]], predictions: Sequence[Prediction], readers: Sequence[Reader]
 ) -> dict[str, list[float]]:
     """Return, for each ranking, the shares of faults among the first n, the first 20 and all candidates, and n."""
     draw = random.Random(seed)
-    types = sorted({str(entity.type) for rows in posts.values() for post in rows for entity in post.entities})
+    types = Workspace().read_label_names("types")
     spoilt = {split: spoil_posts(rows, types, draw) for split, rows in posts.items()}
     faults: list[tuple[str, str]] = []
     for split, rows in posts.items():
@@ -105,7 +112,7 @@ def measure_seed(
     shares = {}
     for name, rank in RANKINGS.items():
         ordered = sorted(suspects, key=rank, reverse=True)
-        right = [any((row.id, str(label)) in faults for label in row.added) for row in ordered]
+        right = [is_among(row, faults) for row in ordered]
         shares[name] = [*(sum(right[:k]) / max(1, count) for k in (count, 20, len(right))), count]
     return shares
 
@@ -124,7 +131,7 @@ def main() -> None:
     runs = [measure_seed(seed, posts, predictions, readers) for seed in range(options.seeds)]
     print("ranking: faults among the first n, the first 20, all candidates; n")
     for name in RANKINGS:
-        means = [sum(run[name][column] for run in runs) / len(runs) for column in range(4)]
+        means = np.mean([run[name] for run in runs], axis=0).tolist()
         print(f"{name}: " + ", ".join(f"{mean:.0%}" for mean in means[:3]) + f"; {means[3]:.1f}")
 
 

@@ -5,7 +5,7 @@
     {"id": "s197", "split": "valid", "text_sha256": "9f86...", "by": "mk", "reason": "Ruth is a person",
      "entities": [{"start": 17, "end": 21, "type": "PER"}]}
 
-``entities`` and ``relations`` are written as in the project's own format (jsonl); each that is there
+``entities``, ``relations`` and ``label`` are written as in the project's own format (jsonl); each that is there
 replaces all of the post's, and one that is not there stays. Offsets count characters. ``text_sha256`` is the
 digest of the post's text, so that a correction never lands on another text; a row written by hand may lack it.
 """
@@ -23,7 +23,7 @@ from cotpd.data.records import SPLITS, Post, Quarantined, Record
 from cotpd.data.tables import write_table
 from cotpd.errors import DataError
 
-LABEL_KEYS = ("entities", "relations")
+LABEL_KEYS = ("entities", "relations", "label")
 KEYS = ("id", "split", "text_sha256", *LABEL_KEYS, "by", "reason")
 _REMEDY = 'Write {"id": "17", "split": "test", "entities": [...], "by": "...", "reason": "..."}.'
 
@@ -36,6 +36,7 @@ class Correction(Record):
     text_sha256: str | None = None
     entities: list[Any] | None = None
     relations: list[Any] | None = None
+    label: str | None = None
     by: str = ""
     reason: str = ""
     file: str = ""
@@ -88,7 +89,7 @@ def _read_row(row: Any, name: str, number: int) -> Correction:
     if not any(key in values for key in LABEL_KEYS):
         raise RowError("it corrects nothing", f"Give one of {', '.join(LABEL_KEYS)}.")
     for key, value in values.items():
-        kind, noun = (list, "a list") if key in LABEL_KEYS else (str, "a string")
+        kind, noun = (list, "a list") if key in ("entities", "relations") else (str, "a string")
         if not isinstance(value, kind):
             raise RowError(f"{key} is not {noun}", _REMEDY)
     return Correction(id=read_id(row.get("id")), split=row["split"], **values, file=name, line=number)

@@ -35,7 +35,7 @@ def import_corrections(
     posts: dict[str, tuple[str, Post]] = {}
     for split, rows in dataset.posts.items():
         posts |= {post.id: (split, post) for post in rows}
-    inventory = Inventory(dataset.types, dataset.labels)
+    inventory = Inventory(dataset.types, dataset.labels, dataset.classes)
     corrections: list[Correction] = []
     problems: list[str] = []
     unchanged = 0

@@ -128,6 +128,9 @@ def mend_post(post: Post, correction: Correction, inventory: Inventory) -> Post:
         relations = read_relations(correction.relations, len(corrected.entities))
         _refuse_unknown("label", {relation.label for relation in relations}, inventory.labels)
         corrected = corrected.model_copy(update={"relations": relations})
+    if correction.label is not None:
+        _refuse_unknown("label of a post", {correction.label}, inventory.classes)
+        corrected = corrected.model_copy(update={"label": correction.label})
     if format_labels(corrected) == format_labels(post):
         raise RowError("the data set's labels are the corrected ones already", "Remove the row.")
     return corrected

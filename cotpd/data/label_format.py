@@ -9,7 +9,11 @@ from cotpd.data.records import Entity, Post
 def format_labels(post: Post) -> dict[str, Any]:
     """Return a post's labels as a file writes them, by their keys."""
     relations = [relation.model_dump() for relation in post.relations]
-    return {"entities": [format_entity(post, entity) for entity in post.entities], "relations": relations}
+    return {
+        "entities": [format_entity(post, entity) for entity in post.entities],
+        "relations": relations,
+        "label": post.label,
+    }
 
 
 def format_entity(post: Post, entity: Entity) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from cotpd.data.label_format import compute_text_digest, format_labels
 from cotpd.data.load import Dataset
 from cotpd.data.records import Entity, replace_entities
 from cotpd.errors import DataError
-from tests.builders import build_post
+from tests.builders import build_post, build_row
 
 ADA = {"start": 0, "end": 3, "type": "PER"}
 LONDON = {"start": 11, "end": 17, "type": "LOC"}
@@ -201,3 +201,17 @@ def test_files_that_differ_about_a_post_are_merged_only_by_preference(write, pre
     assert [row.entities for row in merged.corrections] == labels
     conflicts = ["post 1 in test is corrected in different ways: a.jsonl:1 (ann), b.jsonl:1"]
     assert [conflict.describe() for conflict in merged.conflicts] == ([] if prefer else conflicts)
+
+
+@pytest.mark.parametrize(("label", "corrected", "refused"), [("glad", "glad", 0), ("angry", "sad", 1)])
+def test_the_label_of_a_post_is_corrected_to_one_that_the_data_set_has(
+    load, write, label, corrected, refused
+) -> None:
+    write("train.jsonl", [build_row(1, label="glad"), build_row(2, label="sad")])
+    write("test.jsonl", [build_row(3, label="sad")])
+    write("fixed.jsonl", [{"id": "3", "split": "test", "label": label}])
+
+    dataset = load(corrections="fixed.jsonl")
+
+    assert dataset.posts["test"][0].label == corrected
+    assert len(dataset.quarantine) == refused

@@ -10,6 +10,7 @@ from cotpd.evaluation.gold_errors import Evidence, find_suspects
 from cotpd.evaluation.labelling_odds import Reader, compute_shares
 from cotpd.student.labels import LabelSet
 from cotpd.student.tasks import (
+    ClassPrediction,
     GoldLabel,
     GoldMention,
     NerPrediction,
@@ -198,3 +199,24 @@ def test_a_language_model_is_a_family_of_its_own() -> None:
 
 def test_no_dispute_needs_no_model() -> None:
     assert compute_shares(build_readers({"student": 1.0}), [], "ner") == []
+
+
+def test_the_label_of_a_post_is_suspected() -> None:
+    post = build_post("what a day", id="1", label="sad")
+    rows = [
+        ClassPrediction(
+            task="sentiment",
+            id="1",
+            split="test",
+            model=row,
+            gold=GoldLabel("sad"),
+            predicted=PredictedLabel("glad", 0.9),
+        )
+        for row in ("baseline", "student")
+    ]
+    model = FakeModel("sentiment", ["glad", "sad"], {"glad": 3.0})
+    readers = [Reader(row, model) for row in ("baseline", "student")]
+
+    (suspect,) = find(*rows, readers=readers, post=post, task="sentiment")
+
+    assert (suspect.gold, suspect.suggested, suspect.pair) == (["sad"], ["glad"], [])

@@ -2,11 +2,11 @@
 
 from cotpd.evaluation.uncorrected_scores import compare_label_versions, describe_versions
 from cotpd.student.tasks import (
+    GoldLabel,
     GoldMention,
-    GoldRelation,
     NerPrediction,
+    PredictedLabel,
     PredictedMention,
-    PredictedRelation,
     RePrediction,
 )
 from tests.builders import build_post
@@ -46,8 +46,8 @@ def test_a_relation_that_only_one_version_has_is_left_out_of_both() -> None:
         id="1#0",
         split="test",
         model="student",
-        gold=GoldRelation("peer"),
-        predicted=PredictedRelation("peer", 0.9),
+        gold=GoldLabel("peer"),
+        predicted=PredictedLabel("peer", 0.9),
     )
 
     versions = compare_label_versions([row], {"test": [corrected]}, {"test": [original]}, "re")
