@@ -18,6 +18,7 @@ def run(params: Params) -> None:
         seed=params.seed,
         max_failed_share=params.validate_.max_failed_share,
         beyond_limit=beyond_limit,
+        rule=workspace.read_words().text_rule,
     )
 
     write_table(workspace.augmented / "augmented.jsonl", augmented)

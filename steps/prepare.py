@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from cotpd.config import Params
-from cotpd.data.dataset_report import list_companion_lines
-from cotpd.data.load import load_dataset
+from cotpd.data.dataset_report import list_companion_lines, list_word_lines
+from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.picture_files import PictureFolder
 from cotpd.data.picture_lookup import add_digests
 from cotpd.data.records import Quarantined
@@ -22,7 +22,7 @@ def run(params: Params) -> None:
     dataset = load_dataset(params.data)
     task = find_task(params.task)
     require_task_labels(dataset.posts, task, params.data.path, dataset.ignored_keys)
-    unlabelled = load_unlabelled(params.data, dataset.posts)
+    unlabelled = load_unlabelled(params.data, dataset.posts, words=dataset.words)
 
     for table in workspace.prepared.glob("*.jsonl"):  # a step run by hand would keep another data set's splits
         table.unlink()
@@ -35,13 +35,18 @@ def run(params: Params) -> None:
         write_table(workspace.locate_posts(f"{split}_{UNCORRECTED}"), select_usable(rows, task))
     write_table(workspace.locate_posts(BEYOND_LIMIT), select_usable(dataset.beyond_limit, task))
 
-    for line in [*list_companion_lines(dataset), *(f"note: {note}" for note in dataset.stats["warnings"])]:
+    write_json(workspace.words, dataset.words.model_dump())
+    for line in [*list_companion_lines(dataset), *list_word_lines(dataset), *_list_notes(dataset)]:
         say(f"prepare: {line}")
     names = {"types": dataset.types, "labels": dataset.labels, "classes": dataset.classes}
     names[task.summary_key] = dataset.list_label_names(task)
     stats = {**dataset.stats, UNLABELLED: unlabelled.stats}
     write_json(workspace.prepared / "summary.json", {**names, "stats": stats})
     _write_quarantine(workspace, [*dataset.quarantine, *faulty, *unlabelled.quarantine])
+
+
+def _list_notes(dataset: Dataset) -> list[str]:
+    return [f"note: {note}" for note in dataset.stats["warnings"]]
 
 
 def _write_quarantine(workspace: Workspace, rows: list[Quarantined]) -> None:

@@ -31,7 +31,7 @@ def train_model(
     Where the curves go (register.tracking_uri) is no parameter of the stage: the model does not depend on it.
 
     Args:
-        workspace: Holds the names of the labels.
+        workspace: Holds the names of the labels, and how text became words.
         examples, valid: What it learns from, and what the epochs are scored on.
         params: Its task, architecture and seed.
         run: Its training run.
@@ -53,6 +53,7 @@ def train_model(
         seed=params.seed,
         out=out,
         start=start,
+        words=workspace.read_words(),
         curves=TrainingCurves(params.register_, name, {"student": params.student, "run": run}),
     )
 

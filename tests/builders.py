@@ -34,7 +34,7 @@ def build_post(
         relations: Head, tail and label of each; head and tail count the mentions from 0.
         fields: Any further field of Post, for example ``image`` or ``knowledge``.
     """
-    text, spans = _read_markup(markup)
+    text, spans = read_markup(markup)
     tokens = tokenize(text)
     starts = {token.start: index for index, token in enumerate(tokens)}
     ends = {token.end: index + 1 for index, token in enumerate(tokens)}
@@ -49,7 +49,7 @@ def build_post(
     )
 
 
-def _read_markup(markup: str) -> tuple[str, list[tuple[int, int, str | None]]]:
+def read_markup(markup: str) -> tuple[str, list[tuple[int, int, str | None]]]:
     """Return the text without markup, and start, end (in characters) and type of each mention."""
     text, position, spans = "", 0, []
     for match in _MENTION.finditer(markup):

@@ -7,16 +7,18 @@ from typing import Any
 from cotpd.augment.attempt import Attempt, Rejected
 from cotpd.augment.mentions import Mentions
 from cotpd.augment.swap import draw_swap
-from cotpd.data.records import Answer, Augmented, Kind, Post
+from cotpd.data.records import Answer, Augmented, Kind, Post, TextRule
 from cotpd.llm.prompts import PromptSet
 
 _YES = re.compile(r"\W*yes\b", re.IGNORECASE)
 _MAX_SHOWN = 200  # characters of an answer in a reason
 
 
-def build_attempt(post: Post, prompts: PromptSet, mentions: Mentions, rng: random.Random) -> Attempt | None:
+def build_attempt(
+    post: Post, prompts: PromptSet, mentions: Mentions, rng: random.Random, rule: TextRule = "social"
+) -> Attempt | None:
     """Return the fact check of a drawn swap; None if nothing in the post can be swapped."""
-    swap = draw_swap(post, mentions, rng)
+    swap = draw_swap(post, mentions, rng, rule)
     if swap is None:
         return None
     fields = {"old": swap.old, "new": swap.new, "type": ", ".join(swap.group)}

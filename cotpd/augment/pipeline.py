@@ -14,7 +14,7 @@ from cotpd.augment import entity, image, style
 from cotpd.augment.attempt import STEP, Attempt, Rejected
 from cotpd.augment.mentions import Mentions
 from cotpd.augment.params import AugmentParams
-from cotpd.data.records import AUGMENT_KINDS, Answer, Augmented, Kind, Post, Quarantined
+from cotpd.data.records import AUGMENT_KINDS, Answer, Augmented, Kind, Post, Quarantined, TextRule
 from cotpd.errors import LlmError
 from cotpd.expectations import check_rows
 from cotpd.llm.ask import AskResult, ask_all
@@ -33,6 +33,7 @@ def augment(
     seed: int,
     max_failed_share: float,
     beyond_limit: Sequence[Post] = (),
+    rule: TextRule = "social",
     progress: bool = True,
 ) -> tuple[list[Augmented], list[Quarantined], Counts]:
     """Augment training posts in the ways that ``params.kinds`` names.
@@ -45,6 +46,7 @@ def augment(
         seed: Seeds the draws.
         max_failed_share: The largest share of questions that may stay unanswered.
         beyond_limit: Training posts that ``data.limit`` left out; their mentions are replacements too.
+        rule: The rule by which new text becomes words.
         progress: Show how many questions are answered.
 
     Returns:
@@ -55,21 +57,26 @@ def augment(
         ConfigError: A prompt or the suite cannot be used.
         LlmError: The model does not answer, or leaves more than the allowed share unanswered.
     """
-    run = _Augmentation(params, seed, Mentions.from_posts([*posts, *beyond_limit]))
+    run = _Augmentation(params, seed, Mentions.from_posts([*posts, *beyond_limit]), rule)
     run.draw_attempts(posts)
     run.judge(run.ask(llm, max_failed_share, progress))
     return run.list_kept(), run.list_rejected(), run.count_outcomes()
 
 
 def list_attempts(
-    posts: Sequence[Post], params: AugmentParams, *, seed: int, beyond_limit: Sequence[Post] = ()
+    posts: Sequence[Post],
+    params: AugmentParams,
+    *,
+    seed: int,
+    beyond_limit: Sequence[Post] = (),
+    rule: TextRule = "social",
 ) -> list[Attempt]:
     """Return the attempts that :func:`augment` would make, in its order, without asking the model.
 
     Raises:
         ConfigError: A prompt cannot be used.
     """
-    run = _Augmentation(params, seed, Mentions.from_posts([*posts, *beyond_limit]))
+    run = _Augmentation(params, seed, Mentions.from_posts([*posts, *beyond_limit]), rule)
     run.draw_attempts(posts)
     return list(run.attempts.values())
 
@@ -81,6 +88,7 @@ class _Augmentation:
     params: AugmentParams
     seed: int
     mentions: Mentions
+    rule: TextRule
     attempts: dict[Key, Attempt] = field(default_factory=dict)
     kept: dict[Key, Augmented] = field(default_factory=dict)
     rejected: dict[Key, Quarantined] = field(default_factory=dict)
@@ -110,7 +118,7 @@ class _Augmentation:
         if kind is Kind.STYLE:
             return style.build_attempt(post, prompts)
         if kind is Kind.ENTITY:
-            return entity.build_attempt(post, prompts, self.mentions, rng)
+            return entity.build_attempt(post, prompts, self.mentions, rng, self.rule)
         return image.build_attempt(post, prompts)
 
     def ask(self, llm: LlmParams, max_failed_share: float, progress: bool) -> list[Answer]:
@@ -144,7 +152,7 @@ class _Augmentation:
     def _accept_answer(self, attempt: Attempt, answer: Answer) -> Augmented:
         """Return the new post; raises Rejected if the answer fails the check of its kind."""
         if attempt.kind is Kind.STYLE:
-            return style.accept_answer(attempt, answer, self.mentions.surfaces)
+            return style.accept_answer(attempt, answer, self.mentions.surfaces, self.rule)
         if attempt.kind is Kind.ENTITY:
             return entity.accept_answer(attempt, answer)
         return image.accept_answer(attempt, answer)

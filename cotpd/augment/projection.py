@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cotpd.data.records import Entity, Post, Span
+from cotpd.data.records import Entity, Post, Span, TextRule
 from cotpd.data.tokenization import Token, tokenize
 
 _MAX_MENTION_LENGTH = 6  # tokens of a foreign mention that is looked for
@@ -27,9 +27,9 @@ class Layout:
     tokens: Sequence[Token]
 
     @classmethod
-    def from_text(cls, text: str) -> "Layout":
+    def from_text(cls, text: str, rule: TextRule = "social") -> "Layout":
         """Split a text into tokens."""
-        return cls(text, tokenize(text))
+        return cls(text, tokenize(text, rule))
 
     @classmethod
     def from_post(cls, post: Post) -> "Layout":
@@ -38,23 +38,26 @@ class Layout:
         return cls(post.text, [Token(token, start, end) for token, (start, end) in pairs])
 
 
-def project_labels(post: Post, rewrite: str, foreign_mentions: Container[str] = frozenset()) -> Post:
+def project_labels(
+    post: Post, rewrite: str, foreign_mentions: Container[str] = frozenset(), rule: TextRule = "social"
+) -> Post:
     """Return the rewrite as a post with the same entities, in the same order, and so with the same relations.
 
     Args:
         post: The annotated post.
         rewrite: Its text in other words.
         foreign_mentions: Mentions of other posts; one that the rewrite introduces would have no label.
+        rule: The rule by which the rewrite becomes words.
 
     Returns:
-        A post with the id and picture of the old one, and the tokens of the tokenizer.
+        A post with the id and picture of the old one, and the words that the rule makes.
 
     Raises:
         ProjectionError: A mention is lost, repeated, ambiguous or overlaps another one, or the rewrite
         introduces a
             foreign mention.
     """
-    layout = Layout.from_text(rewrite)
+    layout = Layout.from_text(rewrite, rule)
     if not layout.tokens:
         raise ProjectionError("the rewrite is empty")
 

@@ -1,7 +1,7 @@
 """Swap one entity of a post for another of its group, and leave every other byte as it is.
 
 All annotated mentions of one surface form are swapped together, so that a post does not end up speaking of two
-people where it spoke of one. The new mention has the tokens of the tokenizer; every other token keeps its
+people where it spoke of one. The new mention has the words that the data's rule makes; every other token keeps its
 characters, shifted.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cotpd.augment.mentions import Group, Mentions, find_group
-from cotpd.data.records import Entity, Post, Span
+from cotpd.data.records import Entity, Post, Span, TextRule
 from cotpd.data.tokenization import tokenize
 
 _MAX_TRIES = 20  # replacements drawn for an entity before another entity is tried
@@ -26,7 +26,7 @@ class Swap:
     group: Group
 
 
-def draw_swap(post: Post, mentions: Mentions, rng: random.Random) -> Swap | None:
+def draw_swap(post: Post, mentions: Mentions, rng: random.Random, rule: TextRule = "social") -> Swap | None:
     """Swap a drawn entity for a drawn one; return None if the post has no entity that can be swapped.
 
     A replacement is another name that the post does not mention yet; the same name in other case does not count.
@@ -36,14 +36,14 @@ def draw_swap(post: Post, mentions: Mentions, rng: random.Random) -> Swap | None
         group = group_of[old]
         names = mentions.groups.get(group, ())
         for new in rng.sample(names, min(len(names), _MAX_TRIES)):
-            if _can_replace(old, new, post):
-                return Swap(replace_mention(post, old, new), old, new, group)
+            if _can_replace(old, new, post, rule):
+                return Swap(replace_mention(post, old, new, rule), old, new, group)
     return None
 
 
-def _can_replace(old: str, new: str, post: Post) -> bool:
+def _can_replace(old: str, new: str, post: Post, rule: TextRule) -> bool:
     """Whether the post does not mention ``new`` yet, and ``new`` can stand after # or @ if ``old`` does."""
-    words = [token.text for token in tokenize(new)]
+    words = [token.text for token in tokenize(new, rule)]
     if f" {' '.join(words)} ".casefold() in f" {' '.join(post.tokens)} ".casefold():
         return False
     tokens_before = {
@@ -74,13 +74,13 @@ def _is_overlapped(entity: Entity, post: Post) -> bool:
     )
 
 
-def replace_mention(post: Post, old: str, new: str) -> Post:
+def replace_mention(post: Post, old: str, new: str, rule: TextRule = "social") -> Post:
     """Return the post with ``new`` in place of every entity whose mention is ``old``.
 
     No such entity may overlap another one. The entities keep their order and relations.
     """
     end_of = {entity.start: entity.end for entity in post.entities if post.get_mention(entity) == old}
-    new_spans: list[Span] = [(token.start, token.end) for token in tokenize(new)]
+    new_spans: list[Span] = [(token.start, token.end) for token in tokenize(new, rule)]
     text, offsets = "", list[Span]()
     new_index: dict[int, int] = {}  # by the index of the token in the old post
     copied, index = 0, 0  # characters and tokens of the old post that the new text has

@@ -103,7 +103,9 @@ def print_stream(source: str, model: "ScoringModel", options: BatchOptions, coll
         batches = collect((row for row, _ in read_objects(open_standard_input())), size)
     else:
         rows = open_source(Path(source), find_format(source))
-        options.columns.check(model.task, rows.summarize(), source)
+        survey = rows.summarize()
+        options = options.adapt(survey)
+        options.columns.check(model.task, survey, source)
         batches = (chunk.list_rows() for chunk in rows.iterate_chunks(None, size))
     for line in stream_rows(batches, model, options):
         sys.stdout.buffer.write(line.encode("utf-8"))

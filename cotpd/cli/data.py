@@ -10,12 +10,21 @@ from cotpd.cli import corrections
 from cotpd.cli.gold_errors import list_suspects
 from cotpd.cli.output import build_console, format_json, show
 from cotpd.config import load_params
-from cotpd.data.dataset_report import build_report, build_table, format_problem, list_companion_lines
+from cotpd.data.dataset_report import (
+    build_report,
+    build_table,
+    format_problem,
+    list_companion_lines,
+    list_word_lines,
+)
 from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.params import DataParams
 from cotpd.data.readers import FORMATS
+from cotpd.data.records import iterate_posts
 from cotpd.errors import ConfigError
 from cotpd.escaping import make_printable_line
+from cotpd.student.params import StudentParams
+from cotpd.student.vocabulary import describe_unknown_share, measure_unknown_share
 
 app = typer.Typer(
     help="Check a data set, or explain the formats that are read.", no_args_is_help=True, add_completion=False
@@ -37,6 +46,10 @@ def check(
     offsets: Annotated[
         str | None, typer.Option(help="What start and end count: characters, utf16 or bytes.")
     ] = None,
+    words: Annotated[
+        str | None,
+        typer.Option(help="How text becomes words: auto, social, syllables, characters, whitespace or given."),
+    ] = None,
     show_all: Annotated[bool, typer.Option("--all", help=f"Every problem, not the first {SHOWN}.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
@@ -45,9 +58,14 @@ def check(
     Example: cotpd data check ~/data/twitter2017 --captions captions_blip2.txt --answers chatgpt_knowledge
     """
     params = _build_params(
-        path, format=format_, captions=captions, answers=answers, pictures=pictures, offsets=offsets
+        path, format=format_, captions=captions, answers=answers, pictures=pictures, offsets=offsets, words=words
     )
     dataset = load_dataset(params, Path(), require_train=False)
+    encoder = _name_encoder()
+    share = measure_unknown_share(encoder, iterate_posts(dataset.posts))
+    dataset.stats["encoder"] = {"name": encoder, "unknown_share": share}
+    if unknown := describe_unknown_share(encoder, share):
+        dataset.stats["warnings"].append(unknown)
     if as_json:
         show(format_json(build_report(dataset), indent=2))
     else:
@@ -62,6 +80,14 @@ def list_formats() -> None:
     for data_format in FORMATS.values():
         show(data_format.title, bold=True)
         show("\n".join("    " + line for line in data_format.example.splitlines()) + "\n")
+
+
+def _name_encoder() -> str:
+    """Return the student's encoder; that of the defaults in a folder without parameters."""
+    try:
+        return load_params().student.encoder
+    except ConfigError:
+        return StudentParams().encoder
 
 
 def _build_params(path: str | None, **options: str | None) -> DataParams:
@@ -92,7 +118,8 @@ def _print_report(dataset: Dataset, limit: int | None) -> None:
     """
     out, problems = build_console(), dataset.quarantine
     out.print(build_table(dataset))
-    for line in [*list_companion_lines(dataset), *(f"note: {warning}" for warning in dataset.stats["warnings"])]:
+    lines = [*list_companion_lines(dataset), *list_word_lines(dataset)]
+    for line in [*lines, *(f"note: {warning}" for warning in dataset.stats["warnings"])]:
         out.print(make_printable_line(line), soft_wrap=True)
     for row in problems[:limit]:
         out.print(make_printable_line(format_problem(row)), soft_wrap=True, style="red")

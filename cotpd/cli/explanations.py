@@ -15,7 +15,7 @@ from cotpd.evaluation.explanation import Claim, Explanation, Look, Support, cut_
 from cotpd.pipeline.training_examples import read_original_examples
 from cotpd.pipeline.workspace import Workspace
 from cotpd.student.neighbours import Neighbours
-from cotpd.student.prediction_input import build_example, read_input
+from cotpd.student.prediction_input import read_input
 from cotpd.student.student import Student
 
 __all__ = ["Student", "build_index", "explain_post", "print_explanation"]
@@ -38,9 +38,10 @@ def explain_post(index: Neighbours, post: PostRow, nearest: int) -> Explanation:
         DataError: The row is not what the student's task reads, for example a pair that is not in the text.
     """
     student = index.student
-    example = build_example(read_input(student.labels.task, post.row, post.where))
+    row = read_input(student.labels.task, post.row, post.where)
+    example = student.build_example(row)
     if example is None:
-        return Explanation("text", post.row["text"], [], None)
+        return Explanation("text", row.text, [], None)
     (explanation,) = explain(index, [example], student.predict_examples([example]), nearest)
     return explanation
 

@@ -17,7 +17,7 @@ from cotpd.inference.loading import BACKENDS
 from cotpd.pipeline.training_examples import read_text_examples
 from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.model_address import attach_export_of, find_student_folder
-from cotpd.student.card import read_card
+from cotpd.student.card import Card, read_card
 from cotpd.student.prediction_input import build_example, read_input
 from cotpd.student.tasks import TaskName
 
@@ -45,8 +45,8 @@ def export(
       cotpd export --model student --posts posts.txt
     """
     folder = find_student_folder(model)
-    task = read_card(folder).labels.task
-    chosen = _read_texts(task, posts, is_json) if posts is not None else _read_splits(task)
+    card = read_card(folder)
+    chosen = _read_texts(card, posts, is_json) if posts is not None else _read_splits(card.labels.task)
     # torch, which the help of this command need not load
     from cotpd.export.writer import write_export  # noqa: PLC0415
 
@@ -74,14 +74,14 @@ def _read_splits(task: TaskName) -> Posts:
     return gather_labelled({name: read_text_examples(workspace, task, name) for name in SPLITS})
 
 
-def _read_texts(task: TaskName, file: str, is_json: bool | None) -> Posts:
+def _read_texts(card: Card, file: str, is_json: bool | None) -> Posts:
     """Return the posts of a file, as `cotpd predict --file` reads it.
 
     Raises:
         DataError: There are none, or a line is no post.
     """
-    inputs = (read_input(task, post.row, post.where) for post in read_posts((), file, is_json=is_json))
-    examples = map(build_example, inputs)
+    task, posts = card.labels.task, read_posts((), file, is_json=is_json)
+    examples = (build_example(read_input(task, post.row, post.where), card.words) for post in posts)
     return gather_texts([example for example in examples if example is not None], file)
 
 

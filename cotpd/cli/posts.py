@@ -19,7 +19,9 @@ from cotpd.errors import ConfigError, DataError
 
 Row = dict[str, Any]
 JSON_NAMES = (".jsonl", ".json")
-AS_OBJECTS = 'Write {"text": "..."} on each line, or say --plain if the lines are posts themselves.'
+AS_OBJECTS = (
+    'Write {"text": "..."} or {"tokens": [...]} on each line, or say --plain if the lines are posts themselves.'
+)
 UTF16 = ("UTF-16, not UTF-8", "Convert it: iconv -f UTF-16 -t UTF-8.")
 PACKED = ("compressed with gzip", "Give it a name that ends in .gz, or unpack it first: gunzip.")
 MAGIC = (("\udcff\udcfe", UTF16), ("\udcfe\udcff", UTF16), ("\x1f\udc8b", PACKED))
@@ -28,7 +30,7 @@ _NO_POSTS = ("no posts were given", "Give them as arguments, name a file of them
 
 
 class PostRow(NamedTuple):
-    """A row, with text and perhaps head and tail, and its source, ``file:line``, for messages."""
+    """A row, with text or tokens and perhaps head and tail, and its source, ``file:line``, for messages."""
 
     row: Row
     where: str
@@ -171,7 +173,7 @@ def _is_row(line: str) -> bool:
         return False
     except (RecursionError, ValueError):
         return line.lstrip().startswith("{")
-    return isinstance(value, dict) and "text" in value
+    return isinstance(value, dict) and ("text" in value or isinstance(value.get("tokens"), list))
 
 
 def _parse_row(line: str, where: str) -> Row:
@@ -190,6 +192,6 @@ def _parse_row(line: str, where: str) -> Row:
         raise DataError(f"{where}: a number with too many digits", "Write it as a string.") from None
     if not isinstance(row, dict):
         raise DataError(f"{where}: not a JSON object", AS_OBJECTS)
-    if not isinstance(row.get("text"), str):
+    if not isinstance(row.get("text"), str) and not isinstance(row.get("tokens"), list):
         raise DataError(f"{where}: no text, or not a string", AS_OBJECTS)
     return row

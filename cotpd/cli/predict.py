@@ -206,7 +206,7 @@ def mark_prediction(row: PredictionInput, prediction: Row) -> Text:
     text = make_printable(row.text)  # one mark for each control character: offsets still hold
     line, position = Text(), 0
     for entity in prediction.get("entities", ()):
-        start, end, label = entity["start"], entity["end"], entity["type"]
+        (start, end), label = row.find_characters((entity["start"], entity["end"])), entity["type"]
         colour = COLOURS[sum(map(ord, label)) % len(COLOURS)]  # the same in every run
         line.append(text[position:start])
         line.append(
@@ -216,7 +216,7 @@ def mark_prediction(row: PredictionInput, prediction: Row) -> Text:
     line.append(text[position:])
 
     if prediction.get("label") is not None:
-        pair = [text[slice(*span)] for span in (row.head, row.tail) if span]
+        pair = [text[slice(*row.find_characters(span))] for span in (row.head, row.tail) if span]
         subject = f"{' → '.join(pair)}: " if pair else ""
         label = make_printable_line(prediction["label"])
         line.append(f"  {subject}{label} {prediction['score']:.2f}", style="bold cyan")

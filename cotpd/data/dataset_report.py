@@ -81,6 +81,17 @@ def _format_corrections(counts: dict[str, Any]) -> str:
     return line
 
 
+def list_word_lines(dataset: Dataset) -> list[str]:
+    """Return the rule by which text becomes words, why, and how many mentions each rule can represent."""
+    words = dataset.stats["words"]
+    by = "auto" if words["setting"] == "auto" else "data.words"
+    counts = [f"{rule} {count:,}" for rule, count in words["representable"].items()]
+    lines = [f"words: {words['rule']}, chosen by {by}: {words['reason']}"]
+    if words["mentions"]:
+        lines.append(f"mentions that each rule can represent, of {words['mentions']:,}: {', '.join(counts)}")
+    return lines
+
+
 def format_problem(row: Quarantined) -> str:
     """Format a refused row as one line: file, line, reason and remedy."""
     return f"{row.file}:{row.line}: {row.reason}" + (f" ({row.remedy})" if row.remedy else "")

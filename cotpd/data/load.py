@@ -3,9 +3,9 @@
 A row that cannot be used is set aside with a reason; only a fault of the whole data set raises.
 """
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from cotpd.data.readers.file_format import Format, Source, refuse_row, show_path
 from cotpd.data.readers.mnre import read_inventory
 from cotpd.data.readers.tag_names import read_options
 from cotpd.data.readers.values import RowError
-from cotpd.data.records import Post, Quarantined, Splits, iterate_posts
+from cotpd.data.records import Post, Quarantined, Splits, TextRule, WordSplitting, iterate_posts
 from cotpd.data.split_checks import (
     Inventory,
     LabelledTask,
@@ -30,9 +30,8 @@ from cotpd.data.split_checks import (
     set_leaks_aside,
 )
 from cotpd.data.split_statistics import count_shared_texts, count_split
+from cotpd.data.word_reading import ReaderCounts, Reading, read_in_words, split_posts_anew
 from cotpd.errors import DataError
-
-ReaderCounts = dict[str, Counter[str]]
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,7 @@ class Dataset:
         labels: Relation labels likewise, None first if it occurs.
         classes: Labels of posts likewise.
         stats: Counts, a JSON value: format, splits, overlaps, pictures, captions, answers, warnings.
+        words: How text becomes words, in this data and for every student of it.
         beyond_limit: Training posts that ``data.limit`` leaves out. No model is trained on them; augment may swap
             in their names, so that a limit changes no question.
         uncorrected: The posts that ``data.corrections`` corrects, as the data set labels them.
@@ -57,6 +57,7 @@ class Dataset:
     labels: tuple[str, ...]
     classes: tuple[str, ...] = ()
     stats: dict[str, Any] = field(default_factory=dict)
+    words: WordSplitting = field(default_factory=WordSplitting)
     beyond_limit: list[Post] = field(default_factory=list)
     uncorrected: Splits = field(default_factory=dict)
 
@@ -72,13 +73,16 @@ class Dataset:
         return {name.partition(":")[2] for name in names if name.startswith("ignored_key:")}
 
 
-def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool = True) -> Dataset:
+def load_dataset(
+    params: DataParams, root: Path = Path(), *, require_train: bool = True, words: WordSplitting | None = None
+) -> Dataset:
     """Read the data set that ``params`` names.
 
     Args:
         params: The data section.
         root: The folder from which ``params.path`` is a path.
         require_train: Refuse a data set without readable training posts; the check of a single file does not.
+        words: How text becomes words, in place of ``params.words``; words that come with the data stay.
 
     Raises:
         DataError: The path, the format, the train split or a companion file is missing, a file is not UTF-8, or
@@ -90,7 +94,8 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
     companion_files = [*list_companion_files(params, folder), folder / params.corrections]
     data_format, files, unread = find_dataset_files(path, params.path, params.format, companion_files)
 
-    posts, quarantine, reader_counts = _read_splits(data_format, files, root, params, folder)
+    read = partial(_read_splits, data_format, files, root, params, folder)
+    (posts, quarantine, reader_counts), choice = read_in_words(read, params.words, words)
     posts, refused, inventory = _check_splits(posts, data_format, params, folder)
     quarantine += refused
     if require_train:
@@ -98,16 +103,17 @@ def load_dataset(params: DataParams, root: Path = Path(), *, require_train: bool
     companions = read_companions(params, folder, root, posts, files.values())
     quarantine += companions.quarantine
 
-    corrections = _read_corrections(params, folder, root, companions.add_to(posts), inventory)
-    posts, quarantine = corrections.posts, [*quarantine, *corrections.refused]
+    posts, refused = split_posts_anew(companions.add_to(posts), None if words else params.words)
+    corrections = _read_corrections(params, folder, root, posts, inventory)
+    posts, quarantine = corrections.posts, [*quarantine, *refused, *corrections.refused]
     beyond_limit = posts.get("train", [])[params.limit :] if params.limit else []
     pictures = PictureLookup(folder, params.pictures)
     posts = {split: list(map(pictures.resolve, rows[: params.limit])) for split, rows in posts.items()}
     counts = {**companions.counts, **corrections.count(posts), **_count(posts, reader_counts, pictures)}
-    stats = {"format": data_format.name, **counts}
+    stats = {"format": data_format.name, "words": choice.describe(params.words), **counts}
     stats["warnings"] = list_warnings(posts, stats, unread)
     originals = corrections.list_originals(posts)
-    return Dataset(posts, quarantine, *inventory, stats, beyond_limit, originals)
+    return Dataset(posts, quarantine, *inventory, stats, choice.words, beyond_limit, originals)
 
 
 def _require_path(params: DataParams) -> None:
@@ -127,13 +133,13 @@ def _read_corrections(
 
 
 def _read_splits(
-    data_format: Format, files: Mapping[str, Path], root: Path, params: DataParams, folder: Path
-) -> tuple[Splits, list[Quarantined], ReaderCounts]:
-    """Read every file; return posts by split, refused rows, and the reader's counts by split."""
+    data_format: Format, files: Mapping[str, Path], root: Path, params: DataParams, folder: Path, rule: TextRule
+) -> Reading:
+    """Read every file, its text split into words by a rule."""
     posts: Splits = {}
     quarantine: list[Quarantined] = []
     reader_counts: ReaderCounts = {}
-    options = read_options(params, folder)
+    options = replace(read_options(params, folder), rule=rule)
     for split, file in files.items():
         source = Source(file, show_path(file, root), split, options)
         rows = list(data_format.read(source))
@@ -143,7 +149,7 @@ def _read_splits(
         posts[split] = [row for row in rows if isinstance(row, Post)]
         quarantine += [row for row in rows if isinstance(row, Quarantined)]
         reader_counts[split] = source.counts
-    return posts, quarantine, reader_counts
+    return Reading(posts, quarantine, reader_counts)
 
 
 def _check_splits(

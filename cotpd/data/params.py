@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from cotpd.data.records import KNOWLEDGE_KINDS, Kind
+from cotpd.data.records import KNOWLEDGE_KINDS, Kind, WordSetting
 from cotpd.section import Section
 
 FormatName = Literal[
@@ -90,6 +90,8 @@ class DataParams(SourceParams):
     """Folder (or file) of the data set; may lie outside the repository."""
     types: tuple[str, ...] | None = None
     """Entity types, relation labels or labels of posts allowed; null takes those found, train's first."""
+    words: WordSetting = "auto"
+    """social, syllables, characters, whitespace, given (words of the data), or auto; see docs/languages.md."""
     pictures: str = "."
     """Folder of pictures, from path; may be a link (images) or outside of it (../pictures)."""
     corrections: str = "."

@@ -15,6 +15,9 @@ SPLITS = ("train", "valid", "test")
 TaskName = str  # cotpd.student.tasks knows which there are, and no module below it needs to
 Span = tuple[int, int]  # start and end, end exclusive; tokens, unless a name or a comment says characters
 FEW_SHOT, ZERO_SHOT = "llm", "llm_zero_shot"  # the language model alone, as rows of a result
+TextRule = Literal["social", "syllables", "characters", "whitespace", "graphemes"]  # see cotpd.data.tokenization
+WordRule = Literal["social", "syllables", "characters", "whitespace", "given"]
+WordSetting = Literal["auto", "social", "syllables", "characters", "whitespace", "given"]
 NO_RELATION = "None"  # MNRE's name for "these two are not related"; left out of the micro-F1
 
 
@@ -41,6 +44,33 @@ class Record(BaseModel):
     """Base of every record: immutable, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WordSplitting(Record):
+    """How text becomes words; students of earlier releases, whose cards lack it, split by ``social``.
+
+    Attributes:
+        rule: A rule for text; or given: the words come with the data, and no rule makes the like of them.
+        text_rule: The rule for text without words of its own: ``rule`` itself, or the nearest one to given words.
+        agreement: The share of the data's own words that ``text_rule`` makes as well; 1 where it has none.
+    """
+
+    rule: WordRule = "social"
+    text_rule: TextRule = "social"
+    agreement: float = 1.0
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the words come with the data."""
+        return self.rule == "given"
+
+    def explain_mismatch(self) -> str:
+        """Return a warning for text that is split although its student learnt from given words."""
+        return (
+            f"warning: this student learnt from words that came with its data; text is split by the rule"
+            f" {self.text_rule}, which makes {self.agreement:.0%} of them. Give the words:"
+            ' {"tokens": [...]}'
+        )
 
 
 class Entity(Record):

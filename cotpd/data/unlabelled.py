@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.params import DataParams, UnlabelledParams
-from cotpd.data.records import Post, Quarantined, Splits, iterate_posts
+from cotpd.data.records import Post, Quarantined, Splits, WordSplitting, iterate_posts
 from cotpd.data.split_statistics import normalize_text
 
 
@@ -22,13 +22,16 @@ class Unlabelled(NamedTuple):
     stats: dict[str, Any]
 
 
-def load_unlabelled(params: DataParams, labelled: Splits, root: Path = Path()) -> Unlabelled:
+def load_unlabelled(
+    params: DataParams, labelled: Splits, root: Path = Path(), words: WordSplitting | None = None
+) -> Unlabelled:
     """Read every set that ``params.unlabelled`` names, all its splits; a text that occurs twice is read once.
 
     Args:
         params: The data section; the path of a set is relative to ``params.path``.
         labelled: The labelled posts, by split: their texts are left out.
         root: The folder from which ``params.path`` is a path.
+        words: How the labelled text became words; None chooses for each set by itself.
 
     Raises:
         DataError: A set cannot be read; as for :func:`cotpd.data.load.load_dataset`.
@@ -37,7 +40,7 @@ def load_unlabelled(params: DataParams, labelled: Splits, root: Path = Path()) -
     unlabelled = Unlabelled([], [], {})
     for number, source in enumerate(params.unlabelled):
         located = _locate(source, root / params.path)
-        dataset = load_dataset(located, require_train=False)
+        dataset = load_dataset(located, require_train=False, words=words)
         folder = PurePosixPath(source.path) if Path(located.path).is_dir() else PurePosixPath(source.path).parent
         posts = [
             _remove_labels(post, f"u{number}:{post.id}", folder) for post in _iterate_new_texts(dataset, texts)

@@ -63,7 +63,7 @@ def compute_repeated_share(text: str) -> float:
 
 def find_missing_mentions(mentions: Sequence[str], text: str) -> list[str]:
     """Return the mentions that do not stand in the text to the letter, between token borders."""
-    tokens = tokenize(text)
+    tokens = tokenize(text, "characters")  # a particle behind a Korean mention is no reason to refuse it
     starts, ends = {token.start for token in tokens}, {token.end for token in tokens}
     return [mention for mention in mentions if not _has_mention(text, mention, starts, ends)]
 

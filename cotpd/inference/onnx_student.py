@@ -52,7 +52,7 @@ class OnnxStudent(Labeller):
         tokenizer = FastTokenizer(export.find_file(TOKENIZER), record.special_ids)
         self.backend: Backend = backend
         self.labels, self.views, self.params = card.labels, card.views[:1], card.student
-        self.temperature = card.temperature
+        self.temperature, self.words = card.temperature, card.words
         self.example_encoder = ExampleEncoder(
             tokenizer, card.student, card.labels, record.vocabulary, record.reads
         )

@@ -53,7 +53,7 @@ class ReferenceProfile(Record):
                 f"there are no {missing} posts to compare with", "Run in the project's folder: dvc repro."
             )
         vocabulary = build_vocabulary(post.text for post in train)
-        inputs = list(_list_inputs(model.task, valid))
+        inputs = list(_list_inputs(model.task, valid, in_words=model.predictor.words.is_given))
         predictions = predict_inputs(model.predictor, inputs)
         pairs = zip(inputs, predictions, strict=True)
         observations, _ = draw_sample(describe_post(row.text, prediction, vocabulary) for row, prediction in pairs)
@@ -86,12 +86,15 @@ class ReferenceProfile(Record):
             partial.write_text(json.dumps(self.model_dump(), separators=(",", ":")), "utf-8")
 
 
-def _list_inputs(task: TaskName, posts: Iterable["Post"]) -> Iterator[PredictionInput]:
+def _list_inputs(task: TaskName, posts: Iterable["Post"], *, in_words: bool) -> Iterator[PredictionInput]:
     """Yield the inputs of posts: one a post, or one an annotated pair."""
     for post in posts:
+        offsets = post.offsets if in_words else None
         if not find_task(task).reads_pair:
-            yield PredictionInput(post.text)
+            yield PredictionInput(post.text, offsets=offsets)
             continue
-        spans = [(post.offsets[entity.start][0], post.offsets[entity.end - 1][1]) for entity in post.entities]
+        spans = [(entity.start, entity.end) for entity in post.entities]
+        if not in_words:
+            spans = [(post.offsets[start][0], post.offsets[end - 1][1]) for start, end in spans]
         for relation in post.relations:
-            yield PredictionInput(post.text, spans[relation.head], spans[relation.tail])
+            yield PredictionInput(post.text, spans[relation.head], spans[relation.tail], offsets)

@@ -57,6 +57,7 @@ class WindowFile:
         self._path, self._columns, self._task = path, columns, task
         self._source = open_source(path, find_format(str(path)))
         self._survey = self._source.summarize()
+        self._columns = columns.adapt(self._survey)
         self._unreadable = 0
 
     @property
@@ -89,8 +90,8 @@ class WindowFile:
         prefix = self._columns.prefix
         chunks = self._source.iterate_chunks(None, _ROWS)
         for row in chain.from_iterable(chunk.list_rows() for chunk in chunks):
-            text, prediction = row.values.get(self._columns.text), _read_prediction(row, prefix, self._task)
-            if isinstance(text, str) and prediction is not None and not row.values.get(f"{prefix}error"):
+            text, prediction = self._read_text(row), _read_prediction(row, prefix, self._task)
+            if text is not None and prediction is not None and not row.values.get(f"{prefix}error"):
                 yield text, prediction
             else:
                 self._unreadable += 1
@@ -104,7 +105,14 @@ class WindowFile:
                 if "error" in outcome:
                     self._unreadable += 1
                 else:
-                    yield row.values[self._columns.text], outcome
+                    yield self._read_text(row) or "", outcome
+
+    def _read_text(self, row: SourceRow) -> str | None:
+        """Return the text of a row, its words joined where it has these; None if it has neither."""
+        text = row.values.get(self._columns.text)
+        if isinstance(text, list) and all(isinstance(word, str) for word in text):
+            return " ".join(text)
+        return text if isinstance(text, str) else None
 
     def _read_notes(self) -> dict[str, Any]:
         """Return what batch scoring has noted on the model; empty for other files."""

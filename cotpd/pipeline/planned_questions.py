@@ -46,7 +46,7 @@ def iterate_questions(params: Params, *, require_labels: bool = False) -> Iterat
         require_task_labels(splits, task, params.data.path, dataset.ignored_keys)
         splits, _ = set_faulty_aside(splits, task)
         splits = {split: select_usable(rows, task) for split, rows in splits.items()}
-    unlabelled = load_unlabelled(params.data, dataset.posts).posts
+    unlabelled = load_unlabelled(params.data, dataset.posts, words=dataset.words).posts
     posts = [*chain.from_iterable(splits.values()), *unlabelled]
 
     captions, stand_ins = _collect_captions(posts, params)
@@ -55,7 +55,13 @@ def iterate_questions(params: Params, *, require_labels: bool = False) -> Iterat
         yield PlannedQuestion(question, has_stand_in=shows_caption and question.id in stand_ins)
 
     training_posts = splits.get("train", [])
-    attempts = list_attempts(training_posts, params.augment, seed=params.seed, beyond_limit=dataset.beyond_limit)
+    attempts = list_attempts(
+        training_posts,
+        params.augment,
+        seed=params.seed,
+        beyond_limit=dataset.beyond_limit,
+        rule=dataset.words.text_rule,
+    )
     for attempt in attempts:
         yield PlannedQuestion(attempt.build_question(params.augment))
     yield from _iterate_label_questions(dataset, captions, stand_ins, params)

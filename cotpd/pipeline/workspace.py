@@ -9,9 +9,19 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from cotpd.data.records import SPLITS, Answer, Augmented, Caption, Extracted, Kind, Post, Quarantined
+from cotpd.data.records import (
+    SPLITS,
+    Answer,
+    Augmented,
+    Caption,
+    Extracted,
+    Kind,
+    Post,
+    Quarantined,
+    WordSplitting,
+)
 from cotpd.data.tables import read_json, read_table
 from cotpd.data.validated import read_captions, read_knowledge
 from cotpd.errors import DataError
@@ -37,6 +47,7 @@ class Workspace:
         tables, models, reports = root / data, root / "models", root / "reports"
 
         self.prepared = tables / "prepared"  # a table per split, the label names, quarantined rows
+        self.words = self.prepared / "words.json"  # how text becomes words
         self.captions = tables / "captions.jsonl"  # as the captioner wrote them
         self.answers = tables / "answers.jsonl"  # as the LLM wrote them
         self.validated = tables / "validated"  # the captions and answers that passed their checks
@@ -98,6 +109,20 @@ class Workspace:
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise DataError(f"{path}: {key} is no list of names", "Write it again: dvc repro --force prepare")
         return tuple(names)
+
+    def read_words(self) -> WordSplitting:
+        """Return how text becomes words; tables that an earlier release prepared do not say, and mean social.
+
+        Raises:
+            DataError: The file was edited.
+        """
+        if not self.words.is_file():
+            return WordSplitting()
+        try:
+            return WordSplitting.model_validate(read_json(self.words))
+        except ValidationError as error:
+            problem = error.errors()[0]["msg"]
+            raise DataError(f"{self.words}: {problem}", "Write it again: dvc repro --force prepare") from None
 
     def read_unchecked_captions(self) -> list[Caption]:
         """Return what the captioner wrote, one row a post."""

@@ -113,7 +113,7 @@ def _judge_against_reference(case: Case, challenger: Contender) -> Iterator[Rule
     with Progress("scoring challenger and champion", 2) as bar:
         predicted = challenger.predict(examples, challenger.labels.task)
         bar.advance(1)
-        reference_predicted = reference.predict(examples, challenger.labels.task)
+        reference_predicted = reference.predict(examples, challenger.labels.task, challenger.words)
         bar.advance(1)
     rules = case.rules
     score_rule = rules.first_champion if case.champion is None else rules.score

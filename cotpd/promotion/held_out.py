@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cotpd.data.load import load_dataset
 from cotpd.data.params import DataParams
-from cotpd.data.records import Post
+from cotpd.data.records import Post, WordSplitting
 from cotpd.data.tables import read_table
 from cotpd.errors import DataError
 from cotpd.files import compute_sha256
@@ -48,18 +48,19 @@ class HeldOut(NamedTuple):
         return examples
 
 
-def read_held_out(path: Path) -> HeldOut:
+def read_held_out(path: Path, words: WordSplitting | None = None) -> HeldOut:
     """Read held-out posts.
 
     Args:
         path: A prepared table (data/prepared/test.jsonl), a folder of such tables, or a data set of any format
             that cotpd reads: a folder or a file. Of a data set with splits the test split is taken.
+        words: How the challenger reads the text of a data set; prepared tables have their words.
 
     Raises:
         DataError: There is no such path, no such split, or not one post in it.
     """
     table = path / f"{SPLIT}.jsonl" if (path / "summary.json").is_file() else path
-    held_out = _read_prepared(table) if _is_prepared(table) else _read_dataset(path)
+    held_out = _read_prepared(table) if _is_prepared(table) else _read_dataset(path, words)
     if not held_out.posts:
         raise DataError(f"{held_out.source}: there is no post in it", "Name a data set with posts: --posts PATH.")
     return held_out
@@ -85,8 +86,8 @@ def _read_prepared(table: Path) -> HeldOut:
     return HeldOut(read_table(table, Post), str(table), compute_sha256(table))
 
 
-def _read_dataset(path: Path) -> HeldOut:
-    dataset = load_dataset(DataParams(path=str(path)), require_train=False)
+def _read_dataset(path: Path, words: WordSplitting | None) -> HeldOut:
+    dataset = load_dataset(DataParams(path=str(path)), require_train=False, words=words)
     splits = dataset.posts
     if SPLIT not in splits and len(splits) > 1:
         names = ", ".join(splits)

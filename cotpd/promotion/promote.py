@@ -5,17 +5,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from cotpd.data.records import Record
-from cotpd.errors import ConfigError, DataError
+from cotpd.data.records import Record, WordSplitting
+from cotpd.errors import ConfigError, DataError, ModelError
 from cotpd.promotion.contenders import Runner
 from cotpd.promotion.gate import Case, judge
 from cotpd.promotion.gate_verdict import Verdict
 from cotpd.promotion.held_out import HeldOut, read_held_out
 from cotpd.promotion.rules import Requirement, RulesFile, read_rules
 from cotpd.registry.aliases import move_champion, read_champion
-from cotpd.registry.model_address import fetch_version
+from cotpd.registry.model_address import fetch_version, find_student_folder
 from cotpd.registry.moves import CHALLENGER, CHAMPION, Decision, MoveKind
 from cotpd.registry.versions import Version, find_version
+from cotpd.student.card import read_card
 
 if TYPE_CHECKING:
     from cotpd.registry.tracking_store import MlflowClient
@@ -110,7 +111,7 @@ def promote_version(client: "MlflowClient", request: Request) -> Promotion:
         challenger=version,
         folder=fetch_version(client, version),
         champion=champion,
-        held_out=_read_posts(request),
+        held_out=_read_posts(request, version),
         is_named=request.posts is not None,
         rules_file=rules_file,
         runner=request.runner,
@@ -136,15 +137,23 @@ def _describe(
     )
 
 
-def _read_posts(request: Request) -> HeldOut:
+def _read_posts(request: Request, challenger: Version) -> HeldOut:
     """Read the held-out posts; a forced promotion goes on without them, and its record says so."""
     path = request.posts or DEFAULT_POSTS
     try:
-        return read_held_out(path)
+        return read_held_out(path, _read_words(challenger))
     except DataError as error:
         if not request.is_forced:
             raise
         return HeldOut([], str(path), "", problem=error.problem)
+
+
+def _read_words(challenger: Version) -> WordSplitting | None:
+    """Return how the challenger reads text; None if its card cannot be read, which the gate will say."""
+    try:
+        return read_card(find_student_folder(challenger.address)).words
+    except ModelError:
+        return None
 
 
 def apply_requirement(rules_file: RulesFile, require: Requirement | None) -> RulesFile:

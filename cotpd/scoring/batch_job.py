@@ -108,12 +108,10 @@ class BatchJob:
             digest = compute_sha256(path)
         source = open_source(path, self._format)
         survey = source.summarize()
+        self._options = self._options.adapt(survey)
         self._options.columns.check(model.task, survey, self._name)
-        manifest = {
-            "input": digest,
-            "model": model.describe(),
-            "columns": self._options.columns.list_read(model.task),
-        }
+        columns = self._options.columns.list_read(model.task)
+        manifest = {"input": digest, "model": model.describe(), "columns": columns}
         journal.begin(manifest, restart=self._options.restart)
 
         began, earlier = time.monotonic(), journal.count

@@ -3,10 +3,11 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cotpd.data.readers.values import parse_json
+from cotpd.data.readers.values import RowError, parse_json
 from cotpd.errors import DataError
 from cotpd.scoring.source_rows import SourceRow, Survey
 from cotpd.student.prediction_input import PredictionInput, read_input
@@ -15,7 +16,7 @@ from cotpd.student.tasks import TaskName, find_task
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ERROR = "error"
+ERROR, WORDS = "error", "tokens"
 _OFFSETS = re.compile(r"\s*\[\s*\d{1,18}\s*,\s*\d{1,18}\s*\]\s*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN = 12  # columns in a message
@@ -26,7 +27,7 @@ class ColumnNames:
     """The user's names of columns.
 
     Attributes:
-        text: The posts.
+        text: The posts. A column of the name ``tokens`` holds lists of their words.
         head, tail: The pair, for relations.
         keep: The columns that come out again; None keeps all.
         prefix: Put before the names of the predicted columns.
@@ -37,6 +38,11 @@ class ColumnNames:
     tail: str = "tail"
     keep: tuple[str, ...] | None = None
     prefix: str = ""
+
+    def adapt(self, survey: Survey) -> "ColumnNames":
+        """Return the names for a source: of one without the column of texts, the words are read."""
+        is_in_words = self.text == ColumnNames.text and self.text not in survey.kinds and WORDS in survey.kinds
+        return replace(self, text=WORDS) if is_in_words else self
 
     def list_read(self, task: TaskName) -> list[str]:
         """Return the columns that the model of a task reads."""
@@ -72,7 +78,7 @@ class ColumnNames:
             )
 
     def _require_readable(self, task: TaskName, survey: Survey, path: object) -> None:
-        readable = {"text"}
+        readable = {"text", "list", "json"} if self.text == WORDS else {"text"}
         for name in self.list_read(task):
             kinds = survey.kinds[name] - {"null"}
             if survey.rows and not kinds & readable:
@@ -91,13 +97,23 @@ class ColumnNames:
         where = f"row {number}" if row.line is None else f"row {number} (line {row.line})"
         if row.problem:
             raise DataError(f"{where}: {row.problem}", "Mend the row.")
-        values = {"text": row.values.get(self.text)}
+        values = self._read_content(row.values)
         if find_task(task).reads_pair:
             values |= {"head": _read_mention(row.values, self.head), "tail": _read_mention(row.values, self.tail)}
         read = read_input(task, values, where)
         if broken := _SURROGATE.search(read.text):
             raise DataError(f"{where}: text holds half a surrogate pair, {broken[0]!r}", "Write whole characters.")
         return read
+
+    def _read_content(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the text of a row, or its words; a cell of a table holds them as JSON."""
+        text = row.get(self.text)
+        if text is None and self.text == ColumnNames.text and isinstance(row.get(WORDS), list):
+            return {"tokens": row[WORDS]}
+        if self.text == WORDS and isinstance(text, str):
+            with suppress(RowError):  # no JSON: a text after all
+                text = parse_json(text)
+        return {"tokens": text} if self.text == WORDS and isinstance(text, list) else {"text": text}
 
     def name_outcome(self, task: TaskName, outcome: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of the predicted columns, for a prediction or ``{"error": reason}``."""

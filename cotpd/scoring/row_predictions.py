@@ -1,13 +1,13 @@
 """Rows as they were read, turned into predictions; a row that cannot be read has its reason in their place."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cotpd.errors import DataError
 from cotpd.scoring.columns import ERROR, ColumnNames
 from cotpd.scoring.row_writers import format_json_line
-from cotpd.scoring.source_rows import SourceRow
+from cotpd.scoring.source_rows import SourceRow, Survey
 from cotpd.student.prediction_input import predict_inputs
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ class BatchOptions:
     strict: bool = False
     overwrite: bool = False
     restart: bool = False
+
+    def adapt(self, survey: Survey) -> "BatchOptions":
+        """Return the options for a source, whose posts may be lists of words."""
+        return replace(self, columns=self.columns.adapt(survey))
 
 
 def predict_source_rows(

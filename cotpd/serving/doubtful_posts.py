@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cotpd.data.words import TextInWords
 from cotpd.errors import ConfigError
 from cotpd.escaping import warn
 from cotpd.serving.service_metrics import ServiceMetrics
@@ -117,8 +118,12 @@ class DoubtfulPosts:
 
 def _build_row(post: PredictionInput, prediction: dict[str, Any]) -> dict[str, Any]:
     """Return a post with its predictions as a draft of its annotation."""
-    digest = hashlib.sha256(repr(post).encode("utf-8", "replace")).hexdigest()[:16]
+    # without words the digest is that of earlier releases, so that a file which goes on holds no post twice
+    content = repr(post) if post.offsets else repr(post).replace(", offsets=None)", ")")
+    digest = hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()[:16]
     row: dict[str, Any] = {"id": digest, "text": post.text}
+    if isinstance(post.content, TextInWords):
+        row["tokens"] = list(post.content.words)  # which the entities then count, here and in the data format
     if post.head and post.tail:
         mentions = [{"start": start, "end": end} for start, end in (post.head, post.tail)]
         return row | {"entities": mentions, "relations": [{"head": 0, "tail": 1, "label": prediction["label"]}]}

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from cotpd.errors import DataError
-from cotpd.serving.request_models import RequestModels
+from cotpd.serving.request_models import AS_TEXT, AS_WORDS, RequestModels
 from cotpd.student.prediction_input import PredictionInput, read_input
 from cotpd.student.tasks import TaskName
 
@@ -64,7 +64,7 @@ def read_rows(body: bytes, models: RequestModels, task: TaskName) -> list[Predic
         )
     is_many = models.many_field in value
     try:
-        checked = (models.several if is_many else models.single).model_validate(value).model_dump()
+        checked = models.find_model(value).model_validate(value).model_dump(warnings=False)
     except ValidationError as error:
         _refuse_first(error, models)
     rows = checked[models.many_field] if is_many else [checked]
@@ -72,10 +72,22 @@ def read_rows(body: bytes, models: RequestModels, task: TaskName) -> list[Predic
     try:
         for index, row in enumerate(rows):
             location = f"{models.many_field}[{index}]" if is_many else "the body"
-            inputs.append(read_input(task, row if isinstance(row, dict) else {"text": row}, location))
+            inputs.append(read_input(task, _name_content(row), location))
+            _require_length(inputs[-1], models.most_characters, location)
     except DataError as error:
         raise RefusedError(422, error.problem, error.remedy) from None
     return inputs
+
+
+def _require_length(row: PredictionInput, most_characters: int, location: str) -> None:
+    """Refuse words that together are longer than a text may be."""
+    if row.offsets and len(row.text) > most_characters:
+        raise RefusedError(422, f"{location}: its tokens hold more than {most_characters} characters")
+
+
+def _name_content(row: Any) -> dict[str, Any]:
+    """Return a row as an object; an item of a list may be a text."""
+    return row if isinstance(row, dict) else {"text": row}
 
 
 def _parse(body: bytes) -> Any:
@@ -115,7 +127,7 @@ def _refuse_first(error: ValidationError, models: RequestModels) -> NoReturn:
     context = problem.get("ctx", {})
     kind, value = problem["type"], problem["input"]
     if kind == "extra_forbidden":
-        fields = [*models.single.model_fields, models.many_field]
+        fields = models.list_fields()
         nearest = difflib.get_close_matches(str(problem["loc"][-1]), fields, 1)
         hint = f"Did you mean {nearest[0]}?" if nearest else f"There are {', '.join(fields)}."
         raise RefusedError(422, f"there is no field {location[:_SHOWN]}", hint)
@@ -135,7 +147,7 @@ def _refuse_first(error: ValidationError, models: RequestModels) -> NoReturn:
     )
 
 
-_UNION_BRANCHES = {"constrained-str", "str", "list[constrained-int]", "list[int]"}
+_UNION_BRANCHES = {"constrained-str", "str", "list[constrained-int]", "list[int]", AS_TEXT, AS_WORDS}
 
 
 def _format_location(parts: list[Any]) -> str:

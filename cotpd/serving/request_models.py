@@ -4,12 +4,15 @@ A body is one row, or a list of texts or pairs. Unknown fields are refused.
 """
 
 import copy
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
 from cotpd.serving.limits import Limits
 from cotpd.student.tasks import TaskName, find_task
+
+AS_TEXT, AS_WORDS = "as text", "as words"  # in the location of an error
 
 
 class _Body(BaseModel):
@@ -25,7 +28,7 @@ class ModelName(BaseModel):
 
 
 class Entity(BaseModel):
-    """A mention, in characters of the text, end exclusive."""
+    """A mention, end exclusive: in characters of the text, or in tokens where the request gave them."""
 
     start: int
     end: int
@@ -69,7 +72,15 @@ class Problem(BaseModel):
 
 
 class RequestModels:
-    """The models of a request's two shapes, and the schema that OpenAPI shows.
+    """The models of a request's shapes, and the schema that OpenAPI shows.
+
+    A post is a text, or the list of its words, which a student that learnt from given words should get.
+
+    Attributes:
+        many_field: The field that lists the rows of a request.
+        most_characters: Of a text.
+        single, in_words: A request of one row, with its text or its words.
+        several: A request of many rows.
 
     Args:
         task: Of the served student.
@@ -78,20 +89,34 @@ class RequestModels:
 
     def __init__(self, task: TaskName, limits: Limits) -> None:
         self.task = find_task(task)
-        self.many_field = self.task.many_field
+        self.many_field, self.most_characters = self.task.many_field, limits.characters
         text = Annotated[str, Field(max_length=limits.characters, description="A post.")]
-        row: Any = {"text": (text, ...)}
-        if self.task.reads_pair:
-            offsets = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
-            words = Annotated[str, Field(min_length=1, max_length=limits.characters)]
-            description = "As it stands in the text, or [start, end] in characters."
-            mention = (words | offsets, Field(description=description))
-            row |= {"head": mention, "tail": mention}
-        self.single: type[BaseModel] = create_model("OneRow", __base__=_Body, **row)
-        items = self.single if "head" in row else text
-        rows: Any = Annotated[list[items], Field(min_length=1, max_length=limits.texts)]  # type: ignore[valid-type]
+        word = Annotated[str, Field(min_length=1, max_length=limits.characters)]
+        description = "The words of a post; starts and ends then count them."
+        words = Annotated[
+            list[word],  # type: ignore[valid-type]
+            Field(min_length=1, max_length=limits.characters, description=description),
+        ]
+        pair = _list_pair_fields(limits) if self.task.reads_pair else {}
+        self.single = create_model("OneRow", __base__=_Body, text=(text, ...), **pair)
+        self.in_words = create_model("OneRowInWords", __base__=_Body, tokens=(words, ...), **pair)
+        as_text = self.single if pair else text
+        items: Any = Annotated[
+            Annotated[as_text, Tag(AS_TEXT)] | Annotated[self.in_words, Tag(AS_WORDS)], Discriminator(_tell_shape)
+        ]
+        rows: Any = Annotated[list[items], Field(min_length=1, max_length=limits.texts)]
         fields: Any = {self.many_field: (rows, ...)}
         self.several: type[BaseModel] = create_model("ManyRows", __base__=_Body, **fields)
+
+    def find_model(self, body: Mapping[str, Any]) -> type[BaseModel]:
+        """Return the model of a body: one row, or many."""
+        if self.many_field in body:
+            return self.several
+        return self.in_words if "tokens" in body else self.single
+
+    def list_fields(self) -> list[str]:
+        """Return the names of all fields."""
+        return [*self.single.model_fields, "tokens", self.many_field]
 
     @property
     def answer(self) -> type[BaseModel]:
@@ -100,8 +125,24 @@ class RequestModels:
 
     def build_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of a body, without references."""
-        single = self.single.model_json_schema()
+        shapes = [self.single.model_json_schema(), self.in_words.model_json_schema()]
         several = copy.deepcopy(self.several.model_json_schema())
         if several.pop("$defs", None):
-            several["properties"][self.many_field]["items"] = single
-        return {"oneOf": [single, several]}
+            items = several["properties"][self.many_field]["items"]
+            text = [item for item in items["oneOf"] if "$ref" not in item]
+            several["properties"][self.many_field]["items"] = {"oneOf": [*text, *(shapes[1:] if text else shapes)]}
+        return {"oneOf": [*shapes, several]}
+
+
+def _list_pair_fields(limits: Limits) -> dict[str, Any]:
+    """Return the fields of a pair's two mentions."""
+    offsets = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
+    mention = Annotated[str, Field(min_length=1, max_length=limits.characters)]
+    description = "As it stands in the text, or [start, end] in characters, or in tokens where these are given."
+    field: Any = (mention | offsets, Field(description=description))
+    return {"head": field, "tail": field}
+
+
+def _tell_shape(row: Any) -> str:
+    """Return which shape an item of a list has; a wrong value is told that it is no text."""
+    return AS_WORDS if isinstance(row, dict) and "tokens" in row else AS_TEXT

@@ -16,7 +16,7 @@ from cotpd.extras import explain_missing_package
 from cotpd.registry.model_address import find_student_folder
 from cotpd.serving.access_log import describe_failure
 from cotpd.serving.served_version import ServedVersion
-from cotpd.student.prediction_input import PredictionInput, build_example
+from cotpd.student.prediction_input import PredictionInput
 
 if TYPE_CHECKING:
     from cotpd.student.examples import Example
@@ -87,7 +87,7 @@ def describe_absence(note: str, *, is_reading: bool = False) -> dict[str, Any]:
 def _explain(index: "Neighbours", row: PredictionInput) -> list[dict[str, Any]]:
     from cotpd.evaluation.explanation import explain  # noqa: PLC0415  imports torch
 
-    example = build_example(row)
+    example = index.student.build_example(row)
     if example is None:
         return []
     (explanation,) = explain(index, [example], index.student.predict_examples([example]), NEAREST)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from cotpd.data.records import Record
+from cotpd.data.records import Record, WordSplitting
 from cotpd.errors import ModelError
 from cotpd.student.folder_digests import CARD, REMEDY
 from cotpd.student.labels import LabelSet
@@ -25,6 +25,8 @@ class Card(Record):
     student: StudentParams
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Scores are divided by it before they become probabilities."""
+    words: WordSplitting = WordSplitting()
+    """How text becomes words; the cards of earlier releases lack it and mean ``social``."""
 
 
 def read_card(folder: Path) -> Card:

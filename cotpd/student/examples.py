@@ -3,12 +3,14 @@
 Trade-off: an example repeats its post's text for every pair, so that each stands alone and nothing is looked up.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pydantic import Field
 
-from cotpd.data.records import Augmented, Entity, Kind, Post, Record
+from cotpd.data.records import Augmented, Entity, Kind, Post, Record, WordSplitting
 from cotpd.data.tokenization import tokenize
+from cotpd.data.words import SOCIAL, Text, TextInWords, read_text, split_text
 from cotpd.errors import DataError
 from cotpd.student.tasks import Span, TaskName, find_task
 
@@ -104,28 +106,39 @@ def _build_from_post(
     ]
 
 
-def build_text_example(text: str) -> Example | None:
-    """Return an example of raw text, to be labelled; None if the text has no word."""
-    tokens = tokenize(text)
+def build_text_example(text: Text, words: WordSplitting = SOCIAL) -> Example | None:
+    """Return an example of a text, to be labelled; None if the text has no word.
+
+    Args:
+        text: Raw, or its words.
+        words: How raw text becomes words.
+    """
+    text = read_text(text)
+    if isinstance(text, TextInWords):
+        return Example(id="text", text=text.text, tokens=text.words, offsets=text.offsets)
+    tokens = split_text(text, words)
     if not tokens:
         return None
     offsets = tuple((token.start, token.end) for token in tokens)
     return Example(id="text", text=text, tokens=tuple(token.text for token in tokens), offsets=offsets)
 
 
-def build_pair_example(text: str, head: Span | str, tail: Span | str) -> Example:
-    """Return an example of a pair in raw text, to be labelled.
+def build_pair_example(text: Text, head: Span | str, tail: Span | str, words: WordSplitting = SOCIAL) -> Example:
+    """Return an example of a pair, to be labelled.
 
     Args:
-        text: That holds both mentions.
-        head, tail: The mentions, as character offsets or as they stand in the text.
+        text: That holds both mentions, raw or as words.
+        head, tail: The mentions, as they stand in the text, or as offsets in characters of raw text or in words.
+        words: How raw text becomes words.
 
     Raises:
         DataError: The text has no word, or a mention is not in it.
     """
-    example = build_text_example(text)
+    example = build_text_example(text, words)
     if example is None:
         raise DataError("the text is empty", "Give the text that holds both mentions.")
+    if isinstance(read_text(text), TextInWords):
+        head, tail = (_find_characters(example, mention) for mention in (head, tail))
     spans = {"head": _find_tokens(example, head), "tail": _find_tokens(example, tail)}
     return example.model_copy(update=spans)
 
@@ -149,6 +162,21 @@ def find_mention(text: str, mention: str, start: int = 0) -> Span | None:
     return (first, first + len(mention)) if first >= 0 else None
 
 
+def _find_characters(example: Example, mention: Span | str) -> Span | str:
+    """Return the characters of a span of words; a mention that is spelt out stays.
+
+    Raises:
+        DataError: The span is none of the example's words.
+    """
+    if isinstance(mention, str):
+        return mention
+    if not 0 <= mention[0] < mention[1] <= len(example.tokens):
+        raise DataError(
+            f"no words at {mention[0]}:{mention[1]} of {len(example.tokens)}", "With tokens, spans count tokens."
+        )
+    return example.offsets[mention[0]][0], example.offsets[mention[1] - 1][1]
+
+
 def _find_tokens(example: Example, mention: Span | str) -> Span:
     """Return the span of the tokens that share a character with a mention.
 
@@ -161,10 +189,32 @@ def _find_tokens(example: Example, mention: Span | str) -> Span:
             raise DataError(f"{mention!r} does not stand in {example.text!r}", "Give it as it is written there.")
     else:
         span = mention
-    touched = [index for index, (start, end) in enumerate(example.offsets) if start < span[1] and end > span[0]]
+    return find_touched(example.offsets, span, example.text)
+
+
+def find_touched(offsets: Sequence[Span], span: Span, text: str = "") -> Span:
+    """Return the words, by their offsets, that share a character with a span.
+
+    Raises:
+        DataError: There is none.
+    """
+    touched = [index for index, (start, end) in enumerate(offsets) if start < span[1] and end > span[0]]
     if not touched:
-        raise DataError(f"no word at {span[0]}:{span[1]} of {example.text!r}", "Count characters from 0.")
+        raise DataError(f"no word at {span[0]}:{span[1]} of {text!r}", "Count characters from 0.")
     return touched[0], touched[-1] + 1
+
+
+def split_example(example: Example, words: WordSplitting) -> Example:
+    """Return an example without mentions, split by another rule; its pair takes the words that it touches."""
+    tokens = split_text(example.text, words)
+    offsets = tuple((token.start, token.end) for token in tokens)
+    changes: dict[str, Any] = {"tokens": tuple(token.text for token in tokens), "offsets": offsets, "entities": ()}
+    for name in ("head", "tail"):
+        span = getattr(example, name)
+        if span is not None:
+            characters = example.offsets[span[0]][0], example.offsets[span[1] - 1][1]
+            changes[name] = find_touched(offsets, characters, example.text)
+    return example.model_copy(update=changes)
 
 
 def remove_labels(example: Example) -> Example:

@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
+from cotpd.data.records import WordSplitting
+from cotpd.data.words import SOCIAL, Text, TextInWords, read_text
 from cotpd.errors import ConfigError, DataError, ModelError
+from cotpd.escaping import warn
 from cotpd.progress import Progress
 from cotpd.student.batches import measure_sizes, order_for_reading
 from cotpd.student.examples import Example, build_pair_example, build_text_example, remove_labels
 from cotpd.student.labels import LabelSet
+from cotpd.student.prediction_input import PredictionInput, build_example
 from cotpd.student.predictor import LOOK_AHEAD, Mention, PostLabel, Relation
 from cotpd.student.tasks import Predicted, PredictedMention, Span
 from cotpd.student.views import Encoded, ExampleEncoder, View
@@ -27,11 +31,14 @@ class Labeller(ABC):
         views: The views that it reads, its own first.
         labels: The inventory.
         example_encoder: Turns examples into sub-words.
+        words: How raw text becomes words.
     """
 
     views: tuple[View, ...]
     labels: LabelSet
     example_encoder: ExampleEncoder
+    words: WordSplitting = SOCIAL
+    _has_warned = False
 
     @abstractmethod
     def _label(self, examples: Sequence[Encoded], view: View) -> list[list[Predicted]]:
@@ -75,12 +82,13 @@ class Labeller(ABC):
         return predictions
 
     def predict(
-        self, texts: Iterable[str], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
+        self, texts: Iterable[Text], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
     ) -> Iterator[list[Mention]]:
-        """Find the mentions in raw text; empty text has none.
+        """Find the mentions in texts; empty text has none.
 
         Args:
-            texts: Of any length and number; memory holds the texts that are read ahead.
+            texts: Of any length and number; memory holds the texts that are read ahead. A list of words, or
+                {"tokens": [...]}, stands for a text as well: its mentions count words.
             batch_size: Texts at a time.
             look_ahead: Batches that are read ahead of the answers, to put texts of like length together.
 
@@ -93,7 +101,7 @@ class Labeller(ABC):
         return self._label_texts(texts, batch_size, look_ahead, _locate_mentions, list)
 
     def predict_labels(
-        self, texts: Iterable[str], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
+        self, texts: Iterable[Text], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
     ) -> Iterator[PostLabel | None]:
         """Label each text as a whole; empty text has no label.
 
@@ -112,17 +120,17 @@ class Labeller(ABC):
 
     def _label_texts(
         self,
-        texts: Iterable[str],
+        texts: Iterable[Text],
         batch_size: int,
         look_ahead: int,
-        convert: Callable[[Example, Sequence[Predicted]], T],
+        convert: Callable[[str | TextInWords, Example, Sequence[Predicted]], T],
         make_empty: Callable[[], T],
     ) -> Iterator[T]:
         """Check the arguments before the first text is read, and return the predictions of each text, in order.
 
         Args:
             texts, batch_size, look_ahead: As :meth:`predict` takes them.
-            convert: Turns the predictions for an example into those of its text.
+            convert: Turns the predictions for a text and its example into those of the text.
             make_empty: Returns the prediction for a text without a word.
 
         Raises:
@@ -133,35 +141,61 @@ class Labeller(ABC):
             name = self.labels.definition.method
             raise DataError(f"{name}() takes texts, not one text", f"Write {name}([text]).")
         _require_positive(batch_size=batch_size, look_ahead=look_ahead)
-        chunks = self._iterate_predicted(texts, batch_size, look_ahead)
-        return (make_empty() if example is None else convert(example, labels) for example, labels in chunks)
+        rows = self._iterate_predicted(texts, batch_size, look_ahead)
+        return (make_empty() if row[1] is None else convert(row[0], row[1], row[2]) for row in rows)
 
     def _iterate_predicted(
-        self, texts: Iterable[str], batch_size: int, look_ahead: int
-    ) -> Iterator[tuple[Example | None, Sequence[Predicted]]]:
-        """Yield each text's example and predictions, in order; ``look_ahead`` batches of texts are read at a time.
+        self, texts: Iterable[Text], batch_size: int, look_ahead: int
+    ) -> Iterator[tuple[str | TextInWords, Example | None, Sequence[Predicted]]]:
+        """Yield each text, its example and predictions, in order; ``look_ahead`` batches of texts are read at a time.
 
         Raises:
             DataError: An object is no text.
         """
         pending = iter(texts)
         while chunk := list(islice(pending, batch_size * look_ahead)):
-            for text in chunk:
-                if not isinstance(text, str):
-                    raise DataError(f"{text!r} is no text", f"Give {self.labels.definition.method}() strings.")
-            examples = [build_text_example(text) for text in chunk]
+            contents = list(map(read_text, chunk))
+            examples = list(map(self.build_text_example, contents))
             readable = [example for example in examples if example is not None]
             predictions = iter(self.predict_examples(readable, batch_size=batch_size))
-            for example in examples:
-                yield example, next(predictions) if example is not None else ()
+            for content, example in zip(contents, examples, strict=True):
+                yield content, example, next(predictions) if example is not None else ()
+
+    def build_text_example(self, text: Text) -> Example | None:
+        """Return an example of a text, to be labelled; None if it has no word.
+
+        Raises:
+            DataError: It is neither text nor words.
+        """
+        text = read_text(text)
+        self._warn_of_other_words(text)
+        return build_text_example(text, self.words)
+
+    def build_pair_example(self, text: Text, head: Span | str, tail: Span | str) -> Example:
+        """Return an example of a pair, to be labelled; as :func:`cotpd.student.examples.build_pair_example`."""
+        text = read_text(text)
+        self._warn_of_other_words(text)
+        return build_pair_example(text, head, tail, self.words)
+
+    def build_example(self, row: PredictionInput) -> Example | None:
+        """Return an example of a row that passed its checks; None for a text without a word."""
+        self._warn_of_other_words(row.content)
+        return build_example(row, self.words)
+
+    def _warn_of_other_words(self, text: str | TextInWords) -> None:
+        """Warn once if text is split by a rule, and the student learnt from words that no rule makes."""
+        if isinstance(text, str) and self.words.is_given and not self._has_warned:
+            self._has_warned = True
+            warn(self.words.explain_mismatch())
 
     def predict_relations(
-        self, pairs: Iterable[tuple[str, Span | str, Span | str]], batch_size: int = 32
+        self, pairs: Iterable[tuple[Text, Span | str, Span | str]], batch_size: int = 32
     ) -> Iterator[Relation]:
         """Label the relation between two mentions of a text.
 
         Args:
-            pairs: (text, head, tail), the mentions as character offsets or as they stand in the text.
+            pairs: (text, head, tail), the mentions as they stand in the text, or as offsets: in characters, or in
+                words where the text is a list of words.
             batch_size: Pairs at a time.
 
         Raises:
@@ -174,7 +208,7 @@ class Labeller(ABC):
         return self._find_relations(pairs, batch_size)
 
     def _find_relations(
-        self, pairs: Iterable[tuple[str, Span | str, Span | str]], batch_size: int
+        self, pairs: Iterable[tuple[Text, Span | str, Span | str]], batch_size: int
     ) -> Iterator[Relation]:
         """Yield the relation of each pair, in order; a batch of pairs is read at a time.
 
@@ -183,7 +217,7 @@ class Labeller(ABC):
         """
         pending = iter(pairs)
         while chunk := list(islice(pending, batch_size)):
-            examples = [build_pair_example(text, head, tail) for text, head, tail in chunk]
+            examples = [self.build_pair_example(text, head, tail) for text, head, tail in chunk]
             for (relation,) in self.predict_examples(examples, batch_size=batch_size):
                 yield Relation(relation.label, relation.score)
 
@@ -200,17 +234,18 @@ def _require_positive(**sizes: int) -> None:
             raise ConfigError(f"{name} is {size}", "Give 1 or more.")
 
 
-def _locate_mentions(example: Example, predictions: Sequence[Predicted]) -> list[Mention]:
-    """Return predicted mentions with their characters in place of their tokens."""
+def _locate_mentions(text: str | TextInWords, example: Example, predictions: Sequence[Predicted]) -> list[Mention]:
+    """Return predicted mentions in characters of a text, or in the words that were given."""
     mentions = []
     for prediction in predictions:
         if isinstance(prediction, PredictedMention):
             start, end = example.offsets[prediction.start][0], example.offsets[prediction.end - 1][1]
-            mentions.append(Mention(start, end, example.text[start:end], prediction.label, prediction.score))
+            span = (start, end) if isinstance(text, str) else prediction.span
+            mentions.append(Mention(*span, example.text[start:end], prediction.label, prediction.score))
     return mentions
 
 
-def _take_label(_: Example, predictions: Sequence[Predicted]) -> PostLabel:
+def _take_label(_text: str | TextInWords, _example: Example, predictions: Sequence[Predicted]) -> PostLabel:
     """Return the one label of a post."""
     (prediction,) = predictions
     return PostLabel(prediction.label, prediction.score)

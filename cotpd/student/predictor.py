@@ -6,9 +6,11 @@ It needs no torch.
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+from cotpd.data.words import Text
 from cotpd.student.tasks import Span
 
 if TYPE_CHECKING:
+    from cotpd.data.records import WordSplitting
     from cotpd.student.labels import LabelSet
 
 Backend = Literal["torch", "onnx", "onnx-int8"]
@@ -16,7 +18,7 @@ LOOK_AHEAD = 16  # batches
 
 
 class Mention(NamedTuple):
-    """A predicted mention in characters of the text, end exclusive."""
+    """A predicted mention, end exclusive: in characters of the text, or in words where the words were given."""
 
     start: int
     end: int
@@ -45,19 +47,21 @@ class Predictor(Protocol):
     Attributes:
         labels: The inventory, which also says the task.
         backend: What runs it.
+        words: How text becomes words.
     """
 
     labels: "LabelSet"
     backend: Backend
+    words: "WordSplitting"
 
     def predict(
-        self, texts: Iterable[str], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
+        self, texts: Iterable[Text], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
     ) -> Iterator[list[Mention]]:
-        """Find the mentions in raw text, in order; empty text has none."""
+        """Find the mentions in texts, in order; empty text has none."""
         ...
 
     def predict_relations(
-        self, pairs: Iterable[tuple[str, Span | str, Span | str]], batch_size: int = 32
+        self, pairs: Iterable[tuple[Text, Span | str, Span | str]], batch_size: int = 32
     ) -> Iterator[Relation]:
         """Label the relation between two mentions of each text, in order."""
         ...

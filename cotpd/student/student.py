@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
+from cotpd.data.records import WordSplitting
 from cotpd.devices import pick_device
 from cotpd.registry.model_address import find_student_folder
 from cotpd.student.batches import collate
@@ -38,6 +39,7 @@ class Student(Labeller):
         temperature: Scores are divided by it before they become probabilities (see
             :mod:`cotpd.student.calibration`).
         reads: The most positions that the encoder reads.
+        words: How text becomes words.
     """
 
     backend: Backend = "torch"
@@ -51,12 +53,13 @@ class Student(Labeller):
         reads: int,
         device: str = "auto",
         temperature: float = 1.0,
+        words: WordSplitting | None = None,
     ) -> None:
         self.device = pick_device(device)
         self.model = model.to(self.device).eval()
         self.tokenizer, self.params, self.labels, self.views = tokenizer, params, model.labels, views
         self.example_encoder = ExampleEncoder(tokenizer, params, model.labels, model.vocabulary, reads)
-        self.reads, self.temperature = reads, temperature
+        self.reads, self.temperature, self.words = reads, temperature, words or WordSplitting()
 
     @classmethod
     def from_pretrained(cls, source: Path | str, device: str = "auto") -> Self:
@@ -68,7 +71,7 @@ class Student(Labeller):
         """
         recover_interrupted_swap(Path(source))
         model, tokenizer, card, reads = load_model(find_student_folder(source))
-        return cls(model, tokenizer, card.student, card.views, reads, device, temperature=card.temperature)
+        return cls(model, tokenizer, card.student, card.views, reads, device, card.temperature, card.words)
 
     def save(self, folder: Path | str, extra: dict[str, str] | None = None) -> None:
         """Write the model, and further text files by name, into a folder, whole or not at all.
@@ -76,7 +79,13 @@ class Student(Labeller):
         Raises:
             StorageError: The disk is full.
         """
-        card = Card(labels=self.labels, views=self.views, student=self.params, temperature=self.temperature)
+        card = Card(
+            labels=self.labels,
+            views=self.views,
+            student=self.params,
+            temperature=self.temperature,
+            words=self.words,
+        )
         save_model(Path(folder), self.model, self.tokenizer, card, extra)
 
     def compute_log_probabilities(

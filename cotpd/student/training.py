@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cotpd.data.records import WordSplitting
 from cotpd.errors import DataError
 from cotpd.escaping import warn
 from cotpd.student.allocator import keep_memory
@@ -40,6 +41,7 @@ from cotpd.student.shortening import shorten_encoder
 from cotpd.student.student import Student
 from cotpd.student.tasks import TaskName
 from cotpd.student.training_loop import Training
+from cotpd.student.vocabulary import describe_unknown_share
 
 
 def train(
@@ -55,6 +57,7 @@ def train(
     out: Path | str,
     start: Path | None = None,
     curves: CurveRecorder | None = None,
+    words: WordSplitting | None = None,
 ) -> History:
     """Train a model and save the best epoch's weights into a folder; a killed run goes on after its last epoch.
 
@@ -73,6 +76,7 @@ def train(
             folder that already holds a finished model with this run's fingerprint is left as it is.
         start: A trained model to begin from, of the same encoder and inventory; None begins with the bare encoder.
         curves: Where losses and scores are logged while it trains.
+        words: How the examples' text became words, which the model will need to know; None means ``social``.
 
     Returns:
         One row an epoch: losses, and valid scores in percent.
@@ -94,7 +98,8 @@ def train(
 
     start_model = _load_start(start, student) if start else None
     settings = f"{seed} {objective.fingerprint} {digest_weights(start_model) if start_model else ''}"
-    fingerprint = compute_fingerprint([labels, student, params, *train, *valid], settings)
+    words = words or WordSplitting()
+    fingerprint = compute_fingerprint([labels, student, params, words, *train, *valid], settings)
     history = read_finished_history(Path(out), fingerprint)
     if history is not None:
         if is_main_process():
@@ -105,6 +110,7 @@ def train(
     keep_memory()
     processes = Processes(params.device)
     learner = _build_learner(student, labels, params, objective, seed, start_model, processes)
+    learner.words = words
     return _fit_and_save(learner, train, valid, objective, params, seed, Path(out), fingerprint, processes, curves)
 
 
@@ -151,6 +157,11 @@ def _fit_and_save(
 ) -> History:
     """Run all epochs; the main process then fits the temperature and writes the model."""
     encoded = learner.example_encoder.encode(train)
+    unknown = describe_unknown_share(
+        learner.params.encoder, learner.example_encoder.measure_unknown_share(encoded)
+    )
+    if unknown and processes.is_main:
+        warn(f"warning: {unknown}")
     checkpoint = Checkpoint(out, fingerprint, processes)
     curves = curves if processes.is_main else None
 

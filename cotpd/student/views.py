@@ -143,6 +143,12 @@ class ExampleEncoder:
         windows = self.labels.definition.place_states(example, indices, len(words), self.room).windows
         return tuple(np.where(window < len(words), window, -1) for window in windows)
 
+    def measure_unknown_share(self, encoded: Sequence[Encoded]) -> float:
+        """Return the share of the posts' sub-words that stand for signs which the tokenizer does not know."""
+        ids = list(chain.from_iterable(example.windows for example in encoded))
+        total = sum(map(len, ids))
+        return sum(int((window == self.unk).sum()) for window in ids) / total if total else 0.0
+
     def _tokenize_new(self, words: Iterable[str]) -> None:
         """Add the sub-words of words that were not met before."""
         words = set(words)

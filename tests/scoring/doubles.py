@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cotpd.data.records import WordSplitting
 from cotpd.scoring.batch_job import BatchJob, BatchResult
 from cotpd.scoring.columns import ColumnNames
 from cotpd.scoring.row_predictions import BatchOptions
@@ -30,7 +31,7 @@ class CapitalPredictor:
         interrupt_at: The number of texts after which Ctrl-C is pressed.
     """
 
-    backend = "torch"
+    backend, words = "torch", WordSplitting()
 
     def __init__(self, task: str = "ner", interrupt_at: int | None = None) -> None:
         self.labels = LabelSet.build(task, ("PER",) if task == "ner" else ("None", "member"))

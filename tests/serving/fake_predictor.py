@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from cotpd.data.records import WordSplitting
 from cotpd.serving.served_version import ServedVersion
 from cotpd.student.labels import LabelSet
 from cotpd.student.prediction_input import PredictionInput
@@ -20,7 +21,7 @@ class FakePredictor:
         batches: How many texts each call had.
     """
 
-    backend = "torch"
+    backend, words = "torch", WordSplitting()
 
     def __init__(self, task: str = "ner", label: str = "PER", score: float = 0.9) -> None:
         self.labels = LabelSet.build(task, (label,) if task == "ner" else ("None", label))
@@ -30,7 +31,7 @@ class FakePredictor:
         self.batches: list[int] = []
 
     def predict(self, texts: Iterable[str], batch_size: int = 32) -> Iterator[list[Mention]]:
-        texts = list(texts)
+        texts = [text if isinstance(text, str) else text.text for text in texts]
         self.wait(texts)
         for text in texts:
             matches = re.finditer(r"\b[A-Z]+\b", text)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from cotpd.data.readers.offsets import Unit
 from cotpd.data.readers.values import RowError, make_writable, show_value
-from cotpd.data.records import Entity, Post, Quarantined
+from cotpd.data.records import Entity, Post, Quarantined, TextRule
 
 STEP = "prepare"
 ROW_SHOWN = 300  # characters of a refused row that the quarantine table keeps
@@ -34,6 +34,7 @@ class ReadOptions:
         tag_names: The names that numbers in place of tags stand for; None if the data set has none.
         annotators: Whose annotation is read where there are several.
         nested: What becomes of a post whose mentions overlap.
+        rule: The rule by which a row's text becomes words, unless the row brings its own.
     """
 
     offsets: Unit = "characters"
@@ -41,6 +42,7 @@ class ReadOptions:
     tag_names: tuple[str, ...] | None = None
     annotators: Annotators = "first"
     nested: Nested = "refuse"
+    rule: TextRule = "social"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class Source:
     def unit(self) -> Unit:
         """The unit of its offsets."""
         return self.options.offsets
+
+    @property
+    def rule(self) -> TextRule:
+        """The rule by which text becomes words."""
+        return self.options.rule
 
 
 @dataclass(frozen=True)

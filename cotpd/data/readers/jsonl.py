@@ -78,7 +78,7 @@ def _build_post(source: Source, row: Any, line: int) -> Post:
         raise RowError("the line holds no object", 'Write {"id": ..., "text": ..., "entities": [...]}.')
     ignored = list_ignored_keys(row)
     label = read_label(row)
-    tokenized = read_text(row)
+    tokenized = read_text(row, source.rule)
     entities = [read_entity(entity, tokenized, source) for entity in _read_list(row, "entities")]
     relations = read_relations(_read_list(row, "relations"), len(entities))
     chosen = resolve_nesting(entities, source, tokenized.show)
@@ -100,7 +100,7 @@ def _build_post(source: Source, row: Any, line: int) -> Post:
     return post
 
 
-def read_text(row: dict[str, Any]) -> TokenizedText:
+def read_text(row: dict[str, Any], rule: TextRule = "social") -> TokenizedText:
     """Return text and tokens of a row, which gives either of them or both."""
     text, words = row.get("text"), row.get("tokens")
     if words is None:
@@ -108,7 +108,7 @@ def read_text(row: dict[str, Any]) -> TokenizedText:
             raise RowError("missing: text", explain_missing_text(row))
         if not text.strip():
             raise RowError("the post is empty", "Remove it.")
-        return TokenizedText(text, tokenize(text), False)
+        return TokenizedText(text, tokenize(text, rule), False)
 
     if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
         raise RowError("tokens is not a list of words", "No token may be empty.")

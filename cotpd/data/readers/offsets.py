@@ -6,11 +6,12 @@ it.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Literal
 
 from cotpd.data.readers.values import RowError
 from cotpd.data.records import Span
-from cotpd.data.tokenization import Token
+from cotpd.data.tokenization import FINER_RULES, Token, tokenize
 
 Unit = Literal["characters", "utf16", "bytes"]
 UNITS: dict[Unit, str] = {"characters": "characters", "utf16": "UTF-16 code units", "bytes": "UTF-8 bytes"}
@@ -43,9 +44,10 @@ def find_tokens(
     try:
         return _find_covered(tokens, *to_characters(text, *span, unit))
     except RowError as error:
+        error = _name_finer_rule(text, span, unit, error)
         fitting = _find_unit(unit, lambda candidate: _may_fit(text, tokens, span, unit, candidate))
         if fitting is None or surface is not None:
-            raise
+            raise error from None
         raise RowError(
             f"{error.reason}: {_QUESTIONS[fitting]}", _explain_unit(fitting, error.remedy), f"fits_in:{fitting}"
         ) from None
@@ -92,6 +94,15 @@ def _find_covered(tokens: Sequence[Token], start: int, end: int) -> tuple[int, i
     raise RowError(
         f"entity {start}:{end} does not begin and end with a word", f"{hint}, or give tokens of your own."
     )
+
+
+def _name_finer_rule(text: str, span: Span, unit: Unit, error: RowError) -> RowError:
+    """Return the error with the rule for words in its remedy that would represent the mention, if there is one."""
+    for rule in FINER_RULES:
+        with suppress(RowError):
+            _find_covered(tokenize(text, rule), *to_characters(text, *span, unit))
+            return RowError(error.reason, f"{error.remedy} The rule {rule} fits it (data.words).", error.notice)
+    return error
 
 
 def _find_unit(unit: Unit, fits: Callable[[Unit], bool]) -> Unit | None:

@@ -61,7 +61,7 @@ def build_post(source: Source, raw: RawPost, line: int) -> Post:
         RowError: Text, mentions or relations make no sense.
     """
     row = {**raw.meta, "text": raw.text}
-    tokenized = read_text(row)
+    tokenized = read_text(row, source.rule)
     tokens = tokenized.tokens
     marked = [_build_entity(mention, tokenized, source) for mention in raw.mentions]
     unique = list(dict.fromkeys(marked))  # annotators repeat each other

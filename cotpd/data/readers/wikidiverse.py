@@ -59,7 +59,7 @@ def _build_post(source: Source, row: Any, line: int, post_id: str) -> Post:
     sentence, url = row[0], row[1]
     if not isinstance(sentence, str) or not sentence.strip():
         raise RowError("the sentence is empty", "Remove the row.")
-    tokens = tokenize(sentence)
+    tokens = tokenize(sentence, source.rule)
     entities = [_build_entity(sentence, tokens, mention, source.unit) for mention in row[3]]
     entities = resolve_nesting(
         entities, source, lambda entity: sentence[tokens[entity.start].start : tokens[entity.end - 1].end]

@@ -127,7 +127,7 @@ class Classes(SingleLabelTask):
         self, student: "Predictor", inputs: Sequence["PredictionInput"], batch_size: int
     ) -> list[dict[str, Any]]:
         """Return ``{"label", "score"}`` for each text, both None for a text without a word."""
-        labels = student.predict_labels([row.text for row in inputs], batch_size)
+        labels = student.predict_labels([row.content for row in inputs], batch_size)
         return [dict(self.no_prediction) if label is None else round_score(label) for label in labels]
 
     def build_row(self, **values: Any) -> ClassPrediction:

@@ -235,7 +235,7 @@ class NamedEntities(Task):
         self, student: "Predictor", inputs: Sequence["PredictionInput"], batch_size: int
     ) -> list[dict[str, Any]]:
         """Return ``{"entities": [...]}`` for each text."""
-        predictions = student.predict([row.text for row in inputs], batch_size)
+        predictions = student.predict([row.content for row in inputs], batch_size)
         return [{"entities": list(map(round_score, mentions))} for mentions in predictions]
 
     def list_gold(self, example: "Example") -> set[tuple[Any, ...]]:

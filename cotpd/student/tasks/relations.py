@@ -134,7 +134,7 @@ class Relations(SingleLabelTask):
         self, student: "Predictor", inputs: Sequence["PredictionInput"], batch_size: int
     ) -> list[dict[str, Any]]:
         """Return ``{"label", "score"}`` for each pair."""
-        pairs = [(row.text, row.head, row.tail) for row in inputs if row.head and row.tail]
+        pairs = [(row.content, row.head, row.tail) for row in inputs if row.head and row.tail]
         return list(map(round_score, student.predict_relations(pairs, batch_size)))
 
     def build_row(self, **values: Any) -> RePrediction:
