@@ -15,7 +15,7 @@ from cotpd.data.corrections import Corrections, load_corrections
 from cotpd.data.dataset_warnings import list_warnings
 from cotpd.data.params import DataParams
 from cotpd.data.picture_lookup import PictureLookup
-from cotpd.data.readers import find_dataset_files, find_folder
+from cotpd.data.readers import DatasetFiles, find_dataset_files, find_folder
 from cotpd.data.readers.file_format import Format, Source, refuse_row, show_path
 from cotpd.data.readers.mnre import read_inventory
 from cotpd.data.readers.tag_names import read_options
@@ -88,12 +88,7 @@ def load_dataset(
         DataError: The path, the format, the train split or a companion file is missing, a file is not UTF-8, or
             ``params.types`` names nothing that occurs.
     """
-    _require_path(params)
-    path = root / params.path
-    folder = find_folder(path, params.path)
-    companion_files = [*list_companion_files(params, folder), folder / params.corrections]
-    data_format, files, unread = find_dataset_files(path, params.path, params.format, companion_files)
-
+    folder, (data_format, files, unread) = _find_files(params, root)
     read = partial(_read_splits, data_format, files, root, params, folder)
     (posts, quarantine, reader_counts), choice = read_in_words(read, params.words, words)
     posts, refused, inventory = _check_splits(posts, data_format, params, folder)
@@ -116,10 +111,15 @@ def load_dataset(
     return Dataset(posts, quarantine, *inventory, stats, choice.words, beyond_limit, originals)
 
 
-def _require_path(params: DataParams) -> None:
+def _find_files(params: DataParams, root: Path) -> tuple[Path, DatasetFiles]:
+    """Return the folder of a data set, and its files."""
     if not params.path:
         remedy = "Name its folder in params.yaml (data.path), or: cotpd preset apply sample"
         raise DataError("data.path names no data set", remedy)
+    path = root / params.path
+    folder = find_folder(path, params.path)
+    companion_files = [*list_companion_files(params, folder), folder / params.corrections]
+    return folder, find_dataset_files(path, params.path, params.format, companion_files)
 
 
 def _read_corrections(

@@ -147,7 +147,7 @@ class Labeller(ABC):
     def _iterate_predicted(
         self, texts: Iterable[Text], batch_size: int, look_ahead: int
     ) -> Iterator[tuple[str | TextInWords, Example | None, Sequence[Predicted]]]:
-        """Yield each text, its example and predictions, in order; ``look_ahead`` batches of texts are read at a time.
+        """Yield each text, its example and predictions, in order; ``look_ahead`` batches are read at a time.
 
         Raises:
             DataError: An object is no text.

@@ -67,7 +67,7 @@ class Predictor(Protocol):
         ...
 
     def predict_labels(
-        self, texts: Iterable[str], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
+        self, texts: Iterable[Text], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
     ) -> Iterator[PostLabel | None]:
         """Label each text as a whole, in order; empty text has no label."""
         ...

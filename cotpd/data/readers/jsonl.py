@@ -31,7 +31,7 @@ from cotpd.data.readers.values import (
     read_whole,
     show_value,
 )
-from cotpd.data.records import KNOWLEDGE_KINDS, Entity, Kind, Post, Relation, Span
+from cotpd.data.records import KNOWLEDGE_KINDS, Entity, Kind, Post, Relation, Span, TextRule
 from cotpd.data.tokenization import Token, join_tokens, tokenize
 
 ENTITY_REMEDY = 'Write {"start": 0, "end": 3, "type": "PER"}.'
