@@ -58,7 +58,7 @@ def run(params: Params) -> None:
     student = next(system.model for system in systems if system.row == "student")
 
     predictions = list(_predict(workspace, systems, params))
-    metrics = compute_metrics(predictions, params.task, seed=params.seed)
+    metrics = compute_metrics(predictions, params.task)
     write_table(workspace.evaluation / "predictions.jsonl", predictions)
     write_json(workspace.scores, metrics)
     write_json(workspace.metrics, select_headlines(metrics))

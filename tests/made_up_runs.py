@@ -21,7 +21,7 @@ from cotpd.report.evidence import NearestRow, NearPost
 from cotpd.report.run_page import RunMaterial
 from cotpd.report.run_record import Model, RunRecord, Setting, SourceCost, TableDigest
 from cotpd.student.examples import build_examples
-from cotpd.student.tasks import PredictedMention, PredictedRelation, Prediction
+from cotpd.student.tasks import PredictedLabel, PredictedMention, Prediction
 from tests.builders import build_post
 
 ROWS = ("baseline", "control", "student", "knowledge")
@@ -78,9 +78,9 @@ def predict(posts: Sequence[Post], task: str, split: str) -> Iterator[Prediction
         yield from build_predictions(examples, predicted, task=task, split=split, model=row)
 
 
-def _predict_example(example, *, is_right: bool) -> list[PredictedMention] | list[PredictedRelation]:
+def _predict_example(example, *, is_right: bool) -> list[PredictedMention] | list[PredictedLabel]:
     if example.label is not None:
-        return [PredictedRelation(example.label if is_right else "None", 0.75)]
+        return [PredictedLabel(example.label if is_right else "None", 0.75)]
     mentions = [PredictedMention(entity.start, entity.end, entity.type, 0.875) for entity in example.entities]
     return mentions if is_right else [mentions[0]._replace(label="ORG" if mentions[0].label != "ORG" else "PER")]
 

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from cotpd.cli.output import build_console, format_json, show
 from cotpd.evaluation.multi_seed import Comparison, MeanGain, Spread, compare_seeds, read_runs
 from cotpd.evaluation.results_table import GAIN_ROWS, ROWS, format_percent
+from cotpd.evaluation.significance import RESAMPLES, SEED
 
 HEADINGS = (
     "split",
@@ -30,8 +31,8 @@ def compare(
     runs: Annotated[
         list[Path], typer.Argument(help="Evaluation folders, or predictions.jsonl files, a run each.")
     ],
-    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples of the posts.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Seeds the bootstrap.")] = 13,
+    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples of the posts.")] = RESAMPLES,
+    seed: Annotated[int, typer.Option(help="Seeds the bootstrap.")] = SEED,
     markdown: Annotated[bool, typer.Option("--markdown", help="A Markdown table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, F1 in [0, 1].")] = False,
 ) -> None:

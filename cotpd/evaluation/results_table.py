@@ -18,7 +18,7 @@ from cotpd.data.tables import read_json
 from cotpd.errors import DataError
 from cotpd.evaluation.reliability import compute_calibration
 from cotpd.evaluation.scores import DIGITS, LABEL_REPAIR, score
-from cotpd.evaluation.significance import run_paired_bootstrap
+from cotpd.evaluation.significance import RESAMPLES, SEED, run_paired_bootstrap
 from cotpd.student.tasks import Prediction, TaskName, find_task
 
 ROWS = {
@@ -69,7 +69,7 @@ def group_predictions(predictions: Iterable[Prediction]) -> dict[str, dict[str, 
 
 
 def compute_metrics(
-    predictions: Iterable[Prediction], task: TaskName, *, seed: int, resamples: int = 1000
+    predictions: Iterable[Prediction], task: TaskName, *, seed: int = SEED, resamples: int = RESAMPLES
 ) -> Metrics:
     """Score each row on each split, and test whether the student differs from baseline and control.
 

@@ -13,10 +13,8 @@ import numpy as np
 from cotpd.errors import DataError
 from cotpd.evaluation.multi_seed import list_gold
 from cotpd.evaluation.scores import count_outcomes, sum_by_post
-from cotpd.evaluation.significance import compare_outcomes, compute_f1
+from cotpd.evaluation.significance import RESAMPLES, compare_outcomes, compute_f1
 from cotpd.student.tasks import Prediction
-
-RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)

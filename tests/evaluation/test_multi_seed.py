@@ -12,8 +12,9 @@ from cotpd.cli import compare as command
 from cotpd.data.tables import write_table
 from cotpd.errors import DataError
 from cotpd.evaluation.multi_seed import compare_seeds, read_runs
-from cotpd.evaluation.results_table import WORTH, group_predictions
+from cotpd.evaluation.results_table import WORTH, compute_metrics, group_predictions
 from cotpd.evaluation.scores import score
+from cotpd.evaluation.significance import RESAMPLES, SEED
 from cotpd.student.tasks import RePrediction
 from cotpd.studies.differences import compare_cells
 
@@ -48,6 +49,19 @@ def compute_mean_f1(model, keys):
         by_key = {row.id: row for row in make_rows(model, right)}
         scores.append(score([by_key[key] for key in keys], "re").f1)
     return np.mean(scores)
+
+
+def test_a_single_run_has_the_figures_of_its_own_results_table():
+    rows = [make_rows(model, RIGHT[model][0]) for model in ("baseline", "student")]
+    run = group_predictions(itertools.chain.from_iterable(rows))
+
+    alone = compute_metrics(itertools.chain.from_iterable(rows), "re")["test"]["gain"]
+    compared = compare_seeds([run], seed=SEED, resamples=RESAMPLES)["test"].gain
+
+    figures = (compared.low, compared.high, compared.p_value, compared.p_randomised)
+    assert tuple(alone[key] for key in ("low", "high", "p_value", "p_randomised")) == pytest.approx(
+        figures, abs=1e-6
+    )
 
 
 def test_interval_and_p_value_are_those_of_all_possible_resamples():

@@ -50,7 +50,7 @@ class RunEvidence:
         rows = self.rows.get(self.last_split, {})
         if first not in rows or second not in rows:
             return None
-        test = run_paired_bootstrap(rows[first], rows[second], seed=self.seed, resamples=RESAMPLES)
+        test = run_paired_bootstrap(rows[first], rows[second])  # the figures of the results table
         posts = len({prediction.post_id for prediction in rows[first]})
         return Gain(first, second, self.last_split, test.f1, test.low, test.high, posts)
 
