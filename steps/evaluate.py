@@ -61,7 +61,7 @@ def run(params: Params) -> None:
     metrics = compute_metrics(predictions, params.task)
     write_table(workspace.evaluation / "predictions.jsonl", predictions)
     write_json(workspace.scores, metrics)
-    write_json(workspace.metrics, select_headlines(metrics))
+    write_json(workspace.metrics, select_headlines(metrics, params.task))
     slices = build_all_slices(workspace, params.task)
     write_table(workspace.intervals, compute_intervals(predictions, slices, seed=params.seed))
     _write_findings(workspace, params, predictions)
@@ -76,7 +76,7 @@ def run(params: Params) -> None:
 
     for split, scores in metrics.items():
         shown = ", ".join(f"{name} {row['f1']:.1%}" for name, row in scores.items() if "f1" in row)
-        say(f"evaluate: {split} F1: {shown}")
+        say(f"evaluate: {split} {find_task(params.task).score_name}: {shown}")
 
 
 def load_systems(workspace: Workspace, device: str = "auto") -> list[System]:

@@ -43,7 +43,7 @@ GAIN_ROWS = {
     "llm_gain": "student over the language model, few-shot",
 }
 """The gains that have a row of their own in a table, by their key in the metrics."""
-HEADINGS = ("precision", "recall", "F1", "macro F1", "gain", "95 % interval", "p")
+GAIN_HEADINGS = ("gain", "95 % interval", "p")
 Metrics = dict[str, dict[str, dict[str, Any]]]
 
 
@@ -105,11 +105,12 @@ def _measure_calibration(row: Sequence[Prediction]) -> dict[str, float]:
     return {"calibration_error": round(calibration.error, DIGITS)} if calibration else {}
 
 
-def select_headlines(metrics: Metrics) -> Metrics:
-    """Select F1 of each row and the gains on each split, few enough to be read in `dvc metrics diff`."""
+def select_headlines(metrics: Metrics, task: TaskName) -> Metrics:
+    """Select the leading score of each row and its gains on each split, few enough for `dvc metrics diff`."""
     headlines: Metrics = {}
+    key = find_task(task).score_key
     for split, rows in metrics.items():
-        headlines[split] = {name: {"f1": row["f1"]} for name, row in rows.items()}
+        headlines[split] = {name: {key: row["f1"]} for name, row in rows.items()}
     return headlines
 
 
@@ -121,7 +122,7 @@ def read_metrics(path: Path) -> Metrics:
     """
     metrics = read_json(path)
     try:
-        _format_cells(metrics)
+        _format_cells(metrics, ("f1", "accuracy"))
     except (KeyError, ValueError, TypeError, AttributeError):
         raise DataError(
             f"{path}: not the scores that evaluate writes", "Write them again: dvc repro --force evaluate"
@@ -129,28 +130,29 @@ def read_metrics(path: Path) -> Metrics:
     return metrics
 
 
-def build_rich_table(metrics: Metrics) -> Table:
-    """Return the comparison as a table for the terminal, in percent."""
-    columns = (Column(name, justify="right", no_wrap=True) for name in HEADINGS)
+def build_rich_table(metrics: Metrics, task: TaskName) -> Table:
+    """Return the comparison as a table for the terminal, in percent, with the scores that lead in a task."""
+    scores = find_task(task).score_headings
+    columns = (Column(name, justify="right", no_wrap=True) for name in (*scores.values(), *GAIN_HEADINGS))
     table = Table(Column("split", no_wrap=True), Column("row", no_wrap=True), *columns)
-    for cells in _format_cells(metrics):
+    for cells in _format_cells(metrics, tuple(scores)):
         table.add_row(*cells)
     return table
 
 
-def _format_cells(metrics: Metrics) -> list[list[str]]:
+def _format_cells(metrics: Metrics, keys: Sequence[str]) -> list[list[str]]:
     """Return the cells of the results table as text, a list for each row of each split."""
     rows = []
     for split in sorted(metrics, key=SPLITS.index):  # scores.json has its keys sorted
         scores = metrics[split]
         for name in ROWS:
             if name in scores:
-                figures = [format_percent(scores[name][key]) for key in ("precision", "recall", "f1", "macro_f1")]
+                figures = [format_percent(scores[name][key]) for key in keys]
                 gain = scores.get("gain") if name == "student" else None
                 rows.append([split, ROWS[name], *figures, *format_gain(gain)])
         for key, title in GAIN_ROWS.items():
             if key in scores:
-                rows.append([split, title, "", "", "", "", *format_gain(scores[key])])
+                rows.append([split, title, *[""] * len(keys), *format_gain(scores[key])])
     return rows
 
 
