@@ -35,7 +35,7 @@ from cotpd.storage import report_full_disk
 from cotpd.student import Student
 from cotpd.student.examples import Example
 from cotpd.student.neighbours import Neighbours
-from cotpd.student.tasks import Prediction, TaskName
+from cotpd.student.tasks import Prediction, TaskName, find_task
 from cotpd.student.views import View
 from steps.common import main, say
 

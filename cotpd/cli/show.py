@@ -77,7 +77,7 @@ def _print_run(workspace: Workspace, as_json: bool, buckets: bool) -> None:
         print_line(format_json(_build_json(workspace, metrics, outputs)))
         return
 
-    console.print(build_rich_table(metrics))
+    console.print(build_rich_table(metrics, task))
     print_notes(console, metrics)
     if buckets:
         print_buckets(console, workspace.evaluation)

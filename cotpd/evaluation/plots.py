@@ -16,7 +16,7 @@ from cotpd.evaluation.mistakes import CAUSES, count_causes, pair_labels
 from cotpd.evaluation.reliability import Bin, Calibration, compute_calibrations
 from cotpd.evaluation.results_table import ROWS, Metrics, group_predictions
 from cotpd.evaluation.scores import DIGITS
-from cotpd.student.tasks import Prediction, TaskName, find_task
+from cotpd.student.tasks import Prediction, Task, TaskName, find_task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,7 @@ def write_plots(
         metrics: Of :func:`cotpd.evaluation.results_table.compute_metrics`.
         predictions: Of all rows and splits.
         histories: Epochs by model, of :func:`read_history`.
-        task: ner or re.
+        task: Of the predictions.
 
     Returns:
         The PNG files, in the order in which a report shows them.
@@ -70,9 +70,9 @@ def write_plots(
     write_csv(out / "calibration.csv", columns, _list_bins(calibrations))
 
     figures: dict[str, Figure | None] = {
-        f"f1_per_type_{split}": _draw_types(split, rows) for split, rows in metrics.items()
+        f"f1_per_type_{split}": _draw_types(split, rows, find_task(task)) for split, rows in metrics.items()
     }
-    figures |= {"calibration": _draw_reliability(calibrations), "curves": _draw_curves(histories)}
+    figures |= {"calibration": _draw_reliability(calibrations), "curves": _draw_curves(histories, find_task(task))}
     return [save_figure(figure, out / f"{name}.png") for name, figure in figures.items() if figure]
 
 
@@ -156,7 +156,12 @@ def save_figure(figure: "Figure", path: Path) -> Path:
     return path
 
 
-def _draw_types(split: str, rows: Mapping[str, Any]) -> "Figure":
+def _name_total(task: Task) -> str:
+    """Return what the first group of bars shows."""
+    return "all (micro)" if task.score_key == "f1" else f"all ({task.score_name})"
+
+
+def _draw_types(split: str, rows: Mapping[str, Any], task: Task) -> "Figure":
     """Draw F1 of each type as a group of bars, one for each model."""
     names = [name for name in ROWS if name in rows]
     kinds = sorted(set(chain.from_iterable(rows[name]["per_type"] for name in names)))
@@ -169,7 +174,7 @@ def _draw_types(split: str, rows: Mapping[str, Any]) -> "Figure":
         heights = [row + offset for row in range(len(scores))]
         bars = axis.barh(heights, [100 * f1 for f1 in scores], thickness, color=COLOURS[name], label=ROWS[name])
         axis.bar_label(bars, fmt="%.1f", padding=3, fontsize=8, color="#475569")
-    axis.set_yticks(range(len(kinds) + 1), ["all (micro)", *map(make_printable_line, kinds)], parse_math=False)
+    axis.set_yticks(range(len(kinds) + 1), [_name_total(task), *map(make_printable_line, kinds)], parse_math=False)
     axis.invert_yaxis()
     axis.set_xlim(0, 105)
     axis.set_xlabel("F1, percent")
@@ -198,7 +203,7 @@ def _draw_reliability(calibrations: Mapping[str, Mapping[str, Calibration]]) -> 
     return figure
 
 
-def _draw_curves(histories: Mapping[str, History]) -> "Figure | None":
+def _draw_curves(histories: Mapping[str, History], task: Task) -> "Figure | None":
     """Draw training losses and valid F1 over the epochs."""
     if not any(histories.values()):
         return None
@@ -206,7 +211,7 @@ def _draw_curves(histories: Mapping[str, History]) -> "Figure | None":
     for model, epochs in histories.items():
         _draw_lines(losses, model, epochs, "loss")
         _draw_lines(scores, model, epochs, "f1", marker="o", markersize=3)
-    for axis, title in ((losses, "training loss"), (scores, "valid F1")):
+    for axis, title in ((losses, "training loss"), (scores, f"valid {task.score_name}")):
         axis.set_title(title, loc="left", fontsize=11)
         axis.set_xlabel("epoch")
         if axis.lines:

@@ -20,7 +20,7 @@ def find_colour(name: str) -> int:
     return names.index("knowledge" if name == TEACHER else name) if name in (*names, TEACHER) else len(names)
 
 
-def build_curves(curves: Sequence[CurvePoint]) -> list[Figure]:
+def build_curves(curves: Sequence[CurvePoint], task: Task) -> list[Figure]:
     """Return the losses of training and the scores on valid over the epochs."""
     points: dict[tuple[str, str], list[list[float]]] = {}
     for point in curves:
@@ -29,7 +29,7 @@ def build_curves(curves: Sequence[CurvePoint]) -> list[Figure]:
     scores = {key: line for key, line in points.items() if key[1].endswith(".f1") and "per_type" not in key[1]}
     figures = [
         _build_lines("loss", "Training loss", "loss", losses),
-        _build_lines("valid", "F1 on valid", "F1, percent", scores),
+        _build_lines("valid", f"{task.score_name} on valid", f"{task.score_name}, percent", scores),
     ]
     return [figure for figure in figures if figure["series"]]
 

@@ -104,7 +104,7 @@ def render_run_page(material: RunMaterial) -> str:
         title=f"CoTPD: {task.title}",
         record=files.record,
         row_names=ROWS,
-        tiles=list_tiles({split: files.metrics[split] for split in _order(files.metrics)}),
+        tiles=list_tiles({split: files.metrics[split] for split in _order(files.metrics)}, task),
         missing=[*files.missing, *material.missing],
         figures=[figure["id"] for figure in figures],
         suspects=list(files.suspects)[:_SUSPECTS],
@@ -124,7 +124,7 @@ def _build_figures(
     files = material.files
     figures = [build_types(split, files.metrics, files.intervals, task) for split in _order(files.metrics)]
     figures += [build_reliability(split, members) for split, members in calibrations.items() if members]
-    figures += build_curves(files.curves)
+    figures += build_curves(files.curves, task)
     for number, (title, rows) in enumerate(_group_buckets(files.buckets).items()):
         figures.append(build_differences(f"buckets-{number}", title, rows))
     return figures
@@ -155,7 +155,7 @@ def _build_tables(
     files = material.files
     splits = _order(files.metrics)
     groups = group_predictions(files.predictions)
-    slices = [tabulate_slices(split, files.intervals) for split in splits]
+    slices = [tabulate_slices(split, files.intervals, task) for split in splits]
     reliability = [tabulate_calibration(split, members) for split, members in calibrations.items()]
     causes = [tabulate_causes(split, rows) for split, rows in groups.items()] if task.has_extents else []
     return {

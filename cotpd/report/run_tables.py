@@ -13,44 +13,36 @@ from cotpd.evaluation.slices import MINIMUM_SUPPORT
 from cotpd.report.table_writer import Table
 from cotpd.student.tasks import Prediction, Task
 
-FIGURES = ("precision", "recall", "f1", "macro_f1", "accuracy")
 STUDENT = ROWS["student"]
 
 
 def tabulate_scores(split: str, scores: Mapping[str, Any], task: Task) -> Table:
     """Return each row's scores on a split, and what the student gains, with interval and p."""
-    headings = (
-        "row",
-        "precision",
-        "recall",
-        "F1",
-        "macro F1",
-        task.accuracy_heading,
-        "gain",
-        "95 % interval",
-        "p",
-    )
+    figures_by_key = {**task.score_headings, "accuracy": task.accuracy_heading}
+    headings = ("row", *figures_by_key.values(), "gain", "95 % interval", "p")
     rows = []
     for name in (name for name in ROWS if name in scores):
-        figures = [_format_share(scores[name].get(key)) for key in FIGURES]
+        figures = [_format_share(scores[name].get(key)) for key in figures_by_key]
         rows.append([ROWS[name], *figures, *format_gain(scores.get("gain") if name == "student" else None)])
     if "knowledge_gain" in scores:
-        rows.append([WORTH, *[""] * len(FIGURES), *format_gain(scores["knowledge_gain"])])
-    return Table(headings, rows, title=f"Scores on {split}, percent", note=_explain_gains(scores), strong=_STRONG)
+        rows.append([WORTH, *[""] * len(figures_by_key), *format_gain(scores["knowledge_gain"])])
+    return Table(
+        headings, rows, title=f"Scores on {split}, percent", note=_explain_gains(scores, task), strong=_STRONG
+    )
 
 
 _STRONG = frozenset({STUDENT})
 
 
-def _explain_gains(scores: Mapping[str, Any]) -> str:
+def _explain_gains(scores: Mapping[str, Any], task: Task) -> str:
     """Return how gains were tested, and what the control is for."""
     notes = []
     for key, reference in GAINS.items():
         if key in scores and not notes:
             notes.append(
-                f"Gain: the student's F1 less that of the {ROWS[reference]}, in points. Interval and p: paired "
-                f"bootstrap, {int(scores[key]['resamples'])} resamples of the posts. One training run each: "
-                "another seed moves both."
+                f"Gain: the student's {task.score_name} less that of the {ROWS[reference]}, in points. "
+                f"Interval and p: paired bootstrap, {int(scores[key]['resamples'])} resamples of the posts. "
+                "One training run each: another seed moves both."
             )
         if p_value := scores.get(key, {}).get("p_randomised"):
             notes.append(f"Over the {ROWS[reference]}, approximate randomisation gives p = {p_value:.3f}.")
@@ -76,8 +68,8 @@ def tabulate_types(split: str, scores: Mapping[str, Any], task: Task) -> Table:
     return Table(headings, rows, title=f"F1 by {task.label_heading} on {split}, percent")
 
 
-def tabulate_slices(split: str, intervals: Sequence[IntervalRow]) -> Table | None:
-    """Return F1 of each row on each slice of a split with its interval; None without any."""
+def tabulate_slices(split: str, intervals: Sequence[IntervalRow], task: Task) -> Table | None:
+    """Return the leading score of each row on each slice of a split with its interval; None without any."""
     members = [row for row in intervals if row.split == split and row.part == "slice"]
     if not members:
         return None
@@ -86,7 +78,7 @@ def tabulate_slices(split: str, intervals: Sequence[IntervalRow]) -> Table | Non
         for row in sorted(members, key=lambda row: row.name)
     ]
     note = f"With fewer than {MINIMUM_SUPPORT} gold labels a score says next to nothing."
-    headings = ("slice", "row", "gold", "F1", "95 % interval")
+    headings = ("slice", "row", "gold", task.score_name, "95 % interval")
     return Table(headings, rows, texts=2, title=f"Slices of {split}, percent", note=note)
 
 
@@ -185,13 +177,13 @@ def _format_bounds(low: float, high: float) -> str:
     return f"{format_percent(low)} to {format_percent(high)}"
 
 
-def list_tiles(metrics: Metrics) -> list[tuple[str, str]]:
-    """Return the headline figures of a run with their captions: F1 and gain of the student on each split."""
+def list_tiles(metrics: Metrics, task: Task) -> list[tuple[str, str]]:
+    """Return the headline figures of a run with captions: leading score and gain of the student on each split."""
     tiles = []
     for split, scores in metrics.items():
         if "student" not in scores:
             continue
-        tiles.append((format_percent(scores["student"]["f1"]), f"student's F1 on {split}"))
+        tiles.append((format_percent(scores["student"]["f1"]), f"student's {task.score_name} on {split}"))
         if "gain" in scores:
             gain, _, p_value = format_gain(scores["gain"])
             tiles.append((gain, f"points over the baseline on {split}, p = {p_value}"))

@@ -66,7 +66,7 @@ def train(
 
     Args:
         train, valid: Examples; valid may be empty.
-        task: ner or re.
+        task: Of the examples.
         types: Entity types or relation labels to learn.
         student: The architecture.
         params: The run.

@@ -55,7 +55,7 @@ class Sources:
     """Builds the examples of sources, and reads each data set once.
 
     Args:
-        task: ner or re.
+        task: Of the examples.
         root: The folder in which the study runs.
     """
 

@@ -20,8 +20,8 @@ from cotpd.pipeline.training_examples import read_text_examples
 from cotpd.pipeline.workspace import Workspace
 from cotpd.serving.application import build_application
 from cotpd.serving.limits import Limits
-from cotpd.serving.service import Service
 from cotpd.serving.served_version import load_version
+from cotpd.serving.service import Service
 from cotpd.student import Student
 from steps import ask, augment, baseline, caption, evaluate, prepare, register, train, validate
 from tests.builders import read_jsonl

@@ -69,7 +69,7 @@ def test_an_unknown_row_is_refused():
 
 def list_cells(metrics):
     """The table's rows as text."""
-    return list(zip(*(list(column.cells) for column in build_rich_table(metrics).columns), strict=True))
+    return list(zip(*(list(column.cells) for column in build_rich_table(metrics, "ner").columns), strict=True))
 
 
 def test_tables_keep_the_order_of_splits_after_a_round_through_sorted_json():
