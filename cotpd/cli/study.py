@@ -85,7 +85,7 @@ def plan(
     schedule = make_schedule(named, ResultsCache(CACHE))
     show_text(f"{named.study.question}\n")
     _print_cells(schedule)
-    for line in (*_describe_work(schedule, jobs), _describe_questions(named, params)):
+    for line in (*_describe_work(schedule, jobs), *_describe_questions(named, params)):
         show_text(line)
 
 
@@ -134,6 +134,31 @@ def run(
         raise typer.Exit(130) from None
     _print_result(result)
     if any(cell.problem and cell.name in schedule.goals for cell in result.cells):
+        raise typer.Exit(1)
+
+
+@app.command("ask")
+def ask(name: Name, cells: Cells = None, params_file: ParamsFile = Path("params.yaml")) -> None:
+    """Ask the questions of cells whose answers come from another model, prompt set or temperature.
+
+    Answers go into the ledger, within the limits of llm; `study plan` says before what they cost.
+
+    \b
+    Example:
+      cotpd study plan cross-llm
+      cotpd study ask cross-llm --cell "paper prompts"
+    """
+    from cotpd.studies.source_answers import ask_sources  # noqa: PLC0415  needs the extra llm, unlike a study
+
+    named = _read_part(name, load_params(params_file), None, cells, None, quick=False)
+    failed = 0
+    for cell, outcome in ask_sources(named):
+        failed += len(outcome.failures)
+        show_text(
+            f"{cell}: {outcome.from_ledger} answered from the ledger, {outcome.from_server} asked, "
+            f"{len(outcome.failures)} failed"
+        )
+    if failed:
         raise typer.Exit(1)
 
 
@@ -203,13 +228,26 @@ def _describe_work(schedule: Schedule, jobs: int) -> Sequence[str]:
     ]
 
 
-def _describe_questions(named: NamedStudy, params: Params) -> str:
+def _describe_questions(named: NamedStudy, params: Params) -> list[str]:
     """Return how many questions about this project's posts the ledger does not answer, and what they cost."""
-    from cotpd.pipeline.plan import make_plan  # noqa: PLC0415  needs the extra llm, which a study does not
-
     kinds = set(params.ask.kinds) | set(params.augment.kinds)
     for cell in named.study.cells:
         kinds |= set(map(Kind, cell.data.kinds)) if "kinds" in cell.data.model_fields_set else set()
+        kinds |= {Kind.EXTRACT} if cell.is_llm else set()
+    remedy = "The study asks none: dvc repro augment validate extract does"
+    lines = [_count_questions(params, kinds, remedy)]
+    for cell in named.study.cells:
+        changes = named.study.list_changes(cell)
+        if changes.source is not None:
+            adapted = changes.source.adapt(named.params[cell.name])
+            remedy = f"`cotpd study ask {named.name}` asks them"
+            lines.append(f"{_count_questions(adapted, set(map(Kind, changes.kinds)), remedy)} ({cell.name})")
+    return lines
+
+
+def _count_questions(params: Params, kinds: set[Kind], remedy: str) -> str:
+    from cotpd.pipeline.plan import make_plan  # noqa: PLC0415  needs the extra llm, which a study does not
+
     try:
         estimate = make_plan(params, sorted(kinds))
     except CotpdError as error:
@@ -221,9 +259,7 @@ def _describe_questions(named: NamedStudy, params: Params) -> str:
     cost = (
         f"no price is known for {params.llm.model}" if likely is None else f"${likely:,.2f}, at most ${most:,.2f}"
     )
-    return (
-        f"questions {asked:,} are not in the ledger: {cost}. The study asks none: dvc repro augment validate does"
-    )
+    return f"questions {asked:,} are not in the ledger: {cost}. {remedy}"
 
 
 def _find_answer_price(params: Params) -> float | None:

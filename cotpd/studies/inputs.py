@@ -5,11 +5,14 @@ them; the digest in the job's key has the process notice tables that were change
 """
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from cotpd.data.records import SPLITS, Record, TaskName
+from cotpd.data.records import SPLITS, Extracted, Record, TaskName
+from cotpd.data.validated import read_knowledge
 from cotpd.errors import DataError
 from cotpd.pipeline.folds import Folds, draw_folds
 from cotpd.pipeline.training_examples import read_label_names, remove_knowledge
@@ -40,6 +43,7 @@ class Source(Record):
         augmented: train: with the augmented posts.
         unlabelled: train: with the posts that have no labels, after the others.
         left_out: train: the fold whose examples are left out.
+        row: The row of the language model alone whose labels stand beside the examples; "" for none.
     """
 
     data_set: DataSet
@@ -49,6 +53,7 @@ class Source(Record):
     augmented: bool = False
     unlabelled: bool = False
     left_out: LeftOut | None = None
+    row: str = ""
 
 
 class Sources:
@@ -111,6 +116,14 @@ class Sources:
         """Return all examples of a source."""
         return self.build_labelled(source) + self.build_unlabelled(source)
 
+    def read_extracted(self, source: Source) -> list[Extracted]:
+        """Return what the language model alone labelled, with the labels of the source's data set."""
+        if not source.row:
+            return []
+        names = source.data_set.types
+        rows = Workspace(self.root / source.data_set.project).read_extracted()
+        return [_rename_labels(row, names) for row in rows if (row.row, row.split) == (source.row, source.split)]
+
     def measure(self, source: Source) -> tuple[int, str]:
         """Return the number of a source's examples, and the digest of their content."""
         return self._digest(source.model_dump_json())
@@ -121,12 +134,18 @@ class Sources:
         labelled, unlabelled = self.build_labelled(source), self.build_unlabelled(source)
         for example in (*labelled, *unlabelled):
             digest.update(example.model_dump_json(exclude={"file", "line"}).encode() + b"\n")
+        for extracted in self.read_extracted(source):
+            digest.update(extracted.model_dump_json().encode() + b"\n")
         digest.update(b"%d" % len(labelled))
         return len(labelled) + len(unlabelled), digest.hexdigest()
 
     def _change_tables(self, data_set_json: str, changes: Changes) -> Tables:
         data_set = DataSet.model_validate_json(data_set_json)
-        return apply_changes(select_data_set(self._read(data_set.project), data_set), changes)
+        tables = self._read(data_set.project)
+        if changes.source is not None:
+            folder = changes.source.locate(self.root, data_set.project)
+            tables = replace(tables, knowledge=read_knowledge(folder) if folder.is_dir() else {})
+        return apply_changes(select_data_set(tables, data_set), changes)
 
     def _draw_folds(self, data_set_json: str, changes: Changes, count: int, seed: int) -> Folds:
         tables = self._change(data_set_json, changes)
@@ -149,3 +168,11 @@ class Sources:
             knowledge=workspace.read_knowledge() if has_knowledge else {},
             augmented=workspace.read_augmented() if has_augmented else [],
         )
+
+
+def _rename_labels(row: Extracted, names: Mapping[str, str]) -> Extracted:
+    mentions = [
+        mention.model_copy(update={"type": names.get(mention.type or "", mention.type)})
+        for mention in row.mentions
+    ]
+    return row.model_copy(update={"mentions": tuple(mentions), "label": names.get(row.label or "", row.label)})

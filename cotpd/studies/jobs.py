@@ -17,7 +17,7 @@ from cotpd.data.records import Record, TaskName
 from cotpd.student.params import DistilParams, StudentParams, TrainParams
 from cotpd.studies.inputs import Source
 
-Role = Literal["baseline", "teacher", "student", "control"]
+Role = Literal["baseline", "teacher", "student", "control", "llm", "llm_zero_shot"]
 DEFAULT_STUDENT, DEFAULT_DISTIL = StudentParams(), DistilParams()
 
 

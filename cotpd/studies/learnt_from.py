@@ -19,7 +19,9 @@ class LearntFrom(NamedTuple):
 
 
 def count_inputs(study: Study, cell: Cell, sources: Sources) -> LearntFrom:
-    """Count what a cell learns from: a baseline reads labelled posts alone, and a control no answer."""
+    """Count what a cell learns from: a baseline reads labelled posts alone, a control no answer."""
+    if cell.is_llm:
+        return LearntFrom(0, 0, 0)
     data_set = study.data_sets[study.get_data_set(cell.train_on)]
     tables = sources.get_tables(data_set, study.list_changes(cell))
     unlabelled = tables.posts.get(UNLABELLED, ()) if cell.model in ("student", "control") else ()

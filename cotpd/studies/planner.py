@@ -32,6 +32,8 @@ class Planner:
     def plan_cell(self, cell: Cell, seed: int) -> str:
         """Plan the jobs of one cell and seed, and return the key of the one that predicts."""
         params = self.params[cell.name]
+        if cell.is_llm:
+            return self._plan_labels(cell).key
         model = self._plan_model(cell, params, seed)
         own_level: Level = "knowledge" if cell.model == "teacher" else "text"
         level: Level = own_level if cell.reads == "own" else cell.reads
@@ -53,6 +55,18 @@ class Planner:
             student=model.student,
             run=TrainParams(batch_size=params.evaluate.batch_size, device=params.evaluate.device),
         ).key
+
+    def _plan_labels(self, cell: Cell) -> Job:
+        """Plan the predictions of the language model alone, which are the same for every seed."""
+        data_set = self.study.data_sets[self.study.get_data_set(cell.test_on or cell.train_on)]
+        source = Source(
+            data_set=data_set,
+            changes=self.study.list_changes(cell),
+            split=self.study.split,
+            level="text",
+            row=cell.model,
+        )
+        return self._add(kind="predict", title=f"{cell.name}: predictions", role=cell.model, examples=source)
 
     def _plan_model(self, cell: Cell, params: Params, seed: int) -> Job:
         """Plan the training of a cell's model, with those of its teachers."""

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import stdev
 
 from cotpd.evaluation.results_table import format_percent
 from cotpd.files import write_atomically
+from cotpd.studies.answer_agreement import describe_agreement
 from cotpd.studies.exchange import describe_exchange
 from cotpd.studies.verdict import CellResult, StudyResult, Verdict, describe_verdict, format_p, format_points
 
@@ -77,6 +79,9 @@ def list_notes(result: StudyResult) -> list[str]:
         f"Intervals and p: paired bootstrap over {_name_draws(result)}. p, randomised: approximate randomisation, "
         f"as a cross-check. p, Holm: the bootstrap's, corrected for the {count} differences of this study.",
     ]
+    notes += map(describe_agreement, result.agreements)
+    if result.agreements:
+        notes.append(_describe_spread(result))
     if result.answer_price is None:
         notes.append("No price is known for the model that gave the answers, so that no cost is stated.")
     else:
@@ -90,6 +95,18 @@ def list_notes(result: StudyResult) -> list[str]:
 def _name_score(result: StudyResult) -> str:
     """Return the score's name; micro F1 of classes is their accuracy."""
     return "Micro F1" if result.score_name == "F1" else f"F1 is {result.score_name} here, measured"
+
+
+def _describe_spread(result: StudyResult) -> str:
+    """Return how far F1 spreads over the cells, which differ in the source of their answers."""
+    means = [cell.mean for cell in result.cells if cell.mean is not None]
+    if len(means) < 2:
+        return "F1 of one source of answers alone: nothing is known of its spread over sources."
+    deviation = f"standard deviation {100 * stdev(means):.2f}"
+    return (
+        f"F1 over {len(means)} sources of answers: {format_percent(min(means))} to {format_percent(max(means))}, "
+        f"{deviation}."
+    )
 
 
 def _count_posts(result: StudyResult) -> str:

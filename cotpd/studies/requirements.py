@@ -7,7 +7,7 @@ from cotpd.data.records import SPLITS, Kind
 from cotpd.errors import DataError
 from cotpd.pipeline.workspace import UNLABELLED
 from cotpd.studies.changes import Tables
-from cotpd.studies.inputs import Sources
+from cotpd.studies.inputs import Source, Sources
 from cotpd.studies.study import Cell, Changes, DataSet, Study
 
 
@@ -24,6 +24,8 @@ def find_missing(study: Study, cell: Cell, params: Params, sources: Sources) -> 
     changes = study.list_changes(cell)
     train_name = study.get_data_set(cell.train_on)
     test_name = study.get_data_set(cell.test_on or cell.train_on)
+    if cell.is_llm:
+        return _find_missing_labels(study, cell, sources)
     train = sources.get_tables(study.data_sets[train_name], changes)
     test = sources.get_tables(study.data_sets[test_name], changes)
     original = sources.get_tables(study.data_sets[train_name], Changes())
@@ -40,6 +42,19 @@ def find_missing(study: Study, cell: Cell, params: Params, sources: Sources) -> 
         or _find_missing_posts(changes, explicit, original)
         or _find_missing_folds(study.data_sets[train_name], changes, cell, params, sources)
     )
+
+
+def _find_missing_labels(study: Study, cell: Cell, sources: Sources) -> str:
+    """Return that the extract step has not asked the language model about these posts, if so."""
+    data_set = study.data_sets[study.get_data_set(cell.test_on or cell.train_on)]
+    source = Source(
+        data_set=data_set, changes=study.list_changes(cell), split=study.split, level="text", row=cell.model
+    )
+    names = {example.id for example in sources.build(source)}
+    labelled = {row.id for row in sources.read_extracted(source)}
+    if names and names <= labelled:
+        return ""
+    return "the language model alone was not asked: set llm_row.enabled and run dvc repro extract"
 
 
 def _find_missing_knowledge(

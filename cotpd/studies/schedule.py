@@ -11,6 +11,7 @@ from cotpd.config import Params
 from cotpd.errors import ConfigError, DataError
 from cotpd.evaluation.predictions import read_predictions
 from cotpd.student.tasks import Prediction
+from cotpd.studies.answer_agreement import Agreement, compare_sources
 from cotpd.studies.children import Runner
 from cotpd.studies.differences import require_same_examples
 from cotpd.studies.exchange import compute_exchanges
@@ -50,6 +51,7 @@ class Schedule:
         left_out: Why a cell cannot run, by its name.
         missing: The jobs whose output is not there yet.
         learnt_from: What each cell learns from, by its name.
+        agreements: How far answers of compared cells agree, where their sources differ.
     """
 
     named: NamedStudy
@@ -58,6 +60,7 @@ class Schedule:
     left_out: dict[str, str] = field(default_factory=dict)
     missing: dict[str, Job] = field(default_factory=dict)
     learnt_from: dict[str, LearntFrom] = field(default_factory=dict)
+    agreements: list[Agreement] = field(default_factory=list)
 
 
 def select_part(
@@ -107,8 +110,10 @@ def make_schedule(named: NamedStudy, cache: ResultsCache, root: Path = Path()) -
     """
     sources = Sources(next(iter(named.params.values())).task, root)
     planner, schedule = Planner(named, sources), Schedule(named)
+    problems = _prepare_sources(named, root)
     for cell in named.study.cells:
-        if problem := find_missing(named.study, cell, named.params[cell.name], sources):
+        problem = problems.get(cell.name) or find_missing(named.study, cell, named.params[cell.name], sources)
+        if problem:
             schedule.left_out[cell.name] = problem
             continue
         schedule.learnt_from[cell.name] = count_inputs(named.study, cell, sources)
@@ -116,10 +121,20 @@ def make_schedule(named: NamedStudy, cache: ResultsCache, root: Path = Path()) -
     if not schedule.goals:
         reasons = dict.fromkeys(schedule.left_out.values())
         raise DataError(f"no cell of {named.name} can run: {'; '.join(reasons)}", "Prepare what is missing.")
+    schedule.agreements = list(compare_sources(named, sources))
     schedule.jobs = planner.jobs
     goals = chain.from_iterable(keys.values() for keys in schedule.goals.values())
     schedule.missing = select_missing(planner.jobs, goals, cache)
     return schedule
+
+
+def _prepare_sources(named: NamedStudy, root: Path) -> dict[str, str]:
+    """Read the answers of cells that take them from elsewhere; return why such a cell cannot run, by its name."""
+    if all(named.study.list_changes(cell).source is None for cell in named.study.cells):
+        return {}
+    from cotpd.studies.source_answers import prepare_answers  # noqa: PLC0415  needs the extra llm, unlike others
+
+    return prepare_answers(named, root)
 
 
 def run_study(
@@ -173,15 +188,8 @@ def build_result(
         DataError: Two cells were tested on different examples.
     """
     named, study = schedule.named, schedule.named.study
-    shared: dict[tuple[str, ...], dict[int, list[Prediction]]] = {}
-    tables, cells = {}, []
-    for cell in study.cells:
-        keys = {seed: key for seed, key in schedule.goals.get(cell.name, {}).items() if key not in failures}
-        content = tuple(keys.values())
-        if content and content not in shared:
-            shared[content] = {seed: _read_predictions(cache, key) for seed, key in keys.items()}
-        tables[cell.name] = shared.get(content, {})
-        cells.append(_build_row(schedule, cell, tables[cell.name], failures))
+    tables = _read_tables(schedule, cache, failures)
+    cells = [_build_row(schedule, cell, tables[cell.name], failures) for cell in study.cells]
     params = next(iter(named.params.values()))
     result = StudyResult(
         study=named.name,
@@ -195,8 +203,24 @@ def build_result(
         cells=tuple(cells),
         verdicts=tuple(judge(study, cells, tables, seed=params.seed, answer_price=answer_price)),
         exchanges=tuple(compute_exchanges(study, cells, answer_price)),
+        agreements=tuple(schedule.agreements),
     )
     return result.model_copy(update={"diagnoses": tuple(diagnose_study(study, result))})
+
+
+def _read_tables(
+    schedule: Schedule, cache: ResultsCache, failures: Mapping[str, str]
+) -> dict[str, dict[int, list[Prediction]]]:
+    """Return the predictions of each cell by seed; cells of the same predictions share one table in memory."""
+    shared: dict[tuple[str, ...], dict[int, list[Prediction]]] = {(): {}}
+    tables = {}
+    for cell in schedule.named.study.cells:
+        keys = {seed: key for seed, key in schedule.goals.get(cell.name, {}).items() if key not in failures}
+        content = tuple(keys.values())
+        if content not in shared:
+            shared[content] = {seed: _read_predictions(cache, key) for seed, key in keys.items()}
+        tables[cell.name] = shared[content]
+    return tables
 
 
 def _find_problem(schedule: Schedule, cell: Cell, failures: Mapping[str, str]) -> str:

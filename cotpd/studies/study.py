@@ -12,9 +12,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from cotpd.config import Params
+from cotpd.data.records import FEW_SHOT, ZERO_SHOT
 from cotpd.errors import ConfigError
 from cotpd.parameter_file import describe_problem, read_parameters
 from cotpd.section import Section
+from cotpd.studies.cell_data import Changes as Changes
 from cotpd.yaml_files import KeyPath
 
 FOLDER = Path(__file__).parent / "files"  # inside the package, so that a wheel holds it
@@ -38,27 +40,6 @@ def flatten_params(params: object, prefix: str = "") -> object:
 Overrides = Annotated[dict[str, Any], BeforeValidator(flatten_params)]
 
 
-class Changes(Section):
-    """What a cell changes about the prepared posts and their knowledge, in every split."""
-
-    labels: float = Field(default=1.0, gt=0, le=1)
-    """Share of the training posts that keep their labels; the draw is the same in every cell, larger ones hold
-    smaller ones."""
-    remainder: Literal["dropped", "unlabelled"] = "dropped"
-    """What becomes of the training posts beyond that share; unlabelled ones teach through soft targets alone."""
-    unlabelled: float = Field(default=1.0, ge=0, le=1)
-    """Share of the unlabelled posts."""
-    caption: bool = True
-    """Whether there are captions."""
-    kinds: tuple[Literal["noun", "sentence", "multimodality"], ...] = ("noun", "sentence", "multimodality")
-    """The kinds of knowledge that stay."""
-    knowledge: Literal["intact", "shuffled", "truncated", "masked", "constant"] = "intact"
-    """Answers degraded on purpose: dealt to other posts, cut to the first half of their words, without the post's
-    mentions, or the same one for every post."""
-    augmented: tuple[Literal["style", "entity", "image"], ...] = ("style", "entity", "image")
-    """The kinds of augmented training posts that stay; the baseline never sees any."""
-
-
 class DataSet(Section):
     """A set of prepared tables."""
 
@@ -75,9 +56,9 @@ class Cell(Section):
 
     name: str = Field(min_length=1, pattern=r"^[\w +,.:%=/()-]+$")
     """Its name in the table."""
-    model: Literal["baseline", "teacher", "student", "control"] = "student"
+    model: Literal["baseline", "teacher", "student", "control", "llm", "llm_zero_shot"] = "student"
     """baseline: fine-tuned on text. teacher: trained and read in the knowledge view. student: distilled. control:
-    the same without knowledge."""
+    the same without knowledge. llm, llm_zero_shot: the language model alone, as the extract step asked it."""
     reads: Literal["own", "text", "caption", "knowledge"] = "own"
     """What it is given at test time: what its own view holds, the text, text and caption, or all there is."""
     train_on: str | None = None
@@ -88,6 +69,11 @@ class Cell(Section):
     """Changes of params.yaml by dotted name, such as distil.alpha: 2."""
     data: Changes = Changes()
     """Changes of the data."""
+
+    @property
+    def is_llm(self) -> bool:
+        """Whether the language model itself is scored, so that nothing is trained."""
+        return self.model in (FEW_SHOT, ZERO_SHOT)
 
 
 class Comparison(Section):

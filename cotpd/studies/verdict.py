@@ -12,6 +12,7 @@ from cotpd.evaluation.diagnoses import Diagnosis
 from cotpd.evaluation.significance import apply_holm
 from cotpd.files import write_atomically
 from cotpd.student.tasks import find_task
+from cotpd.studies.answer_agreement import Agreement
 from cotpd.studies.differences import Table, Tested, compare_cells, compute_cell_f1
 from cotpd.studies.study import Study
 
@@ -23,7 +24,7 @@ class CellResult(Record):
 
     name: str
     model: str
-    """baseline, teacher, student or control."""
+    """baseline, teacher, student, control, llm or llm_zero_shot."""
     sees: str
     """What the model is given at test time."""
     labelled: int = 0
@@ -104,6 +105,8 @@ class StudyResult(Record):
     """What unlabelled posts are worth in labels, where the study has measured a curve over labels."""
     diagnoses: tuple[Diagnosis, ...] = ()
     """What the differences say is wrong."""
+    agreements: tuple[Agreement, ...] = ()
+    """How far the answers of compared cells agree, where they come from different sources."""
 
     @property
     def score_name(self) -> str:

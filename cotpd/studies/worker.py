@@ -14,6 +14,7 @@ from cotpd.data.tables import write_table
 from cotpd.errors import CotpdError, DataError
 from cotpd.escaping import mark_logs, warn
 from cotpd.evaluation.predictions import build_predictions
+from cotpd.extraction.llm_predictions import collect_predictions
 from cotpd.startup import restore_signals
 from cotpd.storage import explain_full_disk
 from cotpd.student.objectives import FineTuning, FrozenDistillation, JointDistillation, Objective
@@ -83,6 +84,9 @@ def _write_targets(job: Job, cache: ResultsCache, sources: Sources) -> None:
 
 def _predict(job: Job, cache: ResultsCache, sources: Sources) -> None:
     """Write a model's predictions; it may be given captions and answers that it was not trained to read."""
+    if job.examples.row:
+        _write_labels(job, cache, sources)
+        return
     model = Student.from_pretrained(cache.locate_output(job.needs[0], "train"), job.run.device)
     view = model.views[0] if job.view == "own" else "knowledge"
     if view not in model.views:
@@ -90,6 +94,14 @@ def _predict(job: Job, cache: ResultsCache, sources: Sources) -> None:
     examples = sources.build(job.examples)
     predicted = model.predict_examples(examples, view, batch_size=job.run.batch_size)
     rows = build_predictions(examples, predicted, task=job.task, split=job.examples.split, model=job.role)
+    write_table(cache.locate_output(job.key, "predict"), rows)
+
+
+def _write_labels(job: Job, cache: ResultsCache, sources: Sources) -> None:
+    """Write what the language model alone labelled, as predictions."""
+    examples, split = sources.build(job.examples), job.examples.split
+    labels = collect_predictions(sources.read_extracted(job.examples), examples, job.task, split)
+    rows = build_predictions(examples, labels[job.role], task=job.task, split=split, model=job.role)
     write_table(cache.locate_output(job.key, "predict"), rows)
 
 

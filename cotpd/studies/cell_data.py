@@ -1,0 +1,66 @@
+"""What a cell of a study changes about the data: labels, knowledge, and where its answers come from."""
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from cotpd.config import Params
+from cotpd.section import Section
+
+ANSWERS = Path("studies", "cache", "answers")  # in a project: what the ledger holds of each source
+
+
+class AnswerSource(Section):
+    """Answers out of the ledger that were asked for in another way; null takes what params.yaml says."""
+
+    model: str | None = None
+    """The model, as llm.model."""
+    base_url: str | None = None
+    """Its address, as llm.base_url."""
+    prompts: str | None = None
+    """The prompt set, as ask.prompts."""
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    """As llm.temperature."""
+    seed: int | None = None
+    """As llm.seed: another draw at the same temperature."""
+
+    def adapt(self, params: Params) -> Params:
+        """Return the parameters with which the answers are asked for."""
+        values = self.model_dump(exclude_none=True)
+        prompts = values.pop("prompts", params.ask.prompts)
+        ask = params.ask.model_copy(update={"prompts": prompts})
+        return params.model_copy(update={"llm": params.llm.model_copy(update=values), "ask": ask})
+
+    def describe(self) -> str:
+        """Return what differs, in words."""
+        return ", ".join(f"{name} {value}" for name, value in self.model_dump(exclude_none=True).items())
+
+    def locate(self, root: Path, project: str) -> Path:
+        """Return the folder with this source's answers about the posts of a project."""
+        name = hashlib.sha256(f"{project}\n{self.model_dump_json()}".encode()).hexdigest()[:32]
+        return root / ANSWERS / name
+
+
+class Changes(Section):
+    """What a cell changes about the prepared posts and their knowledge, in every split."""
+
+    labels: float = Field(default=1.0, gt=0, le=1)
+    """Share of the training posts that keep their labels; the draw is the same in every cell, larger ones hold
+    smaller ones."""
+    remainder: Literal["dropped", "unlabelled"] = "dropped"
+    """What becomes of the training posts beyond that share; unlabelled ones teach through soft targets alone."""
+    unlabelled: float = Field(default=1.0, ge=0, le=1)
+    """Share of the unlabelled posts."""
+    caption: bool = True
+    """Whether there are captions."""
+    kinds: tuple[Literal["noun", "sentence", "multimodality"], ...] = ("noun", "sentence", "multimodality")
+    """The kinds of knowledge that stay."""
+    knowledge: Literal["intact", "shuffled", "truncated", "masked", "constant"] = "intact"
+    """Answers degraded on purpose: dealt to other posts, cut to the first half of their words, without the post's
+    mentions, or the same one for every post."""
+    augmented: tuple[Literal["style", "entity", "image"], ...] = ("style", "entity", "image")
+    """The kinds of augmented training posts that stay; the baseline never sees any."""
+    source: AnswerSource | None = None
+    """Answers of another model, prompt set, temperature or seed, out of the ledger; null: the pipeline's."""

@@ -1,0 +1,138 @@
+"""Knowledge of other prompts, temperatures and models: read out of the ledger, never asked by a study itself."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from cotpd.cli.main import app
+from cotpd.data.records import Kind
+from cotpd.studies.answer_agreement import compare_answers, describe_agreement
+from cotpd.studies.report_page import list_notes
+from cotpd.studies.results_cache import ResultsCache
+from cotpd.studies.schedule import build_result, make_schedule
+from cotpd.studies.source_answers import ask_sources
+from cotpd.studies.study import read_study
+from tests.builders import build_post
+from tests.chat_server import build_completion, build_reply
+from tests.studies.jobs_here import run_jobs_here
+
+CELLS = [{"name": "here"}, {"name": "warm", "data": {"source": {"temperature": 0.7, "seed": 14}}}]
+COMPARISONS = [{"first": "here", "second": "warm", "claim": "Temperature 0"}]
+GOOD = "Special words: ann: a woman, person; rome: the capital of Italy, place; acme: a firm, company."
+
+
+@pytest.fixture
+def named(project, params, llm_params, root, write_study):
+    """A study of two sources, whose project has a model to ask."""
+    (project / "expectations").symlink_to(root / "expectations")
+    (project / "data" / "captions.jsonl").write_text("", "utf-8")
+    name = write_study(cells=CELLS, comparisons=COMPARISONS, data={"kinds": ["noun"]})
+    return read_study(name, params.model_copy(update={"llm": llm_params}))
+
+
+def run_here(named, project):
+    cache = ResultsCache(project / "studies" / "cache")
+    schedule = make_schedule(named, cache)
+    run_jobs_here(schedule, cache)
+    return build_result(schedule, cache, {})
+
+
+def test_a_study_asks_nothing_and_says_how_many_answers_a_cell_lacks(named, project, server):
+    result = run_here(named, project)
+
+    problems = {cell.name: cell.problem for cell in result.cells}
+    assert problems["here"] == ""
+    assert "16 of 16 answers (temperature 0.7, seed 14) are not in the ledger" in problems["warm"]
+    assert "cotpd study ask" in problems["warm"]
+    assert server.received == []
+
+
+def test_once_asked_the_cell_learns_from_these_answers_and_their_agreement_is_stated(named, project, server):
+    server.always = build_reply(build_completion(GOOD))
+    list(ask_sources(named))
+    count = len(server.received)
+
+    result = run_here(named, project)
+
+    assert {cell.name: cell.problem for cell in result.cells} == {"here": "", "warm": ""}
+    assert [cell.answers for cell in result.cells] == [16, 16]
+    assert {body["temperature"] for body in server.received} == {0.7}
+    assert len(server.received) == count  # the run itself asked nothing
+    [agreement] = result.agreements
+    assert (agreement.first, agreement.second, agreement.posts) == ("here", "warm", 12)
+    notes = " ".join(list_notes(result))
+    assert "share" in notes
+    assert "F1 over 2 sources of answers" in notes
+
+
+def test_nonsense_for_every_post_leaves_the_cell_out_with_its_reason(named, project, server):
+    server.always = build_reply(build_completion("?"))
+    list(ask_sources(named))
+
+    result = run_here(named, project)
+
+    assert "none of the 16 answers (temperature 0.7, seed 14) passes its checks" in result.cells[1].problem
+
+
+def test_the_plan_says_what_the_missing_answers_cost_or_that_no_price_is_known(
+    named, project, params, llm_params, write_study
+):
+    posts = [json.loads(line) for line in (project / "data/prepared/train.jsonl").read_text("utf-8").splitlines()]
+    rows = [
+        {"id": post["id"], "text": post["text"], "entities": [{"start": 0, "end": 3, "type": "PER"}]}
+        for post in posts
+    ]
+    (project / "posts").mkdir()
+    (project / "posts" / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    values = json.loads((project / "params.yaml").read_text("utf-8"))
+    llm = llm_params.model_dump(mode="json") | {"base_url": "https://example.org/v1", "model": "gpt-4o-mini"}
+    (project / "params.yaml").write_text(json.dumps(values | {"llm": llm}), "utf-8")
+    cells = [*CELLS, {"name": "unpriced", "data": {"source": {"model": "nobody-knows-it"}}}]
+    name = write_study(cells=cells, comparisons=COMPARISONS, data={"kinds": ["noun"]})
+
+    output = CliRunner().invoke(app, ["study", "plan", name]).output
+
+    assert "`cotpd study ask mine` asks them (warm)" in output
+    assert "no price is known for nobody-knows-it" in output
+    assert "$0.00, at most $0.00" in output
+
+
+POSTS = [build_post(f"[Ada{number}](PER) met [Rome{number}](LOC)", id=str(number)) for number in range(12)]
+
+
+def make_answers(write):
+    return {post.id: {Kind.NOUN: write(number)} for number, post in enumerate(POSTS)}
+
+
+def test_equal_answers_agree_wholly_and_answers_about_other_posts_not_at_all():
+    answers = make_answers(lambda number: f"Ada{number}: a woman, person; Rome{number}: a city, place")
+    shuffled = make_answers(lambda number: answers[str((number + 5) % 12)][Kind.NOUN])
+
+    equal = compare_answers(("a", "b"), answers, answers, POSTS, seed=1)
+    chance = compare_answers(("a", "b"), answers, shuffled, POSTS, seed=1)
+
+    assert (equal.words, equal.corrected, equal.posts) == (1.0, 1.0, 12)
+    assert equal.by_chance < 0.9
+    assert equal.typing == 1.0
+    assert chance.corrected < 0.1
+
+
+def test_the_sort_of_a_mention_is_compared_and_whether_it_is_named():
+    first = make_answers(lambda number: f"Ada{number}: a person; Rome{number}: a place")
+    second = make_answers(lambda number: f"ADA{number}: a person" + f"; Rome{number}: a company" * (number % 2))
+
+    agreement = compare_answers(("a", "b"), first, second, POSTS, seed=1)
+
+    assert agreement.mentions == 24
+    assert agreement.named_by_both == 18
+    assert agreement.naming == 0.0  # the first names all: nothing beyond chance
+    assert 0 < agreement.typing < 1
+    assert "'b' and 'a' on 12 posts" in describe_agreement(agreement)
+
+
+def test_posts_without_answers_of_both_are_no_part_of_it():
+    first = make_answers(lambda number: f"Ada{number}")
+
+    assert compare_answers(("a", "b"), first, {"0": first["0"]}, POSTS, seed=1) is None
+    assert compare_answers(("a", "b"), first, {}, POSTS, seed=1) is None
