@@ -4,10 +4,10 @@ from cotpd.config import Params
 from cotpd.data.records import Post
 from cotpd.data.tables import write_json, write_table
 from cotpd.errors import ValidationError
-from cotpd.extraction.label_questions import build_label_questions
-from cotpd.extraction.llm_labels import Extraction, extract
+from cotpd.extraction.label_questions import LabelQuestion, build_label_questions
+from cotpd.extraction.llm_labels import Extraction, extract, select_recorded
 from cotpd.pipeline.training_examples import read_label_names, read_original_examples
-from cotpd.pipeline.workspace import Workspace
+from cotpd.pipeline.workspace import BEYOND_LIMIT, Workspace
 from cotpd.student.examples import Example
 from steps.common import main, say
 
@@ -42,9 +42,10 @@ def _extract(workspace: Workspace, params: Params) -> Extraction:
     examples = {split: read_original_examples(workspace, params.task, split) for split in params.evaluate.splits}
     labels = read_label_names(workspace, params.task)
     pool = read_original_examples(workspace, params.task, "train")
+    pool += read_original_examples(workspace, params.task, BEYOND_LIMIT)  # so that a limit changes no question
     questions = build_label_questions(examples, pool, task=params.task, labels=labels, params=params.llm_row)
     return extract(
-        list(questions),
+        _select_questions(list(questions), params),
         _map_posts(workspace, examples),
         params.llm,
         params.llm_row,
@@ -52,6 +53,16 @@ def _extract(workspace: Workspace, params: Params) -> Extraction:
         labels=labels,
         max_unanswered_share=params.ask.max_failed_share,
     )
+
+
+def _select_questions(questions: list[LabelQuestion], params: Params) -> list[LabelQuestion]:
+    """Return the questions to ask: all, or where nothing is asked (recorded) those of wholly answered rows."""
+    if params.llm_row.enabled is True:
+        return questions
+    selected = select_recorded(questions, params.llm)
+    for row in sorted({question.row for question in questions} - {question.row for question in selected}):
+        say(f"extract: {row}: not all of its answers are recorded, so it is left out (llm_row.enabled: true asks)")
+    return selected
 
 
 def _map_posts(workspace: Workspace, examples: dict[str, list[Example]]) -> dict[str, Post]:

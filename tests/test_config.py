@@ -21,7 +21,11 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 # params.yaml names the sample; a default would read it, or import its answers, for a project that has none of them
-NAMED_BY_THE_SAMPLE = {"data.path": "sample", "llm.recorded": "sample/ledger.jsonl"}
+NAMED_BY_THE_SAMPLE = {
+    "data.path": "sample",
+    "llm.recorded": "sample/ledger.jsonl",
+    "llm_row.enabled": "recorded",
+}
 
 
 def iterate_values(params: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -15,6 +15,8 @@ from cotpd.extraction.answer_forms import Reading, find_form
 from cotpd.extraction.label_questions import LabelQuestion
 from cotpd.extraction.params import LlmRowParams
 from cotpd.llm.ask import AskResult, ask_all
+from cotpd.llm.ledger.ledger import Ledger
+from cotpd.llm.ledger.recording import import_configured
 from cotpd.llm.params import LlmParams
 from cotpd.student.tasks import TaskName, find_task
 
@@ -88,6 +90,17 @@ def extract(
         _add_row(extraction, members, readings, result)
         _require_usable(row, extraction, params.max_failed_share)
     return extraction
+
+
+def select_recorded(questions: Sequence[LabelQuestion], llm: LlmParams) -> list[LabelQuestion]:
+    """Return the questions of those rows that the ledger answers wholly. Nothing is asked."""
+    requests = [question.question.build_request(llm) for question in questions]
+    with Ledger(llm.ledger) as ledger:
+        import_configured(ledger, llm)
+        answered = ledger.find_answer_keys({request.key: request for request in requests})
+    pairs = zip(questions, requests, strict=True)
+    missing = {question.row for question, request in pairs if request.key not in answered}
+    return [question for question in questions if question.row not in missing]
 
 
 def _read_answers(

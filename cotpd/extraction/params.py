@@ -11,8 +11,9 @@ from cotpd.section import Section
 class LlmRowParams(Section):
     """What the language model alone scores on the held-out posts."""
 
-    enabled: bool = False
-    """Also ask the model for the labels of the posts to score: a request a post (or pair) for each of its rows."""
+    enabled: bool | Literal["recorded"] = False
+    """true also asks the model for the labels of the posts to score: a request a post (or pair) for each of its
+    rows. recorded asks nothing: it scores the rows that the ledger answers wholly, and leaves out the others."""
     zero_shot: bool = True
     """A row without examples, beside the one with them."""
     shots: int = Field(default=8, ge=0, le=100)

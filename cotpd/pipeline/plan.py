@@ -125,7 +125,7 @@ def make_plan(params: Params, kinds: Iterable[Kind] | None = None) -> Plan:
         while page := list(islice(questions, _PAGE)):
             _count_page(plan, page, params.llm, ledger, counted)
     planned_kinds = {*params.ask.kinds, *params.augment.kinds}
-    planned_kinds |= {Kind.EXTRACT} if params.llm_row.list_rows() else set()
+    planned_kinds |= {Kind.EXTRACT} if params.llm_row.enabled is True else set()
     plan.kinds = {kind: plan.kinds.get(kind, KindPlan()) for kind in Kind if kind in planned_kinds}
     return plan
 

@@ -71,12 +71,12 @@ def _iterate_label_questions(
     dataset: Dataset, captions: Mapping[str, str | None], stand_ins: set[str], params: Params
 ) -> Iterator[PlannedQuestion]:
     """Yield the questions of the extract step, for the splits that are scored."""
-    if not params.llm_row.list_rows():
+    if params.llm_row.enabled is not True:  # recorded asks nothing
         return
     shown = {post_id: caption for post_id, caption in captions.items() if caption}
-    splits = ("train", *params.evaluate.splits)
-    examples = {split: build_examples(dataset.posts.get(split, ()), params.task, shown, {}) for split in splits}
-    pool = examples.pop("train")
+    posts = {split: dataset.posts.get(split, []) for split in params.evaluate.splits}
+    examples = {split: build_examples(rows, params.task, shown, {}) for split, rows in posts.items()}
+    pool = build_examples([*dataset.posts.get("train", []), *dataset.beyond_limit], params.task, shown, {})
     labels = dataset.list_label_names(find_task(params.task))
     questions = build_label_questions(examples, pool, task=params.task, labels=labels, params=params.llm_row)
     for row in questions:

@@ -8,7 +8,7 @@ from cotpd.config import Params
 from cotpd.data.records import FEW_SHOT, ZERO_SHOT, Extracted, Quarantined
 from cotpd.data.tables import read_table, write_table
 from cotpd.errors import DataError, ValidationError
-from cotpd.pipeline.workspace import Workspace
+from cotpd.pipeline.workspace import BEYOND_LIMIT, Workspace
 from steps import baseline, evaluate, extract, train
 from tests.builders import build_posts, write_prepared_tables
 from tests.chat_server import build_completion, build_reply
@@ -45,6 +45,35 @@ def test_switched_off_it_asks_nothing_and_adds_no_row(project, encoder, server, 
 
     assert read_table(project.extracted / "extracted.jsonl", Extracted) == []
     assert server.received == []
+
+
+def test_recorded_answers_are_scored_and_a_row_that_lacks_one_is_left_out(
+    project, encoder, server, llm_params, capsys
+):
+    server.always = build_reply(build_completion(GOOD))
+    extract.run(build_params(encoder, llm_params, enabled=True, shots=0))
+    count = len(server.received)
+
+    extract.run(build_params(encoder, llm_params, enabled="recorded", shots=2))
+
+    assert len(server.received) == count
+    rows = {row.row for row in read_table(project.extracted / "extracted.jsonl", Extracted)}
+    assert rows == {ZERO_SHOT}
+    assert "llm: not all of its answers are recorded, so it is left out" in capsys.readouterr().err
+
+
+def test_a_limit_changes_no_question(project, encoder, server, llm_params):
+    params = build_params(encoder, llm_params, enabled=True, shots=2)
+    server.always = build_reply(build_completion(GOOD))
+    extract.run(params)
+    count = len(server.received)
+    posts = Workspace().read_posts("train")
+    write_table(project.locate_posts("train"), posts[:4])
+    write_table(project.locate_posts(BEYOND_LIMIT), posts[4:])
+
+    extract.run(params)
+
+    assert len(server.received) == count
 
 
 def test_the_model_alone_is_scored_beside_the_student(project, encoder, server, llm_params):
