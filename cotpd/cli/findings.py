@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from rich.table import Column, Table
 
-from cotpd.data.records import SPLITS
+from cotpd.data.records import SPLITS, Record
 from cotpd.escaping import SafeConsole
 from cotpd.evaluation.buckets import BUCKETS_FILE, BucketRow, select_certain
 from cotpd.evaluation.diagnoses import DIAGNOSES_FILE, Diagnosis
@@ -31,14 +32,31 @@ def print_notes(console: SafeConsole, metrics: Metrics) -> None:
         console.print(f"label repair {names}: an I- that continues nothing opens a mention")
 
 
+def list_findings(folder: Path, buckets: bool) -> dict[str, list[dict[str, Any]]]:
+    """Return the diagnoses of an evaluation, and its buckets if they are wanted, as `--json` prints them.
+
+    Raises:
+        DataError: A file was edited to something else, or that of the buckets is missing.
+    """
+    rows: dict[str, Sequence[Record]] = {"diagnoses": _read_diagnoses(folder)}
+    if buckets:
+        rows["buckets"] = read_rows(folder / BUCKETS_FILE, BucketRow)
+    return {name: [row.model_dump() for row in members] for name, members in rows.items()}
+
+
+def _read_diagnoses(folder: Path) -> list[Diagnosis]:
+    """Return the diagnoses of an evaluation; evaluations of earlier versions have none."""
+    path = folder / DIAGNOSES_FILE
+    return read_rows(path, Diagnosis) if path.is_file() else []
+
+
 def print_diagnoses(console: SafeConsole, folder: Path) -> None:
     """Print what is wrong with the run, each finding with its evidence and its remedy.
 
     Raises:
         DataError: The file of the diagnoses was edited to something else.
     """
-    path = folder / DIAGNOSES_FILE
-    diagnoses = read_rows(path, Diagnosis) if path.is_file() else []  # evaluations of earlier versions have none
+    diagnoses = _read_diagnoses(folder)
     if diagnoses:
         console.print("\ndiagnoses", style="bold")
     for diagnosis in diagnoses:

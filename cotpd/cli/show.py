@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cotpd.cli.findings import print_buckets, print_diagnoses, print_notes
+from cotpd.cli.findings import list_findings, print_buckets, print_diagnoses, print_notes
 from cotpd.cli.options import AsJson
 from cotpd.cli.output import build_console, format_json, warn
 from cotpd.cli.output import show as print_line
@@ -74,7 +74,8 @@ def _print_run(workspace: Workspace, as_json: bool, buckets: bool) -> None:
     metrics, outputs = read_metrics(workspace.scores), RegisteredOutputs.read(workspace.registered)
     task = read_json(workspace.student / "student.json", "labels.task")["labels"]["task"]
     if as_json:
-        print_line(format_json(_build_json(workspace, metrics, outputs)))
+        findings = list_findings(workspace.evaluation, buckets)
+        print_line(format_json(_build_json(workspace, metrics, outputs) | findings))
         return
 
     console.print(build_rich_table(metrics, task))

@@ -205,7 +205,9 @@ def build_result(
         exchanges=tuple(compute_exchanges(study, cells, answer_price)),
         agreements=tuple(schedule.agreements),
     )
-    return result.model_copy(update={"diagnoses": tuple(diagnose_study(study, result))})
+    return result.model_copy(
+        update={"diagnoses": tuple(diagnose_study(study, result, params.student.prompt_length))}
+    )
 
 
 def _read_tables(

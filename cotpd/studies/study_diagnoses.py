@@ -31,12 +31,21 @@ class _Compared(NamedTuple):
         return self.first.model == "student" and self.second.model == "baseline"
 
 
-def diagnose_study(study: Study, result: StudyResult) -> Iterator[Diagnosis]:
-    """Yield what is wrong by the differences of a study that were tested."""
+def diagnose_study(study: Study, result: StudyResult, prompt_length: int) -> Iterator[Diagnosis]:
+    """Yield what is wrong by the differences of a study that were tested.
+
+    Args:
+        study: The study.
+        result: What it has found.
+        prompt_length: The project's student.prompt_length, which the study or a cell may change.
+    """
     compared = list(_list_compared(study, result))
-    gains = [_measure_gain(pair, result) for pair in compared if pair.is_within]
-    for gain in gains:
-        yield from detect_gain_faults([gain], has_generator=True)
+    gains = []
+    for pair in compared:
+        if pair.is_within:
+            gains.append(_measure_gain(pair, result))
+            length = (study.params | pair.first.params).get("student.prompt_length", prompt_length)
+            yield from detect_gain_faults(gains[-1:], has_generator=length > 0)
     yield from detect_open_questions(gain for gain in gains if gain.first != gain.second)
     yield from _detect_cross_domain_loss(compared, result)
 

@@ -104,6 +104,16 @@ def test_diagnoses_are_printed_with_evidence_and_remedy(project: Path) -> None:
     assert "- Far below (test)\n  +8.00 [b]\n  Raise it.\n" in output
 
 
+@pytest.mark.parametrize("options", [[], ["--buckets"]])
+def test_json_holds_diagnoses_and_the_buckets_that_were_asked_for(project: Path, options: list[str]) -> None:
+    (project / "reports/evaluation/buckets.json").write_text(json.dumps(BUCKETS))
+
+    figures = json.loads(CliRunner().invoke(app, ["show", "--json", *options]).output)
+
+    assert figures["diagnoses"] == []
+    assert len(figures.get("buckets", [])) == len(BUCKETS) * len(options)
+
+
 def test_a_damaged_file_of_diagnoses_is_named(project: Path) -> None:
     (project / "reports/evaluation/diagnoses.json").write_text('[{"code": 1}]')
 

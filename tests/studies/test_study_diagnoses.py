@@ -35,7 +35,7 @@ def diagnose(*figures):
     result = StudyResult(
         study="mine", question="?", task="ner", split="test", seeds=(1, 2), cells=cells, verdicts=verdicts
     )
-    return list(diagnose_study(study, result)), result
+    return list(diagnose_study(study, result, prompt_length=16)), result
 
 
 def build_verdict(pair, low, high):
@@ -92,7 +92,21 @@ def test_a_difference_that_was_not_tested_says_nothing():
     _, result = diagnose((WITHIN, -3, -1))
     untested = result.model_copy(update={"verdicts": (Verdict(first=WITHIN[0], second=WITHIN[1], claim="It"),)})
 
-    assert list(diagnose_study(Study(question="?", data_sets={"a": DataSet()}, cells=CELLS), untested)) == []
+    study = Study(question="?", data_sets={"a": DataSet()}, cells=CELLS)
+    assert list(diagnose_study(study, untested, prompt_length=16)) == []
+
+
+@pytest.mark.parametrize(
+    ("project", "params", "blamed"),
+    [(16, {}, "prompt_length"), (0, {}, "teachers"), (16, {"student.prompt_length": 0}, "teachers")],
+)
+def test_a_generator_is_blamed_where_the_student_has_one(project, params, blamed):
+    _, result = diagnose((WITHIN, -3, -1))
+    study = Study(question="?", params=params, data_sets={"a": DataSet()}, cells=CELLS)
+
+    [diagnosis] = diagnose_study(study, result, prompt_length=project)
+
+    assert blamed in diagnosis.remedy
 
 
 def test_diagnoses_stand_among_the_notes_of_a_study():
