@@ -7,14 +7,14 @@ from typing import Any
 
 from rich.table import Column, Table
 
-from cotpd.data.records import SPLITS, Record
+from cotpd.data.records import SPLITS
 from cotpd.escaping import SafeConsole
 from cotpd.evaluation.buckets import BUCKETS_FILE, BucketRow, select_certain
 from cotpd.evaluation.diagnoses import DIAGNOSES_FILE, Diagnosis
 from cotpd.evaluation.json_rows import read_rows
 from cotpd.evaluation.results_table import GAINS, Metrics
 
-HEADINGS = ("bucket", "posts", "labels", "F1", "against", "difference", "95 % interval")
+HEADINGS = ("bucket", "posts", "labels", "score", "against", "difference", "95 % interval")
 
 
 def print_notes(console: SafeConsole, metrics: Metrics) -> None:
@@ -38,10 +38,10 @@ def list_findings(folder: Path, buckets: bool) -> dict[str, list[dict[str, Any]]
     Raises:
         DataError: A file was edited to something else, or that of the buckets is missing.
     """
-    rows: dict[str, Sequence[Record]] = {"diagnoses": _read_diagnoses(folder)}
+    findings = {"diagnoses": [diagnosis.model_dump() for diagnosis in _read_diagnoses(folder)]}
     if buckets:
-        rows["buckets"] = read_rows(folder / BUCKETS_FILE, BucketRow)
-    return {name: [row.model_dump() for row in members] for name, members in rows.items()}
+        findings["buckets"] = [row.model_dump() for row in read_rows(folder / BUCKETS_FILE, BucketRow)]
+    return findings
 
 
 def _read_diagnoses(folder: Path) -> list[Diagnosis]:

@@ -8,7 +8,7 @@ from cotpd.config import Params
 from cotpd.evaluation.diagnoses import RunEvidence, SetAside
 from cotpd.evaluation.results_table import group_predictions
 from cotpd.pipeline.workspace import Workspace
-from cotpd.student.tasks import Prediction
+from cotpd.student.tasks import Prediction, find_task
 
 
 def gather_run_evidence(
@@ -39,6 +39,7 @@ def gather_run_evidence(
         set_aside=list(_count_set_aside(workspace)),
         answered=answered,
         has_generator=params.student.prompt_length > 0,
+        score_name=find_task(params.task).score_name,
         seed=params.seed,
     )
 

@@ -205,9 +205,13 @@ def build_result(
         exchanges=tuple(compute_exchanges(study, cells, answer_price)),
         agreements=tuple(schedule.agreements),
     )
-    return result.model_copy(
-        update={"diagnoses": tuple(diagnose_study(study, result, params.student.prompt_length))}
-    )
+    return _add_diagnoses(study, result, params)
+
+
+def _add_diagnoses(study: Study, result: StudyResult, params: Params) -> StudyResult:
+    """Return a result with what its differences say is wrong."""
+    diagnoses = diagnose_study(study, result, params.student.prompt_length)
+    return result.model_copy(update={"diagnoses": tuple(diagnoses)})
 
 
 def _read_tables(

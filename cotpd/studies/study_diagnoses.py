@@ -73,7 +73,7 @@ def _measure_gain(pair: _Compared, result: StudyResult) -> Gain:
     verdict, posts = pair.verdict, {cell.name: cell.posts for cell in result.cells}
     names = [_ROWS.get(cell.model, cell.model) for cell in (pair.first, pair.second)]
     value, low, high = (float(figure or 0) for figure in (verdict.gain, verdict.low, verdict.high))
-    return Gain(names[0], names[1], result.split, value, low, high, posts[verdict.first])
+    return Gain(names[0], names[1], result.split, value, low, high, posts[verdict.first], result.score_name)
 
 
 def _detect_cross_domain_loss(compared: list[_Compared], result: StudyResult) -> Iterator[Diagnosis]:

@@ -12,7 +12,7 @@ from cotpd.evaluation.partitions import list_partitions
 from cotpd.evaluation.scores import score
 from cotpd.evaluation.significance import run_paired_bootstrap
 from cotpd.evaluation.slices import MINIMUM_SUPPORT
-from cotpd.student.tasks import NerPrediction, RePrediction
+from cotpd.student.tasks import ClassPrediction, NerPrediction, RePrediction
 from tests.builders import build_post
 from tests.evaluation.mention_rows import draw_spans
 
@@ -171,6 +171,27 @@ def test_relations_are_compared_by_pair_and_post_length():
     assert figures["seen in training"] == ("seen with this label", 40, 100)
     assert figures["distance of the pair"] == ("up to 3 tokens", 40, 100)
     assert figures["picture"] == ("without", 40, 100)
+
+
+def test_labels_of_posts_are_divided_by_the_post_alone():
+    posts = [build_post("[Rome](LOC) is old", id=str(number), label="neutral") for number in range(40)]
+    predictions = []
+    for model, label in (("baseline", "positive"), ("student", "neutral")):
+        for post in posts:
+            sides = {"gold": ["neutral"], "predicted": [label]}
+            predictions.append(ClassPrediction(id=post.id, split="test", model=model, task="sentiment", **sides))
+    training = [build_post("Rome is big", id="t", label="neutral")]
+    partitions = list_partitions("sentiment", training, {})
+
+    rows = compute_buckets(predictions, {"test": posts}, partitions, seed=1, resamples=100)
+
+    figures = {row.by: (row.bucket, row.posts, row.mentions, row.difference) for row in rows}
+    assert figures == {
+        "post length": ("short", 40, 40, 100),
+        "words seen": ("fewer", 40, 40, 100),
+        "picture": ("without", 40, 40, 100),
+        "knowledge": ("without", 40, 40, 100),
+    }
 
 
 def test_every_pair_of_rows_that_was_scored_is_compared():

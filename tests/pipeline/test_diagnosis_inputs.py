@@ -1,5 +1,6 @@
 """What the tables of a project say for the diagnoses of its run."""
 
+from cotpd.augment.params import AugmentParams
 from cotpd.config import Params
 from cotpd.data.records import KNOWLEDGE_KINDS, Knowledge, Quarantined
 from cotpd.data.tables import write_table
@@ -33,6 +34,21 @@ def test_posts_with_an_answer_are_counted_by_split(tmp_path):
     evidence = gather_run_evidence(workspace, Params(), [], {})
 
     assert evidence.answered == {"valid": (0, 0), "test": (1, 4)}
+
+
+def test_the_score_has_the_name_that_its_task_gives_it(tmp_path):
+    write_prepared_tables(tmp_path, {"train": build_posts(2)})
+
+    names = [
+        gather_run_evidence(Workspace(tmp_path), build_params(task), [], {}).score_name
+        for task in ("ner", "re", "sentiment")
+    ]
+
+    assert names == ["F1", "F1", "accuracy"]
+
+
+def build_params(task):
+    return Params(task=task, augment=AugmentParams(kinds=()))
 
 
 def test_a_student_without_prompt_vectors_has_no_generator(tmp_path):

@@ -16,12 +16,13 @@ _SECTIONS = {"baseline": "baseline", "control": "train", "student": "train", "te
 
 
 class Curve(NamedTuple):
-    """F1 on valid by epoch, in points, the loss by epoch, and half of the interval of the F1."""
+    """The score on valid by epoch, in points, the loss by epoch, and half of the interval of the score."""
 
     model: str
     scores: Sequence[float]
     losses: Sequence[float]
     half_width: float
+    score_name: str
 
     @property
     def best(self) -> int:
@@ -37,7 +38,7 @@ def detect_curve_faults(run: RunEvidence) -> Iterator[Diagnosis]:
         if half_width is None or len(scores) < 2:
             continue
         losses = [float(epoch["loss"]) for epoch in epochs if "loss" in epoch]
-        curve = Curve(model, scores, losses, 100 * half_width)
+        curve = Curve(model, scores, losses, 100 * half_width, run.score_name)
         yield from _detect_overfitting(curve)
         yield from _detect_rising_curve(curve)
 
@@ -58,8 +59,8 @@ def _detect_overfitting(curve: Curve) -> Iterator[Diagnosis]:
             "overfitting",
             _SPLIT,
             f"The {curve.model} over-fits",
-            f"F1 on valid falls by {fall:.2f} points, from {curve.scores[best]:.2f} after epoch {best + 1} to "
-            f"{curve.scores[-1]:.2f} after epoch {len(curve.scores)}, while the loss falls from "
+            f"{curve.score_name} on valid falls by {fall:.2f} points, from {curve.scores[best]:.2f} after epoch "
+            f"{best + 1} to {curve.scores[-1]:.2f} after epoch {len(curve.scores)}, while the loss falls from "
             f"{curve.losses[best]:.3f} to {curve.losses[-1]:.3f}. {_describe_width(curve)}",
             f"The best epoch is kept, so only time is lost. Set {section}.patience or lower {section}.epochs; "
             "for a better best epoch raise student.dropout, or add labelled or augmented posts.",
@@ -75,12 +76,12 @@ def _detect_rising_curve(curve: Curve) -> Iterator[Diagnosis]:
             "still_rising",
             _SPLIT,
             f"The {curve.model} was still learning when its training ended",
-            f"The last of {len(curve.scores)} epochs is the best: F1 on valid rose by {rise:.2f} points, from "
-            f"{curve.scores[middle]:.2f} after epoch {middle + 1} to {curve.scores[-1]:.2f}. "
+            f"The last of {len(curve.scores)} epochs is the best: {curve.score_name} on valid rose by {rise:.2f} "
+            f"points, from {curve.scores[middle]:.2f} after epoch {middle + 1} to {curve.scores[-1]:.2f}. "
             f"{_describe_width(curve)}",
             f"Train longer: raise {section}.epochs.",
         )
 
 
 def _describe_width(curve: Curve) -> str:
-    return f"The 95 % interval of its F1 on valid is ± {curve.half_width:.2f}."
+    return f"The 95 % interval of its {curve.score_name} on valid is ± {curve.half_width:.2f}."

@@ -15,7 +15,7 @@ _HALF_WIDTH = 1.96  # standard errors in half an interval
 
 
 class Gain(NamedTuple):
-    """The F1 of one row less that of another, in [0, 1], with its 95 % interval.
+    """The leading score of one row less that of another, in [0, 1], with its 95 % interval.
 
     ``first`` and ``second`` are rows: baseline, control, student, knowledge or llm.
     """
@@ -27,6 +27,8 @@ class Gain(NamedTuple):
     low: float
     high: float
     posts: int
+    score_name: str = "F1"
+    """What the task calls its leading score."""
 
     @property
     def is_open(self) -> bool:
@@ -54,8 +56,8 @@ class Gain(NamedTuple):
         """Return the figures as a phrase."""
         interval = f"95 % interval {format_points(self.low)} to {format_points(self.high)}"
         return (
-            f"{self.first} over {self.second}: {format_points(self.value)} points of F1 on {self.split} "
-            f"({interval}, {self.posts:,} posts)"
+            f"{self.first} over {self.second}: {format_points(self.value)} points of {self.score_name} on "
+            f"{self.split} ({interval}, {self.posts:,} posts)"
         )
 
 

@@ -37,6 +37,8 @@ class RunEvidence:
     """Posts with an answer, and all posts, by split."""
     has_generator: bool = True
     """Whether the student reads generated prompt vectors."""
+    score_name: str = "F1"
+    """What the task calls its leading score."""
     seed: int = 13
     """Of the resampling."""
 
@@ -52,7 +54,7 @@ class RunEvidence:
             return None
         test = run_paired_bootstrap(rows[first], rows[second])  # the figures of the results table
         posts = len({prediction.post_id for prediction in rows[first]})
-        return Gain(first, second, self.last_split, test.f1, test.low, test.high, posts)
+        return Gain(first, second, self.last_split, test.f1, test.low, test.high, posts, self.score_name)
 
     def estimate_half_width(self, split: str, row: str) -> float | None:
         """Return half of the 95 % interval of a row's F1, in [0, 1]; None if it was not scored."""
