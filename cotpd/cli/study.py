@@ -266,8 +266,9 @@ def _find_answer_price(params: Params) -> float | None:
     """Return the dollars that an answer costs; None, with a warning, if the ledger cannot say."""
     try:
         workspace = Workspace()
-        answers = workspace.read_answers() if workspace.answers.is_file() else []
-        return estimate_answer_price(params, [row.key for row in answers if row.key])
+        if not workspace.answers.is_file():
+            return estimate_answer_price(params)
+        return estimate_answer_price(params, [row.key for row in workspace.read_answers() if row.key])
     except (CotpdError, ModuleNotFoundError) as error:
         warn(f"the cost of answers is not known: {getattr(error, 'problem', error)}")
         return None

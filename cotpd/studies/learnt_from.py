@@ -1,6 +1,6 @@
 """What a cell learns from, and what its answers cost: the other half of a gain."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -41,12 +41,13 @@ def describe_input(study: Study, cell: Cell) -> str:
     return ", ".join(["text", *caption, *answers])
 
 
-def estimate_answer_price(params: Params, keys: Collection[str] = ()) -> float | None:
+def estimate_answer_price(params: Params, keys: Sequence[str] | None = None) -> float | None:
     """Return the mean dollars that an answer of the configured model costs, by the tokens of the ledger.
 
     Args:
         params: The parameters.
-        keys: Of the answers that count in the ledger. Where it has none of them, all answers of the model count.
+        keys: Of the ledger's answers that count. Where it has none of them, all answers of the model count; so
+            they do with None. Empty: the answers came with the data, so that their cost is not known.
 
     Returns:
         None if no price is known for the model, or the ledger has no answer of it whose tokens were counted.
@@ -61,7 +62,7 @@ def estimate_answer_price(params: Params, keys: Collection[str] = ()) -> float |
     from cotpd.llm.spending.prices import find_price  # noqa: PLC0415  likewise
 
     price = find_price(params.llm)
-    if price is None:
+    if price is None or (keys is not None and not keys):
         return None
     with Ledger(params.llm.ledger) as ledger:
         import_configured(ledger, params.llm)
@@ -70,5 +71,5 @@ def estimate_answer_price(params: Params, keys: Collection[str] = ()) -> float |
             is_counted = entry.prompt_tokens is not None and entry.completion_tokens is not None
             if is_counted and ChatRequest.parse(entry.request).body.get("model") == params.llm.model:
                 costs[entry.key] = price.compute_cost(entry.prompt_tokens or 0, entry.completion_tokens or 0)
-    chosen = [costs[key] for key in keys if key in costs] or list(costs.values())
+    chosen = [costs[key] for key in keys or () if key in costs] or list(costs.values())
     return sum(chosen) / len(chosen) if chosen else None

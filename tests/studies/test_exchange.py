@@ -132,6 +132,12 @@ def test_without_known_keys_all_answers_of_the_model_with_counted_tokens_are_ave
     assert estimate_answer_price(params, ["of another ledger"]) == estimate_answer_price(params)
 
 
+def test_answers_that_came_with_the_data_have_no_known_price(priced):
+    params, _ = priced
+
+    assert estimate_answer_price(params, []) is None
+
+
 def build_predictions(right_count):
     labels = ["r"] * right_count + ["s"] * (60 - right_count)
     return [
