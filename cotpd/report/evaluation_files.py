@@ -15,6 +15,7 @@ from cotpd.errors import DataError
 from cotpd.evaluation.intervals import IntervalRow
 from cotpd.evaluation.predictions import read_predictions
 from cotpd.evaluation.results_table import Metrics, read_metrics
+from cotpd.evaluation.uncorrected_scores import CORRECTED_LABELS, describe_versions
 from cotpd.report.evidence import EXPLAINED, NEAREST, NearestRow
 from cotpd.report.run_record import RUN_RECORD, RunRecord
 from cotpd.student.tasks import Prediction
@@ -55,6 +56,7 @@ class EvaluationFiles:
     schemas: Sequence[Mapping[str, Any]] = ()
     diagnoses: Sequence[Mapping[str, Any]] = ()
     suspects: Sequence[Mapping[str, Any]] = ()
+    corrected: Sequence[str] = ()
     missing: list[Missing] = field(default_factory=list)
 
 
@@ -68,6 +70,8 @@ def read_evaluation(folder: Path) -> EvaluationFiles:
         raise DataError(f"{folder}: there is no such folder", "Write it: dvc repro evaluate")
     files = EvaluationFiles()
     for name, attribute, lacks, read in _SOURCES:
+        if name == CORRECTED_LABELS and not (folder / name).is_file():
+            continue  # an evaluation of an earlier version has corrected nothing
         try:
             setattr(files, attribute, read(folder / name))
         except DataError as error:
@@ -85,6 +89,16 @@ def _read_list(path: Path) -> list[dict[str, Any]]:
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         raise DataError(f"{path}: holds no list of objects", "Write it again: dvc repro --force evaluate")
     return values
+
+
+def _read_versions(path: Path) -> list[str]:
+    """Return a sentence for each split with corrected labels, with the scores on both versions."""
+    try:
+        return describe_versions(read_json(path))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise DataError(
+            f"{path}: not what evaluate writes", "Write it again: dvc repro --force evaluate"
+        ) from None
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
@@ -150,5 +164,6 @@ _SOURCES: Sequence[tuple[str, str, str, _Reader]] = (
     ("buckets.json", "buckets", "the scores by bucket", _read_list),
     ("schemas.json", "schemas", "the scores by schema of a match", _read_list),
     ("diagnoses.json", "diagnoses", "the diagnoses", _read_list),
+    (CORRECTED_LABELS, "corrected", "the scores on labels as they were before their correction", _read_versions),
     ("suspected_errors.jsonl", "suspects", "the suspected errors of the annotation", _read_lines),
 )

@@ -110,6 +110,7 @@ def render_run_page(material: RunMaterial) -> str:
         suspects=list(files.suspects)[:_SUSPECTS],
         suspect_count=len(files.suspects),
         diagnoses=files.diagnoses,
+        corrected=files.corrected,
         explained=files.explained,
         cut=posts["cut"],
         post_count=len(posts["examples"]),

@@ -182,3 +182,39 @@ def test_data_check_counts_the_corrected_posts(run, write) -> None:
 
     assert "corrections: 1 posts corrected (test 1), 1 relations left out with their mention" in result.output
     assert "note: test: 1 posts have corrected labels" in result.output
+
+
+def accept_label_studio(tasks: list) -> None:
+    """Have an annotator take the suggestion over."""
+    for task in tasks:
+        task["annotations"] = [{"result": task["predictions"][0]["result"]}]
+
+
+def accept_argilla(records: list) -> None:
+    """Have an annotator take the suggestion over."""
+    for record in records:
+        user = record["responses"]["spans"][0]["user_id"]
+        record["responses"]["spans"] = [{"value": record["suggestions"]["spans"]["value"], "user_id": user}]
+
+
+@pytest.mark.parametrize(("tool", "accept"), [("label-studio", accept_label_studio), ("argilla", accept_argilla)])
+def test_a_suggestion_that_is_accepted_in_an_annotation_tool_becomes_a_correction(run, tool, accept) -> None:
+    run("suspects", "--limit", "1", "--to", tool, "--output", "tasks.json")
+    tasks = json.loads(Path("tasks.json").read_text("utf-8"))
+    accept(tasks)
+    Path("tasks.json").write_text(json.dumps(tasks), "utf-8")
+
+    result = run("corrections", "import", "tasks.json", "--output", "fixed.jsonl")
+
+    assert result.exit_code == 0, result.output
+    (row,) = read_jsonl(Path("fixed.jsonl"))
+    assert [label["type"] for label in row["entities"]] == ["PER", "ORG"]
+
+
+@pytest.mark.parametrize("tool", ["label-studio", "argilla"])
+def test_a_post_that_comes_back_as_it_went_is_no_correction(run, tool) -> None:
+    run("suspects", "--limit", "1", "--to", tool, "--output", "tasks.json")
+
+    result = run("corrections", "import", "tasks.json", "--output", "fixed.jsonl")
+
+    assert "0 corrections, 1 posts as they were, 0 refused" in result.output

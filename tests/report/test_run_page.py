@@ -170,6 +170,28 @@ def test_a_file_that_is_missing_or_damaged_is_named_and_the_page_shows_the_other
     assert f"<code>{name}</code>" in page
 
 
+@pytest.mark.parametrize("content", ["{", '{"test": 3}', '{"test": {"posts": 1}}'])
+def test_damaged_scores_on_uncorrected_labels_are_named(tmp_path, content):
+    workspace = write_run(add_remarks(make_run(4)), tmp_path)
+    (workspace.evaluation / "corrected_labels.json").write_text(content)
+
+    missing = write_run_report(workspace, tmp_path / "page.html", "ner")
+
+    assert [file.name for file in missing] == ["corrected_labels.json"]
+
+
+def test_a_split_with_corrected_labels_shows_its_scores_on_both_versions(tmp_path):
+    workspace = write_run(add_remarks(make_run(4)), tmp_path)
+    version = {"posts": 7, "left_out": 0, "before": {"student": {"f1": 0.5}}, "after": {"student": {"f1": 0.6}}}
+    (workspace.evaluation / "corrected_labels.json").write_text(json.dumps({"test": version}))
+
+    write_run_report(workspace, tmp_path / "page.html", "ner")
+
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "test: 7 posts have corrected labels" in page
+    assert "student 50.00 -&gt; 60.00" in page
+
+
 @pytest.mark.parametrize("table", ["prepared", "validated", "augmented"])
 def test_a_table_of_the_data_that_is_missing_is_named(tmp_path, table):
     workspace = write_run(make_run(4), tmp_path)
