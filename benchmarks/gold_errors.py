@@ -23,7 +23,10 @@ from cotpd.evaluation.gold_errors import Evidence, Suspect, find_suspects
 from cotpd.evaluation.labelling_odds import Reader
 from cotpd.evaluation.predictions import read_predictions
 from cotpd.pipeline.workspace import Workspace
+from cotpd.student import Student
+from cotpd.student.examples import Example
 from cotpd.student.tasks import GoldMention, Prediction, find_task
+from cotpd.student.views import View
 from steps.evaluate import load_systems
 
 RATE = 0.05  # of the mentions
@@ -40,6 +43,24 @@ def compute_mean_share(suspect: Suspect) -> float:
 def count_votes(suspect: Suspect) -> float:
     """Return the number of families that agree, and of rows behind it."""
     return count_families(suspect.agreeing) + len(suspect.agreeing) / 100
+
+
+class RememberingModel:
+    """A model that scores each labelling once: most are the same for every seed."""
+
+    def __init__(self, model: Student) -> None:
+        self.labels, self._model = model.labels, model
+        self._values: dict[tuple[str, str], float] = {}
+
+    def compute_log_probabilities(
+        self, examples: Sequence[Example], view: View | None = None, batch_size: int = 32
+    ) -> list[float]:
+        """Return the log-probability of each example's own labels."""
+        keys = [(example.id, str(example.entities)) for example in examples]
+        new = [number for number, key in enumerate(keys) if key not in self._values]
+        values = self._model.compute_log_probabilities([examples[number] for number in new], view, batch_size)
+        self._values |= {keys[number]: value for number, value in zip(new, values, strict=True)}
+        return [self._values[key] for key in keys]
 
 
 RANKINGS: Mapping[str, Callable[[Suspect], float]] = {
@@ -125,7 +146,9 @@ def main() -> None:
     workspace, params = Workspace(), load_params()
     captions, knowledge = workspace.read_captions(), workspace.read_knowledge()
     systems = load_systems(workspace, params.evaluate.device)
-    readers = [Reader(system.row, system.model, system.view, captions, knowledge) for system in systems]
+    readers = [
+        Reader(system.row, RememberingModel(system.model), system.view, captions, knowledge) for system in systems
+    ]
     posts = {split: workspace.read_posts(split) for split in params.evaluate.splits}
     predictions = read_predictions(Path(workspace.evaluation / "predictions.jsonl"))
     runs = [measure_seed(seed, posts, predictions, readers) for seed in range(options.seeds)]
