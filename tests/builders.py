@@ -131,12 +131,12 @@ def write_prepared_tables(root: Path, splits: Mapping[str, list[Post]]) -> None:
         write_table(folder / "quarantine.jsonl", [])
 
 
-def write_encoder(folder: Path) -> Path:
-    """Write a BERT of a few kilobytes, whose vocabulary is the letters of the alphabet, and return the folder."""
+def write_encoder(folder: Path, signs: str = string.ascii_lowercase) -> Path:
+    """Write a BERT of a few kilobytes, whose vocabulary is some signs, and return the folder."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
-    letters = [*string.ascii_lowercase, *(f"##{letter}" for letter in string.ascii_lowercase)]
+    letters = [*signs, *(f"##{sign}" for sign in signs)]
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]
     BertTokenizerFast(vocab={piece: index for index, piece in enumerate(vocabulary)}).save_pretrained(folder)
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
