@@ -8,7 +8,7 @@ from typing import Any
 from cotpd.evaluation.intervals import IntervalRow
 from cotpd.evaluation.mistakes import CAUSES, count_causes
 from cotpd.evaluation.reliability import Calibration
-from cotpd.evaluation.results_table import GAINS, ROWS, WORTH, Metrics, format_gain, format_percent
+from cotpd.evaluation.results_table import GAIN_ROWS, GAINS, ROWS, Metrics, format_gain, format_percent
 from cotpd.evaluation.slices import MINIMUM_SUPPORT
 from cotpd.report.table_writer import Table
 from cotpd.student.tasks import Prediction, Task
@@ -24,8 +24,9 @@ def tabulate_scores(split: str, scores: Mapping[str, Any], task: Task) -> Table:
     for name in (name for name in ROWS if name in scores):
         figures = [_format_share(scores[name].get(key)) for key in figures_by_key]
         rows.append([ROWS[name], *figures, *format_gain(scores.get("gain") if name == "student" else None)])
-    if "knowledge_gain" in scores:
-        rows.append([WORTH, *[""] * len(figures_by_key), *format_gain(scores["knowledge_gain"])])
+    for key, title in GAIN_ROWS.items():
+        if key in scores:
+            rows.append([title, *[""] * len(figures_by_key), *format_gain(scores[key])])
     return Table(
         headings, rows, title=f"Scores on {split}, percent", note=_explain_gains(scores, task), strong=_STRONG
     )
