@@ -149,7 +149,7 @@ def main() -> None:
     readers = [
         Reader(system.row, RememberingModel(system.model), system.view, captions, knowledge) for system in systems
     ]
-    posts = {split: workspace.read_posts(split) for split in params.evaluate.splits}
+    posts: dict[str, list[Post]] = {split: workspace.read_posts(split) for split in params.evaluate.splits}
     predictions = read_predictions(Path(workspace.evaluation / "predictions.jsonl"))
     runs = [measure_seed(seed, posts, predictions, readers) for seed in range(options.seeds)]
     print("ranking: faults among the first n, the first 20, all candidates; n")

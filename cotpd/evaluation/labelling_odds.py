@@ -81,7 +81,7 @@ class Reader:
 
 
 class _Pair(NamedTuple):
-    index: int
+    number: int
     gold: Example
     changed: Example
 
@@ -105,7 +105,7 @@ def compute_shares(
         gold_side = reader.compute_log_probabilities([pair.gold for pair in pairs])
         changed_side = reader.compute_log_probabilities([pair.changed for pair in pairs])
         for pair, share in zip(pairs, compute_sigmoid(changed_side - gold_side).tolist(), strict=True):
-            shares[pair.index][reader.row] = share
+            shares[pair.number][reader.row] = share
     return shares
 
 

@@ -34,7 +34,7 @@ def check_gold(
     Yields:
         Sentences on what there is.
     """
-    splits = [split for split in params.evaluate.splits if workspace.read_posts(split)]
+    splits: list[str] = [split for split in params.evaluate.splits if workspace.read_posts(split)]
     posts = {split: workspace.read_posts(split) for split in splits}
     suspects = find_suspects(Evidence(find_task(params.task), predictions, posts, readers))
     training_suspects = _find_training_suspects(workspace, params)
