@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from cotpd.annotation import arrow_writer, brat_writer, column_writers, json_writers, webanno_writer
 from cotpd.annotation.annotated_posts import AnnotatedPost, convert_post
@@ -46,7 +47,22 @@ def _build_tool(write: Callable[[Iterable[AnnotatedPost], Path], int]) -> Callab
     return partial(_write_as_tool, write)
 
 
-GOLD_FORMATS = {
+GoldFormatName = Literal[
+    "jsonl",
+    "conll",
+    "tags",
+    "parquet",
+    "huggingface",
+    "doccano",
+    "label-studio",
+    "prodigy",
+    "brat",
+    "spacy",
+    "inception",
+    "argilla",
+    "csv",
+]
+GOLD_FORMATS: dict[GoldFormatName, GoldFormat] = {
     "jsonl": GoldFormat(".jsonl", json_writers.write_jsonl),
     "conll": GoldFormat(
         ".txt",

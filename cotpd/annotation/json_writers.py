@@ -53,7 +53,7 @@ def write_spacy(posts: Sequence[Post], path: Path) -> int:
 
 
 def build_document(post: Post) -> dict[str, Any]:
-    """Build a document; what spaCy has no place for stands in its custom data, under `_`."""
+    """Build a document; what spaCy has no place for stands under a key that it ignores."""
     meta = {name: value for name, value in convert_post(post).meta.items() if name != "tokens"}
     gold = get_gold(post)
     marks = [{"start": mark.start, "end": mark.end, "label": mark.type} for mark in gold.marks]
@@ -65,5 +65,5 @@ def build_document(post: Post) -> dict[str, Any]:
         "ents": [] if overlap else marks,
         "spans": {"sc": marks} if overlap else {},  # entities of spaCy's do not overlap, spans of a group may
         "tokens": [{"id": number, "start": span[0], "end": span[1]} for number, span in enumerate(post.offsets)],
-        "_": custom,
+        "cotpd": custom,
     }

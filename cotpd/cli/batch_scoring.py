@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cotpd.annotation.suggestions import ToolName
 from cotpd.cli.output import show
 from cotpd.cli.posts import open_standard_input
+from cotpd.cli.suggestions import score_for_tool
 from cotpd.errors import ConfigError
 from cotpd.scoring.batch_job import BatchJob, open_source, require_input
 from cotpd.scoring.columns import ColumnNames
@@ -75,7 +77,13 @@ def refuse_posts(**options: Any) -> None:
 
 
 def score_batch(
-    arguments: BatchArguments, model: str, backend: str, device: str, batch_size: int, collect: Batches
+    arguments: BatchArguments,
+    model: str,
+    backend: str,
+    device: str,
+    batch_size: int,
+    collect: Batches,
+    tool: ToolName | None = None,
 ) -> None:
     """Score a file, or a stream of rows if the output is standard output.
 
@@ -84,9 +92,13 @@ def score_batch(
         model, backend, device: As :func:`cotpd.scoring.scoring_model.load_scoring_model` takes them.
         batch_size: Rows that the model reads at a time.
         collect: Groups rows of a stream as they arrive.
+        tool: An annotation tool, for which the output is written.
     """
     source, output = str(arguments.source), str(arguments.output)
     options = arguments.build_options(batch_size)
+    if tool is not None:
+        score_for_tool(source, output, options, load_scoring_model(model, backend, device), tool, model)
+        return
     if output == STANDARD:
         if source != STANDARD:
             require_input(Path(source))

@@ -1,4 +1,4 @@
-"""`cotpd data`: look at a data set before money or hours are spent on it."""
+"""`cotpd data`: look at a data set before money or hours are spent on it, or convert it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from cotpd.annotation.conversion import convert_posts
+from cotpd.annotation.gold_writers import GoldFormatName
 from cotpd.cli import corrections
+from cotpd.cli.data_options import Annotators, Nested, Offsets, TagColumn, TagNames, Words
 from cotpd.cli.gold_errors import list_suspects
 from cotpd.cli.output import build_console, format_json, show
 from cotpd.config import load_params
@@ -27,7 +30,9 @@ from cotpd.student.params import StudentParams
 from cotpd.student.vocabulary import describe_unknown_share, measure_unknown_share
 
 app = typer.Typer(
-    help="Check a data set, or explain the formats that are read.", no_args_is_help=True, add_completion=False
+    help="Check a data set, convert it, or explain the formats that are read.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 app.command("suspects")(list_suspects)
 app.add_typer(corrections.app, name="corrections")
@@ -43,13 +48,12 @@ def check(
     pictures: Annotated[
         str | None, typer.Option(help="Folder of pictures, from the folder; it may be a link to elsewhere.")
     ] = None,
-    offsets: Annotated[
-        str | None, typer.Option(help="What start and end count: characters, utf16 or bytes.")
-    ] = None,
-    words: Annotated[
-        str | None,
-        typer.Option(help="How text becomes words: auto, social, syllables, characters, whitespace or given."),
-    ] = None,
+    offsets: Offsets = None,
+    words: Words = None,
+    tag_column: TagColumn = None,
+    tag_names: TagNames = None,
+    annotators: Annotators = None,
+    nested: Nested = None,
     show_all: Annotated[bool, typer.Option("--all", help=f"Every problem, not the first {SHOWN}.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
@@ -57,9 +61,9 @@ def check(
 
     Example: cotpd data check ~/data/twitter2017 --captions captions_blip2.txt --answers chatgpt_knowledge
     """
-    params = _build_params(
-        path, format=format_, captions=captions, answers=answers, pictures=pictures, offsets=offsets, words=words
-    )
+    reading = {"tag_column": tag_column, "tag_names": tag_names, "annotators": annotators, "nested": nested}
+    files = {"captions": captions, "answers": answers, "pictures": pictures}
+    params = _build_params(path, format=format_, offsets=offsets, words=words, **files, **reading)
     dataset = load_dataset(params, Path(), require_train=False)
     encoder = _name_encoder()
     share = measure_unknown_share(encoder, iterate_posts(dataset.posts))
@@ -75,9 +79,13 @@ def check(
 
 
 @app.command("formats")
-def list_formats() -> None:
+def list_formats(
+    name: Annotated[str | None, typer.Argument(help="One of them; left out, all.", show_default=False)] = None,
+) -> None:
     """Explain each format that is read, with an example."""
-    for data_format in FORMATS.values():
+    if name is not None and name not in FORMATS:
+        raise ConfigError(f"{name} is no format that is read", f"Formats: {', '.join(FORMATS)}.")
+    for data_format in [FORMATS[name]] if name else FORMATS.values():
         show(data_format.title, bold=True)
         show("\n".join("    " + line for line in data_format.example.splitlines()) + "\n")
 
@@ -90,7 +98,40 @@ def _name_encoder() -> str:
         return StudentParams().encoder
 
 
-def _build_params(path: str | None, **options: str | None) -> DataParams:
+@app.command()
+def convert(
+    path: Annotated[str, typer.Argument(help="Folder or file of a data set.")],
+    target: Annotated[Path, typer.Argument(help="Folder to write a file for each split into.")],
+    to: Annotated[GoldFormatName, typer.Option("--to", help="The format to write.")],
+    format_: Annotated[str, typer.Option("--format", help="The format of the data set, or auto.")] = "auto",
+    offsets: Offsets = None,
+    tag_column: TagColumn = None,
+    tag_names: TagNames = None,
+    annotators: Annotators = None,
+    nested: Nested = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Write a data set in another format, and say what the format loses; exit status 1 if a row was refused.
+
+    Example: cotpd data convert exports/project-1.json my-posts --to jsonl
+    """
+    reading = {"tag_column": tag_column, "tag_names": tag_names, "annotators": annotators, "nested": nested}
+    dataset = load_dataset(
+        _build_params(path, format=format_, offsets=offsets, **reading), Path(), require_train=False
+    )
+    conversion = convert_posts(dataset.posts, to, target, overwrite=overwrite)
+    for written, count in conversion.written.items():
+        show(f"{written}: {count:,} posts")
+    for line in conversion.losses:
+        show(f"lost: {line}")
+    for row in dataset.quarantine[:SHOWN]:
+        show(format_problem(row), fg="red")
+    if dataset.quarantine:
+        show(f"{len(dataset.quarantine)} rows refused; `cotpd data check {path}` lists them")
+        raise typer.Exit(1)
+
+
+def _build_params(path: str | None, **options: str | int | None) -> DataParams:
     """Build the data section: that of params.yaml where no path is given, with the options over it.
 
     Raises:

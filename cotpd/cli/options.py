@@ -78,6 +78,12 @@ Restart = Annotated[
         rich_help_panel=_FILES,
     ),
 ]
+To = Annotated[
+    Literal["label-studio", "doccano", "prodigy", "argilla"] | None,
+    typer.Option(
+        "--to", help="Write a file that this annotation tool imports as suggestions.", show_default=False
+    ),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail at the first row that cannot be read.", rich_help_panel=_FILES)
 ]

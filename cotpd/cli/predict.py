@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from rich.text import Text
 
+from cotpd.annotation.annotated_posts import AnnotatedPost
+from cotpd.annotation.suggestions import build_suggestion
 from cotpd.cli.batch_scoring import BatchArguments, refuse_posts, score_batch
 from cotpd.cli.options import (
     Backend,
@@ -30,9 +32,11 @@ from cotpd.cli.options import (
     TailColumn,
     TextColumn,
     Texts,
+    To,
 )
 from cotpd.cli.output import build_console, make_printable, show_row, warn
 from cotpd.cli.posts import PostRow, Row, count_lines, read_posts
+from cotpd.cli.suggestions import add_pair, print_suggestions
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 from cotpd.escaping import make_printable_line
@@ -75,6 +79,7 @@ def predict(
     overwrite: Overwrite = False,
     restart: Restart = False,
     strict: Strict = False,
+    to: To = None,
 ) -> None:
     """Find the named entities of posts, or label a pair or a post.
 
@@ -86,23 +91,49 @@ def predict(
       tail -f stream.txt | cotpd predict --plain --file -
       cotpd predict --head "Collins" --tail "NASA" "Collins leaves NASA after 16 years"
       cotpd predict --input posts.parquet --output spans.parquet
+      cotpd predict --file posts.txt --to label-studio > tasks.json
     """
     batch = BatchArguments(
         source, output, text_column, head_column, tail_column, keep, prefix, overwrite, restart, strict
     )
     if batch.are_given():
         refuse_posts(**{"posts": texts, "--file": file, "--json": as_json, "--head": head, "--tail": tail})
-        score_batch(batch, choose_model(model), backend, device, batch_size, collect_batches)
+        score_batch(batch, choose_model(model), backend, device, batch_size, collect_batches, to)
         return
     posts = read_posts(texts or [], file, head, tail, is_json)
-    folder = find_student_folder(choose_model(model))
+    model = choose_model(model)
+    folder = find_student_folder(model)
     student = load_predictor(folder, backend, device)
     if verbose:
         warn(f"{folder} runs on {student.backend}")
     refuse_pair(student.labels.task, head, tail)
     total = count_lines(file) if file and not sys.stdout.isatty() else None
     with Progress("predict", total, show=total is not None) as progress:
+        if to is not None:
+            suggestions = iterate_suggestions(student, posts, batch_size, model, progress.advance)
+            print_suggestions(suggestions, to, with_relations=student.labels.definition.reads_pair)
+            return
         print_predictions(student, posts, batch_size, as_json=as_json, advance=progress.advance)
+
+
+def iterate_suggestions(
+    student: "Predictor", posts: Iterable[PostRow], batch_size: int, model: str, advance: Callable[[int], None]
+) -> Iterator[AnnotatedPost]:
+    """Yield each post with its prediction as a suggestion, as soon as its batch is predicted."""
+    for batch in iterate_predictions(student, posts, batch_size):
+        for post, row, prediction in batch:
+            yield build_suggestion(post.row | {"text": row.text}, add_pair(row, prediction), model, post.where)
+        advance(len(batch))
+
+
+def iterate_predictions(
+    student: "Predictor", posts: Iterable[PostRow], batch_size: int
+) -> Iterator[list[tuple[PostRow, PredictionInput, Row]]]:
+    """Yield posts with what was read of them and their predictions, a batch at a time."""
+    inputs = ((post, read_input(student.labels.task, post.row, post.where)) for post in posts)
+    for batch in collect_batches(inputs, batch_size * LOOK_AHEAD):
+        predictions = predict_inputs(student, [row for _, row in batch], batch_size)
+        yield [(post, row, prediction) for (post, row), prediction in zip(batch, predictions, strict=True)]
 
 
 def print_predictions(
@@ -122,11 +153,9 @@ def print_predictions(
         as_json: Whether to print JSON Lines.
         advance: Called with the number of posts that were printed.
     """
-    console, task = build_console(), student.labels.task
-    inputs = ((post, read_input(task, post.row, post.where)) for post in posts)
-    for batch in collect_batches(inputs, batch_size * LOOK_AHEAD):
-        predictions = predict_inputs(student, [row for _, row in batch], batch_size)
-        for (post, row), prediction in zip(batch, predictions, strict=True):
+    console = build_console()
+    for batch in iterate_predictions(student, posts, batch_size):
+        for post, row, prediction in batch:
             if as_json:
                 show_row(post.row | prediction, post.where)
             else:

@@ -40,6 +40,17 @@ def list_warnings(posts: Splits, stats: Counts, unread: Iterable[str]) -> list[s
     return [*warnings, f"not read: {names}"] if names else warnings
 
 
+def _list_lookalikes(names: Iterable[str]) -> Iterator[str]:
+    """Yield a warning for names that differ in case or blanks alone: a model learns them as several."""
+    plain: dict[str, list[str]] = {}
+    for name in names:
+        plain.setdefault("".join(name.split()).casefold(), []).append(name)
+    for spellings in plain.values():
+        if len(spellings) > 1:
+            shown = " and ".join(map(repr, sorted(spellings)))
+            yield f"{shown} differ in case or blanks alone, and are learnt as {len(spellings)} labels"
+
+
 def _list_label_warnings(posts: Splits) -> Iterator[str]:
     unseen = list_unseen_labels(posts)
     if unseen:
@@ -51,8 +62,38 @@ def _list_label_warnings(posts: Splits) -> Iterator[str]:
         yield "train holds no entity with a type, no relation and no label: there is nothing to learn"
 
 
+_NOTES = {
+    "trimmed_marks": "{} mentions were marked with blanks at an end; the blanks are left out",
+    "nested_left_out": "{} mentions overlap others and are left out (data.nested)",
+    "relations_of_nested": "{} relations of such mentions are left out, too",
+    "several_annotators": "{} posts have several annotators; one reading of each is taken (data.annotators)",
+    "not_agreed": "{} mentions were not marked by all annotators and are left out",
+    "answer:reject": "{} rejected rows are left out",
+    "answer:ignore": "{} ignored rows are left out",
+    "brat:A": "{} attributes are not read",
+    "brat:E": "{} events are not read",
+    "brat:N": "{} normalizations are not read",
+    "brat:#": "{} notes are not read",
+}
+
+
+def _list_reader_notes(noticed: Counts) -> Iterator[str]:
+    """Yield what a reader saw and did not refuse: schemes of tags, what was left out, columns."""
+    for name, count in noticed.items():
+        kind, _, value = name.partition(":")
+        if kind == "tag_scheme":
+            yield f"tags are in the scheme {value}"
+        elif kind == "tag_columns":
+            yield f"column {value} (data.tag_column)"
+        elif name in _NOTES:
+            yield _NOTES[name].format(count)
+
+
 def _list_split_warnings(counts: Counts) -> Iterator[str]:
     """Yield the warnings about one split, from its counts."""
+    yield from _list_reader_notes(counts["noticed"])
+    for key in ("entities_by_type", "relations_by_label"):
+        yield from _list_lookalikes(counts[key])
     if counts["orphan_tags"]:
         yield f"{counts['orphan_tags']} entities open with I-; read as conlleval does"
     ignored = [name.split(":", 1)[1] for name in counts["noticed"] if name.startswith("ignored_key:")]

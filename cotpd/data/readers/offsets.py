@@ -5,6 +5,7 @@ shifted. The text of a mention, if the row spells it out, shows the mistake; oth
 it.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Literal
@@ -146,7 +147,19 @@ def _explain_border(text: str, span: Span, surface: str, unit: Unit, reason: str
         return f"{reason}: counted from 1?", "Offsets count from 0, end exclusive: take 1 from each start."
     if _is_same(_mark(text, (start - 1, end - 1), unit), surface):
         return f"{reason}: counted from 1?", "Offsets count from 0: take 1 from each."
+    if (shift := _find_shift(text, start, surface)) is not None:
+        direction = "earlier" if shift < 0 else "later"
+        return (
+            f"{reason}, which stands {abs(shift)} characters {direction}: was the text changed afterwards?",
+            "Give the text as it was marked: trimming it, or unescaping &amp;, moves what stands behind.",
+        )
     return reason, "Mend start and end, or the entity's own text."
+
+
+def _find_shift(text: str, start: int, surface: str) -> int | None:
+    """Return how far from a start the nearest occurrence of a mention stands; None if it stands nowhere."""
+    positions = [match.start() for match in re.finditer(re.escape(surface), text)] if surface else []
+    return min((position - start for position in positions), key=abs, default=None)
 
 
 def _mark(text: str, span: Span, unit: Unit) -> str | None:

@@ -16,6 +16,7 @@ from cotpd.data.readers.tagged_posts import read_row_id
 from cotpd.data.readers.values import RowError, read_whole, show_value
 from cotpd.data.records import Post
 from cotpd.data.tag_schemes import TagReader
+from cotpd.data.tokenization import tokenize
 from cotpd.errors import DataError
 
 BINARY = ".spacy"
@@ -81,11 +82,11 @@ def _build_post(source: Source, row: Any, number: int, line: int) -> Post:
         row = {"text": row[0], **row[1]}
     if not isinstance(row, dict):
         raise RowError(f"the document {show_value(row)} is no object", "Write it with doc.to_json().")
-    own = row.get("_")
-    values: dict[str, Any] = {**row, **(own if isinstance(own, dict) else {})}
+    custom = row.get("cotpd", row.get("_"))
+    values: dict[str, Any] = {**row, **(custom if isinstance(custom, dict) else {})}
     text = row.get("text", row.get("raw"))
     values["tokens"] = _list_words(row, text)
-    post_id = read_row_id(values if "_" in row else {}, source, number)
+    post_id = read_row_id(custom if isinstance(custom, dict) else {}, source, number)
     raw = RawPost(post_id, text, _list_mentions(row, values["tokens"]), _list_relations(values), values)
     return build_post(source, raw, line)
 
@@ -103,7 +104,7 @@ def _list_words(row: Mapping[str, Any], text: Any) -> list[str] | None:
         raise RowError("tokens is not a list of objects", "Write the document with doc.to_json().")
     spans = [(read_whole(token.get("start"), "start"), read_whole(token.get("end"), "end")) for token in tokens]
     words = [text[start:end] for start, end in spans]
-    return [word for word in words if word.strip()]
+    return [word for word in words if tokenize(word)]  # control characters are blank to str.strip
 
 
 def _iterate_old_tokens(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,82 @@
+"""`cotpd predict --to TOOL`: predictions in the file that an annotation tool imports as suggestions."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cotpd.annotation.annotated_posts import AnnotatedPost
+from cotpd.annotation.json_lines import write_lines, write_list
+from cotpd.annotation.suggestions import ToolName, build_suggestion, find_suggestion_format
+from cotpd.cli.output import format_json, show, warn
+from cotpd.errors import ConfigError
+from cotpd.scoring.batch_job import BatchJob
+from cotpd.scoring.columns import ERROR
+from cotpd.scoring.file_formats import STANDARD
+from cotpd.scoring.row_predictions import BatchOptions
+from cotpd.scoring.source_rows import SourceRow
+from cotpd.scoring.text_sources import read_objects
+from cotpd.student.prediction_input import PredictionInput
+from cotpd.student.tasks import find_task
+
+if TYPE_CHECKING:
+    from cotpd.scoring.scoring_model import ScoringModel
+
+
+def print_suggestions(posts: Iterable[AnnotatedPost], tool: ToolName, *, with_relations: bool) -> None:
+    """Print posts as a tool imports them, each as soon as it is predicted."""
+    form = find_suggestion_format(tool, with_relations=with_relations)
+    count = 0
+    for count, post in enumerate(posts, 1):
+        opening = ("[\n" if count == 1 else ",\n") if form.is_list else ""
+        sys.stdout.write(opening + format_json(form.build(post)) + ("" if form.is_list else "\n"))
+        sys.stdout.flush()
+    if form.is_list:
+        sys.stdout.write("\n]\n" if count else "[]\n")
+
+
+def add_pair(row: PredictionInput, prediction: dict[str, Any]) -> dict[str, Any]:
+    """Return a prediction with the ends of its pair, in characters."""
+    return prediction | ({"head": row.head, "tail": row.tail} if row.head and row.tail else {})
+
+
+def score_for_tool(
+    source: str, output: str, options: BatchOptions, model: "ScoringModel", tool: ToolName, name: str
+) -> None:
+    """Score a file, and write its rows as a tool imports them; a killed run goes on where it stopped.
+
+    Raises:
+        ConfigError: The output is standard output, or exists.
+    """
+    path = Path(output)
+    if output == STANDARD:
+        raise ConfigError("--to writes a whole file", "Name it with --output, or give the posts with --file.")
+    if path.exists() and not options.overwrite:
+        raise ConfigError(f"{output}: exists", "Name another file, or say --overwrite.")
+    rows_path = path.with_name(f"{path.name}.rows.jsonl")
+    job = BatchJob(source, str(rows_path), replace(options, overwrite=True))
+    result = job.run(model)
+    form = find_suggestion_format(tool, with_relations=find_task(model.task).reads_pair)
+    write = write_list if form.is_list else write_lines
+    count = write(map(form.build, _iterate_suggestions(rows_path, options, model, name)), path)
+    rows_path.unlink()
+    if result.unreadable:
+        warn(f"{result.unreadable:,} rows could not be read and are left out: {result.quarantine}")
+    show(f"{output}: {count:,} posts of {source} with suggestions for {tool}")
+
+
+def _iterate_suggestions(
+    path: Path, options: BatchOptions, model: "ScoringModel", name: str
+) -> Iterator[AnnotatedPost]:
+    """Yield the scored rows of a file; those that could not be read are left out."""
+    columns, prefix = options.columns, options.columns.prefix
+    with path.open(encoding="utf-8") as lines:
+        for number, (row, _) in enumerate(read_objects(lines), 1):
+            values = dict(row.values)
+            if values.get(f"{prefix}{ERROR}") is None:
+                read = columns.read(model.task, SourceRow(values), number)
+                prediction = {key.removeprefix(prefix): value for key, value in values.items()}
+                yield build_suggestion(
+                    values | {"text": read.text}, add_pair(read, prediction), name, f"row-{number:05d}"
+                )

@@ -1,0 +1,149 @@
+"""A data set that is written in a format and read again is the same, apart from what `data convert` says is lost."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cotpd.annotation.conversion import convert_posts
+from cotpd.annotation.gold_writers import GOLD_FORMATS
+from cotpd.annotation.losses import replace_blanks
+from cotpd.data.load import load_dataset
+from cotpd.data.params import DataParams
+from cotpd.data.records import Entity, Kind, Post, Relation
+from cotpd.data.tokenization import tokenize
+from cotpd.errors import ConfigError
+from tests.builders import build_post
+
+CHARACTERS = st.characters(exclude_categories=["Cs"])
+TEXTS = st.lists(
+    st.one_of(
+        st.sampled_from(["Ada", "London", "#", "👋🏽", "北京", "_", "[x]|", "a\\_b", "\n", "\t", "  ", "O"]),
+        CHARACTERS,
+    ),
+    min_size=1,
+    max_size=12,
+).map("".join)
+NAMES = st.text(CHARACTERS, min_size=1, max_size=8).filter(lambda name: name.strip() and name != "-")
+PLAIN_IDS = st.text(st.characters(categories=["L", "N"], include_characters="._/ %"), min_size=1, max_size=8)
+
+
+@st.composite
+def draw_post(draw, number: int) -> Post:
+    text = draw(TEXTS.filter(lambda text: text.strip() and tokenize(text)))
+    tokens = tokenize(text)
+    borders = draw(st.lists(st.integers(0, len(tokens)), max_size=6, unique=True).map(sorted))
+    spans = list(zip(borders[::2], borders[1::2], strict=False))
+    entities = [Entity(start=start, end=end, type=draw(NAMES)) for start, end in spans]
+    pairs = [(0, 1)] if len(entities) > 1 and draw(st.booleans()) else []
+    return Post(
+        id=f"{number}{draw(PLAIN_IDS)}",
+        text=text,
+        tokens=tuple(token.text for token in tokens),
+        offsets=tuple((token.start, token.end) for token in tokens),
+        entities=tuple(entities),
+        relations=tuple(Relation(head=head, tail=tail, label=draw(NAMES)) for head, tail in pairs),
+        image=draw(st.sampled_from([None, "images/1.jpg"])),
+        caption=draw(st.sampled_from([None, "a tower"])),
+        knowledge=draw(st.sampled_from([{}, {Kind.NOUN: "Ada: a name"}])),
+    )
+
+
+def keep(post: Post, holds) -> dict:
+    """What a format holds of a post."""
+    kept = post.model_dump(exclude={"file", "line", "image_digest"})
+    clean = str if holds.blanks else replace_blanks
+    kept["entities"] = [(e.start, e.end, clean(e.type or "")) for e in post.entities]
+    kept["relations"] = [(r.head, r.tail, clean(r.label)) for r in post.relations] if holds.relations else []
+    kept["tokens"] = [clean(token) for token in post.tokens]
+    lost = {"ids": ["id"], "texts": ["text", "offsets"], "images": ["image"], "captions": ["caption", "knowledge"]}
+    for name, keys in lost.items():
+        if not getattr(holds, name):
+            for key in keys:
+                del kept[key]
+    return kept
+
+
+def read_back(folder: Path, name: str) -> list[Post]:
+    dataset = load_dataset(DataParams(path=str(folder), format=name))
+    assert dataset.quarantine == []
+    return dataset.posts["train"]
+
+
+@pytest.mark.parametrize("name", GOLD_FORMATS)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+@given(data=st.data())
+def test_what_is_written_is_read_again(tmp_path_factory, name: str, data) -> None:
+    posts = [data.draw(draw_post(number)) for number in range(2)]
+    folder = tmp_path_factory.mktemp("set")
+
+    convert_posts({"train": posts}, name, folder)
+
+    holds = GOLD_FORMATS[name].holds
+    assert [keep(post, holds) for post in read_back(folder, name)] == [keep(post, holds) for post in posts]
+
+
+@pytest.mark.parametrize("name", GOLD_FORMATS)
+def test_what_a_format_loses_is_said_and_nothing_else(tmp_path, name: str) -> None:
+    markup = "[Ada](PER)  visits [London](LOC)"
+    post = build_post(markup, id="x", relations=[(0, 1, "to see")], image="1.jpg", caption="a tower")
+
+    losses = convert_posts({"train": [post]}, name, tmp_path).losses
+
+    lost = {key for key, held in asdict(GOLD_FORMATS[name].holds).items() if not held}
+    words = {
+        "ids": "ids of posts",
+        "order": "positions",
+        "texts": "texts whose words",
+        "images": "names of pictures",
+        "captions": "captions and answers",
+        "relations": "relations",
+        "blanks": "with blanks",
+    }
+    assert {key for key, word in words.items() if any(word in line for line in losses)} == lost & set(words)
+
+
+def test_given_words_and_mentions_without_a_type_survive_the_tools(tmp_path) -> None:
+    words = ("New York", "City", "FC")
+    offsets = ((0, 8), (9, 13), (14, 16))
+    entities = (Entity(start=0, end=3), Entity(start=0, end=2))
+    relations = (Relation(head=0, tail=1, label="/org/loc/in"),)
+    post = Post(
+        id="1", text="New York City FC", tokens=words, offsets=offsets, entities=entities, relations=relations
+    )
+
+    for name in (
+        "jsonl",
+        "parquet",
+        "huggingface",
+        "doccano",
+        "label-studio",
+        "prodigy",
+        "spacy",
+        "argilla",
+        "csv",
+    ):
+        convert_posts({"train": [post]}, name, tmp_path / name)
+        (again,) = read_back(tmp_path / name, name)
+        assert (again.tokens, again.entities, again.relations) == (words, entities, relations), name
+
+
+def test_every_format_that_is_written_is_recognised(tmp_path) -> None:
+    first, second = (build_post(f"[Ada](PER) visits [London](LOC) {year}", id=str(year)) for year in (1815, 1852))
+
+    for name in GOLD_FORMATS:
+        convert_posts({"train": [first], "test": [second]}, name, tmp_path / name)
+        dataset = load_dataset(DataParams(path=str(tmp_path / name)))
+        assert dataset.stats["format"] == name
+
+
+def test_what_is_there_is_not_replaced_unasked(tmp_path) -> None:
+    posts = {"train": [build_post("[Ada](PER) waves")]}
+    convert_posts(posts, "jsonl", tmp_path)
+
+    with pytest.raises(ConfigError, match="exists"):
+        convert_posts(posts, "jsonl", tmp_path)
