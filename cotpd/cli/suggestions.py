@@ -60,7 +60,8 @@ def score_for_tool(
     form = find_suggestion_format(tool, with_relations=find_task(model.task).reads_pair)
     write = write_list if form.is_list else write_lines
     count = write(map(form.build, _iterate_suggestions(rows_path, options, model, name)), path)
-    rows_path.unlink()
+    for leftover in (rows_path, rows_path.with_name(f"{rows_path.name}.meta.json")):
+        leftover.unlink(missing_ok=True)
     if result.unreadable:
         warn(f"{result.unreadable:,} rows could not be read and are left out: {result.quarantine}")
     show(f"{output}: {count:,} posts of {source} with suggestions for {tool}")

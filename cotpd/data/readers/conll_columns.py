@@ -94,8 +94,8 @@ def _separate_documents(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int,
 
 def _list_rows(head: list[str]) -> list[list[str]]:
     """Return the columns of the first lines, comments, pictures and boundaries left out."""
-    lines = [line for line in head[:_LINES] if line.strip() and not _COMMENT.match(line)]
-    marks = (_BOUNDARY, IMAGE_LINE)
+    lines = [line for line in head[:_LINES] if line.strip()]
+    marks = (_BOUNDARY, IMAGE_LINE, "#")  # a word # tells no more of the columns than others do
     return [split_line(line) for line in lines if not line.startswith(marks)]
 
 
