@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from cotpd.annotation.conversion import convert_posts
+from cotpd.annotation.dataset_conversion import convert_posts
 from cotpd.annotation.gold_writers import GoldFormatName
 from cotpd.cli import corrections
 from cotpd.cli.data_options import Annotators, Nested, Offsets, TagColumn, TagNames, Words

@@ -40,17 +40,6 @@ def list_warnings(posts: Splits, stats: Counts, unread: Iterable[str]) -> list[s
     return [*warnings, f"not read: {names}"] if names else warnings
 
 
-def _list_lookalikes(names: Iterable[str]) -> Iterator[str]:
-    """Yield a warning for names that differ in case or blanks alone: a model learns them as several."""
-    plain: dict[str, list[str]] = {}
-    for name in names:
-        plain.setdefault("".join(name.split()).casefold(), []).append(name)
-    for spellings in plain.values():
-        if len(spellings) > 1:
-            shown = " and ".join(map(repr, sorted(spellings)))
-            yield f"{shown} differ in case or blanks alone, and are learnt as {len(spellings)} labels"
-
-
 def _list_label_warnings(posts: Splits) -> Iterator[str]:
     unseen = list_unseen_labels(posts)
     if unseen:
@@ -92,8 +81,6 @@ def _list_reader_notes(noticed: Counts) -> Iterator[str]:
 def _list_split_warnings(counts: Counts) -> Iterator[str]:
     """Yield the warnings about one split, from its counts."""
     yield from _list_reader_notes(counts["noticed"])
-    for key in ("entities_by_type", "relations_by_label"):
-        yield from _list_lookalikes(counts[key])
     if counts["orphan_tags"]:
         yield f"{counts['orphan_tags']} entities open with I-; read as conlleval does"
     ignored = [name.split(":", 1)[1] for name in counts["noticed"] if name.startswith("ignored_key:")]

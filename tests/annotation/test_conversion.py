@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cotpd.annotation.conversion import convert_posts
+from cotpd.annotation.dataset_conversion import convert_posts
 from cotpd.annotation.gold_writers import GOLD_FORMATS
 from cotpd.annotation.losses import replace_blanks
 from cotpd.data.load import load_dataset
@@ -51,19 +51,19 @@ def draw_post(draw, number: int) -> Post:
     )
 
 
-def keep(post: Post, holds) -> dict:
+def select_held(post: Post, holds) -> dict:
     """What a format holds of a post."""
-    kept = post.model_dump(exclude={"file", "line", "image_digest"})
+    values = post.model_dump(exclude={"file", "line", "image_digest"})
     clean = str if holds.blanks else replace_blanks
-    kept["entities"] = [(e.start, e.end, clean(e.type or "")) for e in post.entities]
-    kept["relations"] = [(r.head, r.tail, clean(r.label)) for r in post.relations] if holds.relations else []
-    kept["tokens"] = [clean(token) for token in post.tokens]
+    values["entities"] = [(e.start, e.end, clean(e.type or "")) for e in post.entities]
+    values["relations"] = [(r.head, r.tail, clean(r.label)) for r in post.relations] if holds.relations else []
+    values["tokens"] = [clean(token) for token in post.tokens]
     lost = {"ids": ["id"], "texts": ["text", "offsets"], "images": ["image"], "captions": ["caption", "knowledge"]}
     for name, keys in lost.items():
         if not getattr(holds, name):
             for key in keys:
-                del kept[key]
-    return kept
+                del values[key]
+    return values
 
 
 def read_back(folder: Path, name: str) -> list[Post]:
@@ -84,7 +84,9 @@ def test_what_is_written_is_read_again(tmp_path_factory, name: str, data) -> Non
     convert_posts({"train": posts}, name, folder)
 
     holds = GOLD_FORMATS[name].holds
-    assert [keep(post, holds) for post in read_back(folder, name)] == [keep(post, holds) for post in posts]
+    assert [select_held(post, holds) for post in read_back(folder, name)] == [
+        select_held(post, holds) for post in posts
+    ]
 
 
 @pytest.mark.parametrize("name", GOLD_FORMATS)
@@ -94,7 +96,7 @@ def test_what_a_format_loses_is_said_and_nothing_else(tmp_path, name: str) -> No
 
     losses = convert_posts({"train": [post]}, name, tmp_path).losses
 
-    lost = {key for key, held in asdict(GOLD_FORMATS[name].holds).items() if not held}
+    lost = {key for key, has_place in asdict(GOLD_FORMATS[name].holds).items() if not has_place}
     words = {
         "ids": "ids of posts",
         "order": "positions",
@@ -104,7 +106,8 @@ def test_what_a_format_loses_is_said_and_nothing_else(tmp_path, name: str) -> No
         "relations": "relations",
         "blanks": "with blanks",
     }
-    assert {key for key, word in words.items() if any(word in line for line in losses)} == lost & set(words)
+    text = "; ".join(losses)
+    assert {key for key, word in words.items() if word in text} == lost & set(words)
 
 
 def test_given_words_and_mentions_without_a_type_survive_the_tools(tmp_path) -> None:

@@ -20,11 +20,11 @@ def suggest(students: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     Path("posts.jsonl").write_text("".join(json.dumps(post) + "\n" for post in POSTS), "utf-8")
 
-    def _suggest(*arguments: str, task: str = "ner") -> str:
+    def _run(*arguments: str, task: str = "ner") -> str:
         options = ["predict", "--model", str(students[task]), *arguments]
         return CliRunner().invoke(app, options, catch_exceptions=False).stdout
 
-    return _suggest
+    return _run
 
 
 def parse(tool: str, text: str) -> list[Any]:
