@@ -92,7 +92,7 @@ def get_gold(post: Post) -> Annotation:
         for entity in post.entities
     )
     links = (Link(relation.head, relation.tail, relation.label) for relation in post.relations)
-    return Annotation(tuple(marks), tuple(links))
+    return Annotation(tuple(marks), tuple(links), post.label)
 
 
 def read_prediction(row: Mapping[str, Any]) -> Annotation:

@@ -11,7 +11,7 @@ from cotpd.annotation.losses import replace_blanks
 from cotpd.data.records import Post
 from cotpd.files import write_atomically
 
-COLUMNS = ("id", "text", "tokens", "image", "caption", "knowledge", "entities", "relations")
+COLUMNS = ("id", "text", "tokens", "image", "caption", "knowledge", "label", "entities", "relations")
 
 
 def write_conll(posts: Sequence[Post], path: Path) -> int:

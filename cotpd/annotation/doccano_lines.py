@@ -28,9 +28,11 @@ def build_line(post: AnnotatedPost, *, with_relations: bool) -> dict[str, Any]:
     """Build the line of a post; what a person marked goes before what a model suggests."""
     annotation = next(iter(_list_annotations(post)), Annotation())
     line: dict[str, Any] = {"id": post.id, "text": post.text}
+    if annotation.label is not None and not annotation.marks and not with_relations:
+        return line | {"label": [annotation.label], "Comments": []} | dict(post.meta)
     if annotation.label is not None:
-        line["label"] = [annotation.label]
-    elif not with_relations:
+        line["cats"] = [annotation.label]
+    if not with_relations:
         line["label"] = [[mark.start, mark.end, mark.type] for mark in annotation.marks]
     else:
         line["entities"] = [

@@ -67,9 +67,18 @@ GOLD_FORMATS: dict[GoldFormatName, GoldFormat] = {
     "conll": GoldFormat(
         ".txt",
         column_writers.write_conll,
-        Holds(ids=False, texts=False, images=False, captions=False, relations=False, untyped=False, blanks=False),
+        Holds(
+            ids=False,
+            texts=False,
+            images=False,
+            captions=False,
+            labels=False,
+            relations=False,
+            untyped=False,
+            blanks=False,
+        ),
     ),
-    "tags": GoldFormat(".jsonl", json_writers.write_tags, Holds(relations=False, untyped=False)),
+    "tags": GoldFormat(".jsonl", json_writers.write_tags, Holds(labels=False, relations=False, untyped=False)),
     "parquet": GoldFormat(".parquet", arrow_writer.write_parquet),
     "huggingface": GoldFormat("", arrow_writer.write_saved),
     "doccano": GoldFormat(".jsonl", _build_tool(write_doccano)),
@@ -78,11 +87,11 @@ GOLD_FORMATS: dict[GoldFormatName, GoldFormat] = {
     "brat": GoldFormat(
         "",
         brat_writer.write_brat,
-        Holds(order=False, images=False, captions=False, tokens=False, blanks=False),
+        Holds(order=False, images=False, captions=False, labels=False, tokens=False, blanks=False),
     ),
     "spacy": GoldFormat(".json", json_writers.write_spacy),
     "inception": GoldFormat(
-        ".tsv", webanno_writer.write_inception, Holds(ids=False, images=False, captions=False)
+        ".tsv", webanno_writer.write_inception, Holds(ids=False, images=False, captions=False, labels=False)
     ),
     "argilla": GoldFormat(".json", _build_tool(write_argilla)),
     "csv": GoldFormat(".csv", column_writers.write_csv),

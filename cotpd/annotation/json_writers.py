@@ -27,7 +27,8 @@ def build_row(post: Post) -> dict[str, Any]:
         for (start, end), entity in zip(marks, post.entities, strict=True)
     ]
     relations = [relation.model_dump() for relation in post.relations]
-    return {"id": post.id, "text": post.text, **meta, "entities": entities, "relations": relations}
+    label = {} if post.label is None else {"label": post.label}
+    return {"id": post.id, "text": post.text, **meta, **label, "entities": entities, "relations": relations}
 
 
 def write_tags(posts: Sequence[Post], path: Path) -> int:
@@ -65,5 +66,6 @@ def build_document(post: Post) -> dict[str, Any]:
         "ents": [] if overlap else marks,
         "spans": {"sc": marks} if overlap else {},  # entities of spaCy's do not overlap, spans of a group may
         "tokens": [{"id": number, "start": span[0], "end": span[1]} for number, span in enumerate(post.offsets)],
+        "cats": {} if post.label is None else {post.label: 1.0},
         "cotpd": custom,
     }

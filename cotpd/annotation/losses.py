@@ -21,6 +21,7 @@ class Holds:
         texts: The text between the words.
         tokens: Words that are not those of this project's rule.
         images, captions: A picture's name; a caption and an LLM's answers.
+        labels: The labels of whole posts.
         relations: Relations between mentions.
         untyped: Mentions without a type, and mentions that overlap.
         blanks: Blanks inside a type, a label or a given word.
@@ -32,6 +33,7 @@ class Holds:
     tokens: bool = True
     images: bool = True
     captions: bool = True
+    labels: bool = True
     relations: bool = True
     untyped: bool = True
     blanks: bool = True
@@ -50,6 +52,7 @@ _COUNTS: dict[str, tuple[str, Callable[[Post], int]]] = {
     ),
     "images": ("names of pictures", lambda post: post.image is not None),
     "captions": ("captions and answers", lambda post: (post.caption is not None) + len(post.knowledge)),
+    "labels": ("labels of posts", lambda post: post.label is not None),
     "relations": ("relations", lambda post: len(post.relations)),
     "untyped": ("mentions without a type", lambda post: sum(entity.type is None for entity in post.entities)),
     "blanks": ("types, labels and words with blanks, for which _ is written", lambda post: count_blanks(post)),

@@ -45,6 +45,7 @@ def draw_post(draw, number: int) -> Post:
         offsets=tuple((token.start, token.end) for token in tokens),
         entities=tuple(entities),
         relations=tuple(Relation(head=head, tail=tail, label=draw(NAMES)) for head, tail in pairs),
+        label=draw(st.sampled_from([None, "positive"])),
         image=draw(st.sampled_from([None, "images/1.jpg"])),
         caption=draw(st.sampled_from([None, "a tower"])),
         knowledge=draw(st.sampled_from([{}, {Kind.NOUN: "Ada: a name"}])),
@@ -58,7 +59,13 @@ def select_held(post: Post, holds) -> dict:
     values["entities"] = [(e.start, e.end, clean(e.type or "")) for e in post.entities]
     values["relations"] = [(r.head, r.tail, clean(r.label)) for r in post.relations] if holds.relations else []
     values["tokens"] = [clean(token) for token in post.tokens]
-    lost = {"ids": ["id"], "texts": ["text", "offsets"], "images": ["image"], "captions": ["caption", "knowledge"]}
+    lost = {
+        "ids": ["id"],
+        "texts": ["text", "offsets"],
+        "images": ["image"],
+        "captions": ["caption", "knowledge"],
+        "labels": ["label"],
+    }
     for name, keys in lost.items():
         if not getattr(holds, name):
             for key in keys:
@@ -66,8 +73,8 @@ def select_held(post: Post, holds) -> dict:
     return values
 
 
-def read_back(folder: Path, name: str) -> list[Post]:
-    dataset = load_dataset(DataParams(path=str(folder), format=name))
+def read_back(folder: Path, name: str, words: str = "social") -> list[Post]:
+    dataset = load_dataset(DataParams(path=str(folder), format=name, words=words))
     assert dataset.quarantine == []
     return dataset.posts["train"]
 
@@ -131,7 +138,7 @@ def test_given_words_and_mentions_without_a_type_survive_the_tools(tmp_path) -> 
         "csv",
     ):
         convert_posts({"train": [post]}, name, tmp_path / name)
-        (again,) = read_back(tmp_path / name, name)
+        (again,) = read_back(tmp_path / name, name, "given")
         assert (again.tokens, again.entities, again.relations) == (words, entities, relations), name
 
 

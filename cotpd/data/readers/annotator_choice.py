@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from cotpd.data.readers.file_format import Source
-from cotpd.data.readers.raw_posts import RawMention, RawRelation
-
-Annotation = tuple[list[RawMention], list[RawRelation]]
+from cotpd.data.readers.raw_posts import RawAnnotation, RawMention
 
 
-def choose_annotation(annotations: Sequence[Annotation], stamps: Sequence[str], source: Source) -> Annotation:
+def choose_annotation(
+    annotations: Sequence[RawAnnotation], stamps: Sequence[str], source: Source
+) -> RawAnnotation:
     """Choose the annotation that ``data.annotators`` asks for; posts with several are counted.
 
     Args:
@@ -28,24 +28,25 @@ def choose_annotation(annotations: Sequence[Annotation], stamps: Sequence[str], 
     return _find_agreed([annotations[number] for number in numbers], source)
 
 
-def _find_agreed(annotations: Sequence[Annotation], source: Source) -> Annotation:
+def _find_agreed(annotations: Sequence[RawAnnotation], source: Source) -> RawAnnotation:
     """Return the mentions and relations of the first annotation that all others have, too."""
-    mentions, relations = annotations[0]
-    marked = [set(map(_describe_mark, marks)) for marks, _ in annotations]
+    mentions, relations, label = annotations[0]
+    marked = [set(map(_describe_mark, annotation.mentions)) for annotation in annotations]
     marked_by_all = set.intersection(*marked)
     agreed = [mention for mention in mentions if _describe_mark(mention) in marked_by_all]
     linked_by_all = set.intersection(*(set(_list_links(annotation)) for annotation in annotations))
     links = dict(zip(relations, _list_links(annotations[0]), strict=True))
     joined = [relation for relation in relations if links[relation] in linked_by_all]
     source.counts["not_agreed"] += len(set().union(*marked)) - len(marked_by_all)
-    return agreed, joined
+    is_agreed = all(annotation.label == label for annotation in annotations)
+    return RawAnnotation(agreed, joined, label if is_agreed else None)
 
 
 def _describe_mark(mention: RawMention) -> tuple[object, object, object]:
     return mention.start, mention.end, mention.type
 
 
-def _list_links(annotation: Annotation) -> list[tuple[object, ...]]:
+def _list_links(annotation: RawAnnotation) -> list[tuple[object, ...]]:
     """Return the relations of an annotation by what they join: annotators give the same mention different ids."""
-    keys = {mention.key: _describe_mark(mention) for mention in annotation[0]}
-    return [(keys.get(link.head), keys.get(link.tail), link.label) for link in annotation[1]]
+    keys = {mention.key: _describe_mark(mention) for mention in annotation.mentions}
+    return [(keys.get(link.head), keys.get(link.tail), link.label) for link in annotation.relations]

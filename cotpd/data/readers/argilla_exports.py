@@ -12,7 +12,7 @@ from cotpd.data.readers.annotator_choice import choose_annotation
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
 from cotpd.data.readers.json_shapes import name_json_format
 from cotpd.data.readers.json_values import iterate_json_rows
-from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
+from cotpd.data.readers.raw_posts import RawAnnotation, RawMention, RawPost, RawRelation, build_post
 from cotpd.data.readers.tagged_posts import read_row_id
 from cotpd.data.readers.values import RowError, show_value
 from cotpd.data.records import KNOWLEDGE_KINDS, Post
@@ -50,14 +50,15 @@ def _build_post(source: Source, row: Any, number: int, line: int) -> Post:
             "nobody has answered the record", "Annotate it, or leave it out of the export.", "unannotated"
         )
     annotations = [_read_answers(answers) for answers in by_user]
-    mentions, relations = choose_annotation(annotations, [""] * len(annotations), source)
+    chosen = choose_annotation(annotations, [""] * len(annotations), source)
     text = fields.get("text", texts[0])
-    raw = RawPost(read_row_id(row, source, number), text, mentions, relations, _read_metadata(row.get("metadata")))
+    meta = _read_metadata(row.get("metadata"))
+    raw = RawPost(read_row_id(row, source, number), text, chosen.mentions, chosen.relations, meta, chosen.label)
     return build_post(source, raw, line)
 
 
 def _group_by_user(responses: Any) -> list[Response]:
-    """Return the answers of each user, by question; users who answered no question of spans are left out."""
+    """Return the answers of each user, by question; users who answered no question are left out."""
     if not isinstance(responses, dict):
         raise RowError("responses is no object", _EXPORT)
     by_user: dict[str, Response] = {}
@@ -65,15 +66,15 @@ def _group_by_user(responses: Any) -> list[Response]:
         for answer in answers if isinstance(answers, list) else []:
             if isinstance(answer, dict) and answer.get("status", "submitted") not in ("discarded", "draft"):
                 by_user.setdefault(str(answer.get("user_id")), {})[question] = answer.get("value")
-    return [answers for answers in by_user.values() if _has_spans(answers)]
+    return [answers for answers in by_user.values() if _has_answers(answers)]
 
 
-def _has_spans(answers: Response) -> bool:
-    return any(isinstance(value, list) for value in answers.values())
+def _has_answers(answers: Response) -> bool:
+    return any(isinstance(value, list | str) for value in answers.values())
 
 
-def _read_answers(answers: Response) -> tuple[list[RawMention], list[RawRelation]]:
-    spans = next(value for value in answers.values() if isinstance(value, list))
+def _read_answers(answers: Response) -> RawAnnotation:
+    spans: list[Any] = next((value for value in answers.values() if isinstance(value, list)), [])
     if not all(isinstance(span, dict) for span in spans):
         raise RowError("an answer is no list of spans", "Ask for spans with a SpanQuestion.")
     mentions = [
@@ -81,9 +82,9 @@ def _read_answers(answers: Response) -> tuple[list[RawMention], list[RawRelation
         for number, span in enumerate(spans)
     ]
     lines = answers.get("relations")
-    return mentions, [_read_relation(line) for line in lines.split("\n")] if isinstance(
-        lines, str
-    ) and lines else []
+    relations = [_read_relation(line) for line in lines.split("\n")] if isinstance(lines, str) and lines else []
+    texts = [value for name, value in answers.items() if isinstance(value, str) and name != "relations"]
+    return RawAnnotation(mentions, relations, answers.get("label", texts[0] if texts else None))
 
 
 def _read_relation(line: str) -> RawRelation:

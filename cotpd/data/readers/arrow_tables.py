@@ -95,11 +95,11 @@ def _build_marked(source: Source, row: dict[str, Any], number: int) -> Post:
         for position, mark in enumerate(marks)
     ]
     links = [RawRelation(link.get("head"), link.get("tail"), link.get("label")) for link in relations]
-    meta = {key: value for key, value in row.items() if key != "knowledge"}
+    meta: dict[str, Any] = {key: value for key, value in row.items() if key != "knowledge"}
     knowledge = {kind: text for kind, text in dict(row.get("knowledge") or {}).items() if text}
-    raw = RawPost(
-        read_row_id(row, source, number), row.get("text"), mentions, links, meta | {"knowledge": knowledge}
-    )
+    meta["knowledge"] = knowledge
+    post_id = read_row_id(row, source, number)
+    raw = RawPost(post_id, row.get("text"), mentions, links, meta, row.get("label"))
     return build_post(source, raw, number)
 
 

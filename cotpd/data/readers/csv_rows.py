@@ -170,7 +170,8 @@ def _build_row(source: Source, table: Table, header: list[str], line: Line, numb
     for name in ("tokens", "knowledge"):
         if values.get(name, "").strip():
             meta[name] = parse_json(values[name])
-    raw = RawPost(read_row_id(values, source, number), values["text"], mentions, links, meta)
+    label = values.get("label") or None
+    raw = RawPost(read_row_id(values, source, number), values["text"], mentions, links, meta, label)
     return build_post(source, raw, line.number)
 
 

@@ -36,6 +36,11 @@ def _build_post(source: Source, row: Any, number: int, line: int) -> Post:
         raise RowError(f"the row {show_value(row)} is no object", "Export the project as JSONL again.")
     key = next((key for key in _KEYS if key in row), "label")
     marks, relations = row.get(key) or [], row.get("relations") or []
+    labels = row.get("cats") or []
+    if isinstance(marks, list) and marks and all(isinstance(mark, str) for mark in marks):
+        marks, labels = [], marks
+    if not isinstance(labels, list) or len(labels) > 1:
+        raise RowError(f"the post has the labels {show_value(labels)}", "Leave it one label.")
     if not isinstance(marks, list) or not isinstance(relations, list):
         raise RowError(f"{key} or relations is not a list", "Export the project as JSONL again.")
     mentions = [_read_mark(mark, position) for position, mark in enumerate(marks)]
@@ -45,6 +50,7 @@ def _build_post(source: Source, row: Any, number: int, line: int) -> Post:
         mentions=mentions,
         relations=[_read_relation(relation) for relation in relations],
         meta=row,
+        label=labels[0] if labels else None,
     )
     return build_post(source, raw, line)
 

@@ -133,7 +133,12 @@ def _is_doccano(row: Mapping[str, Any]) -> bool:
         return False
     if not marks:
         return "entities" not in row
-    return all(map(_is_triple, marks)) or all(isinstance(mark, dict) and "start_offset" in mark for mark in marks)
+    is_class = "entities" not in row and len(marks) == 1 and isinstance(marks[0], str)
+    return (
+        is_class
+        or all(map(_is_triple, marks))
+        or all(isinstance(mark, dict) and "start_offset" in mark for mark in marks)
+    )
 
 
 def _is_triple(mark: Any) -> bool:

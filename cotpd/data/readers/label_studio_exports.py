@@ -12,7 +12,7 @@ from cotpd.data.readers.annotator_choice import choose_annotation
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
 from cotpd.data.readers.json_shapes import name_json_format
 from cotpd.data.readers.json_values import RawRow, iterate_json_rows
-from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
+from cotpd.data.readers.raw_posts import RawAnnotation, RawMention, RawPost, RawRelation, build_post
 from cotpd.data.readers.values import RowError, read_id, show_value
 from cotpd.data.records import Post
 
@@ -25,8 +25,8 @@ EXAMPLE = """\
      "value": {"start": 11, "end": 17, "text": "London", "labels": ["LOC"]}},
     {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right", "labels": ["visits"]}]}]}, ...]
                       <- the export JSON; JSON-MIN is read, too. Several annotators: data.annotators"""
-Reading = tuple[list[RawMention], list[RawRelation]]
 _TEXTS = ("text", "post", "content", "tweet", "sentence", "body")
+_CHOICES = ("class", "sentiment", "label", "choice")  # names of controls, as JSON-MIN has a choice as a text
 _MIN_KEYS = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}
 
 
@@ -70,8 +70,9 @@ def _build_post(source: Source, rows: Sequence[Any], number: int, line: int) -> 
     values = data if isinstance(data, dict) else row
     own_id = values.get("id", row.get("id"))
     post_id = f"{source.split}-{number:05d}" if own_id in (None, "") else read_id(own_id)
-    mentions, relations = _read_min(rows, source) if data is None else _read_task(row, source)
-    return build_post(source, RawPost(post_id, _find_text(values), mentions, relations, values), line)
+    chosen = _read_min(rows, source) if data is None else _read_task(row, source)
+    raw = RawPost(post_id, _find_text(values), chosen.mentions, chosen.relations, values, chosen.label)
+    return build_post(source, raw, line)
 
 
 def _find_text(values: dict[str, Any]) -> str:
@@ -87,7 +88,7 @@ def _find_text(values: dict[str, Any]) -> str:
     raise RowError("the task has no text", "Name the text `text` in the task's data.")
 
 
-def _read_task(row: dict[str, Any], source: Source) -> Reading:
+def _read_task(row: dict[str, Any], source: Source) -> RawAnnotation:
     """Read the annotation that ``data.annotators`` chooses."""
     annotations = row.get("annotations", row.get("completions")) or []
     if not isinstance(annotations, list) or not all(isinstance(item, dict) for item in annotations):
@@ -104,16 +105,25 @@ def _read_task(row: dict[str, Any], source: Source) -> Reading:
     return choose_annotation(readings, stamps, source)
 
 
-def _read_result(result: Sequence[Any]) -> Reading:
-    """Read regions and relations; choices and other results are of other tasks."""
-    mentions, relations = [], []
+def _read_result(result: Sequence[Any]) -> RawAnnotation:
+    """Read regions, relations and the choice for the whole post; other results are of other tasks."""
+    mentions, relations, labels = [], [], []
     for item in result:
         value = item.get("value") if isinstance(item, dict) else None
         if isinstance(value, dict) and "start" in value:
             mentions += _read_region(item.get("id"), value)
         elif isinstance(item, dict) and item.get("type") == "relation":
             relations.append(_read_relation(item))
-    return mentions, relations
+        elif isinstance(value, dict) and isinstance(value.get("choices"), list):
+            labels += value["choices"]
+    return RawAnnotation(mentions, relations, _choose_label(labels))
+
+
+def _choose_label(labels: Sequence[Any]) -> Any:
+    """Return the only label of a post; None if it has none."""
+    if len(labels) > 1:
+        raise RowError(f"the post has the labels {', '.join(map(show_value, labels))}", "Leave it one label.")
+    return labels[0] if labels else None
 
 
 def _read_region(key: Any, value: dict[str, Any]) -> list[RawMention]:
@@ -138,20 +148,21 @@ def _read_relation(item: dict[str, Any]) -> RawRelation:
     return RawRelation(head, tail, labels[0])
 
 
-def _read_min(rows: Sequence[Any], source: Source) -> Reading:
+def _read_min(rows: Sequence[Any], source: Source) -> RawAnnotation:
     """Read the rows of a task in JSON-MIN, one an annotation, the latest first."""
     stamps = [str(row.get("updated_at") or row.get("created_at") or "") for row in rows]
     return choose_annotation([_read_min_row(row) for row in rows], stamps, source)
 
 
-def _read_min_row(row: dict[str, Any]) -> Reading:
+def _read_min_row(row: dict[str, Any]) -> RawAnnotation:
     """Read the regions of a row of JSON-MIN, which has them under the name of their control, and no relations."""
     mentions: list[RawMention] = []
     for value in row.values():
         if isinstance(value, list) and all(isinstance(item, dict) and "start" in item for item in value):
             for item in value:
                 mentions += _read_region(len(mentions), item)
-    return mentions, []
+    choice = next((row[name] for name in _CHOICES if isinstance(row.get(name), str)), None)
+    return RawAnnotation(mentions, [], choice)
 
 
 FORMAT = Format(

@@ -61,7 +61,10 @@ def _build_post(source: Source, row: Any, number: int, line: int) -> Post:
     links = [
         RawRelation(_locate(row["head_span"]), _locate(row["child_span"]), row.get("label")) for row in relations
     ]
-    raw = RawPost(read_row_id(values, source, number), row.get("text"), list(mentions.values()), links, values)
+    chosen = row.get("accept")
+    label = chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else row.get("label")
+    post_id = read_row_id(values, source, number)
+    raw = RawPost(post_id, row.get("text"), list(mentions.values()), links, values, label)
     return build_post(source, raw, line)
 
 

@@ -12,13 +12,14 @@ from cotpd.data.readers.file_format import Source
 from cotpd.data.readers.jsonl import (
     TokenizedText,
     read_knowledge,
+    read_label,
     read_picture,
     read_relations,
     read_string,
     read_text,
 )
 from cotpd.data.readers.nesting import rebuild_relations, resolve_nesting
-from cotpd.data.readers.offsets import find_tokens, to_characters
+from cotpd.data.readers.offsets import find_tokens
 from cotpd.data.readers.values import RowError, read_whole, show_value
 from cotpd.data.records import Entity, Post, Span
 
@@ -43,6 +44,14 @@ class RawRelation(NamedTuple):
     label: Any
 
 
+class RawAnnotation(NamedTuple):
+    """What one annotator says of a post: mentions, relations, and the label of the whole post."""
+
+    mentions: list[RawMention]
+    relations: list[RawRelation]
+    label: Any = None
+
+
 @dataclass(frozen=True)
 class RawPost:
     """A row of a tool's file; ``meta`` may hold image, caption, knowledge and tokens, as rows of jsonl do."""
@@ -52,6 +61,7 @@ class RawPost:
     mentions: Sequence[RawMention] = ()
     relations: Sequence[RawRelation] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    label: Any = None
 
 
 def build_post(source: Source, raw: RawPost, line: int) -> Post:
@@ -73,6 +83,7 @@ def build_post(source: Source, raw: RawPost, line: int) -> Post:
         text=tokenized.text,
         tokens=tuple(token.text for token in tokens),
         offsets=tuple((token.start, token.end) for token in tokens),
+        label=read_label({"label": raw.label}),
         image=read_picture(row),
         entities=tuple(entities),
         relations=rebuild_relations(relations, marked, entities, source),
@@ -84,8 +95,9 @@ def build_post(source: Source, raw: RawPost, line: int) -> Post:
 
 
 def _build_entity(mention: RawMention, tokenized: TokenizedText, source: Source) -> Entity:
-    surface = None if mention.surface is None else mention.surface.strip()
-    span = _trim_blanks(tokenized.text, _read_offsets(mention), source)
+    marked = _read_offsets(mention)
+    span = _trim_blanks(tokenized, marked, source)
+    surface = mention.surface.strip() if mention.surface and span != marked else mention.surface
     start, end = find_tokens(tokenized.text, tokenized.tokens, span, surface, source.unit)
     return Entity(start=start, end=end, type=_read_type(mention.type))
 
@@ -106,17 +118,21 @@ def _read_type(label: Any) -> str | None:
     return label
 
 
-def _trim_blanks(text: str, span: Span, source: Source) -> Span:
+def _trim_blanks(tokenized: TokenizedText, span: Span, source: Source) -> Span:
     """Leave the blanks at both ends of a mention out: tools let a person mark them, and they are of no word."""
-    try:
-        start, end = to_characters(text, *span, source.unit)
-    except RowError:
-        return span  # refused where words are looked for, with its reason
-    marked = text[start:end] if 0 <= start < end else ""
-    if source.unit != "characters" or not marked.strip() or marked == marked.strip():
+    text, (start, end) = tokenized.text, span
+    if (
+        source.unit != "characters"
+        or not 0 <= start < end <= len(text)
+        or text[start:end] == text[start:end].strip()
+    ):
         return span
-    source.counts["trimmed_marks"] += 1
-    return start + len(marked) - len(marked.lstrip()), end - len(marked) + len(marked.rstrip())
+    inside = [token for token in tokenized.tokens if start <= token.start and token.end <= end]
+    if not inside or text[start : inside[0].start].strip() or text[inside[-1].end : end].strip():
+        return span
+    trimmed = inside[0].start, inside[-1].end
+    source.counts["trimmed_marks"] += trimmed != span
+    return trimmed
 
 
 def _build_relation_rows(relations: Sequence[RawRelation], keys: Mapping[Hashable, int]) -> list[dict[str, Any]]:

@@ -87,8 +87,16 @@ def _build_post(source: Source, row: Any, number: int, line: int) -> Post:
     text = row.get("text", row.get("raw"))
     values["tokens"] = _list_words(row, text)
     post_id = read_row_id(custom if isinstance(custom, dict) else {}, source, number)
-    raw = RawPost(post_id, text, _list_mentions(row, values["tokens"]), _list_relations(values), values)
+    mentions, label = _list_mentions(row, values["tokens"]), _find_class(row.get("cats"))
+    raw = RawPost(post_id, text, mentions, _list_relations(values), values, label)
     return build_post(source, raw, line)
+
+
+def _find_class(cats: Any) -> str | None:
+    """Return the category with the highest score, if it is more likely than not."""
+    scores = {name: score for name, score in cats.items() if score} if isinstance(cats, dict) else {}
+    best = max(scores, key=lambda name: scores[name], default=None)
+    return best if best is not None and scores[best] >= 0.5 else None
 
 
 def _list_words(row: Mapping[str, Any], text: Any) -> list[str] | None:
