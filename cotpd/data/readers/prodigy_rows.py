@@ -47,7 +47,18 @@ def _build_post(source: Source, row: Any, number: int, line: int) -> Post:
         values["tokens"] = [_read_word(word) for word in words]
     else:
         values.pop("tokens", None)
-    spans, relations = _list_objects(row, "spans"), _list_objects(row, "relations")
+    mentions, links = _read_spans(_list_objects(row, "spans"), _list_objects(row, "relations"))
+    chosen = row.get("accept")
+    label = chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else row.get("label")
+    post_id = read_row_id(values, source, number)
+    raw = RawPost(post_id, row.get("text"), mentions, links, values, label)
+    return build_post(source, raw, line)
+
+
+def _read_spans(
+    spans: list[dict[str, Any]], relations: list[dict[str, Any]]
+) -> tuple[list[RawMention], list[RawRelation]]:
+    """Read mentions and relations; a relation spells out its ends, which may be no spans themselves."""
     mentions = {
         _locate(span): RawMention(_locate(span), span["start"], span["end"], span.get("label")) for span in spans
     }
@@ -61,11 +72,7 @@ def _build_post(source: Source, row: Any, number: int, line: int) -> Post:
     links = [
         RawRelation(_locate(row["head_span"]), _locate(row["child_span"]), row.get("label")) for row in relations
     ]
-    chosen = row.get("accept")
-    label = chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else row.get("label")
-    post_id = read_row_id(values, source, number)
-    raw = RawPost(post_id, row.get("text"), list(mentions.values()), links, values, label)
-    return build_post(source, raw, line)
+    return list(mentions.values()), links
 
 
 def _list_objects(row: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
