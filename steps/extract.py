@@ -39,7 +39,9 @@ def run(params: Params) -> None:
 
 
 def _extract(workspace: Workspace, params: Params) -> Extraction:
-    examples = {split: read_original_examples(workspace, params.task, split) for split in params.evaluate.splits}
+    examples: dict[str, list[Example]] = {
+        split: read_original_examples(workspace, params.task, split) for split in params.evaluate.splits
+    }
     labels = read_label_names(workspace, params.task)
     pool = read_original_examples(workspace, params.task, "train")
     pool += read_original_examples(workspace, params.task, BEYOND_LIMIT)  # so that a limit changes no question
@@ -67,7 +69,7 @@ def _select_questions(questions: list[LabelQuestion], params: Params) -> list[La
 
 def _map_posts(workspace: Workspace, examples: dict[str, list[Example]]) -> dict[str, Post]:
     """Return the post of each example, by the example's id."""
-    posts = {}
+    posts: dict[str, Post] = {}
     for split, members in examples.items():
         by_id = {post.id: post for post in workspace.read_posts(split)}
         posts |= {example.id: by_id.get(example.id) or by_id[example.id.rpartition("#")[0]] for example in members}

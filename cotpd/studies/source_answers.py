@@ -64,7 +64,7 @@ def iterate_sources(named: NamedStudy, root: Path = Path()) -> Iterator[SourceQu
 
 def prepare_answers(named: NamedStudy, root: Path = Path()) -> dict[str, str]:
     """Write what the ledger holds of each source, checked; return why a cell cannot run, by its name."""
-    problems = {}
+    problems: dict[str, str] = {}
     for source in _iterate_readable(named, root, problems):
         llm = source.params.llm
         outcome, missing = find_answers(source.questions, llm)
