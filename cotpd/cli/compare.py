@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
 
 from cotpd.cli.output import build_console, format_json, show
 from cotpd.evaluation.multi_seed import Comparison, MeanGain, Spread, compare_seeds, read_runs
 from cotpd.evaluation.results_table import GAIN_ROWS, ROWS, format_percent
 from cotpd.evaluation.significance import RESAMPLES, SEED
+from cotpd.report.table_writer import Table, build_rich, write_markdown
 
 HEADINGS = (
     "split",
@@ -55,23 +55,14 @@ def compare(
         figures = {split: _build_json(comparison) for split, comparison in comparisons.items()}
         show(format_json(figures, indent=2))
     elif markdown:
-        alignments = ["---", "---", *["---:"] * (len(HEADINGS) - 2)]
-        lines = [HEADINGS, alignments, *_list_rows(comparisons)]
-        show("\n".join("| " + " | ".join(line) + " |" for line in lines))
+        show(write_markdown(_build_table(comparisons)))
     else:
-        build_console(width=180).print(_build_table(comparisons))
+        build_console(width=180).print(build_rich(_build_table(comparisons)))
 
 
 def _build_table(comparisons: Mapping[str, Comparison]) -> Table:
-    """Build the table for a terminal, its figures to the right."""
-    columns = [
-        Column(heading, no_wrap=True, justify="right" if index > 1 else "left")
-        for index, heading in enumerate(HEADINGS)
-    ]
-    table = Table(*columns)
-    for cells in _list_rows(comparisons):
-        table.add_row(*cells)
-    return table
+    """Build the table, a row for each split and model."""
+    return Table(HEADINGS, _list_rows(comparisons), texts=2, strong=frozenset({ROWS["student"]}))
 
 
 def _list_rows(comparisons: Mapping[str, Comparison]) -> list[list[str]]:

@@ -14,17 +14,19 @@ from cotpd.config import Params, load_params
 from cotpd.data.records import Kind
 from cotpd.errors import CotpdError
 from cotpd.pipeline.workspace import Workspace
+from cotpd.report.table_writer import build_rich
+from cotpd.studies.html_report import write_study_page
 from cotpd.studies.learnt_from import estimate_answer_price
 from cotpd.studies.report_page import (
-    CELL_HEADINGS,
-    VERDICT_HEADINGS,
-    list_cell_rows,
     list_notes,
-    list_verdict_rows,
+    render_markdown,
+    tabulate_cells,
+    tabulate_verdicts,
 )
 from cotpd.studies.results_cache import ResultsCache, estimate_seconds
 from cotpd.studies.schedule import (
     FOLDER,
+    HTML_PAGE,
     PAGE,
     PICTURE,
     QUICK,
@@ -166,19 +168,28 @@ def ask(name: Name, cells: Cells = None, params_file: ParamsFile = Path("params.
 def show(
     name: Name,
     quick: Annotated[bool, typer.Option("--quick", help="What its shortened run has found.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="The page in Markdown.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Build its page again, to this file.", show_default=False)
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="For a pull request, in Markdown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, F1 in [0, 1].")] = False,
 ) -> None:
     """Print what a study has found the last time that it ran here.
 
-    Example: cotpd study show knowledge
+    \b
+    Example:
+      cotpd study show knowledge
+      cotpd study show knowledge --markdown
     """
     folder = FOLDER / (find_study(name).stem + QUICK * quick)
     result = read_result(folder / RESULT)
     if as_json:
         show_text(format_json(result.model_dump(mode="json") | {"answer": result.answer}, indent=2))
+    elif html is not None:
+        write_study_page(result, html)
+        show_text(f"page      {html}")
     elif markdown:
-        show_text((folder / PAGE).read_text("utf-8"), end="")
+        show_text(render_markdown(result, PICTURE), end="")
     else:
         _print_result(result)
 
@@ -277,17 +288,13 @@ def _find_answer_price(params: Params) -> float | None:
 def _print_result(result: StudyResult) -> None:
     """Print both tables, a sentence for each difference, and where the page and the picture are."""
     console = build_console(width=150)
-    tables: list[tuple[Sequence[str], Sequence[Sequence[str]]]] = [(CELL_HEADINGS, list_cell_rows(result))]
+    console.print(build_rich(tabulate_cells(result)))
     if result.verdicts:
-        tables.append((VERDICT_HEADINGS, list_verdict_rows(result)))
-    for headings, rows in tables:
-        table = Table(*headings)
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
+        console.print(build_rich(tabulate_verdicts(result)))
     for verdict in result.verdicts[1:]:
         show_text(describe_verdict(verdict, result))
     for note in list_notes(result):
         show_text(note)
     show_text(f"\n{result.question}\n{result.answer}")
-    show_text(f"page      {FOLDER / result.study / PAGE}\npicture   {FOLDER / result.study / PICTURE}")
+    folder = FOLDER / result.study
+    show_text(f"page      {folder / HTML_PAGE}\nmarkdown  {folder / PAGE}\npicture   {folder / PICTURE}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from statistics import mean
 from typing import Any
 
 from cotpd.evaluation.intervals import IntervalRow
@@ -98,6 +99,22 @@ def _build_bar(value: float, part: IntervalRow | None) -> list[float]:
     return [round(figure, 2) for figure in (100 * value, *bounds)]
 
 
+def build_spreads(name: str, title: str, rows: Iterable[tuple[str, Sequence[float], int]]) -> Figure:
+    """Return scores of several seeds with their mean: label, scores in percent, number of the colour."""
+    members = [
+        {
+            "name": label,
+            "value": round(mean(scores), 4),
+            "low": min(scores),
+            "high": max(scores),
+            "points": list(scores),
+            "colour": colour,
+        }
+        for label, scores, colour in rows
+    ]
+    return {"id": name, "kind": "differences", "title": title, "x": "F1, percent", "rows": members}
+
+
 def build_differences(name: str, title: str, rows: Iterable[tuple[str, float, float, float, bool]]) -> Figure:
     """Return differences with their intervals.
 
@@ -110,4 +127,5 @@ def build_differences(name: str, title: str, rows: Iterable[tuple[str, float, fl
         {"name": label, "value": value, "low": low, "high": high, "certain": is_certain}
         for label, value, low, high, is_certain in rows
     ]
-    return {"id": name, "kind": "differences", "title": title, "x": "points of F1", "rows": members}
+    figure = {"id": name, "kind": "differences", "title": title, "x": "points of F1", "rows": members}
+    return figure | {"zero": True}

@@ -52,6 +52,8 @@ def _explain_gains(scores: Mapping[str, Any], task: Task) -> str:
             "The control was taught in the same way on the same posts, without captions and answers. What the "
             "student gains over it is what the knowledge itself is worth."
         )
+    repairs = {scores[name].get("label_repair") for name in ROWS if name in scores} - {None}
+    notes += [f"Illegal tag sequences became mentions as {repair} reads them." for repair in sorted(repairs)]
     return " ".join(notes)
 
 

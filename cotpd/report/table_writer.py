@@ -32,7 +32,7 @@ class Table:
         texts: How many columns from the left hold text; the others hold figures and are set to the right.
         title: What the table shows; a page puts it above.
         note: How to read it, below.
-        strong: The first cells of rows to emphasise.
+        strong: Texts in rows to emphasise.
     """
 
     headings: Sequence[str]
@@ -48,7 +48,7 @@ class Table:
 
     def is_strong(self, row: Sequence[Cell]) -> bool:
         """Whether a row is emphasised."""
-        return bool(row) and get_text(row[0]) in self.strong
+        return any(get_text(cell) in self.strong for cell in row[: self.texts])
 
 
 def get_text(cell: Cell) -> str:
@@ -80,9 +80,9 @@ def _join_cells(cells: Sequence[str]) -> str:
 
 
 def build_rich(table: Table) -> RichTable:
-    """Return a table for the terminal; lines of figures are not wrapped, or nobody could read them."""
+    """Return a table for the terminal; figures are not wrapped, since half of a figure cannot be read."""
     columns = [
-        Column(heading, no_wrap=True, justify="right" if table.is_figure(index) else "left")
+        Column(heading, no_wrap=table.is_figure(index), justify="right" if table.is_figure(index) else "left")
         for index, heading in enumerate(table.headings)
     ]
     drawn = RichTable(*columns)

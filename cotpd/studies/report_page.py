@@ -1,11 +1,12 @@
 """A study's result for people: tables in Markdown and for the terminal, and the sentences below them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from statistics import stdev
 
+from cotpd.escaping import escape_markdown
 from cotpd.evaluation.results_table import format_percent
 from cotpd.files import write_atomically
+from cotpd.report.table_writer import Table, write_markdown
 from cotpd.studies.answer_agreement import describe_agreement
 from cotpd.studies.exchange import describe_exchange
 from cotpd.studies.verdict import CellResult, StudyResult, Verdict, describe_verdict, format_p, format_points
@@ -30,11 +31,12 @@ VERDICT_HEADINGS = (
 )
 
 
-def list_cell_rows(result: StudyResult) -> list[list[str]]:
-    """Return the cells below :data:`CELL_HEADINGS`, a row a cell."""
-    return [
+def tabulate_cells(result: StudyResult) -> Table:
+    """Return the cells as a table, a row a cell."""
+    rows = [
         [cell.name, cell.model, cell.sees, _format_counts(cell), *_format_scores(cell)] for cell in result.cells
     ]
+    return Table(CELL_HEADINGS, rows, texts=3, title=f"Cells on {result.split}, F1 in percent")
 
 
 def _format_counts(cell: CellResult) -> str:
@@ -51,11 +53,12 @@ def _format_scores(cell: CellResult) -> list[str]:
     return [format_percent(cell.mean) + deviation, " ".join(seeds)]
 
 
-def list_verdict_rows(result: StudyResult) -> list[list[str]]:
-    """Return the differences below :data:`VERDICT_HEADINGS`, a row each."""
-    return [
+def tabulate_verdicts(result: StudyResult) -> Table:
+    """Return the differences as a table, a row each."""
+    rows = [
         [verdict.claim, verdict.first, verdict.second, *_format_figures(verdict)] for verdict in result.verdicts
     ]
+    return Table(VERDICT_HEADINGS, rows, texts=3, title="Differences of F1 in points")
 
 
 def _format_figures(verdict: Verdict) -> list[str]:
@@ -129,29 +132,16 @@ def render_markdown(result: StudyResult, picture: str) -> str:
     sentences = [f"- {describe_verdict(verdict, result)}" for verdict in result.verdicts]
     changes = ", ".join(f"`{name}: {value}`" for name, value in result.params.items())
     parts = [
-        f"# {_escape(result.study)}",
-        f"{_escape(result.question)} **{_escape(result.answer)}**",
-        _render_table(CELL_HEADINGS, list_cell_rows(result)),
-        _render_table(VERDICT_HEADINGS, list_verdict_rows(result)) if result.verdicts else "",
+        f"# {escape_markdown(result.study)}",
+        f"{escape_markdown(result.question)} **{escape_markdown(result.answer)}**",
+        write_markdown(tabulate_cells(result)),
+        write_markdown(tabulate_verdicts(result)) if result.verdicts else "",
         f"![F1 of each cell, and the differences]({picture})",
-        "\n".join(map(_escape, sentences)),
-        "\n\n".join(map(_escape, list_notes(result))),
+        "\n".join(map(escape_markdown, sentences)),
+        "\n\n".join(map(escape_markdown, list_notes(result))),
         f"All cells: {changes}." if changes else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _render_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(map(_escape, line)) + " |" for line in lines)
-
-
-def _escape(text: str) -> str:
-    """Return text on one line in which nothing is markup."""
-    line = " ".join(text.split())
-    for character in "\\|<>&*_`[]":
-        line = line.replace(character, f"\\{character}")
-    return line
 
 
 def write_page(result: StudyResult, path: Path, picture: str) -> None:

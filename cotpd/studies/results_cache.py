@@ -79,6 +79,18 @@ class ResultsCache:
                 rates[figures["sort"]].append(figures["seconds"] / max(figures["work"], 1))
         return {sort: median(values) for sort, values in rates.items()}
 
+    def sum_seconds(self, jobs: Mapping[str, Job], goals: Iterable[str]) -> float | None:
+        """Return how long the jobs behind some goals took, each once; None if the time of one is not known."""
+        pending, keys = list(goals), set[str]()
+        while pending:
+            key = pending.pop()
+            if key not in keys:
+                keys.add(key)
+                pending += jobs[key].needs
+        figures = [self._read_figures(self.locate(key) / _DONE) for key in keys]
+        seconds = [float(figure["seconds"]) for figure in figures if figure is not None]
+        return round(sum(seconds), 2) if keys and len(seconds) == len(keys) else None
+
     def _read_figures(self, path: Path) -> dict[str, Any] | None:
         """Return what :meth:`mark_finished` wrote; None if the file is missing, damaged, or being removed."""
         try:

@@ -15,6 +15,7 @@ from cotpd.studies.answer_agreement import Agreement, compare_sources
 from cotpd.studies.children import Runner
 from cotpd.studies.differences import require_same_examples
 from cotpd.studies.exchange import compute_exchanges
+from cotpd.studies.html_report import write_study_page
 from cotpd.studies.inputs import Sources
 from cotpd.studies.jobs import Job
 from cotpd.studies.learnt_from import LearntFrom, count_inputs, describe_input
@@ -37,7 +38,7 @@ QUICK_PARAMS = {
     "train.epochs": 2,
 }
 """What a shortened study changes in every cell that does not set it itself."""
-PICTURE, PAGE, RESULT = "picture.png", "study.md", "result.json"
+PICTURE, PAGE, HTML_PAGE, RESULT = "picture.png", "study.md", "study.html", "result.json"
 
 
 @dataclass
@@ -148,7 +149,7 @@ def run_study(
     keeps_models: bool = False,
     answer_price: float | None = None,
 ) -> StudyResult:
-    """Do what is missing, and write the result: JSON, a page in Markdown, and a picture.
+    """Do what is missing, and write the result: JSON, a page in HTML and in Markdown, and a picture.
 
     Args:
         schedule: The study.
@@ -175,6 +176,7 @@ def run_study(
     result = build_result(schedule, cache, runner.failures, answer_price)
     write_result(result, folder / RESULT)
     write_page(result, folder / PAGE, PICTURE)
+    write_study_page(result, folder / HTML_PAGE)
     draw_study(result, folder / PICTURE)
     return result
 
@@ -189,7 +191,7 @@ def build_result(
     """
     named, study = schedule.named, schedule.named.study
     tables = _read_tables(schedule, cache, failures)
-    cells = [_build_row(schedule, cell, tables[cell.name], failures) for cell in study.cells]
+    cells = [_build_row(schedule, cell, tables[cell.name], failures, cache) for cell in study.cells]
     params = next(iter(named.params.values()))
     result = StudyResult(
         study=named.name,
@@ -200,6 +202,7 @@ def build_result(
         params=study.params,
         encoder=params.student.encoder,
         answer_price=answer_price,
+        seconds=cache.sum_seconds(schedule.jobs, schedule.jobs.keys() - failures.keys()),
         cells=tuple(cells),
         verdicts=tuple(judge(study, cells, tables, seed=params.seed, answer_price=answer_price)),
         exchanges=tuple(compute_exchanges(study, cells, answer_price)),
@@ -221,7 +224,7 @@ def _read_tables(
     shared: dict[tuple[str, ...], dict[int, list[Prediction]]] = {(): {}}
     tables = {}
     for cell in schedule.named.study.cells:
-        keys = {seed: key for seed, key in schedule.goals.get(cell.name, {}).items() if key not in failures}
+        keys = _list_finished(schedule, cell, failures)
         content = tuple(keys.values())
         if content not in shared:
             shared[content] = {seed: _read_predictions(cache, key) for seed, key in keys.items()}
@@ -242,7 +245,11 @@ def _read_predictions(cache: ResultsCache, key: str) -> list[Prediction]:
 
 
 def _build_row(
-    schedule: Schedule, cell: Cell, table: Mapping[int, Sequence[Prediction]], failures: Mapping[str, str]
+    schedule: Schedule,
+    cell: Cell,
+    table: Mapping[int, Sequence[Prediction]],
+    failures: Mapping[str, str],
+    cache: ResultsCache,
 ) -> CellResult:
     if table:
         require_same_examples(list(table.values()))
@@ -254,4 +261,19 @@ def _build_row(
         posts=len({row.post_id for row in chain.from_iterable(table.values())}),
         f1=score_cell(table),
         problem=_find_problem(schedule, cell, failures),
+        seconds=cache.sum_seconds(schedule.jobs, _list_finished(schedule, cell, failures).values()),
+        params=_list_changes(cell),
     )
+
+
+def _list_changes(cell: Cell) -> dict[str, object]:
+    """Return what a cell sets itself: parameters, what it reads, and what it changes about the data."""
+    values = cell.model_dump(mode="json", exclude_unset=True, exclude={"name", "model", "params", "data"})
+    data = cell.data.model_dump(mode="json", exclude_unset=True)
+    return values | dict(cell.params) | {f"data: {name}": value for name, value in data.items()}
+
+
+def _list_finished(schedule: Schedule, cell: Cell, failures: Mapping[str, str]) -> dict[int, str]:
+    """Return the keys of a cell's predictions by seed, those that failed left out."""
+    keys = schedule.goals.get(cell.name, {})
+    return {seed: key for seed, key in keys.items() if key not in failures}

@@ -39,6 +39,10 @@ class CellResult(Record):
     """By seed."""
     problem: str = ""
     """Why the cell was left out, or why the first of its seeds that failed did."""
+    params: dict[str, object] = Field(default_factory=dict)
+    """What the cell changes about the parameters and the data, beyond what all cells do."""
+    seconds: float | None = None
+    """Time of all jobs behind it, shared ones included; None if one has not finished."""
 
     @property
     def mean(self) -> float | None:
@@ -99,6 +103,8 @@ class StudyResult(Record):
     encoder: str = ""
     answer_price: float | None = None
     """Dollars that an answer costs; None if no price is known."""
+    seconds: float | None = None
+    """Time of all jobs of the study, each once; None if one has not finished."""
     cells: tuple[CellResult, ...]
     verdicts: tuple[Verdict, ...] = ()
     exchanges: tuple[Exchange, ...] = ()

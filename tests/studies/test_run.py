@@ -97,8 +97,9 @@ def test_the_result_is_a_page_with_its_picture(ran):
 
     page = (folder / "studies/mine/study.md").read_text("utf-8")
 
-    assert "One seed: " in page
+    assert "One seed: " in page.replace("\\", "")
     assert "picture.png" in page
+    assert "no-such-encoder" in (folder / "studies/mine/study.html").read_text("utf-8")
     assert (folder / "studies/mine/picture.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -149,6 +150,17 @@ def test_show_prints_what_was_found_as_tables_json_and_markdown(ran, monkeypatch
     assert "The knowledge itself" in table
     assert json.loads(as_json)["answer"].startswith("The knowledge itself: ")
     assert page == (folder / "studies/mine/study.md").read_text("utf-8")
+
+
+def test_its_page_is_built_again_from_the_result_with_the_same_bytes(ran, monkeypatch):
+    folder, _ = ran
+    monkeypatch.chdir(folder)
+
+    CliRunner().invoke(app, ["show", "mine.yaml", "--html", "again.html"])
+
+    assert (folder / "again.html").read_bytes() == (folder / "studies/mine/study.html").read_bytes()
+    assert read_mine(folder).seconds > 0
+    assert all(cell.seconds > 0 for cell in read_mine(folder).cells if cell.f1)
 
 
 def test_a_study_that_did_not_run_is_not_shown(project):

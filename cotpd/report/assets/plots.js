@@ -88,7 +88,9 @@ function drawBars(figure, visible, width, output) {
 function drawDifferences(figure, visible, width, output) {
   const rows = figure.rows, block = 42, left = 10, right = 10, height = rows.length * block + 36;
   const values = rows.flatMap((row) => [row.low, row.high, row.value]);
-  const low = Math.min(0, ...values), high = Math.max(0, ...values), x = makeScale(low, high, left + 4, width - right - 4);
+  const spread = figure.zero ? "95 % interval" : "seeds from";
+  const ends = figure.zero ? [0] : [Math.min(...values) - 0.5, Math.max(...values) + 0.5];
+  const low = Math.min(...ends, ...values), high = Math.max(...ends, ...values), x = makeScale(low, high, left + 4, width - right - 4);
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": figure.title });
   for (const tick of listTicks(low, high, width < 480 ? 3 : 6)) {
     svg.append(draw("line", { class: tick === 0 ? "zero" : "axis", x1: x(tick), x2: x(tick), y1: 0, y2: height - 34 }));
@@ -98,10 +100,11 @@ function drawDifferences(figure, visible, width, output) {
   rows.forEach((row, index) => {
     const y = index * block + 30, letters = Math.floor((width - left) / 6.6);
     const label = row.name.length > letters ? row.name.slice(0, letters - 1) + "…" : row.name;
-    const text = `${row.name}: ${shown(row.value)}, 95 % interval ${shown(row.low)} to ${shown(row.high)}`;
-    const group = draw("g", { class: row.certain ? "k2" : "k0" });
+    const text = `${row.name}: ${shown(row.value)}, ${spread} ${shown(row.low)} to ${shown(row.high)}`;
+    const group = draw("g", { class: `k${row.colour ?? (row.certain ? 2 : 0)}` });
     group.append(draw("text", { class: "name", x: left, y: y - 14 }, label, draw("title", {}, row.name)));
     group.append(draw("line", { class: "span", x1: x(row.low), x2: x(row.high), y1: y, y2: y }));
+    for (const score of row.points || []) group.append(draw("circle", { class: "dot", cx: x(score), cy: y, r: 3.5, "fill-opacity": 0.5 }));
     group.append(makeReadable(draw("circle", { class: "dot", cx: x(row.value), cy: y, r: 5.5 }), text, output));
     svg.append(group);
   });
@@ -109,7 +112,7 @@ function drawDifferences(figure, visible, width, output) {
 }
 
 function listValues(figure) {
-  if (figure.kind === "differences") return [["", figure.x, "95 % from", "to"], figure.rows.map((row) => [row.name, shown(row.value), shown(row.low), shown(row.high)])];
+  if (figure.kind === "differences") return [["", figure.x, figure.zero ? "95 % from" : "seeds from", "to"], figure.rows.map((row) => [row.name, shown(row.value), shown(row.low), shown(row.high)])];
   if (figure.kind === "bars") {
     const headings = ["", ...figure.series.map((row) => row.name)];
     return [headings, figure.groups.map((name, index) => [name, ...figure.series.map((row) => row.bars[index].map(shown).join("; "))])];

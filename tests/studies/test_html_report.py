@@ -1,0 +1,88 @@
+"""The page of a study: the answer first, every figure with its interval, and nothing of its text as markup."""
+
+import re
+
+import pytest
+
+from cotpd.studies.html_report import render_study_page, write_study_page
+from cotpd.studies.verdict import CellResult, StudyResult, Verdict
+from tests.browser import Browser, needs_browser
+
+OWNED = "</script><script>document.title='OWNED'</script><img src=x onerror=alert(1)> {{ 7 * 7 }}"
+
+
+def make_cells(odd: str) -> tuple[CellResult, ...]:
+    """Make a baseline, a student of its own parameters, and a cell that failed."""
+    baseline = {"model": "baseline", "sees": "text", "labelled": 10, "posts": 40, "seconds": 60.0}
+    student = {"model": "student", "sees": "text", "labelled": 10, "posts": 40, "seconds": 90.5, "answers": 30}
+    changes = {"distil.alpha": 2.0, "data: caption": False}
+    return (
+        CellResult(name="text", f1={1: 0.5, 2: 0.53}, **baseline),
+        CellResult(name="student", f1={1: 0.6, 2: 0.62}, params=changes, **student),
+        CellResult(name="broken", model="student", sees="text", problem=f"failed: no encoder {odd}"),
+    )
+
+
+def make_result(odd: str = "") -> StudyResult:
+    """Make the result of a study with a certain gain and a cell that failed."""
+    figures = {"gain": 0.095, "low": 0.04, "high": 0.15, "p_value": 0.001, "p_randomised": 0.002, "p_holm": 0.002}
+    return StudyResult(
+        study="mine",
+        question=f"What is it worth? {odd}",
+        task="ner",
+        split="test",
+        seeds=(1, 2),
+        params={"distil.way": "frozen"},
+        encoder="tiny",
+        answer_price=0.01,
+        seconds=100.4,
+        cells=make_cells(odd),
+        verdicts=(
+            Verdict(first="student", second="text", claim=f"Distillation {odd}", seeds=2, **figures),
+            Verdict(first="broken", second="text", claim="Nothing", problem="broken has no figures"),
+        ),
+    )
+
+
+def test_the_page_answers_the_question_with_its_interval():
+    page = render_study_page(make_result())
+
+    for text in ("What is it worth?", "+9.50 points of F1", "+4.00 to +15.00", "after Holm", "61.00 ± 1.41"):
+        assert text in page
+
+
+def test_a_cell_that_failed_is_named_with_its_reason():
+    page = render_study_page(make_result())
+
+    assert re.search(r"Cells without figures.*<b>broken</b>: failed: no encoder", page, re.DOTALL)
+    assert "not tested: broken has no figures" in page
+
+
+def test_a_cell_leads_to_its_parameters_and_shows_what_it_cost():
+    page = render_study_page(make_result())
+
+    assert '<a href="#cell-1">student</a>' in page
+    assert re.search(r'id="cell-1".*distil\.alpha</th><td>2\.0<.*data: caption</th><td>False<', page, re.DOTALL)
+    assert re.search(r'student</th><td class="n">30</td><td class="n">0\.3000</td><td class="n">0:01:30<', page)
+    assert "0:01:40" in page  # what cells share is counted once
+
+
+def test_the_page_is_the_same_every_time():
+    assert render_study_page(make_result()) == render_study_page(make_result())
+
+
+@needs_browser
+@pytest.mark.slow
+def test_in_a_browser_it_draws_its_figures_fits_a_phone_and_runs_nothing_else(tmp_path):
+    path = tmp_path / "study.html"
+    write_study_page(make_result(OWNED), path)
+
+    with Browser(tmp_path / "profile") as browser:
+        for width, is_dark in ((360, False), (1100, True)):
+            page = browser.open_page(path.as_uri(), width=width, is_dark=is_dark)
+
+            assert page.list_problems() == []
+            assert page.evaluate("document.title") == "CoTPD study: mine"
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate("document.querySelectorAll('[data-figure] svg[role=img]').length") == 2
+            assert page.list_requested_addresses() == [path.as_uri()]
