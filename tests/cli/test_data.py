@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from cotpd.cli.data import SHOWN, app
 from cotpd.data.readers import FORMATS
 from cotpd.errors import ConfigError, DataError
-from tests.builders import build_row
+from tests.builders import build_row, write_encoder
 
 
 @pytest.fixture
@@ -140,3 +140,37 @@ def test_pictures_whose_names_differ_in_case_alone_are_at_hand(run, write) -> No
         write(f"set/images/{n}.JPG", "x")
 
     assert "no problems" in run("check", "set").output
+
+
+def test_the_rule_for_words_is_shown_with_its_reason_and_counts(run, write) -> None:
+    row = {"id": "1", "text": "부산에서 왔다", "entities": [{"start": 0, "end": 2, "type": "LOC"}]}
+    write("set/train.jsonl", [row])
+
+    result = run("check", "set")
+
+    assert "words: syllables, chosen by auto: it represents 1 of 1 mentions, social 0" in result.output
+    assert "of 1: social 0, syllables 1, characters 1, whitespace 0" in result.output
+
+
+def test_a_rule_that_is_named_is_used_and_one_that_is_none_is_refused(run, write) -> None:
+    write("set/train.jsonl", [build_row(1)])
+
+    named = run("check", "set", "--words", "characters", "--json")
+    wrong = run("check", "set", "--words", "letters")
+
+    assert json.loads(named.output)["words"]["rule"] == "characters"
+    assert isinstance(wrong.exception, ConfigError)
+    assert "--words letters" in str(wrong.exception)
+
+
+def test_an_encoder_that_does_not_know_the_script_is_named_with_the_share(run, write, tmp_path: Path) -> None:
+    write_encoder(tmp_path / "latin")
+    (tmp_path / "params.yaml").write_text("student: {encoder: latin}", "utf-8")
+    write("set/train.jsonl", [{"id": "1", "text": "李雷在北京 ok", "entities": []}])
+    write("known/train.jsonl", [{"id": "1", "text": "ada is in rome", "entities": []}])
+
+    unknown, known = run("check", "set"), run("check", "known")
+
+    assert "83% of the words hold signs that the encoder latin does not know ([UNK])" in unknown.output
+    assert "student.encoder: FacebookAI/xlm-roberta-base" in unknown.output
+    assert "[UNK]" not in known.output

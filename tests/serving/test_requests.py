@@ -86,6 +86,10 @@ def test_pairs_are_answered(pair_server, body):
         (b'{"texts": ["Ada", 7]}', 422, "texts[1] is a number"),
         (b'{"texts": [["Ada"]]}', 422, "texts[0] is a list"),
         (b'{"text": "Ada", "texts": ["Ada"]}', 422, "there is no field text"),
+        (b'{"tokens": []}', 422, "tokens holds fewer than 1"),
+        (b'{"tokens": ["Ada", 7]}', 422, "tokens[1] is a number"),
+        (b'{"texts": ["Ada", {"tokens": "Ada"}]}', 422, "texts[1].tokens is text, and no list"),
+        (json.dumps({"tokens": ["x" * 300, "y" * 300]}).encode(), 422, "its tokens hold more than 500 characters"),
         (b'{"txt": "Ada"}', 422, "there is no field txt"),
         (b'{"text": "Ada", "lang": "en"}', 422, "there is no field lang"),
         (b'{"text": "Ada", "\\ud800": 1}', 422, "a name holds half of a surrogate pair"),
@@ -103,6 +107,14 @@ def test_a_body_that_cannot_be_read_is_refused_with_a_sentence(server, body, sta
     assert response.status == status
     assert problem in response.body["error"]
     assert server.predict({"text": "see ADA"}).status == 200
+
+
+def test_words_are_accepted_in_place_of_a_text_alone_and_among_texts(server):
+    alone = server.predict({"tokens": ["see", "ADA"]})
+    among = server.predict({"texts": ["see ADA", {"tokens": ["see", "BOB"]}]})
+
+    assert (alone.status, among.status) == (200, 200)
+    assert [entity["text"] for row in among.body["predictions"] for entity in row["entities"]] == ["ADA", "BOB"]
 
 
 @pytest.mark.parametrize(
