@@ -34,11 +34,9 @@ def test_a_column_of_words_is_read_where_there_is_no_text(tmp_path: Path, ending
 
     score(source, tmp_path / "spans.jsonl", build_model(WordPredictor()))
 
-    scored = read_rows(tmp_path / "spans.jsonl")
-    assert [(e["start"], e["end"], e["text"]) for row in scored for e in row["entities"]] == [
-        (1, 2, "Ada"),
-        (0, 1, "Bob"),
-    ]
+    [[ada], [bob]] = (row["entities"] for row in read_rows(tmp_path / "spans.jsonl"))
+    assert (ada["start"], ada["end"], ada["text"]) == (1, 2, "Ada")
+    assert (bob["start"], bob["end"], bob["text"]) == (0, 1, "Bob")
 
 
 def test_a_row_whose_words_are_none_has_a_reason(tmp_path: Path):
