@@ -118,7 +118,8 @@ def _judge_against_reference(case: Case, challenger: Contender) -> Iterator[Rule
     rules = case.rules
     score_rule = rules.first_champion if case.champion is None else rules.score
     slices = _build_slices(case, challenger, read_training_posts(case.folder))
-    yield from judge_scores(predicted, reference_predicted, slices, rules, score_rule)
+    score_name = challenger.labels.definition.score_name
+    yield from judge_scores(predicted, reference_predicted, slices, rules, score_rule, score_name)
     yield from _judge_costs(case, examples)
 
 

@@ -19,6 +19,7 @@ def judge_scores(
     slices: Slices | None,
     rules: GateRules,
     score_rule: ScoreRule | FirstChampionRule,
+    score_name: str = "F1",
 ) -> Iterator[RuleResult]:
     """Yield the result of each rule that compares the two models.
 
@@ -26,11 +27,12 @@ def judge_scores(
         challenger, champion: Their predictions on the same examples, in the same order.
         slices: Example ids by the name of the slice; None if the slices cannot be formed.
         rules: Of the gate.
-        score_rule: For the micro-F1.
+        score_rule: For the leading score, which equals micro-F1.
+        score_name: What the task calls it.
     """
     bootstrap = Bootstrap(rules.confidence, rules.resamples, rules.seed)
     differences = compare_f1(challenger, champion, slices or {}, bootstrap)
-    yield judge_score(differences["all", ""], score_rule)
+    yield judge_score(differences["all", ""], score_rule, score_name)
     yield from _judge_parts("types", "type", differences, rules.types)
     if slices is None and rules.slices is not None:
         yield skip("slices", "the hashes of the training posts are missing, which say what is unseen and long")
@@ -39,14 +41,14 @@ def judge_scores(
     yield _judge_calibration(challenger, champion, rules.calibration, bootstrap)
 
 
-def judge_score(difference: Difference, rule: ScoreRule | FirstChampionRule) -> RuleResult:
-    """Judge the micro-F1: its interval lies above minus the margin, or above 0 if `better` is required."""
+def judge_score(difference: Difference, rule: ScoreRule | FirstChampionRule, name: str = "F1") -> RuleResult:
+    """Judge the leading score: its interval lies above minus the margin, or above 0 if `better` is required."""
     if rule.require == "better":
         passed, bound, demand = difference.low > 0, 0.0, "better"
     else:
         passed, bound = difference.low >= -rule.margin, -rule.margin
         demand = f"not worse by more than {100 * rule.margin:g} points"
-    explanation = f"F1 {_describe(difference)}; required: {demand}"
+    explanation = f"{name} {_describe(difference)}; required: {demand}"
     if not passed and difference.value > bound:
         explanation += (
             f". These posts are too few to show it: {_estimate_support(difference, bound):,} gold labels would"
