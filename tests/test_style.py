@@ -55,6 +55,7 @@ HOOKS = frozenset(
         "default",
         "load_context",
         "full",
+        "repr_html_",  # Jupyter calls it, with an underscore in front
         "pytest_addoption",
         "pytest_collection_modifyitems",
         "pytest_configure",

@@ -4,9 +4,9 @@ It needs no torch.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 from cotpd.data.records import WordSplitting
 from cotpd.data.words import SOCIAL, Text, TextInWords, read_text
@@ -17,11 +17,13 @@ from cotpd.student.batches import measure_sizes, order_for_reading
 from cotpd.student.examples import Example, build_pair_example, build_text_example, remove_labels
 from cotpd.student.labels import LabelSet
 from cotpd.student.prediction_input import PredictionInput, build_example
-from cotpd.student.predictor import LOOK_AHEAD, Mention, PostLabel, Relation
+from cotpd.student.predictor import LOOK_AHEAD, Mention, Mentions, PostLabel, Relation
 from cotpd.student.tasks import Predicted, PredictedMention, Span
 from cotpd.student.views import Encoded, ExampleEncoder, View
 
 T = TypeVar("T")
+OneText = str | Mapping[str, Any] | TextInWords
+Pair = tuple[Text, Span | str, Span | str]
 
 
 class Labeller(ABC):
@@ -81,38 +83,66 @@ class Labeller(ABC):
                 bar.advance(len(indices))
         return predictions
 
+    @overload  # a string is a sequence of strings, too: the first that fits counts
+    def predict(self, texts: OneText, batch_size: int = ..., look_ahead: int = ...) -> Mentions: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def predict(self, texts: Sequence[Text], batch_size: int = ..., look_ahead: int = ...) -> list[Mentions]: ...
+
+    @overload
     def predict(
-        self, texts: Iterable[Text], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
-    ) -> Iterator[list[Mention]]:
+        self, texts: Iterator[Text], batch_size: int = ..., look_ahead: int = ...
+    ) -> Iterator[Mentions]: ...
+
+    def predict(
+        self, texts: OneText | Iterable[Text], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
+    ) -> Mentions | list[Mentions] | Iterator[Mentions]:
         """Find the mentions in texts; empty text has none.
 
         Args:
-            texts: Of any length and number; memory holds the texts that are read ahead. A list of words, or
-                {"tokens": [...]}, stands for a text as well: its mentions count words.
+            texts: One text gives its mentions, a list of texts a list. An iterator streams: memory holds the texts
+                that are read ahead. In a list or an iterator a list of words stands for a text as well, and
+                {"tokens": [...]} everywhere: their mentions count words.
             batch_size: Texts at a time.
             look_ahead: Batches that are read ahead of the answers, to put texts of like length together.
 
         Raises:
             ModelError: The model labels something else: use the method that the message names.
-            DataError: One text instead of several, or an object that is no text.
+            DataError: An object that is no text.
             ConfigError: A size below 1.
         """
         self._require_method("predict")
-        return self._label_texts(texts, batch_size, look_ahead, _locate_mentions, list)
+        return self._label_texts(texts, batch_size, look_ahead, _locate_mentions, Mentions)
+
+    @overload  # as above
+    def predict_labels(  # type: ignore[overload-overlap]
+        self, texts: OneText, batch_size: int = ..., look_ahead: int = ...
+    ) -> PostLabel | None: ...
+
+    @overload
+    def predict_labels(
+        self, texts: Sequence[Text], batch_size: int = ..., look_ahead: int = ...
+    ) -> list[PostLabel | None]: ...
+
+    @overload
+    def predict_labels(
+        self, texts: Iterator[Text], batch_size: int = ..., look_ahead: int = ...
+    ) -> Iterator[PostLabel | None]: ...
 
     def predict_labels(
-        self, texts: Iterable[Text], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
-    ) -> Iterator[PostLabel | None]:
+        self, texts: OneText | Iterable[Text], batch_size: int = 32, look_ahead: int = LOOK_AHEAD
+    ) -> PostLabel | list[PostLabel | None] | Iterator[PostLabel | None] | None:
         """Label each text as a whole; empty text has no label.
 
         Args:
-            texts: Of any length and number; memory holds the texts that are read ahead.
+            texts: One text gives its label, a list of texts a list. An iterator streams: memory holds the texts
+                that are read ahead.
             batch_size: Texts at a time.
             look_ahead: Batches that are read ahead of the answers, to put texts of like length together.
 
         Raises:
             ModelError: The model labels something else: use the method that the message names.
-            DataError: One text instead of several, or an object that is no text.
+            DataError: An object that is no text.
             ConfigError: A size below 1.
         """
         self._require_method("predict_labels")
@@ -120,13 +150,15 @@ class Labeller(ABC):
 
     def _label_texts(
         self,
-        texts: Iterable[Text],
+        texts: OneText | Iterable[Text],
         batch_size: int,
         look_ahead: int,
         convert: Callable[[str | TextInWords, Example, Sequence[Predicted]], T],
         make_empty: Callable[[], T],
-    ) -> Iterator[T]:
+    ) -> T | list[T] | Iterator[T]:
         """Check the arguments before the first text is read, and return the predictions of each text, in order.
+
+        They come in the shape of the texts: of one, as a list, or as an iterator.
 
         Args:
             texts, batch_size, look_ahead: As :meth:`predict` takes them.
@@ -134,15 +166,21 @@ class Labeller(ABC):
             make_empty: Returns the prediction for a text without a word.
 
         Raises:
-            DataError: One text instead of several, or an object that is no text.
+            DataError: An object that is no text.
             ConfigError: A size below 1.
         """
-        if isinstance(texts, str | bytes):
-            name = self.labels.definition.method
-            raise DataError(f"{name}() takes texts, not one text", f"Write {name}([text]).")
+        if isinstance(texts, bytes) or not isinstance(texts, Iterable):
+            raise DataError(f"{texts!r} is no text", "Give a string, a list of strings, or an iterator.")
         _require_positive(batch_size=batch_size, look_ahead=look_ahead)
-        rows = self._iterate_predicted(texts, batch_size, look_ahead)
-        return (make_empty() if row[1] is None else convert(row[0], row[1], row[2]) for row in rows)
+
+        def convert_rows(several: Iterable[Text]) -> Iterator[T]:
+            for content, example, predictions in self._iterate_predicted(several, batch_size, look_ahead):
+                yield make_empty() if example is None else convert(content, example, predictions)
+
+        if isinstance(texts, str | Mapping | TextInWords):
+            return next(convert_rows([texts]))
+        predictions_of_several = convert_rows(iter(texts))
+        return list(predictions_of_several) if isinstance(texts, Sequence) else predictions_of_several
 
     def _iterate_predicted(
         self, texts: Iterable[Text], batch_size: int, look_ahead: int
@@ -188,14 +226,21 @@ class Labeller(ABC):
             self._has_warned = True
             warn(self.words.explain_mismatch())
 
+    @overload
+    def predict_relations(self, pairs: Sequence[Pair], batch_size: int = ...) -> list[Relation]: ...
+
+    @overload
+    def predict_relations(self, pairs: Iterator[Pair], batch_size: int = ...) -> Iterator[Relation]: ...
+
     def predict_relations(
-        self, pairs: Iterable[tuple[Text, Span | str, Span | str]], batch_size: int = 32
-    ) -> Iterator[Relation]:
+        self, pairs: Iterable[Pair], batch_size: int = 32
+    ) -> list[Relation] | Iterator[Relation]:
         """Label the relation between two mentions of a text.
 
         Args:
-            pairs: (text, head, tail), the mentions as they stand in the text, or as offsets: in characters, or in
-                words where the text is a list of words.
+            pairs: A list of (text, head, tail), which gives a list, or an iterator, which streams. Mentions are
+                given as they stand in the text, or as offsets: in characters, or in words where the text is a list
+                of words.
             batch_size: Pairs at a time.
 
         Raises:
@@ -205,11 +250,10 @@ class Labeller(ABC):
         """
         self._require_method("predict_relations")
         _require_positive(batch_size=batch_size)
-        return self._find_relations(pairs, batch_size)
+        relations = self._find_relations(pairs, batch_size)
+        return list(relations) if isinstance(pairs, Sequence) else relations
 
-    def _find_relations(
-        self, pairs: Iterable[tuple[Text, Span | str, Span | str]], batch_size: int
-    ) -> Iterator[Relation]:
+    def _find_relations(self, pairs: Iterable[Pair], batch_size: int) -> Iterator[Relation]:
         """Yield the relation of each pair, in order; a batch of pairs is read at a time.
 
         Raises:
@@ -234,15 +278,16 @@ def _require_positive(**sizes: int) -> None:
             raise ConfigError(f"{name} is {size}", "Give 1 or more.")
 
 
-def _locate_mentions(text: str | TextInWords, example: Example, predictions: Sequence[Predicted]) -> list[Mention]:
+def _locate_mentions(text: str | TextInWords, example: Example, predictions: Sequence[Predicted]) -> Mentions:
     """Return predicted mentions in characters of a text, or in the words that were given."""
-    mentions = []
+    mentions, spans = [], []
     for prediction in predictions:
         if isinstance(prediction, PredictedMention):
             start, end = example.offsets[prediction.start][0], example.offsets[prediction.end - 1][1]
             span = (start, end) if isinstance(text, str) else prediction.span
             mentions.append(Mention(*span, example.text[start:end], prediction.label, prediction.score))
-    return mentions
+            spans.append((start, end))
+    return Mentions(example.text, mentions, spans)
 
 
 def _take_label(_text: str | TextInWords, _example: Example, predictions: Sequence[Predicted]) -> PostLabel:

@@ -12,8 +12,11 @@ from cotpd.student import Student
 from cotpd.student.examples import build_examples
 from cotpd.student.objectives import JointDistillation
 from cotpd.student.params import DistilParams, StudentParams, TrainParams
+from cotpd.student.predictor import Mention, Mentions
 from cotpd.student.training import train
 from tests.builders import build_posts
+
+TEXT = "bob works at acme"
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,31 @@ def test_texts_come_back_in_order_streamed_with_empty_ones_among_them(student):
     assert second == third == []
     assert [mention.text for mention in fourth] == ["ann", "paris"]
     assert len(remaining) == 11
+
+
+def test_predictions_come_in_the_shape_of_the_texts(student):
+    single, several, stream = student.predict(TEXT), student.predict([TEXT, ""]), student.predict(iter([TEXT, ""]))
+
+    assert single == several[0]
+    assert several[1] == []
+    assert isinstance(several, list)
+    assert next(stream) == single
+    assert next(stream).text == ""
+    assert single.text == TEXT
+    assert student.predict({"text": TEXT}) == single
+    assert [mention.text for mention in student.predict({"tokens": TEXT.split()})] == [m.text for m in single]
+
+
+def test_a_notebook_shows_mentions_in_their_text_and_hostile_text_as_text():
+    text = "<script>alert(1)</script> & Ada"
+    mentions = Mentions(text, [Mention(28, 31, "Ada", "<b>PER", 0.987)], [(28, 31)])
+
+    shown = mentions._repr_html_()
+
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; <mark" in shown
+    assert "Ada <small>&lt;b&gt;PER 0.99</small></mark></div>" in shown
+    assert "<b>" not in shown
+    assert "<script" not in shown
 
 
 def test_batching_changes_nothing(student, ner_examples):
@@ -118,7 +146,8 @@ def test_a_view_that_the_model_was_not_trained_in_is_refused(student, ner_exampl
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda student: student.predict("ann lives in rome"), "not one text"),
+        (lambda student: student.predict(b"ann lives in rome"), "is no text"),
+        (lambda student: student.predict(7), "7 is no text"),
         (lambda student: student.predict(["ann"], batch_size=0), "batch_size is 0"),
         (lambda student: student.predict(["ann"], look_ahead=0), "look_ahead is 0"),
         (lambda student: list(student.predict(["ann", None])), "None is no text"),
