@@ -11,7 +11,7 @@ from cotpd.data.tables import read_table
 from cotpd.errors import DataError
 from cotpd.files import compute_sha256
 from cotpd.student.examples import Example, build_examples
-from cotpd.student.tasks import TaskName
+from cotpd.student.tasks import TaskName, find_task
 
 SPLIT = "test"
 
@@ -39,7 +39,9 @@ class HeldOut(NamedTuple):
         Raises:
             DataError: Not one of them is annotated for the task, or a mention of ner has no type.
         """
-        examples = build_examples(self.posts, task, {}, {})
+        definition = find_task(task)
+        labelled = [post for post in self.posts if not definition.find_fault(post)]
+        examples = build_examples(labelled, task, {}, {})
         if not any(example.entities or example.label for example in examples):
             raise DataError(
                 f"{self.source}: none of its {len(self.posts)} posts is annotated for task {task}",
