@@ -264,3 +264,10 @@ def test_a_wrong_encoding_is_named(load, write) -> None:
 
     with pytest.raises(DataError, match=r"train\.csv:2: not UTF-8.*latin-1"):
         load()
+
+
+def test_a_damaged_head_of_webanno_tsv_costs_its_relations_alone(load, write) -> None:
+    head = "#FORMAT=WebAnno TSV 3.3\n#T_SP=webanno.custom.Name|value\n#T_RL=damaged\n\n\n"
+    write("train.tsv", head + "#Text=Ada waves\n1-1\t0-3\tAda\tPER\t_\n1-2\t4-9\twaves\t_\t_\n")
+
+    assert list_mentions(load()) == [[("Ada", "PER")]]

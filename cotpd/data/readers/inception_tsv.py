@@ -103,7 +103,7 @@ def _find_layers(head: list[str], name: str) -> Layers:
             labels = [number for number, feature in enumerate(features) if feature != "identifier"]
             value = next((number for number in labels if features[number] == "value"), labels[0] if labels else 0)
             spans.append(Layer(layer, column + value))
-        elif kind == "#T_RL":
+        elif kind == "#T_RL" and features:
             relations.append((features[-1], Layer(layer, column, column + len(features) - 1)))
         if kind in ("#T_SP", "#T_RL", "#T_CH"):
             column += max(1, len(features))
