@@ -16,7 +16,7 @@ TaskName = str  # cotpd.student.tasks knows which there are, and no module below
 Span = tuple[int, int]  # start and end, end exclusive; tokens, unless a name or a comment says characters
 FEW_SHOT, ZERO_SHOT = "llm", "llm_zero_shot"  # the language model alone, as rows of a result
 TextRule = Literal["social", "syllables", "characters", "whitespace", "graphemes"]  # see cotpd.data.tokenization
-WordRule = Literal["social", "syllables", "characters", "whitespace", "given"]
+WordRule = TextRule | Literal["given"]
 WordSetting = Literal["auto", "social", "syllables", "characters", "whitespace", "given"]
 NO_RELATION = "None"  # MNRE's name for "these two are not related"; left out of the micro-F1
 

@@ -20,6 +20,10 @@ MOST_POSTS = 20_000  # that are looked at: a larger data set is like its first p
 _FOLLOWED = 0.9  # of the data's own words that a rule makes, so that students may read text by it
 _MARGIN = 0.01  # shares that are nearer are alike
 _UNSPACED_SHARE = 0.3  # of the letters, from which a script without blanks decides
+_UNSPACED_RULES: dict[str, tuple[TextRule, ...]] = {
+    "syllabic": ("syllables", "characters", "social"),
+    "ideographic": ("characters", "social", "syllables"),
+}
 _LETTER = regex.compile(r"\p{L}")
 _CLASSES = {"ideographic": regex.compile(IDEOGRAPHIC, regex.V1), "syllabic": regex.compile(SYLLABIC, regex.V1)}
 _NATURAL = regex.compile(
@@ -72,7 +76,9 @@ def choose_words(setting: WordSetting, posts: Splits, read_by: TextRule) -> Word
     nearest = _choose_text_rule(script, counts, mentions, agreement)
     has_words = bool(agreement)
     share = round(agreement[nearest], 4) if has_words else 1.0
-    representable: dict[WordRule, int] = {**counts, **({"given": mentions} if has_words else {})}
+    representable: dict[WordRule, int] = dict(counts.items())
+    if has_words:
+        representable["given"] = mentions
 
     if setting == "given" or (setting == "auto" and share < _FOLLOWED):
         reason = f"the words come with the data, and {nearest} makes {share:.0%} of them"
@@ -143,10 +149,7 @@ def _judge_script(texts: Iterable[str]) -> Script:
         letters += len(_LETTER.findall(text))
         for name, pattern in _CLASSES.items():
             unspaced[name].update(pattern.findall(text))
-    for name, rules in (
-        ("syllabic", ("syllables", "characters", "social")),
-        ("ideographic", ("characters", "social", "syllables")),
-    ):
+    for name, rules in _UNSPACED_RULES.items():
         if unspaced[name].total() > _UNSPACED_SHARE * letters:
             return Script(rules, f"{_name_script(unspaced[name])} is written without blanks")
     return Script(("social", "syllables", "characters"), "")

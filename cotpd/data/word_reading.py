@@ -12,6 +12,12 @@ from cotpd.data.word_choice import WordChoice, choose_words
 from cotpd.data.words import split_post_anew
 
 ReaderCounts = dict[str, Counter[str]]
+_NAMED_RULES: dict[WordSetting, TextRule] = {
+    "social": "social",
+    "syllables": "syllables",
+    "characters": "characters",
+    "whitespace": "whitespace",
+}
 
 
 class Reading(NamedTuple):
@@ -35,7 +41,7 @@ def read_in_words(
         setting: The value of data.words.
         words: The splitting to use whatever is asked for; the choice is then only described.
     """
-    rule: TextRule = "social" if setting in ("auto", "given") else setting
+    rule = _NAMED_RULES.get(setting, "social")
     rule = words.text_rule if words else rule
     reading = read(rule)
     probed_by = FINEST if reading.quarantine else rule
@@ -51,9 +57,9 @@ def split_posts_anew(posts: Splits, setting: WordSetting | None) -> tuple[Splits
 
     Where no rule is named the posts stay as they are.
     """
-    if setting is None or setting in ("auto", "given"):
+    rule = None if setting is None else _NAMED_RULES.get(setting)
+    if rule is None:
         return posts, []
-    rule: TextRule = setting
     changed: Splits = {}
     refused = []
     for split, rows in posts.items():

@@ -94,7 +94,7 @@ class RequestModels:
         word = Annotated[str, Field(min_length=1, max_length=limits.characters)]
         description = "The words of a post; starts and ends then count them."
         words = Annotated[
-            list[word],  # type: ignore[valid-type]
+            list[word],
             Field(min_length=1, max_length=limits.characters, description=description),
         ]
         pair = _list_pair_fields(limits) if self.task.reads_pair else {}
