@@ -127,6 +127,26 @@ def test_dvc_shows_few_metrics_and_draws_curves_and_scores(run: Run, reproduced:
     assert "is empty" not in reproduced
 
 
+def test_the_page_dvc_and_mlflow_show_the_same_figures(run: Run, checkout: Path) -> None:
+    page = (checkout / "reports/evaluation/report.html").read_text("utf-8")
+    version = json.loads((checkout / "reports/registered.json").read_text("utf-8"))["version"]
+    script = (
+        "import json, mlflow; client = mlflow.MlflowClient('sqlite:///mlflow.db');"
+        f"run = client.get_model_version('cotpd-ner', '{version}').run_id;"
+        "print(json.dumps(client.get_run(run).data.metrics))"
+    )
+
+    shown = json.loads(run("dvc", "metrics", "show", "--json").splitlines()[-1])
+    logged = json.loads(run("python", "-c", script).splitlines()[-1])
+
+    figures = shown[""]["data"]["reports/metrics.json"]["data"]
+    for split in ("valid", "test"):
+        for row in ("baseline", "student", "knowledge"):
+            f1 = figures[split][row]["f1"]
+            assert logged[f"{split}.{row}.f1"] == f1
+            assert f">{100 * f1:.2f}<" in page
+
+
 def test_frozen_teachers_teach_on_posts_without_labels(run: Run, checkout: Path) -> None:
     """The sample's posts beyond the limit stand for unlabelled ones: their answers are recorded too."""
     before = (checkout / "params.yaml").read_text("utf-8")
