@@ -43,8 +43,8 @@ class Annotation:
     @property
     def score(self) -> float | None:
         """The least score of its parts, by which tools sort; None if no part has one."""
-        parts = [part.score for part in (*self.marks, *self.links)]
-        scores = [score for score in (*parts, self.label_score) if score is not None]
+        parts = [*(mark.score for mark in self.marks), *(link.score for link in self.links), self.label_score]
+        scores = [score for score in parts if score is not None]
         return min(scores, default=None)
 
 

@@ -126,7 +126,8 @@ def _hold_tags(rows: list[list[str]], index: int) -> bool:
 def _build_post(source: Source, block: Block, number: int, layout: Layout, reader: TagReader) -> Post:
     image = block[0][1].removeprefix(IMAGE_LINE).strip() if block[0][1].startswith(IMAGE_LINE) else ""
     post_id = image or f"{source.split}-{number:05d}"
-    words, tags = [], []
+    words: list[str] = []
+    tags: list[str] = []
     for line_number, line in block[1:] if image else block:
         comment = None if words else _COMMENT.match(line)
         columns = split_line(line)

@@ -163,7 +163,8 @@ def parse_head(head: list[str], at_most: int = 50) -> list[Any]:
 
 
 def _parse_list_head(text: str, at_most: int) -> list[Any]:
-    decoder, rows = json.JSONDecoder(), []
+    decoder = json.JSONDecoder()
+    rows: list[Any] = []
     position = text.index("[") + 1
     while len(rows) < at_most:
         match = _SPACE.match(text, position)

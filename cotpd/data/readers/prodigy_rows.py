@@ -85,7 +85,7 @@ def _list_objects(row: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 def _read_word(token: Any) -> str:
     if not isinstance(token, dict) or not isinstance(token.get("text"), str):
         raise RowError(f"the token {show_value(token)} has no text", "Export it again: prodigy db-out NAME")
-    return token["text"]
+    return str(token["text"])
 
 
 def _locate(span: Mapping[str, Any]) -> tuple[Any, Any, Any]:
