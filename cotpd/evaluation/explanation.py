@@ -8,12 +8,15 @@ Neither says that the prediction would be another one without it.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cotpd.data.records import KNOWLEDGE_KINDS
-from cotpd.student.attention import PromptAttention, compute_prompt_attention
 from cotpd.student.examples import Example
-from cotpd.student.neighbours import Neighbour, Neighbours
 from cotpd.student.tasks import Predicted, Span
+
+if TYPE_CHECKING:
+    from cotpd.student.attention import PromptAttention
+    from cotpd.student.neighbours import Neighbour, Neighbours
 
 Piece = tuple[str, str]  # a stretch of text, and its role or ""
 DIGITS = 4  # of a score, a similarity, a weight
@@ -87,7 +90,7 @@ class Explanation:
 
 
 def explain(
-    index: Neighbours, examples: Sequence[Example], predicted: Sequence[Sequence[Predicted]], count: int = 3
+    index: "Neighbours", examples: Sequence[Example], predicted: Sequence[Sequence[Predicted]], count: int = 3
 ) -> list[Explanation]:
     """Return the evidence for each example's predictions.
 
@@ -99,6 +102,8 @@ def explain(
     """
     spans = [_list_spans(predictions) for predictions in predicted]
     nearest = index.find_nearest(examples, spans, count)
+    from cotpd.student.attention import compute_prompt_attention  # noqa: PLC0415  needs torch; a page of claims does not
+
     attentions = compute_prompt_attention(index.student, examples)
 
     explanations = []
@@ -155,14 +160,14 @@ def find_window(text: str, marks: Sequence[Marked], width: int) -> tuple[int, in
     return max(first - around, 0), min(last + around, len(text))
 
 
-def _build_claim(example: Example, prediction: Predicted, neighbours: Sequence[Neighbour]) -> Claim:
+def _build_claim(example: Example, prediction: Predicted, neighbours: Sequence["Neighbour"]) -> Claim:
     """Return a prediction with its marks in the text, and its neighbours as support, the nearest first."""
     marks = _mark_target(example, prediction.span, prediction.label)
     supports = [_build_support(neighbour) for neighbour in neighbours]
     return Claim(prediction.label, round(prediction.score, DIGITS), marks, supports)
 
 
-def _build_support(neighbour: Neighbour) -> Support:
+def _build_support(neighbour: "Neighbour") -> Support:
     """Return a training post with its gold marks and its reasoning chain."""
     example, label = neighbour.example, neighbour.label
     marks = _mark_target(example, neighbour.span, label)
@@ -189,7 +194,7 @@ def _list_spans(predictions: Sequence[Predicted]) -> list[Span | None]:
     return [prediction.span for prediction in predictions]
 
 
-def _build_looks(example: Example, attention: PromptAttention) -> Looks:
+def _build_looks(example: Example, attention: "PromptAttention") -> Looks:
     """Return the attention of all words, and of each query's strongest ones, with their place in the text."""
     words = [_build_look(example, index, weight) for index, weight in enumerate(attention.words)]
     queries = [

@@ -15,7 +15,7 @@ from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.questions import build_questions
 from cotpd.llm.question import Question
 from cotpd.pipeline.workspace import Workspace
-from cotpd.student.examples import build_examples
+from cotpd.student.examples import Example, build_examples
 from cotpd.student.tasks import find_task
 
 _STAND_IN_CAPTION = "a caption of about a dozen words, which no step has made yet"
@@ -75,7 +75,9 @@ def _iterate_label_questions(
         return
     shown = {post_id: caption for post_id, caption in captions.items() if caption}
     posts = {split: dataset.posts.get(split, []) for split in params.evaluate.splits}
-    examples = {split: build_examples(rows, params.task, shown, {}) for split, rows in posts.items()}
+    examples: dict[str, list[Example]] = {
+        split: build_examples(rows, params.task, shown, {}) for split, rows in posts.items()
+    }
     pool = build_examples([*dataset.posts.get("train", []), *dataset.beyond_limit], params.task, shown, {})
     labels = dataset.list_label_names(find_task(params.task))
     questions = build_label_questions(examples, pool, task=params.task, labels=labels, params=params.llm_row)

@@ -37,7 +37,7 @@ _STRONG = frozenset({STUDENT})
 
 def _explain_gains(scores: Mapping[str, Any], task: Task) -> str:
     """Return how gains were tested, and what the control is for."""
-    notes = []
+    notes: list[str] = []
     for key, reference in GAINS.items():
         if key in scores and not notes:
             notes.append(
