@@ -6,13 +6,15 @@ picked because it looks well.
 
 from collections.abc import Mapping, Sequence
 from itertools import chain, pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cotpd.evaluation.explanation import Claim, Explanation, explain, find_window
 from cotpd.evaluation.results_table import group_predictions
 from cotpd.student.examples import Example
-from cotpd.student.neighbours import Neighbours
 from cotpd.student.tasks import Gold, Predicted, Prediction
+
+if TYPE_CHECKING:
+    from cotpd.student.neighbours import Neighbours
 
 WIDTH = 400  # characters of a post that are shown around a prediction
 
@@ -80,7 +82,7 @@ def choose_picks(predictions: Sequence[Prediction], split: str, count: int) -> d
 
 
 def explain_picks(
-    index: Neighbours, examples: Sequence[Example], chosen: Mapping[str, Sequence[Pick]], nearest: int
+    index: "Neighbours", examples: Sequence[Example], chosen: Mapping[str, Sequence[Pick]], nearest: int
 ) -> dict[str, list[Explained]]:
     """Explain chosen predictions, each by itself.
 

@@ -21,7 +21,6 @@ from cotpd.data.tables import write_json
 from cotpd.errors import DataError
 from cotpd.pipeline.workspace import UNLABELLED, Workspace
 from cotpd.student.examples import Example
-from cotpd.student.targets import Targets
 from cotpd.student.tasks import find_task
 
 NEAR = 0.5  # of word pairs; below the gate's 0.6, since a post too many in a group costs nothing
@@ -200,20 +199,3 @@ def load_folds(folder: Path) -> Folds | None:
         raise DataError(
             f"{folder / FOLDS}: not what teach writes", "Run it again: dvc repro -f -s teach"
         ) from None
-
-
-def read_out_of_fold_targets(folder: Path) -> Targets | None:
-    """Return the soft targets of training examples by teachers that never saw them; None if there are none.
-
-    Args:
-        folder: That of the soft targets, such as data/targets.
-
-    Raises:
-        ModelError: The soft targets are damaged.
-        DataError: The folds are.
-    """
-    folds = load_folds(folder)
-    if folds is None:
-        return None
-    targets = Targets.load(folder)
-    return Targets(targets.labels, {name: row for name, row in targets.rows.items() if name in folds.examples})

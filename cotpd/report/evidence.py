@@ -4,14 +4,16 @@ The evaluate step writes both, since they need the student; the page is built fr
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cotpd.data.records import Record, Span
 from cotpd.evaluation.explanation import Claim, cut_excerpt, shorten
 from cotpd.evaluation.showcase import Explained, shade_text
 from cotpd.student.examples import Example
-from cotpd.student.neighbours import Neighbour, Neighbours
 from cotpd.student.tasks import Prediction
+
+if TYPE_CHECKING:
+    from cotpd.student.neighbours import Neighbour, Neighbours
 
 NEAREST, EXPLAINED = "nearest.jsonl", "explained.json"  # in the folder of an evaluation
 _DIGITS = 3  # of a similarity; further ones differ between processors
@@ -37,7 +39,7 @@ class NearestRow(Record):
 
 
 def find_nearest_posts(
-    index: Neighbours, examples: Mapping[str, Example], predictions: Sequence[Prediction], count: int
+    index: "Neighbours", examples: Mapping[str, Example], predictions: Sequence[Prediction], count: int
 ) -> list[NearestRow]:
     """Return the training posts near to each span that the student predicted or should have.
 
@@ -60,14 +62,14 @@ def find_nearest_posts(
     return rows
 
 
-def _list_spans(index: Neighbours, example: Example, prediction: Prediction) -> list[Span | None]:
+def _list_spans(index: "Neighbours", example: Example, prediction: Prediction) -> list[Span | None]:
     """Return the spans of predicted and of gold labels, each once, in the order of the text."""
     predicted = [label.span for label, _ in prediction.match_gold()]
     gold = [span for span, _ in index.student.labels.definition.list_targets(example)]
     return sorted({*predicted, *gold}, key=lambda span: span or (0, 0))
 
 
-def _build_near_post(neighbour: Neighbour) -> NearPost:
+def _build_near_post(neighbour: "Neighbour") -> NearPost:
     similarity = round(neighbour.similarity, _DIGITS)
     return NearPost(id=neighbour.example.id, span=neighbour.span, label=neighbour.label, similarity=similarity)
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from cotpd.cli.main import app
 from cotpd.errors import DataError
 
-SCORES = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": 0.5}
+SCORES = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": 0.5, "accuracy": 0.5}
 FILES = {
     "reports/evaluation/scores.json": {"test": {"baseline": SCORES, "student": SCORES}},
     "reports/registered.json": {

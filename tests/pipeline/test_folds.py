@@ -7,8 +7,8 @@ import pytest
 
 from cotpd.data.post_hashes import PostHashes, group_near_texts
 from cotpd.data.records import Augmented, Kind
-from cotpd.errors import DataError, ModelError
-from cotpd.pipeline.folds import FOLDS, NEAR, draw_folds, read_out_of_fold_targets
+from cotpd.errors import DataError
+from cotpd.pipeline.folds import FOLDS, NEAR, draw_folds, load_folds
 from tests.builders import build_post
 
 LABELS = ("PER",) * 20 + ("LOC",) * 10 + ("ORG",) * 5 + ("MISC",) * 5
@@ -166,12 +166,12 @@ def test_groups_are_those_of_every_pair_that_is_near():
 
 
 def test_soft_targets_without_folds_are_not_taken_for_out_of_fold_ones(tmp_path):
-    assert read_out_of_fold_targets(tmp_path) is None
+    assert load_folds(tmp_path) is None
 
 
 @pytest.mark.parametrize("text", ["{", '{"count": 1, "examples": {}}', "[]"])
 def test_damaged_folds_are_named_with_what_to_do(tmp_path, text):
     (tmp_path / FOLDS).write_text(text, "utf-8")
 
-    with pytest.raises((DataError, ModelError), match=r"folds\.json: .*\n.*teach"):
-        read_out_of_fold_targets(tmp_path)
+    with pytest.raises(DataError, match=r"folds\.json: .*\n.*teach"):
+        load_folds(tmp_path)

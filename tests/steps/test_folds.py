@@ -1,6 +1,5 @@
 """Cross-fitted teachers through the steps: which posts each teacher saw, and who taught which post."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import torch
 from cotpd.config import Params
 from cotpd.data.records import Augmented, Kind
 from cotpd.data.tables import write_table
-from cotpd.pipeline.folds import FOLDS, read_out_of_fold_targets
+from cotpd.pipeline.folds import FOLDS, load_folds
 from cotpd.pipeline.training_examples import (
     read_knowledge_examples,
     read_training_texts,
@@ -163,12 +162,12 @@ def test_student_and_control_have_the_same_folds_and_train_from_them(encoder, pr
 def test_the_out_of_fold_soft_targets_are_those_of_the_training_posts_and_their_relatives(encoder, project):
     teach.run(build_params(encoder))
 
-    out_of_fold = read_out_of_fold_targets(project.targets)
+    folds = load_folds(project.targets)
 
-    assert set(out_of_fold.rows) == set().union(*GROUPS)
-    folds = json.loads((project.targets / FOLDS).read_text("utf-8"))
-    assert folds["count"] == 3
-    assert FREE not in folds["examples"]
+    assert set(folds.examples) == set().union(*GROUPS)
+    assert folds.examples.keys() <= Targets.load(project.targets).rows.keys()
+    assert folds.count == 3
+    assert FREE not in folds.examples
 
 
 def read_outputs(project):
@@ -206,7 +205,7 @@ def test_a_killed_step_goes_on_with_the_teachers_that_it_has(encoder, project, m
     teach.run(params)
 
     assert times == {path: (path / "model.safetensors").stat().st_mtime_ns for path in trained}
-    assert len(read_out_of_fold_targets(project.targets).rows) == 12
+    assert len(load_folds(project.targets).examples) == 12
 
 
 def test_another_teacher_leaves_the_earlier_ones_as_they_are(encoder, project):
