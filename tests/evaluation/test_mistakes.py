@@ -6,7 +6,7 @@ from hypothesis import given
 
 from cotpd.evaluation.mistakes import count_causes, pair_labels
 from cotpd.student.tasks import NerPrediction, RePrediction
-from cotpd.student.tasks.named_entities import NOTHING
+from cotpd.student.tasks.mention_predictions import NOTHING
 from tests.evaluation.mention_rows import make_mentions, ner_rows
 
 

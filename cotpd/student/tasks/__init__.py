@@ -16,7 +16,8 @@ from cotpd.data.records import Span, TaskName
 from cotpd.errors import ConfigError
 from cotpd.student.tasks.base import Task
 from cotpd.student.tasks.classes import Classes, ClassPrediction, Sentiment
-from cotpd.student.tasks.named_entities import GoldMention, NamedEntities, NerPrediction, PredictedMention
+from cotpd.student.tasks.mention_predictions import GoldMention, NerPrediction, PredictedMention
+from cotpd.student.tasks.named_entities import NamedEntities
 from cotpd.student.tasks.relations import Relations, RePrediction
 from cotpd.student.tasks.single_label import GoldLabel, PredictedLabel
 
