@@ -41,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.setswitchinterval(seconds)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share something expensive in one process, where several run the suite (`-n`)."""
     for item in items:

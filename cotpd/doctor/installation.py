@@ -27,6 +27,7 @@ _PURPOSE_OF_EXTRA = {
     "serve": "cotpd serve",
     "postgres": "a ledger on PostgreSQL",
     "server": "cotpd llm serve",
+    "spacy": "reading and writing .spacy files",
 }
 _NEEDED = ("torch", "pipeline", "llm", "images", "report", "tracking")
 """The extras without which the steps of dvc.yaml do not run."""
