@@ -19,8 +19,8 @@ run: project $(VENV)/.installed  ## Train, evaluate and register a student on wh
 	@dvc repro
 	@cotpd show
 
-# Two processes run the tests, each with one thread: a file stays in one of them, and so do tests that share a run.
-PARALLEL ?= -n 2 --dist loadgroup --no-loadscope-reorder
+# Two processes run the tests, each with one thread; the tests of a file stay in one of them.
+PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 test: lint browser  ## Lint, then every test, the end-to-end run included
 	@OMP_NUM_THREADS=1 python -m pytest $(PARALLEL)
 

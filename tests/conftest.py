@@ -22,8 +22,6 @@ from tests.trained_students import export_students, train_students
 
 silence_libraries()
 ROOT = Path(__file__).parent.parent
-SHARING = ("e2e", "flows", "promotion", "studies")
-"""Folders whose tests share a run of the pipeline, a server or trainings."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,15 +37,6 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if seconds := config.getoption("--switch-interval"):
         sys.setswitchinterval(seconds)
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share something expensive in one process, where several run the suite (`-n`)."""
-    for item in items:
-        file = item.path.relative_to(ROOT / "tests")
-        group = file.parts[0] if file.parts[0] in SHARING else file.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

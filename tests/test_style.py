@@ -57,7 +57,6 @@ HOOKS = frozenset(
         "full",
         "repr_html_",  # Jupyter calls it, with an underscore in front
         "pytest_addoption",
-        "pytest_collection_modifyitems",
         "pytest_configure",
         "do_GET",
         "do_POST",
