@@ -30,7 +30,7 @@ from cotpd.student.params import StudentParams
 from cotpd.student.vocabulary import describe_unknown_share, measure_unknown_share
 
 app = typer.Typer(
-    help="Check a data set, convert it, or explain the formats that are read.",
+    help="Check or convert a data set, or explain the formats.",
     no_args_is_help=True,
     add_completion=False,
 )

@@ -22,7 +22,7 @@ SUMMARIES = {
     "show": "Show the last run's scores and the registered versions.",
     "compare": "Compare runs of the pipeline that differ only in the seed.",
     "study": "Run a study: trainings that together answer one question.",
-    "data": "Check a data set, convert it, or explain the formats that are read.",
+    "data": "Check or convert a data set, or explain the formats.",
     "preset": "Point params.yaml at other data or another task.",
     "models": "List the catalogued weights, and fetch them.",
     "llm": "Serve a language model here, or ask one a single question.",

@@ -22,7 +22,7 @@ def list_executed(output: str) -> list[str]:
 
 def test_every_step_ran_and_every_answer_came_from_the_recorded_ledger(reproduced: str) -> None:
     assert list_executed(reproduced)[-1] == "register"
-    assert len(list_executed(reproduced)) == 11
+    assert len(list_executed(reproduced)) == 12
     counts = re.search(
         r"ask: (\d+) requests: (\d+) answered from the ledger, (\d+) asked, (\d+) failed", reproduced
     )
@@ -123,7 +123,7 @@ def test_dvc_shows_few_metrics_and_draws_curves_and_scores(run: Run, reproduced:
 
     assert '"learning curves"' in plots
     assert '"F1 per type"' in plots
-    assert run("dvc", "metrics", "show", "--json").count('"f1":') == 8
+    assert run("dvc", "metrics", "show", "--json").count('"f1":') == 16
     assert "is empty" not in reproduced
 
 

@@ -147,7 +147,7 @@ def _explain_border(text: str, span: Span, surface: str, unit: Unit, reason: str
         return f"{reason}: counted from 1?", "Offsets count from 0, end exclusive: take 1 from each start."
     if _is_same(_mark(text, (start - 1, end - 1), unit), surface):
         return f"{reason}: counted from 1?", "Offsets count from 0: take 1 from each."
-    if (shift := _find_shift(text, start, surface)) is not None:
+    if shift := _find_shift(text, start, surface):  # none without a shift: then the end alone is wrong
         direction = "earlier" if shift < 0 else "later"
         return (
             f"{reason}, which stands {abs(shift)} characters {direction}: was the text changed afterwards?",
