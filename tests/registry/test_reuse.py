@@ -23,7 +23,7 @@ WORKSPACE = Workspace()
 
 
 def write_scores(f1: float) -> None:
-    scores = {"precision": 0.5, "recall": 0.5, "f1": f1, "macro_f1": 0.5}
+    scores = {"precision": 0.5, "recall": 0.5, "f1": f1, "macro_f1": 0.5, "accuracy": 0.5}
     write_json(WORKSPACE.scores, {"test": {"student": scores}})
 
 
