@@ -88,7 +88,7 @@ def test_posts_within_an_output_are_named_by_the_flow_too(root: Path, tmp_path: 
     for name in (".dvc/config", "dvc.yaml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(root / name, tmp_path / name)
-    (tmp_path / "params.yaml").write_text("data: {path: data/prepared, pictures: .}\n")
+    (tmp_path / "params.yaml").write_text("data: {path: data/prepared, pictures: ., corrections: .}\n")
 
     with pytest.raises(ConfigError, match=r"params\.yaml:1: data\.path: data/prepared lies within"):
         read_graph(tmp_path)
