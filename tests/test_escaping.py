@@ -101,7 +101,7 @@ def test_warnings_of_the_library_reach_the_terminal_without_control_characters(c
 
 PRINTERS = {"cotpd/cli/output.py", "cotpd/escaping.py"}
 # A user's own rows come back as they were: an escaped cell would move the offsets of its mentions.
-COPIERS = {"cotpd/scoring/row_writers.py"}
+COPIERS = {"cotpd/annotation/column_writers.py", "cotpd/scoring/row_writers.py"}
 SINKS = {"print", "typer.echo", "typer.secho", "click.echo", "Console", "csv.writer", "csv.DictWriter"}
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cotpd.cli.lazy import LazyGroup
-from cotpd.cli.output import warn
+from cotpd.cli.output import show, warn
 from cotpd.errors import CotpdError
 from cotpd.escaping import mark_logs
 from cotpd.extras import explain_missing_package
@@ -30,7 +30,7 @@ app = typer.Typer(
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        typer.echo(f"cotpd {version('cotpd')}")
+        show(f"cotpd {version('cotpd')}")
         raise typer.Exit
 
 
