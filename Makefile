@@ -9,7 +9,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 # dvc.yaml's outputs, by name: data/, models/ and reports/ may hold files of yours as well.
-OUTPUTS := data/prepared data/captions.jsonl data/answers.jsonl data/validated data/augmented data/targets \
+OUTPUTS := data/prepared data/captions.jsonl data/answers.jsonl data/validated data/augmented data/extracted data/targets \
 	models/baseline models/control models/teachers models/student \
 	reports/checks reports/evaluation reports/metrics.json reports/registered.json
 
