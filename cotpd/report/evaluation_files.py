@@ -102,8 +102,8 @@ def _read_versions(path: Path) -> list[str]:
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return an object from each line of a file."""
-    rows = _parse(path, lambda text: [json.loads(line) for line in text.splitlines() if line.strip()])
+    """Return an object from each line of a file; a post's text may hold other separators of lines (U+2028)."""
+    rows = _parse(path, lambda text: [json.loads(line) for line in text.split("\n") if line.strip()])
     if not all(isinstance(row, dict) for row in rows):
         raise DataError(f"{path}: a line holds no object", "Write it again: dvc repro --force evaluate")
     return rows

@@ -151,6 +151,15 @@ def test_a_page_is_built_again_from_the_files_of_a_run(tmp_path):
     assert (tmp_path / "page.html").read_text("utf-8") == render_run_page(material)
 
 
+def test_a_suspect_whose_text_holds_a_separator_of_lines_is_shown(tmp_path):
+    workspace = write_run(add_remarks(make_run(4)), tmp_path)
+    path = workspace.evaluation / "suspected_errors.jsonl"
+    row = json.loads(path.read_text("utf-8").split("\n")[0])
+    path.write_text(json.dumps(row | {"text": "one\u2028two\x85three"}, ensure_ascii=False) + "\n", "utf-8")
+
+    assert write_run_report(workspace, tmp_path / "page.html", "ner") == []
+
+
 @pytest.mark.parametrize(
     "name", [*OTHERS, "run.json", "nearest.jsonl", "explained.json", "intervals.jsonl", "plots/curves.csv"]
 )
