@@ -6,7 +6,7 @@ from cotpd.student.tasks import TaskName, find_task
 
 
 def read_label_names(workspace: Workspace, task: TaskName) -> tuple[str, ...]:
-    """Return the entity types (ner) or relation labels (re) of the data set.
+    """Return the entity types, relation labels or labels of posts that the data set has for the task.
 
     Raises:
         DataError: The summary of prepare is missing or was edited.

@@ -24,7 +24,7 @@ class Tables:
     """What a study reads of a data set.
 
     Attributes:
-        types: Entity types or relation labels to learn.
+        types: Entity types, relation labels or labels of posts to learn.
         posts: By split, and those without labels under UNLABELLED.
         captions: By post id.
         knowledge: Answers by post id and kind.
@@ -71,7 +71,7 @@ def _name_topic(post: Post) -> str:
 
 
 def rename_types(tables: Tables, names: Mapping[str, str]) -> Tables:
-    """Return the tables with entity types and relation labels renamed."""
+    """Return the tables with entity types, relation labels and labels of posts renamed."""
     if not names:
         return tables
     posts = {}
@@ -91,7 +91,8 @@ def _rename_post(post: Post, names: Mapping[str, str]) -> Post:
         relation.model_copy(update={"label": names.get(relation.label, relation.label)})
         for relation in post.relations
     ]
-    return post.model_copy(update={"entities": tuple(entities), "relations": tuple(relations)})
+    label = names.get(post.label or "", post.label)
+    return post.model_copy(update={"entities": tuple(entities), "relations": tuple(relations), "label": label})
 
 
 def change_labels(tables: Tables, changes: Changes) -> Tables:

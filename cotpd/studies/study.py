@@ -48,7 +48,7 @@ class DataSet(Section):
     topics: Literal["all", "first", "second"] = "all"
     """The posts of the first or the second half of the pictures, each of which stands for a topic."""
     types: dict[str, str] = Field(default_factory=dict)
-    """Entity types or relation labels to rename, so that two data sets share an inventory."""
+    """Entity types, relation labels or labels of posts to rename, so that two data sets share an inventory."""
 
 
 class Cell(Section):

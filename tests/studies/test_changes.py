@@ -125,3 +125,14 @@ def test_labels_are_renamed_in_posts_augmented_posts_and_the_inventory(tables):
     entities, relations = (chain.from_iterable(map(attrgetter(name), posts)) for name in ("entities", "relations"))
     assert {entity.type for entity in entities} == {"LOC", "PER"}
     assert {relation.label for relation in relations} == {"at", "None"}
+
+
+def test_labels_of_posts_are_renamed_and_a_post_without_one_stays_without(tables):
+    posts = [post.model_copy(update={"label": label}) for post, label in zip(build_posts(3), "ab ", strict=True)]
+    posts[2] = posts[2].model_copy(update={"label": None})
+    labelled = Tables(("a", "b"), {"train": posts}, {}, {}, tables.augmented)
+
+    renamed = select_data_set(labelled, DataSet(types={"a": "good"}))
+
+    assert renamed.types == ("good", "b")
+    assert [post.label for post in renamed.posts["train"]] == ["good", "b", None]
