@@ -31,7 +31,8 @@ def compare_label_versions(
 
     Returns:
         ``{split: {"posts", "left_out", "before": {row: scores}, "after": {row: scores}}}``. Left out of both are
-        examples that one of the versions does not have, such as a relation that was taken out.
+        examples that one of the versions does not have, such as a relation that was taken out, or a post that
+        had no label.
     """
     versions: dict[str, Any] = {}
     for split, rows in group_predictions(predictions).items():
@@ -71,7 +72,10 @@ def _match_originals(
     corrected = build_examples([post for post in posts if post.id in ids], task, {}, {})
     after = {example.id: example for example in corrected}
     missing = before.keys() ^ after.keys()
-    missing |= {name for name in before.keys() & after.keys() if _get_pair(before[name]) != _get_pair(after[name])}
+    for name in before.keys() & after.keys():
+        is_unlabelled = before[name].label is None and after[name].label is not None
+        if is_unlabelled or _get_pair(before[name]) != _get_pair(after[name]):
+            missing.add(name)
     return before, missing
 
 

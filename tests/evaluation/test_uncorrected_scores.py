@@ -2,6 +2,7 @@
 
 from cotpd.evaluation.uncorrected_scores import compare_label_versions, describe_versions
 from cotpd.student.tasks import (
+    ClassPrediction,
     GoldLabel,
     GoldMention,
     NerPrediction,
@@ -55,3 +56,20 @@ def test_a_relation_that_only_one_version_has_is_left_out_of_both() -> None:
     assert versions["test"]["left_out"] == 1
     assert versions["test"]["before"]["student"]["accuracy"] == 0.0
     assert versions["test"]["after"]["student"]["accuracy"] == 1.0
+
+
+def test_a_post_that_had_no_label_is_left_out_of_both() -> None:
+    corrected = build_post("Ruth sings", id="1").model_copy(update={"label": "positive"})
+    original = corrected.model_copy(update={"label": None})
+    row = ClassPrediction(
+        id="1",
+        split="test",
+        model="student",
+        task="sentiment",
+        gold=GoldLabel("positive"),
+        predicted=PredictedLabel("positive", 0.9),
+    )
+
+    versions = compare_label_versions([row], {"test": [corrected]}, {"test": [original]}, "sentiment")
+
+    assert versions["test"]["left_out"] == 1
