@@ -12,7 +12,7 @@ from cotpd.data.split_checks import require_task_labels, select_usable, set_faul
 from cotpd.data.tables import write_json, write_table
 from cotpd.data.unlabelled import load_unlabelled
 from cotpd.pipeline.workspace import BEYOND_LIMIT, UNCORRECTED, UNLABELLED, Workspace
-from cotpd.student.tasks import find_task
+from cotpd.student.tasks import Task, find_task
 from steps.common import main, say
 
 
@@ -33,7 +33,7 @@ def run(params: Params) -> None:
         say(f"prepare: {split}: {count} posts")
     for split, rows in dataset.uncorrected.items():
         write_table(workspace.locate_posts(f"{split}_{UNCORRECTED}"), select_usable(rows, task))
-    write_table(workspace.locate_posts(BEYOND_LIMIT), select_usable(dataset.beyond_limit, task))
+    _write_beyond_limit(workspace, dataset, task)
 
     write_json(workspace.words, dataset.words.model_dump())
     for line in [*list_companion_lines(dataset), *list_word_lines(dataset), *_list_notes(dataset)]:
@@ -43,6 +43,12 @@ def run(params: Params) -> None:
     stats = {**dataset.stats, UNLABELLED: unlabelled.stats}
     write_json(workspace.prepared / "summary.json", {**names, "stats": stats})
     _write_quarantine(workspace, [*dataset.quarantine, *faulty, *unlabelled.quarantine])
+
+
+def _write_beyond_limit(workspace: Workspace, dataset: Dataset, task: Task) -> None:
+    """Write the posts that the limit leaves out, those alone that would be trained on without it."""
+    accepted, _ = set_faulty_aside({BEYOND_LIMIT: dataset.beyond_limit}, task)
+    write_table(workspace.locate_posts(BEYOND_LIMIT), select_usable(accepted[BEYOND_LIMIT], task))
 
 
 def _list_notes(dataset: Dataset) -> list[str]:

@@ -1,7 +1,7 @@
 """Every question that the ask, augment and extract steps would ask, built as these steps build it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from cotpd.augment.pipeline import list_attempts
@@ -14,7 +14,7 @@ from cotpd.extraction.label_questions import build_label_questions
 from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.questions import build_questions
 from cotpd.llm.question import Question
-from cotpd.pipeline.workspace import Workspace
+from cotpd.pipeline.workspace import BEYOND_LIMIT, Workspace
 from cotpd.student.examples import Example, build_examples
 from cotpd.student.tasks import find_task
 
@@ -41,20 +41,18 @@ def iterate_questions(params: Params, *, require_labels: bool = False) -> Iterat
         ConfigError: A prompt cannot be used.
     """
     dataset = load_dataset(params.data)
-    splits, task = dataset.posts, find_task(params.task)
-    if require_labels:
-        require_task_labels(splits, task, params.data.path, dataset.ignored_keys)
-        splits, _ = set_faulty_aside(splits, task)
-        splits = {split: select_usable(rows, task) for split, rows in splits.items()}
+    labels = dataset.list_label_names(find_task(params.task))
     unlabelled = load_unlabelled(params.data, dataset.posts, words=dataset.words).posts
-    posts = [*chain.from_iterable(splits.values()), *unlabelled]
+    if require_labels:
+        dataset = _prepare(dataset, params)
+    posts = [*chain.from_iterable(dataset.posts.values()), *unlabelled]
 
     captions, stand_ins = _collect_captions(posts, params)
     for question in build_questions(posts, captions, params.ask, build_picture_encoder(params.data, params.llm)):
         shows_caption = question.kind is Kind.MULTIMODALITY and isinstance(question.messages[-1]["content"], str)
         yield PlannedQuestion(question, has_stand_in=shows_caption and question.id in stand_ins)
 
-    training_posts = splits.get("train", [])
+    training_posts = dataset.posts.get("train", [])
     attempts = list_attempts(
         training_posts,
         params.augment,
@@ -64,11 +62,29 @@ def iterate_questions(params: Params, *, require_labels: bool = False) -> Iterat
     )
     for attempt in attempts:
         yield PlannedQuestion(attempt.build_question(params.augment))
-    yield from _iterate_label_questions(dataset, captions, stand_ins, params)
+    yield from _iterate_label_questions(dataset, labels, captions, stand_ins, params)
+
+
+def _prepare(dataset: Dataset, params: Params) -> Dataset:
+    """Return a data set with the posts that the step prepare writes.
+
+    Raises:
+        DataError: It is not annotated for the task.
+    """
+    task = find_task(params.task)
+    require_task_labels(dataset.posts, task, params.data.path, dataset.ignored_keys)
+    accepted, _ = set_faulty_aside({**dataset.posts, BEYOND_LIMIT: dataset.beyond_limit}, task)
+    posts = {split: select_usable(rows, task) for split, rows in accepted.items()}
+    beyond_limit = posts.pop(BEYOND_LIMIT)
+    return replace(dataset, posts=posts, beyond_limit=beyond_limit)
 
 
 def _iterate_label_questions(
-    dataset: Dataset, captions: Mapping[str, str | None], stand_ins: set[str], params: Params
+    dataset: Dataset,
+    labels: Sequence[str],
+    captions: Mapping[str, str | None],
+    stand_ins: set[str],
+    params: Params,
 ) -> Iterator[PlannedQuestion]:
     """Yield the questions of the extract step, for the splits that are scored."""
     if params.llm_row.enabled is not True:  # recorded asks nothing
@@ -79,7 +95,6 @@ def _iterate_label_questions(
         split: build_examples(rows, params.task, shown, {}) for split, rows in posts.items()
     }
     pool = build_examples([*dataset.posts.get("train", []), *dataset.beyond_limit], params.task, shown, {})
-    labels = dataset.list_label_names(find_task(params.task))
     questions = build_label_questions(examples, pool, task=params.task, labels=labels, params=params.llm_row)
     for row in questions:
         has_stand_in = params.llm_row.caption and row.example.id.partition("#")[0] in stand_ins

@@ -253,6 +253,18 @@ def test_the_labels_that_the_model_alone_is_asked_for_are_counted_with_tokens_an
     assert Kind.EXTRACT not in silent.kinds
 
 
+def test_no_question_is_counted_about_a_post_that_lacks_the_label_of_the_task(params):
+    rows = [{"id": f"p{n}", "text": f"post {n}", "label": label} for n, label in enumerate(("good", "bad"))]
+    write_posts(rows)
+    write_jsonl(Path("posts/test.jsonl"), [rows[0] | {"id": "t", "text": "new"}, {"id": "u", "text": "no label"}])
+    rows_alone = {"enabled": True, "shots": 0}
+    sections = {"task": "sentiment", "llm_row": params.llm_row.model_copy(update=rows_alone)}
+
+    plan = make_plan(params.model_copy(update=sections))
+
+    assert plan.kinds[Kind.EXTRACT].requests == 1
+
+
 def test_a_post_that_the_plan_shows_steers_no_terminal(params):
     write_posts([POSTS[0] | {"text": f"{POSTS[0]['text']} \x1b[2J"}, *POSTS[1:]])
     write_params(params)

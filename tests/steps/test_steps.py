@@ -10,10 +10,11 @@ import pytest
 from cotpd.config import Params, load_params
 from cotpd.errors import ConfigError, DataError
 from cotpd.pipeline.training_examples import read_label_names
-from cotpd.pipeline.workspace import Workspace
+from cotpd.pipeline.workspace import BEYOND_LIMIT, Workspace
 from steps import prepare
 from steps.common import main
 from steps.graph import read_graph
+from tests.builders import write_jsonl
 
 
 def test_a_python_without_the_packages_says_which_environment_to_activate(root: Path) -> None:
@@ -72,6 +73,20 @@ def test_prepare_leaves_no_split_of_another_data_set_behind(
 
     assert not stale.exists()
     assert {"train.jsonl", "valid.jsonl", "test.jsonl"} <= {path.name for path in stale.parent.iterdir()}
+
+
+def test_a_training_post_without_a_label_is_no_example_whether_or_not_a_limit_leaves_it_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = ("positive", "negative", "positive", None)
+    rows = [{"id": f"p{n}", "text": f"post {n} here", "label": label} for n, label in enumerate(labels)]
+    write_jsonl(tmp_path / "posts/train.jsonl", rows)
+
+    sections = {"task": "sentiment", "augment": {"kinds": []}, "data": {"path": "posts", "limit": 2}}
+    prepare.run(Params.model_validate(sections))
+
+    assert [post.id for post in Workspace().read_posts(BEYOND_LIMIT)] == ["p2"]
 
 
 def test_without_git_the_flow_says_what_to_run(root: Path, tmp_path: Path) -> None:
