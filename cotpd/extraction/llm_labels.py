@@ -176,10 +176,10 @@ def _require_usable(row: str, extraction: Extraction, allowed: float) -> None:
     counts = extraction.counts[row]
     answered = counts.asked - counts.unanswered
     if counts.unusable > allowed * answered:
-        rejected = [entry for entry in extraction.quarantine if entry.row["row"] == row]
+        first = next(entry for entry in extraction.rows if entry.row == row and entry.problem and entry.key)
         raise ValidationError(
             f"{row}: {counts.unusable} of {answered} answers cannot be used, more than the {allowed:.0%} allowed; "
-            f"first: {rejected[0].id}: {rejected[0].reason}",
+            f"first: {first.id}: {first.problem}",
             "Mend the prompt (llm_row.prompts), raise llm_row.max_tokens, ask another model, "
             "or raise llm_row.max_failed_share.",
             extraction.quarantine,

@@ -231,6 +231,26 @@ def test_nonsense_for_every_post_ends_the_step_with_the_first_answer_and_a_remed
     assert len(caught.value.rows) == 1
 
 
+def test_the_answer_that_the_step_ends_with_is_not_one_that_only_lost_a_mention(server, llm_params):
+    bad = build_post("nothing here", id="q")
+    questions = build([POST, bad], shots=0)
+    lost = json.dumps({"mentions": [{"text": "Mars", "type": "LOC"}]})
+    server.faults = [build_reply(build_completion(lost)), build_reply(build_completion("lorem ipsum"))]
+    settings = LlmRowParams(enabled=True, shots=0, max_failed_share=0.2)
+    one_by_one = llm_params.model_copy(update={"concurrency": 1})
+
+    with pytest.raises(ValidationError, match=r"1 of 2 answers cannot be used.*first: q: "):
+        extract(
+            questions,
+            {"p": POST, "q": bad},
+            one_by_one,
+            settings,
+            task="ner",
+            labels=TYPES,
+            max_unanswered_share=0.0,
+        )
+
+
 def test_a_server_that_refuses_every_question_ends_the_step(server, llm_params):
     questions = build([POST], shots=0)
     server.always = build_error(400, message="too long")
