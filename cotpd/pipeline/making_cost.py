@@ -102,6 +102,7 @@ def _list_keys(ledger: Ledger, workspace: Workspace, params: Params) -> dict[str
         params.augment,
         seed=params.seed,
         beyond_limit=workspace.read_posts(BEYOND_LIMIT),
+        rule=workspace.read_words().text_rule,
     )
     requests, kinds = {}, {}
     for attempt in attempts:
