@@ -4,6 +4,7 @@ import shutil
 
 from cotpd.config import Params
 from cotpd.data.tables import write_json
+from cotpd.pipeline.folds import write_folds
 from cotpd.pipeline.training_examples import read_knowledge_examples, read_unlabelled_examples
 from cotpd.pipeline.workspace import Workspace
 from cotpd.student.processes import is_main_process
@@ -53,6 +54,8 @@ def _prepare_folders(workspace: Workspace, count: int) -> None:
         is_unfinished = folder.name.startswith(".")  # a teacher that a killed run was training, to be resumed
         if folder.is_dir() and folder not in current and not (count and is_unfinished):
             shutil.rmtree(folder)
+    if not count:
+        write_folds(None, workspace.targets)  # a step run by hand would name teachers that are gone
     for folder in (workspace.teachers, workspace.targets):
         write_json(folder / "teachers.json", {"teachers": count})
 

@@ -5,6 +5,7 @@ import pytest
 from cotpd.config import Params
 from cotpd.data.tables import write_json
 from cotpd.errors import ModelError
+from cotpd.pipeline.folds import FOLDS
 from cotpd.pipeline.workspace import Workspace
 from steps import teach, teachers
 
@@ -23,6 +24,8 @@ def test_a_teacher_that_cannot_be_had_is_told_before_any_is_trained(tmp_path, mo
 def test_without_a_teacher_no_folder_is_empty_so_that_dvc_has_nothing_to_warn_of(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models/teachers/0").mkdir(parents=True)
+    (tmp_path / "data/targets").mkdir(parents=True)
+    (tmp_path / "data/targets" / FOLDS).write_text("{}")
 
     teach.run(Params())
 
