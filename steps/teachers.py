@@ -28,7 +28,8 @@ def require_encoders(workspace: Workspace, params: Params) -> None:
         ModelError: An encoder is not found, cannot be downloaded, or is of no use to the task.
     """
     labels = LabelSet.build(params.task, read_label_names(workspace, params.task))
-    for encoder in {teacher.encoder for teacher in params.teach.list_teachers(params.student.encoder)}:
+    teachers = params.teach.list_teachers(params.student.encoder)
+    for encoder in dict.fromkeys(teacher.encoder for teacher in teachers):
         build_model(params.student.adapt_to_teacher(encoder), labels)
 
 
