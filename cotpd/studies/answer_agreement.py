@@ -90,7 +90,7 @@ def compare_answers(
 def compare_sources(named: NamedStudy, sources: Sources) -> Iterator[Agreement]:
     """Yield the agreement of each two compared cells whose answers come from different sources."""
     study = named.study
-    names_here = {cell.name for cell in study.cells}
+    names_here = {cell.name for cell in study.cells if cell.reads_answers}
     for comparison in study.comparisons:
         names = (comparison.first, comparison.second)
         cells = [study.get_cell(name) for name in names if name in names_here]

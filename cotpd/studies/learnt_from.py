@@ -26,8 +26,7 @@ def count_inputs(study: Study, cell: Cell, sources: Sources) -> LearntFrom:
     tables = sources.get_tables(data_set, study.list_changes(cell))
     unlabelled = tables.posts.get(UNLABELLED, ()) if cell.model in ("student", "control") else ()
     posts = list(chain(tables.posts.get("train", ()), unlabelled))
-    reads_answers = cell.model in ("student", "teacher")
-    answers = sum(len(tables.knowledge.get(post.id, ())) for post in posts) if reads_answers else 0
+    answers = sum(len(tables.knowledge.get(post.id, ())) for post in posts) if cell.reads_answers else 0
     return LearntFrom(len(posts) - len(unlabelled), len(unlabelled), answers)
 
 

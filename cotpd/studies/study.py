@@ -75,6 +75,11 @@ class Cell(Section):
         """Whether the language model itself is scored, so that nothing is trained."""
         return self.model in (FEW_SHOT, ZERO_SHOT)
 
+    @property
+    def reads_answers(self) -> bool:
+        """Whether it, or its teachers, learn from answers."""
+        return self.model in ("student", "teacher")
+
 
 class Comparison(Section):
     """Two cells whose difference the study tests."""

@@ -66,6 +66,18 @@ def test_once_asked_the_cell_learns_from_these_answers_and_their_agreement_is_st
     assert "F1 over 2 sources of answers" in notes
 
 
+def test_a_cell_that_reads_no_answer_agrees_with_none(project, params, llm_params, root, write_study, server):
+    (project / "expectations").symlink_to(root / "expectations")
+    (project / "data" / "captions.jsonl").write_text("", "utf-8")
+    cells = [CELLS[0] | {"model": "baseline"}, CELLS[1]]
+    name = write_study(cells=cells, comparisons=COMPARISONS, data={"kinds": ["noun"]})
+    named = read_study(name, params.model_copy(update={"llm": llm_params}))
+    server.always = build_reply(build_completion(GOOD))
+    list(ask_sources(named))
+
+    assert make_schedule(named, ResultsCache(project / "studies" / "cache")).agreements == []
+
+
 def test_nonsense_for_every_post_leaves_the_cell_out_with_its_reason(named, project, server):
     server.always = build_reply(build_completion("?"))
     list(ask_sources(named))
