@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from cotpd.data.records import SPLITS, Extracted, Record, TaskName
+from cotpd.data.records import SPLITS, Extracted, Record, TaskName, WordSplitting
 from cotpd.data.validated import read_knowledge
 from cotpd.errors import DataError
 from cotpd.pipeline.folds import Folds, draw_folds
@@ -123,6 +123,10 @@ class Sources:
         names = source.data_set.types
         rows = Workspace(self.root / source.data_set.project).read_extracted()
         return [_rename_labels(row, names) for row in rows if (row.row, row.split) == (source.row, source.split)]
+
+    def read_words(self, data_set: DataSet) -> WordSplitting:
+        """Return how the text of a data set became words, which a model that stays needs to know."""
+        return Workspace(self.root / data_set.project).read_words()
 
     def measure(self, source: Source) -> tuple[int, str]:
         """Return the number of a source's examples, and the digest of their content."""

@@ -53,6 +53,7 @@ def _train(job: Job, cache: ResultsCache, sources: Sources) -> None:
         seed=job.seed,
         out=cache.locate_output(job.key, "train"),
         start=cache.locate_output(job.start, "train") if job.start else None,
+        words=sources.read_words(job.examples.data_set),
     )
 
 

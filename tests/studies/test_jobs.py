@@ -7,8 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 from cotpd.cli.study import app
+from cotpd.data.records import WordSplitting
+from cotpd.data.tables import write_json
 from cotpd.errors import ConfigError, DataError
 from cotpd.pipeline.workspace import Workspace
+from cotpd.studies import worker
 from cotpd.studies.inputs import Sources
 from cotpd.studies.results_cache import ResultsCache
 from cotpd.studies.schedule import make_schedule, select_part
@@ -235,3 +238,16 @@ def test_a_cross_fitted_teacher_of_a_study_reads_all_folds_but_its_own(plan, pro
         withheld = folds.list_all_withheld(2)[number]
         assert learnt == every & withheld
         assert all(folds.examples[name] != number % 3 for name in learnt)
+
+
+def test_a_model_of_a_study_knows_how_its_posts_became_words(plan, project, monkeypatch):
+    words = WordSplitting(rule="given", text_rule="social")
+    write_json(project / "data/prepared/words.json", words.model_dump())
+    schedule = plan({"name": "a", "model": "baseline"})
+    job = next(job for job in schedule.jobs.values() if job.kind == "train")
+    used = []
+    monkeypatch.setattr(worker, "train", lambda *_, **settings: used.append(settings["words"]))
+
+    worker.run_job(job, ResultsCache(project / "cache"), Sources("ner"))
+
+    assert used == [words]
