@@ -15,7 +15,7 @@ from steps.common import main, say
 def run(params: Params) -> None:
     """Write data/extracted: the labels of each row, what was set aside and why, and the counts.
 
-    Without ``llm_row.enabled`` the tables are empty.
+    Without ``llm_row.enabled``, or a row to ask for, the tables are empty.
 
     Raises:
         LlmError: Too many requests were not answered.
@@ -24,7 +24,8 @@ def run(params: Params) -> None:
     workspace = Workspace()
     if not params.llm_row.list_rows():
         _write(workspace, Extraction())
-        say("extract: llm_row.enabled is off, so the language model alone is not scored")
+        reason = "llm_row names no row" if params.llm_row.enabled else "llm_row.enabled is off"
+        say(f"extract: {reason}, so the language model alone is not scored")
         return
     try:
         extraction = _extract(workspace, params)
