@@ -99,7 +99,7 @@ class Workspace:
         """Return the labels that the data set uses, or that data.types allows.
 
         Args:
-            key: types (entities) or labels (relations).
+            key: types (entities), labels (relations), classes (posts), or that of a further task.
 
         Raises:
             DataError: The summary of prepare is missing or was edited.
