@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 from cotpd.data.records import Record
 from cotpd.errors import DataError
 from cotpd.evaluation.diagnoses import Diagnosis
+from cotpd.evaluation.diagnoses.diagnosis import format_points
 from cotpd.evaluation.significance import apply_holm
 from cotpd.files import write_atomically
 from cotpd.student.tasks import find_task
@@ -209,11 +210,6 @@ def describe_verdict(verdict: Verdict, result: StudyResult) -> str:
         f"95 % interval {format_points(verdict.low)} to "
         f"{format_points(verdict.high)} over {draws}; p {format_p(verdict.p_holm)} after Holm).{meaning}"
     )
-
-
-def format_points(value: float) -> str:
-    """Return a difference of F1 in points, with its sign."""
-    return f"{100 * value:+.2f}"
 
 
 def format_p(value: float) -> str:
