@@ -38,12 +38,14 @@ def build_suggestion(
     """Return a post with its prediction as a suggestion.
 
     Args:
-        row: The post as it was given; its id, image and caption come along.
-        prediction: As `cotpd predict --json` has it, with head and tail as [start, end].
+        row: The post as it was given; its id, image and caption come along, and the words if ``tokens`` has them.
+        prediction: As `cotpd predict --json` has it, with head and tail as [start, end], all in characters.
         model: The model's name, which the tool shows.
         name: The id of a row that has none.
     """
     own_id = row.get("id")
     post_id = str(own_id) if isinstance(own_id, str | int) and str(own_id).strip() else name
-    meta = {key: row[key] for key in _META if isinstance(row.get(key), str)}
+    meta: dict[str, Any] = {key: row[key] for key in _META if isinstance(row.get(key), str)}
+    if row.get("tokens"):
+        meta["tokens"] = row["tokens"]
     return AnnotatedPost(post_id, row["text"], predicted=read_prediction(prediction), model=model, meta=meta)

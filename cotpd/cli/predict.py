@@ -36,7 +36,7 @@ from cotpd.cli.options import (
 )
 from cotpd.cli.output import build_console, make_printable, show_row, warn
 from cotpd.cli.posts import PostRow, Row, count_lines, read_posts
-from cotpd.cli.suggestions import add_pair, print_suggestions
+from cotpd.cli.suggestions import add_content, locate_in_text, print_suggestions
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 from cotpd.escaping import make_printable_line
@@ -122,7 +122,8 @@ def iterate_suggestions(
     """Yield each post with its prediction as a suggestion, as soon as its batch is predicted."""
     for batch in iterate_predictions(student, posts, batch_size):
         for post, row, prediction in batch:
-            yield build_suggestion(post.row | {"text": row.text}, add_pair(row, prediction), model, post.where)
+            content = add_content(dict(post.row), row)
+            yield build_suggestion(content, locate_in_text(row, prediction), model, post.where)
         advance(len(batch))
 
 

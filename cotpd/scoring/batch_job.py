@@ -101,6 +101,11 @@ class BatchJob:
                 if not journal.count_again():  # nothing to go on from
                     journal.remove()
 
+    @property
+    def options(self) -> BatchOptions:
+        """The options, adapted to the columns of the source once the job has run."""
+        return self._options
+
     def _run(self, model: "ScoringModel", journal: Journal, show: bool, watch: Watch | None) -> BatchResult:
         path = self._copy_standard_input() if self._name == STANDARD else Path(self._name)
         state = _read_state(path)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from cotpd.cli.main import app
 from cotpd.errors import ConfigError
+from cotpd.inference.loading import load_predictor
 from tests.trained_students import TEXT
 
 POSTS = [{"id": f"p{number}", "text": TEXT, "image": f"{number}.jpg"} for number in range(3)]
@@ -86,3 +87,44 @@ def test_a_tool_s_file_is_not_replaced_unasked(suggest) -> None:
 
     with pytest.raises(ConfigError, match="exists"):
         suggest("--input", "posts.jsonl", "--output", "tasks.json", "--to", "label-studio")
+
+
+WORDS = ["Ada", "Lovelace,", "of", "Acme", "Corp"]
+
+
+def write_words(students: dict[str, Path]) -> list[tuple[int, int, str]]:
+    """Write a post in words, in JSON Lines and in CSV; return its predicted mentions in characters."""
+    text = " ".join(WORDS)
+    Path("words.jsonl").write_text(json.dumps({"id": "w", "tokens": WORDS}) + "\n", "utf-8")
+    cell = json.dumps(WORDS).replace('"', '""')
+    Path("words.csv").write_text(f'id,tokens\nw,"{cell}"\n', "utf-8")
+    mentions = load_predictor(students["ner"], "torch", "cpu").predict({"text": text, "tokens": WORDS})
+    return [(*span, mention.type) for span, mention in zip(mentions.spans, mentions, strict=True)]
+
+
+@pytest.mark.parametrize("tool", ["label-studio", "doccano", "prodigy", "argilla"])
+def test_suggestions_about_a_post_in_words_count_its_characters(suggest, students, tool: str) -> None:
+    expected = write_words(students)
+
+    (row,) = parse(tool, suggest("--file", "words.jsonl", "--to", tool))
+
+    assert expected
+    assert list_spans(tool, row) == expected
+
+
+@pytest.mark.parametrize("source", ["words.jsonl", "words.csv"])
+def test_a_file_of_words_is_scored_into_the_file_of_a_tool(suggest, students, source: str) -> None:
+    expected = write_words(students)
+
+    suggest("--input", source, "--output", "tasks.json", "--to", "label-studio")
+
+    (task,) = json.loads(Path("tasks.json").read_text("utf-8"))
+    assert task["data"] == {"id": "w", "text": " ".join(WORDS), "tokens": WORDS}
+    assert list_spans("label-studio", task) == expected
+
+
+def test_a_tool_s_file_has_the_texts_also_where_few_columns_are_kept(suggest) -> None:
+    suggest("--input", "posts.jsonl", "--output", "tasks.json", "--to", "label-studio", "--keep", "id")
+
+    tasks = json.loads(Path("tasks.json").read_text("utf-8"))
+    assert [task["data"] for task in tasks] == [{"id": post["id"], "text": TEXT} for post in POSTS]
