@@ -43,6 +43,8 @@ def import_corrections(
         try:
             split, post = _find_post(row, posts)
             labels = _read_labels(row, post, key)
+            if labels is None and post.label is not None:
+                raise RowError("it came back without a label", "Label it in the tool, or leave it out.")
             if labels == _sort_labels(format_labels(post)[key]):
                 unchanged += 1
                 continue

@@ -12,6 +12,7 @@ from cotpd.data.correction_file import (
     read_corrections,
     write_corrections,
 )
+from cotpd.data.correction_import import import_corrections
 from cotpd.data.correction_merge import merge_corrections
 from cotpd.data.label_format import compute_text_digest, format_labels
 from cotpd.data.load import Dataset
@@ -215,3 +216,17 @@ def test_the_label_of_a_post_is_corrected_to_one_that_the_data_set_has(
 
     assert dataset.posts["test"][0].label == corrected
     assert len(dataset.quarantine) == refused
+
+
+def test_a_post_that_comes_back_without_its_label_is_refused_with_that_reason(load, write) -> None:
+    rows = [{"id": name, "text": f"Ada waves {name}", "label": label} for name, label in (("a", "x"), ("b", "y"))]
+    write("train.jsonl", rows)
+    dataset = load()
+    first, second = dataset.posts["train"]
+
+    imported = import_corrections(
+        dataset, [first.model_copy(update={"label": None}), second.model_copy(update={"label": "x"})], "label"
+    )
+
+    assert [(row.id, row.label) for row in imported.corrections] == [("b", "x")]
+    assert [problem for problem in imported.problems if "came back without a label" in problem]
