@@ -271,3 +271,66 @@ def test_a_damaged_head_of_webanno_tsv_costs_its_relations_alone(load, write) ->
     write("train.tsv", head + "#Text=Ada waves\n1-1\t0-3\tAda\tPER\t_\n1-2\t4-9\twaves\t_\t_\n")
 
     assert list_mentions(load()) == [[("Ada", "PER")]]
+
+
+LONDON = "Ada visits London"
+SPAN = {"start": 0, "end": 3, "label": "PER"}
+ODD_ROWS: dict[str, tuple[Any, str]] = {
+    "label-studio id": (
+        build_task([mark(0, 3, "PER") | {"id": ["a"]}]),
+        "the id of a mention is ",
+    ),
+    "label-studio relation": (
+        build_task([mark(0, 3, "PER"), {"type": "relation", "from_id": ["a"], "to_id": "0PER", "labels": ["x"]}]),
+        "which is no mention",
+    ),
+    "doccano id": (
+        {"id": 1, "text": LONDON, "entities": [{"id": [0], "start_offset": 0, "end_offset": 3, "label": "PER"}]},
+        "the id of a mention is ",
+    ),
+    "prodigy start": ({"text": LONDON, "spans": [SPAN | {"start": [0]}], "answer": "accept"}, "start"),
+    "prodigy label": ({"text": LONDON, "spans": [SPAN | {"label": ["PER"]}], "answer": "accept"}, "not a word"),
+    "prodigy options": ({"text": LONDON, "accept": ["a", "b"], "answer": "accept"}, "has the labels 'a', 'b'"),
+    "spacy score": ({"text": LONDON, "ents": [], "cats": {"a": "yes"}}, "the score of 'a' is 'yes'"),
+    "spacy options": ({"text": LONDON, "ents": [], "cats": {"a": 1, "b": 1}}, "has the labels 'a', 'b'"),
+}
+
+
+@pytest.mark.parametrize("name", ODD_ROWS)
+def test_a_value_of_another_kind_than_tools_write_costs_its_row(load, write, name: str) -> None:
+    row, reason = ODD_ROWS[name]
+    write("train.jsonl", [row, row])
+
+    problems = load(require_train=False).quarantine
+
+    assert [problem.line for problem in problems] == [1, 2]
+    assert all(reason in problem.reason for problem in problems)
+
+
+def test_an_object_for_a_label_by_one_of_two_annotators_costs_its_mention(load, write) -> None:
+    odd = mark(0, 3, "PER")
+    odd["value"]["labels"] = [{"name": "PER"}]
+    write("train.jsonl", [build_task([mark(0, 3, "PER")], [odd])])
+
+    dataset = load(annotators="agreed")
+
+    assert list_mentions(dataset) == [[]]
+    assert dataset.stats["splits"]["train"]["noticed"]["not_agreed"] == 2
+
+
+def test_a_relation_of_csv_that_is_a_list_costs_its_row(load, write) -> None:
+    write("train.csv", 'id,text,entities,relations\n1,Ada visits,"[[0,3,""PER""]]","[[0,1,""x""]]"\n')
+
+    (problem,) = load(require_train=False).quarantine
+
+    assert "is no object" in problem.reason
+
+
+@pytest.mark.parametrize("label", [[], ["positive"], [[0, 3, "PER"]]])
+def test_doccano_rows_with_tokens_among_their_metadata_are_doccano_s(load, write, label: list[Any]) -> None:
+    write("train.jsonl", [build_doccano(1, label=label, tokens=["Ada", "visits", "London", "1"], Comments=[])])
+
+    dataset = load()
+
+    assert dataset.stats["format"] == "doccano"
+    assert not dataset.quarantine

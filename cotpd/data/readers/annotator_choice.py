@@ -35,18 +35,21 @@ def _find_agreed(annotations: Sequence[RawAnnotation], source: Source) -> RawAnn
     marked_by_all = set.intersection(*marked)
     agreed = [mention for mention in mentions if _describe_mark(mention) in marked_by_all]
     linked_by_all = set.intersection(*(set(_list_links(annotation)) for annotation in annotations))
-    links = dict(zip(relations, _list_links(annotations[0]), strict=True))
-    joined = [relation for relation in relations if links[relation] in linked_by_all]
+    links = zip(relations, _list_links(annotations[0]), strict=True)
+    joined = [relation for relation, link in links if link in linked_by_all]
     source.counts["not_agreed"] += len(set().union(*marked)) - len(marked_by_all)
     is_agreed = all(annotation.label == label for annotation in annotations)
     return RawAnnotation(agreed, joined, label if is_agreed else None)
 
 
-def _describe_mark(mention: RawMention) -> tuple[object, object, object]:
-    return mention.start, mention.end, mention.type
+def _describe_mark(mention: RawMention) -> tuple[str, str, str]:
+    """Return what tells a mark from others, as text: values that are not checked yet may be lists or objects."""
+    return repr(mention.start), repr(mention.end), repr(mention.type)
 
 
 def _list_links(annotation: RawAnnotation) -> list[tuple[object, ...]]:
     """Return the relations of an annotation by what they join: annotators give the same mention different ids."""
-    keys = {mention.key: _describe_mark(mention) for mention in annotation.mentions}
-    return [(keys.get(link.head), keys.get(link.tail), link.label) for link in annotation.relations]
+    keys = {repr(mention.key): _describe_mark(mention) for mention in annotation.mentions}
+    return [
+        (keys.get(repr(link.head)), keys.get(repr(link.tail)), repr(link.label)) for link in annotation.relations
+    ]

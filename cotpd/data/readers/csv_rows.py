@@ -165,7 +165,7 @@ def _build_row(source: Source, table: Table, header: list[str], line: Line, numb
     values = {name: _get(line, table, name) for name in table.columns}
     marks, relations = _parse_cell(values, "entities"), _parse_cell(values, "relations")
     mentions = [_read_mark(mark, position) for position, mark in enumerate(marks)]
-    links = [RawRelation(link.get("head"), link.get("tail"), link.get("label")) for link in relations]
+    links = [_read_link(link) for link in relations]
     meta: dict[str, Any] = {name: values[name] for name in ("image", "caption") if values.get(name)}
     for name in ("tokens", "knowledge"):
         if values.get(name, "").strip():
@@ -198,6 +198,14 @@ def _read_mark(mark: Any, number: int) -> RawMention:
     return RawMention(
         number, mark.get("start"), mark.get("end"), label, surface if isinstance(surface, str) else None
     )
+
+
+def _read_link(link: Any) -> RawRelation:
+    if not isinstance(link, dict):
+        raise RowError(
+            f"the relation {show_value(link)} is no object", 'Write {"head": 0, "tail": 1, "label": "..."}.'
+        )
+    return RawRelation(link.get("head"), link.get("tail"), link.get("label"))
 
 
 def _read_mentions(source: Source, table: Table, header: list[str], lines: Iterator[Line]) -> Rows:

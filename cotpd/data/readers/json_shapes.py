@@ -106,9 +106,9 @@ def _is_prodigy(row: Mapping[str, Any]) -> bool:
 
 
 def has_tags(row: Mapping[str, Any]) -> bool:
-    """Whether a row holds words and a list of tags for them."""
+    """Whether a row holds words and a list of tags for them; one with Comments is doccano's."""
     words = find_list(row, TOKEN_KEYS)
-    if words is None or not all(isinstance(word, str) for word in row[words]):
+    if words is None or "Comments" in row or not all(isinstance(word, str) for word in row[words]):
         return False
     return any(_are_tags(row.get(key)) for key in TAG_KEYS)
 
@@ -124,9 +124,13 @@ def find_list(row: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
 
 def _is_doccano(row: Mapping[str, Any]) -> bool:
     """Whether a row has labels of spans as [start, end, label], or entities with start_offset, or Comments."""
-    if not isinstance(row.get("text", row.get("data")), str) or "tokens" in row:
+    if not isinstance(row.get("text", row.get("data")), str):
         return False
-    if "Comments" in row or "cats" in row:
+    if "Comments" in row:  # may be an export with tokens among its metadata
+        return True
+    if "tokens" in row:
+        return False
+    if "cats" in row:
         return True
     marks = row.get("label", row.get("labels", row.get("entities")))
     if not isinstance(marks, list):

@@ -9,7 +9,7 @@ from cotpd.data.readers.json_shapes import name_json_format
 from cotpd.data.readers.json_values import iterate_json_rows
 from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
 from cotpd.data.readers.tagged_posts import read_row_id
-from cotpd.data.readers.values import RowError, show_value
+from cotpd.data.readers.values import RowError, read_whole, show_value
 from cotpd.data.records import Post
 
 EXAMPLE = """\
@@ -48,11 +48,18 @@ def _build_post(source: Source, row: Any, number: int, line: int) -> Post:
     else:
         values.pop("tokens", None)
     mentions, links = _read_spans(_list_objects(row, "spans"), _list_objects(row, "relations"))
-    chosen = row.get("accept")
-    label = chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else row.get("label")
+    label = _choose_label(row)
     post_id = read_row_id(values, source, number)
     raw = RawPost(post_id, row.get("text"), mentions, links, values, label)
     return build_post(source, raw, line)
+
+
+def _choose_label(row: Mapping[str, Any]) -> Any:
+    """Return the only option that was accepted, or the label of a row without options."""
+    chosen = row.get("accept")
+    if isinstance(chosen, list) and len(chosen) > 1:
+        raise RowError(f"the post has the labels {', '.join(map(show_value, chosen))}", "Leave it one label.")
+    return chosen[0] if isinstance(chosen, list) and chosen else row.get("label")
 
 
 def _read_spans(
@@ -92,7 +99,10 @@ def _locate(span: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     """Return what tells a span from the others: its ends and its label."""
     if span.get("start") is None or span.get("end") is None:
         raise RowError("a span has no start and end", "Export it again: prodigy db-out NAME")
-    return span["start"], span["end"], span.get("label")
+    label = span.get("label")
+    if isinstance(label, list | dict):
+        raise RowError(f"the label of a span is {show_value(label)}, not a word", "Give it one label.")
+    return read_whole(span["start"], "start"), read_whole(span["end"], "end"), label
 
 
 FORMAT = Format(

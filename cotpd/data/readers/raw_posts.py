@@ -76,7 +76,7 @@ def build_post(source: Source, raw: RawPost, line: int) -> Post:
     marked = [_build_entity(mention, tokenized, source) for mention in raw.mentions]
     unique = list(dict.fromkeys(marked))  # annotators repeat each other
     entities = resolve_nesting(unique, source, tokenized.show)
-    keys = {mention.key: number for number, mention in enumerate(raw.mentions)}
+    keys = _number_mentions(raw.mentions)
     relations = read_relations(_build_relation_rows(raw.relations, keys), len(marked))
     return Post(
         id=raw.id,
@@ -135,11 +135,19 @@ def _trim_blanks(tokenized: TokenizedText, span: Span, source: Source) -> Span:
     return trimmed
 
 
+def _number_mentions(mentions: Sequence[RawMention]) -> dict[Hashable, int]:
+    """Return the position of each mention by its key."""
+    for mention in mentions:
+        if isinstance(mention.key, list | dict):
+            raise RowError(f"the id of a mention is {show_value(mention.key)}", "Write a number or a string.")
+    return {mention.key: number for number, mention in enumerate(mentions)}
+
+
 def _build_relation_rows(relations: Sequence[RawRelation], keys: Mapping[Hashable, int]) -> list[dict[str, Any]]:
     """Return relations as rows of jsonl, whose ends count the mentions."""
     for relation in relations:
         for end in (relation.head, relation.tail):
-            if end not in keys:
+            if isinstance(end, list | dict) or end not in keys:
                 raise RowError(f"a relation joins {show_value(end)}, which is no mention", "Mend the relation.")
     return [
         {"head": keys[relation.head], "tail": keys[relation.tail], "label": relation.label}

@@ -93,10 +93,22 @@ def _build_post(source: Source, row: Any, number: int, line: int) -> Post:
 
 
 def _find_class(cats: Any) -> str | None:
-    """Return the category with the highest score, if it is more likely than not."""
-    scores = {name: score for name, score in cats.items() if score} if isinstance(cats, dict) else {}
-    best = max(scores, key=lambda name: scores[name], default=None)
-    return best if best is not None and scores[best] >= 0.5 else None
+    """Return the category with the highest score, if it is more likely than not.
+
+    Raises:
+        RowError: A score is no number, or several categories have the highest one.
+    """
+    scores = cats if isinstance(cats, dict) else {}
+    for name, score in scores.items():
+        if not isinstance(score, int | float):
+            raise RowError(f"the score of {show_value(name)} is {show_value(score)}", "Write numbers from 0 to 1.")
+    highest = max(scores.values(), default=0)
+    names = [name for name, score in scores.items() if score == highest]
+    if highest < 0.5:
+        return None
+    if len(names) > 1:
+        raise RowError(f"the post has the labels {', '.join(map(show_value, names))}", "Leave it one label.")
+    return str(names[0])
 
 
 def _list_words(row: Mapping[str, Any], text: Any) -> list[str] | None:
