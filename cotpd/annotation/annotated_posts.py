@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from cotpd.data.readers.raw_posts import UNTYPED
 from cotpd.data.records import Post
 from cotpd.data.tokenization import tokenize
-
-UNTYPED = "-"  # the label of a mention without a type (MNRE): every tool needs one
 
 
 class Mark(NamedTuple):

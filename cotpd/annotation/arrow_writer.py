@@ -100,7 +100,7 @@ def describe_features(names: Sequence[str]) -> dict[str, Any]:
         **dict.fromkeys(("id", "text"), text),
         "tokens": {"feature": text, "_type": "List"},
         "ner_tags": tags,
-        **dict.fromkeys(("image", "caption"), text),
+        **dict.fromkeys(("image", "caption", "label"), text),
         "knowledge": {kind.value: text for kind in KNOWLEDGE_KINDS},
         "entities": {"feature": {"start": number, "end": number, "type": text}, "_type": "List"},
         "relations": {"feature": {"head": number, "tail": number, "label": text}, "_type": "List"},

@@ -17,16 +17,28 @@ def write_brat(posts: Sequence[Post], folder: Path) -> int:
     """Write the documents of a split into a folder, and return their number.
 
     Raises:
-        DataError: An id is too long for the name of a file.
+        DataError: An id is too long for the name of a file, or the folder holds documents of other posts.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for post in posts:
-        name = name_document(post.id)
+    names = [name_document(post.id) for post in posts]
+    for post, name in zip(posts, names, strict=True):
         if len(name) > _LONGEST:
             raise DataError(f"the id {post.id[:40]!r}... is too long for a file's name", "Write another format.")
+    _refuse_other_documents(folder, set(names))
+    folder.mkdir(parents=True, exist_ok=True)
+    for post, name in zip(posts, names, strict=True):
         _write(folder / f"{name}.txt", post.text + "\n")
         _write(folder / f"{name}.ann", _format_annotation(post))
     return len(posts)
+
+
+def _refuse_other_documents(folder: Path, names: set[str]) -> None:
+    """Refuse a folder with documents of other posts, which a reader would take for posts of this data set."""
+    strangers = sorted(path for path in folder.glob("*.ann") if path.stem not in names)
+    if strangers:
+        raise DataError(
+            f"{strangers[0]}: the document of a post that is not written",
+            "Remove the folder's documents, or name another folder.",
+        )
 
 
 def name_document(post_id: str) -> str:

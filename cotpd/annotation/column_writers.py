@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from cotpd.annotation.annotated_posts import convert_post
+from cotpd.annotation.annotated_posts import get_gold
 from cotpd.annotation.json_writers import build_row, encode_tags
 from cotpd.annotation.losses import replace_blanks
 from cotpd.data.records import Post
@@ -37,9 +37,7 @@ def write_csv(posts: Sequence[Post], path: Path) -> int:
 
 def _list_entities(post: Post) -> list[dict[str, object]]:
     """Return the entities with offsets in characters, whatever the words are."""
-    gold = convert_post(post).gold
-    marks = gold.marks if gold else ()
-    return [{"start": mark.start, "end": mark.end, "type": mark.type} for mark in marks]
+    return [{"start": mark.start, "end": mark.end, "type": mark.type} for mark in get_gold(post).marks]
 
 
 def _format_cell(value: object) -> str:

@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from cotpd.data.records import Post
 from cotpd.data.tokenization import tokenize
+from cotpd.data.word_choice import find_text_rule
 
 _BLANK = re.compile(r"\s")
 
@@ -19,7 +20,7 @@ class Holds:
         ids: The posts' own ids.
         order: The order of the posts.
         texts: The text between the words.
-        tokens: Words that are not those of this project's rule.
+        tokens: Words that are not those of the rule by which a reader splits the texts.
         images, captions: A picture's name; a caption and an LLM's answers.
         labels: The labels of whole posts.
         relations: Relations between mentions.
@@ -46,10 +47,6 @@ _COUNTS: dict[str, tuple[str, Callable[[Post], int]]] = {
         "texts whose words are not joined by single blanks",
         lambda post: post.text != " ".join(post.tokens),
     ),
-    "tokens": (
-        "posts with words of their own",
-        lambda post: post.tokens != tuple(token.text for token in tokenize(post.text)),
-    ),
     "images": ("names of pictures", lambda post: post.image is not None),
     "captions": ("captions and answers", lambda post: (post.caption is not None) + len(post.knowledge)),
     "labels": ("labels of posts", lambda post: post.label is not None),
@@ -61,12 +58,21 @@ _COUNTS: dict[str, tuple[str, Callable[[Post], int]]] = {
 
 def list_losses(posts: Iterable[Post], holds: Holds) -> list[str]:
     """List what posts lose, a line for each kind of thing; empty if nothing is lost."""
+    posts = list(posts)
     counts: Counter[str] = Counter()
     lost = [name for name in _COUNTS if not getattr(holds, name)]
     for post in posts:
         for name in lost:
             counts[name] += int(_COUNTS[name][1](post))
-    return [f"{counts[name]:,} {_COUNTS[name][0]}" for name in lost if counts[name]]
+    losses = [f"{counts[name]:,} {_COUNTS[name][0]}" for name in lost if counts[name]]
+    own_words = 0 if holds.tokens else count_own_words(posts)
+    return losses + ([f"{own_words:,} posts with words of their own"] if own_words else [])
+
+
+def count_own_words(posts: Sequence[Post]) -> int:
+    """Count the posts whose words are not those of the rule by which a reader splits their texts."""
+    rule = find_text_rule(posts)
+    return sum(post.tokens != tuple(token.text for token in tokenize(post.text, rule)) for post in posts)
 
 
 def count_blanks(post: Post) -> int:

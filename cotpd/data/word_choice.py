@@ -91,6 +91,15 @@ def choose_words(setting: WordSetting, posts: Splits, read_by: TextRule) -> Word
     return WordChoice(words, reason, mentions, representable)
 
 
+def find_text_rule(posts: Sequence[Post]) -> TextRule:
+    """Return the rule that auto chooses for posts whose words are not written beside their texts."""
+    looked_at = posts[:MOST_POSTS]
+    mentions = sum(len(post.entities) for post in looked_at)
+    return _choose_text_rule(
+        _judge_script(post.text for post in looked_at), count_representable(looked_at), mentions, {}
+    )
+
+
 def count_representable(posts: Iterable[Post]) -> dict[TextRule, int]:
     """Count, for each rule, the mentions that begin and end with one of its words."""
     counts = dict.fromkeys(TEXT_RULES, 0)

@@ -7,14 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cotpd.annotation.arrow_writer import build_schema, describe_features
 from cotpd.annotation.dataset_conversion import convert_posts
 from cotpd.annotation.gold_writers import GOLD_FORMATS
 from cotpd.annotation.losses import replace_blanks
 from cotpd.data.load import load_dataset
 from cotpd.data.params import DataParams
+from cotpd.data.readers.jsonl import read_text
 from cotpd.data.records import Entity, Kind, Post, Relation
 from cotpd.data.tokenization import tokenize
-from cotpd.errors import ConfigError
+from cotpd.errors import ConfigError, DataError
 from tests.builders import build_post
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
@@ -157,3 +159,48 @@ def test_what_is_there_is_not_replaced_unasked(tmp_path) -> None:
 
     with pytest.raises(ConfigError, match="exists"):
         convert_posts(posts, "jsonl", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "lost"),
+    [
+        ("我爱北京天安门", tuple("我爱北京天安门"), []),
+        ("我爱北京天安门", ("我", "爱", "北京", "天安门"), ["1 posts with words of their own"]),
+        ("Ada isn't here", ("Ada", "isn't", "here"), ["1 posts with words of their own"]),
+        ("Ada is here", ("Ada", "is", "here"), []),
+    ],
+)
+def test_words_are_lost_where_a_reader_of_the_text_would_make_others(tmp_path, text: str, words, lost) -> None:
+    tokenized = read_text({"text": text, "tokens": list(words)})
+    offsets = tuple((token.start, token.end) for token in tokenized.tokens)
+    post = Post(id="1", text=text, tokens=words, offsets=offsets, entities=(Entity(start=0, end=1, type="PER"),))
+
+    losses = convert_posts({"train": [post]}, "brat", tmp_path).losses
+
+    assert [line for line in losses if "words" in line] == lost
+    assert ([again.tokens for again in read_back(tmp_path, "brat", "auto")] == [words]) is not bool(lost)
+
+
+def test_a_folder_of_brat_with_documents_of_other_posts_is_not_mixed_with_them(tmp_path) -> None:
+    posts = [build_post("[Ada](PER) waves", id=name) for name in ("a", "b")]
+    convert_posts({"train": posts}, "brat", tmp_path)
+
+    with pytest.raises(DataError, match=r"b\.ann: the document of a post that is not written"):
+        convert_posts({"train": posts[:1]}, "brat", tmp_path, overwrite=True)
+
+    assert [post.id for post in read_back(tmp_path, "brat")] == ["a", "b"]
+
+
+def test_posts_with_words_of_their_own_are_recognised_as_doccano_s(tmp_path) -> None:
+    post = Post(id="1", text="New York", tokens=("New York",), offsets=((0, 8),), label="calm")
+    convert_posts({"train": [post]}, "doccano", tmp_path)
+
+    (again,) = read_back(tmp_path, "auto", "auto")
+
+    assert (again.tokens, again.label) == (post.tokens, "calm")
+
+
+def test_every_column_of_a_table_is_described_for_datasets() -> None:
+    schema, names = build_schema([build_post("[Ada](PER) waves")])
+
+    assert sorted(describe_features(names)) == sorted(schema.names)
