@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from cotpd.data.readers.raw_posts import UNTYPED
 from cotpd.data.records import Post
-from cotpd.data.tokenization import tokenize
 
 
 class Mark(NamedTuple):
@@ -68,17 +67,22 @@ class AnnotatedPost:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
-def convert_post(post: Post, predicted: Annotation | None = None, model: str = "cotpd") -> AnnotatedPost:
+def convert_post(
+    post: Post, predicted: Annotation | None = None, model: str = "cotpd", *, with_words: bool = False
+) -> AnnotatedPost:
     """Return a post of a data set with its annotation as gold.
 
-    Tokens go into ``meta`` only where they are not those of this project's own rule, which a reader applies again.
+    Args:
+        post: The post.
+        predicted: What a model suggests.
+        model: Its name.
+        with_words: Whether the words go into ``meta``, since a reader would make others of the text.
     """
-    own_tokens = tuple(token.text for token in tokenize(post.text)) != post.tokens
     values = {
         "image": post.image,
         "caption": post.caption,
         "knowledge": {kind.value: text for kind, text in post.knowledge.items()},
-        "tokens": list(post.tokens) if own_tokens else None,
+        "tokens": list(post.tokens) if with_words else None,
     }
     meta = {name: value for name, value in values.items() if value}
     return AnnotatedPost(post.id, post.text, get_gold(post), predicted, model, meta)

@@ -24,13 +24,13 @@ def write_conll(posts: Sequence[Post], path: Path) -> int:
     return len(posts)
 
 
-def write_csv(posts: Sequence[Post], path: Path) -> int:
+def write_csv(posts: Sequence[Post], path: Path, *, with_words: bool) -> int:
     """Write a row a post, entities and relations as JSON, and return their number; Excel sees that it is UTF-8."""
     with write_atomically(path) as partial, partial.open("w", encoding="utf-8-sig", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(COLUMNS)
         for post in posts:
-            row = {**build_row(post), "entities": _list_entities(post)}
+            row = {**build_row(post, with_words=with_words), "entities": _list_entities(post)}
             writer.writerow([_format_cell(row.get(name)) for name in COLUMNS])
     return len(posts)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cotpd.annotation.gold_writers import GOLD_FORMATS, GoldFormat, GoldFormatName
-from cotpd.annotation.losses import list_losses
+from cotpd.annotation.losses import count_own_words, list_losses
 from cotpd.data.records import Post, Splits, iterate_posts
 from cotpd.data.tables import write_json
 from cotpd.errors import ConfigError
@@ -19,7 +19,7 @@ class Conversion(NamedTuple):
 
 
 def convert_posts(posts: Splits, name: GoldFormatName, target: Path, *, overwrite: bool = False) -> Conversion:
-    """Write every split of a data set.
+    """Write every split of a data set; all posts with their words, or none if a reader makes them of the texts.
 
     Args:
         posts: Posts by split.
@@ -37,7 +37,8 @@ def convert_posts(posts: Splits, name: GoldFormatName, target: Path, *, overwrit
     present = [path for path in paths.values() if path.exists()]
     if present and not overwrite:
         raise ConfigError(f"{present[0]}: exists", "Name another folder, or say --overwrite.")
-    written = {path: _write(gold_format, posts[split], path) for split, path in paths.items()}
+    with_words = count_own_words(list(iterate_posts(posts))) > 0
+    written = {path: _write(gold_format, posts[split], path, with_words) for split, path in paths.items()}
     if name == "huggingface" and target not in written:
         write_json(target / "dataset_dict.json", {"splits": list(posts)})
     return Conversion(written, list_losses(iterate_posts(posts), gold_format.holds))
@@ -50,6 +51,7 @@ def _list_paths(posts: Splits, gold_format: GoldFormat, target: Path) -> dict[st
     return {split: target / f"{split}{gold_format.suffix}" for split in posts}
 
 
-def _write(gold_format: GoldFormat, posts: Sequence[Post], path: Path) -> int:
-    gold_format.write(posts, path)
+def _write(gold_format: GoldFormat, posts: Sequence[Post], path: Path, with_words: bool) -> int:
+    options = {"with_words": with_words} if gold_format.may_lack_words else {}
+    gold_format.write(posts, path, **options)
     return len(posts)

@@ -28,23 +28,25 @@ class GoldFormat:
 
     Attributes:
         suffix: The ending of a split's file; empty where a split is a folder.
-        write: Writes the posts of a split to a path.
+        write: Writes the posts of a split to a path; it takes ``with_words`` where the format may lack words.
         holds: What it has a place for.
+        may_lack_words: Whether words are left out where a reader makes the same ones of the texts.
     """
 
     suffix: str
-    write: Callable[[Sequence[Post], Path], object]
+    write: Callable[..., object]
     holds: Holds = EVERYTHING
+    may_lack_words: bool = False
 
 
 def _write_as_tool(
-    write: Callable[[Iterable[AnnotatedPost], Path], int], posts: Sequence[Post], path: Path
+    write: Callable[[Iterable[AnnotatedPost], Path], int],
+    posts: Sequence[Post],
+    path: Path,
+    *,
+    with_words: bool = True,
 ) -> int:
-    return write(map(convert_post, posts), path)
-
-
-def _build_tool(write: Callable[[Iterable[AnnotatedPost], Path], int]) -> Callable[[Sequence[Post], Path], int]:
-    return partial(_write_as_tool, write)
+    return write((convert_post(post, with_words=with_words) for post in posts), path)
 
 
 GoldFormatName = Literal[
@@ -63,7 +65,7 @@ GoldFormatName = Literal[
     "csv",
 ]
 GOLD_FORMATS: dict[GoldFormatName, GoldFormat] = {
-    "jsonl": GoldFormat(".jsonl", json_writers.write_jsonl),
+    "jsonl": GoldFormat(".jsonl", json_writers.write_jsonl, may_lack_words=True),
     "conll": GoldFormat(
         ".txt",
         column_writers.write_conll,
@@ -81,9 +83,9 @@ GOLD_FORMATS: dict[GoldFormatName, GoldFormat] = {
     "tags": GoldFormat(".jsonl", json_writers.write_tags, Holds(labels=False, relations=False, untyped=False)),
     "parquet": GoldFormat(".parquet", arrow_writer.write_parquet),
     "huggingface": GoldFormat("", arrow_writer.write_saved),
-    "doccano": GoldFormat(".jsonl", _build_tool(write_doccano)),
-    "label-studio": GoldFormat(".json", _build_tool(write_label_studio)),
-    "prodigy": GoldFormat(".jsonl", _build_tool(write_prodigy)),
+    "doccano": GoldFormat(".jsonl", partial(_write_as_tool, write_doccano), may_lack_words=True),
+    "label-studio": GoldFormat(".json", partial(_write_as_tool, write_label_studio), may_lack_words=True),
+    "prodigy": GoldFormat(".jsonl", partial(_write_as_tool, write_prodigy)),
     "brat": GoldFormat(
         "",
         brat_writer.write_brat,
@@ -93,7 +95,7 @@ GOLD_FORMATS: dict[GoldFormatName, GoldFormat] = {
     "inception": GoldFormat(
         ".tsv", webanno_writer.write_inception, Holds(ids=False, images=False, captions=False, labels=False)
     ),
-    "argilla": GoldFormat(".json", _build_tool(write_argilla)),
-    "csv": GoldFormat(".csv", column_writers.write_csv),
+    "argilla": GoldFormat(".json", partial(_write_as_tool, write_argilla), may_lack_words=True),
+    "csv": GoldFormat(".csv", column_writers.write_csv, may_lack_words=True),
 }
 """Name to format; the names are those of ``data.format``."""

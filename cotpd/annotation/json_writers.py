@@ -11,14 +11,14 @@ from cotpd.data.bio import encode_spans
 from cotpd.data.records import Post
 
 
-def write_jsonl(posts: Sequence[Post], path: Path) -> int:
-    """Write rows of this project's own format, and return their number."""
-    return write_lines(map(build_row, posts), path)
+def write_jsonl(posts: Sequence[Post], path: Path, *, with_words: bool) -> int:
+    """Write rows of this project's own format, with words or without, and return their number."""
+    return write_lines((build_row(post, with_words=with_words) for post in posts), path)
 
 
-def build_row(post: Post) -> dict[str, Any]:
-    """Build a row of this project's own format; with tokens of its own, its entities count them."""
-    meta = dict(convert_post(post).meta)
+def build_row(post: Post, *, with_words: bool) -> dict[str, Any]:
+    """Build a row of this project's own format; where it has words, its entities count them."""
+    meta = dict(convert_post(post, with_words=with_words).meta)
     marks = [(entity.start, entity.end) for entity in post.entities]
     if "tokens" not in meta:
         marks = [(post.offsets[start][0], post.offsets[end - 1][1]) for start, end in marks]
@@ -55,7 +55,7 @@ def write_spacy(posts: Sequence[Post], path: Path) -> int:
 
 def build_document(post: Post) -> dict[str, Any]:
     """Build a document; what spaCy has no place for stands under a key that it ignores."""
-    meta = {name: value for name, value in convert_post(post).meta.items() if name != "tokens"}
+    meta = convert_post(post).meta
     gold = get_gold(post)
     marks = [{"start": mark.start, "end": mark.end, "label": mark.type} for mark in gold.marks]
     ordered = sorted(gold.marks)

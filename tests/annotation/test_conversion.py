@@ -1,5 +1,6 @@
 """A data set that is written in a format and read again is the same, apart from what `data convert` says is lost."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -161,6 +162,37 @@ def test_what_is_there_is_not_replaced_unasked(tmp_path) -> None:
         convert_posts(posts, "jsonl", tmp_path)
 
 
+def build_post_in_words(post_id: str, text: str, words: Sequence[str]) -> Post:
+    tokens = read_text({"text": text, "tokens": list(words)}).tokens
+    offsets = tuple((token.start, token.end) for token in tokens)
+    entities = (Entity(start=0, end=1, type="PER"),)
+    return Post(id=post_id, text=text, tokens=tuple(words), offsets=offsets, entities=entities)
+
+
+@pytest.mark.parametrize("name", [name for name in GOLD_FORMATS if GOLD_FORMATS[name].holds.tokens])
+def test_words_survive_also_where_those_of_few_posts_are_those_of_another_rule(tmp_path, name: str) -> None:
+    posts = [build_post_in_words(str(number), "我爱北京", ["我", "爱", "北京"]) for number in range(5)]
+    posts += [
+        build_post_in_words(str(number), f"北京 hat {number}", ["北京", "hat", str(number)])
+        for number in range(5, 9)
+    ]
+
+    convert_posts({"train": posts[:-1], "test": posts[-1:]}, name, tmp_path)
+
+    dataset = load_dataset(DataParams(path=str(tmp_path)))
+    words = [post.tokens for split in ("train", "test") for post in dataset.posts[split]]
+    assert words == [post.tokens for post in posts]
+
+
+def test_words_that_a_reader_makes_of_the_texts_are_not_written(tmp_path) -> None:
+    post = build_post_in_words("1", "我爱北京", "我爱北京")
+
+    convert_posts({"train": [post]}, "jsonl", tmp_path)
+
+    assert "tokens" not in (tmp_path / "train.jsonl").read_text("utf-8")
+    assert read_back(tmp_path, "jsonl", "auto")[0].tokens == post.tokens
+
+
 @pytest.mark.parametrize(
     ("text", "words", "lost"),
     [
@@ -171,9 +203,7 @@ def test_what_is_there_is_not_replaced_unasked(tmp_path) -> None:
     ],
 )
 def test_words_are_lost_where_a_reader_of_the_text_would_make_others(tmp_path, text: str, words, lost) -> None:
-    tokenized = read_text({"text": text, "tokens": list(words)})
-    offsets = tuple((token.start, token.end) for token in tokenized.tokens)
-    post = Post(id="1", text=text, tokens=words, offsets=offsets, entities=(Entity(start=0, end=1, type="PER"),))
+    post = build_post_in_words("1", text, words)
 
     losses = convert_posts({"train": [post]}, "brat", tmp_path).losses
 
