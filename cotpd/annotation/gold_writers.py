@@ -80,7 +80,7 @@ GOLD_FORMATS: dict[GoldFormatName, GoldFormat] = {
             blanks=False,
         ),
     ),
-    "tags": GoldFormat(".jsonl", json_writers.write_tags, Holds(labels=False, relations=False, untyped=False)),
+    "tags": GoldFormat(".jsonl", json_writers.write_tags, Holds(relations=False, untyped=False)),
     "parquet": GoldFormat(".parquet", arrow_writer.write_parquet),
     "huggingface": GoldFormat("", arrow_writer.write_saved),
     "doccano": GoldFormat(".jsonl", partial(_write_as_tool, write_doccano), may_lack_words=True),

@@ -39,7 +39,9 @@ def write_tags(posts: Sequence[Post], path: Path) -> int:
 def build_tagged_row(post: Post) -> dict[str, Any]:
     """Build a row of words and tags; mentions without a type are left out."""
     meta = dict(convert_post(post).meta)
-    return {"id": post.id, "text": post.text, **meta, "tokens": list(post.tokens), "ner_tags": encode_tags(post)}
+    label = {} if post.label is None else {"label": post.label}
+    row = {"id": post.id, "text": post.text, **meta, **label}
+    return row | {"tokens": list(post.tokens), "ner_tags": encode_tags(post)}
 
 
 def encode_tags(post: Post) -> list[str]:

@@ -334,3 +334,19 @@ def test_doccano_rows_with_tokens_among_their_metadata_are_doccano_s(load, write
 
     assert dataset.stats["format"] == "doccano"
     assert not dataset.quarantine
+
+
+def test_a_token_that_looks_like_a_comment_is_a_token_where_it_has_a_tag(load, write) -> None:
+    write("train.txt", "#id:5\tO\nAda\tB-PER\n\n# id 7\nBob\tB-PER\nran\tO\n")
+
+    posts = load().posts["train"]
+
+    assert [(post.id, post.tokens) for post in posts] == [("train-00001", ("#id:5", "Ada")), ("7", ("Bob", "ran"))]
+
+
+def test_rows_of_words_and_tags_keep_the_label_of_the_post(load, write) -> None:
+    write("train.jsonl", [{"tokens": ["Ada", "waves"], "ner_tags": ["B-PER", "O"], "label": "calm"}])
+
+    (post,) = load().posts["train"]
+
+    assert (post.label, list_marks(post)) == ("calm", [("Ada", "PER")])

@@ -129,8 +129,9 @@ def _build_post(source: Source, block: Block, number: int, layout: Layout, reade
     words: list[str] = []
     tags: list[str] = []
     for line_number, line in block[1:] if image else block:
-        comment = None if words else _COMMENT.match(line)
         columns = split_line(line)
+        is_token = len(columns) == layout.width and is_tag(columns[layout.tag].strip())
+        comment = None if words or is_token else _COMMENT.match(line)
         if comment or (not words and columns[0] == "#" and len(columns) != layout.width):
             post_id = (comment and comment[1]) or post_id
             continue

@@ -5,7 +5,7 @@ from typing import Any
 
 from cotpd.data.readers.file_format import Source
 from cotpd.data.readers.json_shapes import TAG_KEYS, TOKEN_KEYS, find_list
-from cotpd.data.readers.jsonl import read_knowledge, read_picture, read_string, read_text
+from cotpd.data.readers.jsonl import read_knowledge, read_label, read_picture, read_string, read_text
 from cotpd.data.readers.tag_names import name_tags
 from cotpd.data.readers.values import RowError, read_id, show_value
 from cotpd.data.records import Entity, Post
@@ -62,7 +62,7 @@ def build_tagged_post(
         tags: Their tags.
         reader: Reads the tags of the file.
         line: The first line of the row.
-        meta: May hold image, caption, knowledge, and the text that the words stand in.
+        meta: May hold image, caption, knowledge, the label of the post, and the text that the words stand in.
 
     Raises:
         RowError: The numbers of words and tags differ, a word is empty, or a tag is none.
@@ -81,6 +81,7 @@ def build_tagged_post(
         text=tokenized.text,
         tokens=tuple(token.text for token in tokenized.tokens),
         offsets=tuple((token.start, token.end) for token in tokenized.tokens),
+        label=read_label(row) if isinstance(row.get("label"), str) else None,  # a list is of tags
         image=read_picture(row),
         entities=tuple(Entity(start=span.start, end=span.end, type=span.type) for span in spans),
         caption=read_string(row, "caption"),
