@@ -91,7 +91,7 @@ def import_file(
     params = load_params()
     dataset = load_dataset(params.data.model_copy(update={"corrections": "."}), require_train=False)
     source = DataParams.model_validate({"path": str(file), "format": format_})
-    export = load_dataset(source, require_train=False)
+    export = load_dataset(source, require_train=False, words=dataset.words)
     key = find_label_key(find_task(params.task))
     imported = import_corrections(dataset, iterate_posts(export.posts), key, by=by, reason=reason)
     problems = [*imported.problems, *map(format_problem, export.quarantine)]

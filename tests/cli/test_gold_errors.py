@@ -120,6 +120,20 @@ def test_what_comes_back_corrected_becomes_a_correction_that_fits(run, write) ->
     assert (checked.exit_code, "1 posts corrected (test 1)" in checked.output) == (0, True)
 
 
+def test_what_comes_back_is_read_in_the_words_of_the_data_set(run, write) -> None:
+    write("params.yaml", "task: ner\ndata: {path: set, words: characters}\n")
+    name = {"start": 0, "end": 2, "type": "PER"}
+    rows = [{"id": f"k{number}", "text": f"민수 왔다 {number}", "entities": [name]} for number in range(150)]
+    row = {"id": "particle", "text": "민수는 왔다", "entities": [name | {"end": 3}]}
+    write("set/train.jsonl", [*rows, row])
+    write("export.jsonl", [*rows, row | {"entities": [name]}])
+
+    result = run("corrections", "import", "export.jsonl", "--output", "fixed.jsonl")
+
+    assert result.exit_code == 0, result.output
+    assert [(row["id"], row["entities"]) for row in read_jsonl(Path("fixed.jsonl"))] == [("particle", [name])]
+
+
 def test_what_comes_back_with_another_text_is_refused(run, write) -> None:
     write("export.jsonl", [build_row(3, text="Ada visits London again (4)")])
 
