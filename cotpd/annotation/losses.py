@@ -72,7 +72,11 @@ def list_losses(posts: Iterable[Post], holds: Holds) -> list[str]:
 def count_own_words(posts: Sequence[Post]) -> int:
     """Count the posts whose words are not those of the rule by which a reader splits their texts."""
     rule = find_text_rule(posts)
-    return sum(post.tokens != tuple(token.text for token in tokenize(post.text, rule)) for post in posts)
+    count = 0
+    for post in posts:
+        words = tuple(token.text for token in tokenize(post.text, rule))
+        count += words != post.tokens
+    return count
 
 
 def count_blanks(post: Post) -> int:

@@ -15,7 +15,7 @@ from cotpd.annotation.losses import replace_blanks
 from cotpd.data.load import load_dataset
 from cotpd.data.params import DataParams
 from cotpd.data.readers.jsonl import read_text
-from cotpd.data.records import Entity, Kind, Post, Relation
+from cotpd.data.records import Entity, Kind, Post, Relation, iterate_posts
 from cotpd.data.tokenization import tokenize
 from cotpd.errors import ConfigError, DataError
 from tests.builders import build_post
@@ -180,7 +180,7 @@ def test_words_survive_also_where_those_of_few_posts_are_those_of_another_rule(t
     convert_posts({"train": posts[:-1], "test": posts[-1:]}, name, tmp_path)
 
     dataset = load_dataset(DataParams(path=str(tmp_path)))
-    words = [post.tokens for split in ("train", "test") for post in dataset.posts[split]]
+    words = [post.tokens for post in iterate_posts(dataset.posts)]
     assert words == [post.tokens for post in posts]
 
 

@@ -76,7 +76,7 @@ def build_post(source: Source, raw: RawPost, line: int) -> Post:
     marked = [_build_entity(mention, tokenized, source) for mention in raw.mentions]
     unique = list(dict.fromkeys(marked))  # annotators repeat each other
     entities = resolve_nesting(unique, source, tokenized.show)
-    keys = _number_mentions(raw.mentions)
+    keys = _find_positions(raw.mentions)
     relations = read_relations(_build_relation_rows(raw.relations, keys), len(marked))
     return Post(
         id=raw.id,
@@ -135,7 +135,7 @@ def _trim_blanks(tokenized: TokenizedText, span: Span, source: Source) -> Span:
     return trimmed
 
 
-def _number_mentions(mentions: Sequence[RawMention]) -> dict[Hashable, int]:
+def _find_positions(mentions: Sequence[RawMention]) -> dict[Hashable, int]:
     """Return the position of each mention by its key."""
     for mention in mentions:
         if isinstance(mention.key, list | dict):
