@@ -18,6 +18,7 @@ from cotpd.evaluation.predictions import build_predictions
 from cotpd.evaluation.results_table import compute_metrics, select_headlines
 from cotpd.evaluation.schemas import SCHEMAS_FILE, compute_schemas
 from cotpd.evaluation.showcase import choose_picks, explain_picks
+from cotpd.evaluation.significance import SEED
 from cotpd.extraction.llm_predictions import collect_predictions
 from cotpd.pipeline.diagnosis_inputs import gather_run_evidence
 from cotpd.pipeline.gold_check import check_gold
@@ -63,7 +64,7 @@ def run(params: Params) -> None:
     write_json(workspace.scores, metrics)
     write_json(workspace.metrics, select_headlines(metrics, params.task))
     slices = build_all_slices(workspace, params.task)
-    write_table(workspace.intervals, compute_intervals(predictions, slices, seed=params.seed))
+    write_table(workspace.intervals, compute_intervals(predictions, slices, seed=SEED))
     _write_findings(workspace, params, predictions)
     _check_gold(workspace, systems, params, predictions)
 
@@ -152,7 +153,7 @@ def _write_findings(workspace: Workspace, params: Params, predictions: list[Pred
 
     partitions = list_partitions(params.task, workspace.read_posts("train"), workspace.read_knowledge())
     posts: dict[str, list[Post]] = {split: workspace.read_posts(split) for split in params.evaluate.splits}
-    write_rows(folder / BUCKETS_FILE, compute_buckets(predictions, posts, partitions, seed=params.seed))
+    write_rows(folder / BUCKETS_FILE, compute_buckets(predictions, posts, partitions, seed=SEED))
 
     evidence = gather_run_evidence(workspace, params, predictions, _read_histories(workspace))
     write_rows(folder / DIAGNOSES_FILE, diagnose_run(evidence))

@@ -40,7 +40,6 @@ def gather_run_evidence(
         answered=answered,
         has_generator=params.student.prompt_length > 0,
         score_name=find_task(params.task).score_name,
-        seed=params.seed,
     )
 
 

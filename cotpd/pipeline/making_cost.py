@@ -10,7 +10,7 @@ from itertools import islice
 
 from cotpd.augment.pipeline import list_attempts
 from cotpd.config import Params
-from cotpd.data.records import Kind
+from cotpd.data.records import Extracted, Kind
 from cotpd.errors import CotpdError, DataError
 from cotpd.llm.ledger.database_address import find_ledger_file
 from cotpd.llm.ledger.entry import Entry
@@ -54,8 +54,13 @@ class Tokens:
         return None if price is None else price.compute_cost(self.sent, self.received)
 
 
-def sum_by_source(workspace: Workspace, params: Params) -> dict[str, Tokens]:
+def sum_by_source(workspace: Workspace, params: Params, extracted: Iterable[Extracted] = ()) -> dict[str, Tokens]:
     """Return what the answers of a run took, by the kind of question.
+
+    Args:
+        workspace: The run's tables.
+        params: All parameters.
+        extracted: Labels of the language model alone, which no student is made of.
 
     Raises:
         CotpdError: The ledger, a table, a prompt or the price file cannot be read.
@@ -66,6 +71,7 @@ def sum_by_source(workspace: Workspace, params: Params) -> dict[str, Tokens]:
     sums: dict[str, Tokens] = {}
     with Ledger(params.llm.ledger) as ledger:
         sources = _list_keys(ledger, workspace, params)
+        sources |= {row.key: Kind.EXTRACT.value for row in extracted if row.key}
         for entry in _iterate_entries(ledger, sources):
             sums.setdefault(sources[entry.key], Tokens()).add(entry)
     return {kind.value: sums[kind.value] for kind in Kind if kind.value in sums}

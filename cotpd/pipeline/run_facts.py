@@ -57,7 +57,7 @@ def _list_models(workspace: Workspace, params: Params) -> Iterator[Model]:
             name = str(hide_machine_path(encoder or params.student.encoder))
             yield Model(role=role, name=name, fingerprint=read_fingerprint(folder) or "")
     yield Model(role="captions", name=f"{params.caption.backend} {params.caption.model or ''}".strip())
-    if params.ask.kinds or params.augment.kinds:
+    if params.ask.kinds or params.augment.kinds or params.llm_row.enabled:
         yield Model(role="answers", name=params.llm.model)
 
 
@@ -75,6 +75,7 @@ def _digest_tables(workspace: Workspace) -> Iterator[TableDigest]:
         workspace.validated / "captions.jsonl",
         workspace.validated / "knowledge.jsonl",
         workspace.augmented / "augmented.jsonl",
+        workspace.extracted / "extracted.jsonl",
     ]
     for path in paths:
         if path.is_file():
@@ -99,7 +100,7 @@ def _sum_costs(workspace: Workspace, params: Params) -> tuple[tuple[SourceCost, 
     from cotpd.pipeline.making_cost import describe_prices, sum_by_source  # noqa: PLC0415  needs the extra llm
 
     try:
-        sums = sum_by_source(workspace, params)
+        sums = sum_by_source(workspace, params, workspace.read_extracted())
         costs = [
             SourceCost(
                 source=source,
