@@ -7,24 +7,39 @@ from typing import Any
 
 from rich.table import Column, Table
 
-from cotpd.data.records import SPLITS
+from cotpd.cli.output import measure_table
+from cotpd.data.records import SPLITS, TaskName
 from cotpd.escaping import SafeConsole
 from cotpd.evaluation.buckets import BUCKETS_FILE, BucketRow, select_certain
 from cotpd.evaluation.diagnoses import DIAGNOSES_FILE, Diagnosis
 from cotpd.evaluation.json_rows import read_rows
-from cotpd.evaluation.results_table import GAINS, Metrics
+from cotpd.evaluation.results_table import GAINS, Metrics, build_rich_table, format_p
 
 HEADINGS = ("bucket", "posts", "labels", "score", "against", "difference", "95 % interval")
+
+
+def print_scores(console: SafeConsole, metrics: Metrics, task: TaskName) -> None:
+    """Print the results table; on a terminal that is too narrow for it, the leading score alone.
+
+    Figures must not be cut: where even that table is wider, its lines are broken by the terminal.
+    """
+    table = build_rich_table(metrics, task)
+    if console.is_terminal and measure_table(console, table) > console.width:
+        table = build_rich_table(metrics, task, leading_only=True)
+    console.width = max(console.width, measure_table(console, table))
+    console.print(table)
 
 
 def print_notes(console: SafeConsole, metrics: Metrics) -> None:
     """Print what stands behind the scores: the second test of each gain, and how illegal tags became mentions."""
     for split in sorted(metrics, key=SPLITS.index):
-        for key, reference in GAINS.items():
-            p_value = metrics[split].get(key, {}).get("p_randomised")
-            if p_value is not None:
-                test = f"p = {p_value:.3f} by approximate randomisation"
-                console.print(f"cross-check student over {reference} on {split}: {test}")
+        tests = [
+            f"over {reference} p {format_p(metrics[split][key]['p_randomised'])}"
+            for key, reference in GAINS.items()
+            if "p_randomised" in metrics[split].get(key, {})
+        ]
+        if tests:
+            console.print(f"approximate randomisation, student on {split}: {', '.join(tests)}", soft_wrap=True)
     rows = chain.from_iterable(scores.values() for scores in metrics.values())
     repairs = {str(row["label_repair"]) for row in rows if "label_repair" in row}
     if repairs:

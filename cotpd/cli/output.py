@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import typer
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from cotpd.errors import DataError
 from cotpd.escaping import UNESCAPED, SafeConsole, make_printable, warn
@@ -69,6 +72,12 @@ def build_console(width: int = 0) -> SafeConsole:
     console = SafeConsole()
     console.width = max(console.width, width)
     return console
+
+
+def measure_table(console: Console, table: Table) -> int:
+    """Return the columns that a table needs, however wide the console is."""
+    unbounded = console.options.update(max_width=10_000)  # or rich measures the table as it would be cut
+    return Measurement.get(console, unbounded, table).maximum
 
 
 def show(text: str, *, end: str = "\n", **style: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cotpd.cli.findings import list_findings, print_buckets, print_diagnoses, print_notes
+from cotpd.cli.findings import list_findings, print_buckets, print_diagnoses, print_notes, print_scores
 from cotpd.cli.options import AsJson
 from cotpd.cli.output import build_console, format_json, warn
 from cotpd.cli.output import show as print_line
@@ -15,7 +15,7 @@ from cotpd.data.records import SPLITS, TaskName
 from cotpd.data.tables import read_json
 from cotpd.errors import ModelError
 from cotpd.escaping import SafeConsole
-from cotpd.evaluation.results_table import Metrics, build_rich_table, read_metrics
+from cotpd.evaluation.results_table import Metrics, read_metrics
 from cotpd.pipeline.run_report import write_run_report
 from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.agreement import RegisteredOutputs
@@ -70,7 +70,7 @@ def _find_task(workspace: Workspace, files: EvaluationFiles) -> TaskName:
 
 def _print_run(workspace: Workspace, as_json: bool, buckets: bool) -> None:
     """Print scores, where the report lies and which versions there are, as tables or as JSON."""
-    console = build_console(width=110)
+    console = build_console()
     metrics, outputs = read_metrics(workspace.scores), RegisteredOutputs.read(workspace.registered)
     task = read_json(workspace.student / "student.json", "labels.task")["labels"]["task"]
     if as_json:
@@ -78,7 +78,7 @@ def _print_run(workspace: Workspace, as_json: bool, buckets: bool) -> None:
         print_line(format_json(_build_json(workspace, metrics, outputs) | findings))
         return
 
-    console.print(build_rich_table(metrics, task))
+    print_scores(console, metrics, task)
     print_notes(console, metrics)
     if buckets:
         print_buckets(console, workspace.evaluation)

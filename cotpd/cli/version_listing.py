@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from rich.measure import Measurement
 from rich.table import Column, Table
 
+from cotpd.cli.output import measure_table
 from cotpd.escaping import SafeConsole
 from cotpd.registry.versions import Version
 
@@ -25,8 +25,7 @@ def print_versions(console: SafeConsole, name: str, versions: Sequence[Version])
     table = Table(*(Column(heading, no_wrap=True) for heading in headings), title=name, title_justify="left")
     for row in rows:
         table.add_row(*(row.get(heading, "") for heading in headings))
-    unbounded = console.options.update(max_width=10_000)  # or rich measures the table as it would be cut
-    if Measurement.get(console, unbounded, table).maximum <= console.width:
+    if measure_table(console, table) <= console.width:
         console.print(table)
         return
 

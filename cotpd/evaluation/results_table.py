@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import HEAVY_HEAD
 from rich.table import Column, Table
 
 from cotpd.data.records import FEW_SHOT, SPLITS, ZERO_SHOT
@@ -23,11 +24,11 @@ from cotpd.student.tasks import Prediction, TaskName, find_task
 
 ROWS = {
     "baseline": "text-only baseline",
-    "control": "control (taught without knowledge)",
+    "control": "control (no knowledge)",
     "student": "student (text alone)",
     "knowledge": "knowledge view",
-    ZERO_SHOT: "language model alone, zero-shot",
-    FEW_SHOT: "language model alone, few-shot",
+    ZERO_SHOT: "LLM alone, zero-shot",
+    FEW_SHOT: "LLM alone, few-shot",
 }
 GAINS = {
     "gain": "baseline",
@@ -36,11 +37,11 @@ GAINS = {
     "llm_gain": FEW_SHOT,
 }
 """Key in the metrics to the row that the student is compared with."""
-WORTH = "student over control: the knowledge itself"
+WORTH = "student over control"  # what the knowledge itself is worth
 GAIN_ROWS = {
     "knowledge_gain": WORTH,
-    "llm_zero_shot_gain": "student over the language model, zero-shot",
-    "llm_gain": "student over the language model, few-shot",
+    "llm_zero_shot_gain": "student over LLM, zero-shot",
+    "llm_gain": "student over LLM, few-shot",
 }
 """The gains that have a row of their own in a table, by their key in the metrics."""
 GAIN_HEADINGS = ("gain", "95 % interval", "p")
@@ -130,11 +131,23 @@ def read_metrics(path: Path) -> Metrics:
     return metrics
 
 
-def build_rich_table(metrics: Metrics, task: TaskName) -> Table:
-    """Return the comparison as a table for the terminal, in percent, with the scores that lead in a task."""
-    scores = find_task(task).score_headings
+def build_rich_table(metrics: Metrics, task: TaskName, *, leading_only: bool = False) -> Table:
+    """Return the comparison as a table for the terminal, in percent, with the scores that lead in a task.
+
+    Args:
+        metrics: Of :func:`compute_metrics`.
+        task: Says which scores there are.
+        leading_only: Leave out all but the leading score, and the lines, for a narrow terminal.
+    """
+    definition = find_task(task)
+    scores = {
+        key: heading
+        for key, heading in definition.score_headings.items()
+        if not leading_only or key in ("f1", definition.score_key)
+    }
     columns = (Column(name, justify="right", no_wrap=True) for name in (*scores.values(), *GAIN_HEADINGS))
-    table = Table(Column("split", no_wrap=True), Column("row", no_wrap=True), *columns)
+    names = (Column("split", no_wrap=True), Column("row", no_wrap=True))
+    table = Table(*names, *columns, box=None if leading_only else HEAVY_HEAD, pad_edge=not leading_only)
     for cells in _format_cells(metrics, tuple(scores)):
         table.add_row(*cells)
     return table
@@ -161,7 +174,12 @@ def format_gain(gain: dict[str, float] | None) -> list[str]:
     if gain is None:
         return ["", "", ""]
     interval = f"{100 * gain['low']:+.2f} to {100 * gain['high']:+.2f}"
-    return [f"{100 * gain['f1']:+.2f}", interval, f"{gain['p_value']:.3f}"]
+    return [f"{100 * gain['f1']:+.2f}", interval, format_p(gain["p_value"]).removeprefix("= ")]
+
+
+def format_p(value: float) -> str:
+    """Return a p-value with its relation: a test with a thousand draws never shows that it is zero."""
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def format_percent(value: float) -> str:

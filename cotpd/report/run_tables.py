@@ -8,7 +8,15 @@ from typing import Any
 from cotpd.evaluation.intervals import IntervalRow
 from cotpd.evaluation.mistakes import CAUSES, count_causes
 from cotpd.evaluation.reliability import Calibration
-from cotpd.evaluation.results_table import GAIN_ROWS, GAINS, ROWS, Metrics, format_gain, format_percent
+from cotpd.evaluation.results_table import (
+    GAIN_ROWS,
+    GAINS,
+    ROWS,
+    Metrics,
+    format_gain,
+    format_p,
+    format_percent,
+)
 from cotpd.evaluation.slices import MINIMUM_SUPPORT
 from cotpd.report.table_writer import Table
 from cotpd.student.tasks import Prediction, Task
@@ -46,7 +54,7 @@ def _explain_gains(scores: Mapping[str, Any], task: Task) -> str:
                 "One training run each: another seed moves both."
             )
         if p_value := scores.get(key, {}).get("p_randomised"):
-            notes.append(f"Over the {ROWS[reference]}, approximate randomisation gives p = {p_value:.3f}.")
+            notes.append(f"Over the {ROWS[reference]}, approximate randomisation gives p {format_p(p_value)}.")
     if "control" in scores:
         notes.append(
             "The control was taught in the same way on the same posts, without captions and answers. What the "

@@ -5,12 +5,12 @@ from statistics import stdev
 
 from cotpd.escaping import escape_markdown
 from cotpd.evaluation.diagnoses.diagnosis import format_points
-from cotpd.evaluation.results_table import format_percent
+from cotpd.evaluation.results_table import format_p, format_percent
 from cotpd.files import write_atomically
 from cotpd.report.table_writer import Table, write_markdown
 from cotpd.studies.answer_agreement import describe_agreement
 from cotpd.studies.exchange import describe_exchange
-from cotpd.studies.verdict import CellResult, StudyResult, Verdict, describe_verdict, format_p
+from cotpd.studies.verdict import CellResult, StudyResult, Verdict, describe_verdict
 
 CELL_HEADINGS = (
     "cell",

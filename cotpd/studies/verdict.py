@@ -10,6 +10,7 @@ from cotpd.data.records import Record
 from cotpd.errors import DataError
 from cotpd.evaluation.diagnoses import Diagnosis
 from cotpd.evaluation.diagnoses.diagnosis import format_points
+from cotpd.evaluation.results_table import format_p
 from cotpd.evaluation.significance import apply_holm
 from cotpd.files import write_atomically
 from cotpd.student.tasks import find_task
@@ -210,11 +211,6 @@ def describe_verdict(verdict: Verdict, result: StudyResult) -> str:
         f"95 % interval {format_points(verdict.low)} to "
         f"{format_points(verdict.high)} over {draws}; p {format_p(verdict.p_holm)} after Holm).{meaning}"
     )
-
-
-def format_p(value: float) -> str:
-    """Return a p-value with its relation."""
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def write_result(result: StudyResult, path: Path) -> None:

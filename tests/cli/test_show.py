@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cotpd.cli.findings import print_scores
 from cotpd.cli.main import app
 from cotpd.errors import DataError
+from cotpd.escaping import SafeConsole
 
 SCORES = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": 0.5, "accuracy": 0.5}
 FILES = {
@@ -85,7 +87,7 @@ def test_the_cross_check_of_a_gain_and_the_label_repair_are_named(project: Path)
 
     output = CliRunner().invoke(app, ["show"]).output
 
-    assert "student over baseline on test: p = 0.052 by approximate randomisation" in output
+    assert "approximate randomisation, student on test: over baseline p = 0.052" in output
     assert "label repair conlleval: an I- that continues nothing opens a mention" in output
 
 
@@ -138,6 +140,27 @@ def test_a_damaged_file_of_buckets_is_named(project: Path, content: str) -> None
     assert isinstance(result.exception, DataError), result.exception
     assert "buckets.json" in result.exception.problem
     assert "dvc repro" in result.exception.remedy
+
+
+@pytest.mark.parametrize(("width", "shows_precision"), [(80, False), (200, True)])
+def test_no_figure_is_cut_on_a_narrow_terminal(width: int, shows_precision: bool) -> None:
+    gain = {"f1": 0.25, "low": -0.125, "high": 0.5, "p_value": 0.0001, "p_randomised": 0.5}
+    metrics = {
+        "test": {"baseline": SCORES, "student": SCORES, "llm": SCORES, "gain": gain, "llm_zero_shot_gain": gain}
+    }
+    console = SafeConsole(force_terminal=True, width=width, color_system=None)
+
+    with console.capture() as capture:
+        print_scores(console, metrics, "ner")
+
+    text = capture.get()
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    assert "student over LLM, zero-shot" in text
+    assert "+25.00" in text
+    assert "-12.50 to +50.00" in text
+    assert "< 0.001" in text
+    assert ("precision" in text) is shows_precision
 
 
 @pytest.mark.parametrize("name", FILES)

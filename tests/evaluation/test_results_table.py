@@ -110,5 +110,5 @@ def test_the_language_model_alone_adds_its_row_and_what_the_student_gains_over_i
     assert metrics["test"]["llm_gain"]["f1"] == pytest.approx(0.75 - 0.25)
     assert {key: metrics["test"][key] for key in without["test"]} == without["test"]
     rows = [row[1] for row in list_cells(metrics)]
-    assert "language model alone, few-shot" in rows
-    assert list_cells(metrics)[-1][1:7] == ("student over the language model, few-shot", "", "", "", "", "+50.00")
+    assert "LLM alone, few-shot" in rows
+    assert list_cells(metrics)[-1][1:7] == ("student over LLM, few-shot", "", "", "", "", "+50.00")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cotpd.errors import DataError
+from cotpd.evaluation.results_table import format_p
 from cotpd.pipeline.run_report import write_run_report
 from cotpd.report.browsable_posts import list_browsable
 from cotpd.report.evaluation_files import read_evaluation
@@ -50,7 +51,7 @@ def test_the_second_test_of_a_gain_stands_below_the_scores():
     page = render_run_page(material)
 
     gain = material.files.metrics["test"]["gain"]
-    assert f"approximate randomisation gives p = {gain['p_randomised']:.3f}." in page
+    assert f"approximate randomisation gives p {format_p(gain['p_randomised'])}." in page
 
 
 def test_the_cost_is_summed_by_source():

@@ -50,7 +50,7 @@ def test_the_control_is_scored_beside_the_student_with_what_the_knowledge_is_wor
     metrics = json.loads(project.metrics.read_text("utf-8"))["test"]
     assert set(metrics) == {"baseline", "control", "student", "knowledge", "gain", "knowledge_gain"}
     page = project.report.read_text("utf-8")
-    assert "control (taught without knowledge)" in page
+    assert "control (no knowledge)" in page
     assert "what the knowledge itself is worth" in page
 
 
