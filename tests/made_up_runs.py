@@ -154,7 +154,7 @@ def make_record(task: str = "ner", odd: str = "") -> RunRecord:
 
 
 def _make_nearest(posts: Sequence[Post], task: str, split: str) -> Iterator[NearestRow]:
-    near = tuple(
+    near_posts = tuple(
         NearPost(id=f"n{number}", span=(0, 3), label="PER", similarity=0.9 - number / 10) for number in range(3)
     )
     pairs = tuple(NearPost(id=f"n{number}#0", label="lives_in", similarity=0.9) for number in range(3))
@@ -162,7 +162,7 @@ def _make_nearest(posts: Sequence[Post], task: str, split: str) -> Iterator[Near
         if task == "re":
             yield NearestRow(id=f"{post.id}#0", split=split, posts=pairs)
         for entity in post.entities if task == "ner" else ():
-            yield NearestRow(id=post.id, split=split, span=(entity.start, entity.end), posts=near)
+            yield NearestRow(id=post.id, split=split, span=(entity.start, entity.end), posts=near_posts)
 
 
 def _make_quarantine(odd: str) -> list[Quarantined]:
@@ -199,10 +199,15 @@ def make_remarks(texts: Sequence[str] = ()) -> Mapping[str, list[dict[str, objec
 
 
 def _make_explained(odd: str) -> dict[str, object]:
-    near = {"similarity": 0.5, "pieces": [[f"Ada{odd}", "PER"]], "label": "", "chain": {"noun": f"a name{odd}"}}
+    near_post = {
+        "similarity": 0.5,
+        "pieces": [[f"Ada{odd}", "PER"]],
+        "label": "",
+        "chain": {"noun": f"a name{odd}"},
+    }
     shade = {"text": f"Ada{odd}", "strength": 4, "marked": True}
     claim = {"id": "t1", "label": "PER", "score": 0.5, "is_right": False, "truth": f"none{odd}"}
-    return claim | {"has_attention": True, "shades": [shade], "posts": [near]}
+    return claim | {"has_attention": True, "shades": [shade], "posts": [near_post]}
 
 
 def add_remarks(material: RunMaterial, texts: Sequence[str] = ()) -> RunMaterial:

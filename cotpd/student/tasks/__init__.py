@@ -43,8 +43,8 @@ def find_task(name: TaskName) -> Task:
         return _TASKS[name]
     declared = [*entry_points(group=ENTRY_POINTS, name=name)]
     if not declared:
-        known = ", ".join(list_task_names())
-        raise ConfigError(f"there is no task {name!r}; there are {known}", "docs/tasks.md adds another one.")
+        names = ", ".join(list_task_names())
+        raise ConfigError(f"there is no task {name!r}; there are {names}", "docs/tasks.md adds another one.")
     task = declared[0].load()
     if not isinstance(task, Task) or task.name != name:
         raise ConfigError(f"{declared[0].value} is no task of the name {name}", "See docs/tasks.md.")
