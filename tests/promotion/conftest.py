@@ -1,13 +1,16 @@
 """A project with a registry and held-out posts, and students of both tasks that are good, or have learnt nothing."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
+from cotpd.registry.params import RegisterParams
+from cotpd.registry.tracking_store import connect
 from tests.builders import build_student
-from tests.promotion.gate_project import register, write_project
+from tests.promotion.gate_project import move_to, register, write_project
 
 
 @pytest.fixture
@@ -34,3 +37,15 @@ def untrained(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("untrained") / "student"
     build_student(encoder, types=("ORG", "PER")).save(folder)
     return folder
+
+
+@pytest.fixture
+def client(project: Path) -> MlflowClient:
+    return connect(RegisterParams(), project)
+
+
+@pytest.fixture
+def champion(add_version: Callable[..., int], client: MlflowClient, students: Mapping[str, Path]) -> None:
+    """A good version 1, which is champion."""
+    add_version(students["ner"])
+    move_to(client, 1)

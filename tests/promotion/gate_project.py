@@ -4,14 +4,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlflow import MlflowClient
+
 from cotpd.config import Params
 from cotpd.data.data_checks import DATA_CHECKS, CheckedTable, DataChecks
 from cotpd.data.post_hashes import TRAINING_POSTS, PostHashes
 from cotpd.data.records import Post
 from cotpd.data.tables import write_json, write_table
 from cotpd.pipeline.registration import register_student
+from cotpd.promotion.gate_verdict import Verdict
+from cotpd.registry.aliases import move_champion
+from cotpd.registry.moves import Decision, MoveKind
+from cotpd.registry.versions import list_versions
 from tests.builders import build_post
 
+NAME = "cotpd-ner"
 HELD_OUT = Path("data/prepared/test.jsonl")
 TRAINING = (build_post("[Bo](PER) joined [Initech](ORG) in spring", id="t", relations=[(0, 1, "member")]),)
 CHECKS = DataChecks(tables=(CheckedTable(name="posts", rows=100, failed=2),))
@@ -63,3 +70,17 @@ def register(
     section: Mapping[str, Any] = {"register": {"name": name}} if name else {}
     params = Params.model_validate({"task": task, **section})
     return register_student(params, student, {}, tables=list(tables), evidence=files, root=folder).version
+
+
+def move_to(client: MlflowClient, number: int, name: str = NAME) -> None:
+    """Make a version champion without a gate."""
+    decision = Decision(MoveKind.PROMOTION)
+    move_champion(client, name, number, expected_champion=find_champion(client, name), decision=decision)
+
+
+def find_champion(client: MlflowClient, name: str = NAME) -> int | None:
+    return next((version.number for version in list_versions(client, name) if "champion" in version.aliases), None)
+
+
+def list_failures(verdict: Verdict) -> set[str]:
+    return {result.title for result in verdict.list_failures()}

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from cotpd.config import Params
+from tests.registry.move_helpers import NAME, open_client
 
 
 @pytest.fixture
@@ -19,3 +20,13 @@ def project(tmp_path, empty_registry, monkeypatch):
 @pytest.fixture
 def params():
     return {task: Params(task=task) for task in ("ner", "re")}
+
+
+@pytest.fixture
+def client(project):
+    """A registry with four versions, and no record."""
+    client = open_client(project)
+    client.create_registered_model(NAME)
+    for _ in range(4):
+        client.create_model_version(NAME, project.as_uri())
+    return client

@@ -1,8 +1,6 @@
 """The record of a champion's moves: what an entry holds, and what happens when others interfere with the aliases."""
 
-import json
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 
 import pytest
 
@@ -18,55 +16,8 @@ from cotpd.registry.aliases import (
     roll_back,
 )
 from cotpd.registry.moves import AliasState, ChampionMovedError, Decision, MoveKind
-from cotpd.registry.params import RegisterParams
-from cotpd.registry.tracking_store import connect
 from cotpd.registry.versions import find_version
-from tests.registry.movers import list_effective_aliases
-
-NAME = "cotpd-ner"
-
-
-def open_client(folder):
-    return connect(RegisterParams(tracking_uri=f"sqlite:///{folder}/mlflow.db"), folder)
-
-
-@pytest.fixture
-def client(project):
-    """A registry with four versions, and no record."""
-    client = open_client(project)
-    client.create_registered_model(NAME)
-    for _ in range(4):
-        client.create_model_version(NAME, project.as_uri())
-    return client
-
-
-@pytest.fixture
-def one_by_one(monkeypatch):
-    """Writes as through a tracking server: entry and aliases each by itself."""
-    monkeypatch.setattr(alias_writer, "has_database", lambda _client: False)
-
-
-def promote(client, number, **attributes):
-    decision = Decision(MoveKind.PROMOTION, **attributes)
-    champion = read_champion(client, NAME)
-    return move_champion(client, NAME, number, expected_champion=champion, decision=decision)
-
-
-def list_kinds(client):
-    return [(str(move.kind), move.from_version, move.to_version) for move in read_history(client, NAME)]
-
-
-def insert_before(client, monkeypatch, alias, act):
-    """Have something happen once, right before a client writes an alias."""
-    write = client.set_registered_model_alias
-
-    def run_and_write(name, written, version):
-        if written == alias:
-            monkeypatch.setattr(client, "set_registered_model_alias", write)
-            act()
-        write(name, written, version)
-
-    monkeypatch.setattr(client, "set_registered_model_alias", run_and_write)
+from tests.registry.move_helpers import NAME, list_kinds, open_client_of, promote
 
 
 def test_an_entry_says_who_when_why_and_by_which_rules_and_keeps_the_whole_verdict(client):
@@ -232,133 +183,6 @@ def test_a_version_whose_files_are_gone_is_not_promoted_even_without_digests(cli
     assert read_history(client, NAME) == []
 
 
-@pytest.mark.usefixtures("one_by_one")
-def test_a_slow_mover_that_writes_an_old_alias_puts_the_newer_one_back(client, monkeypatch):
-    promote(client, 1)
-    rival = open_client_of(client)
-    insert_before(client, monkeypatch, "champion", lambda: promote(rival, 3))
-
-    promote(client, 2)
-
-    assert list_kinds(client) == [
-        ("promotion", None, 1),
-        ("promotion", 1, 2),
-        ("promotion", 2, 3),
-        ("repair", 3, 3),
-    ]
-    assert read_aliases(client, NAME) == AliasState(3, 2)
-
-
-@pytest.mark.usefixtures("one_by_one")
-def test_a_slow_mover_that_is_killed_after_it_wrote_an_old_alias_is_no_move_by_hand(client, monkeypatch):
-    promote(client, 1)
-    rival = open_client_of(client)
-    insert_before(client, monkeypatch, "champion", lambda: promote(rival, 3))
-    log_read = move_log.MoveLog.read
-
-    def read_or_die(log):
-        if read_aliases(rival, NAME).champion == 2 and log.client is client:
-            raise KeyboardInterrupt
-        return log_read(log)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(move_log.MoveLog, "read", read_or_die)
-        with pytest.raises(KeyboardInterrupt):
-            promote(client, 2)
-    assert read_aliases(client, NAME).champion == 2
-    assert find_version(client, NAME, "champion").number == 3
-
-    compare_aliases(rival, NAME)
-
-    assert read_aliases(client, NAME) == AliasState(3, 2)
-    assert list_kinds(client)[-1] == ("repair", 3, 3)
-
-
-@pytest.mark.usefixtures("one_by_one")
-@pytest.mark.parametrize("alias", ["previous", "champion"])
-def test_a_rollback_killed_between_two_writes_counts_and_the_next_command_writes_its_aliases(
-    client, monkeypatch, alias
-):
-    promote(client, 1)
-    promote(client, 2)
-
-    def raise_interrupt():
-        raise KeyboardInterrupt
-
-    insert_before(client, monkeypatch, alias, raise_interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        roll_back(client, NAME, expected_champion=2)
-    monkeypatch.setattr(alias_writer, "is_under_way", lambda _move: False)  # as of a process that has ended
-    assert list_effective_aliases(client, NAME) == {"champion": 1, "previous": 2}
-
-    compare_aliases(client, NAME)
-
-    assert read_aliases(client, NAME) == AliasState(1, 2)
-    assert list_kinds(client)[2:] == [("rollback", 2, 1), ("repair", 1, 1)]
-
-
-@pytest.mark.usefixtures("one_by_one")
-def test_aliases_that_a_living_process_is_writing_are_left_to_it(client, monkeypatch):
-    promote(client, 1)
-    rival = open_client_of(client)
-    insert_before(client, monkeypatch, "champion", lambda: compare_aliases(rival, NAME))
-
-    promote(client, 2)
-
-    assert list_kinds(client) == [("promotion", None, 1), ("promotion", 1, 2)]
-
-
-def test_of_two_processes_that_begin_the_record_one_creates_it(client, monkeypatch):
-    rival = open_client_of(client)
-    create = client.create_run
-    monkeypatch.setattr(
-        client, "create_run", lambda *arguments, **options: promote(rival, 1) and create(*arguments, **options)
-    )
-
-    with pytest.raises(ChampionMovedError, match="promotion by"):
-        promote(client, 2)
-
-    assert list_kinds(client) == [("promotion", None, 1)]
-    assert [experiment.name for experiment in client.search_experiments()] == ["moves of cotpd-ner", "Default"]
-
-
-def test_what_a_killed_process_left_of_a_new_record_is_removed_by_the_next_one(client, monkeypatch):
-    dead = move_log.name_process().replace(":", ":9", 1)
-    client.create_experiment(f"moves begun by {dead}")
-    client.create_experiment("moves begun by hand")
-
-    promote(client, 1)
-
-    names = [experiment.name for experiment in client.search_experiments()]
-    assert sorted(names) == ["Default", "moves begun by hand", "moves of cotpd-ner"]
-
-
-def test_a_deleted_record_is_named_with_the_command_that_restores_it(client, capsys):
-    promote(client, 1)
-    experiment = client.get_experiment_by_name("moves of cotpd-ner")
-    client.delete_experiment(experiment.experiment_id)
-
-    with pytest.raises(ModelError, match="was deleted in MLflow") as caught:
-        promote(client, 2)
-
-    assert f"mlflow experiments restore -x {experiment.experiment_id}" in caught.value.remedy
-    assert find_version(client, NAME, "champion").number == 1
-    assert "was deleted in MLflow" in capsys.readouterr().err
-
-    client.restore_experiment(experiment.experiment_id)
-
-    assert promote(client, 2).number == 2
-
-
-def test_an_experiment_of_that_name_that_is_no_record_is_left_alone(client):
-    client.create_experiment("moves of cotpd-ner")
-
-    with pytest.raises(ModelError, match="is not the record of the moves") as caught:
-        promote(client, 1)
-
-    assert "Rename" in caught.value.remedy
-
-
 def test_a_command_is_told_of_a_move_since_it_began(client):
     began = datetime.now(UTC)
     promote(client, 1)
@@ -367,26 +191,3 @@ def test_a_command_is_told_of_a_move_since_it_began(client):
         read_champion(client, NAME, began=began)
 
     assert read_champion(client, NAME, began=datetime.now(UTC)) == 1
-
-
-def test_an_entry_by_a_clock_that_is_ahead_does_not_stop_every_later_command(client, monkeypatch):
-    future = datetime.now(UTC) + timedelta(hours=2)
-    monkeypatch.setattr(alias_writer, "datetime", type("Clock", (), {"now": lambda _zone: future}))
-
-    promote(client, 1)
-
-    assert read_champion(client, NAME, began=datetime.now(UTC)) == 1
-
-
-def test_an_entry_that_was_changed_in_the_database_is_named(client):
-    promote(client, 1)
-    log = move_log.MoveLog.open(client, NAME)
-    client.log_param(log.run_id, "move.000002", json.dumps({"number": 2}))
-
-    with pytest.raises(ModelError, match="entry 2 of the moves of cotpd-ner was changed"):
-        read_history(client, NAME)
-
-
-def open_client_of(client):
-    """A second client of the same store, as of another process."""
-    return connect(RegisterParams(tracking_uri=client.tracking_uri), Path())

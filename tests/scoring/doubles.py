@@ -133,3 +133,7 @@ def read_notes(path: Path) -> dict[str, Any]:
     if path.suffix == ".parquet":
         return json.loads(pq.read_schema(path).metadata[b"cotpd"])
     return json.loads(path.with_name(f"{path.name}.meta.json").read_text("utf-8"))
+
+
+def count_mentions(rows: Iterable[Mapping[str, Any]]) -> list[int]:
+    return [len(row["entities"]) for row in rows]

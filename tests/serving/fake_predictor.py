@@ -12,6 +12,7 @@ from cotpd.student.prediction_input import PredictionInput
 from cotpd.student.predictor import Mention, Relation
 
 FAILING = "this text fails"
+PAIR = {"text": "Ada works for Acme", "head": "Ada", "tail": [14, 18]}
 
 
 class FakePredictor:
