@@ -5,30 +5,35 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from flows.states import close_task_runs, end_with_server, watch_flow_run
-from steps.graph import RunningStep, Step, is_up_to_date, read_graph
+from steps.dvc_repair import repair_dvc_files
+from steps.graph import RunningStep, Step, is_busy, is_up_to_date, read_graph
 from steps.guard import GRACE
 
 ROOT = Path(__file__).resolve().parent.parent
 _SHOWN = 15  # last lines of a failed step in its task's state
 
 
-@task(task_run_name="{step.name}")
+# DVC alone says what is up to date: a result that Prefect has kept knows of no edit since, and of no lost output.
+@task(task_run_name="{step.name}", cache_policy=NO_CACHE, persist_result=False)
 def run(step: Step) -> State[None]:
     """Bring one stage up to date; the state is named Cached if it was."""
-    if is_up_to_date(step.name, ROOT):
-        return Completed(name="Cached", message=f"{step.name}: nothing has changed since dvc.lock was written")
-    printed: list[str] = []
-    try:
-        with RunningStep(step.name, ROOT) as running:
-            relay(running, step.name, printed)
-    except subprocess.CalledProcessError:
-        raise RuntimeError(f"{step.name} failed:\n" + "\n".join(printed[-_SHOWN:])) from None
-    return Completed(message=step.description)
+    while not is_up_to_date(step.name, ROOT, get_run_logger().warning):
+        printed: list[str] = []
+        try:
+            with RunningStep(step.name, ROOT) as running:
+                relay(running, step.name, printed)
+        except subprocess.CalledProcessError:
+            if is_busy(printed):  # a `dvc repro` began to write the same files after the look
+                continue
+            raise RuntimeError(f"{step.name} failed:\n" + "\n".join(printed[-_SHOWN:])) from None
+        return Completed(message=step.description)
+    return Completed(name="Cached", message=f"{step.name}: nothing has changed since dvc.lock was written")
 
 
 def relay(running: RunningStep, name: str, printed: list[str]) -> None:
@@ -58,6 +63,8 @@ def full() -> None:
     end_with_server()
     states: dict[str, State[Any]] = {}
     with watch_flow_run(flow_run.id, ROOT):
+        for repair in repair_dvc_files(ROOT):
+            get_run_logger().warning(repair)
         for step in read_graph(ROOT):
             upstream = [states[name] for name in step.after]
             states[step.name] = run.with_options(name=step.name)(step, wait_for=upstream, return_state=True)

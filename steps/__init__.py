@@ -10,10 +10,18 @@ from cotpd.environment import silence_libraries
 from cotpd.extras import show_uncaught_error
 from cotpd.startup import end_quietly_on_signals
 
-if sys.argv[0] == "-m":  # what Python puts there while it imports this package for `python -m steps.NAME`
+_IS_STEP = sys.argv[0] == "-m"  # what Python puts there while it imports this package for `python -m steps.NAME`
+if _IS_STEP:
     end_quietly_on_signals()
 if find_spec("pydantic") is None:  # `.venv/bin/dvc repro` runs whatever python comes first on the path
     sys.exit(f"{sys.executable} lacks CoTPD's packages.\n  Run: source .venv/bin/activate   (or use make run)")
 
 sys.excepthook = show_uncaught_error
 silence_libraries()
+
+RUN = None
+"""The run of a step that DVC has started; begun before the step's own modules are read, as they are inputs too."""
+if _IS_STEP:
+    from steps.under_dvc import begin_under_dvc
+
+    RUN = begin_under_dvc()

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 
+import steps
 from cotpd.config import Params, load_params
 from cotpd.errors import CotpdError
 from cotpd.escaping import SafeConsole, mark_logs
@@ -24,6 +25,8 @@ def main(step: Callable[[Params], None]) -> None:
         restore_signals()
         with interrupt_on_sigterm():
             step(load_params())
+            if steps.RUN is not None:
+                steps.RUN.verify_inputs()
     except CotpdError as error:
         console.print(f"error: {error}", style="red", soft_wrap=True)
         sys.exit(1)

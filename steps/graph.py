@@ -8,19 +8,25 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import networkx
 from dvc.exceptions import CyclicGraphError, DvcException
+from dvc.lock import LockError
 from dvc.repo import Repo
+from dvc.stage import Stage
 
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 from steps import guard
+
+_BUSY = "is busy, it is being blocked by"  # what DVC says of a file that another process writes
+_PAUSE = 1.0  # seconds between two looks at it
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,22 @@ def read_graph(root: Path | str = ".") -> list[Step]:
     try:
         with Repo(str(root)) as repo:
             graph = repo.index.graph  # an edge leads from a stage to one that it depends on
-            order = networkx.lexicographical_topological_sort(graph.reverse(), key=lambda stage: stage.name)
+            order = networkx.lexicographical_topological_sort(graph.reverse(), key=name_stage)
             return [
-                Step(stage.name, stage.desc or "", tuple(sorted(up.name for up in graph.successors(stage))))
+                Step(name_stage(stage), stage.desc or "", tuple(sorted(map(name_stage, graph.successors(stage)))))
                 for stage in order
             ]
     except DvcException as error:
         raise _explain(error, Path(root)) from error
+
+
+def name_stage(stage: Stage) -> str:
+    """Return the name by which `dvc repro` takes a stage: of dvc.yaml, or the path of data that `dvc add` tracks.
+
+    A dvc.yaml in a folder of its own stands before the name of its stage.
+    """
+    path, name = str(stage.path_in_repo), str(getattr(stage, "name", "") or "")
+    return name if name and path == "dvc.yaml" else ":".join(filter(None, (path, name)))
 
 
 def _explain(error: DvcException, root: Path) -> ConfigError:
@@ -63,20 +78,48 @@ def _explain(error: DvcException, root: Path) -> ConfigError:
     return ConfigError(f"dvc.yaml: {error}", "`dvc status` shows the same; mend the file it names.")
 
 
-def is_up_to_date(name: str, root: Path | str = ".") -> bool:
+def is_up_to_date(name: str, root: Path | str = ".", notify: Callable[[str], object] | None = None) -> bool:
     """Whether dvc.lock, the inputs, the parameters and the outputs of a step all agree.
 
+    Wait while another process writes an output of the step, or an input.
+
+    Args:
+        name: The step's name.
+        root: The project's folder.
+        notify: Is called once with the reason of a wait.
+
     Raises:
-        ConfigError: An input cannot be read.
+        ConfigError: An input cannot be read, or dvc.yaml cannot or has no such step any more.
     """
+    while True:
+        try:
+            return not _read_changes(name, root)
+        except LockError as error:
+            if notify is not None:
+                reason, *_ = str(error).split("\n\n")
+                notify(f"{name}: waiting: {reason}")
+            notify = None
+            time.sleep(_PAUSE)
+        except DvcException as error:
+            raise _explain(error, Path(root)) from error
+        except OSError as error:  # DVC reads every input; a link that leads nowhere cannot be
+            problem = f"{error.filename}: {error.strerror}: an input of step {name} cannot be read"
+            raise ConfigError(problem, "Mend it, or remove the link if it is one that leads nowhere.") from error
+
+
+def _read_changes(name: str, root: Path | str) -> Any:
+    """Return what DVC names as changed about a step; empty if nothing is."""
     # As --wait-for-lock does on the command line: a `dvc repro` may hold the lock at this moment.
-    try:
-        with Repo(str(root), _wait_for_lock=True) as repo, repo.lock:
-            stage = next(stage for stage in repo.index.stages if stage.name == name)
-            return not stage.status(check_updates=True)
-    except OSError as error:  # DVC reads every input; a link that leads nowhere cannot be
-        problem = f"{error.filename}: {error.strerror}: an input of step {name} cannot be read"
-        raise ConfigError(problem, "Mend it, or remove the link if it is one that leads nowhere.") from error
+    with Repo(str(root), _wait_for_lock=True) as repo, repo.lock:
+        for stage in repo.index.stages:
+            if name_stage(stage) == name:
+                return stage.status(check_updates=True)
+    raise ConfigError(f"dvc.yaml has no step {name} any more", "It was edited while the flow ran: run it again.")
+
+
+def is_busy(printed: Iterable[str]) -> bool:
+    """Whether a step was refused because another process writes the same files, by what DVC printed."""
+    return any(_BUSY in line for line in printed)
 
 
 class RunningStep:

@@ -20,6 +20,7 @@ from contextlib import suppress
 
 import psutil
 
+GUARD = "COTPD_GUARD"  # the environment variable with the process id of a step's guard
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL: less than the 30 that Prefect gives the flow itself
 _TICK = 0.1  # seconds between two looks at the processes
 _DEATH = 2.0  # seconds that the system takes at most to remove a killed process
@@ -45,6 +46,7 @@ class Guard:
 
         self._process = subprocess.Popen(
             command,
+            env=os.environ | {GUARD: str(os.getpid())},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

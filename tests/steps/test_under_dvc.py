@@ -1,0 +1,143 @@
+"""A step that DVC runs: it ends with DVC, alone in its stage, and DVC records no input that was edited meanwhile."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cotpd.cli.params_editor import write_values
+from tests.flows.programs import LIMIT, run_dvc, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+STEP = """
+import os, pathlib, time
+from steps.common import main
+def run(params):
+    pathlib.Path("part").write_text(str(os.getpid()))
+    pathlib.Path("part").rename("pid")
+    while not pathlib.Path("go").exists():
+        time.sleep(0.05)
+    pathlib.Path("out.txt").write_text(pathlib.Path("folder/in.txt").read_text())
+main(run)
+"""
+GRAPH = """stages:
+  copy:
+    cmd: python -m steps.copy
+    deps: [folder]
+    params: [seed, train.epochs]
+    outs: [out.txt]
+"""
+
+
+@pytest.fixture
+def project(root, tmp_path):
+    """A project whose only step copies a file once it is told to go on."""
+    shutil.copytree(root / "steps", tmp_path / "steps", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "steps/copy.py").write_text(STEP)
+    shutil.copy(root / "params.yaml", tmp_path)
+    (tmp_path / "dvc.yaml").write_text(GRAPH)
+    (tmp_path / ".dvcignore").write_text("/folder/notes.txt\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/in.txt").write_text("first")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True, timeout=60)
+    run_dvc(tmp_path, "init", "-q")
+    return tmp_path
+
+
+@pytest.fixture
+def environment(root, project):
+    paths = {"PYTHONPATH": f"{project}{os.pathsep}{root}", "DVC_NO_ANALYTICS": "1"}
+    return os.environ | paths | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.fixture
+def repro(project, environment):
+    """Start `dvc repro` and wait until its step runs; return the process."""
+    programs = []
+
+    def start(*, waits=True):
+        with (project / "log.txt").open("a") as log:
+            command = [sys.executable, "-m", "dvc", "repro"]
+            programs.append(
+                subprocess.Popen(
+                    command, cwd=project, env=environment, stdout=log, stderr=log, start_new_session=True
+                )
+            )
+        if waits:
+            wait_until((project / "pid").exists, "the step runs")
+        return programs[-1]
+
+    yield start
+    for program in programs:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, 9)
+        program.wait(LIMIT)
+
+
+@pytest.mark.parametrize("edited", ["in.txt", "new.txt"])
+def test_an_input_that_is_edited_meanwhile_is_not_recorded_and_the_next_run_reads_it(project, repro, edited):
+    program = repro()
+    (project / "folder" / edited).write_text("other")
+    (project / "go").touch()
+
+    status = program.wait(LIMIT)
+
+    assert status != 0
+    log = (project / "log.txt").read_text()
+    assert f"copy: edited while it ran: folder/{edited}" in " ".join(log.split())
+    assert not (project / "dvc.lock").exists()
+    assert repro().wait(LIMIT) == 0
+    assert (project / "out.txt").read_text() == (project / "folder/in.txt").read_text()
+    assert "up to date" in run_dvc(project, "status")
+
+
+def test_a_parameter_that_is_edited_meanwhile_is_named(project, repro):
+    program = repro()
+    write_values(project / "params.yaml", {"seed": 14, "train": {"epochs": 2}})
+    (project / "go").touch()
+
+    status = program.wait(LIMIT)
+
+    assert status != 0
+    log = (project / "log.txt").read_text()
+    assert "edited while it ran: params.yaml: seed, params.yaml: train.epochs" in " ".join(log.split())
+
+
+def test_edits_of_what_the_stage_does_not_watch_harm_nothing(project, repro):
+    program = repro()
+    write_values(project / "params.yaml", {"baseline": {"epochs": 2}})
+    (project / "folder/notes.txt").write_text("ignored by DVC")
+    (project / "folder/__pycache__").mkdir()
+    (project / "go").touch()
+
+    assert program.wait(LIMIT) == 0
+
+
+@pytest.mark.parametrize("number", [9, 15])
+def test_a_step_ends_with_the_dvc_that_ran_it(project, repro, number):
+    program = repro()
+    step = psutil.Process(int((project / "pid").read_text()))
+
+    program.send_signal(number)
+
+    program.wait(LIMIT)
+    wait_until(lambda: not step.is_running() or step.status() == psutil.STATUS_ZOMBIE, "the step ends")
+    (project / "go").touch()
+    assert repro().wait(LIMIT) == 0
+
+
+def test_a_step_waits_until_the_one_before_it_has_ended(project, repro):
+    (project / "go").touch()
+    with (project / ".dvc/tmp/cotpd-copy.lock").open("w") as earlier:
+        fcntl.flock(earlier, fcntl.LOCK_EX)
+        program = repro(waits=False)
+        wait_until(lambda: "waiting for an earlier run" in (project / "log.txt").read_text(), "the step waits")
+        assert not (project / "pid").exists()
+
+    assert program.wait(LIMIT) == 0
