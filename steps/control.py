@@ -13,7 +13,7 @@ from cotpd.pipeline.workspace import Workspace
 from cotpd.student.objectives import JointDistillation
 from cotpd.student.processes import is_main_process
 from steps.common import main, say
-from steps.teachers import count_teachers, make_soft_targets, require_encoders
+from steps.teachers import count_teachers, make_soft_targets, remove_leftovers, require_encoders
 from steps.training import train_from_teachers, train_model
 
 
@@ -34,6 +34,8 @@ def run(params: Params) -> None:
         _distil_from_teachers(workspace, params)
     else:
         _distil_jointly(workspace, params)
+    if is_main_process():
+        _remove_leftovers(workspace, params, unfinished=True)
 
 
 def _count_teachers(params: Params) -> int:
@@ -43,17 +45,18 @@ def _count_teachers(params: Params) -> int:
 
 def _prepare_folder(workspace: Workspace, params: Params, *, teachers: int) -> None:
     """Remove what an earlier run has left and this one does not write: DVC leaves the folder alone (persist)."""
-    if not params.control.enabled:
-        shutil.rmtree(workspace.control, ignore_errors=True)
-    if not teachers:
-        shutil.rmtree(workspace.control_teachers, ignore_errors=True)
-        shutil.rmtree(workspace.control_targets, ignore_errors=True)
-    current = {str(number) for number in range(teachers)}
-    for folder in workspace.control_teachers.glob("*"):
-        is_unfinished = folder.name.startswith(".")  # a teacher that a killed run was training, to be resumed
-        if folder.name not in current and not is_unfinished:
-            shutil.rmtree(folder)
+    shutil.rmtree(workspace.control_targets, ignore_errors=True)
+    _remove_leftovers(workspace, params, unfinished=not params.control.enabled)
     write_json(workspace.control / "control.json", {"enabled": params.control.enabled, "teachers": teachers})
+
+
+def _remove_leftovers(workspace: Workspace, params: Params, *, unfinished: bool) -> None:
+    numbers = map(str, range(_count_teachers(params)))
+    remove_leftovers(workspace.control_teachers, numbers, unfinished=unfinished)
+    names = ["control.json"] + [workspace.control_student.name] * params.control.enabled
+    if _count_teachers(params):
+        names += [workspace.control_teachers.name, workspace.control_targets.name]
+    remove_leftovers(workspace.control, names, unfinished=unfinished)
 
 
 def _distil_jointly(workspace: Workspace, params: Params) -> None:

@@ -1,7 +1,5 @@
 """teach: train the teachers of the knowledge view and write their soft targets; only for distil.way frozen."""
 
-import shutil
-
 from cotpd.config import Params
 from cotpd.data.tables import write_json
 from cotpd.pipeline.folds import write_folds
@@ -9,7 +7,7 @@ from cotpd.pipeline.training_examples import read_knowledge_examples, read_unlab
 from cotpd.pipeline.workspace import Workspace
 from cotpd.student.processes import is_main_process
 from steps.common import main, say
-from steps.teachers import count_teachers, make_soft_targets, require_encoders
+from steps.teachers import count_teachers, make_soft_targets, remove_leftovers, require_encoders
 
 
 def run(params: Params) -> None:
@@ -40,6 +38,7 @@ def run(params: Params) -> None:
         out=workspace.targets,
     )
     if is_main_process():
+        _remove_leftovers(workspace, count, unfinished=True)
         say(f"teach: {count} teachers, {len(train) + len(unlabelled)} examples")
 
 
@@ -48,16 +47,16 @@ def _prepare_folders(workspace: Workspace, count: int) -> None:
 
     The number of teachers is written into both folders: DVC warns of an empty one, a dozen times a run.
     """
-    workspace.teachers.mkdir(parents=True, exist_ok=True)
-    current = {workspace.locate_teacher(number) for number in range(count)}
-    for folder in workspace.teachers.iterdir():
-        is_unfinished = folder.name.startswith(".")  # a teacher that a killed run was training, to be resumed
-        if folder.is_dir() and folder not in current and not (count and is_unfinished):
-            shutil.rmtree(folder)
+    _remove_leftovers(workspace, count, unfinished=not count)
     if not count:
         write_folds(None, workspace.targets)  # a step run by hand would name teachers that are gone
     for folder in (workspace.teachers, workspace.targets):
         write_json(folder / "teachers.json", {"teachers": count})
+
+
+def _remove_leftovers(workspace: Workspace, count: int, *, unfinished: bool) -> None:
+    names = [workspace.locate_teacher(number).name for number in range(count)]
+    remove_leftovers(workspace.teachers, [*names, "teachers.json"], unfinished=unfinished)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """How the steps teach and control make frozen teachers and their soft targets."""
 
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from cotpd.config import Params
@@ -19,6 +21,24 @@ from steps.training import train_model
 def count_teachers(params: Params) -> int:
     """Return how many teachers are trained: each once, or once without each fold."""
     return len(params.teach.list_teachers(params.student.encoder)) * params.teach.trainings_each
+
+
+def remove_leftovers(folder: Path, names: Iterable[str], *, unfinished: bool) -> None:
+    """Remove whatever lies in a folder beside the files and folders of these names.
+
+    DVC does not clear a folder of persist: true. What a killed run or a user left in it would become an output.
+
+    Args:
+        folder: The folder.
+        names: Of what stays.
+        unfinished: Whether hidden folders go too: the models that a killed run was training, to be resumed.
+    """
+    for path in set(folder.glob("*")) - {folder / name for name in names}:
+        is_folder = path.is_dir() and not path.is_symlink()
+        if is_folder and (unfinished or not path.name.startswith(".")):
+            shutil.rmtree(path)
+        elif not is_folder:
+            path.unlink()
 
 
 def require_encoders(workspace: Workspace, params: Params) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from cotpd import devices
 from cotpd.errors import ModelError
+from cotpd.files import compute_sha256, write_atomically
 from cotpd.storage import report_full_disk
 from cotpd.student.folders import make_partial_folder, recover_interrupted_swap, remove_folder, replace_folder
 from cotpd.student.model import StudentModel
@@ -25,7 +26,7 @@ from cotpd.student.persistence import load_model
 from cotpd.student.processes import Processes
 
 History = list[dict[str, Any]]  # a row an epoch
-HISTORY, RUN = "history.jsonl", "run.txt"  # beside a finished model: its history and its fingerprint
+HISTORY, RUN = "history.jsonl", "run.txt"  # beside a finished model: its history; its fingerprint and its files
 _STATE, _TENSORS = "state.json", "state.safetensors"
 
 
@@ -50,10 +51,10 @@ def read_finished_history(folder: Path, fingerprint: str) -> History | None:
     """Return the history of a model that a run with this fingerprint has finished.
 
     Returns:
-        None if the folder holds no such model, or the model cannot be loaded.
+        None if the folder holds no such model, or a file of it was changed since.
     """
     try:
-        if read_fingerprint(folder) != fingerprint:
+        if read_fingerprint(folder) != fingerprint or not _is_unchanged(folder):
             return None
         rows = [json.loads(line) for line in (folder / HISTORY).read_text("utf-8").splitlines()]
         load_model(folder)
@@ -65,9 +66,32 @@ def read_finished_history(folder: Path, fingerprint: str) -> History | None:
 def read_fingerprint(folder: Path) -> str | None:
     """Return the fingerprint of the run that a model's folder came from; None if the folder names none."""
     try:
-        return (folder / RUN).read_text("utf-8").strip()
+        lines = (folder / RUN).read_text("utf-8").splitlines()
     except FileNotFoundError:
         return None
+    return lines[0].strip() if lines else ""
+
+
+def write_run(folder: Path, fingerprint: str) -> None:
+    """Write the fingerprint of the run that a model came from, and the sha256 of each of its files.
+
+    The last file of a finished model: a folder without it is trained again, from its checkpoint.
+    """
+    digests = [f"{digest}  {name}\n" for name, digest in _digest_files(folder).items()]
+    with write_atomically(folder / RUN) as partial:
+        partial.write_text("".join([f"{fingerprint}\n", *digests]), "utf-8")
+
+
+def _is_unchanged(folder: Path) -> bool:
+    """Whether a finished model's folder holds the files that its run has written, and no other."""
+    lines = (folder / RUN).read_text("utf-8").splitlines()[1:]
+    return sorted(lines) == sorted(f"{digest}  {name}" for name, digest in _digest_files(folder).items())
+
+
+def _digest_files(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each file of a model's folder but its run's, by its path from there."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / RUN)
+    return {file.relative_to(folder).as_posix(): compute_sha256(file) for file in files}
 
 
 def name_checkpoint_folder(folder: Path) -> Path:

@@ -20,12 +20,12 @@ from cotpd.student.allocator import keep_memory
 from cotpd.student.calibration import fit_temperature
 from cotpd.student.checkpoint import (
     HISTORY,
-    RUN,
     Checkpoint,
     History,
     compute_fingerprint,
     name_checkpoint_folder,
     read_finished_history,
+    write_run,
 )
 from cotpd.student.curve_recorder import CurveRecorder
 from cotpd.student.examples import Example
@@ -73,7 +73,7 @@ def train(
         objective: The loss to minimise, and the views that it reads.
         seed: Seeds the weights, the order of the batches and dropout.
         out: Folder of the model, replaced after training; history.jsonl and the run's fingerprint lie in it. A
-            folder that already holds a finished model with this run's fingerprint is left as it is.
+            folder that already holds the unchanged model of a run with this fingerprint is left as it is.
         start: A trained model to begin from, of the same encoder and inventory; None begins with the bare encoder.
         curves: Where losses and scores are logged while it trains.
         words: How the examples' text became words, which the model will need to know; None means ``social``.
@@ -171,7 +171,8 @@ def _fit_and_save(
         if processes.is_main:
             learner.temperature = fit_temperature(learner, valid)
             rows = "".join(json.dumps(row) + "\n" for row in history)
-            learner.save(out, {HISTORY: rows, RUN: fingerprint + "\n"})
+            learner.save(out, {HISTORY: rows})
+            write_run(out, fingerprint)
             checkpoint.clear()
     processes.wait()
     return history

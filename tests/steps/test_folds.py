@@ -218,3 +218,32 @@ def test_another_teacher_leaves_the_earlier_ones_as_they_are(encoder, project):
     assert len(before) == 3
     assert all(after[path] == data for path, data in before.items())
     assert len([path for path in after if path.endswith("model.safetensors")]) == 6
+
+
+def change_last_byte(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("models/teachers/0/model.safetensors", change_last_byte),
+        ("models/teachers/0/history.jsonl", lambda path: path.write_text("")),
+        ("models/teachers/0/run.txt", lambda path: path.unlink()),
+        ("models/teachers/0/notes.txt", lambda path: path.write_text("mine")),
+        ("models/teachers/notes.txt", lambda path: path.write_text("mine")),
+        ("models/teachers/.0.old/model.safetensors", lambda path: path.write_text("of a killed run")),
+    ],
+)
+def test_whatever_is_altered_in_a_folder_that_dvc_leaves_alone_comes_back(encoder, project, name, damage):
+    teach.run(build_params(encoder, folds=0))
+    before = read_outputs(project)
+    path = project.teachers.parent.parent / name
+    path.parent.mkdir(exist_ok=True)
+    damage(path)
+
+    teach.run(build_params(encoder, folds=0))
+
+    assert read_outputs(project) == before
+    assert {path.name for path in project.teachers.iterdir()} == {"0", "teachers.json"}
