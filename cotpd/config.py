@@ -82,6 +82,15 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _check_draws(self) -> Self:
+        if self.ask.answers > 1 and self.llm.seed is None and self.llm.temperature is None:
+            raise ValueError(
+                f"ask.answers: {self.ask.answers} answers to one question need llm.seed or llm.temperature:"
+                " without both, each is the same request"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_swaps(self) -> Self:
         if Kind.ENTITY in self.augment.kinds and not find_task(self.task).labels_mentions:
             raise ValueError(

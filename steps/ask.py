@@ -27,7 +27,7 @@ def run(params: Params) -> None:
     for post in posts:
         dataset_answers += [build_dataset_answer(post.id, kind, text) for kind, text in post.knowledge.items()]
 
-    total = sum(1 for _ in find_missing_knowledge(posts, captions, params.ask, show_picture))
+    total = sum(1 for _ in find_missing_knowledge(posts, captions, params.ask, show_picture)) * params.ask.answers
     questions = build_questions(posts, captions, params.ask, show_picture)
     outcome = ask(questions, params.llm, total=total)
     write_table(workspace.answers, chain(dataset_answers, read_answers(outcome, params.llm)))

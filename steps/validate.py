@@ -1,7 +1,7 @@
 """validate: check captions and answers with Great Expectations; what fails goes to quarantine with its reason."""
 
 from cotpd.config import Params
-from cotpd.data.records import Quarantined
+from cotpd.data.records import Knowledge, Quarantined
 from cotpd.data.tables import write_table
 from cotpd.errors import ValidationError
 from cotpd.expectations import validate_captions
@@ -44,7 +44,7 @@ def run(params: Params) -> None:
     write_table(workspace.validated / "knowledge.jsonl", knowledge)
     write_table(workspace.validated / QUARANTINE, [*bad_captions, *bad_answers])
     failed = f"{len(bad_answers)} and {len(bad_captions)} quarantined{_count_replaced(replaced)}"
-    say(f"validate: {len(knowledge)} answers and {len(captions)} captions hold, {failed}")
+    say(f"validate: {_count_answers(knowledge)} answers and {len(captions)} captions hold, {failed}")
 
 
 def _name_reports(error: ValidationError, workspace: Workspace) -> ValidationError:
@@ -52,6 +52,10 @@ def _name_reports(error: ValidationError, workspace: Workspace) -> ValidationErr
     rows, checks = workspace.validated / QUARANTINE, workspace.checks / "index.html"
     reports = f"Every failing row is in {rows}, every check in {checks}."
     return ValidationError(error.problem, f"{error.remedy}\n  {reports}")
+
+
+def _count_answers(knowledge: list[Knowledge]) -> int:
+    return sum(len(row.answers) or 1 for row in knowledge)
 
 
 def _count_replaced(replaced: int) -> str:

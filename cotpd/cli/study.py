@@ -155,6 +155,10 @@ def ask(name: Name, cells: Cells = None, params_file: ParamsFile = Path("params.
     named = _read_part(name, load_params(params_file), None, cells, None, quick=False)
     failed = 0
     for cell, outcome in ask_sources(named):
+        if isinstance(outcome, CotpdError):
+            warn(f"{cell}: {outcome}")
+            failed += 1
+            continue
         failed += len(outcome.failures)
         show_text(
             f"{cell}: {outcome.from_ledger} answered from the ledger, {outcome.from_server} asked, "

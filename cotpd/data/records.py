@@ -213,7 +213,7 @@ class Answer(Record):
     """One LLM answer before any check, without reasoning and control tokens; the ledger holds the raw completion.
 
     ``key`` is its ledger key, empty for imported answers. ``problem`` says why the completion holds no answer; it
-    is empty if there is one.
+    is empty if there is one. ``draw`` counts the answers to one question from 0 (ask.answers).
     """
 
     id: str
@@ -224,14 +224,20 @@ class Answer(Record):
     key: str = ""
     finish_reason: str = ""
     problem: str = ""
+    draw: int = 0
 
 
 class Knowledge(Record):
-    """An answer that passed its checks, ready for the knowledge view."""
+    """What passed its checks of the answers to one question, ready for the knowledge view.
+
+    ``text`` is what a model reads. Where several answers were asked for (ask.answers), ``answers`` holds all that
+    passed, in the order of their draws.
+    """
 
     id: str
     kind: Kind
     text: str
+    answers: tuple[str, ...] = ()
 
 
 class Augmented(Record):

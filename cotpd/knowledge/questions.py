@@ -1,4 +1,4 @@
-"""The questions for knowledge, one for each post and kind: the ask step asks them, and the plan counts them."""
+"""The questions for knowledge, by post, kind and draw: the ask step asks them, and the plan counts them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -40,6 +40,8 @@ def build_questions(
 ) -> Iterator[Question]:
     """Yield the questions for missing knowledge, in the order of :func:`find_missing_knowledge`.
 
+    Each is there ``params.answers`` times, as draws that become requests of their own.
+
     Args:
         posts: The posts. captions: By post id. params: Kinds and prompt set. encode_picture: Shows the model the
         picture itself in the question about text and image. A post whose picture
@@ -61,7 +63,8 @@ def build_questions(
         prompt = prompts.render(kind, **fields)
         max_tokens, limit = prompt.limit(params.max_tokens, "ask.max_tokens")
         messages = attach_picture(prompt.messages, picture) if picture else prompt.messages
-        yield Question(post.id, kind, messages, prompt.schema, max_tokens, limit)
+        for draw in range(params.answers):
+            yield Question(post.id, kind, messages, prompt.schema, max_tokens, limit, draw=draw)
 
 
 def attach_picture(messages: list[Message], picture: str) -> list[Message]:

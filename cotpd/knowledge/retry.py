@@ -2,7 +2,8 @@
 
 Trade-off: at temperature 0 another seed gives the same answer, so a retry has a temperature of its own. Without a
 seed the temperature falls a little with each attempt, because the ledger would answer the same request again.
-A retry is a question like any other: when the step runs again, the ledger answers it.
+Where a question has several answers, the seeds of retries begin behind those of the answers: a retry of one must
+not be another. A retry is a question like any other: when the step runs again, the ledger answers it.
 """
 
 import logging
@@ -15,8 +16,10 @@ from cotpd.expectations import validate_answers
 from cotpd.expectations.params import ValidateParams
 from cotpd.knowledge.params import AskParams
 from cotpd.knowledge.questions import EncodePicture, build_questions
+from cotpd.knowledge.several_answers import combine_answers
 from cotpd.llm.answer_reader import read_answers as read_answers
 from cotpd.llm.ask import ask
+from cotpd.llm.draws import build_sampling_params
 from cotpd.llm.params import LlmParams
 from cotpd.llm.question import Question
 from cotpd.llm.spending.budget import Budget
@@ -26,10 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Key = tuple[str, Kind]
+Key = tuple[str, Kind, int]  # post, kind and draw
 
 TEMPERATURE = 0.5  # of a retry, if the first answer was asked for at 0
-_COOLING = 0.95  # without a seed: the temperature of each attempt over that of the attempt before
 
 
 def validate_with_retries(
@@ -59,60 +61,63 @@ def validate_with_retries(
         context: Collects the results for Data Docs; None discards them.
 
     Returns:
-        Knowledge that passes and quarantined rows, both in the order of the answers, and the number of answers
-        that a retry replaced.
+        Knowledge, a row for each post and kind with an answer that passes, and a quarantined row for each answer
+        that fails, both in the order of the answers; and the number of answers that a retry replaced.
 
     Raises:
         ValidationError: More than ``params.max_failed_share`` fail after all retries.
     """
-    latest = {(row.id, row.kind): row for row in answers}
+    latest = {_get_key(row): row for row in answers}
     remaining = llm
     for attempt in range(1, params.reask + 1):
         keys = _find_failed(list(latest.values()), posts, params)
         questions = _rebuild_questions(keys, posts, captions, ask_params, encode_picture)
-        retried = _ask_again(questions, remaining, attempt) if questions else None
+        retried = _ask_again(questions, remaining, attempt * ask_params.answers) if questions else None
         if retried is None:
             break
         new_answers, budget = retried
-        latest |= {(row.id, row.kind): row for row in new_answers}
+        latest |= {_get_key(row): row for row in new_answers}
         remaining = _subtract_spending(remaining, budget)
 
-    final = [latest[row.id, row.kind] for row in answers]
+    final = [latest[_get_key(row)] for row in answers]
     knowledge, quarantined = validate_answers(final, posts, params, context)
-    passed = {(row.id, row.kind) for row in knowledge}
+    failed = set(map(_get_quarantined_key, quarantined))
     replaced = [
-        new for new, old in zip(final, answers, strict=True) if new.key != old.key and (old.id, old.kind) in passed
+        new for new, old in zip(final, answers, strict=True) if new.key != old.key and _get_key(new) not in failed
     ]
-    return knowledge, quarantined, len(replaced)
+    return combine_answers(knowledge, ask_params.combine), quarantined, len(replaced)
 
 
-def build_retry_params(llm: LlmParams, attempt: int) -> LlmParams | None:
+def _get_key(row: Answer) -> Key:
+    return row.id, row.kind, row.draw
+
+
+def _get_quarantined_key(row: Quarantined) -> Key:
+    return row.id, Kind(row.row["kind"]), row.row.get("draw", 0)
+
+
+def build_retry_params(llm: LlmParams, number: int) -> LlmParams | None:
     """Return the parameters of a retry: another seed, and a temperature above 0.
 
     Without a seed, none is sent here either, and each attempt has a temperature of its own.
 
     Args:
         llm: The parameters of the first request.
-        attempt: 1 for the first retry.
+        number: 1 for the first retry of a single answer. Of several answers, their number for the first retry,
+            twice their number for the second: the numbers between belong to the further answers.
 
     Returns:
         None if neither a seed nor a temperature is sent: the retry would be the same request.
     """
-    temperature = TEMPERATURE if llm.temperature == 0 else llm.temperature
-    if llm.seed is not None:
-        return llm.model_copy(update={"seed": llm.seed + attempt, "temperature": temperature})
-    if temperature is None:
-        return None
-    cooler = float(f"{temperature * _COOLING**attempt:.4g}")  # downwards, because some servers allow 1 at most
-    return llm.model_copy(update={"temperature": cooler})
+    return build_sampling_params(llm, number, TEMPERATURE)
 
 
 def _find_failed(answers: Sequence[Answer], posts: Sequence[Post], params: ValidateParams) -> set[Key]:
     """Return the keys of the model's answers that fail their checks."""
     lenient = params.model_copy(update={"max_failed_share": 1.0})
     _, quarantined = validate_answers(answers, posts, lenient)
-    failed = {(row.id, Kind(row.row["kind"])) for row in quarantined}
-    return {(row.id, row.kind) for row in answers if row.source == "llm"} & failed
+    failed = set(map(_get_quarantined_key, quarantined))
+    return {_get_key(row) for row in answers if row.source == "llm"} & failed
 
 
 def _rebuild_questions(
@@ -123,17 +128,17 @@ def _rebuild_questions(
     encode_picture: EncodePicture | None,
 ) -> list[Question]:
     """Return the questions of some answers, as they were asked first."""
-    ids = {post_id for post_id, _ in keys}
+    ids = {post_id for post_id, *_ in keys}
     concerned = [post for post in posts if post.id in ids]
     questions = build_questions(concerned, captions, params, encode_picture)
-    return [question for question in questions if (question.id, question.kind) in keys]
+    return [question for question in questions if (question.id, question.kind, question.draw) in keys]
 
 
 def _ask_again(
-    questions: Sequence[Question], llm: LlmParams, attempt: int
+    questions: Sequence[Question], llm: LlmParams, number: int
 ) -> tuple[list[Answer], Budget | None] | None:
     """Return the new answers and the spending; None, with a warning, if the model cannot be asked."""
-    retry_params = build_retry_params(llm, attempt)
+    retry_params = build_retry_params(llm, number)
     if retry_params is None:
         log.warning("not asked again: without llm.seed and llm.temperature it would be the same question")
         return None

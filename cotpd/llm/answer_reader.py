@@ -66,6 +66,7 @@ def _build_answer(question: AskedQuestion, key: str, response: str) -> Answer:
         key=key,
         finish_reason=finish_reason,
         problem=problem,
+        draw=question.draw,
     )
 
 

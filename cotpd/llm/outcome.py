@@ -27,13 +27,14 @@ class UnansweredError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AskedQuestion:
-    """What stays in memory of a question after it was drawn: its post, and the key of its request."""
+    """What stays in memory of a question after it was drawn: its post, its draw, and the key of its request."""
 
     id: str
     kind: Kind
     key: str
     schema: dict[str, Any] | None = None
     limit: str = "ask.max_tokens"
+    draw: int = 0
 
 
 @dataclass
@@ -67,7 +68,8 @@ class AskingOutcome:
         rows = []
         for question in self.questions:
             if error := self.failures.get(question.key):
-                row = {"kind": question.kind}
+                row: dict[str, Any] = {"kind": question.kind}
+                row |= {"draw": question.draw} if question.draw else {}
                 rows.append(
                     Quarantined(id=question.id, step=step, reason=error.reason, remedy=error.remedy, row=row)
                 )

@@ -96,6 +96,7 @@ class AskingSession:
                 request.key,
                 question.reading_schema or question.schema,
                 question.limit,
+                question.draw,
             )
             for question, request in pairs
         )

@@ -5,13 +5,14 @@ chance: words by what answers about different posts share, names and types by Co
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
 
 from cotpd.data.records import SPLITS, Kind, Post, Record, iterate_posts
+from cotpd.knowledge.word_overlap import compute_overlap, count_words
+from cotpd.studies.changes import Tables
 from cotpd.studies.inputs import Sources
 from cotpd.studies.study import NamedStudy
 
@@ -97,14 +98,26 @@ def compare_sources(named: NamedStudy, sources: Sources) -> Iterator[Agreement]:
         changes = [study.list_changes(cell) for cell in cells]
         if len({change.source for change in changes}) < 2:
             continue
-        data_set = study.data_sets[study.get_data_set(cells[0].train_on)]
-        first, second = (sources.get_tables(data_set, change) for change in changes)
-        posts = [*iterate_posts({split: first.posts.get(split, ()) for split in SPLITS})]
+        first, second = (
+            sources.get_tables(study.data_sets[study.get_data_set(cell.train_on)], change)
+            for cell, change in zip(cells, changes, strict=True)
+        )
+        posts = _list_shared_posts(first, second)
         agreement = compare_answers(
             names, first.knowledge, second.knowledge, posts, seed=named.params[names[0]].seed
         )
         if agreement is not None:
             yield agreement
+
+
+def _list_shared_posts(first: Tables, second: Tables) -> list[Post]:
+    """Return the posts of both; posts of two data sets may have one id and different texts."""
+    texts = {post.id: post.text for post in _list_labelled(second)}
+    return [post for post in _list_labelled(first) if texts.get(post.id) == post.text]
+
+
+def _list_labelled(tables: Tables) -> list[Post]:
+    return [*iterate_posts({split: tables.posts.get(split, ()) for split in SPLITS})]
 
 
 def describe_agreement(agreement: Agreement) -> str:
@@ -133,24 +146,14 @@ def _join_answers(first: Mapping[Kind, str], second: Mapping[Kind, str]) -> tupl
 
 def _compare_words(pairs: Sequence[tuple[str, str]]) -> tuple[np.ndarray, np.ndarray]:
     """Return for each post the F1 of its own two answers, and the mean F1 with answers about other posts."""
-    bags = [(_count_words(left), _count_words(right)) for left, right in pairs]
+    bags = [(count_words(left), count_words(right)) for left, right in pairs]
     shifts = range(1, min(_SHIFTS, len(bags) - 1) + 1)
-    same = [_compute_overlap(left, right) for left, right in bags]
+    same = [compute_overlap(left, right) for left, right in bags]
     different = []
     for index, (left, _) in enumerate(bags):
         foreign = [bags[(index + shift) % len(bags)][1] for shift in shifts]
-        different.append(float(np.mean([_compute_overlap(left, right) for right in foreign])))
+        different.append(float(np.mean([compute_overlap(left, right) for right in foreign])))
     return np.array(same), np.array(different)
-
-
-def _count_words(text: str) -> Counter[str]:
-    return Counter(re.findall(r"\w+", text.casefold()))
-
-
-def _compute_overlap(left: Counter[str], right: Counter[str]) -> float:
-    """Return the F1 of two bags of words."""
-    total = left.total() + right.total()
-    return 2 * (left & right).total() / total if total else 1.0
 
 
 def _subtract_chance(same: np.ndarray, different: np.ndarray, seed: int) -> tuple[float, float, float]:

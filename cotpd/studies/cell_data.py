@@ -25,13 +25,17 @@ class AnswerSource(Section):
     """As llm.temperature."""
     seed: int | None = None
     """As llm.seed: another draw at the same temperature."""
+    answers: int | None = Field(default=None, ge=1)
+    """As ask.answers: several answers to each question."""
+    combine: Literal["agreed", "joined"] | None = None
+    """As ask.combine: how several answers become one."""
 
     def adapt(self, params: Params) -> Params:
         """Return the parameters with which the answers are asked for."""
         values = self.model_dump(exclude_none=True)
-        prompts = values.pop("prompts", params.ask.prompts)
-        ask = params.ask.model_copy(update={"prompts": prompts})
-        return params.model_copy(update={"llm": params.llm.model_copy(update=values), "ask": ask})
+        ask_values = {name: values.pop(name) for name in ("prompts", "answers", "combine") if name in values}
+        ask, llm = params.ask.model_copy(update=ask_values), params.llm.model_copy(update=values)
+        return params.model_copy(update={"llm": llm, "ask": ask})
 
     def describe(self) -> str:
         """Return what differs, in words."""

@@ -18,16 +18,21 @@ class LearntFrom(NamedTuple):
     answers: int
 
 
-def count_inputs(study: Study, cell: Cell, sources: Sources) -> LearntFrom:
-    """Count what a cell learns from: a baseline reads labelled posts alone, a control no answer."""
+def count_inputs(study: Study, cell: Cell, params: Params, sources: Sources) -> LearntFrom:
+    """Count what a cell learns from: a baseline reads labelled posts alone, a control no answer.
+
+    Each of several answers to a question counts, since each is paid for; ``params`` are those of the cell.
+    """
     if cell.is_llm:
         return LearntFrom(0, 0, 0)
     data_set = study.data_sets[study.get_data_set(cell.train_on)]
-    tables = sources.get_tables(data_set, study.list_changes(cell))
+    changes = study.list_changes(cell)
+    tables = sources.get_tables(data_set, changes)
     unlabelled = tables.posts.get(UNLABELLED, ()) if cell.model in ("student", "control") else ()
     posts = list(chain(tables.posts.get("train", ()), unlabelled))
-    answers = sum(len(tables.knowledge.get(post.id, ())) for post in posts) if cell.reads_answers else 0
-    return LearntFrom(len(posts) - len(unlabelled), len(unlabelled), answers)
+    questions = sum(len(tables.knowledge.get(post.id, ())) for post in posts) if cell.reads_answers else 0
+    ask = changes.source.adapt(params).ask if changes.source else params.ask
+    return LearntFrom(len(posts) - len(unlabelled), len(unlabelled), questions * ask.answers)
 
 
 def describe_input(study: Study, cell: Cell) -> str:

@@ -117,7 +117,7 @@ def make_schedule(named: NamedStudy, cache: ResultsCache, root: Path = Path()) -
         if problem:
             schedule.left_out[cell.name] = problem
             continue
-        schedule.learnt_from[cell.name] = count_inputs(named.study, cell, sources)
+        schedule.learnt_from[cell.name] = count_inputs(named.study, cell, named.params[cell.name], sources)
         schedule.goals[cell.name] = {seed: planner.plan_cell(cell, seed) for seed in named.study.seeds}
     if not schedule.goals:
         reasons = dict.fromkeys(schedule.left_out.values())

@@ -16,6 +16,7 @@ from cotpd.errors import CotpdError
 from cotpd.expectations import validate_answers
 from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.questions import build_questions
+from cotpd.knowledge.several_answers import combine_answers
 from cotpd.llm.answer_reader import read_answers
 from cotpd.llm.ask import ask
 from cotpd.llm.ledger.ledger import Ledger
@@ -40,41 +41,57 @@ class SourceQuestions(NamedTuple):
     questions: list[Question]
 
 
-def iterate_sources(named: NamedStudy, root: Path = Path()) -> Iterator[SourceQuestions]:
-    """Yield the questions of each cell that takes its answers from elsewhere.
+def list_source_cells(named: NamedStudy) -> list[Cell]:
+    """Return the cells that take their answers from elsewhere."""
+    return [cell for cell in named.study.cells if named.study.list_changes(cell).source is not None]
+
+
+def build_source_questions(named: NamedStudy, cell: Cell, root: Path = Path()) -> SourceQuestions:
+    """Return the questions of a cell that takes its answers from elsewhere.
 
     Raises:
         ConfigError: A prompt set cannot be used.
+        DataError: The cell's data set was not prepared.
     """
-    for cell in named.study.cells:
-        changes = named.study.list_changes(cell)
-        if changes.source is None:
-            continue
-        data_set = named.study.data_sets[named.study.get_data_set(cell.train_on)]
-        workspace = Workspace(root / data_set.project)
-        params = changes.source.adapt(named.params[cell.name])
-        kinds = tuple(Kind(kind) for kind in changes.kinds)
-        params = params.model_copy(update={"ask": params.ask.model_copy(update={"kinds": kinds})})
-        posts = _read_posts(workspace, named.study, cell)
-        captions = {row.id: row.caption for row in workspace.read_unchecked_captions()}
-        encode_picture = build_picture_encoder(params.data, params.llm)
-        questions = list(build_questions(posts, captions, params.ask, encode_picture))
-        yield SourceQuestions(cell, changes.source, data_set.project, params, posts, questions)
+    changes = named.study.list_changes(cell)
+    source = changes.source or AnswerSource()
+    data_set = named.study.data_sets[named.study.get_data_set(cell.train_on)]
+    workspace = Workspace(root / data_set.project)
+    params = source.adapt(named.params[cell.name])
+    kinds = tuple(Kind(kind) for kind in changes.kinds)
+    params = params.model_copy(update={"ask": params.ask.model_copy(update={"kinds": kinds})})
+    posts = _read_posts(workspace, named.study, cell)
+    captions = {row.id: row.caption for row in workspace.read_unchecked_captions()}
+    encode_picture = build_picture_encoder(params.data, params.llm)
+    questions = list(build_questions(posts, captions, params.ask, encode_picture))
+    return SourceQuestions(cell, source, data_set.project, params, posts, questions)
 
 
 def prepare_answers(named: NamedStudy, root: Path = Path()) -> dict[str, str]:
-    """Write what the ledger holds of each source, checked; return why a cell cannot run, by its name."""
+    """Write what the ledger holds of each source, checked; return why a cell cannot run, by its name.
+
+    A source that cannot be used, such as a prompt set that is not there, leaves out its own cell alone.
+    """
     problems: dict[str, str] = {}
-    for source in _iterate_readable(named, root, problems):
-        llm = source.params.llm
-        outcome, missing = find_answers(source.questions, llm)
-        answers = list(read_answers(outcome, llm))
-        lenient = source.params.validate_.model_copy(update={"max_failed_share": 1.0})
-        knowledge, _ = validate_answers(answers, source.posts, lenient)
-        write_table(source.source.locate(root, source.project) / "knowledge.jsonl", knowledge)
-        if problem := _find_problem(named.name, source, missing, knowledge):
-            problems[source.cell.name] = problem
+    for cell in list_source_cells(named):
+        try:
+            problem = _prepare_source(named.name, build_source_questions(named, cell, root), root)
+        except CotpdError as error:
+            problem = error.problem
+        if problem:
+            problems[cell.name] = problem
     return problems
+
+
+def _prepare_source(study: str, source: SourceQuestions, root: Path) -> str:
+    """Write the knowledge of one source; return why its cell cannot run, "" if it can."""
+    outcome, missing = find_answers(source.questions, source.params.llm)
+    answers = list(read_answers(outcome, source.params.llm))
+    lenient = source.params.validate_.model_copy(update={"max_failed_share": 1.0})
+    passed, _ = validate_answers(answers, source.posts, lenient)
+    knowledge = combine_answers(passed, source.params.ask.combine)
+    write_table(source.source.locate(root, source.project) / "knowledge.jsonl", knowledge)
+    return _find_problem(study, source, missing, knowledge)
 
 
 def find_answers(questions: list[Question], llm: LlmParams) -> tuple[AskingOutcome, int]:
@@ -87,30 +104,24 @@ def find_answers(questions: list[Question], llm: LlmParams) -> tuple[AskingOutco
     for question, request in zip(questions, requests, strict=True):
         if request.key in keys:
             answered = AskedQuestion(
-                question.id, question.kind, keys[request.key], question.schema, question.limit
+                question.id, question.kind, keys[request.key], question.schema, question.limit, question.draw
             )
             outcome.questions.append(answered)
     return outcome, len(questions) - len(outcome.questions)
 
 
-def ask_sources(named: NamedStudy, root: Path = Path()) -> Iterator[tuple[str, AskingOutcome]]:
-    """Ask for what the ledger lacks, source by source, and yield each cell's name with the outcome.
+def ask_sources(named: NamedStudy, root: Path = Path()) -> Iterator[tuple[str, AskingOutcome | CotpdError]]:
+    """Ask for what the ledger lacks, and yield each cell's name with the outcome.
 
-    Raises:
-        LlmError: A model cannot be asked; answers up to then are in the ledger.
-        ConfigError: A limit in dollars is set and a model's price is not known.
+    A source that cannot be asked, such as a model whose server is not there, yields its error, and the next is
+    asked. Answers up to then are in the ledger.
     """
-    for source in iterate_sources(named, root):
-        yield source.cell.name, ask(source.questions, source.params.llm)
-
-
-def _iterate_readable(named: NamedStudy, root: Path, problems: dict[str, str]) -> Iterator[SourceQuestions]:
-    """Yield the sources; one whose questions cannot be built ends the others too, and each cell says why."""
-    try:
-        yield from iterate_sources(named, root)
-    except CotpdError as error:
-        cells = [cell.name for cell in named.study.cells if named.study.list_changes(cell).source is not None]
-        problems |= dict.fromkeys((name for name in cells if name not in problems), error.problem)
+    for cell in list_source_cells(named):
+        try:
+            source = build_source_questions(named, cell, root)
+            yield cell.name, ask(source.questions, source.params.llm)
+        except CotpdError as error:
+            yield cell.name, error
 
 
 def _find_problem(study: str, source: SourceQuestions, missing: int, knowledge: list[Knowledge]) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from cotpd.config import Params
-from cotpd.data.records import Answer, Caption, Kind, Quarantined
+from cotpd.data.records import Answer, Caption, Kind, Knowledge, Quarantined
 from cotpd.data.tables import read_table, write_table
 from cotpd.errors import ValidationError
 from cotpd.pipeline.workspace import Workspace
@@ -32,6 +32,22 @@ def tables(root, tmp_path, monkeypatch):
     ]
     write_table(workspace.answers, answers)
     return tmp_path
+
+
+def test_of_several_answers_each_that_fails_is_set_aside_and_the_row_holds_the_others(tables):
+    other = "Acme, a firm that builds rockets, was founded in Rome."
+    draws = [
+        Answer(id="p0", kind=Kind.NOUN, text=text, source="llm", finish_reason="stop", draw=draw)
+        for draw, text in enumerate((GOOD, "", other))
+    ]
+    write_table(Workspace().answers, draws)
+
+    validate.run(Params.model_validate({"validate": {"max_failed_share": 0.5}}))
+
+    [knowledge] = read_table(Workspace().validated / "knowledge.jsonl", Knowledge)
+    [failed] = read_table(Workspace().validated / "quarantine.jsonl", Quarantined)
+    assert (knowledge.text, knowledge.answers) == (GOOD, (GOOD, other))
+    assert (failed.id, failed.row["draw"]) == ("p0", 1)
 
 
 def test_a_failing_validation_leaves_its_quarantine_and_names_the_reports(tables):

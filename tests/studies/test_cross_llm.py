@@ -1,12 +1,15 @@
 """Knowledge of other prompts, temperatures and models: read out of the ledger, never asked by a study itself."""
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 
 from cotpd.cli.main import app
 from cotpd.data.records import Kind
+from cotpd.data.tables import write_table
+from cotpd.pipeline.workspace import Workspace
 from cotpd.studies.answer_agreement import compare_answers, describe_agreement
 from cotpd.studies.report_page import list_notes
 from cotpd.studies.results_cache import ResultsCache
@@ -64,6 +67,90 @@ def test_once_asked_the_cell_learns_from_these_answers_and_their_agreement_is_st
     notes = " ".join(list_notes(result))
     assert "share" in notes
     assert "F1 over 2 sources of answers" in notes
+
+
+def prepare_study(project, params, llm_params, root, write_study, **values):
+    """Return a study about nouns in a project that can ask the fake server."""
+    (project / "expectations").symlink_to(root / "expectations")
+    (project / "data" / "captions.jsonl").write_text("", "utf-8")
+    name = write_study(**{"data": {"kinds": ["noun"]}} | values)
+    return read_study(name, params.model_copy(update={"llm": llm_params}))
+
+
+def test_a_cell_learns_from_several_answers_a_post_and_counts_each(
+    project, params, llm_params, root, write_study, server
+):
+    source = {"answers": 3, "combine": "joined"}
+    cells = [{"name": "one"}, {"name": "three joined", "data": {"source": source}}]
+    named = prepare_study(project, params, llm_params, root, write_study, cells=cells)
+    server.always = build_reply(build_completion(GOOD))
+
+    before = make_schedule(named, ResultsCache(project / "studies" / "cache")).left_out
+    list(ask_sources(named))
+    result = run_here(named, project)
+
+    assert "48 of 48 answers (answers 3, combine joined) are not in the ledger" in before["three joined"]
+    assert [cell.answers for cell in result.cells] == [16, 48]
+    assert {cell.name: cell.problem for cell in result.cells} == {"one": "", "three joined": ""}
+    seeds = [body["seed"] for body in server.received]
+    assert {seed: seeds.count(seed) for seed in seeds} == {13: 8, 14: 8, 15: 8}  # of eight different texts
+
+
+def test_a_source_that_cannot_be_used_leaves_out_its_own_cell_alone(
+    project, params, llm_params, root, write_study, server
+):
+    bad = {"name": "bad", "data": {"source": {"prompts": "no-such-set"}}}
+    named = prepare_study(project, params, llm_params, root, write_study, cells=[CELLS[0], bad, CELLS[1]])
+    server.always = build_reply(build_completion(GOOD))
+
+    outcomes = dict(ask_sources(named))
+    left_out = make_schedule(named, ResultsCache(project / "studies" / "cache")).left_out
+
+    assert "no-such-set: there is no such prompt set" in str(outcomes["bad"])
+    assert outcomes["warm"].from_server == 8  # of eight different texts
+    assert list(left_out) == ["bad"]
+    assert "no-such-set: there is no such prompt set" in left_out["bad"]
+
+
+def test_the_command_asks_the_other_sources_where_one_has_no_server(
+    project, params, llm_params, root, write_study, server
+):
+    absent = {"name": "absent", "data": {"source": {"base_url": "http://127.0.0.1:1/v1"}}}
+    prepare_study(project, params, llm_params, root, write_study, cells=[absent, CELLS[1]])
+    values = json.loads((project / "params.yaml").read_text("utf-8"))
+    llm = llm_params.model_copy(update={"retries": 0}).model_dump(mode="json")
+    (project / "params.yaml").write_text(json.dumps(values | {"llm": llm}), "utf-8")
+    server.always = build_reply(build_completion(GOOD))
+
+    result = CliRunner().invoke(app, ["study", "ask", "mine.yaml"])
+
+    assert result.exit_code == 1
+    assert "absent: no model answers at http://127.0.0.1:1/v1" in result.output
+    assert "warm: 0 answered from the ledger, 8 asked, 0 failed" in result.output
+
+
+def test_answers_about_two_data_sets_are_compared_on_the_posts_of_both_alone(
+    project, params, llm_params, root, write_study, server
+):
+    """The two projects use the same ids for different posts, of which they share six."""
+    other = project / "other"
+    shutil.copytree(project / "data", other / "data")
+    workspace = Workspace(other)
+    posts = workspace.read_posts("train")
+    changed = [post.model_copy(update={"id": posts[-number].id}) for number, post in enumerate(posts[6:], 1)]
+    write_table(workspace.locate_posts("train"), [*posts[:6], *changed])
+    (other / "data" / "captions.jsonl").write_text("", "utf-8")
+    cells = [CELLS[0], CELLS[1] | {"train_on": "other", "test_on": "here"}]
+    data_sets = {"here": {}, "other": {"project": "other"}}
+    named = prepare_study(
+        project, params, llm_params, root, write_study, cells=cells, comparisons=COMPARISONS, data_sets=data_sets
+    )
+    server.always = build_reply(build_completion(GOOD))
+    list(ask_sources(named))
+
+    [agreement] = make_schedule(named, ResultsCache(project / "studies" / "cache")).agreements
+
+    assert agreement.posts == 6
 
 
 def test_a_cell_that_reads_no_answer_agrees_with_none(project, params, llm_params, root, write_study, server):

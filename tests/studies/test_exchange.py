@@ -152,7 +152,7 @@ def test_data_efficiency_says_what_a_point_of_f1_costs(project, priced):
     first, second = "student, 50 % and the other posts unlabelled", "student, 50 % of the labels"
     sources, rows = Sources("ner"), []
     for cell in named.study.cells:
-        counts = count_inputs(named.study, cell, sources)
+        counts = count_inputs(named.study, cell, params, sources)
         rows.append(CellResult(name=cell.name, model=cell.model, sees="text", f1={1: 0.5}, **counts._asdict()))
     answers = {row.name: row.answers for row in rows}
     tables = {first: {1: build_predictions(50)}, second: {1: build_predictions(30)}}

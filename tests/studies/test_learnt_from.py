@@ -29,8 +29,17 @@ def test_posts_and_answers_are_counted_and_the_input_is_put_into_words(
 ):
     named = read_study(write_study(cells=[{"name": "a", **cell}]), params)
 
-    assert count_inputs(named.study, named.study.cells[0], Sources("ner")) == counts
+    assert count_inputs(named.study, named.study.cells[0], params, Sources("ner")) == counts
     assert describe_input(named.study, named.study.cells[0]) == sees
+
+
+def test_each_of_several_answers_to_a_question_counts(project, params, write_study):
+    named = read_study(write_study(cells=[{"name": "a", "data": {"kinds": ["noun"]}}]), params)
+    several = params.model_copy(update={"ask": params.ask.model_copy(update={"answers": 3})})
+
+    counts = count_inputs(named.study, named.study.cells[0], several, Sources("ner"))
+
+    assert counts.answers == 3 * 16
 
 
 @pytest.mark.parametrize(
