@@ -39,21 +39,27 @@ def run(params: Params) -> None:
     say(f"extract: {extraction.from_ledger} answered from the ledger, {extraction.from_server} asked")
 
 
-def _extract(workspace: Workspace, params: Params) -> Extraction:
-    examples: dict[str, list[Example]] = {
-        split: read_original_examples(workspace, params.task, split) for split in params.evaluate.splits
-    }
+def list_questions(workspace: Workspace, params: Params) -> list[LabelQuestion]:
+    """Return the questions for the labels of every split that is scored, whether or not they are answered."""
+    examples = _read_examples(workspace, params)
     labels = read_label_names(workspace, params.task)
     pool = read_original_examples(workspace, params.task, "train")
     pool += read_original_examples(workspace, params.task, BEYOND_LIMIT)  # so that a limit changes no question
-    questions = build_label_questions(examples, pool, task=params.task, labels=labels, params=params.llm_row)
+    return list(build_label_questions(examples, pool, task=params.task, labels=labels, params=params.llm_row))
+
+
+def _read_examples(workspace: Workspace, params: Params) -> dict[str, list[Example]]:
+    return {split: read_original_examples(workspace, params.task, split) for split in params.evaluate.splits}
+
+
+def _extract(workspace: Workspace, params: Params) -> Extraction:
     return extract(
-        _select_questions(list(questions), params),
-        _map_posts(workspace, examples),
+        _select_questions(list_questions(workspace, params), params),
+        _map_posts(workspace, _read_examples(workspace, params)),
         params.llm,
         params.llm_row,
         task=params.task,
-        labels=labels,
+        labels=read_label_names(workspace, params.task),
         max_unanswered_share=params.ask.max_failed_share,
     )
 

@@ -7,10 +7,12 @@ from itertools import chain
 from cotpd.augment.pipeline import list_attempts
 from cotpd.config import Params
 from cotpd.data.load import Dataset, load_dataset
-from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind, Post
+from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Caption, Kind, Post
 from cotpd.data.split_checks import require_task_labels, select_usable, set_faulty_aside
 from cotpd.data.unlabelled import load_unlabelled
+from cotpd.expectations import validate_captions
 from cotpd.extraction.label_questions import build_label_questions
+from cotpd.images.captioner import tidy_caption
 from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.questions import build_questions
 from cotpd.llm.question import Question
@@ -89,7 +91,7 @@ def _iterate_label_questions(
     """Yield the questions of the extract step, for the splits that are scored."""
     if params.llm_row.enabled is not True:  # recorded asks nothing
         return
-    shown = {post_id: caption for post_id, caption in captions.items() if caption}
+    shown = _select_shown(dataset, captions, stand_ins, params)
     posts = {split: dataset.posts.get(split, []) for split in params.evaluate.splits}
     examples: dict[str, list[Example]] = {
         split: build_examples(rows, params.task, shown, {}) for split, rows in posts.items()
@@ -97,8 +99,30 @@ def _iterate_label_questions(
     pool = build_examples([*dataset.posts.get("train", []), *dataset.beyond_limit], params.task, shown, {})
     questions = build_label_questions(examples, pool, task=params.task, labels=labels, params=params.llm_row)
     for row in questions:
-        has_stand_in = params.llm_row.caption and row.example.id.partition("#")[0] in stand_ins
+        has_stand_in = bool(stand_ins) and _STAND_IN_CAPTION in str(row.question.messages)  # its shots' too
         yield PlannedQuestion(row.question, has_stand_in=has_stand_in)
+
+
+def _select_shown(
+    dataset: Dataset, captions: Mapping[str, str | None], stand_ins: set[str], params: Params
+) -> dict[str, str]:
+    """Return the captions that the extract step shows: none of those that fail their checks.
+
+    Checking takes seconds, and captions are shown where llm_row.caption says so alone.
+    """
+    if not params.llm_row.caption:
+        return {}
+    posts = list(chain.from_iterable(dataset.posts.values()))
+    backend = params.caption.backend
+    rows = [
+        Caption(id=post.id, image=post.image, caption=captions.get(post.id), backend=backend)
+        for post in posts
+        if post.id not in stand_ins
+    ]
+    lenient = params.validate_.model_copy(update={"max_failed_share": 1.0})
+    passed, _ = validate_captions(rows, posts, lenient)
+    checked = {row.id: row.caption for row in passed if row.caption}
+    return checked | dict.fromkeys(stand_ins, _STAND_IN_CAPTION)
 
 
 def replace_kinds(params: Params, kinds: Iterable[Kind]) -> Params:
@@ -116,6 +140,11 @@ def replace_kinds(params: Params, kinds: Iterable[Kind]) -> Params:
     )
 
 
+def _read_own_caption(post: Post) -> str | None:
+    """Return the caption that came with a post as the caption step writes it."""
+    return tidy_caption(post.caption or "")[0]
+
+
 def _collect_captions(posts: Sequence[Post], params: Params) -> tuple[Mapping[str, str | None], set[str]]:
     """Return the captions by post id, and the ids of the posts whose caption is a stand-in.
 
@@ -130,7 +159,7 @@ def _collect_captions(posts: Sequence[Post], params: Params) -> tuple[Mapping[st
         if post.id in captions:
             continue
         if params.caption.backend in ("dataset", "none"):
-            captions[post.id] = post.caption if params.caption.backend == "dataset" else None
+            captions[post.id] = _read_own_caption(post) if params.caption.backend == "dataset" else None
         elif post.image:
             captions[post.id] = _STAND_IN_CAPTION
             stand_ins.add(post.id)

@@ -20,6 +20,10 @@ from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.question import Question
 from cotpd.pipeline.plan import Plan, learn_rates, make_plan
 from cotpd.pipeline.planned_questions import iterate_questions, replace_kinds
+from cotpd.pipeline.workspace import Workspace
+from steps import ask as ask_step
+from steps import caption as caption_step
+from steps import extract, prepare, validate
 from tests.batch_server import BatchApi
 from tests.builders import write_jsonl
 
@@ -251,6 +255,41 @@ def test_the_labels_that_the_model_alone_is_asked_for_are_counted_with_tokens_an
     silent = make_plan(priced.model_copy(update={"llm_row": params.llm_row}))
     assert plan.estimate_cost() > silent.estimate_cost()
     assert Kind.EXTRACT not in silent.kinds
+
+
+def test_each_of_several_answers_is_counted_and_paid_for(params):
+    priced = change_llm(params, model="gpt-4o-mini")
+    several = priced.model_copy(update={"ask": priced.ask.model_copy(update={"answers": 3})})
+
+    single, triple = make_plan(priced, [Kind.NOUN]), make_plan(several, [Kind.NOUN])
+
+    assert (single.kinds[Kind.NOUN].asked, triple.kinds[Kind.NOUN].asked) == (2, 6)
+    assert triple.estimate_cost() == pytest.approx(3 * single.estimate_cost())
+
+
+@pytest.mark.parametrize(
+    "caption", ["a city", " a \n city ", "I'm sorry, but I cannot describe this picture.", None]
+)
+def test_the_plan_shows_the_model_the_captions_that_the_extract_step_shows(params, caption):
+    write_posts([row | {"image": "a.jpg"} for row in POSTS])
+    held_out = {**POSTS[0], "id": "t", "text": "Anna left Leeds", "image": "a.jpg", "caption": caption}
+    write_jsonl(Path("posts/test.jsonl"), [held_out])
+    llm_row = params.llm_row.model_copy(update={"enabled": True, "caption": True, "shots": 2})
+    showing = params.model_copy(
+        update={
+            "llm_row": llm_row,
+            "ask": params.ask.model_copy(update={"kinds": ()}),
+            "augment": params.augment.model_copy(update={"kinds": ()}),
+            "validate_": params.validate_.model_copy(update={"max_failed_share": 1.0}),
+        }
+    )
+    planned = [item.question.build_request(params.llm).key for item in iterate_questions(showing)]
+
+    for step in (prepare, caption_step, ask_step, validate):
+        step.run(showing)
+    questions = [row.question for row in extract.list_questions(Workspace(), showing)]
+
+    assert planned == [question.build_request(params.llm).key for question in questions]
 
 
 def test_no_question_is_counted_about_a_post_that_lacks_the_label_of_the_task(params):
