@@ -34,14 +34,16 @@ class Browser:
 
     Args:
         profile: A folder for its files.
+        is_offline: Let no name of a host lead anywhere.
     """
 
-    def __init__(self, profile: Path) -> None:
+    def __init__(self, profile: Path, *, is_offline: bool = False) -> None:
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         # the browser reads descriptor 3 and writes 4
         command = f'exec "$@" 3<&{requests} 4>&{answers}'
-        flags = (*FLAGS, "--remote-debugging-pipe", f"--user-data-dir={profile}")
+        flags = [*FLAGS, "--remote-debugging-pipe", f"--user-data-dir={profile}"]
+        flags += ["--host-resolver-rules=MAP * ~NOTFOUND"] if is_offline else []
         self._process = subprocess.Popen(
             ["bash", "-c", command, "bash", str(PROGRAM), *flags],
             pass_fds=(requests, answers),

@@ -6,7 +6,7 @@ without this import, so the loader imports it and counts. Each wraps a function 
 """
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 from great_expectations.execution_engine import PandasExecutionEngine
@@ -17,10 +17,37 @@ from great_expectations.expectations.metrics.map_metric_provider import (
     column_condition_partial,
     column_pair_condition_partial,
 )
+from great_expectations.render.renderer_configuration import RendererConfiguration, RendererValueType
 
 from cotpd.completions import has_control_tokens
 from cotpd.expectations.obedience import is_foreign, is_obedient
 from cotpd.expectations.wording import compute_repeated_share, count_words, find_missing_mentions, is_copy
+
+
+class Readable:
+    """An expectation that says what it expects in a sentence, wherever Great Expectations shows it.
+
+    Without one it would be shown as its name and its arguments.
+    """
+
+    sentence: ClassVar[str]
+    """With the name of an argument behind each ``$``."""
+
+    @classmethod
+    def write_sentence(cls, renderer_configuration: RendererConfiguration) -> RendererConfiguration:
+        """Put the sentence and its arguments into what Great Expectations is about to show."""
+        fields: dict[str, Any] = getattr(cls, "__fields__")  # noqa: B009 - of the base beside this class
+        given = renderer_configuration.kwargs
+        arguments = {name: given.get(name, field.default) for name, field in fields.items()}
+        for name, value in arguments.items():
+            if f"${name}" in cls.sentence or name == "mostly":
+                kind = RendererValueType.from_value(value)
+                renderer_configuration.add_param(name=name, param_type=kind, value=value)
+        share = ", in at least the share $mostly of the rows" if arguments["mostly"] < 1 else ""
+        renderer_configuration.template_str = cls.sentence + share
+        return renderer_configuration
+
+    _prescriptive_template = write_sentence  # the name by which Great Expectations calls it
 
 
 class WordCount(ColumnMapMetricProvider):
@@ -34,9 +61,10 @@ class WordCount(ColumnMapMetricProvider):
         return column.map(lambda text: min_words <= count_words(text) <= max_words).astype(bool)
 
 
-class ExpectColumnValuesToHaveWordsBetween(ColumnMapExpectation):
+class ExpectColumnValuesToHaveWordsBetween(Readable, ColumnMapExpectation):
     """Text has at least ``min_words`` and at most ``max_words`` words."""
 
+    sentence: ClassVar[str] = "$column has at least $min_words and at most $max_words words"
     map_metric = "column_values.cotpd_word_count"
     success_keys = ("min_words", "max_words", "mostly")
     min_words: int = 1
@@ -53,9 +81,10 @@ class ControlTokens(ColumnMapMetricProvider):
         return column.map(lambda text: not has_control_tokens(text)).astype(bool)
 
 
-class ExpectColumnValuesToHoldNoControlTokens(ColumnMapExpectation):
+class ExpectColumnValuesToHoldNoControlTokens(Readable, ColumnMapExpectation):
     """Text contains no token for turn, end or padding; :mod:`cotpd.completions.control_tokens` lists them."""
 
+    sentence: ClassVar[str] = "$column holds no control token of a model"
     map_metric = "column_values.cotpd_no_control_tokens"
     success_keys = ("mostly",)
 
@@ -71,9 +100,12 @@ class Loop(ColumnMapMetricProvider):
         return column.map(lambda text: compute_repeated_share(text) <= max_repeated).astype(bool)
 
 
-class ExpectColumnValuesNotToLoop(ColumnMapExpectation):
+class ExpectColumnValuesNotToLoop(Readable, ColumnMapExpectation):
     """The model did not get stuck: at most ``max_repeated`` of the three-word stretches repeat earlier ones."""
 
+    sentence: ClassVar[str] = (
+        "at most the share $max_repeated of the three-word stretches in $column repeat earlier ones"
+    )
     map_metric = "column_values.cotpd_loop"
     success_keys = ("max_repeated", "mostly")
     max_repeated: float
@@ -100,9 +132,10 @@ class Copy(ColumnPairMapMetricProvider):
         return pd.Series(verdicts, index=column_A.index, dtype=bool)
 
 
-class ExpectColumnPairValuesNotToBeCopies(ColumnPairMapExpectation):
+class ExpectColumnPairValuesNotToBeCopies(Readable, ColumnPairMapExpectation):
     """Text A is not text B in other punctuation; with ``part``, nor a stretch of text B."""
 
+    sentence: ClassVar[str] = "$column_A is no copy of $column_B"
     map_metric = "column_pair_values.cotpd_no_copy"
     success_keys = ("column_A", "column_B", "ignore_row_if", "part", "mostly")
     ignore_row_if: str = "either_value_is_missing"
@@ -122,9 +155,10 @@ class Obedience(ColumnPairMapMetricProvider):
         return pd.Series(verdicts, index=column_A.index, dtype=bool)
 
 
-class ExpectColumnPairValuesNotToObey(ColumnPairMapExpectation):
+class ExpectColumnPairValuesNotToObey(Readable, ColumnPairMapExpectation):
     """Text A is not what text B commands its reader to say: a post is material and never an instruction."""
 
+    sentence: ClassVar[str] = "$column_A does not say what $column_B orders its reader to say"
     map_metric = "column_pair_values.cotpd_no_obedience"
     success_keys = ("column_A", "column_B", "ignore_row_if", "mostly")
     ignore_row_if: str = "either_value_is_missing"
@@ -143,9 +177,10 @@ class Language(ColumnPairMapMetricProvider):
         return pd.Series(verdicts, index=column_A.index, dtype=bool)
 
 
-class ExpectColumnPairValuesToBeEnglish(ColumnPairMapExpectation):
+class ExpectColumnPairValuesToBeEnglish(Readable, ColumnPairMapExpectation):
     """Text A is not clearly in another language than English, nor in a script that text B does not have."""
 
+    sentence: ClassVar[str] = "$column_A is English, and in no script that $column_B does not have"
     map_metric = "column_pair_values.cotpd_language"
     success_keys = ("column_A", "column_B", "ignore_row_if", "mostly")
     ignore_row_if: str = "either_value_is_missing"
@@ -167,9 +202,10 @@ class Mentions(ColumnPairMapMetricProvider):
         return pd.Series(verdicts, index=column_A.index, dtype=bool)
 
 
-class ExpectColumnPairValuesToKeepMentions(ColumnPairMapExpectation):
+class ExpectColumnPairValuesToKeepMentions(Readable, ColumnPairMapExpectation):
     """Every mention in B, a JSON list of strings, stands in text A to the letter and between token borders."""
 
+    sentence: ClassVar[str] = "$column_A keeps every mention in $column_B to the letter"
     map_metric = "column_pair_values.cotpd_mentions"
     success_keys = ("column_A", "column_B", "ignore_row_if", "mostly")
     ignore_row_if: str = "either_value_is_missing"

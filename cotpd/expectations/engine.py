@@ -1,8 +1,8 @@
 """Evaluate a suite with Great Expectations. Importing this module imports Great Expectations, which takes 3 s."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import great_expectations as gx
 import pandas as pd
@@ -12,11 +12,12 @@ from great_expectations.data_context import EphemeralDataContext
 
 from cotpd.data.records import Answer, Caption, Post
 from cotpd.errors import ConfigError, ValidationError
-from cotpd.expectations.docs import NO_TIME, RUN, make_context
+from cotpd.expectations.checked_tables import NAMES, ROW, find_exception
+from cotpd.expectations.docs import make_context
 from cotpd.expectations.frames import CELL_BUILDERS
 from cotpd.expectations.suites import Suite, load_suite
 
-_ROW = "row"  # column with the row's number, by which a failure finds its row again
+_RUN = "validate"  # the name of a run of checks in Great Expectations' results
 
 
 def find_failures(
@@ -35,7 +36,7 @@ def find_failures(
     suite = load_suite(suite_name, folder)
     build_cells = CELL_BUILDERS[suite_name]
     frame = pd.DataFrame([build_cells(row, posts[row.id]) for row in rows], dtype=object)
-    frame[_ROW] = range(len(rows))
+    frame[ROW] = range(len(rows))
 
     reasons: dict[int, list[str]] = {}
     for result in _evaluate(frame, suite, context or make_context()):
@@ -56,10 +57,11 @@ def _evaluate(
     batch = asset.add_batch_definition_whole_dataframe("all")
     expectations = context.suites.add_or_update(suite.suite)
     definition = gx.ValidationDefinition(name=name, data=batch, suite=expectations)
+    names = [ROW, *(name for name in NAMES if name in frame.columns)]
     validation = context.validation_definitions.add_or_update(definition).run(
         batch_parameters={"dataframe": frame},
-        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [_ROW]},
-        run_id=RunIdentifier(run_name=RUN, run_time=NO_TIME),
+        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": names},
+        run_id=RunIdentifier(run_name=_RUN, run_time=datetime.now(UTC)),
     )
     return validation.results
 
@@ -71,16 +73,9 @@ def _list_failing_rows(result: ExpectationValidationResult, suite: Suite, name: 
         ConfigError: The expectation cannot be evaluated.
         ValidationError: It is a condition on the whole table, and does not hold.
     """
-    if result.exception_info and result.exception_info.get("raised_exception", True):
-        raise _report_broken_expectation(suite, name, result.exception_info)
+    if problem := find_exception(result):
+        raise ConfigError(f"{suite.file}: {name} cannot be evaluated: {problem}", "Mend its kwargs.")
     failing = result.result.get("unexpected_index_list")
     if failing is None and not result.success:
         raise ValidationError(f"{suite.file.stem}: {reason}", f"The condition stands in {suite.file}.")
-    return [int(row[_ROW]) for row in failing or []]
-
-
-def _report_broken_expectation(suite: Suite, name: str, info: Mapping[str, Any]) -> ConfigError:
-    # Great Expectations nests the report one level deeper if a metric raised the exception, not the expectation.
-    reports = [info, *(value for value in info.values() if isinstance(value, Mapping))]
-    message = next((report["exception_message"] for report in reports if report.get("exception_message")), "")
-    return ConfigError(f"{suite.file}: {name} cannot be evaluated: {message}", "Mend its kwargs.")
+    return [int(row[ROW]) for row in failing or []]

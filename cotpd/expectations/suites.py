@@ -51,9 +51,9 @@ def load_suite(name: str, folder: Path | None = None) -> Suite:
             fit; the message names the file and the expectation.
     """
     file = (folder or find_suites_folder()) / f"{name}.json"
-    declared = _read_declarations(file)
+    declared, about = _read_declarations(file)
     expectations = [_build_expectation(file, number, entry) for number, entry in enumerate(declared, 1)]
-    suite = gx.ExpectationSuite(name=name, expectations=expectations)
+    suite = gx.ExpectationSuite(name=name, expectations=expectations, meta={"about": about})
     if len(suite.expectations) != len(declared):
         raise ConfigError(
             f"{file}: {len(declared)} expectations, but {len(suite.expectations)} were loaded",
@@ -62,10 +62,11 @@ def load_suite(name: str, folder: Path | None = None) -> Suite:
     return Suite(file, suite)
 
 
-def _read_declarations(file: Path) -> list[Any]:
-    """Return the list under ``expectations``, its entries unchecked."""
+def _read_declarations(file: Path) -> tuple[list[Any], str]:
+    """Return the list under ``expectations``, its entries unchecked, and what the suite says about itself."""
     try:
-        declared = json.loads(file.read_text("utf-8"))["expectations"]
+        content = json.loads(file.read_text("utf-8"))
+        declared, meta = content["expectations"], content.get("meta")
     except FileNotFoundError:
         raise ConfigError(f"{file}: there is no such suite", _explain_missing_suite(file)) from None
     except OSError as error:
@@ -74,7 +75,7 @@ def _read_declarations(file: Path) -> list[Any]:
         raise ConfigError(f"{file}: no suite: {error}", 'It holds {"expectations": [...]}, as JSON.') from None
     if not isinstance(declared, list) or not declared:
         raise ConfigError(f"{file}: expects nothing", "A suite that checks nothing lets everything pass.")
-    return declared
+    return declared, str(meta.get("about") or "") if isinstance(meta, dict) else ""
 
 
 def _explain_missing_suite(file: Path) -> str:
