@@ -46,7 +46,12 @@ def _register(workspace: Workspace, params: Params, tables: list[Path], made_fro
             workspace.student,
             read_metrics(workspace.scores),
             evaluation=workspace.evaluation,
-            trained=[workspace.student, workspace.baseline, *workspace.list_teachers()],
+            trained=[
+                workspace.student,
+                workspace.baseline,
+                workspace.control_student,
+                *workspace.list_teachers(),
+            ],
             tables=tables,
             cost=list_expenses(workspace, params),
             tags={MADE_FROM: made_from},

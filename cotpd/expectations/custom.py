@@ -6,7 +6,7 @@ without this import, so the loader imports it and counts. Each wraps a function 
 """
 
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import pandas as pd
 from great_expectations.execution_engine import PandasExecutionEngine
@@ -23,6 +23,8 @@ from cotpd.completions import has_control_tokens
 from cotpd.expectations.obedience import is_foreign, is_obedient
 from cotpd.expectations.wording import compute_repeated_share, count_words, find_missing_mentions, is_copy
 
+Rendering: TypeAlias = "RendererConfiguration[Any]"
+
 
 class Readable:
     """An expectation that says what it expects in a sentence, wherever Great Expectations shows it.
@@ -34,7 +36,7 @@ class Readable:
     """With the name of an argument behind each ``$``."""
 
     @classmethod
-    def write_sentence(cls, renderer_configuration: RendererConfiguration) -> RendererConfiguration:
+    def write_sentence(cls, renderer_configuration: Rendering) -> Rendering:
         """Put the sentence and its arguments into what Great Expectations is about to show."""
         fields: dict[str, Any] = getattr(cls, "__fields__")  # noqa: B009 - of the base beside this class
         given = renderer_configuration.kwargs

@@ -6,6 +6,7 @@ from typing import Any
 
 from cotpd.config import Params
 from cotpd.errors import ModelError
+from cotpd.evaluation.results_table import select_headlines
 from cotpd.llm.prompts import PromptSet
 from cotpd.pipeline.card_facts import gather_card_facts
 from cotpd.pipeline.workspace import INTERVALS
@@ -56,6 +57,7 @@ def register_student(
     origin = Origin(
         params=params.model_dump(mode="json", by_alias=True),
         metrics=metrics,
+        headlines=select_headlines(metrics, params.task),
         score=task.score_key,
         evaluation=evaluation,
         tables=tables,
@@ -101,6 +103,13 @@ def read_prompts(params: Params) -> dict[str, str]:
 
 
 def read_fingerprints(folders: Iterable[Path]) -> dict[str, str]:
-    """Return the fingerprint of each model's training by its folder's name; folders without one are left out."""
-    fingerprints = {folder.name: read_fingerprint(folder) for folder in folders}
+    """Return the fingerprint of each model's training by the model's name; folders without one are left out."""
+    fingerprints = {_name_model(folder): read_fingerprint(folder) for folder in folders}
     return {name: fingerprint for name, fingerprint in fingerprints.items() if fingerprint}
+
+
+def _name_model(folder: Path) -> str:
+    """Return a model's name from its folder: models/teachers/0, models/control/student, models/baseline."""
+    if folder.name.isdigit():
+        return f"teacher {folder.name}"
+    return folder.parent.name if folder.parent.name == "control" else folder.name

@@ -116,6 +116,7 @@ def render_card(name: str, facts: CardFacts, tags: Mapping[str, str]) -> str:
         .get_template("model_card.md.j2")
         .render(
             name=name,
+            headline=_format_headline(facts),
             facts=facts,
             head=_Markup(yaml.safe_dump(_build_head(name, facts), sort_keys=False, allow_unicode=True).rstrip()),
             splits=list(facts.metrics),
@@ -129,6 +130,17 @@ def render_card(name: str, facts: CardFacts, tags: Mapping[str, str]) -> str:
     return text.encode(
         "utf-8", "replace"
     ).decode()  # half a surrogate pair, which JSON may hold, cannot be written
+
+
+def _format_headline(facts: CardFacts) -> str:
+    """Return the leading score on test, or on the last split, for the heading, which a list of versions shows."""
+    split = "test" if "test" in facts.metrics else next(reversed(facts.metrics), "")
+    rows = facts.metrics.get(split, {})
+    if facts.score not in rows.get("student", {}):
+        return ""
+    headline = f": {facts.score_headings[facts.score]} {100 * rows['student'][facts.score]:.2f} on {split}"
+    gain = rows.get("gain", {}).get("f1")
+    return headline if gain is None else f"{headline}, {100 * gain:+.2f} points over the baseline"
 
 
 def list_missing_sections(text: str) -> list[str]:

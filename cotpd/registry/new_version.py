@@ -62,13 +62,14 @@ def register_model(
         experiment = get_or_create_experiment(client, store.experiment)
         clear_leftovers(client, experiment)
         with use_store(client), open_registration_run(client, experiment, name) as run:
-            tags = log_origin(client, experiment, run.info.run_id, origin, root)
+            tags = log_origin(client, experiment, run.info.run_id, name, origin, root)
             card = _build_card(client, name, origin, tags)
             source = log_model(folder, interface, card, origin.evidence)
             tags |= format_headlines(origin.metrics, origin.score)
             tags[FILES] = _format_logged_digests(client, source)
             # Inside the run: if this process is killed before, the next registration clears the run.
             number = _create_version(client, name, source, run.info.run_id, tags, card)
+            client.set_tag(run.info.run_id, "mlflow.runName", f"{name} version {number}")
 
     set_alias(client, name, store.alias, number)
     return Registered(name, number, store.alias, f"models:/{name}@{store.alias}", run.info.run_id)

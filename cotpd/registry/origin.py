@@ -1,6 +1,5 @@
 """What a version was made from, logged with its run: parameters, scores, digests of the data, commit, prompts."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 from cotpd.files import compute_sha256
 from cotpd.registry.model_card import CardFacts
 from cotpd.registry.prompt_versions import register_prompts
+from cotpd.registry.run_description import build_dataset_inputs, describe_run
+from cotpd.registry.tracking_store import DESCRIPTION
 from cotpd.registry.training_curves import adopt_runs
 from cotpd.source_commit import read_source_commit
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+SCORES = "evaluation/scores.json"  # the artifact with all scores
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Origin:
 
     Attributes:
         params: All parameters by section; logged flattened.
-        metrics: Scores by split and model; logged flattened.
+        metrics: Scores by split and model; logged as an artifact.
+        headlines: Those of them that runs are compared by; logged flattened, under the names that DVC shows.
         score: The name of the leading score among them.
         evaluation: Folder with report and plots; logged as artifacts.
         tables: Prepared tables whose sha256 is kept with the run and the version.
@@ -35,6 +39,7 @@ class Origin:
 
     params: Mapping[str, Any]
     metrics: Mapping[str, Any]
+    headlines: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Path | None = None
     tables: Sequence[Path] = ()
     trainings: Mapping[str, str] = field(default_factory=dict)
@@ -45,8 +50,19 @@ class Origin:
     score: str = "f1"
 
 
-def log_origin(client: "MlflowClient", experiment: str, run_id: str, origin: Origin, root: Path) -> dict[str, str]:
-    """Log to the active run what a version is made from; return the run's tags, which the version gets too."""
+def log_origin(
+    client: "MlflowClient", experiment: str, run_id: str, name: str, origin: Origin, root: Path
+) -> dict[str, str]:
+    """Log to the active run what a version is made from; return the run's tags, which the version gets too.
+
+    Args:
+        client: Of the store.
+        experiment: Id of the run's experiment.
+        run_id: Of the active run.
+        name: The registered model's.
+        origin: What the version is made from.
+        root: The project's folder.
+    """
     import mlflow  # noqa: PLC0415  after connect() has switched off its telemetry
 
     tags = {f"sha256.{path.name}": compute_sha256(path) for path in origin.tables}
@@ -54,12 +70,21 @@ def log_origin(client: "MlflowClient", experiment: str, run_id: str, origin: Ori
     tags |= adopt_runs(client, experiment, run_id, origin.trainings)
     tags |= register_prompts(client, origin.prompts)
 
-    mlflow.set_tags(tags)
+    description = describe_run(name, origin.card, origin.metrics, origin.tables, tags, origin.score)
+    mlflow.set_tags(tags | _name_commit(tags) | {DESCRIPTION: description})
     mlflow.log_params(_flatten(origin.params))
-    mlflow.log_metrics(_flatten_metrics(origin.metrics))
+    mlflow.log_metrics(_flatten(origin.headlines))
+    if origin.card is not None:
+        client.log_inputs(run_id, build_dataset_inputs(origin.card.data, origin.tables))
+    mlflow.log_dict(dict(origin.metrics), SCORES)
     if origin.evaluation is not None:
         mlflow.log_artifacts(str(origin.evaluation), "evaluation")
     return tags
+
+
+def _name_commit(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the commit as MLflow's own tag, which it sets only where it can read the repository itself."""
+    return {"mlflow.source.git.commit": tags["git.commit"]} if "git.commit" in tags else {}
 
 
 def _describe_commit(root: Path) -> dict[str, str]:
@@ -86,13 +111,3 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         path = f"{prefix}{key}"
         flat |= _flatten(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
     return flat
-
-
-def _flatten_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return nested figures under dotted names that MLflow accepts.
-
-    Other characters, such as the slashes in the relation label /per/loc/birth, become underscores. Text, such as
-    the name of the label repair, is no figure.
-    """
-    figures = {key: value for key, value in _flatten(metrics).items() if not isinstance(value, str)}
-    return {re.sub(r"[^\w. -]+", "_", key): float(value) for key, value in figures.items()}

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite:///"
 WRITABLE = "See that its database can be reached and written, and that its disk has room."
+DESCRIPTION = "mlflow.note.content"  # the tag that MLflow shows as a run's or an experiment's description
+_ABOUT = (
+    "Runs of CoTPD. A run named after a version registered a student; the runs below it trained its models. "
+    "Compare versions by the metrics test.student and test.gain: the student's score, and by how much it exceeds "
+    "the baseline's, in [0, 1]."
+)
 REACHABLE = "Set MLFLOW_TRACKING_URI, or register.tracking_uri in params.yaml, to a store that answers."
 
 
@@ -102,7 +108,8 @@ def get_or_create_experiment(client: "MlflowClient", name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
         return str(experiment.experiment_id)
-    return str(client.create_experiment(name, artifact_location=choose_artifact_location(client)))
+    location = choose_artifact_location(client)
+    return str(client.create_experiment(name, artifact_location=location, tags={DESCRIPTION: _ABOUT}))
 
 
 def choose_artifact_location(client: "MlflowClient") -> str | None:

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from cotpd.escaping import warn
 from cotpd.registry.params import RegisterParams
-from cotpd.registry.tracking_store import connect, get_or_create_experiment, resolve_uri
+from cotpd.registry.tracking_store import DESCRIPTION, connect, get_or_create_experiment, resolve_uri
 from cotpd.registry.unfinished_runs import (
     SEEN,
     SIGN_OF_LIFE,
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 FINGERPRINT = "cotpd.training"  # the tag that holds the training's fingerprint
 TRAINING = "training."  # the tag of a version's run that names the run of a training, before the model's name
 _EVERY = 10  # steps between two points of a curve
+_ABOUT = (
+    "The training of one model. Curves: losses of every tenth step (`step/`), and of each epoch mean losses "
+    "(`epoch/`) and scores on the valid split in percent, by view (`valid/`)."
+)
 
 
 class TrainingCurves:
@@ -121,7 +125,7 @@ class TrainingCurves:
             client.set_tag(self._run_id, key, value)
 
     def _create_run(self, client: "MlflowClient", experiment: str, fingerprint: str) -> None:
-        tags = {FINGERPRINT: fingerprint, "mlflow.runName": self.name} | build_process_tags()
+        tags = {FINGERPRINT: fingerprint, "mlflow.runName": self.name, DESCRIPTION: _ABOUT} | build_process_tags()
         run = client.create_run(experiment, run_name=self.name, tags=tags)
         # known at once: a training that is interrupted while its parameters are logged still ends its run
         self._client, self._run_id = client, str(run.info.run_id)
