@@ -42,7 +42,7 @@ def load_predictor(source: Path | str, backend: BackendName = "auto", device: st
         # torch takes seconds to import, which an exported student does not need
         from cotpd.student.student import Student  # noqa: PLC0415
 
-        return Student.from_pretrained(folder, device)
+        return Student.from_pretrained(folder, device, only_predicts=True)
     return _load_export(folder, backend)
 
 

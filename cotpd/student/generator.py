@@ -70,6 +70,8 @@ class _Layer(nn.Module):
         query = self.norms[0](state)
         state = state + self.among(query, query, query, need_weights=False)[0]
         query = self.norms[1](state)
-        read, attention = self.across(query, memory, memory, key_padding_mask=~mask, need_weights=with_attention)
+        # as key_padding_mask, torch would import sympy to check its shape, which takes as long as the prediction
+        padding = (~mask).repeat_interleave(self.across.num_heads, 0)[:, None].expand(-1, query.shape[1], -1)
+        read, attention = self.across(query, memory, memory, attn_mask=padding, need_weights=with_attention)
         state = state + read
         return state + self.feed(self.norms[2](state)), attention

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save, save_file
 from cotpd.errors import CotpdError, ModelError
 from cotpd.storage import report_full_disk
 from cotpd.student.card import Card, read_card
+from cotpd.student.fast_tokenizer import FastTokenizer
 from cotpd.student.folder_digests import (
     CARD,
     ENCODER,
@@ -27,24 +28,26 @@ from cotpd.student.folder_digests import (
     TOKENIZER_CONFIG,
     WEIGHTS,
     compute_part_digests,
+    read_object,
     verify_parts,
 )
 from cotpd.student.folders import make_partial_folder, recover_interrupted_swap, replace_folder
 from cotpd.student.labels import LabelSet
 from cotpd.student.model import StudentModel
 from cotpd.student.params import StudentParams
+from cotpd.student.plain_encoder import PlainEncoder, read_config, rename_weights
 from cotpd.student.shortening import shorten_encoder
 from cotpd.student.views import SPECIAL_TOKENS
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 
 class Parts(NamedTuple):
     """The parts of a saved student; ``reads`` is the most positions that its encoder reads."""
 
     model: StudentModel
-    tokenizer: "PreTrainedTokenizerBase"
+    tokenizer: "PreTrainedTokenizerBase | FastTokenizer"
     card: Card
     reads: int
 
@@ -78,7 +81,7 @@ def build_model(params: StudentParams, labels: LabelSet) -> tuple[StudentModel, 
 _OFFSET_FAMILIES = {"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl", "longformer"}
 
 
-def count_positions(config: "PretrainedConfig") -> int:
+def count_positions(config: Any) -> int:
     """Return the most positions that an encoder reads; 2**20 if its configuration states no limit."""
     limit: int = getattr(config, "max_position_embeddings", None) or 1 << 20
     offset: int = (config.pad_token_id or 0) + 1 if config.model_type in _OFFSET_FAMILIES else 0
@@ -99,7 +102,7 @@ def resolve_encoder(name: str) -> str:
     return str(resolve(name))
 
 
-def _find_neutral_token(tokenizer: "PreTrainedTokenizerBase", encoder: Any, where: str) -> int:
+def _find_neutral_token(tokenizer: "PreTrainedTokenizerBase | FastTokenizer", encoder: Any, where: str) -> int:
     """Return the id of the token that prompts and markers start from: mask, or cls where there is none.
 
     Raises:
@@ -111,8 +114,8 @@ def _find_neutral_token(tokenizer: "PreTrainedTokenizerBase", encoder: Any, wher
             f"{where}: its tokenizer knows {len(tokenizer)} tokens and its weights {rows}: they are of two models",
             "Fetch the whole folder again.",
         )
-    neutral: int = tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.cls_token_id
-    return neutral
+    neutral: Any = tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.cls_token_id
+    return int(neutral)
 
 
 def save_model(
@@ -152,29 +155,55 @@ def _write_parts(partial: Path, model: StudentModel, tokenizer: "PreTrainedToken
     shutil.copymode(partial / CARD, partial / WEIGHTS)  # safetensors lets no other user read the file
 
 
-def load_model(folder: Path) -> Parts:
+def load_model(folder: Path, *, only_predicts: bool = False) -> Parts:
     """Read a saved model; no code in the folder is run.
+
+    Args:
+        folder: As :func:`save_model` writes it.
+        only_predicts: Whether to build the encoder without transformers if its family allows, which loads in a
+            fraction of the time; such a model can be neither saved nor exported.
 
     Raises:
         ModelError: The folder holds no model, or a part is missing, damaged or of another model.
     """
-    from transformers import AutoConfig, AutoModel, AutoTokenizer  # noqa: PLC0415  takes seconds to import
-
     recover_interrupted_swap(folder)
     card = read_card(folder)
     verify_parts(folder)
+    plain = build_plain_parts(folder) if only_predicts else None
+    encoder, tokenizer = plain or _build_with_transformers(folder)
+    where = f"{folder / TOKENIZER / TOKENIZER_CONFIG} or tokenizer.json"
+    with _name_damaged(f"{folder / CARD}"):
+        model = StudentModel(encoder, card.student, card.labels, _find_neutral_token(tokenizer, encoder, where))
+    _load_weights(model, folder / WEIGHTS, is_plain=plain is not None)
+    return Parts(model, tokenizer, card, count_positions(encoder.config))
+
+
+def build_plain_parts(folder: Path) -> tuple[Any, FastTokenizer] | None:
+    """Build an encoder without weights and its tokenizer, both without transformers; None if they need it."""
+    file = folder / ENCODER / "config.json"
+    config = read_config(read_object(file)) if file.is_file() else None
+    tokenizer = None if config is None else FastTokenizer.from_saved(folder / TOKENIZER)
+    if config is None or tokenizer is None:
+        return None
+    return PlainEncoder(config), tokenizer
+
+
+def _build_with_transformers(folder: Path) -> tuple[Any, "PreTrainedTokenizerBase"]:
+    """Build a fresh encoder of any family, and its tokenizer.
+
+    Raises:
+        ModelError: A file is missing or damaged.
+    """
+    from transformers import AutoConfig, AutoModel, AutoTokenizer  # noqa: PLC0415  takes seconds to import
+
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     with _name_damaged(f"{folder / ENCODER / 'config.json'}"):
         config = AutoConfig.from_pretrained(folder / ENCODER, **options)
         encoder: Any = AutoModel.from_config(config, trust_remote_code=False)
-    where = f"{folder / TOKENIZER / TOKENIZER_CONFIG} or tokenizer.json"
-    with _name_damaged(where):
+    with _name_damaged(f"{folder / TOKENIZER / TOKENIZER_CONFIG} or tokenizer.json"):
         tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER, **options)
         _try_tokenizer(tokenizer)
-    with _name_damaged(f"{folder / CARD}"):
-        model = StudentModel(encoder, card.student, card.labels, _find_neutral_token(tokenizer, encoder, where))
-    _load_weights(model, folder / WEIGHTS)
-    return Parts(model, tokenizer, card, count_positions(config))
+    return encoder, tokenizer
 
 
 @contextmanager
@@ -226,13 +255,14 @@ def copy_weights(model: StudentModel, trained: StudentModel) -> None:
         raise ModelError("the model to begin with has another architecture", remedy)
 
 
-def _load_weights(model: StudentModel, weights: Path) -> None:
-    """Load a weights file into a model.
+def _load_weights(model: StudentModel, weights: Path, *, is_plain: bool) -> None:
+    """Load a weights file into a model; a plain encoder has other names for some.
 
     Raises:
         ModelError: The file's tensors are not those of the model.
     """
     try:
-        model.load_state_dict(load_file(weights))
+        tensors = load_file(weights)
+        model.load_state_dict(rename_weights(tensors) if is_plain else tensors)
     except RuntimeError as error:
         raise ModelError(f"{weights}: of another model: {str(error).splitlines()[-1].strip()}", REMEDY) from None

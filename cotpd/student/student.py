@@ -12,10 +12,12 @@ import torch
 
 from cotpd.data.records import WordSplitting
 from cotpd.devices import pick_device
+from cotpd.errors import ModelError
 from cotpd.registry.model_address import find_student_folder
 from cotpd.student.batches import collate
 from cotpd.student.card import Card
 from cotpd.student.examples import Example
+from cotpd.student.fast_tokenizer import FastTokenizer
 from cotpd.student.folders import recover_interrupted_swap
 from cotpd.student.labeller import Labeller
 from cotpd.student.model import StudentModel
@@ -47,7 +49,7 @@ class Student(Labeller):
     def __init__(
         self,
         model: StudentModel,
-        tokenizer: "PreTrainedTokenizerBase",
+        tokenizer: "PreTrainedTokenizerBase | FastTokenizer",
         params: StudentParams,
         views: tuple[View, ...],
         reads: int,
@@ -62,23 +64,32 @@ class Student(Labeller):
         self.reads, self.temperature, self.words = reads, temperature, words or WordSplitting()
 
     @classmethod
-    def from_pretrained(cls, source: Path | str, device: str = "auto") -> Self:
+    def from_pretrained(cls, source: Path | str, device: str = "auto", *, only_predicts: bool = False) -> Self:
         """Load a model from a folder, or from MLflow: models:/NAME@ALIAS, models:/NAME/VERSION, runs:/RUN/PATH.
+
+        Args:
+            source: The folder or the address.
+            device: What computes; auto takes a GPU if there is one.
+            only_predicts: Whether to load without transformers where the encoder's family allows; such a student
+                can be neither saved nor exported.
 
         Raises:
             ModelError: There is no model, or it is damaged or incomplete; the store or the version does not exist.
             ConfigError: The device does not exist.
         """
         recover_interrupted_swap(Path(source))
-        model, tokenizer, card, reads = load_model(find_student_folder(source))
+        model, tokenizer, card, reads = load_model(find_student_folder(source), only_predicts=only_predicts)
         return cls(model, tokenizer, card.student, card.views, reads, device, card.temperature, card.words)
 
     def save(self, folder: Path | str, extra: dict[str, str] | None = None) -> None:
         """Write the model, and further text files by name, into a folder, whole or not at all.
 
         Raises:
+            ModelError: The student was loaded to predict only.
             StorageError: The disk is full.
         """
+        if isinstance(self.tokenizer, FastTokenizer):
+            raise ModelError("the student was loaded to predict only", "Load it with Student.from_pretrained.")
         card = Card(
             labels=self.labels,
             views=self.views,
