@@ -1,5 +1,5 @@
 # Two commands matter: `make run` trains, evaluates and registers a student on the sample; `make test` runs the tests.
-# Both build .venv first, and again whenever pyproject.toml has changed.
+# Both build .venv first, and again whenever pyproject.toml or setup.py has changed.
 PYTHON ?= python3
 VENV ?= .venv
 PIP_FLAGS ?= --quiet --disable-pip-version-check
@@ -57,11 +57,11 @@ $(VENV)/bin/python: | project
 	@echo "Building $(VENV): a few minutes, about 2.5 GB"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed: pyproject.toml setup.py | $(VENV)/bin/python
 	@$(INSTALL) -e '.[all]'
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed-dev: pyproject.toml setup.py | $(VENV)/bin/python
 	@$(INSTALL) -e '.[dev,server]'
 	@touch $@ $(VENV)/.installed
 

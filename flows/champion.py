@@ -6,7 +6,6 @@ a second judgement.
 """
 
 from contextlib import chdir
-from pathlib import Path
 from typing import Any, Literal
 
 from prefect import flow, get_run_logger, task
@@ -26,9 +25,9 @@ from cotpd.promotion.promote import Request, promote_version
 from cotpd.promotion.verdict_text import format_verdict_markdown
 from cotpd.registry.moves import ChampionMovedError
 from cotpd.registry.version_tags import record_rejection
+from flows.project_root import ROOT
 from flows.states import close_task_runs, end_with_server, watch_flow_run
 
-ROOT = Path(__file__).resolve().parent.parent
 ARTIFACT = "cotpd-gate"  # key of the table in Prefect's UI
 
 

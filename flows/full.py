@@ -1,7 +1,6 @@
 """The whole pipeline as a Prefect flow: one task per stage of dvc.yaml, in its order, skipped when up to date."""
 
 import subprocess
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
@@ -10,12 +9,12 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
+from flows.project_root import ROOT
 from flows.states import close_task_runs, end_with_server, watch_flow_run
 from steps.dvc_repair import repair_dvc_files
 from steps.graph import RunningStep, Step, is_busy, is_up_to_date, read_graph
 from steps.guard import GRACE
 
-ROOT = Path(__file__).resolve().parent.parent
 _SHOWN = 15  # last lines of a failed step in its task's state
 
 

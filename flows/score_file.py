@@ -1,7 +1,6 @@
 """Batch scoring as a Prefect flow: `cotpd predict --input FILE --output FILE`, scheduled and observed."""
 
 import time
-from pathlib import Path
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
@@ -13,9 +12,9 @@ from cotpd.scoring.batch_job import BatchJob
 from cotpd.scoring.columns import ColumnNames
 from cotpd.scoring.row_predictions import BatchOptions
 from cotpd.scoring.scoring_model import load_scoring_model
+from flows.project_root import ROOT
 from flows.states import end_with_server, watch_flow_run
 
-ROOT = Path(__file__).resolve().parent.parent
 _EVERY = 30.0  # seconds between two lines of the log
 
 

@@ -3,8 +3,10 @@
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import steps
+from cotpd.code_record import explain_other_code
 from cotpd.config import Params, load_params
 from cotpd.errors import CotpdError
 from cotpd.escaping import SafeConsole, mark_logs
@@ -24,6 +26,8 @@ def main(step: Callable[[Params], None]) -> None:
     try:
         restore_signals()
         with interrupt_on_sigterm():
+            if (other_code := explain_other_code(Path())) is not None:
+                raise other_code
             step(load_params())
             if steps.RUN is not None:
                 steps.RUN.verify_inputs()

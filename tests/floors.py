@@ -2,9 +2,17 @@
 
 # Each floor imports the floors before it, and nothing of its own. A module of cotpd's root counts as a package.
 FLOORS = [
-    ["cotpd.errors", "cotpd.completions", "cotpd.environment", "cotpd.liveness", "cotpd.section"],
+    [
+        "cotpd.errors",
+        "cotpd.completions",
+        "cotpd.environment",
+        "cotpd.liveness",
+        "cotpd.section",
+        "cotpd.shipped_files",
+    ],
     ["cotpd.devices", "cotpd.escaping", "cotpd.extras", "cotpd.storage", "cotpd.yaml_files"],
     [
+        "cotpd.code_record",
         "cotpd.files",
         "cotpd.interrupts",
         "cotpd.outputs",
@@ -23,7 +31,7 @@ FLOORS = [
     ["cotpd.monitoring"],
     ["cotpd.config"],  # gathers the sections of every package below
     ["cotpd.pipeline"],
-    ["cotpd.doctor", "cotpd.studies"],
+    ["cotpd.doctor", "cotpd.scaffold", "cotpd.studies"],
     ["cotpd.cli"],
     ["cotpd.__main__", "steps"],
     ["flows"],

@@ -41,6 +41,7 @@ summarize swap sync tabulate take tell terminate test time tokenize touch trace 
 unpack update upload use validate verify wait walk warn watch weigh widen wrap write yield
 caption detect tidy pin repair mend reuse
 adapt execute monitor redirect commit complete enclose exchange feed mask migrate poll post quote refresh scrub shrink submit work retrieve hang quantize examine doctor
+init upgrade activate
 """
 VERBS = frozenset(VERB_TEXT.split())
 PREDICATES = frozenset({"is", "has", "can", "may", "was", "are", "does", "should", "must", "needs"})

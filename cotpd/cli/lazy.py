@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 SUMMARIES = {
+    "init": "Make a project of your own, with a pipeline for your data.",
     "plan": "Count requests, tokens, cost and time before anything is asked.",
     "ask": "Ask each model what the steps `ask` and `augment` would ask.",
     "predict": "Find the named entities of posts, or label a pair or a post.",

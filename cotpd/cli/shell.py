@@ -21,3 +21,14 @@ def name_command() -> str:
         return "cotpd"
     here = Path.cwd()
     return shlex.quote(str(script.relative_to(here) if script.is_relative_to(here) else script))
+
+
+def activate_first(command: str) -> str:
+    """Return a command that works in the user's shell: after activating this environment, if it is not active.
+
+    DVC's stages start whatever `python` comes first on the path.
+    """
+    script = Path(sys.prefix) / "bin" / "activate"
+    on_path = shutil.which("dvc")
+    is_active = on_path is not None and Path(on_path).parent == script.parent
+    return command if is_active or not script.is_file() else f". {shlex.quote(str(script))} && {command}"

@@ -29,6 +29,7 @@ from cotpd.data.split_checks import (
     make_ids_unique,
     set_leaks_aside,
 )
+from cotpd.data.split_drawing import hold_out_posts
 from cotpd.data.split_statistics import count_shared_texts, count_split
 from cotpd.data.word_reading import ReaderCounts, Reading, read_in_words, split_posts_anew
 from cotpd.errors import DataError
@@ -90,7 +91,8 @@ def load_dataset(
     """
     folder, (data_format, files, unread) = _find_files(params, root)
     read = partial(_read_splits, data_format, files, root, params, folder)
-    (posts, quarantine, reader_counts), choice = read_in_words(read, params.words, words)
+    reading, choice = read_in_words(read, params.words, words)
+    posts, quarantine, reader_counts = hold_out_posts(reading, params.held_out)
     posts, refused, inventory = _check_splits(posts, data_format, params, folder)
     quarantine += refused
     if require_train:

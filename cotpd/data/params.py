@@ -97,6 +97,8 @@ class DataParams(SourceParams):
     corrections: str = "."
     """File of corrected labels, from path (corrections.jsonl), laid over those of the data set; . for none. See
     docs/gold-errors.md."""
+    held_out: float | None = Field(default=None, gt=0, lt=0.5)
+    """Where the data set is one train split: the share of its posts for valid, and for test; null keeps all."""
     unlabelled: tuple[UnlabelledParams, ...] = ()
     """Posts whose labels are not read, for frozen teachers to teach (distil.way: frozen):
     {path: FROM-DATA.PATH, format: auto, captions: null, answers: null}."""

@@ -38,9 +38,9 @@ def write_params(path: Path) -> None:
         partial.write_text(text, "utf-8")
 
 
-def render_params(values: Mapping[str, Any]) -> str:
+def render_params(values: Mapping[str, Any], header: str = HEADER) -> str:
     """Return a parameter file with these values, and the default of each parameter that has none here."""
-    lines = [HEADER]
+    lines = [header]
     for name, field in _list_fields(Params):
         if not _is_section(field):
             lines += _render_parameter(name, values.get(name, field.default), field)
