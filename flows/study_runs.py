@@ -11,7 +11,8 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.full import ROOT, relay
+from flows.full import relay
+from flows.project_root import ROOT
 from flows.states import close_task_runs, end_with_server, watch_flow_run
 from steps.graph import RunningStep
 

@@ -15,23 +15,23 @@ import pytest
 
 from cotpd.inference.export_record import name_export_folder
 from tests.builders import build_student
+from tests.wheels import build_wheel
 
-BUILT_FROM = ("cotpd", "expectations", "pyproject.toml", "setup.py", "README.md", "LICENSE")
-BUILD = "from setuptools import build_meta; build_meta.build_wheel('dist')"
+SHIPPED = (
+    "dvc.yaml",
+    "prefect.yaml",
+    "prefect.toml",
+    "registry/gate.yaml",
+    ".gitignore",
+    ".dvcignore",
+    ".dvc/config",
+)
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory, root: Path) -> zipfile.ZipFile:
     """A wheel built from a copy of the tree, without a network."""
-    tree = tmp_path_factory.mktemp("tree")
-    for name in BUILT_FROM:
-        if (root / name).is_dir():
-            shutil.copytree(root / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(root / name, tree / name)
-    subprocess.run([sys.executable, "-c", BUILD], cwd=tree, check=True, capture_output=True, timeout=300)
-    (built,) = (tree / "dist").glob("*.whl")
-    return zipfile.ZipFile(built)
+    return zipfile.ZipFile(build_wheel(root, tmp_path_factory.mktemp("tree")))
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,25 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, root: Path) -> zipfile.ZipFi
         ("expectations", "*.json", "cotpd/suites"),
         ("cotpd/prompts", "*/*.txt", "cotpd/prompts"),
         ("cotpd/presets", "*.yaml", "cotpd/presets"),
+        ("steps", "*.py", "steps"),
+        ("flows", "*.py", "flows"),
+        (".dvc/plots", "*.json", "cotpd/shipped/.dvc/plots"),
     ],
 )
-def test_suites_prompts_and_presets_are_in_the_wheel_to_the_byte(wheel, root, folder, pattern, target):
+def test_suites_prompts_presets_and_steps_are_in_the_wheel_to_the_byte(wheel, root, folder, pattern, target):
     sources = {str(path.relative_to(root / folder)): path.read_bytes() for path in (root / folder).glob(pattern)}
 
     packed = {name: wheel.read(f"{target}/{name}") for name in sources}
 
     assert sources
     assert packed == sources
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_file_of_which_a_project_is_made_is_in_the_wheel_to_the_byte(wheel, root, name):
+    packed = wheel.read(f"cotpd/shipped/{name}")
+
+    assert packed == (root / name).read_bytes()
 
 
 def test_every_module_and_data_file_of_the_package_is_in_the_wheel(wheel, root):

@@ -2,14 +2,14 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
 from cotpd.cli.output import show
 from cotpd.cli.shell import activate_first
 from cotpd.data.params import FormatName
-from cotpd.errors import ConfigError, DataError
+from cotpd.errors import DataError
 
 
 def init(
@@ -18,7 +18,9 @@ def init(
         Path | None, typer.Option(help="Folder or file of annotated posts; it stays where it is.")
     ] = None,
     task: Annotated[str | None, typer.Option(help="ner, re or sentiment; left out, what the posts say.")] = None,
-    format_: Annotated[str, typer.Option("--format", help="The format of the posts, or auto.")] = "auto",
+    format_: Annotated[
+        FormatName, typer.Option("--format", help="The format of the posts, or auto.", show_choices=False)
+    ] = "auto",
     upgrade: Annotated[
         bool, typer.Option("--upgrade", help="Bring the project of this folder to the installed version.")
     ] = False,
@@ -44,14 +46,12 @@ def init(
         _create(folder, data, task, format_)
 
 
-def _create(folder: Path, data: Path | None, task: str | None, format_name: str) -> None:
+def _create(folder: Path, data: Path | None, task: str | None, format_name: FormatName) -> None:
     """Make a project, and print what was seen and the next command."""
     from cotpd.scaffold.creation import POSTS, create_project  # noqa: PLC0415  --help needs none of its packages
 
-    if format_name not in get_args(FormatName):
-        raise ConfigError(f"--format {format_name}: there is no such format", "cotpd data formats lists them.")
     try:
-        project = create_project(folder, data, task, format_name)  # type: ignore[arg-type]  checked above
+        project = create_project(folder, data, task, format_name)
     except DataError as error:
         remedy = error.remedy.replace("Name one of them in data.format", "Name one of them with --format")
         raise DataError(error.problem, remedy) from None
@@ -79,8 +79,14 @@ def _name_next_command(folder: Path, *, has_data: bool) -> str:
 def _upgrade(root: Path) -> None:
     """Upgrade a project, and print what follows from it."""
     from cotpd.cli.params_editor import write_values  # noqa: PLC0415  needs the extra pipeline
-    from cotpd.scaffold.upgrade import NEW_GRAPH, list_new_parameters, upgrade_project  # noqa: PLC0415  likewise
+    from cotpd.scaffold.upgrade import (  # noqa: PLC0415  likewise
+        NEW_GRAPH,
+        list_new_parameters,
+        require_project,
+        upgrade_project,
+    )
 
+    require_project(root)
     params = root / "params.yaml"
     added = write_values(params, list_new_parameters(params))
     upgraded = upgrade_project(root)

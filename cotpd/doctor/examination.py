@@ -8,7 +8,15 @@ from cotpd.config import Params, load_params
 from cotpd.doctor.finding import Check, Finding, run_checks
 from cotpd.doctor.hardware import check_disk, check_permissions, check_processor
 from cotpd.doctor.installation import check_interpreter, check_packages
-from cotpd.doctor.project import check_data, check_dvc, check_git, check_ledger, check_parameters, check_weights
+from cotpd.doctor.project import (
+    check_code,
+    check_data,
+    check_dvc,
+    check_git,
+    check_ledger,
+    check_parameters,
+    check_weights,
+)
 from cotpd.doctor.services import check_connections, check_language_model, check_prefect, check_registry
 from cotpd.errors import CotpdError
 
@@ -27,6 +35,7 @@ def examine(root: Path) -> Iterator[Finding]:
             ("permissions", partial(check_permissions, root)),
             ("git", partial(check_git, root)),
             ("dvc", partial(check_dvc, root)),
+            ("code", partial(check_code, root)),
             ("connections", check_connections),
             ("prefect", partial(check_prefect, root)),
             ("parameters", partial(check_parameters, root)),

@@ -3,8 +3,10 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
+from cotpd.code_record import CODE_RECORD, explain_other_code
 from cotpd.config import Params, load_params
 from cotpd.doctor.finding import Finding, Status
 from cotpd.weights import find_cache_folder, find_cached, find_model
@@ -29,6 +31,16 @@ def check_parameters(root: Path) -> Iterator[Finding]:
     if not (root / "dvc.yaml").is_file():
         remedy = "Run in the project's folder; the file comes with it."
         yield Finding("parameters", Status.PROBLEM, "there is no dvc.yaml here", remedy)
+
+
+def check_code(root: Path) -> Iterator[Finding]:
+    """Check that a project of `cotpd init` is of the code that is installed."""
+    if not (root / CODE_RECORD).is_file():
+        return
+    if (error := explain_other_code(root)) is not None:
+        yield Finding("code", Status.PROBLEM, error.problem, error.remedy)
+    else:
+        yield Finding("code", Status.OK, f"the project is of the installed code, cotpd {version('cotpd')}")
 
 
 def check_data(params: Params, root: Path) -> Iterator[Finding]:

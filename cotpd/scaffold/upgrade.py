@@ -36,6 +36,17 @@ class Upgrade:
     is_graph_kept: bool
 
 
+def require_project(root: Path) -> None:
+    """Refuse a folder that `cotpd init` did not make.
+
+    Raises:
+        ConfigError: It holds no record of the code.
+    """
+    if not (root / CODE_RECORD).is_file():
+        problem = f"{root.resolve()} holds no {CODE_RECORD}"
+        raise ConfigError(problem, "Run it in a project that `cotpd init` made.")
+
+
 def list_new_parameters(path: Path) -> dict[str, Any]:
     """Return the parameters, with their defaults, that a parameter file of a former version lacks.
 
@@ -58,11 +69,8 @@ def upgrade_project(root: Path) -> Upgrade:
     """Write the graph and the record of the code anew; suites, prompts and rules are the user's and stay.
 
     Raises:
-        ConfigError: The folder is no project that `cotpd init` made.
+        ConfigError: The record cannot be read.
     """
-    if not (root / CODE_RECORD).is_file():
-        problem = f"{root.resolve()} holds no {CODE_RECORD}"
-        raise ConfigError(problem, "Run it in a project that `cotpd init` made.")
     record = read_code_record(root)
     stages = tuple(stage for stage, digest in compute_digests().items() if record.get(stage) != digest)
     graph = build_graph()

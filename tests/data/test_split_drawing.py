@@ -1,0 +1,64 @@
+"""Posts of one file are held out by the hash of their texts."""
+
+from collections import Counter
+
+from cotpd.data.load import load_dataset
+from cotpd.data.params import DataParams
+from cotpd.data.records import Splits
+from tests.builders import write_jsonl
+
+
+def split_texts(path, count: int, share: float | None = 0.1, name: str = "export.jsonl") -> dict[str, list[str]]:
+    rows = [{"id": str(number), "text": f"Ada is here, number {number}"} for number in range(count)]
+    write_jsonl(path / name, rows)
+    dataset = load_dataset(DataParams(path=str(path / name), held_out=share), require_train=False)
+    return list_texts(dataset.posts)
+
+
+def list_texts(posts: Splits) -> dict[str, list[str]]:
+    return {split: [post.text for post in rows] for split, rows in posts.items()}
+
+
+def test_about_the_share_of_the_posts_goes_to_valid_and_to_test_and_none_is_lost(tmp_path):
+    texts = split_texts(tmp_path, 1000)
+
+    counts = {split: len(rows) for split, rows in texts.items()}
+    assert list(counts) == ["train", "valid", "test"]
+    assert sum(counts.values()) == 1000
+    assert all(70 <= counts[split] <= 130 for split in ("valid", "test"))
+
+
+def test_a_later_export_with_more_posts_leaves_each_post_in_its_split(tmp_path):
+    before, after = split_texts(tmp_path, 300), split_texts(tmp_path, 600)
+
+    assert all(set(before[split]) <= set(after[split]) for split in before)
+
+
+def test_posts_with_one_text_stay_in_one_split(tmp_path):
+    texts = [f"ADA  is here {n % 40}" if n % 2 else f"Ada is here {n % 40}" for n in range(200)]
+    rows = [{"id": str(number), "text": text} for number, text in enumerate(texts)]
+    write_jsonl(tmp_path / "export.jsonl", rows)
+
+    dataset = load_dataset(DataParams(path=str(tmp_path / "export.jsonl"), held_out=0.2))
+
+    splits_of = Counter(text.casefold() for texts in list_texts(dataset.posts).values() for text in set(texts))
+    assert dataset.stats["overlaps"] == {}
+    assert dataset.quarantine == []
+    assert len(splits_of) == 40
+
+
+def test_few_posts_give_each_split_one_and_fewer_than_three_stay_in_train(tmp_path):
+    three, two = split_texts(tmp_path, 3), split_texts(tmp_path, 2)
+
+    assert {split: len(rows) for split, rows in three.items()} == {"train": 1, "valid": 1, "test": 1}
+    assert list(two) == ["train"]
+
+
+def test_a_data_set_with_splits_of_its_own_keeps_them_and_nothing_is_held_out_unasked(tmp_path):
+    write_jsonl(tmp_path / "both/train.jsonl", [{"id": str(n), "text": f"Ada {n}"} for n in range(20)])
+    write_jsonl(tmp_path / "both/test.jsonl", [{"id": "t", "text": "Ada there"}])
+
+    both = load_dataset(DataParams(path=str(tmp_path / "both"), held_out=0.1))
+
+    assert {split: len(rows) for split, rows in both.posts.items()} == {"train": 20, "test": 1}
+    assert list(split_texts(tmp_path, 50, None)) == ["train"]
