@@ -16,7 +16,10 @@ def split_texts(path, count: int, share: float | None = 0.1, name: str = "export
 
 
 def list_texts(posts: Splits) -> dict[str, list[str]]:
-    return {split: [post.text for post in rows] for split, rows in posts.items()}
+    texts = {}
+    for split, rows in posts.items():
+        texts[split] = [post.text for post in rows]
+    return texts
 
 
 def test_about_the_share_of_the_posts_goes_to_valid_and_to_test_and_none_is_lost(tmp_path):
@@ -41,9 +44,12 @@ def test_posts_with_one_text_stay_in_one_split(tmp_path):
 
     dataset = load_dataset(DataParams(path=str(tmp_path / "export.jsonl"), held_out=0.2))
 
-    splits_of = Counter(text.casefold() for texts in list_texts(dataset.posts).values() for text in set(texts))
+    splits_of = Counter()
+    for texts_of_split in list_texts(dataset.posts).values():
+        splits_of.update({" ".join(text.split()).casefold() for text in texts_of_split})
     assert dataset.stats["overlaps"] == {}
     assert dataset.quarantine == []
+    assert set(splits_of.values()) == {1}
     assert len(splits_of) == 40
 
 

@@ -1,4 +1,4 @@
-"""What is seen in a data set, and the parameters that follow."""
+"""What is glance in a data set, and the parameters that follow."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ from cotpd.student.vocabulary import MULTILINGUAL
 from tests.builders import write_jsonl
 
 ENTITIES = [{"start": 0, "end": 3, "type": "PER"}, {"start": 11, "end": 16, "type": "LOC"}]
+UNTYPED = [{"start": 0, "end": 3}, {"start": 11, "end": 16}]
 RELATION = {"head": 0, "tail": 1, "label": "/per/loc/in"}
 Write = Callable[..., Path]
 
@@ -32,16 +33,16 @@ def look(tmp_path: Path) -> Callable[..., FirstLook]:
 
 
 def test_text_alone_asks_no_model_and_reads_no_picture(look) -> None:
-    seen = look(entities=ENTITIES)
+    glance = look(entities=ENTITIES)
 
-    assert seen.values["task"] == "ner"
-    assert seen.values["data"] == {"path": "../posts", "format": "jsonl"}
-    assert seen.values["caption"] == {"backend": "none"}
-    assert seen.values["ask"]["kinds"] == seen.values["augment"]["kinds"] == []
-    assert seen.values["llm_row"]["enabled"] is False
-    assert seen.facts["splits"] == "train 4, valid 4, test 4 posts"
-    assert seen.facts["labels"] == "LOC, PER"
-    assert seen.notes == []
+    assert glance.values["task"] == "ner"
+    assert glance.values["data"] == {"path": "../posts", "format": "jsonl"}
+    assert glance.values["caption"] == {"backend": "none"}
+    assert glance.values["ask"]["kinds"] == glance.values["augment"]["kinds"] == []
+    assert glance.values["llm_row"]["enabled"] is False
+    assert glance.facts["splits"] == "train 4, valid 4, test 4 posts"
+    assert glance.facts["labels"] == "LOC, PER"
+    assert glance.notes == []
 
 
 @pytest.mark.parametrize(
@@ -49,26 +50,26 @@ def test_text_alone_asks_no_model_and_reads_no_picture(look) -> None:
     [
         ({"entities": ENTITIES}, "ner"),
         (
-            {"entities": [{key: e[key] for key in ("start", "end")} for e in ENTITIES], "relations": [RELATION]},
+            {"entities": UNTYPED, "relations": [RELATION]},
             "re",
         ),
         ({"label": "positive", "entities": []}, "sentiment"),
     ],
 )
 def test_the_task_is_the_one_that_the_posts_are_annotated_for(look, row: dict[str, Any], task: str) -> None:
-    seen = look(**row)
+    glance = look(**row)
 
-    assert seen.values["task"] == task
+    assert glance.values["task"] == task
 
 
 def test_a_second_annotation_is_named_and_can_be_asked_for(look) -> None:
-    first, asked = (
+    first, requested = (
         look(entities=ENTITIES, relations=[RELATION]),
         look(task="re", entities=ENTITIES, relations=[RELATION]),
     )
 
     assert any("cotpd init --task re" in note for note in first.notes)
-    assert asked.values["task"] == "re"
+    assert requested.values["task"] == "re"
 
 
 def test_a_task_that_the_posts_are_not_annotated_for_is_refused(look) -> None:
@@ -92,45 +93,45 @@ def test_pictures_at_hand_are_read_and_missing_ones_are_not(look, write: Write, 
 
 
 def test_captions_and_answers_that_came_along_are_used(look) -> None:
-    seen = look(entities=ENTITIES, caption="a woman", knowledge={"noun": "Ada: a mathematician"})
+    glance = look(entities=ENTITIES, caption="a woman", knowledge={"noun": "Ada: a mathematician"})
 
-    assert seen.values["caption"]["backend"] == "dataset"
-    assert any("answers of a language model come with the posts" in note for note in seen.notes)
+    assert glance.values["caption"]["backend"] == "dataset"
+    assert any("answers of a language model come with the posts" in note for note in glance.notes)
 
 
 def test_a_split_that_is_missing_is_said(look) -> None:
-    seen = look(entities=ENTITIES, splits=("train", "valid"))
+    glance = look(entities=ENTITIES, splits=("train", "valid"))
 
-    assert "there is no test split: nothing is scored on it" in seen.notes
-    assert "held_out" not in seen.values["data"]
+    assert "there is no test split: nothing is scored on it" in glance.notes
+    assert "held_out" not in glance.values["data"]
 
 
 def test_one_file_is_split(tmp_path: Path) -> None:
     rows = [{"id": str(n), "text": f"Ada visits Paris {n}", "entities": ENTITIES} for n in range(40)]
     path = write_jsonl(tmp_path / "export.jsonl", rows)
 
-    seen = look_at_data(path, None, "auto", "../export.jsonl")
+    glance = look_at_data(path, None, "auto", "../export.jsonl")
 
-    assert seen.values["data"]["held_out"] == 0.1
-    assert "data.held_out" in seen.facts["splits"]
+    assert glance.values["data"]["held_out"] == 0.1
+    assert "data.held_out" in glance.facts["splits"]
 
 
 def test_rows_that_cannot_be_used_are_counted_with_the_first_of_them(look, write: Write) -> None:
     look(entities=ENTITIES)
     write("posts/valid.jsonl", [{"id": "v1", "text": "Ada", "entities": [{"start": 0, "end": 2, "type": "PER"}]}])
 
-    seen = look_at_data(write("posts/test.jsonl", "").parent, None, "auto", "x")
+    glance = look_at_data(write("posts/test.jsonl", "").parent, None, "auto", "x")
 
-    assert any("rows are set aside; the first" in note and "valid.jsonl:1" in note for note in seen.notes)
+    assert any("rows are set aside; the first" in note and "valid.jsonl:1" in note for note in glance.notes)
 
 
 def test_an_encoder_that_does_not_know_the_signs_gives_way_to_a_multilingual_one(look, monkeypatch) -> None:
     monkeypatch.setattr("cotpd.scaffold.first_look.measure_unknown_share", lambda *_: 0.8)
 
-    seen = look(entities=ENTITIES)
+    glance = look(entities=ENTITIES)
 
-    assert seen.values["student"] == {"encoder": MULTILINGUAL}
-    assert seen.facts["encoder"] == MULTILINGUAL
+    assert glance.values["student"] == {"encoder": MULTILINGUAL}
+    assert glance.facts["encoder"] == MULTILINGUAL
 
 
 def test_a_folder_with_two_formats_is_refused_with_both_names(look, write: Write) -> None:

@@ -35,12 +35,12 @@ def read_own(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", SAME)
 def test_a_file_that_needs_no_change_is_the_repositorys_own_to_the_sign(files: dict[str, str], name: str) -> None:
-    own = read_own(name)
+    repository_files = read_own(name)
 
     in_project = {path: text for path, text in files.items() if path == name or path.startswith(f"{name}/")}
 
-    assert own
-    assert in_project == own
+    assert repository_files
+    assert in_project == repository_files
 
 
 def test_the_graph_has_the_repositorys_stages_with_a_digest_in_place_of_modules(files: dict[str, str]) -> None:

@@ -29,7 +29,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "mine"
 
 
-def age_project(project: Path, changes: Mapping[str, str]) -> None:
+def write_former_record(project: Path, changes: Mapping[str, str]) -> None:
     """Make the record one of a former version, which differs in some values."""
     record = read_code_record(project) | {"cotpd": "0.0.9"} | changes
     (project / CODE_RECORD).write_text(yaml.safe_dump(dict(record)), "utf-8")
@@ -52,7 +52,7 @@ def test_a_new_project_is_of_the_installed_code(project: Path) -> None:
 
 
 def test_no_step_runs_with_other_code_and_the_message_names_both_versions_and_the_stages(project: Path) -> None:
-    age_project(project, {"train": "0", "evaluate": "0"})
+    write_former_record(project, {"train": "0", "evaluate": "0"})
 
     process = subprocess.run(
         [sys.executable, "-m", "steps.prepare"], cwd=project, capture_output=True, text=True, timeout=120
@@ -66,13 +66,13 @@ def test_no_step_runs_with_other_code_and_the_message_names_both_versions_and_th
 
 
 def test_a_version_without_a_difference_in_the_steps_stops_nothing(project: Path) -> None:
-    age_project(project, {})
+    write_former_record(project, {})
 
     assert explain_other_code(project) is None
 
 
 def test_an_upgrade_names_the_stages_that_run_again_and_keeps_what_is_the_users(project: Path) -> None:
-    age_project(project, {"train": "0"})
+    write_former_record(project, {"train": "0"})
     (project / "prompts/noun.txt").write_text("mine", "utf-8")
     write_values(project / "params.yaml", {"seed": 7})
 
@@ -89,7 +89,7 @@ def test_dvc_sees_the_change_of_one_stage_and_no_other(project: Path) -> None:
     (project / "dvc.yaml").write_text(yaml.safe_dump(graph), "utf-8")
     subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=project, check=True, timeout=120)
 
-    age_project(project, {"train": "0"})
+    write_former_record(project, {"train": "0"})
 
     assert [name for name in graph["stages"] if not is_up_to_date(name, project)] == ["train"]
 
@@ -114,7 +114,7 @@ def test_an_edited_graph_stays_and_the_new_one_lies_beside_it(project: Path) -> 
     path = project / "dvc.yaml"
     current = path.read_text("utf-8")
     path.write_text(current + "# mine\n", "utf-8")
-    age_project(project, {"dvc.yaml": "0"})
+    write_former_record(project, {"dvc.yaml": "0"})
 
     printed = upgrade(project)
 
@@ -128,7 +128,7 @@ def test_a_graph_as_the_former_version_wrote_it_is_replaced(project: Path) -> No
     current = path.read_text("utf-8")
     former = current.replace("desc: Put each picture", "desc: Put every picture")
     path.write_text(former, "utf-8")
-    age_project(project, {"dvc.yaml": digest_text(former)})
+    write_former_record(project, {"dvc.yaml": digest_text(former)})
 
     upgrade(project)
 
