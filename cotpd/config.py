@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from cotpd.augment.params import AugmentParams
 from cotpd.data.params import DataParams
 from cotpd.data.records import Kind
+from cotpd.engine.params import ScaleParams
 from cotpd.errors import ConfigError
 from cotpd.evaluation.params import EvaluateParams
 from cotpd.expectations.params import ValidateParams
@@ -72,6 +73,8 @@ class Params(Section):
     """What is scored."""
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")
     """Where models and runs are kept."""
+    scale: ScaleParams = ScaleParams()
+    """Where captioning, asking and batch scoring are computed; no result depends on it."""
 
     @model_validator(mode="after")
     def _check_encoder(self) -> Self:

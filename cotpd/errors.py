@@ -34,6 +34,10 @@ class CotpdError(Exception):
         self.problem, self.remedy = (text.encode("utf-8", "replace").decode() for text in (problem, remedy))
         super().__init__(f"{self.problem}\n  {self.remedy}" if remedy else self.problem)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle problem and remedy: a worker's error is raised again in the process that sent the work."""
+        return type(self), (self.problem, self.remedy), self.__dict__
+
 
 class ConfigError(CotpdError):
     """A parameter, a prompt, a price file or an option means nothing that can be done."""

@@ -23,6 +23,7 @@ EXTRA_OF_PACKAGE = {
     **dict.fromkeys(("mlflow", "requests"), "tracking"),
     **dict.fromkeys(("fastapi", "h11", "prometheus_client", "uvicorn"), "serve"),
     "psycopg": "postgres",
+    "ray": "ray",
     "xllamacpp": "server",
 }
 """Package, as it is imported, to the smallest extra of pyproject.toml that brings it."""

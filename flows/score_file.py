@@ -1,6 +1,7 @@
 """Batch scoring as a Prefect flow: `cotpd predict --input FILE --output FILE`, scheduled and observed."""
 
 import time
+from typing import Literal
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
@@ -8,6 +9,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from cotpd.config import load_params
+from cotpd.engine.ordered_map import open_engine
 from cotpd.scoring.batch_job import BatchJob
 from cotpd.scoring.columns import ColumnNames
 from cotpd.scoring.row_predictions import BatchOptions
@@ -30,6 +32,7 @@ def score(
     strict: bool = False,
     overwrite: bool = False,
     restart: bool = False,
+    engine: Literal["local", "ray"] | None = None,
 ) -> State[None]:
     """Score a file; a run that was stopped goes on where it was.
 
@@ -42,12 +45,16 @@ def score(
         strict: Fail at the first row that cannot be read.
         overwrite: Replace the output if it exists.
         restart: Discard what was scored before the input or the model changed.
+        engine: Where rows are scored; None takes scale.engine of params.yaml.
     """
     end_with_server()
     with watch_flow_run(flow_run.id, ROOT):
         job = BatchJob(input, output, BatchOptions(columns, batch_size, strict, overwrite, restart))
+        scale = load_params().scale
+        scale = scale if engine is None else scale.model_copy(update={"engine": engine})
         loaded = load_scoring_model(model or f"models:/{load_params().registered_name}@champion", backend, device)
-        result = job.run(loaded, show=False, watch=LoggedProgress().log)
+        with open_engine(scale) as machines:
+            result = job.run(loaded, show=False, watch=LoggedProgress().log, engine=machines)
     return Completed(message=result.describe(input))
 
 

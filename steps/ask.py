@@ -5,6 +5,7 @@ from itertools import chain
 from cotpd.config import Params
 from cotpd.data.records import Answer
 from cotpd.data.tables import write_table
+from cotpd.engine.ordered_map import open_engine
 from cotpd.errors import LlmError
 from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.questions import build_questions, find_missing_knowledge
@@ -29,7 +30,8 @@ def run(params: Params) -> None:
 
     total = sum(1 for _ in find_missing_knowledge(posts, captions, params.ask, show_picture)) * params.ask.answers
     questions = build_questions(posts, captions, params.ask, show_picture)
-    outcome = ask(questions, params.llm, total=total)
+    with open_engine(params.scale) as engine:
+        outcome = ask(questions, params.llm, total=total, engine=engine)
     write_table(workspace.answers, chain(dataset_answers, read_answers(outcome, params.llm)))
 
     failed, count = outcome.list_quarantined("ask"), len(outcome.questions)

@@ -3,6 +3,7 @@
 from cotpd.augment.pipeline import augment
 from cotpd.config import Params
 from cotpd.data.tables import write_json, write_table
+from cotpd.engine.ordered_map import open_engine
 from cotpd.pipeline.workspace import BEYOND_LIMIT, Workspace
 from steps.common import main, say
 
@@ -11,15 +12,17 @@ def run(params: Params) -> None:
     """Write data/augmented: Augmented records, what was rejected and why, and the counts."""
     workspace = Workspace()
     posts, beyond_limit = workspace.read_posts("train"), workspace.read_posts(BEYOND_LIMIT)
-    augmented, quarantine, counts = augment(
-        posts,
-        params.augment,
-        params.llm,
-        seed=params.seed,
-        max_failed_share=params.validate_.max_failed_share,
-        beyond_limit=beyond_limit,
-        rule=workspace.read_words().text_rule,
-    )
+    with open_engine(params.scale) as engine:
+        augmented, quarantine, counts = augment(
+            posts,
+            params.augment,
+            params.llm,
+            seed=params.seed,
+            max_failed_share=params.validate_.max_failed_share,
+            beyond_limit=beyond_limit,
+            rule=workspace.read_words().text_rule,
+            engine=engine,
+        )
 
     write_table(workspace.augmented / "augmented.jsonl", augmented)
     write_table(workspace.augmented / "quarantine.jsonl", quarantine)

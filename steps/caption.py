@@ -5,6 +5,7 @@ from pathlib import Path
 from cotpd.config import Params
 from cotpd.data.picture_files import PictureFolder
 from cotpd.data.tables import write_table
+from cotpd.engine.ordered_map import open_engine
 from cotpd.images.captioner_backends import build_captioner
 from cotpd.pipeline.workspace import Workspace
 from steps.common import main, say
@@ -16,7 +17,9 @@ def run(params: Params) -> None:
     """Write data/captions.jsonl: one Caption record per post, in the order of the splits."""
     workspace = Workspace()
     folder = PictureFolder(Path(params.data.path), params.data.pictures)
-    captions = build_captioner(params.caption, params.llm).caption(workspace.read_all_posts(), folder)
+    captioner = build_captioner(params.caption, params.llm)
+    with open_engine(params.scale) as engine:
+        captions = captioner.caption(workspace.read_all_posts(), folder, engine)
     write_table(workspace.captions, captions)
     described = sum(1 for caption in captions if caption.caption)
     say(f"caption: {described} of {len(captions)} posts have a caption ({params.caption.backend})")

@@ -3,6 +3,7 @@
 from cotpd.config import Params
 from cotpd.data.records import Post
 from cotpd.data.tables import write_json, write_table
+from cotpd.engine.ordered_map import open_engine
 from cotpd.errors import ValidationError
 from cotpd.extraction.label_questions import LabelQuestion, build_label_questions
 from cotpd.extraction.llm_labels import Extraction, extract, select_recorded
@@ -53,15 +54,17 @@ def _read_examples(workspace: Workspace, params: Params) -> dict[str, list[Examp
 
 
 def _extract(workspace: Workspace, params: Params) -> Extraction:
-    return extract(
-        _select_questions(list_questions(workspace, params), params),
-        _map_posts(workspace, _read_examples(workspace, params)),
-        params.llm,
-        params.llm_row,
-        task=params.task,
-        labels=read_label_names(workspace, params.task),
-        max_unanswered_share=params.ask.max_failed_share,
-    )
+    with open_engine(params.scale) as engine:
+        return extract(
+            _select_questions(list_questions(workspace, params), params),
+            _map_posts(workspace, _read_examples(workspace, params)),
+            params.llm,
+            params.llm_row,
+            task=params.task,
+            labels=read_label_names(workspace, params.task),
+            max_unanswered_share=params.ask.max_failed_share,
+            engine=engine,
+        )
 
 
 def _select_questions(questions: list[LabelQuestion], params: Params) -> list[LabelQuestion]:

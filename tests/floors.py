@@ -20,7 +20,7 @@ FLOORS = [
         "cotpd.progress",
         "cotpd.startup",
     ],
-    ["cotpd.data", "cotpd.source_commit"],
+    ["cotpd.data", "cotpd.engine", "cotpd.source_commit"],
     ["cotpd.annotation", "cotpd.expectations", "cotpd.weights"],
     ["cotpd.llm"],
     ["cotpd.augment", "cotpd.images"],

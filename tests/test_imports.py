@@ -25,6 +25,7 @@ HOMES = {
     "prefect": {"flows"},
     "dvc": {"steps", "flows"},
     "mlflow": {"cotpd.registry"},
+    "ray": {"cotpd.engine"},
     "great_expectations": {"cotpd.expectations", "cotpd.knowledge"},  # the latter hands a context on
 }
 # module names that two packages share: each has its params; steps.ask asks by cotpd.llm.ask; steps.training calls

@@ -15,6 +15,7 @@ from cotpd.augment.attempt import STEP, Attempt, Rejected
 from cotpd.augment.mentions import Mentions
 from cotpd.augment.params import AugmentParams
 from cotpd.data.records import AUGMENT_KINDS, Answer, Augmented, Kind, Post, Quarantined, TextRule
+from cotpd.engine.ordered_map import LOCAL, Engine
 from cotpd.errors import LlmError
 from cotpd.expectations import check_rows
 from cotpd.llm.ask import AskResult, ask_all
@@ -35,6 +36,7 @@ def augment(
     beyond_limit: Sequence[Post] = (),
     rule: TextRule = "social",
     progress: bool = True,
+    engine: Engine = LOCAL,
 ) -> tuple[list[Augmented], list[Quarantined], Counts]:
     """Augment training posts in the ways that ``params.kinds`` names.
 
@@ -48,6 +50,7 @@ def augment(
         beyond_limit: Training posts that ``data.limit`` left out; their mentions are replacements too.
         rule: The rule by which new text becomes words.
         progress: Show how many questions are answered.
+        engine: Whose machines ask.
 
     Returns:
         The new posts in the order of the old ones; the rejected attempts, with reasons; and for each kind how many
@@ -59,7 +62,7 @@ def augment(
     """
     run = _Augmentation(params, seed, Mentions.from_posts([*posts, *beyond_limit]), rule)
     run.draw_attempts(posts)
-    run.judge(run.ask(llm, max_failed_share, progress))
+    run.judge(run.ask(llm, max_failed_share, progress, engine))
     return run.list_kept(), run.list_rejected(), run.count_outcomes()
 
 
@@ -121,12 +124,12 @@ class _Augmentation:
             return entity.build_attempt(post, prompts, self.mentions, rng, self.rule)
         return image.build_attempt(post, prompts)
 
-    def ask(self, llm: LlmParams, max_failed_share: float, progress: bool) -> list[Answer]:
+    def ask(self, llm: LlmParams, max_failed_share: float, progress: bool, engine: Engine) -> list[Answer]:
         """Ask all questions and note those without an answer; raises LlmError if they are too many."""
         if not self.attempts:
             return []
         questions = [attempt.build_question(self.params) for attempt in self.attempts.values()]
-        result = ask_all(questions, llm, progress=progress, step=STEP)
+        result = ask_all(questions, llm, progress=progress, step=STEP, engine=engine)
         _require_answers(result, len(questions), max_failed_share)
 
         for row in result.failed:

@@ -3,12 +3,15 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cotpd.annotation.suggestions import ToolName
 from cotpd.cli.output import show
 from cotpd.cli.posts import open_standard_input
 from cotpd.cli.suggestions import score_for_tool
+from cotpd.config import load_params
+from cotpd.engine.ordered_map import open_engine
+from cotpd.engine.params import ScaleParams
 from cotpd.errors import ConfigError
 from cotpd.scoring.batch_job import BatchJob, open_source, require_input
 from cotpd.scoring.columns import ColumnNames
@@ -38,6 +41,7 @@ class BatchArguments(NamedTuple):
     overwrite: bool
     restart: bool
     strict: bool
+    engine: Literal["local", "ray"] | None = None
 
     def are_given(self) -> bool:
         """Whether a file is to be scored.
@@ -105,7 +109,15 @@ def score_batch(
         print_stream(source, load_scoring_model(model, backend, device), options, collect)
         return
     job = BatchJob(source, output, options)  # checks the paths before seconds are spent on the model
-    show(job.run(load_scoring_model(model, backend, device)).describe(source))
+    with open_engine(read_scale(arguments.engine)) as engine:
+        show(job.run(load_scoring_model(model, backend, device), engine=engine).describe(source))
+
+
+def read_scale(engine: Literal["local", "ray"] | None) -> ScaleParams:
+    """Return the section scale of params.yaml, if this folder has one, with another engine if it is named."""
+    path = Path("params.yaml")
+    scale = load_params(path).scale if path.is_file() else ScaleParams()
+    return scale if engine is None else scale.model_copy(update={"engine": engine})
 
 
 def print_stream(source: str, model: "ScoringModel", options: BatchOptions, collect: Batches) -> None:

@@ -84,6 +84,15 @@ To = Annotated[
         "--to", help="Write a file that this annotation tool imports as suggestions.", show_default=False
     ),
 ]
+EngineName = Annotated[
+    Literal["local", "ray"] | None,
+    typer.Option(
+        "--engine",
+        help="Where rows are scored; else scale.engine of params.yaml.",
+        rich_help_panel=_FILES,
+        show_default=False,
+    ),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail at the first row that cannot be read.", rich_help_panel=_FILES)
 ]

@@ -16,6 +16,7 @@ from cotpd.cli.batch_scoring import BatchArguments, refuse_posts, score_batch
 from cotpd.cli.options import (
     Backend,
     Device,
+    EngineName,
     File,
     Head,
     HeadColumn,
@@ -80,6 +81,7 @@ def predict(
     restart: Restart = False,
     strict: Strict = False,
     to: To = None,
+    engine: EngineName = None,
 ) -> None:
     """Find the named entities of posts, or label a pair or a post.
 
@@ -94,7 +96,7 @@ def predict(
       cotpd predict --file posts.txt --to label-studio > tasks.json
     """
     batch = BatchArguments(
-        source, output, text_column, head_column, tail_column, keep, prefix, overwrite, restart, strict
+        source, output, text_column, head_column, tail_column, keep, prefix, overwrite, restart, strict, engine
     )
     if batch.are_given():
         refuse_posts(**{"posts": texts, "--file": file, "--json": as_json, "--head": head, "--tail": tail})

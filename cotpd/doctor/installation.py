@@ -26,6 +26,7 @@ _PURPOSE_OF_EXTRA = {
     "tracking": "the registry",
     "serve": "cotpd serve",
     "postgres": "a ledger on PostgreSQL",
+    "ray": "scale.engine: ray",
     "server": "cotpd llm serve",
     "spacy": "reading and writing .spacy files",
 }

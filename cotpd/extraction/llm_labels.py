@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from cotpd.data.records import Answer, Extracted, Kind, Post, Quarantined
+from cotpd.engine.ordered_map import LOCAL, Engine
 from cotpd.errors import LlmError, ValidationError
 from cotpd.expectations import check_rows
 from cotpd.extraction.answer_forms import Reading, find_form
@@ -63,6 +64,7 @@ def extract(
     task: TaskName,
     labels: Sequence[str],
     max_unanswered_share: float,
+    engine: Engine = LOCAL,
 ) -> Extraction:
     """Ask the questions, row by row, and read the answers into labels.
 
@@ -74,6 +76,7 @@ def extract(
         task: Whose labels.
         labels: The inventory.
         max_unanswered_share: The share of requests that may stay without an answer.
+        engine: Whose machines ask.
 
     Raises:
         LlmError: The model does not answer, or leaves more than the allowed share unanswered.
@@ -82,7 +85,7 @@ def extract(
     extraction = Extraction()
     for row in dict.fromkeys(question.row for question in questions):
         members = [question for question in questions if question.row == row]
-        result = ask_all([member.question for member in members], llm, step=STEP)
+        result = ask_all([member.question for member in members], llm, step=STEP, engine=engine)
         _require_answers(row, result, len(members), max_unanswered_share)
         extraction.from_ledger += result.from_ledger
         extraction.from_server += result.from_server

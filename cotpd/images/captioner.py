@@ -8,7 +8,7 @@ Only if a plain grey picture fails as well is the captioner itself at fault, and
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -18,8 +18,9 @@ from PIL import Image
 from cotpd.completions import clean_answer
 from cotpd.data.picture_files import PictureFolder, UnreadableError
 from cotpd.data.records import Caption, Post
+from cotpd.engine.ordered_map import LOCAL, Engine
 from cotpd.errors import CotpdError, ModelError
-from cotpd.images.pictures import Picture, read_picture
+from cotpd.images.pictures import Picture, PictureFile, decode_picture, read_picture_file
 from cotpd.progress import Progress
 
 
@@ -36,8 +37,13 @@ class Captioner(Protocol):
 
     backend: str
 
-    def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:
-        """Return one record a post, in their order; ``folder`` is where the posts' pictures lie.
+    def caption(self, posts: Sequence[Post], folder: PictureFolder, engine: Engine = LOCAL) -> list[Caption]:
+        """Return one record a post, in their order.
+
+        Args:
+            posts: The posts.
+            folder: Where their pictures lie.
+            engine: Whose machines describe pictures.
 
         A picture that cannot be read or described gives a record without a caption, whose ``problem`` says why.
         """
@@ -63,10 +69,10 @@ class PictureCaptioner(ABC):
     def describe(self, pictures: Sequence[Picture]) -> list[Description]:
         """Describe at most ``batch_size`` pictures, in their order."""
 
-    def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:
+    def caption(self, posts: Sequence[Post], folder: PictureFolder, engine: Engine = LOCAL) -> list[Caption]:
         """See :class:`Captioner`."""
         names = list(dict.fromkeys(post.image for post in posts if post.image))
-        descriptions = self._describe_all(names, folder)
+        descriptions = self._describe_all(names, folder, engine)
         return [self._build_record(post, descriptions) for post in posts]
 
     def _build_record(self, post: Post, descriptions: dict[str, Description]) -> Caption:
@@ -80,23 +86,30 @@ class PictureCaptioner(ABC):
             problem=description.problem or (problem and f"{post.image}: {problem}"),
         )
 
-    def _describe_all(self, names: list[str], folder: PictureFolder) -> dict[str, Description]:
+    def _describe_all(self, names: list[str], folder: PictureFolder, engine: Engine) -> dict[str, Description]:
         descriptions: dict[str, Description] = {}
         with Progress("pictures", len(names)) as bar:
-            for start in range(0, len(names), self.batch_size):
-                batch = names[start : start + self.batch_size]
-                descriptions |= self._read_and_describe(batch, folder)
+            for batch in engine.map_in_order(self.describe_files, self._read_batches(names, folder), weigh=len):
+                descriptions |= batch
                 bar.advance(len(batch))
         return descriptions
 
-    def _read_and_describe(self, names: list[str], folder: PictureFolder) -> dict[str, Description]:
+    def _read_batches(self, names: list[str], folder: PictureFolder) -> Iterator[list[PictureFile]]:
+        for start in range(0, len(names), self.batch_size):
+            yield [read_picture_file(folder, name) for name in names[start : start + self.batch_size]]
+
+    def describe_files(self, batches: Iterable[Sequence[PictureFile]]) -> Iterator[dict[str, Description]]:
+        """Yield the descriptions of each batch of files, by name."""
+        return map(self._describe_files, batches)
+
+    def _describe_files(self, files: Sequence[PictureFile]) -> dict[str, Description]:
         pictures: list[Picture] = []
         descriptions: dict[str, Description] = {}
-        for name in names:
+        for file in files:
             try:
-                pictures.append(read_picture(folder, name))
+                pictures.append(decode_picture(file))
             except UnreadableError as error:
-                descriptions[name] = Description(None, str(error))
+                descriptions[file.name] = Description(None, str(error))
         if pictures:  # a data set without pictures at hand never loads a model
             batch = self._describe_batch(pictures)
             descriptions |= {picture.name: text for picture, text in zip(pictures, batch, strict=True)}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from cotpd.data.picture_files import PictureFolder
 from cotpd.data.records import Caption, Post
+from cotpd.engine.ordered_map import LOCAL, Engine
 from cotpd.images.captioner import tidy_caption
 
 
@@ -12,7 +13,7 @@ class DatasetCaptioner:
 
     backend = "dataset"
 
-    def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:  # noqa: ARG002  of the protocol
+    def caption(self, posts: Sequence[Post], folder: PictureFolder, engine: Engine = LOCAL) -> list[Caption]:  # noqa: ARG002  of the protocol
         """Return one record a post; a post without a caption of its own is no problem."""
         return [self._build_record(post) for post in posts]
 
@@ -28,6 +29,6 @@ class NoCaptioner:
 
     backend = "none"
 
-    def caption(self, posts: Sequence[Post], folder: PictureFolder) -> list[Caption]:  # noqa: ARG002  of the protocol
+    def caption(self, posts: Sequence[Post], folder: PictureFolder, engine: Engine = LOCAL) -> list[Caption]:  # noqa: ARG002  of the protocol
         """Return one record a post, without a caption."""
         return [Caption(id=post.id, image=post.image, caption=None, backend=self.backend) for post in posts]

@@ -11,6 +11,7 @@ from typing import Any
 from cotpd.completions import Stop, classify_stop, cut_at_last_sentence, is_broken_off
 from cotpd.data.picture_files import PictureFolder, UnreadableError
 from cotpd.data.records import Answer, Kind
+from cotpd.engine.ordered_map import LOCAL, Engine
 from cotpd.errors import ConfigError
 from cotpd.images.captioner import Description, PictureCaptioner, explain_failure
 from cotpd.images.params import CaptionParams
@@ -55,11 +56,11 @@ class OpenAICaptioner(PictureCaptioner):
         descriptions = self._ask(map(self._build_question, pictures), len(pictures))
         return [descriptions[picture.name] for picture in pictures]
 
-    def _describe_all(self, names: list[str], folder: PictureFolder) -> dict[str, Description]:
+    def _describe_all(self, names: list[str], folder: PictureFolder, engine: Engine) -> dict[str, Description]:
         unreadable: dict[str, Description] = {}
         questions = self._build_questions(names, folder, unreadable)
         first = next(questions, None)  # a data set without pictures at hand needs neither ledger nor price
-        descriptions = self._ask(chain([first], questions), len(names)) if first else {}
+        descriptions = self._ask(chain([first], questions), len(names), engine) if first else {}
         return descriptions | unreadable
 
     def _build_questions(
@@ -76,8 +77,8 @@ class OpenAICaptioner(PictureCaptioner):
             else:
                 yield question
 
-    def _ask(self, questions: Iterator[Question], total: int) -> dict[str, Description]:
-        outcome = ask(questions, self._llm, total=total)
+    def _ask(self, questions: Iterator[Question], total: int, engine: Engine = LOCAL) -> dict[str, Description]:
+        outcome = ask(questions, self._llm, total=total, engine=engine)
         descriptions = {answer.id: _read_caption(answer) for answer in read_answers(outcome, self._llm)}
         for row in outcome.list_quarantined("caption"):
             descriptions[row.id] = Description(None, f"{row.id}: {row.reason}: {row.remedy}")

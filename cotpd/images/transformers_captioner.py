@@ -41,7 +41,8 @@ class TransformersCaptioner(PictureCaptioner):
         self._name = params.model
         self._max_tokens = params.max_tokens
         self.batch_size = params.batch_size
-        self._device = pick_device(params.device)
+        self._device_name = params.device
+        pick_device(params.device)  # refuse one that is not there before the first picture is read
 
     @cached_property
     def processor(self) -> Any:
@@ -76,6 +77,15 @@ class TransformersCaptioner(PictureCaptioner):
                 self._source, dtype=_choose_precision(self._device), use_safetensors=True, trust_remote_code=False
             )
         return model.to(self._device).eval()
+
+    @cached_property
+    def _device(self) -> "torch.device":
+        """The device, picked where pictures are described, which may be another machine.
+
+        Raises:
+            ConfigError: It is not there.
+        """
+        return pick_device(self._device_name)
 
     @cached_property
     def _source(self) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cotpd.data.records import Answer, Quarantined
+from cotpd.engine.ordered_map import LOCAL, Engine
 from cotpd.llm.answer_reader import read_answers
 from cotpd.llm.ledger.batch_jobs import BatchJobs
 from cotpd.llm.ledger.ledger import Ledger
@@ -16,6 +17,7 @@ from cotpd.llm.outcome import AskingOutcome
 from cotpd.llm.params import LlmParams
 from cotpd.llm.question import Question
 from cotpd.llm.session import AskingSession
+from cotpd.llm.sharded_asking import ask_in_shards, can_be_divided
 from cotpd.llm.transports.batch import BatchTransport
 from cotpd.llm.transports.live import LiveTransport
 from cotpd.llm.transports.transport import Transport
@@ -40,7 +42,12 @@ class AskResult:
 
 
 def ask(
-    questions: Iterable[Question], params: LlmParams, *, progress: bool = True, total: int | None = None
+    questions: Iterable[Question],
+    params: LlmParams,
+    *,
+    progress: bool = True,
+    total: int | None = None,
+    engine: Engine = LOCAL,
 ) -> AskingOutcome:
     """Ask every question that the ledger does not answer, and record the answers there.
 
@@ -52,12 +59,15 @@ def ask(
         params: The server, the ledger and how to ask.
         progress: Show the progress.
         total: The number of questions, to show the time left; None takes the length of a list.
+        engine: Whose machines ask.
 
     Raises:
         LlmError: Nothing answers at the address, the server refuses key, quota or model, many requests in a row
             failed, or the ledger cannot be written. Every answer up to then is in the ledger.
         ConfigError: A limit in dollars is set and the model's price is not known.
     """
+    if not engine.is_local and can_be_divided(params):
+        return ask_in_shards(ask, questions, params, engine, show=progress, total=total)
     with Ledger(params.ledger) as ledger:
         import_configured(ledger, params)
         batch_jobs = BatchJobs(ledger.database)
@@ -72,9 +82,14 @@ def ask(
 
 
 def ask_all(
-    questions: Iterable[Question], params: LlmParams, *, progress: bool = True, step: str = "ask"
+    questions: Iterable[Question],
+    params: LlmParams,
+    *,
+    progress: bool = True,
+    step: str = "ask",
+    engine: Engine = LOCAL,
 ) -> AskResult:
     """Ask questions as :func:`ask` does, and return lists; ``step`` is named in the quarantined rows."""
-    outcome = ask(questions, params, progress=progress)
+    outcome = ask(questions, params, progress=progress, engine=engine)
     answers = list(read_answers(outcome, params))
     return AskResult(answers, outcome.from_ledger, outcome.from_server, outcome.list_quarantined(step))

@@ -1,6 +1,7 @@
 """The outcome of a session: which questions are answered, where from, and why others are not."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from cotpd.data.records import Kind, Quarantined
@@ -23,6 +24,11 @@ class UnansweredError(Exception):
         self.remedy = remedy
         self.transient = transient
         self.refused_field = refused_field
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the error with its keywords: it may come from another machine."""
+        build = partial(UnansweredError, transient=self.transient, refused_field=self.refused_field)
+        return build, (self.reason, self.remedy)
 
 
 @dataclass(frozen=True, slots=True)

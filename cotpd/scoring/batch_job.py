@@ -3,20 +3,22 @@
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from importlib.metadata import version as read_installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cotpd.engine.ordered_map import LOCAL, Engine
 from cotpd.errors import ConfigError, DataError
 from cotpd.escaping import warn
 from cotpd.files import compute_sha256, write_atomically
 from cotpd.progress import Progress
 from cotpd.scoring.file_formats import STANDARD, FileFormat, explain_damage, find_format
 from cotpd.scoring.journal import Journal, lock_folder
-from cotpd.scoring.row_predictions import BatchOptions, predict_source_rows
+from cotpd.scoring.row_predictions import BatchOptions, RowChunk, predict_chunks
 from cotpd.scoring.scored_output import ScoredOutput
-from cotpd.scoring.source_rows import RowSource, Survey
+from cotpd.scoring.source_rows import Chunk, RowSource, Survey
 from cotpd.scoring.text_sources import TextSource
 from cotpd.student.predictor import LOOK_AHEAD
 
@@ -76,13 +78,16 @@ class BatchJob:
         _require_output(self._output, source, overwrite=options.overwrite)
         self._folder = self._output.with_name(f"{self._output.name}.scoring")
 
-    def run(self, model: "ScoringModel", *, show: bool = True, watch: Watch | None = None) -> BatchResult:
+    def run(
+        self, model: "ScoringModel", *, show: bool = True, watch: Watch | None = None, engine: Engine = LOCAL
+    ) -> BatchResult:
         """Score every row that is not scored yet, and write the output.
 
         Args:
             model: Of any task.
             show: Whether to show progress on standard error.
             watch: Called after each commit.
+            engine: Whose machines predict.
 
         Raises:
             DataError: The input cannot be read or has changed, or a row cannot be read and ``strict`` is set.
@@ -92,7 +97,7 @@ class BatchJob:
         journal = Journal(self._folder)
         with lock_folder(self._folder, str(self._output)):
             try:
-                return self._run(model, journal, show, watch)
+                return self._run(model, journal, show, watch, engine)
             except KeyboardInterrupt:
                 if journal.count_again():
                     warn(f"stopped: {journal.count} rows are scored; the same command goes on from there")
@@ -106,7 +111,9 @@ class BatchJob:
         """The options, adapted to the columns of the source once the job has run."""
         return self._options
 
-    def _run(self, model: "ScoringModel", journal: Journal, show: bool, watch: Watch | None) -> BatchResult:
+    def _run(
+        self, model: "ScoringModel", journal: Journal, show: bool, watch: Watch | None, engine: Engine
+    ) -> BatchResult:
         path = self._copy_standard_input() if self._name == STANDARD else Path(self._name)
         state = _read_state(path)
         with explain_damage(path):
@@ -120,7 +127,7 @@ class BatchJob:
         journal.begin(manifest, restart=self._options.restart)
 
         began, earlier = time.monotonic(), journal.count
-        self._score(source, survey, journal, model, show, watch)
+        self._score(source, survey, journal, model, show, watch, engine)
         seconds = time.monotonic() - began
         if _read_state(path) != state or journal.count != survey.rows:
             raise DataError(f"{self._name}: has changed while it was read", "Score it again once it is complete.")
@@ -151,13 +158,20 @@ class BatchJob:
         model: "ScoringModel",
         show: bool,
         watch: Watch | None,
+        engine: Engine,
     ) -> None:
-        """Predict the rows that the journal lacks; each chunk is committed before the next is read."""
+        """Predict the rows that the journal lacks; each chunk is committed in the order of the rows.
+
+        On several machines a chunk stays together: predictions of other batches may differ in their last digits.
+        """
         columns, size = self._options.columns.list_read(model.task), self._options.batch_size * LOOK_AHEAD
+        chunks = iterate_numbered(source.iterate_chunks(columns, size, journal.count), journal.count)
+        predictions = engine.map_in_order(
+            partial(predict_chunks, model, self._options), chunks, weigh=RowChunk.count_characters
+        )
         pace = Pace(survey.rows, journal)
         with Progress(f"scoring {self._name}", survey.rows, journal.count, show=show, facts=pace.describe) as bar:
-            for chunk in source.iterate_chunks(columns, size, journal.count):
-                outcomes = predict_source_rows(model, chunk.list_rows(), journal.count + 1, self._options)
+            for outcomes in predictions:
                 journal.append(outcomes)
                 bar.advance(len(outcomes))
                 if watch is not None:
@@ -186,6 +200,13 @@ class Pace:
             return {}
         minutes, seconds = divmod(round((self._total - count) / rate), 60)
         return {"rows/s": f"{rate:.0f}", "left": f"{minutes}:{seconds:02d}"}
+
+
+def iterate_numbered(chunks: Iterable[Chunk], count: int) -> Iterator[RowChunk]:
+    """Yield the rows of chunks behind the first ``count`` rows, with their numbers."""
+    for chunk in chunks:
+        yield RowChunk(count + 1, chunk.list_rows())
+        count += len(chunk)
 
 
 def open_source(path: Path, file_format: FileFormat) -> RowSource:

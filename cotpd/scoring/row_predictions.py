@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cotpd.errors import DataError
 from cotpd.scoring.columns import ERROR, ColumnNames
@@ -64,6 +64,25 @@ def predict_source_rows(
     predictions = iter(predict_inputs(model.predictor, inputs, options.batch_size))
     numbers = range(first, first + len(rows))
     return [{ERROR: reasons[number]} if number in reasons else next(predictions) for number in numbers]
+
+
+class RowChunk(NamedTuple):
+    """Rows that are predicted together, and the number of the first of them."""
+
+    first: int
+    rows: Sequence[SourceRow]
+
+    def count_characters(self) -> int:
+        """Return the work that they are, roughly."""
+        return sum(len(str(row.values)) for row in self.rows)
+
+
+def predict_chunks(
+    model: "ScoringModel", options: BatchOptions, chunks: Iterable[RowChunk]
+) -> Iterator[list[Outcome]]:
+    """Yield the outcomes of each chunk, as :func:`predict_source_rows` does."""
+    for chunk in chunks:
+        yield predict_source_rows(model, chunk.rows, chunk.first, options)
 
 
 def stream_rows(

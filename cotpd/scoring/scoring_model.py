@@ -1,9 +1,11 @@
 """The student that scores, with a name that stays true: an alias is read once, and the files are digested."""
 
 import hashlib
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cotpd.errors import ModelError
 from cotpd.inference.loading import load_predictor
 from cotpd.registry.model_address import find_student_folder, parse_version_address
 from cotpd.registry.tracking_store import connect, read_store_params
@@ -23,12 +25,20 @@ class ScoringModel(NamedTuple):
         name: Of the registered model, or of the folder or run.
         version: Its number; None for a folder or a run.
         digest: The sha256 of its files' names and digests.
+        address: Where it was loaded from: a folder, or a version in MLflow.
+        device: That was asked for.
     """
 
     predictor: "Predictor"
     name: str
     version: str | None
     digest: str
+    address: str = ""
+    device: str = "auto"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the address: another machine loads the same files, with the same backend."""
+        return _load_again, (self.address, self.predictor.backend, self.device, self.digest)
 
     @property
     def task(self) -> "TaskName":
@@ -59,7 +69,22 @@ def load_scoring_model(address: str, backend: Any = "auto", device: str = "auto"
     """
     address, name, version = _pin_version(address)
     digest = hashlib.sha256(format_digests(find_student_folder(address)).encode()).hexdigest()
-    return ScoringModel(load_predictor(address, backend, device), name, version, digest)
+    return ScoringModel(load_predictor(address, backend, device), name, version, digest, address, device)
+
+
+def _load_again(address: str, backend: str, device: str, digest: str) -> ScoringModel:
+    """Load a model that another process has loaded before.
+
+    Raises:
+        ModelError: It is not there, or its files differ.
+    """
+    model = load_scoring_model(address, backend, device)
+    if model.digest != digest:
+        raise ModelError(
+            f"{address}: on {socket.gethostname()} its files differ from those of the process that scores",
+            "Name a model that all machines share: a folder on a shared disk, or a version in MLflow.",
+        )
+    return model
 
 
 def _pin_version(address: str) -> tuple[str, str, str | None]:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from cotpd.errors import ConfigError
 from cotpd.llm.chat_request import ChatRequest
@@ -97,6 +98,15 @@ class Budget:
                 "Add it to a file that llm.prices names, or limit llm.max_tokens instead.",
             )
         return cls(price, params.max_cost, params.max_tokens)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle limits and spending alone: requests in flight belong to the process that sent them."""
+        return Budget, (self.price, self.max_cost, self.max_tokens, self.spent, self.lost, self.excess)
+
+    def add_spending(self, share: "Budget") -> None:
+        """Add what another process has spent, at the price that is known here."""
+        self._add(self.spent, share.spent.prompt, share.spent.completion)
+        self._add(self.lost, share.lost.prompt, share.lost.completion)
 
     async def wait_for_room(self, request: ChatRequest) -> bool:
         """Reserve a request's worst case; waits while answers in flight could still make room.

@@ -1,0 +1,49 @@
+"""A Ray cluster of real processes on loopback: a head and nodes that tests add and kill."""
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+
+# Ray takes 127.0.0.1 for the machine's outer address, and 127.0.0.2 for what it is: loopback
+SMALL = {"object_store_memory": 80 * 2**20, "node_ip_address": "127.0.0.2", "dashboard_host": "127.0.0.1"}
+
+
+@contextmanager
+def start_cluster() -> Iterator[Any]:
+    """Start a head with room for one shard, and end all its processes afterwards; its sockets want a short path."""
+    from ray.cluster_utils import Cluster
+
+    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
+    cluster = Cluster()
+    try:
+        cluster.add_node(num_cpus=1, include_dashboard=False, temp_dir=folder, **SMALL)
+        yield cluster
+    finally:
+        cluster.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def add_node(cluster: Any, environment: Mapping[str, str] | None = None, **resources: float) -> Any:
+    """Add a node with room for one shard, whose workers see some more variables."""
+    former = dict(os.environ)
+    os.environ.update(environment or {})
+    try:
+        return cluster.add_node(**({"num_cpus": 1} | resources), **SMALL)
+    finally:
+        os.environ.clear()
+        os.environ.update(former)
+
+
+def kill_node(cluster: Any, node: Any) -> None:
+    """Kill every process of a node at once, its workers included: the machine is gone."""
+    raylet = node.all_processes["raylet"][0].process
+    processes = [*psutil.Process(raylet.pid).children(recursive=True), psutil.Process(raylet.pid)]
+    for process in processes:
+        process.send_signal(signal.SIGKILL)
+    cluster.remove_node(node, allow_graceful=False)
