@@ -28,6 +28,7 @@ def connect(params: ScaleParams) -> None:
     try:
         ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        ray.shutdown()  # a refused process counts as connected
         raise _explain_refusal(address, error) from None
     finally:
         if threading.current_thread() is threading.main_thread():

@@ -7,6 +7,7 @@ its model between tasks. What is written here for it is a queue of references, f
 """
 
 import logging
+import re
 import time
 import uuid
 from collections import deque
@@ -157,8 +158,9 @@ def _explain_task_error(error: RayTaskError) -> Exception:
     """Return this package's own error, its absence in a sentence, and any other error with the worker's trace."""
     text = str(error)
     if "failed to import on the worker" in text or "No module named 'cotpd" in text:
+        address = re.search(r"ip=([^,)\s]+)", text)
         return ConfigError(
-            f"the Ray node {error.ip} cannot import cotpd",
+            f"the Ray node {address[1] if address else 'of this shard'} cannot import cotpd",
             "Install on every node what is installed here: the same version of cotpd with its extras.",
         )
     return error.cause if isinstance(error.cause, CotpdError) else error

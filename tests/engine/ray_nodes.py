@@ -13,6 +13,9 @@ import psutil
 # Ray takes 127.0.0.1 for the machine's outer address, and 127.0.0.2 for what it is: loopback
 SMALL = {"object_store_memory": 80 * 2**20, "node_ip_address": "127.0.0.2", "dashboard_host": "127.0.0.1"}
 
+# a node that is gone is noticed after four seconds; a slow one still has ten for each answer
+WATCHFUL = {"health_check_period_ms": 1000, "health_check_failure_threshold": 4}
+
 
 @contextmanager
 def start_cluster() -> Iterator[Any]:
@@ -22,7 +25,7 @@ def start_cluster() -> Iterator[Any]:
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
     cluster = Cluster()
     try:
-        cluster.add_node(num_cpus=1, include_dashboard=False, temp_dir=folder, **SMALL)
+        cluster.add_node(num_cpus=1, include_dashboard=False, temp_dir=folder, _system_config=WATCHFUL, **SMALL)
         yield cluster
     finally:
         cluster.shutdown()
