@@ -5,7 +5,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from cotpd.config import Params
-from cotpd.data.records import Post
+from cotpd.data.records import SPLITS, Post
 from cotpd.data.tables import write_json, write_table
 from cotpd.evaluation.buckets import BUCKETS_FILE, compute_buckets
 from cotpd.evaluation.diagnoses import DIAGNOSES_FILE, diagnose_run
@@ -174,9 +174,9 @@ def _read_histories(workspace: Workspace) -> dict[str, list[dict[str, float]]]:
 def _write_evidence(workspace: Workspace, params: Params, student: Student, predictions: list[Prediction]) -> None:
     """Write the training posts near to each of the student's predictions, and a few explained in full.
 
-    Those are of the last split in ``evaluate.splits`` that has posts: test, which nothing is tuned on, if it has.
+    Those are of test, which nothing is tuned on, if it is among ``evaluate.splits`` and has posts.
     """
-    splits = [split for split in params.evaluate.splits if workspace.read_posts(split)]
+    splits = [split for split in SPLITS if split in params.evaluate.splits and workspace.read_posts(split)]
     own = [prediction for prediction in predictions if prediction.model == "student"]
     picks = choose_picks(predictions, splits[-1], EXPLAINED_EACH) if splits else {}
     nearest, explained = [], {}

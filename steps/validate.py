@@ -8,10 +8,8 @@ from cotpd.expectations import validate_captions
 from cotpd.expectations.docs import record_checks
 from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.retry import validate_with_retries
-from cotpd.pipeline.workspace import Workspace
+from cotpd.pipeline.workspace import QUARANTINE, Workspace
 from steps.common import main, say
-
-QUARANTINE = "quarantine.jsonl"
 
 
 def run(params: Params) -> None:

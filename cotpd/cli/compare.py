@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cotpd.cli.output import build_console, format_json, show
-from cotpd.evaluation.multi_seed import Comparison, MeanGain, Spread, compare_seeds, read_runs
+from cotpd.evaluation.multi_seed import Comparison, MeanGain, Spread, compare_seeds, name_score, read_runs
 from cotpd.evaluation.results_table import GAIN_ROWS, ROWS, format_percent
 from cotpd.evaluation.significance import RESAMPLES, SEED
 from cotpd.report.table_writer import Table, build_rich, write_markdown
@@ -15,7 +15,7 @@ from cotpd.report.table_writer import Table, build_rich, write_markdown
 HEADINGS = (
     "split",
     "row",
-    "F1, mean ± deviation",
+    "{score}, mean ± deviation",
     "each seed",
     "gain",
     "95 % interval",
@@ -50,19 +50,21 @@ def compare(
       for s in 1 2 3 4 5; do dvc exp run -S seed=$s && cp -r reports/evaluation runs/$s; done
       cotpd compare runs/*
     """
-    comparisons = compare_seeds(read_runs(runs), seed=seed, resamples=resamples)
+    predictions = read_runs(runs)
+    comparisons, score_name = compare_seeds(predictions, seed=seed, resamples=resamples), name_score(predictions)
     if as_json:
         figures = {split: _build_json(comparison) for split, comparison in comparisons.items()}
         show(format_json(figures, indent=2))
     elif markdown:
-        show(write_markdown(_build_table(comparisons)))
+        show(write_markdown(_build_table(comparisons, score_name)))
     else:
-        build_console(width=180).print(build_rich(_build_table(comparisons)))
+        build_console(width=180).print(build_rich(_build_table(comparisons, score_name)))
 
 
-def _build_table(comparisons: Mapping[str, Comparison]) -> Table:
+def _build_table(comparisons: Mapping[str, Comparison], score_name: str) -> Table:
     """Build the table, a row for each split and model."""
-    return Table(HEADINGS, _list_rows(comparisons), texts=2, strong=frozenset({ROWS["student"]}))
+    headings = [heading.format(score=score_name) for heading in HEADINGS]
+    return Table(headings, _list_rows(comparisons), texts=2, strong=frozenset({ROWS["student"]}))
 
 
 def _list_rows(comparisons: Mapping[str, Comparison]) -> list[list[str]]:

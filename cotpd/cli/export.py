@@ -19,7 +19,7 @@ from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.model_address import attach_export_of, find_student_folder
 from cotpd.student.card import Card, read_card
 from cotpd.student.prediction_input import build_example, read_input
-from cotpd.student.tasks import TaskName
+from cotpd.student.tasks import TaskName, find_task
 
 _REFUSED = 3  # exit status: written, and the exact graph refused
 
@@ -59,7 +59,7 @@ def export(
     if as_json:
         show_row(written.record.model_dump(mode="json"), str(written.folder))
     else:
-        _show(written)
+        _show(written, find_task(card.labels.task).score_name)
     if not written.record.verdicts["onnx"].passed:
         raise typer.Exit(_REFUSED)
 
@@ -85,9 +85,9 @@ def _read_texts(card: Card, file: str, is_json: bool | None) -> Posts:
     return gather_texts([example for example in examples if example is not None], file)
 
 
-def _show(written: Export) -> None:
+def _show(written: Export, score_name: str) -> None:
     """Print a row for each backend, and the reason behind each refusal."""
-    table = Table("backend", "verdict", "same posts", "F1", "posts/s", "ms a post", box=None)
+    table = Table("backend", "verdict", "same posts", score_name, "posts/s", "ms a post", box=None)
     for name in BACKENDS[1:]:
         if name == "torch" or name in written.record.verdicts:
             table.add_row(name, *_format_row(written.record, name))

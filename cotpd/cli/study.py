@@ -19,6 +19,7 @@ from cotpd.studies.html_report import write_study_page
 from cotpd.studies.learnt_from import estimate_answer_price
 from cotpd.studies.report_page import (
     list_notes,
+    list_source_tables,
     render_markdown,
     tabulate_cells,
     tabulate_verdicts,
@@ -295,6 +296,8 @@ def _print_result(result: StudyResult) -> None:
     console.print(build_rich(tabulate_cells(result)))
     if result.verdicts:
         console.print(build_rich(tabulate_verdicts(result)))
+    for table in list_source_tables(result):
+        console.print(build_rich(table))
     for verdict in result.verdicts[1:]:
         show_text(describe_verdict(verdict, result))
     for note in list_notes(result):

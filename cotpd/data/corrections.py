@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cotpd.data.correction_file import Correction, read_corrections
-from cotpd.data.label_format import compute_text_digest, format_labels
+from cotpd.data.label_format import compute_text_digest, format_labels, map_posts
 from cotpd.data.readers.file_format import STEP, Source, refuse_overlaps
 from cotpd.data.readers.jsonl import TokenizedText, read_entity, read_relations
 from cotpd.data.readers.values import RowError
@@ -79,9 +79,7 @@ def load_corrections(path: Path, name: str, posts: Splits, inventory: Inventory)
     """
     rows, refused = read_corrections(path, name)
     corrections = Corrections(posts, name, refused=refused)
-    post_by_key: dict[tuple[str, str], Post] = {}
-    for split, split_posts in posts.items():
-        post_by_key |= {(split, post.id): post for post in split_posts}
+    post_by_key = map_posts(posts)
     rows_by_key: dict[tuple[str, str], list[Correction]] = {}
     for row in rows:
         rows_by_key.setdefault(row.key, []).append(row)

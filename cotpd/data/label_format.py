@@ -1,6 +1,7 @@
 """A post's labels as a file writes them (the format jsonl), offsets in characters, and the digest of its text."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cotpd.data.records import Entity, Post
@@ -25,3 +26,11 @@ def format_entity(post: Post, entity: Entity) -> dict[str, Any]:
 def compute_text_digest(text: str) -> str:
     """Return the SHA-256 of a post's text, in hex."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def map_posts(posts: Mapping[str, Sequence[Post]]) -> dict[tuple[str, str], Post]:
+    """Return the posts of all splits by split and id, as a correction names its post."""
+    keyed: dict[tuple[str, str], Post] = {}
+    for split, rows in posts.items():
+        keyed |= {(split, post.id): post for post in rows}
+    return keyed

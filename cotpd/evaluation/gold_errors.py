@@ -64,16 +64,19 @@ class Suspect(Record):
 
 def find_label_key(task: Task) -> str:
     """Return the key under which a file holds the labels of a task."""
-    if task.reads_pair:
-        return "relations"
-    return "entities" if task.has_extents else "label"
+    return _choose_label_key(reads_pair=task.reads_pair, has_extents=task.has_extents)
 
 
 def name_label_key(suspect: Suspect) -> str:
     """Return the key under which a file holds the labels that a suspect is about: entities, relations or label."""
-    if any(isinstance(label, str) for label in (*suspect.gold, *suspect.suggested)):
-        return "relations" if suspect.pair else "label"
-    return "entities"
+    has_label = any(isinstance(label, str) for label in (*suspect.gold, *suspect.suggested))
+    return _choose_label_key(reads_pair=bool(suspect.pair), has_extents=not has_label)
+
+
+def _choose_label_key(*, reads_pair: bool, has_extents: bool) -> str:
+    if has_extents:
+        return "entities"
+    return "relations" if reads_pair else "label"
 
 
 class Candidate(NamedTuple):

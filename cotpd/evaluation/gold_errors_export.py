@@ -10,6 +10,7 @@ from pathlib import Path
 from cotpd.annotation.annotated_posts import AnnotatedPost, Annotation, Mark, get_gold
 from cotpd.annotation.argilla_records import write_argilla
 from cotpd.annotation.label_studio_tasks import write_label_studio
+from cotpd.data.label_format import map_posts
 from cotpd.data.records import Post
 from cotpd.evaluation.gold_errors import Suspect, name_label_key
 
@@ -28,9 +29,7 @@ def build_annotated_posts(suspects: Sequence[Suspect], posts: Mapping[str, Seque
         suspects: All of one task.
         posts: By split; those of the suspects are among them.
     """
-    post_by_key: dict[tuple[str, str], Post] = {}
-    for split, rows in posts.items():
-        post_by_key |= {(split, post.id): post for post in rows}
+    post_by_key = map_posts(posts)
     suspects_by_post: dict[tuple[str, str], list[Suspect]] = {}
     for suspect in suspects:
         suspects_by_post.setdefault((suspect.split, suspect.id), []).append(suspect)

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from cotpd.data.label_format import compute_text_digest, format_labels
+from cotpd.data.label_format import compute_text_digest, format_labels, map_posts
 from cotpd.data.records import Post
 from cotpd.escaping import make_printable
 from cotpd.evaluation.gold_errors import Suspect, name_label_key
@@ -60,9 +60,7 @@ def render_suspects_page(suspects: Sequence[Suspect], posts: Mapping[str, Sequen
 
 def _gather_data(suspects: Sequence[Suspect], posts: Mapping[str, Sequence[Post]]) -> dict[str, Any]:
     """Return what the page's script reads: suspects, and the labels of their posts as a correction writes them."""
-    post_by_key: dict[tuple[str, str], Post] = {}
-    for split, rows in posts.items():
-        post_by_key |= {(split, post.id): post for post in rows}
+    post_by_key = map_posts(posts)
     shown, labels = [], {}
     for suspect in suspects:
         post = post_by_key[suspect.split, suspect.id]

@@ -8,6 +8,7 @@ little about seeds that were not run, but an interval without them calls certain
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from cotpd.evaluation.predictions import read_predictions
 from cotpd.evaluation.results_table import GAINS, group_predictions
 from cotpd.evaluation.scores import count_outcomes, sum_by_post
 from cotpd.evaluation.significance import compare_outcomes, compute_f1
-from cotpd.student.tasks import Prediction
+from cotpd.student.tasks import ClassPrediction, Prediction, Task, find_task
 
 Run = dict[str, dict[str, list[Prediction]]]  # split -> row -> predictions
 TABLE_PATHS = ("predictions.jsonl", "evaluation/predictions.jsonl", "reports/evaluation/predictions.jsonl")
@@ -71,6 +72,13 @@ class Comparison:
     """The mean gain as a share of the knowledge view's gain; None if that one gains nothing."""
     gains: Mapping[str, MeanGain] = field(default_factory=dict)
     """The student's over each further row, by its key in the metrics: control, and language model alone."""
+
+
+def name_score(runs: Sequence[Run]) -> str:
+    """Return what readers call the leading score of runs; rows of mentions and of pairs name no task."""
+    rows = chain.from_iterable(chain.from_iterable(split.values()) for split in runs[0].values())
+    first = next(rows)
+    return find_task(first.task).score_name if isinstance(first, ClassPrediction) else Task.score_name
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:

@@ -138,6 +138,31 @@ def list_partitions(
     return [*partitions, *(_divide_by_kind(kind, knowledge) for kind in kinds)]
 
 
+def list_members(
+    task: TaskName, posts: Sequence[Post], partitions: Sequence[Partition]
+) -> dict[str, frozenset[str]]:
+    """Return the ids of the examples that hold a gold label of each bucket, by partition and bucket.
+
+    Where the post alone decides, all of its examples belong to the bucket, those without a label as well.
+    """
+    ids: dict[str, set[str]] = {}
+    uncounted = find_task(task).uncounted
+    for post in posts:
+        for annotation in find_task(task).read_gold(post):
+            labelled = ((label, spans) for label, spans in _list_labelled_spans(annotation) if label != uncounted)
+            subjects = [Subject.build(post, *pair) for pair in labelled]
+            for partition in partitions:
+                members = [Subject(post)] if partition.is_of_post else subjects
+                for bucket in map(partition.find_bucket, members):
+                    ids.setdefault(f"{partition.by}: {bucket}", set()).add(annotation.id)
+    names = chain.from_iterable(map(_name_buckets, partitions))
+    return {name: frozenset(ids.get(name, ())) for name in names}
+
+
+def _name_buckets(partition: Partition) -> list[str]:
+    return [f"{partition.by}: {bucket}" for bucket in partition.buckets]
+
+
 def has_picture(post: Post) -> bool:
     """Whether a post came with a picture."""
     return post.image is not None

@@ -156,7 +156,7 @@ def save_figure(figure: "Figure", path: Path) -> Path:
     return path
 
 
-def _name_total(task: Task) -> str:
+def name_total(task: Task) -> str:
     """Return what the first group of bars shows."""
     return "all (micro)" if task.score_key == "f1" else f"all ({task.score_name})"
 
@@ -174,7 +174,7 @@ def _draw_types(split: str, rows: Mapping[str, Any], task: Task) -> "Figure":
         heights = [row + offset for row in range(len(scores))]
         bars = axis.barh(heights, [100 * f1 for f1 in scores], thickness, color=COLOURS[name], label=ROWS[name])
         axis.bar_label(bars, fmt="%.1f", padding=3, fontsize=8, color="#475569")
-    axis.set_yticks(range(len(kinds) + 1), [_name_total(task), *map(make_printable_line, kinds)], parse_math=False)
+    axis.set_yticks(range(len(kinds) + 1), [name_total(task), *map(make_printable_line, kinds)], parse_math=False)
     axis.invert_yaxis()
     axis.set_xlim(0, 105)
     axis.set_xlabel("F1, percent")

@@ -30,8 +30,8 @@ def compare_label_versions(
         task: The task.
 
     Returns:
-        ``{split: {"posts", "left_out", "before": {row: scores}, "after": {row: scores}}}``. Left out of both are
-        examples that one of the versions does not have, such as a relation that was taken out, or a post that
+        ``{split: {"posts", "left_out", "score_name", "before": {row: scores}, "after": ...}}``. Left out of both
+        are examples that one of the versions does not have, such as a relation that was taken out, or a post that
         had no label.
     """
     versions: dict[str, Any] = {}
@@ -40,6 +40,7 @@ def compare_label_versions(
             continue
         before, missing = _match_originals(posts[split], originals[split], task)
         versions[split] = {"posts": len(originals[split]), "left_out": len(missing), "before": {}, "after": {}}
+        versions[split]["score_name"] = find_task(task).score_name
         for name, row_predictions in rows.items():
             comparable = [row for row in row_predictions if row.id not in missing]
             restored = [_restore_gold(row, before, task) for row in comparable]
@@ -49,7 +50,7 @@ def compare_label_versions(
 
 
 def describe_versions(versions: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each split with corrected labels: F1 on the data set's own labels and on these."""
+    """Return a sentence for each split with corrected labels: scores on the data set's own labels and on these."""
     lines = []
     for split, version in versions.items():
         scores = [
@@ -58,7 +59,8 @@ def describe_versions(versions: Mapping[str, Any]) -> list[str]:
         ]
         lines.append(
             f"{split}: {version['posts']} posts have corrected labels, so its scores do not compare with published"
-            f" ones; F1 on the data set's own labels -> on the corrected ones: {', '.join(scores)}"
+            f" ones; {version.get('score_name', 'F1')} on the data set's own labels -> on the corrected ones: "
+            f"{', '.join(scores)}"
         )
     return lines
 

@@ -1,13 +1,14 @@
 """Build the page of a run from the files of its evaluation and the tables of its data, whichever are there."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from cotpd.data.records import SPLITS, Post
+from cotpd.data.records import SPLITS, Post, Quarantined
 from cotpd.errors import DataError
 from cotpd.evaluation.slices import Slices, build_slices
-from cotpd.pipeline.workspace import Workspace
+from cotpd.pipeline.workspace import QUARANTINE, Workspace
 from cotpd.report.browsable_posts import PostTables
 from cotpd.report.evaluation_files import EvaluationFiles, Missing, read_evaluation
 from cotpd.report.run_page import RunMaterial, write_run_page
@@ -44,12 +45,12 @@ def gather_material(workspace: Workspace, files: EvaluationFiles, task: TaskName
         knowledge=tables.read(validated / "knowledge.jsonl", "the answers", workspace.read_knowledge, {}),
         slices=build_all_slices(workspace, task),
     )
-    refused, made, counts = (augmented / name for name in ("quarantine.jsonl", "augmented.jsonl", "counts.json"))
+    made, counts = (augmented / name for name in ("augmented.jsonl", "counts.json"))
     return RunMaterial(
         task,
         files,
         posts,
-        quarantine=tables.read(refused, "the rows set aside", workspace.read_quarantine, []),
+        quarantine=tables.read_refused(workspace),
         augmented=tables.read(made, "the augmented posts", workspace.read_augmented, []),
         augment_counts=tables.read(counts, "the counts of augmentation", workspace.read_augment_counts, {}),
         missing=tables.missing,
@@ -70,6 +71,14 @@ class _TableReader:
             reason = error.problem.removeprefix(str(path)).strip(": ")
             self.missing.append(Missing(f"{path.parent.name}/{path.name}", lacks, reason))
             return empty
+
+    def read_refused(self, workspace: Workspace) -> list[Quarantined]:
+        """Return the rows that were set aside; a damaged table is named and costs no other step's rows."""
+        rows: list[Quarantined] = []
+        for folder in workspace.list_refusing_folders():
+            lacks = f"the rows set aside beside {folder.name}"
+            rows += self.read(folder / QUARANTINE, lacks, partial(workspace.read_refused, folder), [])
+        return rows
 
     def read_posts(self, workspace: Workspace) -> dict[str, list[Post]]:
         """Return the posts of each split that has any."""

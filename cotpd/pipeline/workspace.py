@@ -29,6 +29,7 @@ from cotpd.errors import DataError
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
 
+QUARANTINE = "quarantine.jsonl"  # in the folder of a step that sets rows aside
 INTERVALS = "intervals.jsonl"  # in the folder of an evaluation
 UNLABELLED = "unlabelled"  # prepared beside the splits: posts whose labels are not read
 UNCORRECTED = "uncorrected"  # SPLIT_uncorrected, beside the splits: corrected posts as the data set labels them
@@ -155,13 +156,16 @@ class Workspace:
 
     def read_quarantine(self) -> list[Quarantined]:
         """Return the rows that prepare, validate, augment and extract have set aside, in this order."""
+        return list(chain.from_iterable(map(self.read_refused, self.list_refusing_folders())))
+
+    def list_refusing_folders(self) -> list[Path]:
+        """Return the folders that hold a table of rows set aside: of prepare, validate, augment, extract."""
         folders = (self.prepared, self.validated, self.augmented, self.extracted)
-        present = (folder for folder in folders if (folder / "quarantine.jsonl").is_file())
-        return list(chain.from_iterable(map(self.read_refused, present)))
+        return [folder for folder in folders if (folder / QUARANTINE).is_file()]
 
     def read_refused(self, folder: Path) -> list[Quarantined]:
         """Return the rows that the step which writes a folder has set aside."""
-        return self._read_table(folder / "quarantine.jsonl", Quarantined)
+        return self._read_table(folder / QUARANTINE, Quarantined)
 
     def _read_table(self, path: Path, record: type[R]) -> list[R]:
         return self._read_once(str(path), lambda: read_table(path, record))

@@ -93,6 +93,7 @@ def judge(case: Case) -> Verdict:
         rules=rules_file.rules.model_dump(mode="json"),
         backend=challenger.backend,
         notes=tuple(_list_notes(case)),
+        score_name=challenger.labels.definition.score_name,
     )
 
 

@@ -64,6 +64,7 @@ class Verdict(Record):
         rules: The rules as they were applied.
         backend: What ran the challenger.
         notes: Further sentences: warnings about the data, for example.
+        score_name: What the task calls its leading score.
     """
 
     format: Literal[1] = 1
@@ -82,6 +83,7 @@ class Verdict(Record):
     rules: dict[str, Any]
     backend: str = ""
     notes: tuple[str, ...] = ()
+    score_name: str = "F1"
 
     def list_failures(self) -> list[RuleResult]:
         """Return the rules that failed."""

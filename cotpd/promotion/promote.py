@@ -183,7 +183,7 @@ def build_decision(verdict: Verdict, outcome: Outcome, reason: str) -> Decision:
     score = next((result for result in verdict.results if result.rule == "score"), None)
     facts = {"compared with": verdict.reference, "posts": f"{verdict.posts_count} ({verdict.posts_sha256[:12]})"}
     if score is not None and score.difference is not None:
-        facts["F1"] = f"{100 * score.difference:+.2f}"
+        facts[verdict.score_name] = f"{100 * score.difference:+.2f}"
     if failures:
         facts["failed"] = ", ".join(result.title for result in failures)
     return Decision(

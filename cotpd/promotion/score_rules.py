@@ -33,11 +33,11 @@ def judge_scores(
     bootstrap = Bootstrap(rules.confidence, rules.resamples, rules.seed)
     differences = compare_f1(challenger, champion, slices or {}, bootstrap)
     yield judge_score(differences["all", ""], score_rule, score_name)
-    yield from _judge_parts("types", "type", differences, rules.types)
+    yield from _judge_parts("types", "type", differences, rules.types, "F1")
     if slices is None and rules.slices is not None:
         yield skip("slices", "the hashes of the training posts are missing, which say what is unseen and long")
     else:
-        yield from _judge_parts("slices", "slice", differences, rules.slices)
+        yield from _judge_parts("slices", "slice", differences, rules.slices, score_name)
     yield _judge_calibration(challenger, champion, rules.calibration, bootstrap)
 
 
@@ -57,7 +57,7 @@ def judge_score(difference: Difference, rule: ScoreRule | FirstChampionRule, nam
 
 
 def _judge_parts(
-    rule_name: str, kind: str, differences: Mapping[PartName, Difference], rule: FallRule | None
+    rule_name: str, kind: str, differences: Mapping[PartName, Difference], rule: FallRule | None, score_name: str
 ) -> Iterator[RuleResult]:
     """Yield a result for each type, or for each slice."""
     if rule is None:
@@ -65,16 +65,19 @@ def _judge_parts(
         return
     parts = {name: difference for (part, name), difference in differences.items() if part == kind}
     for name, difference in parts.items():
-        yield judge_part(rule_name, name, difference, rule)
+        yield judge_part(rule_name, name, difference, rule, score_name)
 
 
-def judge_part(rule_name: str, name: str, difference: Difference, rule: FallRule) -> RuleResult:
+def judge_part(
+    rule_name: str, name: str, difference: Difference, rule: FallRule, score_name: str = "F1"
+) -> RuleResult:
     """Judge a type or slice: refused if the whole interval lies below minus the bound, and it has the support."""
     if difference.support < rule.min_support:
         explanation = f"{difference.support} gold labels, fewer than the {rule.min_support} that are tested"
         return _make_result(rule_name, name, "skipped", difference, -rule.bound, explanation)
     passed = difference.high >= -rule.bound
-    explanation = f"F1 {_describe(difference)}; refused: a certain fall by more than {100 * rule.bound:g} points"
+    fall = f"a certain fall by more than {100 * rule.bound:g} points"
+    explanation = f"{score_name} {_describe(difference)}; refused: {fall}"
     return _make_result(rule_name, name, "passed" if passed else "failed", difference, -rule.bound, explanation)
 
 

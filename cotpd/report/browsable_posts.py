@@ -12,6 +12,7 @@ from typing import Any
 
 from cotpd.data.records import SPLITS, Kind, Post
 from cotpd.escaping import embed_json
+from cotpd.evaluation.partitions import list_members, list_partitions
 from cotpd.evaluation.results_table import ROWS, group_predictions
 from cotpd.evaluation.slices import Slices
 from cotpd.report.evidence import NearestRow, NearPost
@@ -68,7 +69,8 @@ class _Listing:
         self.train: dict[str, int] = {}
         self.posts: list[dict[str, Any]] = []
         self.examples: list[dict[str, Any]] = []
-        self.slices = list(dict.fromkeys(chain.from_iterable(tables.slices.values())))
+        self.members = _list_members(task, tables)
+        self.slices = list(dict.fromkeys(chain.from_iterable(self.members.values())))
         self.training_posts = {post.id: post for post in tables.posts.get("train", ())}
         self.nearest: dict[tuple[str, str], list[NearestRow]] = {}
         for row in nearest:
@@ -123,7 +125,7 @@ class _Listing:
             "slices": [
                 number
                 for number, name in enumerate(self.slices)
-                if key in self.tables.slices.get(split, {}).get(name, ())
+                if key in self.members.get(split, {}).get(name, ())
             ],
             "rows": {name: self._describe_prediction(row, post) for name, row in rows.items()},
         }
@@ -169,6 +171,15 @@ class _Listing:
     def _find_label(self, label: str) -> int:
         """Return the number of a label; a new one gets the next."""
         return self.labels.setdefault(label, len(self.labels))
+
+
+def _list_members(task: TaskName, tables: PostTables) -> dict[str, Slices]:
+    """Return the ids of the examples in each slice and in each bucket of a label, by split."""
+    partitions = list_partitions(task, tables.posts.get("train", ()), tables.knowledge)
+    members = {split: dict(slices) for split, slices in tables.slices.items()}
+    for split in members:
+        members[split] |= list_members(task, tables.posts.get(split, ()), partitions)
+    return members
 
 
 def _map_by_id(rows: Sequence[Prediction]) -> dict[str, Prediction]:

@@ -6,6 +6,7 @@ from statistics import mean
 from typing import Any
 
 from cotpd.evaluation.intervals import IntervalRow
+from cotpd.evaluation.plots import name_total
 from cotpd.evaluation.reliability import Calibration
 from cotpd.evaluation.results_table import ROWS, Metrics
 from cotpd.report.evaluation_files import CurvePoint
@@ -69,7 +70,7 @@ def build_reliability(split: str, calibrations: Mapping[str, Calibration]) -> Fi
 
 
 def build_types(split: str, metrics: Metrics, intervals: Sequence[IntervalRow], task: Task) -> Figure:
-    """Return F1 of each type as bars, a group a type and a bar a row, with 95 % intervals where there are any."""
+    """Return F1 of each type, and the leading score of all, as bars: a group a type, a bar a row."""
     scores = metrics[split]
     names = [name for name in ROWS if name in scores]
     kinds = sorted(set(chain.from_iterable(scores[name].get("per_type", {}) for name in names)))
@@ -88,7 +89,7 @@ def build_types(split: str, metrics: Metrics, intervals: Sequence[IntervalRow], 
         "kind": "bars",
         "title": f"F1 by {task.label_heading}, {split}",
         "x": "F1, percent",
-        "groups": ["all", *kinds],
+        "groups": [name_total(task), *kinds],
         "series": series,
     }
 
@@ -99,7 +100,9 @@ def _build_bar(value: float, part: IntervalRow | None) -> list[float]:
     return [round(figure, 2) for figure in (100 * value, *bounds)]
 
 
-def build_spreads(name: str, title: str, rows: Iterable[tuple[str, Sequence[float], int]]) -> Figure:
+def build_spreads(
+    name: str, title: str, score_name: str, rows: Iterable[tuple[str, Sequence[float], int]]
+) -> Figure:
     """Return scores of several seeds with their mean: label, scores in percent, number of the colour."""
     members = [
         {
@@ -112,20 +115,29 @@ def build_spreads(name: str, title: str, rows: Iterable[tuple[str, Sequence[floa
         }
         for label, scores, colour in rows
     ]
-    return {"id": name, "kind": "differences", "title": title, "x": "F1, percent", "rows": members}
+    return {
+        "id": name,
+        "kind": "differences",
+        "title": title,
+        "x": f"{score_name}, percent: seeds and mean",
+        "rows": members,
+    }
 
 
-def build_differences(name: str, title: str, rows: Iterable[tuple[str, float, float, float, bool]]) -> Figure:
+def build_differences(
+    name: str, title: str, score_name: str, rows: Iterable[tuple[str, float, float, float, bool]]
+) -> Figure:
     """Return differences with their intervals.
 
     Args:
         name: The figure's id.
         title: Its title.
+        score_name: What they are differences of.
         rows: Label, difference, both bounds, in points, and whether it is more than chance.
     """
     members = [
         {"name": label, "value": value, "low": low, "high": high, "certain": is_certain}
         for label, value, low, high, is_certain in rows
     ]
-    figure = {"id": name, "kind": "differences", "title": title, "x": "points of F1", "rows": members}
+    figure = {"id": name, "kind": "differences", "title": title, "x": f"points of {score_name}", "rows": members}
     return figure | {"zero": True}

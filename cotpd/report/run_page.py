@@ -126,7 +126,7 @@ def _build_figures(
     figures += [build_reliability(split, members) for split, members in calibrations.items() if members]
     figures += build_curves(files.curves, task)
     for number, (title, rows) in enumerate(_group_buckets(files.buckets).items()):
-        figures.append(build_differences(f"buckets-{number}", title, rows))
+        figures.append(build_differences(f"buckets-{number}", title, task.score_name, rows))
     return figures
 
 
@@ -164,7 +164,7 @@ def _build_tables(
         "slice_tables": [table for table in slices if table],
         "reliability_tables": [table for table in reliability if table],
         "cause_tables": causes,
-        "bucket_tables": tabulate_buckets(files.buckets),
+        "bucket_tables": tabulate_buckets(files.buckets, task),
         "schema_tables": tabulate_schemas(files.schemas),
     }
 

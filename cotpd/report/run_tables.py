@@ -120,13 +120,14 @@ def tabulate_causes(split: str, rows: Mapping[str, Sequence[Prediction]]) -> Tab
     return Table(("row", *CAUSES), lines, title=f"Mentions on {split}, by cause of mistake")
 
 
-def tabulate_buckets(rows: Sequence[Mapping[str, Any]]) -> list[Table]:
+def tabulate_buckets(rows: Sequence[Mapping[str, Any]], task: Task) -> list[Table]:
     """Return a table for each split, row and comparison of buckets.json, in percent and points."""
     groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         key = (str(row.get("split", "")), str(row.get("row", "")), str(row.get("against", "")))
         groups.setdefault(key, []).append(row)
-    headings = ("by", "bucket", "posts", "labels", "F1", "against", "difference", "95 % interval", "p, Holm")
+    figures = (task.score_name, "against", "difference", "95 % interval", "p, Holm")
+    headings = ("by", "bucket", "posts", "labels", *figures)
     return [
         Table(
             headings,
@@ -141,9 +142,8 @@ def tabulate_buckets(rows: Sequence[Mapping[str, Any]]) -> list[Table]:
 def _list_bucket_cells(row: Mapping[str, Any]) -> list[str]:
     counts = [str(row.get("posts", "")), str(row.get("mentions", ""))]
     scores = [_format_number(row.get(key)) for key in ("score", "score_against")]
-    p_holm = row.get("p_holm")
     difference = [_format_number(row.get("difference"), "+"), _format_interval(row)]
-    difference.append("" if p_holm is None else f"{p_holm:.3f}")
+    difference.append(_format_number(row.get("p_holm"), places=3))
     return [str(row.get("by", "")), str(row.get("bucket", "")), *counts, *scores, *difference]
 
 
@@ -173,10 +173,10 @@ def _tabulate_schema(split: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     return Table(headings, lines, texts=2, title=f"Schemas of a match on {split}, percent")
 
 
-def _format_number(value: Any, sign: str = "") -> str:
-    """Return a number with two places; nothing for what is none."""
+def _format_number(value: Any, sign: str = "", places: int = 2) -> str:
+    """Return a number; nothing for what is none, as in a file that was edited."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"{value:{sign}.2f}" if is_number else ""
+    return f"{value:{sign}.{places}f}" if is_number else ""
 
 
 def _format_share(value: float | None) -> str:

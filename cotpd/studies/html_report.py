@@ -13,7 +13,13 @@ from cotpd.report.html_page import render_page, write_page
 from cotpd.report.plot_figures import Figure, build_differences, build_spreads, find_colour
 from cotpd.report.table_writer import Cell, Link, Table
 from cotpd.report.what_was_run import format_setting
-from cotpd.studies.report_page import list_notes, tabulate_cells, tabulate_verdicts
+from cotpd.studies.report_page import (
+    begin_sentence,
+    list_method_notes,
+    list_source_tables,
+    tabulate_cells,
+    tabulate_verdicts,
+)
 from cotpd.studies.verdict import SIGNIFICANT, CellResult, StudyResult, Verdict, describe_verdict
 
 SCRIPTS = ("core.js", "plots.js")
@@ -43,7 +49,8 @@ def render_study_page(result: StudyResult) -> str:
         cell_table=_link_cells(result),
         verdict_table=tabulate_verdicts(result) if result.verdicts else None,
         sentences=[describe_verdict(verdict, result) for verdict in result.verdicts],
-        notes=list_notes(result),
+        notes=list_method_notes(result),
+        source_tables=list_source_tables(result),
         params_table=_tabulate_params("All cells", result.params),
         cell_params=[
             (_name_anchor(number), _tabulate_params(cell.name, cell.params))
@@ -56,9 +63,13 @@ def render_study_page(result: StudyResult) -> str:
 
 def _build_figures(result: StudyResult) -> list[Figure]:
     cells = [cell for cell in result.cells if cell.f1]
-    figures = [build_spreads("cells", f"F1 of each cell on {result.split}", map(_describe_spread, cells))]
+    score = result.score_name
+    title = f"{begin_sentence(score)} of each cell on {result.split}"
+    figures = [build_spreads("cells", title, score, map(_describe_spread, cells))]
     tested = [verdict for verdict in result.verdicts if verdict.gain is not None]
-    figures.append(build_differences("differences", "Differences in F1", map(_describe_difference, tested)))
+    figures.append(
+        build_differences("differences", f"Differences in {score}", score, map(_describe_difference, tested))
+    )
     return [figure for figure in figures if figure["rows"]]
 
 

@@ -1,4 +1,4 @@
-"""A study as a picture: F1 of each cell with its seeds, and beside it each difference with its interval."""
+"""A study as a picture: the score of each cell with its seeds, and beside it each difference with its interval."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ def draw_study(result: StudyResult, path: Path) -> Path:
     rows = max(len(result.cells), len(result.verdicts))
     figure, [scores, gains] = make_figure(2, 1.4 + 0.34 * rows)
     _draw_cells(scores, result)
-    _draw_verdicts(gains, [verdict for verdict in result.verdicts if verdict.gain is not None])
+    _draw_verdicts(gains, [verdict for verdict in result.verdicts if verdict.gain is not None], result.score_name)
     path.parent.mkdir(parents=True, exist_ok=True)
     return save_figure(figure, path)
 
@@ -32,11 +32,11 @@ def _draw_cells(axis: "Axes", result: StudyResult) -> None:
         axis.plot([100 * (cell.mean or 0)], [row], "|", color=colour, markersize=14, markeredgewidth=2.5)
     _label_rows(axis, [cell.name for cell in cells])
     axis.grid(axis="x", color=_FAINT, linewidth=0.5)
-    axis.set_xlabel("F1, percent: seeds and mean", fontsize=9)
+    axis.set_xlabel(f"{result.score_name}, percent: seeds and mean", fontsize=9)
     axis.set_title(f"{make_printable_line(result.study)}, {result.split}", loc="left", fontsize=11)
 
 
-def _draw_verdicts(axis: "Axes", verdicts: list[Verdict]) -> None:
+def _draw_verdicts(axis: "Axes", verdicts: list[Verdict], score_name: str) -> None:
     """Draw each difference with its interval, in a strong colour if it is more than chance."""
     axis.axvline(0, color=_FAINT, linewidth=1)
     for row, verdict in enumerate(verdicts):
@@ -45,7 +45,7 @@ def _draw_verdicts(axis: "Axes", verdicts: list[Verdict]) -> None:
         axis.plot([100 * (verdict.low or 0), 100 * (verdict.high or 0)], [row, row], color=colour, linewidth=2)
         axis.plot([100 * (verdict.gain or 0)], [row], "o", color=colour)
     _label_rows(axis, [verdict.claim for verdict in verdicts])
-    axis.set_xlabel("points of F1, 95 % interval", fontsize=9)
+    axis.set_xlabel(f"points of {score_name}, 95 % interval", fontsize=9)
     axis.set_title("blue: p < 0.05 after Holm", loc="left", fontsize=11)
 
 

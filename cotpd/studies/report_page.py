@@ -17,19 +17,13 @@ CELL_HEADINGS = (
     "model",
     "sees at test time",
     "labels / unlabelled / answers",
-    "F1, mean ± deviation",
-    "each seed",
 )
 VERDICT_HEADINGS = (
     "difference",
     "first",
     "second",
-    "points of F1",
-    "95 % interval",
-    "p",
-    "p, randomised",
-    "p, Holm",
 )
+TESTS = ("95 % interval", "p", "p, randomised", "p, Holm")
 
 
 def tabulate_cells(result: StudyResult) -> Table:
@@ -37,7 +31,9 @@ def tabulate_cells(result: StudyResult) -> Table:
     rows = [
         [cell.name, cell.model, cell.sees, _format_counts(cell), *_format_scores(cell)] for cell in result.cells
     ]
-    return Table(CELL_HEADINGS, rows, texts=3, title=f"Cells on {result.split}, F1 in percent")
+    score = result.score_name
+    headings = (*CELL_HEADINGS, f"{score}, mean ± deviation", "each seed")
+    return Table(headings, rows, texts=3, title=f"Cells on {result.split}, {score} in percent")
 
 
 def _format_counts(cell: CellResult) -> str:
@@ -59,7 +55,8 @@ def tabulate_verdicts(result: StudyResult) -> Table:
     rows = [
         [verdict.claim, verdict.first, verdict.second, *_format_figures(verdict)] for verdict in result.verdicts
     ]
-    return Table(VERDICT_HEADINGS, rows, texts=3, title="Differences of F1 in points")
+    points = f"points of {result.score_name}"
+    return Table((*VERDICT_HEADINGS, points, *TESTS), rows, texts=3, title=f"Differences in {points}")
 
 
 def _format_figures(verdict: Verdict) -> list[str]:
@@ -71,45 +68,106 @@ def _format_figures(verdict: Verdict) -> list[str]:
     return [format_points(verdict.gain), interval, *cells]
 
 
+def tabulate_agreements(result: StudyResult) -> Table:
+    """Return how far the answers of compared cells agree, a row a pair; without rows if no source was compared."""
+    rows = []
+    for pair in result.agreements:
+        shares = [format_percent(share) for share in (pair.words, pair.by_chance, pair.corrected)]
+        interval = f"{format_percent(pair.low)} to {format_percent(pair.high)}"
+        kappas = ["too few" if kappa is None else f"{kappa:.2f}" for kappa in (pair.naming, pair.typing)]
+        rows.append([pair.first, pair.second, str(pair.posts), *shares, interval, *kappas])
+    headings = (
+        "first",
+        "second",
+        "posts",
+        "words shared",
+        "by chance",
+        "beyond chance",
+        "95 % interval",
+        "kappa, named",
+        "kappa, sort",
+    )
+    note = "Words in percent. Kappa: whether a mention is named, and the sort that both give it."
+    return Table(headings, rows, texts=2, title="Agreement of the answers", note=note)
+
+
+def tabulate_exchanges(result: StudyResult) -> Table:
+    """Return what posts without labels are worth in labels, a row a cell; no rows if no curve was measured."""
+    rows = []
+    for exchange in result.exchanges:
+        labels = "more than were measured" if exchange.labels is None else f"{exchange.labels:.0f}"
+        rate = f"{exchange.posts / exchange.labels:.1f}" if exchange.labels else ""
+        price = "not known" if exchange.dollars is None else f"{exchange.dollars:,.4f}"
+        rows.append([exchange.cell, str(exchange.labelled), str(exchange.posts), labels, rate, price])
+    headings = (
+        "cell",
+        "labelled",
+        "further posts without labels",
+        "labels that they replace",
+        "posts a label",
+        "price of their answers in dollars",
+    )
+    return Table(
+        headings, rows, title="Posts without labels, in labels", note="By the means, without an interval."
+    )
+
+
+def list_source_tables(result: StudyResult) -> list[Table]:
+    """Return the tables on the answers' sources and on posts without labels, as far as the study has them."""
+    return [table for table in (tabulate_agreements(result), tabulate_exchanges(result)) if table.rows]
+
+
 def list_notes(result: StudyResult) -> list[str]:
-    """Return the sentences below the tables: what was drawn, corrected, and what a single seed cannot say."""
-    problems = [f"{cell.name}: {cell.problem}." for cell in result.cells if cell.problem]
+    """Return the sentences below the tables: problems, what answers and posts are worth, the method, diagnoses."""
+    return [
+        *(f"{cell.name}: {cell.problem}." for cell in result.cells if cell.problem),
+        *map(describe_exchange, result.exchanges),
+        *map(describe_agreement, result.agreements),
+        *list_method_notes(result),
+        *(f"{finding.title}. {finding.evidence} {finding.remedy}" for finding in result.diagnoses),
+    ]
+
+
+def list_method_notes(result: StudyResult) -> list[str]:
+    """Return the sentences on the method: what was drawn, corrected, and what a single seed cannot say."""
     count = sum(verdict.gain is not None for verdict in result.verdicts)
     notes = [
-        *problems,
-        *map(describe_exchange, result.exchanges),
         f"{_name_score(result)} on {_count_posts(result)} posts of {result.split}, encoder {result.encoder}; "
         f"seeds {', '.join(map(str, result.seeds))}.",
         f"Intervals and p: paired bootstrap over {_name_draws(result)}. p, randomised: approximate randomisation, "
         f"as a cross-check. p, Holm: the bootstrap's, corrected for the {count} differences of this study.",
     ]
-    notes += map(describe_agreement, result.agreements)
     if result.agreements:
         notes.append(_describe_spread(result))
     if result.answer_price is None:
         notes.append("No price is known for the model that gave the answers, so that no cost is stated.")
     else:
         notes.append(f"An answer costs ${result.answer_price:,.3g}, by the ledger's tokens and the price file.")
-    notes += [f"{finding.title}. {finding.evidence} {finding.remedy}" for finding in result.diagnoses]
     if len(result.seeds) == 1:
         notes.append("One seed: the intervals say nothing about another training. Three seeds say more.")
     return notes
 
 
 def _name_score(result: StudyResult) -> str:
-    """Return the score's name; micro F1 of classes is their accuracy."""
-    return "Micro F1" if result.score_name == "F1" else f"F1 is {result.score_name} here, measured"
+    """Return the score's name at the beginning of a sentence."""
+    return "Micro F1" if result.score_name == "F1" else begin_sentence(result.score_name)
+
+
+def begin_sentence(text: str) -> str:
+    """Return a text with a capital at its beginning, the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def _describe_spread(result: StudyResult) -> str:
-    """Return how far F1 spreads over the cells, which differ in the source of their answers."""
+    """Return how far the score spreads over the cells, which differ in the source of their answers."""
+    score = begin_sentence(result.score_name)
     means = [cell.mean for cell in result.cells if cell.mean is not None]
     if len(means) < 2:
-        return "F1 of one source of answers alone: nothing is known of its spread over sources."
+        return f"{score} of one source of answers alone: nothing is known of its spread over sources."
     deviation = f"standard deviation {100 * stdev(means):.2f}"
     return (
-        f"F1 over {len(means)} sources of answers: {format_percent(min(means))} to {format_percent(max(means))}, "
-        f"{deviation}."
+        f"{score} over {len(means)} sources of answers: {format_percent(min(means))} to "
+        f"{format_percent(max(means))}, {deviation}."
     )
 
 
@@ -137,7 +195,8 @@ def render_markdown(result: StudyResult, picture: str) -> str:
         f"{escape_markdown(result.question)} **{escape_markdown(result.answer)}**",
         write_markdown(tabulate_cells(result)),
         write_markdown(tabulate_verdicts(result)) if result.verdicts else "",
-        f"![F1 of each cell, and the differences]({picture})",
+        *(write_markdown(table) for table in list_source_tables(result)),
+        f"![{begin_sentence(result.score_name)} of each cell, and the differences]({picture})",
         "\n".join(map(escape_markdown, sentences)),
         "\n\n".join(map(escape_markdown, list_notes(result))),
         f"All cells: {changes}." if changes else "",

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 from cotpd.cli import compare as command
 from cotpd.data.tables import write_table
 from cotpd.errors import DataError
-from cotpd.evaluation.multi_seed import compare_seeds, read_runs
+from cotpd.evaluation.multi_seed import compare_seeds, name_score, read_runs
 from cotpd.evaluation.results_table import WORTH, compute_metrics, group_predictions
 from cotpd.evaluation.scores import score
 from cotpd.evaluation.significance import RESAMPLES, SEED
-from cotpd.student.tasks import RePrediction
+from cotpd.student.tasks import ClassPrediction, RePrediction
 from cotpd.studies.differences import compare_cells
 
 # Relations of three posts, the last with two pairs: right (1) or wrong (0), by seed.
@@ -239,3 +239,12 @@ def test_the_command_prints_mean_and_gain_in_the_students_line(folders, options)
     [line] = [line for line in output.splitlines() if "student" in line]
     assert f"{100 * mean:.2f}" in line
     assert f"{100 * gain:+.2f}" in line
+
+
+def test_the_score_of_runs_has_the_name_that_their_task_gives_it():
+    row = ClassPrediction(
+        id="a", split="test", model="student", gold=["glad"], predicted=["glad", 0.9], task="sentiment"
+    )
+
+    assert name_score(make_runs()) == "F1"
+    assert name_score([{"test": {"student": [row]}}]) == "accuracy"

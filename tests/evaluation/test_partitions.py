@@ -15,6 +15,7 @@ from cotpd.evaluation.partitions import (
     WITHOUT,
     PostLengths,
     Subject,
+    list_members,
     list_partitions,
 )
 from tests.builders import build_post
@@ -122,3 +123,25 @@ def test_pictures_and_answers_by_kind_divide_posts():
         "knowledge: noun": WITH,
         "knowledge: sentence": WITHOUT,
     }
+
+
+def test_an_example_belongs_to_each_bucket_that_one_of_its_labels_is_in_and_to_those_of_its_post():
+    posts = [build_post("[Rome](LOC) meets [Bo](PER)", id="x"), build_post("nothing here", id="y", image="a.jpg")]
+    partitions = list_partitions("ner", TRAINING, {"y": {Kind.NOUN: "a"}})
+
+    members = list_members("ner", posts, partitions)
+
+    assert members[f"seen in training: {SEEN}"] == {"x"}
+    assert members[f"seen in training: {UNSEEN}"] == {"x"}
+    assert members[f"seen in training: {AMBIGUOUS}"] == frozenset()
+    assert (members[f"picture: {WITH}"], members[f"picture: {WITHOUT}"]) == ({"y"}, {"x"})
+    assert (members[f"knowledge: {WITH}"], members[f"knowledge: {WITHOUT}"]) == ({"y"}, {"x"})
+
+
+def test_a_pair_without_a_relation_is_in_no_bucket_of_labels():
+    post = build_post("[Rome](LOC) meets [Bo](PER)", id="x", relations=[(0, 1, NO_RELATION)])
+
+    members = list_members("re", [post], list_partitions("re", [post], {}))
+
+    assert members[f"picture: {WITHOUT}"] == {"x#0"}
+    assert not any(ids for name, ids in members.items() if name.startswith("seen in training"))

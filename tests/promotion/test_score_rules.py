@@ -49,3 +49,9 @@ def test_a_part_fails_once_its_whole_interval_lies_below_the_bound(high, support
 
     assert result.status == status
     assert (result.rule, result.subject, result.support, result.bound) == ("types", "PER", support, -0.05)
+
+
+def test_a_slice_is_judged_by_the_score_of_the_task():
+    result = judge_part("slices", "long posts", make(-0.3, -0.6, -0.1, 100), TypesRule(), "accuracy")
+
+    assert result.explanation.startswith("accuracy ")

@@ -9,10 +9,14 @@ import pytest
 
 from cotpd.errors import DataError
 from cotpd.evaluation.results_table import format_p
+from cotpd.evaluation.uncorrected_scores import describe_versions
 from cotpd.pipeline.run_report import write_run_report
 from cotpd.report.browsable_posts import list_browsable
 from cotpd.report.evaluation_files import read_evaluation
+from cotpd.report.plot_figures import build_differences, build_types
 from cotpd.report.run_page import render_run_page
+from cotpd.report.run_tables import tabulate_buckets
+from cotpd.student.tasks import find_task
 from tests.made_up_runs import add_remarks, make_run, write_run
 
 OTHERS = ("buckets.json", "schemas.json", "diagnoses.json", "suspected_errors.jsonl")
@@ -228,3 +232,49 @@ def test_a_run_without_a_control_and_without_records_has_a_page():
 
     assert "Commit" not in page
     assert [row[0] for row in read_data(page)["posts"]["rows"]] == ["baseline", "student"]
+
+
+@pytest.mark.parametrize("step", ["prepared", "validated", "augmented"])
+def test_a_damaged_table_of_rows_set_aside_is_named_and_costs_no_other_steps_rows(tmp_path, step):
+    workspace = write_run(make_run(4), tmp_path)
+    (workspace.prepared.parent / step / "quarantine.jsonl").write_text("{")
+
+    missing = write_run_report(workspace, tmp_path / "page.html", "ner")
+
+    assert [file.name for file in missing] == [f"{step}/quarantine.jsonl"]
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert ("the rewrite loses a mention" in page) == (step != "augmented")
+
+
+@pytest.mark.parametrize("p_holm", ["0.03", [0.03], True])
+def test_a_bucket_whose_p_value_is_no_number_has_an_empty_cell(p_holm):
+    material = add_remarks(make_run(4))
+    material.files.buckets = [row | {"p_holm": p_holm} for row in material.files.buckets]
+
+    page = render_run_page(material)
+
+    assert re.search(r"\+1\.00 to \+18\.00</td><td class=\"n\"></td>", page)
+
+
+def test_the_page_of_a_run_of_sentiment_says_f1_only_of_single_labels_and_macro():
+    bucket = {"split": "test", "row": "student", "against": "baseline", "by": "picture", "bucket": "with"}
+    figures = {"posts": 4, "mentions": 8, "score": 70.0, "score_against": 60.5, "difference": 9.5}
+
+    [table] = tabulate_buckets([bucket | figures], find_task("sentiment"))
+    differences = build_differences("b", "By bucket", find_task("sentiment").score_name, [])
+    types = build_types("test", {"test": {"student": {"f1": 0.5, "per_type": {}}}}, (), find_task("sentiment"))
+
+    assert "accuracy" in table.headings
+    assert "F1" not in table.headings
+    assert differences["x"] == "points of accuracy"
+    assert types["groups"] == ["all (accuracy)"]
+
+
+def test_corrected_labels_of_sentiment_compare_by_accuracy():
+    version = {"posts": 7, "left_out": 0, "score_name": "accuracy"}
+    scores = {"before": {"student": {"f1": 0.5}}, "after": {"student": {"f1": 0.6}}}
+
+    [line] = describe_versions({"test": version | scores})
+
+    assert "accuracy on the data set's own labels" in line
+    assert "F1" not in line

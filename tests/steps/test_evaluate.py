@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,22 @@ def test_the_step_writes_buckets_and_schemas_of_what_it_scored(save, tables, tea
     schemas = {(row.row, row.schema_): row.f1 for row in read_rows(WORKSPACE.evaluation / SCHEMAS_FILE, SchemaRow)}
     scores = json.loads(WORKSPACE.scores.read_text("utf-8"))
     assert schemas["student", "strict"] == pytest.approx(100 * scores["test"]["student"]["f1"], abs=0.006)
+
+
+def test_predictions_of_test_are_explained_in_whichever_order_the_splits_are_named(save, tables):
+    save(WORKSPACE.baseline, "text")
+    save(WORKSPACE.student, "prompt")
+    posts = build_posts(18)
+    write_table(
+        WORKSPACE.locate_posts("valid"), [post.model_copy(update={"id": f"v{post.id}"}) for post in posts[12:]]
+    )
+
+    run(Params.model_validate({"evaluate": {"splits": ["test", "valid"]}}))
+
+    groups = json.loads((WORKSPACE.evaluation / "explained.json").read_text("utf-8"))
+    shown = list(chain.from_iterable(group["predictions"] for group in groups))
+    assert shown
+    assert not any(prediction["id"].startswith("v") for prediction in shown)
 
 
 def test_the_step_reads_each_table_once(save, tables, monkeypatch):

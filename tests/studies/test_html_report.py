@@ -4,8 +4,10 @@ import re
 
 import pytest
 
+from cotpd.studies.answer_agreement import Agreement
 from cotpd.studies.html_report import render_study_page, write_study_page
-from cotpd.studies.verdict import CellResult, StudyResult, Verdict
+from cotpd.studies.report_page import list_source_tables, render_markdown
+from cotpd.studies.verdict import CellResult, Exchange, StudyResult, Verdict
 from tests.browser import Browser, needs_browser
 
 OWNED = "</script><script>document.title='OWNED'</script><img src=x onerror=alert(1)> {{ 7 * 7 }}"
@@ -69,6 +71,48 @@ def test_a_cell_leads_to_its_parameters_and_shows_what_it_cost():
 
 def test_the_page_is_the_same_every_time():
     assert render_study_page(make_result()) == render_study_page(make_result())
+
+
+AGREEMENT = Agreement(
+    first="student",
+    second="text",
+    posts=41,
+    words=0.52,
+    by_chance=0.14,
+    corrected=0.4419,
+    low=0.42,
+    high=0.47,
+    mentions=80,
+    naming=0.62,
+)
+EXCHANGES = (
+    Exchange(cell="student", labelled=10, posts=90, labels=30.0, dollars=0.5),
+    Exchange(cell="text", labelled=10, posts=90),
+)
+
+
+@pytest.mark.parametrize("render", [render_study_page, lambda result: render_markdown(result, "study.png")])
+def test_agreements_of_sources_and_exchanges_of_posts_for_labels_have_tables_of_their_own(render):
+    result = make_result().model_copy(update={"agreements": (AGREEMENT,), "exchanges": EXCHANGES})
+
+    text = render(result)
+
+    for figure in ("44.19", "42.00 to 47.00", "0.62", "too few", "more than were measured", "3.0", "0.5000"):
+        assert figure in text
+
+
+def test_a_study_without_them_has_no_such_tables():
+    assert list_source_tables(make_result()) == []
+    assert 'id="sources"' not in render_study_page(make_result())
+
+
+@pytest.mark.parametrize("render", [render_study_page, lambda result: render_markdown(result, "study.png")])
+def test_a_study_of_sentiment_names_accuracy_and_never_f1(render):
+    text = render(make_result().model_copy(update={"task": "sentiment"}))
+
+    assert "+9.50 points of accuracy" in text
+    assert "Accuracy of each cell" in text
+    assert not re.search(r"\bF1\b", text)
 
 
 @needs_browser
