@@ -32,7 +32,8 @@ class Progress:
         start: The count at its beginning.
         show: False shows nothing.
         in_bytes: Whether it counts bytes.
-        facts: Returns named values to show beside the count; called whenever it is drawn.
+        facts: Returns named values to show beside the count, the time left among them; called whenever it is
+            drawn. Without facts, the bar shows the time left.
     """
 
     def __init__(
@@ -43,20 +44,15 @@ class Progress:
         *,
         show: bool = True,
         in_bytes: bool = False,
-        facts: Callable[[], dict[str, str]] = dict,
+        facts: Callable[[], dict[str, str]] | None = None,
     ) -> None:
         self._title, self._total, self._count, self._show = title, total, start, show
-        self._facts = facts
+        self._facts = facts or dict
         self._last = time.monotonic()
         counts: ProgressColumn = DownloadColumn() if in_bytes else MofNCompleteColumn()
         title_column = TextColumn(title.replace("{", "{{").replace("}", "}}"), markup=False)
-        columns = (
-            title_column,
-            BarColumn(),
-            counts,
-            TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False),
-        )
+        clock = [] if facts else [TimeRemainingColumn()]  # a second clock beside that of the facts would disagree
+        columns = [title_column, BarColumn(), counts, *clock, TextColumn("{task.description}", markup=False)]
         self._bar = RichProgress(*columns)
         self._task = self._bar.add_task("", total=total, completed=start)
         console = SafeConsole(stderr=True)

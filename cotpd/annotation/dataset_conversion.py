@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cotpd.annotation.gold_writers import GOLD_FORMATS, GoldFormat, GoldFormatName
 from cotpd.annotation.losses import count_own_words, list_losses
-from cotpd.data.records import Post, Splits, iterate_posts
+from cotpd.data.records import SPLITS, Post, Splits, iterate_posts
 from cotpd.data.tables import write_json
 from cotpd.errors import ConfigError
 
@@ -28,7 +28,7 @@ def convert_posts(posts: Splits, name: GoldFormatName, target: Path, *, overwrit
         overwrite: Whether what is there may be replaced.
 
     Raises:
-        ConfigError: Something is there already.
+        ConfigError: Something is there already, or a split of another data set.
         DataError: An id cannot be written in the format.
         StorageError: The disk is full.
     """
@@ -37,6 +37,7 @@ def convert_posts(posts: Splits, name: GoldFormatName, target: Path, *, overwrit
     present = [path for path in paths.values() if path.exists()]
     if present and not overwrite:
         raise ConfigError(f"{present[0]}: exists", "Name another folder, or say --overwrite.")
+    _refuse_leftovers(posts, gold_format, target)
     with_words = count_own_words(list(iterate_posts(posts))) > 0
     written = {path: _write(gold_format, posts[split], path, with_words) for split, path in paths.items()}
     if name == "huggingface" and target not in written:
@@ -49,6 +50,21 @@ def _list_paths(posts: Splits, gold_format: GoldFormat, target: Path) -> dict[st
     if gold_format.suffix and target.suffix == gold_format.suffix and len(posts) == 1:
         return dict.fromkeys(posts, target)
     return {split: target / f"{split}{gold_format.suffix}" for split in posts}
+
+
+def _refuse_leftovers(posts: Splits, gold_format: GoldFormat, target: Path) -> None:
+    """Refuse a folder with a split of an earlier data set that this one lacks: both would be read as one data set.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    for split in SPLITS:
+        path = target / f"{split}{gold_format.suffix}"
+        if split not in posts and path.exists():
+            raise ConfigError(
+                f"{path}: the {split} split of an earlier data set; this one has none",
+                "Remove it, or name another folder.",
+            )
 
 
 def _write(gold_format: GoldFormat, posts: Sequence[Post], path: Path, with_words: bool) -> int:

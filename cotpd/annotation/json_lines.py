@@ -1,7 +1,7 @@
 """Files of JSON that are written whole or not at all: a value a line, or one list."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,16 @@ def write_list(rows: Iterable[Any], path: Path) -> int:
     """
     count = 0
     with write_atomically(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
-        out.write("[")
-        for count, row in enumerate(rows, 1):
-            out.write((",\n" if count > 1 else "\n") + json.dumps(row, ensure_ascii=False))
-        out.write("\n]\n")
-    return count
+        for piece in format_list(json.dumps(row, ensure_ascii=False) for row in rows):
+            out.write(piece)
+            count += 1
+    return count - 1
+
+
+def format_list(rows: Iterable[str]) -> Iterator[str]:
+    """Yield a list in JSON, piece by piece: each row as soon as there is one, and the end."""
+    opening = "[\n"
+    for row in rows:
+        yield opening + row
+        opening = ",\n"
+    yield "[]\n" if opening == "[\n" else "\n]\n"

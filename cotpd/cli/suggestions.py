@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotpd.annotation.annotated_posts import AnnotatedPost
-from cotpd.annotation.json_lines import write_lines, write_list
+from cotpd.annotation.json_lines import format_list, write_lines, write_list
 from cotpd.annotation.suggestions import ToolName, build_suggestion, find_suggestion_format
 from cotpd.cli.output import format_json, show, warn
 from cotpd.data.words import TextInWords
@@ -28,13 +28,10 @@ if TYPE_CHECKING:
 def print_suggestions(posts: Iterable[AnnotatedPost], tool: ToolName, *, with_relations: bool) -> None:
     """Print posts as a tool imports them, each as soon as it is predicted."""
     form = find_suggestion_format(tool, with_relations=with_relations)
-    count = 0
-    for count, post in enumerate(posts, 1):
-        opening = ("[\n" if count == 1 else ",\n") if form.is_list else ""
-        sys.stdout.write(opening + format_json(form.build(post)) + ("" if form.is_list else "\n"))
+    rows = (format_json(form.build(post)) for post in posts)
+    for piece in format_list(rows) if form.is_list else (f"{row}\n" for row in rows):
+        sys.stdout.write(piece)
         sys.stdout.flush()
-    if form.is_list:
-        sys.stdout.write("\n]\n" if count else "[]\n")
 
 
 def locate_in_text(row: PredictionInput, prediction: dict[str, Any]) -> dict[str, Any]:

@@ -57,6 +57,8 @@ _NOTES = {
     "relations_of_nested": "{} relations of such mentions are left out, too",
     "several_annotators": "{} posts have several annotators; one reading of each is taken (data.annotators)",
     "not_agreed": "{} mentions were not marked by all annotators and are left out",
+    "relations_not_agreed": "{} relations were not marked by all annotators and are left out",
+    "labels_not_agreed": "{} posts lose their label, since their annotators chose different ones",
     "answer:reject": "{} rejected rows are left out",
     "answer:ignore": "{} ignored rows are left out",
     "brat:A": "{} attributes are not read",

@@ -67,6 +67,23 @@ def tokenize(text: str, rule: TextRule = "social") -> list[Token]:
     return [Token(text[start:end], start, end) for start, end in spans]
 
 
+def find_words(words: Sequence[str], text: str) -> list[Token]:
+    """Return words where they stand in the text that they were taken from, each behind the one before it.
+
+    Raises:
+        ValueError: The text does not hold one of them there.
+    """
+    tokens: list[Token] = []
+    end = 0
+    for word in words:
+        start = text.find(word, end)
+        if start < 0:
+            raise ValueError(f"token {word!r} is not in the rest of the text")
+        end = start + len(word)
+        tokens.append(Token(word, start, end))
+    return tokens
+
+
 def join_tokens(tokens: Sequence[str]) -> tuple[str, list[Span]]:
     """Join tokens with single spaces; return the text and each token's character offsets."""
     offsets = []

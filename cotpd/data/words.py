@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cotpd.data.records import Entity, Post, Span, TextRule, WordSplitting
-from cotpd.data.tokenization import Token, join_tokens, tokenize
+from cotpd.data.tokenization import Token, find_words, join_tokens, tokenize
 from cotpd.errors import DataError
 
 
@@ -32,15 +32,11 @@ class TextInWords(NamedTuple):
         if not isinstance(text, str):
             joined, offsets = join_tokens(words)
             return cls(joined, tuple(offsets))
-        spans: list[Span] = []
-        for word in words:
-            start = text.find(word, spans[-1][1] if spans else 0)
-            if start < 0:
-                raise DataError(
-                    f"token {word!r} is not in the rest of the text", "Leave text out, or mend the tokens."
-                )
-            spans.append((start, start + len(word)))
-        return cls(text, tuple(spans))
+        try:
+            tokens = find_words(words, text)
+        except ValueError as error:
+            raise DataError(str(error), "Leave text out, or mend the tokens.") from None
+        return cls(text, tuple((token.start, token.end) for token in tokens))
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -64,6 +60,8 @@ def read_text(text: Text) -> str | TextInWords:
     """
     if isinstance(text, str | TextInWords):
         return text
+    if is_empty(text):
+        return ""
     if isinstance(text, list | tuple):
         return TextInWords.from_words(text)
     if isinstance(text, Mapping) and text.get("tokens") is not None:
@@ -71,6 +69,13 @@ def read_text(text: Text) -> str | TextInWords:
     if isinstance(text, Mapping) and isinstance(text.get("text"), str):
         return str(text["text"])
     raise DataError(f"{text!r} is no text", 'Give strings, lists of words, or {"tokens": [...]}.')
+
+
+def is_empty(text: Any) -> bool:
+    """Return whether a post was given as a list of no words: no mentions, as for blank text, and no error."""
+    words, content = (text.get("tokens"), text.get("text")) if isinstance(text, Mapping) else (text, None)
+    is_blank = content is None or (isinstance(content, str) and not content.strip())
+    return isinstance(words, list | tuple) and not words and is_blank
 
 
 SOCIAL = WordSplitting()  # of students of earlier releases

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cotpd.data.records import WordSplitting
-from cotpd.data.words import SOCIAL, TextInWords
+from cotpd.data.words import SOCIAL, TextInWords, is_empty
 from cotpd.errors import DataError
 from cotpd.student.examples import Example, build_pair_example, build_text_example, find_mention, find_touched
 from cotpd.student.tasks import Span, TaskName, find_task
@@ -143,6 +143,8 @@ def _read_content(row: Row, location: str) -> str | TextInWords:
         DataError: There is no text, or the words are not those of the text.
     """
     text, tokens = row.get("text"), row.get("tokens")
+    if is_empty(row):
+        return ""
     if isinstance(tokens, list | tuple):
         try:
             return TextInWords.from_words(tokens, text)

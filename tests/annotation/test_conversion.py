@@ -234,3 +234,14 @@ def test_every_column_of_a_table_is_described_for_datasets() -> None:
     schema, names = build_schema([build_post("[Ada](PER) waves")])
 
     assert sorted(describe_features(names)) == sorted(schema.names)
+
+
+@pytest.mark.parametrize("name", ["jsonl", "brat", "huggingface"])
+def test_a_split_of_an_earlier_data_set_does_not_join_the_new_one(tmp_path, name: str) -> None:
+    posts = [build_post(f"[Ada](PER) waves {number}", id=f"{number}") for number in range(2)]
+    convert_posts({"train": posts[:1], "test": posts[1:]}, name, tmp_path)
+
+    with pytest.raises(ConfigError, match="the test split of an earlier data set"):
+        convert_posts({"train": posts}, name, tmp_path, overwrite=True)
+
+    assert len(read_back(tmp_path, name)) == 1

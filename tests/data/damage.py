@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.data.damaged_tools import COMPANIONS, TOOL_FORMATS
+
 DEEP = "[" * 3000
 
 HUGE = int("9" * 4000)
@@ -125,11 +127,12 @@ def show(row: Any) -> str:
     return repr(row).replace("nan", "None").replace("inf", "1e999")
 
 
-FORMATS: dict[str, tuple[str, Callable[[str], list[Any]], Callable[[list[Any]], str]]] = {
+FORMATS: dict[str, tuple[str, Callable[[str], list[Any]], Callable[[list[Any]], str | bytes]]] = {
     "jsonl": ("{}.jsonl", build_jsonl_rows, as_lines),
     "twitter": ("{}.txt", build_twitter_rows, lambda rows: "\n".join(map(str, rows))),
     "wikidiverse": ("{}.json", build_wikidiverse_rows, lambda rows: json.dumps(rows, indent=0)),
     "mnre": ("mnre_{}.txt", build_mnre_rows, as_literals),
+    **TOOL_FORMATS,
 }
 
 
@@ -142,12 +145,14 @@ def build(folder: Path, name: str, rng: random.Random) -> list[Path]:
         if rng.random() < 0.5:
             rows[rng.randrange(len(rows))] = replace_inside(rng.choice(rows), rng)
         files[pattern.format(split)] = write(rows)
+        files |= {other.format(split): text for other, text in COMPANIONS.get(name, {}).items()}
     files["captions.jsonl"] = as_lines([{"id": "train0", "caption": "a cat"}, {"image": "1.jpg", "caption": "b"}])
     answer, labels = {"id": "train0", "text": "x", "kind": "noun"}, {"None": 0, "/a": 1}
     files["answers.jsonl"] = as_lines([answer, replace_inside(answer, rng)])
     files["relations.json"] = json.dumps(replace_inside(labels, rng) if rng.random() < 0.1 else labels)
     for file, text in files.items():
-        (folder / file).write_bytes(text.encode("utf-8", "surrogatepass"))
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
     return [folder / file for file in files]
 
 
@@ -237,6 +242,9 @@ def choose_params(name: str, rng: random.Random) -> dict[str, Any]:
         "answers": rng.choice([None, "answers.jsonl"]),
         "offsets": rng.choice(["characters", "characters", "utf16", "bytes"]),
         "types": None,
+        "annotators": rng.choice(["first", "latest", "agreed"]),
+        "nested": rng.choice(["refuse", "outermost", "innermost"]),
+        "tag_column": rng.choice([None, None, None, -1, 2, 99]),
         "unlabelled": rng.choice([(), (), ({"path": FORMATS[name][0].format("test")},)]),
     }
     odd_values = {

@@ -23,7 +23,7 @@ from cotpd.data.unlabelled import load_unlabelled
 from cotpd.errors import CotpdError
 from tests.data.damage import FORMATS, PIECES, SPOILERS, YAML_PIECES, build, choose_params
 
-SEEDS = int(os.environ.get("COTPD_STRESS", "60"))  # of each format
+SEEDS = int(os.environ.get("COTPD_STRESS", "20"))  # of each format
 
 
 def check_that_no_row_is_lost(folder: Path, dataset: Dataset) -> None:

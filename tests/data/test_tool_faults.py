@@ -350,3 +350,67 @@ def test_rows_of_words_and_tags_keep_the_label_of_the_post(load, write) -> None:
     (post,) = load().posts["train"]
 
     assert (post.label, list_marks(post)) == ("calm", [("Ada", "PER")])
+
+
+@pytest.mark.parametrize("label", ["pos", ["pos"]])
+def test_doccano_s_label_of_a_post_is_read_in_a_list_and_by_itself(load, write, label: Any) -> None:
+    write("train.jsonl", [{"id": 1, "text": "Ada visits London", "label": label}])
+
+    dataset = load(format="doccano")
+
+    assert [(post.label, post.entities) for post in dataset.posts["train"]] == [("pos", ())]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("name", ["label", "Sentiment", "class"])
+def test_a_table_of_texts_and_their_labels_is_read(load, write, name: str, separator: str) -> None:
+    rows = [("id", "text", name), ("1", "Ada visits London", "pos"), ("2", "Bob waves", "")]
+    write("train.csv", "".join(f"{separator.join(row)}\n" for row in rows))
+
+    posts = load().posts["train"]
+
+    assert [(post.id, post.text, post.label) for post in posts] == [
+        ("1", "Ada visits London", "pos"),
+        ("2", "Bob waves", None),
+    ]
+
+
+def test_what_annotators_do_not_agree_on_is_counted_whatever_it_is(load, write) -> None:
+    def choose(label: str) -> dict[str, Any]:
+        return {"type": "choices", "from_name": "class", "value": {"choices": [label]}}
+
+    marks = [mark(0, 3, "PER"), mark(13, 19, "LOC")]
+    relation = {"type": "relation", "from_id": "0PER", "to_id": "13LOC", "labels": ["visits"]}
+    write("train.json", json.dumps([build_task([*marks, relation, choose("pos")], [*marks, choose("neg")])]))
+
+    dataset = load(annotators="agreed")
+
+    assert [(len(post.entities), post.relations, post.label) for post in dataset.posts["train"]] == [(2, (), None)]
+    assert "1 posts lose their label, since their annotators chose different ones" in dataset.stats["warnings"][0]
+    assert "1 relations were not marked by all annotators" in " ".join(dataset.stats["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("controls", "label", "reason"),
+    [
+        (("tone",), "pos", ""),
+        (("topic", "sentiment"), "pos", ""),
+        (("topic", "tone"), None, "choices in the controls 'topic', 'tone'"),
+    ],
+)
+def test_of_several_choices_the_control_with_a_usual_name_labels_the_post(
+    load, write, controls: tuple[str, ...], label: str | None, reason: str
+) -> None:
+    values = ["pos"] if len(controls) == 1 else ["sport", "pos"]
+    choices = [
+        {"type": "choices", "from_name": name, "value": {"choices": [value]}}
+        for name, value in zip(controls, values, strict=True)
+    ]
+    of_a_region = {"type": "choices", "from_name": "size", "value": {"start": 0, "end": 3, "choices": ["big"]}}
+    write("train.json", json.dumps([build_task([mark(0, 3, "PER"), of_a_region, *choices])]))
+
+    dataset = load(require_train=False)
+
+    assert [post.label for post in dataset.posts["train"]] == ([label] if label else [])
+    assert [row.reason for row in dataset.quarantine if reason not in row.reason] == []
+    assert len(dataset.quarantine) == bool(reason)

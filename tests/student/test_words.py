@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cotpd.data.records import WordSplitting
+from cotpd.data.words import read_text
 from cotpd.errors import DataError
 from cotpd.promotion.contenders import Contender
 from cotpd.student import Student
@@ -69,7 +70,7 @@ def test_a_pair_in_words_is_named_by_its_words_or_by_their_numbers():
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ({"tokens": []}, "the tokens are no list of words"),
+        ({"tokens": [], "text": "Ann"}, "the tokens are no list of words"),
         ({"tokens": ["Ann", ""]}, "the tokens are no list of words"),
         ({"tokens": ["Ann", 3]}, "the tokens are no list of words"),
         ({"tokens": ["Bob"], "text": "Ann"}, "token 'Bob' is not in the rest of the text"),
@@ -120,3 +121,12 @@ def test_a_champion_of_another_rule_is_judged_on_its_own_words(student: Student)
 
     assert champion.tokens == [("서울에서", "왔다")]
     assert [(mention.start, mention.end) for mention in row.predicted] == [(0, 4)]
+
+
+@pytest.mark.parametrize(
+    "row", [{"text": "", "tokens": []}, {"text": " ", "tokens": []}, {"tokens": []}, {"text": ""}]
+)
+def test_a_row_without_a_word_is_an_empty_text(row):
+    read = read_input("ner", row, "row 1")
+
+    assert (read.text, read.offsets, read_text(row)) == ("", None, "")

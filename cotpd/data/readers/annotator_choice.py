@@ -34,11 +34,14 @@ def _find_agreed(annotations: Sequence[RawAnnotation], source: Source) -> RawAnn
     marked = [set(map(_describe_mark, annotation.mentions)) for annotation in annotations]
     marked_by_all = set.intersection(*marked)
     agreed = [mention for mention in mentions if _describe_mark(mention) in marked_by_all]
-    linked_by_all = set.intersection(*(set(_list_links(annotation)) for annotation in annotations))
+    linked = [set(_list_links(annotation)) for annotation in annotations]
+    linked_by_all = set.intersection(*linked)
     links = zip(relations, _list_links(annotations[0]), strict=True)
     joined = [relation for relation, link in links if link in linked_by_all]
     source.counts["not_agreed"] += len(set().union(*marked)) - len(marked_by_all)
+    source.counts["relations_not_agreed"] += len(set().union(*linked)) - len(linked_by_all)
     is_agreed = all(annotation.label == label for annotation in annotations)
+    source.counts["labels_not_agreed"] += not is_agreed
     return RawAnnotation(agreed, joined, label if is_agreed else None)
 
 

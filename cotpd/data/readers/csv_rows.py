@@ -26,6 +26,9 @@ id,text,entities
                       <- a row a post; entities and relations as in jsonl. Or a row a mention:
 id;text;start;end;type
 1;Ada visits London;0;3;PER
+                      <- or a row a post with its label alone (task: sentiment):
+text,label
+Ada visits London,neutral
                       <- or a row a token; an empty sentence is the one above:
 sentence,word,tag
 1,Ada,B-PER
@@ -41,7 +44,8 @@ _ALIASES = {
     "type": "type label entity_type tag class",
     "id": "id post_id guid doc_id text_id",
 }
-_HEADER = "Name them text and entities; text, start, end and type; or sentence, word and tag."
+_LABELS = ("label", "sentiment", "class", "category")  # of a whole post
+_HEADER = "Name them text and entities; text and label; text, start, end and type; or sentence, word and tag."
 _MOST = 1 << 24  # characters of a cell
 
 
@@ -128,6 +132,9 @@ def _describe_names(names: Sequence[str], separator: str) -> Table | None:
         return Table("mentions", separator, present)
     if {"word", "tag"} <= set(present):
         return Table("tokens", separator, present)
+    label = _find(names, _LABELS)
+    if "text" in present and label is not None and not {"start", "end"} & set(present):
+        return Table("posts", separator, plain | {"text": present["text"], "label": label})
     return None
 
 

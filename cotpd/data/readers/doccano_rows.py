@@ -37,7 +37,9 @@ def _build_post(source: Source, row: Any, number: int, line: int) -> Post:
     key = next((key for key in _KEYS if key in row), "label")
     marks, relations = row.get(key) or [], row.get("relations") or []
     labels = row.get("cats") or []
-    if isinstance(marks, list) and marks and all(isinstance(mark, str) for mark in marks):
+    if isinstance(marks, str):  # a label of the post, as people write it by hand; the tool itself writes a list
+        marks, labels = [], [marks]
+    elif isinstance(marks, list) and marks and all(isinstance(mark, str) for mark in marks):
         marks, labels = [], marks
     if not isinstance(labels, list) or len(labels) > 1:
         raise RowError(f"the post has the labels {show_value(labels)}", "Leave it one label.")

@@ -5,7 +5,6 @@ refused: "entites" or "ner_tags" would otherwise silently cost the row its annot
 """
 
 import re
-from collections.abc import Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -32,7 +31,7 @@ from cotpd.data.readers.values import (
     show_value,
 )
 from cotpd.data.records import KNOWLEDGE_KINDS, Entity, Kind, Post, Relation, Span, TextRule
-from cotpd.data.tokenization import Token, join_tokens, tokenize
+from cotpd.data.tokenization import Token, find_words, join_tokens, tokenize
 
 ENTITY_REMEDY = 'Write {"start": 0, "end": 3, "type": "PER"}.'
 RELATION_REMEDY = 'Write {"head": 0, "tail": 1, "label": "..."}.'
@@ -119,20 +118,10 @@ def read_text(row: dict[str, Any], rule: TextRule = "social") -> TokenizedText:
         return TokenizedText(text, [Token(word, *span) for word, span in zip(words, offsets, strict=True)], True)
     if not isinstance(text, str):
         raise RowError("text is not a string", "Quote it.")
-    return TokenizedText(text, _align(text, words), True)
-
-
-def _align(text: str, words: Sequence[str]) -> list[Token]:
-    """Find each word in the text, behind the one before it."""
-    tokens: list[Token] = []
-    end = 0
-    for word in words:
-        start = text.find(word, end)
-        if start < 0:
-            raise RowError(f"token {word!r} is not in the rest of the text", "Leave text out, or mend the tokens.")
-        end = start + len(word)
-        tokens.append(Token(word, start, end))
-    return tokens
+    try:
+        return TokenizedText(text, find_words(words, text), True)
+    except ValueError as error:
+        raise RowError(str(error), "Leave text out, or mend the tokens.") from None
 
 
 def read_entity(row: Any, tokenized: TokenizedText, source: Source) -> Entity:

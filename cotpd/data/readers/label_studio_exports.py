@@ -107,16 +107,30 @@ def _read_task(row: dict[str, Any], source: Source) -> RawAnnotation:
 
 def _read_result(result: Sequence[Any]) -> RawAnnotation:
     """Read regions, relations and the choice for the whole post; other results are of other tasks."""
-    mentions, relations, labels = [], [], []
+    mentions, relations = [], []
+    choices: dict[str, list[Any]] = {}  # by the name of their control
     for item in result:
         value = item.get("value") if isinstance(item, dict) else None
-        if isinstance(value, dict) and "start" in value:
+        if isinstance(value, dict) and "start" in value and "choices" not in value:
             mentions += _read_region(item.get("id"), value)
         elif isinstance(item, dict) and item.get("type") == "relation":
             relations.append(_read_relation(item))
-        elif isinstance(value, dict) and isinstance(value.get("choices"), list):
-            labels += value["choices"]
-    return RawAnnotation(mentions, relations, _choose_label(labels))
+        elif isinstance(value, dict) and isinstance(value.get("choices"), list) and "start" not in value:
+            choices.setdefault(str(item.get("from_name")), []).extend(value["choices"])
+    return RawAnnotation(mentions, relations, _choose_label(_choose_control(choices)))
+
+
+def _choose_control(choices: dict[str, list[Any]]) -> list[Any]:
+    """Return the choices of the control that labels the post: the only one, or the one with a usual name."""
+    if len(choices) <= 1:
+        return next(iter(choices.values()), [])
+    named = [name for name in _CHOICES if name in choices]
+    if not named:
+        raise RowError(
+            f"the post has choices in the controls {', '.join(map(show_value, choices))}",
+            f"Name the one of its label {_CHOICES[0]} or {_CHOICES[1]}.",
+        )
+    return choices[named[0]]
 
 
 def _choose_label(labels: Sequence[Any]) -> Any:
