@@ -1,9 +1,10 @@
 """`cotpd study`: run a study, a set of trainings that answers one question, and say what it found."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Column, Table
@@ -38,8 +39,11 @@ from cotpd.studies.schedule import (
     select_part,
     shorten_study,
 )
-from cotpd.studies.study import CACHE_NAME, NamedStudy, find_study, list_studies, read_study
+from cotpd.studies.study import CACHE_NAME, Cell, NamedStudy, find_study, list_studies, read_study
 from cotpd.studies.verdict import StudyResult, describe_verdict, read_result
+
+if TYPE_CHECKING:
+    from cotpd.pipeline.plan import Plan
 
 app = typer.Typer(
     help="Run a study: trainings that together answer one question.", no_args_is_help=True, add_completion=False
@@ -250,31 +254,40 @@ def _describe_questions(named: NamedStudy, params: Params) -> list[str]:
     for cell in named.study.cells:
         kinds |= set(map(Kind, cell.data.kinds)) if "kinds" in cell.data.model_fields_set else set()
         kinds |= {Kind.EXTRACT} if cell.is_llm else set()
+    from cotpd.pipeline.plan import make_plan  # noqa: PLC0415  needs the extra llm, which a study does not
+
     remedy = "The study asks none: dvc repro augment validate extract does"
-    lines = [_count_questions(params, kinds, remedy)]
+    lines = [_count_questions(lambda: make_plan(params, sorted(kinds)), params.llm.model, remedy)]
     for cell in named.study.cells:
-        changes = named.study.list_changes(cell)
-        if changes.source is not None:
-            adapted = changes.source.adapt(named.params[cell.name])
+        source = named.study.list_changes(cell).source
+        if source is not None:
+            model = source.adapt(named.params[cell.name]).llm.model
             remedy = f"`cotpd study ask {named.name}` asks them"
-            lines.append(f"{_count_questions(adapted, set(map(Kind, changes.kinds)), remedy)} ({cell.name})")
+            line = _count_questions(partial(_plan_source, named, cell), model, remedy)
+            lines.append(f"{line} ({cell.name})")
     return lines
 
 
-def _count_questions(params: Params, kinds: set[Kind], remedy: str) -> str:
-    from cotpd.pipeline.plan import make_plan  # noqa: PLC0415  needs the extra llm, which a study does not
+def _plan_source(named: NamedStudy, cell: Cell) -> "Plan":
+    """Count the questions that `study ask` asks for a cell: those about the posts that the cell reads."""
+    from cotpd.pipeline.plan import plan_questions  # noqa: PLC0415  needs the extra llm, which a study does not
+    from cotpd.pipeline.planned_questions import PlannedQuestion  # noqa: PLC0415  likewise
+    from cotpd.studies.source_answers import build_source_questions  # noqa: PLC0415  likewise
 
+    source = build_source_questions(named, cell)
+    return plan_questions(map(PlannedQuestion, source.questions), source.params.llm)
+
+
+def _count_questions(make: Callable[[], "Plan"], model: str, remedy: str) -> str:
     try:
-        estimate = make_plan(params, sorted(kinds))
+        estimate = make()
     except CotpdError as error:
         return f"questions cannot be counted: {error.problem}"
     asked = sum(row.asked for row in estimate.kinds.values())
     if not asked:
         return "questions none: the ledger answers them all"
     likely, most = estimate.estimate_cost(), estimate.estimate_cost(at_most=True)
-    cost = (
-        f"no price is known for {params.llm.model}" if likely is None else f"${likely:,.2f}, at most ${most:,.2f}"
-    )
+    cost = f"no price is known for {model}" if likely is None else f"${likely:,.2f}, at most ${most:,.2f}"
     return f"questions {asked:,} are not in the ledger: {cost}. {remedy}"
 
 

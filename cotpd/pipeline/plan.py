@@ -116,17 +116,27 @@ def make_plan(params: Params, kinds: Iterable[Kind] | None = None) -> Plan:
     """
     if kinds is not None:
         params = replace_kinds(params, kinds)
-    with Ledger(params.llm.ledger) as ledger:
-        import_configured(ledger, params.llm)
-        rates = learn_rates(ledger, params.llm.model)
-        plan = Plan(rates=rates, price=find_price(params.llm), picture_tokens=params.llm.picture_tokens)
-        counted: set[str] = set()
-        questions = iterate_questions(params, require_labels=True)
-        while page := list(islice(questions, _PAGE)):
-            _count_page(plan, page, params.llm, ledger, counted)
+    plan = plan_questions(iterate_questions(params, require_labels=True), params.llm)
     planned_kinds = {*params.ask.kinds, *params.augment.kinds}
     planned_kinds |= {Kind.EXTRACT} if params.llm_row.enabled is True else set()
     plan.kinds = {kind: plan.kinds.get(kind, KindPlan()) for kind in Kind if kind in planned_kinds}
+    return plan
+
+
+def plan_questions(questions: Iterable[PlannedQuestion], llm: LlmParams) -> Plan:
+    """Count some questions to a model. The ledger is read, and nothing is sent.
+
+    Raises:
+        ConfigError: The price file or the address cannot be used.
+        LlmError: The ledger cannot be used.
+    """
+    iterator = iter(questions)
+    with Ledger(llm.ledger) as ledger:
+        import_configured(ledger, llm)
+        plan = Plan(rates=learn_rates(ledger, llm.model), price=find_price(llm), picture_tokens=llm.picture_tokens)
+        counted: set[str] = set()
+        while page := list(islice(iterator, _PAGE)):
+            _count_page(plan, page, llm, ledger, counted)
     return plan
 
 

@@ -1,7 +1,7 @@
 """A study's result for people: tables in Markdown and for the terminal, and the sentences below them."""
 
 from pathlib import Path
-from statistics import stdev
+from statistics import mean, stdev
 
 from cotpd.escaping import escape_markdown
 from cotpd.evaluation.diagnoses.diagnosis import format_points
@@ -159,15 +159,19 @@ def begin_sentence(text: str) -> str:
 
 
 def _describe_spread(result: StudyResult) -> str:
-    """Return how far the score spreads over the cells, which differ in the source of their answers."""
+    """Return how far the score spreads over the compared sources of answers, and over the seeds of one source."""
     score = begin_sentence(result.score_name)
-    means = [cell.mean for cell in result.cells if cell.mean is not None]
+    names = {agreement.first for agreement in result.agreements}
+    names |= {agreement.second for agreement in result.agreements}
+    cells = [cell for cell in result.cells if cell.name in names]
+    means = [cell.mean for cell in cells if cell.mean is not None]
     if len(means) < 2:
         return f"{score} of one source of answers alone: nothing is known of its spread over sources."
-    deviation = f"standard deviation {100 * stdev(means):.2f}"
+    variances = [cell.deviation**2 for cell in cells if cell.deviation is not None]
+    seeds = f"; over the seeds of one source {100 * mean(variances) ** 0.5:.2f}" if variances else ""
     return (
         f"{score} over {len(means)} sources of answers: {format_percent(min(means))} to "
-        f"{format_percent(max(means))}, {deviation}."
+        f"{format_percent(max(means))}, standard deviation {100 * stdev(means):.2f}{seeds}."
     )
 
 

@@ -192,6 +192,7 @@ def test_the_plan_says_what_the_missing_answers_cost_or_that_no_price_is_known(
 
     output = CliRunner().invoke(app, ["study", "plan", name]).output
 
+    assert "8 are not in the ledger: $0.00" in output  # of the 22 posts, those that the cell reads, each text once
     assert "`cotpd study ask mine` asks them (warm)" in output
     assert "no price is known for nobody-knows-it" in output
     assert "$0.00, at most $0.00" in output

@@ -4,6 +4,7 @@ import pytest
 
 from cotpd.errors import DataError
 from cotpd.student.tasks import RePrediction
+from cotpd.studies.answer_agreement import Agreement
 from cotpd.studies.picture import draw_study
 from cotpd.studies.report_page import list_notes, render_markdown, tabulate_verdicts
 from cotpd.studies.study import Cell, Comparison, Study
@@ -57,6 +58,18 @@ def test_the_answer_is_a_sentence_with_its_interval_and_what_a_point_costs(resul
     assert f"95 % interval {100 * first.low:+.2f} to {100 * first.high:+.2f} over posts and seeds" in result.answer
     assert "after Holm" in result.answer
     assert f"The answers cost ${0.12 / (100 * first.gain):,.4g} a point." in result.answer
+
+
+def test_the_spread_over_sources_is_of_the_compared_cells_alone_and_stands_beside_that_of_the_seeds(result):
+    figures = {"words": 0.5, "by_chance": 0.1, "corrected": 0.4, "low": 0.3, "high": 0.5}
+    cells = (*result.cells, CellResult(name="degraded", model="student", sees="text", f1={1: 0.1, 2: 0.1}))
+    agreement = Agreement(first="good", second="bad", posts=5, mentions=0, **figures)
+
+    notes = list_notes(result.model_copy(update={"cells": cells, "agreements": (agreement,)}))
+
+    [spread] = [note for note in notes if "sources of answers" in note]
+    assert "over 2 sources of answers: 45.00 to 85.00, standard deviation 28.28" in spread
+    assert spread.endswith("over the seeds of one source 7.07.")
 
 
 def test_a_loss_has_no_price_and_a_cell_without_figures_is_named(result):
