@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cotpd.cli.main import app
-from cotpd.config import Params
+from cotpd.config import Params, load_params
 from cotpd.data.records import Kind
 from cotpd.errors import DataError, LlmError
 from cotpd.llm.ask import ask_all
@@ -327,6 +327,17 @@ def test_the_command_shows_each_kind_a_prompt_and_all_estimates_for_the_sample()
 
     headings = ("to ask", "duration", "limits", "[system]", "<post>", "on this machine, which costs nothing")
     assert [part for part in (*Kind, *headings) if part not in output] == []
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize(("task", "rows"), [("ner", 2 * 103), ("re", 2 * 68), ("sentiment", 2 * 103)])
+def test_the_ledger_that_comes_with_the_sample_answers_both_rows_of_the_model_alone(task, rows):
+    params = load_params().model_copy(update={"task": task})
+
+    plan = make_plan(params, [Kind.EXTRACT])
+
+    row = plan.kinds[Kind.EXTRACT]
+    assert (row.requests, row.answered) == (rows, rows)
 
 
 @pytest.mark.usefixtures("sample")
