@@ -1,71 +1,70 @@
-"""The whole pipeline as a Prefect flow: one task per stage of dvc.yaml, in its order, skipped when up to date."""
+"""The whole pipeline as a Prefect flow: one task per stage of dvc.yaml, skipped when up to date, some at once."""
 
-import subprocess
+from contextlib import chdir
+from functools import partial
 from typing import Any
 
-from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed
+from prefect.states import Failed
 
+from flows.gpus import list_gpus
+from flows.parameters import Hours, Jobs, Overrides, PresetName, StageName
 from flows.project_root import ROOT
+from flows.run_values import write_values
+from flows.scheduling import OutOfTimeError, RunControl, Scheduler, Slots
+from flows.stage_choice import choose_steps
+from flows.stage_run import submit_stage
 from flows.states import close_task_runs, end_with_server, watch_flow_run
+from flows.workspace_lock import hold_workspace
 from steps.dvc_repair import repair_dvc_files
-from steps.graph import RunningStep, Step, is_busy, is_up_to_date, read_graph
-from steps.guard import GRACE
-
-_SHOWN = 15  # last lines of a failed step in its task's state
-
-
-# DVC alone says what is up to date: a result that Prefect has kept knows of no edit since, and of no lost output.
-@task(task_run_name="{step.name}", cache_policy=NO_CACHE, persist_result=False)
-def run(step: Step) -> State[None]:
-    """Bring one stage up to date; the state is named Cached if it was."""
-    while not is_up_to_date(step.name, ROOT, get_run_logger().warning):
-        printed: list[str] = []
-        try:
-            with RunningStep(step.name, ROOT) as running:
-                relay(running, step.name, printed)
-        except subprocess.CalledProcessError:
-            if is_busy(printed):  # a `dvc repro` began to write the same files after the look
-                continue
-            raise RuntimeError(f"{step.name} failed:\n" + "\n".join(printed[-_SHOWN:])) from None
-        return Completed(message=step.description)
-    return Completed(name="Cached", message=f"{step.name}: nothing has changed since dvc.lock was written")
-
-
-def relay(running: RunningStep, name: str, printed: list[str]) -> None:
-    """Log the lines that a step prints and add them to ``printed``, until the step ends.
-
-    If the flow is interrupted (SIGTERM, Ctrl-C), end the step, log its last lines and raise the interruption.
-    """
-    logger = get_run_logger()
-    try:
-        for line in running:
-            printed.append(line)
-            logger.info(line)
-    except BaseException:
-        logger.warning(f"{name}: stopping; it has {GRACE:.0f} seconds to write what it has, then it is killed")
-        running.end()
-        for line in running:
-            logger.info(line)
-        raise
+from steps.graph import read_graph
 
 
 @flow(name="cotpd", on_cancellation=[close_task_runs], on_crashed=[close_task_runs])
-def full() -> None:
-    """Caption, ask, validate, augment, train, evaluate and register; parameters are those of params.yaml.
+def full(
+    stages: list[StageName] = [],  # noqa: B006  Prefect copies it; null would show no list in the form
+    preset: PresetName = "",
+    overrides: Overrides = {},  # noqa: B006  as above
+    jobs: Jobs = 4,
+    trainings: Jobs = 1,
+    hours: Hours | None = None,
+) -> State[None] | None:
+    """Caption, ask, validate, augment, train, evaluate and register: every stage that is out of date.
 
-    Steps run one after another in the main thread, the only one that a signal reaches.
+    Args:
+        stages: The stages to bring up to date, with all stages that they need. Empty: every stage.
+        preset: Values of `cotpd preset list` to write into params.yaml first, such as those of a data set.
+            Empty: params.yaml stays as it is.
+        overrides: Parameters to write into params.yaml first, by their dotted names, such as
+            {"train.epochs": 4, "data.path": "my-posts"}. They stay there, as with `dvc exp run -S`; so
+            `dvc status` agrees with this run. No secrets: they are shown here.
+        jobs: How many stages may run at once, where they do not wait for one another. Outputs do not depend on it.
+        trainings: How many of them may train or run a model at once. More than 1 needs the memory for it, or
+            several GPUs, over which they are spread; teachers are then trained at once, too.
+        hours: End the run after so many hours; the next one goes on where it was. Empty: no limit.
     """
     end_with_server()
-    states: dict[str, State[Any]] = {}
-    with watch_flow_run(flow_run.id, ROOT):
-        for repair in repair_dvc_files(ROOT):
-            get_run_logger().warning(repair)
-        for step in read_graph(ROOT):
-            upstream = [states[name] for name in step.after]
-            states[step.name] = run.with_options(name=step.name)(step, wait_for=upstream, return_state=True)
+    logger = get_run_logger()
+    control = RunControl(ROOT, hours, logger.info)
+    wait = partial(control.watch_wait, "The run")
+    name = flow_run.name or "by hand"
+    try:
+        with watch_flow_run(flow_run.id, ROOT), chdir(ROOT), hold_workspace(ROOT, name, wait):
+            for repair in repair_dvc_files(ROOT):
+                logger.warning(repair)
+            write_values(ROOT, preset, overrides, logger.info)
+            steps = choose_steps(read_graph(ROOT, wait), stages)
+            slots = Slots(trainings, list_gpus() if trainings > 1 else ())
+            states = Scheduler(steps, control, jobs, slots, partial(submit_stage, control)).run()
+    except OutOfTimeError as error:
+        return Failed(name="TimedOut", message=str(error))
+    raise_failure(states)
+    return None
+
+
+def raise_failure(states: dict[str, State[Any]]) -> None:
+    """Raise the first failure among the stages' states."""
     for state in states.values():
         state.result()

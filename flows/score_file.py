@@ -6,7 +6,7 @@ from typing import Literal
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from cotpd.config import load_params
 from cotpd.engine.ordered_map import open_engine
@@ -14,7 +14,9 @@ from cotpd.scoring.batch_job import BatchJob
 from cotpd.scoring.columns import ColumnNames
 from cotpd.scoring.row_predictions import BatchOptions
 from cotpd.scoring.scoring_model import load_scoring_model
+from flows.parameters import Hours
 from flows.project_root import ROOT
+from flows.scheduling import OutOfTimeError, RunControl
 from flows.states import end_with_server, watch_flow_run
 
 _EVERY = 30.0  # seconds between two lines of the log
@@ -33,19 +35,23 @@ def score(
     overwrite: bool = False,
     restart: bool = False,
     engine: Literal["local", "ray"] | None = None,
+    hours: Hours | None = None,
 ) -> State[None]:
     """Score a file; a run that was stopped goes on where it was.
 
     Args:
-        input, output: Files, from the folder that the flow runs in.
+        input: The file of posts, from the folder that the flow runs in: JSON Lines, CSV, Parquet.
+        output: The file to write, with the same rows and their predictions.
         model: As for `cotpd predict`; None takes the champion of params.yaml.
         columns: Which are read and kept: text, head, tail, keep, prefix.
         batch_size: Rows that the model reads at a time.
-        backend, device: What runs the model, and where.
+        backend: What runs the model: auto, torch, onnx or onnx-int8.
+        device: Where it runs: auto, cpu, cuda, cuda:1.
         strict: Fail at the first row that cannot be read.
         overwrite: Replace the output if it exists.
         restart: Discard what was scored before the input or the model changed.
         engine: Where rows are scored; None takes scale.engine of params.yaml.
+        hours: End the run after so many hours; the next one goes on where it was. Empty: no limit.
     """
     end_with_server()
     with watch_flow_run(flow_run.id, ROOT):
@@ -53,19 +59,32 @@ def score(
         scale = load_params().scale
         scale = scale if engine is None else scale.model_copy(update={"engine": engine})
         loaded = load_scoring_model(model or f"models:/{load_params().registered_name}@champion", backend, device)
-        with open_engine(scale) as machines:
-            result = job.run(loaded, show=False, watch=LoggedProgress().log, engine=machines)
+        control = RunControl(ROOT, hours)
+        try:
+            with open_engine(scale) as machines:
+                result = job.run(loaded, show=False, watch=LoggedProgress(control).log, engine=machines)
+        except OutOfTimeError as error:
+            return Failed(name="TimedOut", message=str(error))
     return Completed(message=result.describe(input))
 
 
 class LoggedProgress:
-    """Logs how many rows are scored, now and then."""
+    """Logs how many rows are scored, now and then, and ends the run when its hours are over.
 
-    def __init__(self) -> None:
-        self._logger, self._last = get_run_logger(), time.monotonic()
+    Args:
+        control: The run's.
+    """
+
+    def __init__(self, control: RunControl) -> None:
+        self._logger, self._last, self._control = get_run_logger(), time.monotonic(), control
 
     def log(self, count: int, total: int) -> None:
-        """Log a count, unless the last one is fresh."""
+        """Log a count, unless the last one is fresh.
+
+        Raises:
+            OutOfTimeError: The run's hours are over.
+        """
+        self._control.check_time()
         if time.monotonic() - self._last >= _EVERY or count == total:
             self._last = time.monotonic()
             self._logger.info(f"{count:,} of {total:,} rows are scored")

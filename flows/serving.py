@@ -9,80 +9,57 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
+import prefect
 import psutil
-from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, get_current_settings
 from rich.console import Console
 
 from cotpd.errors import ConfigError
-from cotpd.parameter_file import read_parameters
-from cotpd.studies.study import Study, list_studies
-from flows.champion import promote
-from flows.full import full
-from flows.score_file import score
+from flows.deployments import Deployment, read_deployments
 from flows.states import SERVER
-from flows.study_runs import run_study
 from steps.guard import GRACE
 
+_POLL = 2.0  # seconds; Prefect's default is 10
 _LAST_WORDS = 10.0  # seconds after a second Ctrl-C in which the states of the runs are written
 
 console = Console(stderr=True, highlight=False)
 
 
-@dataclass(frozen=True)
-class Offer:
-    """A flow that is served.
-
-    Attributes:
-        flow: The flow.
-        names: Of its deployment; the second one if a work pool has the first.
-        description: One line for Prefect's UI.
-        parameters: Of its runs, unless a run is given others.
-    """
-
-    flow: Flow[..., Any]
-    names: tuple[str, ...]
-    description: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-
-STUDIES = {path.stem: read_parameters(path, Study)[0].question for path in list_studies()}
-OFFERS = [
-    Offer(full, ("full", "local"), "The whole pipeline of dvc.yaml, on one machine"),
-    Offer(promote, ("champion", "local"), "The gate between challenger and champion, with a person's approval"),
-    Offer(score, ("batch", "local"), "The champion's predictions for a file of posts"),
-    *(Offer(run_study, (name, f"{name}-local"), question, {"name": name}) for name, question in STUDIES.items()),
-]
-"""Every flow that `python -m flows` serves."""
-
-
 def serve() -> int:
-    """Serve until Ctrl-C or SIGTERM; return the exit status.
+    """Serve the deployments of prefect.yaml until Ctrl-C or SIGTERM; return the exit status.
 
     Raises:
-        ConfigError: No Prefect server answers.
+        ConfigError: No Prefect server answers, or prefect.yaml cannot be used.
     """
     deployments = build_deployments()
     os.environ[SERVER] = str(os.getpid())
-    server = Server(name="cotpd", pause_on_shutdown=False, limit=1)  # two runs would write the same files
+    # limit: two runs would write the same files
+    server = Server(name="cotpd", pause_on_shutdown=False, limit=1, query_seconds=choose_poll())
     for deployment in deployments:
         server.add_deployment(deployment)
     return asyncio.run(server.serve([deployment.full_name for deployment in deployments]))
+
+
+def choose_poll() -> float:
+    """Return the seconds between two questions for runs that are due; Prefect's default makes a short run wait."""
+    runner = get_current_settings().runner
+    return runner.poll_frequency if "poll_frequency" in runner.model_fields_set else _POLL
 
 
 def build_deployments() -> list[RunnerDeployment]:
     """Return the deployments to serve.
 
     Raises:
-        ConfigError: No Prefect server is named, none answers, or work pools have both names of a flow.
+        ConfigError: No Prefect server is named, none answers, it is too old, prefect.yaml cannot be used, or work
+            pools have both names of a deployment.
     """
+    deployments = read_deployments()
     url = PREFECT_API_URL.value()
     if not url:
         remedy = "Run in the folder of prefect.toml, or set PREFECT_API_URL, such as http://127.0.0.1:4200/api."
@@ -92,41 +69,65 @@ def build_deployments() -> list[RunnerDeployment]:
             raise ConfigError(
                 f"no Prefect server answers at {url}", "Start one in another terminal: prefect server start"
             )
-        return [build_deployment(client, offer) for offer in OFFERS]
+        refuse_old_server(client, url)
+        return [build_deployment(client, deployment) for deployment in deployments]
 
 
-def build_deployment(client: SyncPrefectClient, offer: Offer) -> RunnerDeployment:
+def refuse_old_server(client: SyncPrefectClient, url: str) -> None:
+    """Raise an error if the server is of an older release, which may lack what the flows ask for.
+
+    Raises:
+        ConfigError: It is.
+    """
+    served = client.api_version()
+    if read_release(served) < read_release(prefect.__version__):
+        problem = f"the Prefect server at {url} is {served}, older than the client {prefect.__version__}"
+        raise ConfigError(problem, f"Upgrade the server, or install prefect {served} here.")
+
+
+def read_release(version: str) -> tuple[int, ...]:
+    """Return major and minor number of a version."""
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+
+
+def build_deployment(client: SyncPrefectClient, deployment: Deployment) -> RunnerDeployment:
     """Return one deployment to serve; schedules and a pause that were set on the server stay as they are.
 
     Raises:
         ConfigError: Work pools have all names of the flow.
     """
-    name, exists = choose_name(client, offer)
-    deployment = RunnerDeployment.from_flow(
-        offer.flow, name=name, parameters=offer.parameters, description=offer.description, tags=["cotpd"]
+    name, exists = choose_name(client, deployment)
+    offer = RunnerDeployment.from_flow(
+        deployment.flow,
+        name=name,
+        parameters=dict(deployment.parameters),
+        description=deployment.description,
+        tags=list(deployment.tags),
+        schedules=deployment.build_schedules(),
+        concurrency_limit=deployment.build_limit(),
     )
     if exists:  # an unset field is not sent, while an empty list would delete the schedules
-        deployment.model_fields_set.difference_update({"schedules", "paused"})
-    return deployment
+        offer.model_fields_set.difference_update({"schedules", "paused"})
+    return offer
 
 
-def choose_name(client: SyncPrefectClient, offer: Offer) -> tuple[str, bool]:
+def choose_name(client: SyncPrefectClient, deployment: Deployment) -> tuple[str, bool]:
     """Return the first name that no work pool has, and whether there is a deployment of that name.
 
     Raises:
         ConfigError: Work pools have all names.
     """
-    full_names = [f"{offer.flow.name}/{name}" for name in offer.names]
-    for name, full_name in zip(offer.names, full_names, strict=True):
+    full_names = [f"{deployment.flow.name}/{name}" for name in deployment.names]
+    for name, full_name in zip(deployment.names, full_names, strict=True):
         try:
-            deployment = client.read_deployment_by_name(full_name)
+            present = client.read_deployment_by_name(full_name)
         except ObjectNotFound:
             return name, False
-        if deployment.work_pool_name is None:
-            if deployment.paused:
+        if present.work_pool_name is None:
+            if present.paused:
                 console.print(f"{full_name} is paused: its schedules rest until it is resumed.", markup=False)
             return name, True
-        console.print(f"{full_name} belongs to work pool {deployment.work_pool_name}.", markup=False)
+        console.print(f"{full_name} belongs to work pool {present.work_pool_name}.", markup=False)
     problem = f"work pools have {' and '.join(full_names)}"
     raise ConfigError(problem, "Rename one of them in prefect.yaml, or start a worker instead.")
 

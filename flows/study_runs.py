@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 from pydantic import Field
 
-from flows.full import relay
+from flows.parameters import Hours, Jobs
 from flows.project_root import ROOT
+from flows.scheduling import OutOfTimeError, end_after
+from flows.stage_run import relay
 from flows.states import close_task_runs, end_with_server, watch_flow_run
 from steps.graph import RunningStep
 
@@ -21,7 +23,6 @@ _SHOWN = 15  # last lines of a failed study in its flow run's state
 
 Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 Cells = Annotated[list[str], Field(min_length=1)]
-Jobs = Annotated[int, Field(ge=1)]
 
 
 class RunningStudy(RunningStep):
@@ -45,6 +46,7 @@ def run_study(
     split: Literal["valid", "test"] | None = None,
     quick: bool = False,
     jobs: Jobs = 1,
+    hours: Hours | None = None,
 ) -> State[None]:
     """Run a study; what it finds lies in studies/NAME, and `cotpd study show NAME` prints it.
 
@@ -55,6 +57,7 @@ def run_study(
         split: The split to score instead of the file's.
         quick: One seed, fewer layers and epochs: shows that everything runs.
         jobs: Trainings at once.
+        hours: End the run after so many hours; the next one goes on where it was. Empty: no limit.
     """
     end_with_server()
     options = [f"--seed={seed}" for seed in seeds or ()] + [f"--cell={cell}" for cell in cells or ()]
@@ -62,8 +65,13 @@ def run_study(
     printed: list[str] = []
     with watch_flow_run(flow_run.id, ROOT):
         try:
-            with RunningStudy([f"--jobs={jobs}", *options, "--", name], ROOT) as running:
+            with (
+                RunningStudy([f"--jobs={jobs}", *options, "--", name], ROOT) as running,
+                end_after(running, hours),
+            ):
                 relay(running, name, printed)
+        except OutOfTimeError as error:
+            return Failed(name="TimedOut", message=str(error))
         except subprocess.CalledProcessError:
             raise RuntimeError(f"{name} failed:\n" + "\n".join(printed[-_SHOWN:])) from None
     return Completed(message=_find_answer(printed))

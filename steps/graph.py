@@ -8,9 +8,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -27,31 +28,50 @@ from steps import guard
 
 _BUSY = "is busy, it is being blocked by"  # what DVC says of a file that another process writes
 _PAUSE = 1.0  # seconds between two looks at it
+_only_thread = threading.Lock()  # one Repo at a time: DVC's parser and caches are not made for threads
+
+Notify = Callable[[str], object]
+
+
+def _wait_in_silence(_reason: str) -> None:
+    """Tell no one of a wait."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One stage of dvc.yaml: its name, its description, and the steps that it waits for."""
+    """One stage of dvc.yaml.
+
+    Attributes:
+        name, description: The stage's.
+        after: The steps that it waits for.
+        is_current: Whether it was up to date when the graph was read.
+        computes: one or many if it trains or runs models, of which few fit on a machine; else empty.
+        retries: How often a failure is tried again; 0 where a try may cost money.
+    """
 
     name: str
     description: str
     after: tuple[str, ...]
+    is_current: bool = False
+    computes: str = ""
+    retries: int = 0
 
 
-def read_graph(root: Path | str = ".") -> list[Step]:
+def read_graph(root: Path | str = ".", notify: Notify = _wait_in_silence) -> list[Step]:
     """Return the steps of dvc.yaml, each after the steps that it depends on.
+
+    Args:
+        root: The project's folder.
+        notify: Is called with the reason of a wait, again and again; it may raise to end the wait.
 
     Raises:
         ConfigError: dvc.yaml or params.yaml cannot be read, or the folder is not a DVC project.
     """
     try:
-        with Repo(str(root)) as repo:
+        with _open_locked(root, notify) as repo:
             graph = repo.index.graph  # an edge leads from a stage to one that it depends on
             order = networkx.lexicographical_topological_sort(graph.reverse(), key=name_stage)
-            return [
-                Step(name_stage(stage), stage.desc or "", tuple(sorted(map(name_stage, graph.successors(stage)))))
-                for stage in order
-            ]
+            return [_build_step(stage, graph.successors(stage)) for stage in order]
     except DvcException as error:
         raise _explain(error, Path(root)) from error
 
@@ -63,6 +83,42 @@ def name_stage(stage: Stage) -> str:
     """
     path, name = str(stage.path_in_repo), str(getattr(stage, "name", "") or "")
     return name if name and path == "dvc.yaml" else ":".join(filter(None, (path, name)))
+
+
+def _build_step(stage: Any, after: Iterable[Any]) -> Step:
+    with_defaults = {"computes": "", "retries": 0} | (stage.meta or {})
+    return Step(
+        name_stage(stage),
+        stage.desc or "",
+        tuple(sorted(map(name_stage, after))),
+        is_current=_is_current(stage),
+        computes=str(with_defaults["computes"]),
+        retries=int(with_defaults["retries"]),
+    )
+
+
+def _is_current(stage: Any) -> bool:
+    """Whether a stage is up to date; False if an input cannot be read, so that its run says why."""
+    try:
+        return not stage.status(check_updates=True)
+    except (OSError, DvcException):
+        return False
+
+
+@contextmanager
+def _open_locked(root: Path | str, notify: Notify) -> Iterator[Repo]:
+    """Open DVC's repository and hold its lock, waiting for another process that does."""
+    with _only_thread, Repo(str(root)) as repo:
+        while True:
+            try:
+                repo.lock.lock()
+                break
+            except LockError:
+                notify("another DVC process holds DVC's lock")
+        try:
+            yield repo
+        finally:
+            repo.lock.unlock()
 
 
 def _explain(error: DvcException, root: Path) -> ConfigError:
@@ -78,7 +134,7 @@ def _explain(error: DvcException, root: Path) -> ConfigError:
     return ConfigError(f"dvc.yaml: {error}", "`dvc status` shows the same; mend the file it names.")
 
 
-def is_up_to_date(name: str, root: Path | str = ".", notify: Callable[[str], object] | None = None) -> bool:
+def is_up_to_date(name: str, root: Path | str = ".", notify: Notify = _wait_in_silence) -> bool:
     """Whether dvc.lock, the inputs, the parameters and the outputs of a step all agree.
 
     Wait while another process writes an output of the step, or an input.
@@ -86,31 +142,28 @@ def is_up_to_date(name: str, root: Path | str = ".", notify: Callable[[str], obj
     Args:
         name: The step's name.
         root: The project's folder.
-        notify: Is called once with the reason of a wait.
+        notify: Is called with the reason of a wait, every second; it may raise to end the wait.
 
     Raises:
         ConfigError: An input cannot be read, or dvc.yaml cannot or has no such step any more.
     """
     while True:
         try:
-            return not _read_changes(name, root)
+            return not _read_changes(name, root, notify)
         except LockError as error:
-            if notify is not None:
-                reason, *_ = str(error).split("\n\n")
-                notify(f"{name}: waiting: {reason}")
-            notify = None
-            time.sleep(_PAUSE)
+            reason, *_ = str(error).split("\n\n")
         except DvcException as error:
             raise _explain(error, Path(root)) from error
         except OSError as error:  # DVC reads every input; a link that leads nowhere cannot be
             problem = f"{error.filename}: {error.strerror}: an input of step {name} cannot be read"
             raise ConfigError(problem, "Mend it, or remove the link if it is one that leads nowhere.") from error
+        notify(" ".join(reason.split()))
+        time.sleep(_PAUSE)
 
 
-def _read_changes(name: str, root: Path | str) -> Any:
+def _read_changes(name: str, root: Path | str, notify: Notify) -> Any:
     """Return what DVC names as changed about a step; empty if nothing is."""
-    # As --wait-for-lock does on the command line: a `dvc repro` may hold the lock at this moment.
-    with Repo(str(root), _wait_for_lock=True) as repo, repo.lock:
+    with _open_locked(root, notify) as repo:
         for stage in repo.index.stages:
             if name_stage(stage) == name:
                 return stage.status(check_updates=True)
@@ -131,21 +184,23 @@ class RunningStep:
     Args:
         name: The step's name in dvc.yaml.
         root: The project's folder.
+        environment: Variables beside those of this process.
 
     Raises:
         subprocess.CalledProcessError: On leaving: the step failed.
     """
 
-    def __init__(self, name: str, root: Path | str = ".") -> None:
+    def __init__(self, name: str, root: Path | str = ".", environment: Mapping[str, str] | None = None) -> None:
         self.command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
         self.root = root
+        self._environment = dict(environment or {})
 
     def __enter__(self) -> Self:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         self.guard = subprocess.Popen(
             [sys.executable, guard.__file__, *self.command],
             cwd=self.root,
-            env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"},
+            env=os.environ | self._environment | {"PATH": path, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

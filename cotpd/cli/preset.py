@@ -36,7 +36,7 @@ def apply(
     """
     from cotpd.cli.params_editor import read_sections, write_values  # noqa: PLC0415  needs the extra pipeline
 
-    path = _find_preset(name)
+    path = find_preset(name)
     values = read_sections(path)
     section = values.get("data")
     if not isinstance(section, dict | None):
@@ -50,7 +50,7 @@ def apply(
     show("\n".join(lines) or "nothing to change")
 
 
-def _find_preset(name: str) -> Path:
+def find_preset(name: str) -> Path:
     """Find the file of a preset: one that comes with the package, or a path.
 
     Raises:

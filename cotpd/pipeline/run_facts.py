@@ -27,7 +27,7 @@ from cotpd.student.checkpoint import read_fingerprint
 def gather_run_record(workspace: Workspace, params: Params, root: Path = Path()) -> RunRecord:
     """Return what was run; what cannot be read, such as a ledger that is gone, is said in its place."""
     source = read_source_commit(root)
-    costs, note = _sum_costs(workspace, params)
+    costs, note = sum_costs(workspace, params)
     checks = _collect_checks(workspace, root)
     return RunRecord(
         task=params.task,
@@ -95,7 +95,7 @@ def _read_prompts(params: Params) -> Iterator[PromptText]:
             yield PromptText(name=f"{prompts.folder.name}/{kind}", text=text)
 
 
-def _sum_costs(workspace: Workspace, params: Params) -> tuple[tuple[SourceCost, ...], str]:
+def sum_costs(workspace: Workspace, params: Params) -> tuple[tuple[SourceCost, ...], str]:
     """Return what the answers cost by source, and at which prices or why that is not known."""
     from cotpd.pipeline.making_cost import describe_prices, sum_by_source  # noqa: PLC0415  needs the extra llm
 

@@ -64,6 +64,7 @@ def checkout(project: Path, prefect_server: None) -> Path:
     """The small project with the flow's own code in it, and a stage that sleeps until it is stopped."""
     for package in ("flows", "steps"):
         shutil.copytree(Path(__file__).parents[2] / package, project / package)
+    shutil.copy(Path(__file__).parents[2] / "prefect.yaml", project)
     (project / "step.py").write_text(SLEEPER)
     (project / "dvc.yaml").write_text("stages:\n  slow:\n    cmd: python step.py\n    outs: [slow.txt]\n")
     return project

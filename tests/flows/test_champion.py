@@ -31,6 +31,7 @@ def project(students, encoder, empty_registry, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("gate")
     for package in ("flows", "steps"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "prefect.yaml", folder)
     shutil.copy(empty_registry, folder / "mlflow.db")
     write_project(folder)
     build_student(encoder, types=("ORG", "PER")).save(folder / "untrained")

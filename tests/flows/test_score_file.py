@@ -39,6 +39,7 @@ def test_the_deployment_is_served_beside_the_pipeline(students, checkout: Path, 
     from prefect.client.orchestration import get_client
 
     write_jsonl(checkout / "posts.jsonl", [{"text": TEXT}])
+    (checkout / "params.yaml").write_text("task: ner\n")
     parameters = {"input": "posts.jsonl", "output": "spans.jsonl", "model": str(students["ner"])}
     start("-m", "flows")
     log = checkout / "log.txt"

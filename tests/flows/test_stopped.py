@@ -1,9 +1,7 @@
 """A flow that is stopped, in whichever way, leaves no process behind, and its states tell the truth."""
 
 import os
-import shutil
 import signal
-from pathlib import Path
 
 import psutil
 import pytest
@@ -138,7 +136,6 @@ def test_a_second_ctrl_c_kills_a_step_that_does_not_end(checkout, start, client)
 
 
 def test_a_worker_that_is_stopped_takes_its_runs_along(checkout, start, client, prefect):
-    shutil.copy(Path(__file__).parents[2] / "prefect.yaml", checkout)
     worker = start("-m", "prefect", "worker", "start", "--pool", "cotpd", "--type", "process")
     wait_until(lambda: "started" in (checkout / "log.txt").read_text(), "the worker has made its pool")
     prefect("variable", "set", "cotpd_home", str(checkout), "--overwrite")

@@ -1,0 +1,90 @@
+"""One stage of dvc.yaml as a Prefect task: it is skipped when DVC says so, and its lines become the task's log."""
+
+import subprocess
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.states import Completed
+
+from flows.artifacts import StageArtifacts
+from flows.scheduling import RunControl
+from steps.graph import RunningStep, Step, is_busy, is_up_to_date
+from steps.guard import GRACE
+
+_SHOWN = 15  # last lines of a failed step in its task's state
+_RETRY_DELAY = 30.0  # seconds before a stage that may be retried is
+
+
+def submit_stage(
+    control: RunControl, step: Step, environment: dict[str, str], upstream: list[PrefectFuture[Any]]
+) -> PrefectFuture[Any]:
+    """Start a stage's task in a thread of the flow's task runner, when the tasks before it have ended."""
+    options = {"name": step.name, "retries": step.retries, "retry_delay_seconds": _RETRY_DELAY}
+    return run.with_options(**options).submit(step, control, environment, wait_for=upstream)
+
+
+# DVC alone says what is up to date: a result that Prefect has kept knows of no edit since, and of no lost output.
+@task(task_run_name="{step.name}", cache_policy=NO_CACHE, persist_result=False)
+def run(step: Step, control: RunControl, environment: dict[str, str]) -> State[None]:
+    """Bring one stage up to date; the state is named Cached if it was."""
+    control.refuse_if_stopping()
+    is_untouched = step.is_current and control.cached.issuperset(step.after)
+    while not is_untouched and not is_up_to_date(step.name, control.root, partial(control.watch_wait, step.name)):
+        if execute(step, control, environment):
+            return Completed(message=step.description)
+    control.cached.add(step.name)
+    return Completed(name="Cached", message=f"{step.name}: nothing has changed since dvc.lock was written")
+
+
+def execute(step: Step, control: RunControl, environment: dict[str, str]) -> bool:
+    """Run a step and log its lines; return False if another DVC process is at work on the same paths.
+
+    Raises:
+        RuntimeError: The step failed; the message has its last lines.
+        TerminationSignal: The run is being stopped.
+    """
+    printed: list[str] = []
+    artifacts = StageArtifacts(step.name, control.root)
+    try:
+        with control.start_step(step.name, environment) as running:
+            relay(running, step.name, printed, artifacts.watch)
+            control.refuse_if_stopping()
+    except subprocess.CalledProcessError:
+        control.refuse_if_stopping()
+        if is_busy(printed):  # a `dvc repro` began to write the same files after the look
+            return False
+        raise RuntimeError(f"{step.name} failed:\n" + "\n".join(printed[-_SHOWN:])) from None
+    artifacts.complete()
+    return True
+
+
+def relay(
+    running: RunningStep, name: str, printed: list[str], watch: Callable[[str], None] = lambda _: None
+) -> None:
+    """Log the lines that a step prints and add them to ``printed``, until the step ends.
+
+    If the flow is interrupted (SIGTERM, Ctrl-C), end the step, log its last lines and raise the interruption.
+
+    Args:
+        running: The step.
+        name: Its name, for the log.
+        printed: Gets the lines.
+        watch: Is called with each line, too.
+    """
+    logger = get_run_logger()
+    try:
+        for line in running:
+            printed.append(line)
+            logger.info(line)
+            watch(line)
+    except BaseException:
+        running.end()
+        logger.warning(f"{name}: stopping; it has {GRACE:.0f} seconds to write what it has, then it is killed")
+        for line in running:
+            logger.info(line)
+        raise
