@@ -22,7 +22,8 @@ LONGEST_AVERAGE = 25.0  # words of a sentence
 MOST_HOUSE_WORDS = 25
 FEWEST_CHANGES = 15
 
-NOT_PATHS = frozenset({"cotpd/full", "cotpd/local", "cotpd/sample", "cotpd/prompts/mine"})  # deployments, a folder to be made
+# deployments, and a folder to be made
+NOT_PATHS = frozenset({"cotpd/full", "cotpd/local", "cotpd/sample", "cotpd/prompts/mine"})
 TOP_FILES = frozenset({"dvc.yaml", "params.yaml", "prefect.yaml", "prefect.toml", "pyproject.toml", "Makefile"})
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./-]*(?::\w+(?:\.\w+)*)?")
