@@ -4,6 +4,7 @@ Each section is the configuration of one package, in its params.py; this module 
 Nothing below cotpd.pipeline imports it: a package is given its own section.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -34,6 +35,8 @@ from cotpd.student.params import (
     TrainParams,
 )
 from cotpd.student.tasks import KnownTask, find_task
+
+LEDGER = "COTPD_LEDGER"  # the environment variable that outweighs llm.ledger
 
 
 class Params(Section):
@@ -118,12 +121,22 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     """
     path = Path(path)
     params, lines = read_parameters(path, Params)
+    params = _apply_environment(params)
     misplaced = find_path_in_outputs(_iterate_paths(params), path.parent)
     if misplaced is not None:
         key, problem = misplaced
         line = lines.get(tuple(key.split(".")), 0)
-        raise ConfigError(f"{path}:{line}: {key}: {problem}", "Move it to a folder of its own, and name that.")
+        place = LEDGER if key == "llm.ledger" and os.environ.get(LEDGER) else f"{path}:{line}: {key}"
+        raise ConfigError(f"{place}: {problem}", "Move it to a folder of its own, and name that.")
     return params
+
+
+def _apply_environment(params: Params) -> Params:
+    """Return the parameters with the ledger of COTPD_LEDGER: a team's address is that of a place, not of a run."""
+    address = os.environ.get(LEDGER)
+    if not address:
+        return params
+    return params.model_copy(update={"llm": params.llm.model_copy(update={"ledger": address})})
 
 
 def _iterate_paths(params: Params) -> Iterator[UserPath]:

@@ -24,6 +24,7 @@ EXTRA_OF_PACKAGE = {
     **dict.fromkeys(("fastapi", "h11", "prometheus_client", "uvicorn"), "serve"),
     "psycopg": "postgres",
     "ray": "ray",
+    **dict.fromkeys(("boto3", "botocore"), "s3"),
     "xllamacpp": "server",
 }
 """Package, as it is imported, to the smallest extra of pyproject.toml that brings it."""

@@ -18,6 +18,7 @@ from cotpd.doctor.project import (
     check_weights,
 )
 from cotpd.doctor.services import check_connections, check_language_model, check_prefect, check_registry
+from cotpd.doctor.shared_state import check_remote
 from cotpd.errors import CotpdError
 
 
@@ -36,6 +37,7 @@ def examine(root: Path) -> Iterator[Finding]:
             ("git", partial(check_git, root)),
             ("dvc", partial(check_dvc, root)),
             ("code", partial(check_code, root)),
+            ("remote", partial(check_remote, root)),
             ("connections", check_connections),
             ("prefect", partial(check_prefect, root)),
             ("parameters", partial(check_parameters, root)),

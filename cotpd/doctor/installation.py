@@ -27,6 +27,7 @@ _PURPOSE_OF_EXTRA = {
     "serve": "cotpd serve",
     "postgres": "a ledger on PostgreSQL",
     "ray": "scale.engine: ray",
+    "s3": "a remote or artifacts on S3",
     "server": "cotpd llm serve",
     "spacy": "reading and writing .spacy files",
 }

@@ -3,6 +3,7 @@
 import os
 import tempfile
 import tomllib
+from base64 import b64encode
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,13 +11,23 @@ from typing import TYPE_CHECKING
 
 from cotpd.config import Params
 from cotpd.doctor.finding import Finding, Status
+from cotpd.doctor.shared_state import check_artifacts
 from cotpd.errors import CotpdError, LlmError
 from cotpd.llm.transports.proxies import find_proxy, make_certificates
-from cotpd.registry.tracking_store import connect, find_database, resolve_uri
+from cotpd.registry.tracking_store import (
+    REACHABLE,
+    connect,
+    explain_errors,
+    find_database,
+    is_server,
+    resolve_uri,
+)
 from cotpd.registry.versions import list_versions
 
 if TYPE_CHECKING:
     import httpx2
+
+    from cotpd.registry.tracking_store import MlflowClient
 
 _SECONDS = 3.0  # that a server may take to answer
 
@@ -40,7 +51,7 @@ def check_prefect(root: Path) -> Iterator[Finding]:
         )
         return
     try:
-        served = _ask(f"{address.rstrip('/')}/admin/version").json()
+        served = _ask(f"{address.rstrip('/')}/admin/version", _build_prefect_headers()).json()
         installed = version("prefect")
     except PackageNotFoundError:
         return  # which check_packages says
@@ -53,6 +64,12 @@ def check_prefect(root: Path) -> Iterator[Finding]:
         yield Finding("prefect", Status.NOTE, problem, f"Start it with prefect {installed}.")
     else:
         yield Finding("prefect", Status.OK, f"server {served} at {address}")
+
+
+def _build_prefect_headers() -> dict[str, str]:
+    """Return the header with PREFECT_API_AUTH_STRING, for a server that asks for a name and a password."""
+    pair = os.environ.get("PREFECT_API_AUTH_STRING")
+    return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"} if pair else {}
 
 
 def _read_prefect_address(path: Path) -> str | None:
@@ -71,25 +88,27 @@ def _read_release(text: object) -> tuple[int, ...]:
 
 
 def check_registry(params: Params, root: Path) -> Iterator[Finding]:
-    """Check that the registry answers, and which version its aliases are on."""
+    """Check that the registry answers, which version its aliases are on, and where its artifacts lie."""
     address = resolve_uri(params.register_, root)
     database = find_database(address)
     if database is not None and not database.is_file():
         yield Finding("registry", Status.OK, f"{database}: none yet; the first registered student makes it")
         return
-    if address.startswith(("http://", "https://")):
+    if is_server(address):
         yield _check_tracking_server(address)
     client = connect(params.register_, root)
-    names = [model.name for model in client.search_registered_models()]
-    if params.registered_name not in names:
-        yield Finding("registry", Status.OK, f"{address}: no {params.registered_name} yet")
-        return
-    aliases = [
-        f"{alias} is version {version.number}"
-        for version in list_versions(client, params.registered_name)
-        for alias in version.aliases
-    ]
-    yield Finding("registry", Status.OK, f"{params.registered_name}: {', '.join(aliases) or 'no alias'}")
+    with explain_errors(f"the registry {address}", REACHABLE):
+        yield _describe_aliases(client, params.registered_name, address)
+        yield from check_artifacts(client, params.register_.experiment)
+
+
+def _describe_aliases(client: "MlflowClient", name: str, address: str) -> Finding:
+    """Say which version each alias of a registered model is on."""
+    if name not in [model.name for model in client.search_registered_models()]:
+        return Finding("registry", Status.OK, f"{address}: no {name} yet")
+    versions = list_versions(client, name)
+    aliases = [f"{alias} is version {version.number}" for version in versions for alias in version.aliases]
+    return Finding("registry", Status.OK, f"{name}: {', '.join(aliases) or 'no alias'}")
 
 
 def _check_tracking_server(address: str) -> Finding:

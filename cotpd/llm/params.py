@@ -116,6 +116,7 @@ class LlmParams(Section):
     max_tokens: int | None = Field(default=None, ge=0)
     """Tokens, sent and received, that one step may use; likewise."""
     ledger: str = "ledger.db"
-    """Keeps every answer: an SQLite file, or an SQLAlchemy URL (postgresql+psycopg://user@host/db)."""
+    """Keeps every answer: an SQLite file, or an SQLAlchemy URL (postgresql+psycopg://user@host/db). COTPD_LEDGER
+    outweighs it."""
     recorded: str | None = None
     """Recorded answers to import into the ledger on first use; null imports none."""

@@ -107,4 +107,8 @@ def _create_version(
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     description = shorten_card(card) or None
-    return int(client.create_model_version(name, source, run_id, tags=tags, description=description).version)
+    model_id = source.rpartition("/")[2]  # a server refuses a version whose request names no logged model
+    version = client.create_model_version(
+        name, source, run_id, tags=tags, description=description, model_id=model_id
+    )
+    return int(version.version)

@@ -13,15 +13,20 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 from cotpd.errors import ModelError
+from cotpd.extras import explain_missing_package
 from cotpd.parameter_file import read_parameters
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.relocation import repair_paths
+from cotpd.service_errors import explain_object_store, explain_postgresql
 from cotpd.storage import report_full_disk
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient as MlflowClient  # also for the annotations of packages that know no MLflow
 
 SQLITE = "sqlite:///"
+ARTIFACT_ROOT = "MLFLOW_DEFAULT_ARTIFACT_ROOT"  # MLflow's own name for where artifacts of new experiments go
+_OBJECT_STORE_CLIENTS = ("boto3", "botocore")
+_TRIES = 4  # to reach a database: MLflow's 10 take a hundred seconds, in silence
 WRITABLE = "See that its database can be reached and written, and that its disk has room."
 DESCRIPTION = "mlflow.note.content"  # the tag that MLflow shows as a run's or an experiment's description
 _ABOUT = (
@@ -95,6 +100,10 @@ def connect(params: RegisterParams, root: Path, *, create: bool = False) -> "Mlf
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # its import sets INFO
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # logs with SQL what it raises as well
+    if not is_server(uri):
+        from mlflow.store.db import utils  # noqa: PLC0415  a database is opened, which imports it anyway
+
+        utils.MAX_RETRY_COUNT = _TRIES
     with explain_errors(f"the registry {uri}", REACHABLE):
         return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
@@ -113,9 +122,20 @@ def get_or_create_experiment(client: "MlflowClient", name: str) -> str:
 
 
 def choose_artifact_location(client: "MlflowClient") -> str | None:
-    """Return where a new experiment's artifacts go: beside a SQLite database; None: where the store puts them."""
+    """Return where a new experiment's artifacts go: beside a SQLite database; None: where a server puts them.
+
+    Another database names no place, and MLflow would write into the current folder, which no other machine reads.
+    """
     path = find_database(client.tracking_uri)
-    return None if path is None else (path.parent / "mlruns").as_uri()
+    if path is not None:
+        return (path.parent / "mlruns").as_uri()
+    root = os.environ.get(ARTIFACT_ROOT, "").rstrip("/")
+    return f"{root}/cotpd" if root and not is_server(client.tracking_uri) else None
+
+
+def is_server(uri: str) -> bool:
+    """Whether an address is that of MLflow's server, which stands before the database."""
+    return uri.startswith(("http://", "https://"))
 
 
 @contextmanager
@@ -155,9 +175,25 @@ def explain_errors(subject: str, remedy: str) -> Iterator[None]:
     except MlflowException as error:
         if isinstance(error.__context__, RequestException):
             raise ModelError(f"{subject}: the tracking server does not answer", REACHABLE) from None
+        _raise_meaning(subject, error.message)
         problem, sql, _ = error.message.partition("\n[SQL: ")
         raise ModelError(f"{subject}: {problem}", WRITABLE if sql else remedy) from None
     except SQLAlchemyError as error:
+        _raise_meaning(subject, str(error))
         raise ModelError(f"{subject}: {str(error).partition(chr(10))[0]}", WRITABLE) from None
-    except ModuleNotFoundError as error:  # the driver of a database
-        raise ModelError(f"{subject}: {error}", f"Install it: pip install {error.name}.") from None
+    except ModuleNotFoundError as error:  # the driver of a database, or the client of an object store
+        explained = explain_missing_package(error)
+        install = explained.remedy if explained else f"Install it: pip install {error.name}."
+        raise ModelError(f"{subject}: {error}", install) from None
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in _OBJECT_STORE_CLIENTS:
+            _raise_meaning(subject, str(error))
+            raise ModelError(f"{subject}: {error}", remedy) from None
+        raise
+
+
+def _raise_meaning(subject: str, message: str) -> None:
+    """Raise a ModelError with the meaning of an object store's or a database's error; return for another one."""
+    meaning = explain_object_store(message) or explain_postgresql(message)
+    if meaning is not None:
+        raise ModelError(f"{subject}: {meaning.problem}", meaning.remedy) from None

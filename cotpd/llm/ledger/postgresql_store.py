@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cotpd.errors import ConfigError, LlmError
 from cotpd.llm.ledger.store import PATIENCE, Migration, Row, RowError, Statement
+from cotpd.service_errors import explain_postgresql
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -95,9 +96,9 @@ class PostgresStore:
             raise RowError(f"{self.name}: {message}", "The other answers are kept.") from None
         except self._errors as error:
             message = " ".join(str(error).split())
-            raise LlmError(
-                f"{self.name}: {message}", "Check the server and llm.ledger; committed answers are safe."
-            ) from None
+            meaning = explain_postgresql(message)
+            remedy = meaning.remedy if meaning else "Check the server and llm.ledger."
+            raise LlmError(f"{self.name}: {message}", f"{remedy} Committed answers are safe.") from None
 
 
 def _build_limits(url: "URL") -> dict[str, Any]:
