@@ -25,6 +25,7 @@ UNWATCHED = {
     "cotpd/interrupts.py",
     "cotpd/liveness.py",
     "cotpd/progress.py",
+    "cotpd/service_errors.py",
     "cotpd/startup.py",
     # where work is computed: outputs are the same to the byte on any engine, which tests/engine states
     "cotpd/engine/__init__.py",
