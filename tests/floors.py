@@ -10,7 +10,14 @@ FLOORS = [
         "cotpd.section",
         "cotpd.shipped_files",
     ],
-    ["cotpd.devices", "cotpd.escaping", "cotpd.extras", "cotpd.storage", "cotpd.yaml_files"],
+    [
+        "cotpd.devices",
+        "cotpd.escaping",
+        "cotpd.extras",
+        "cotpd.service_errors",
+        "cotpd.storage",
+        "cotpd.yaml_files",
+    ],
     [
         "cotpd.code_record",
         "cotpd.files",

@@ -106,8 +106,11 @@ def _describe_aliases(client: "MlflowClient", name: str, address: str) -> Findin
     """Say which version each alias of a registered model is on."""
     if name not in [model.name for model in client.search_registered_models()]:
         return Finding("registry", Status.OK, f"{address}: no {name} yet")
-    versions = list_versions(client, name)
-    aliases = [f"{alias} is version {version.number}" for version in versions for alias in version.aliases]
+    aliases = [
+        f"{alias} is version {version.number}"
+        for version in list_versions(client, name)
+        for alias in version.aliases
+    ]
     return Finding("registry", Status.OK, f"{name}: {', '.join(aliases) or 'no alias'}")
 
 

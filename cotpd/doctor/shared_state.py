@@ -107,11 +107,11 @@ def _list_bucket(address: str, endpoint: str | None) -> None:
     from botocore.config import Config  # noqa: PLC0415  an optional extra
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  an optional extra
 
-    place = urlparse(address)
+    bucket = urlparse(address)
     limits = Config(connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"total_max_attempts": 1})
     try:
         client = boto3.session.Session().client("s3", endpoint_url=endpoint, config=limits)
-        client.list_objects_v2(Bucket=place.netloc, Prefix=place.path.lstrip("/"), MaxKeys=1)
+        client.list_objects_v2(Bucket=bucket.netloc, Prefix=bucket.path.lstrip("/"), MaxKeys=1)
     except (Boto3Error, BotoCoreError, ClientError, ValueError) as error:
         meaning = explain_object_store(str(error))
         problem, remedy = meaning or (str(error), "See the message; cotpd.env.example shows what is to be set.")

@@ -120,18 +120,11 @@ def end_group(process: "subprocess.Popen[bytes]") -> None:
 @contextmanager
 def run_postgres(stack: Stack) -> Iterator[None]:
     """Run a PostgreSQL that asks for a password, with the databases of deploy/databases.sql."""
-    import psycopg
-
     service = stack.services["postgres"]
     folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: its socket's name has a limit
+    user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []  # the server refuses to run as root
+    password = write_password(folder, service["environment"]["POSTGRES_PASSWORD"])
     binaries = find_postgresql()
-    user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    if user:
-        shutil.chown(folder, "postgres")
-    password = folder.with_name(f"{folder.name}.password")
-    password.write_text(service["environment"]["POSTGRES_PASSWORD"])
-    password.chmod(0o644)
-    data = str(folder / "data")
     init = [
         "--auth=scram-sha-256",
         f"--pwfile={password}",
@@ -140,21 +133,37 @@ def run_postgres(stack: Stack) -> Iterator[None]:
     options = (
         f"-h 127.0.0.1 -p {stack.ports['postgres']} -k {folder} -c fsync=off {' '.join(service['command'][1:])}"
     )
-    control = [*user, str(binaries / "pg_ctl"), "--wait", f"--pgdata={data}"]
+    control = [*user, str(binaries / "pg_ctl"), "--wait", f"--pgdata={folder}/data"]
     try:
-        run(*user, str(binaries / "initdb"), "--encoding=UTF8", *init, f"--pgdata={data}")
+        run(*user, str(binaries / "initdb"), "--encoding=UTF8", *init, f"--pgdata={folder}/data")
         run(*control, f"--options={options}", f"--log={folder}/log", "start")
-        where = f"host=127.0.0.1 port={stack.ports['postgres']} user=cotpd dbname=postgres"
-        with psycopg.connect(where, password=password.read_text(), autocommit=True) as database:
-            for statement in (ROOT / "deploy/databases.sql").read_text("utf-8").split(";"):
-                database.execute(statement)
+        create_databases(stack.ports["postgres"], password.read_text())
         yield
     finally:
         subprocess.run(
             [*control, "--mode=immediate", "stop"], cwd="/", capture_output=True, check=False, timeout=60
         )
         shutil.rmtree(folder, ignore_errors=True)
-        password.unlink(missing_ok=True)
+
+
+def write_password(folder: Path, text: str) -> Path:
+    """Write a password for initdb, and give the folder to the user that runs it."""
+    password = folder / "password"
+    password.write_text(text)
+    if os.getuid() == 0:
+        shutil.chown(folder, "postgres")
+        shutil.chown(password, "postgres")
+    return password
+
+
+def create_databases(port: int, password: str) -> None:
+    """Execute deploy/databases.sql as the image of PostgreSQL does on its first start."""
+    import psycopg
+
+    address = f"host=127.0.0.1 port={port} user=cotpd dbname=postgres"
+    with psycopg.connect(address, password=password, autocommit=True) as database:
+        for statement in (ROOT / "deploy/databases.sql").read_text("utf-8").split(";"):
+            database.execute(statement)
 
 
 def find_postgresql() -> Path:
@@ -176,8 +185,9 @@ def run(*command: str) -> None:
 
 def build_weed_command(stack: Stack) -> list[str]:
     """Return the object store's command with free ports for its inner parts, which Docker keeps apart."""
-    names = [f"{part}.port{kind}" for part in ("master", "volume", "filer") for kind in ("", ".grpc")]
-    ports = [f"-{name}={find_free_port()}" for name in (*names, "s3.port.grpc")]
+    servers = ("master", "volume", "filer")
+    names = [f"{server}.port" for server in servers] + [f"{server}.port.grpc" for server in (*servers, "s3")]
+    ports = [f"-{name}={find_free_port()}" for name in names]
     command = [part.replace("=/data", f"={stack.folder}") for part in stack.build_command("objects")]
     return [find_program("weed"), *command, *ports]
 
