@@ -1,5 +1,8 @@
 """Tiny encoders of several families, and posts and parameters to train them with."""
 
+import json
+import shutil
+
 import pytest
 from transformers import BertConfig
 
@@ -51,3 +54,13 @@ def brief() -> TrainParams:
     return TrainParams(
         epochs=2, batch_size=4, learning_rate=5e-3, head_learning_rate=2e-2, device="cpu", bf16="off"
     )
+
+
+@pytest.fixture
+def still(small, tmp_path):
+    """A student without any dropout: processes and parts draw it each for themselves."""
+    folder = shutil.copytree(small.encoder, tmp_path / "encoder")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    return small.model_copy(update={"encoder": str(folder)})

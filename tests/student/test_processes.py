@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from itertools import chain
@@ -23,16 +22,6 @@ from cotpd.student.processes import Processes, _cut_evenly
 from tests.student.tiny_runs import build_learner, train_model
 
 ALONE = Path(__file__).with_name("train_alone.py")
-
-
-@pytest.fixture
-def still(small, tmp_path):
-    """A student without any dropout: processes and parts draw it each for themselves."""
-    folder = shutil.copytree(small.encoder, tmp_path / "encoder")
-    config = json.loads((folder / "config.json").read_text("utf-8"))
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (folder / "config.json").write_text(json.dumps(config), "utf-8")
-    return small.model_copy(update={"encoder": str(folder)})
 
 
 def launch(count: int, folder: Path, examples, student, params, **environment) -> subprocess.CompletedProcess:
