@@ -1,5 +1,6 @@
 """Connecting to a Ray cluster, with its refusals in sentences, and what its machines have room for."""
 
+import logging
 import os
 import signal
 import socket
@@ -26,7 +27,7 @@ def connect(params: ScaleParams) -> None:
     address = _choose_address(params.address)
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         ray.shutdown()  # a refused process counts as connected
         raise _explain_refusal(address, error) from None
