@@ -24,6 +24,7 @@ from dvc.stage import Stage
 
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
+from cotpd.pipeline.params_file import UPGRADE, list_missing
 from steps import guard
 
 _BUSY = "is busy, it is being blocked by"  # what DVC says of a file that another process writes
@@ -131,6 +132,8 @@ def _explain(error: DvcException, root: Path) -> ConfigError:
         return ConfigError(f"{root.resolve()} is no git repository, which DVC needs", "Run there: git init")
     if isinstance(error, CyclicGraphError):
         load_params(root / "params.yaml")  # data.path within an output
+    if missing := list_missing(root / "params.yaml"):
+        return ConfigError(f"dvc.yaml: {error}; params.yaml lacks {', '.join(missing)}", UPGRADE)
     return ConfigError(f"dvc.yaml: {error}", "`dvc status` shows the same; mend the file it names.")
 
 

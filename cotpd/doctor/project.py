@@ -1,5 +1,6 @@
 """The project: parameters, data, git, DVC, ledger, weights."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ from pathlib import Path
 from cotpd.code_record import CODE_RECORD, explain_other_code
 from cotpd.config import Params, load_params
 from cotpd.doctor.finding import Finding, Status
+from cotpd.pipeline.params_file import UPGRADE, list_missing
 from cotpd.weights import find_cache_folder, find_cached, find_model
 
 _WRITTEN_BY_TOOLS = ("params.yaml", "dvc.yaml", "dvc.lock")
+_WORDS = re.compile(r"[\w.]+")
 _CONFLICT = ("<<<<<<< ", ">>>>>>> ")
 
 
@@ -28,9 +31,23 @@ def check_parameters(root: Path) -> Iterator[Finding]:
     yield Finding(
         "parameters", Status.OK, f"params.yaml is valid: task {params.task}, encoder {params.student.encoder}"
     )
+    yield from _check_age(root)
     if not (root / "dvc.yaml").is_file():
         remedy = "Run in the project's folder; the file comes with it."
         yield Finding("parameters", Status.PROBLEM, "there is no dvc.yaml here", remedy)
+
+
+def _check_age(root: Path) -> Iterator[Finding]:
+    """Check that params.yaml has every parameter: `dvc repro` stops at one that dvc.yaml names."""
+    missing = list_missing(root / "params.yaml")
+    graph = (
+        set(_WORDS.findall("\n".join(_read_lines(root / "dvc.yaml")))) if (root / "dvc.yaml").is_file() else set()
+    )
+    if missing:
+        stops = bool(graph.intersection(missing))
+        effect = "DVC stops at those that dvc.yaml names" if stops else "their defaults count"
+        problem = f"params.yaml is of an earlier release and lacks {', '.join(missing)}; {effect}"
+        yield Finding("parameters", Status.PROBLEM if stops else Status.NOTE, problem, UPGRADE)
 
 
 def check_code(root: Path) -> Iterator[Finding]:

@@ -16,8 +16,10 @@ from pydantic.fields import FieldInfo
 from cotpd.config import Params, load_params
 from cotpd.files import write_atomically
 from cotpd.section import Section
+from cotpd.yaml_files import read_yaml
 
 WIDTH = 115
+UPGRADE = "Write them with their defaults, your values as they are: python -m cotpd.pipeline.params_file"
 HEADER = """\
 # Every knob of the pipeline. `dvc repro` re-runs what depends on a changed one, and nothing else.
 # Try others without editing:  dvc exp run -S task=re -S train.epochs=3
@@ -36,6 +38,24 @@ def write_params(path: Path) -> None:
     text = render_params(_read_values(path))
     with write_atomically(path) as partial:
         partial.write_text(text, "utf-8")
+
+
+def list_missing(path: Path) -> list[str]:
+    """Return the parameters and sections that a file of an earlier release lacks: DVC knows no defaults.
+
+    Raises:
+        ConfigError: The file is missing or is no YAML.
+    """
+    values, _ = read_yaml(path)
+    missing = []
+    for name, field in _list_fields(Params):
+        section = values.get(name) if isinstance(values, dict) else None
+        if not isinstance(values, dict) or name not in values:
+            missing.append(name)
+        elif _is_section(field):
+            keys = [key for key, _ in _list_fields(field.annotation)]
+            missing += [f"{name}.{key}" for key in keys if key not in (section or {})]
+    return missing
 
 
 def render_params(values: Mapping[str, Any], header: str = HEADER) -> str:

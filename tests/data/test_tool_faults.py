@@ -361,6 +361,15 @@ def test_doccano_s_label_of_a_post_is_read_in_a_list_and_by_itself(load, write, 
     assert [(post.label, post.entities) for post in dataset.posts["train"]] == [("pos", ())]
 
 
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -1, 10**400, "1"])
+def test_a_score_of_spacy_s_that_is_no_probability_costs_its_row(load, write, score: Any) -> None:
+    write("train.json", json.dumps([{"text": "Ada", "ents": [], "cats": {"pos": score}}]))
+
+    dataset = load(require_train=False)
+
+    assert [row.remedy for row in dataset.quarantine] == ["Write numbers from 0 to 1."]
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("name", ["label", "Sentiment", "class"])
 def test_a_table_of_texts_and_their_labels_is_read(load, write, name: str, separator: str) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from cotpd.cli.main import app
 from cotpd.doctor import hardware, services
 from cotpd.doctor.finding import run_checks
 from cotpd.llm.ledger.ledger import Ledger
+from cotpd.pipeline.params_file import write_params
 from tests.chat_server import build_entry
 
 NOBODY = "http://127.0.0.1:9"
@@ -221,3 +223,30 @@ def test_a_check_that_breaks_is_a_finding_and_hides_no_other() -> None:
 
     assert findings[0].message == "cannot be checked: ZeroDivisionError: by chance"
     assert findings[1].area == "connections"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "status", "named"),
+    [
+        ("data", "corrections", "problem", "data.corrections; DVC stops"),
+        ("llm", "vision", "problem", "llm.vision; DVC stops"),
+        ("llm_row", None, "problem", "llm_row; DVC stops"),
+        ("llm", "concurrency", "note", "llm.concurrency; their defaults count"),
+    ],
+)
+def test_parameters_of_an_earlier_release_are_named_and_written(
+    project: Path, section: str, key: str | None, status: str, named: str
+) -> None:
+    values = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
+    values[section] = {name: value for name, value in values[section].items() if name != key}
+    if key is None:
+        del values[section]
+    (project / "params.yaml").write_text(yaml.safe_dump(values), "utf-8")
+
+    findings = find("parameters")
+
+    assert [finding["status"] for finding in findings] == [status]
+    assert named in findings[0]["message"]
+    assert findings[0]["remedy"].endswith("python -m cotpd.pipeline.params_file")
+    write_params(project / "params.yaml")
+    assert find("parameters") == []

@@ -1,5 +1,6 @@
 """What the steps share: how a mistake of the user's ends, and what a missing environment says."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,28 @@ def test_without_git_the_flow_says_what_to_run(root: Path, tmp_path: Path) -> No
 
     with pytest.raises(ConfigError, match=r"is no git repository.*\n.*git init"):
         read_graph(tmp_path)
+
+
+def test_a_parameter_file_of_an_earlier_release_is_upgraded_by_the_command_that_the_flow_names(
+    root: Path, tmp_path: Path
+) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    for name in (".dvc/config", "dvc.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(root / name, tmp_path / name)
+    (tmp_path / "params.yaml").write_text("data: {path: sample, pictures: .}\nseed: 4\n")
+
+    with pytest.raises(ConfigError, match=r"data\.corrections.*\n.*python -m cotpd\.pipeline\.params_file"):
+        read_graph(tmp_path)
+
+    subprocess.run(
+        [sys.executable, "-m", "cotpd.pipeline.params_file"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        check=True,
+    )
+    assert "seed: 4 #" in (tmp_path / "params.yaml").read_text("utf-8")
+    assert len(read_graph(tmp_path)) > 10
 
 
 def test_posts_within_an_output_are_named_by_the_flow_too(root: Path, tmp_path: Path) -> None:

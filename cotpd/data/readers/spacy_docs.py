@@ -100,7 +100,7 @@ def _find_class(cats: Any) -> str | None:
     """
     scores = cats if isinstance(cats, dict) else {}
     for name, score in scores.items():
-        if not isinstance(score, int | float):
+        if not isinstance(score, int | float) or not 0 <= score <= 1:  # NaN is less than nothing, and not more
             raise RowError(f"the score of {show_value(name)} is {show_value(score)}", "Write numbers from 0 to 1.")
     highest = max(scores.values(), default=0)
     names = [name for name, score in scores.items() if score == highest]
