@@ -26,9 +26,9 @@ def main(step: Callable[[Params], None]) -> None:
     try:
         restore_signals()
         with interrupt_on_sigterm():
-            if (other_code := explain_other_code(Path())) is not None:
-                raise other_code
+            refuse_other_code()
             step(load_params())
+            refuse_other_code()  # the package may have been upgraded while the step ran
             if steps.RUN is not None:
                 steps.RUN.verify_inputs()
     except CotpdError as error:
@@ -43,6 +43,17 @@ def main(step: Callable[[Params], None]) -> None:
     except KeyboardInterrupt:
         console.print("interrupted; run again to go on")
         sys.exit(130)
+
+
+def refuse_other_code() -> None:
+    """Refuse to run a project's step, or to let DVC record its outputs, with other code than the project names.
+
+    Raises:
+        ConfigError: The installed code is not the code of the project.
+    """
+    other_code = explain_other_code(Path())
+    if other_code is not None:
+        raise other_code
 
 
 def _describe(error: BaseException) -> str:

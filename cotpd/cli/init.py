@@ -91,7 +91,7 @@ def _upgrade(root: Path) -> None:
     added = write_values(params, list_new_parameters(params))
     upgraded = upgrade_project(root)
     for key, value in added.items():
-        show(f"params.yaml: {key}: {value}, which is new")
+        show(f"params.yaml: {key}: {'null' if value is None else value}, which is new")
     if upgraded.is_graph_kept:
         show(f"dvc.yaml holds edits of yours and stays; take over what differs in {NEW_GRAPH}, and remove that.")
     stages = ", ".join(upgraded.stages) or "none: nothing runs again"

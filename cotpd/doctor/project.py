@@ -54,6 +54,10 @@ def check_code(root: Path) -> Iterator[Finding]:
     """Check that a project of `cotpd init` is of the code that is installed."""
     if not (root / CODE_RECORD).is_file():
         return
+    for package in ("cotpd", "steps", "flows"):
+        if (root / package).is_dir() or (root / f"{package}.py").is_file():
+            problem = f"{package} of this folder hides the installed package of that name"
+            yield Finding("code", Status.PROBLEM, problem, "Rename it.")
     if (error := explain_other_code(root)) is not None:
         yield Finding("code", Status.PROBLEM, error.problem, error.remedy)
     else:

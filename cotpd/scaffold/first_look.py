@@ -70,11 +70,14 @@ def look_at_data(path: Path, task: TaskName | None, format_name: FormatName, sho
         data["held_out"] = HELD_OUT
     values = _build_values(chosen.name, data, captioner)
 
+    notes = [*_list_notes(dataset, chosen), *dataset.stats["warnings"]]
     encoder = StudentParams().encoder
     share = measure_unknown_share(encoder, iterate_posts(dataset.posts))
     if share is not None and share > MOST_UNKNOWN:
         values["student"] = {"encoder": MULTILINGUAL}
-    notes = [*_list_notes(dataset, chosen), *dataset.stats["warnings"]]
+        notes.append(
+            f"{share:.0%} of the words hold signs that {encoder} does not know: student.encoder is {MULTILINGUAL}"
+        )
     return FirstLook(values, _list_facts(dataset, chosen, captioner, values), notes)
 
 

@@ -105,7 +105,7 @@ def test_a_parameter_that_is_new_is_added_and_the_comments_stay(project: Path) -
 
     printed = upgrade(project)
 
-    assert "params.yaml: data.held_out: None, which is new" in printed
+    assert "params.yaml: data.held_out: null, which is new" in printed
     assert "held_out" in yaml.safe_load(path.read_text("utf-8"))["data"]
     assert "# mine" in path.read_text("utf-8")
 
@@ -166,3 +166,13 @@ def test_a_change_of_a_module_changes_the_digests_of_the_stages_that_import_it_a
     after = compute_digests()
 
     assert [stage for stage in before if after[stage] != before[stage]] == ["prepare"]
+
+
+@pytest.mark.parametrize("name", ["steps/mine.py", "flows/mine.py", "steps.py"])
+def test_doctor_names_a_folder_of_the_users_that_hides_the_steps(project: Path, name: str) -> None:
+    (project / name).parent.mkdir(exist_ok=True)
+    (project / name).write_text("", "utf-8")
+
+    findings = [finding for finding in check_code(project) if finding.status is Status.PROBLEM]
+
+    assert [finding.remedy for finding in findings] == ["Rename it."]
