@@ -133,8 +133,8 @@ def render_card(name: str, facts: CardFacts, tags: Mapping[str, str]) -> str:
 
 
 def _format_headline(facts: CardFacts) -> str:
-    """Return the leading score on test, or on the last split, for the heading, which a list of versions shows."""
-    split = "test" if "test" in facts.metrics else next(reversed(facts.metrics), "")
+    """Return the leading score on test, or on the first split, for the heading, which a list of versions shows."""
+    split = "test" if "test" in facts.metrics else [*facts.metrics, ""][0]
     rows = facts.metrics.get(split, {})
     if facts.score not in rows.get("student", {}):
         return ""

@@ -3,12 +3,14 @@
 import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cotpd.cli.params_editor import write_values
+from cotpd.evaluation.results_table import ROWS
 from tests.builders import read_jsonl
 
 Run = Callable[..., str]
@@ -140,11 +142,52 @@ def test_the_page_dvc_and_mlflow_show_the_same_figures(run: Run, checkout: Path)
     logged = json.loads(run("python", "-c", script).splitlines()[-1])
 
     figures = shown[""]["data"]["reports/metrics.json"]["data"]
+    assert logged == {f"{split}.{row}.f1": f1 for split, row, f1 in iterate_headlines(figures)}
+    for _, row, f1 in iterate_headlines(figures):
+        sign = "+" if row.endswith("gain") else ""
+        assert f">{100 * f1:{sign}.2f}<" in page, row
+
+
+def iterate_headlines(figures: dict[str, dict[str, dict[str, float]]]) -> Iterator[tuple[str, str, float]]:
+    """Yield split, row and F1 of each figure that `dvc metrics diff` compares."""
+    for split, rows in figures.items():
+        for row, scores in rows.items():
+            yield split, row, scores["f1"]
+
+
+def test_the_page_draws_the_figures_that_dvc_plots_draws(run: Run, checkout: Path) -> None:
+    page = (checkout / "reports/evaluation/report.html").read_text("utf-8")
+    [data] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+
+    plots = json.loads(run("dvc", "plots", "show", "--json").splitlines()[-1])["data"]
+
+    drawn = {figure["id"]: figure for figure in json.loads(data)["figures"]}
+    bars = list(iterate_bars(drawn))
+    assert bars
+    by_type = {
+        (row["split"], row["row"], row["type"]): float(row["f1"]) for row in read_values(plots, "F1 per type")
+    }
+    for key, percent in bars:
+        assert percent == pytest.approx(100 * by_type[key], abs=0.006), key
+    losses = [row for row in read_values(plots, "learning curves") if row["measure"] == "loss"]
+    points = {(line["name"], point[0]): point[1] for line in drawn["loss"]["series"] for point in line["points"]}
+    for row in losses:
+        assert points[f"{row['model']}: loss", float(row["epoch"])] == float(row["value"])
+
+
+def read_values(plots: dict[str, Any], name: str) -> list[dict[str, str]]:
+    """Return the rows that DVC draws a plot from."""
+    return plots[name][0]["content"]["data"]["values"]
+
+
+def iterate_bars(figures: dict[str, Any]) -> Iterator[tuple[tuple[str, str, str], float]]:
+    """Yield split, row and type of each bar on the page, and its percentage; the bars of all types are left out."""
+    row_of = {title: name for name, title in ROWS.items()}
     for split in ("valid", "test"):
-        for row in ("baseline", "student", "knowledge"):
-            f1 = figures[split][row]["f1"]
-            assert logged[f"{split}.{row}.f1"] == f1
-            assert f">{100 * f1:.2f}<" in page
+        figure = figures[f"types-{split}"]
+        for series in figure["series"]:
+            for kind, bar in list(zip(figure["groups"], series["bars"], strict=True))[1:]:
+                yield (split, row_of[series["name"]], kind), bar[0]
 
 
 def test_frozen_teachers_teach_on_posts_without_labels(run: Run, checkout: Path) -> None:
