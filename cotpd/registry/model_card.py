@@ -133,14 +133,17 @@ def render_card(name: str, facts: CardFacts, tags: Mapping[str, str]) -> str:
 
 
 def _format_headline(facts: CardFacts) -> str:
-    """Return the leading score on test, or on the first split, for the heading, which a list of versions shows."""
+    """Return the leading scores on test, or on the first split, for the heading, which a list of versions shows.
+
+    MLflow's list shows it as it is written: there is no sign in it that needs a backslash.
+    """
     split = "test" if "test" in facts.metrics else [*facts.metrics, ""][0]
     rows = facts.metrics.get(split, {})
     if facts.score not in rows.get("student", {}):
         return ""
-    headline = f": {facts.score_headings[facts.score]} {100 * rows['student'][facts.score]:.2f} on {split}"
-    gain = rows.get("gain", {}).get("f1")
-    return headline if gain is None else f"{headline}, {100 * gain:+.2f} points over the baseline"
+    headline = f", {facts.score_headings[facts.score]} {100 * rows['student'][facts.score]:.2f} on {split}"
+    baseline = rows.get("baseline", {}).get(facts.score)
+    return headline if baseline is None else f"{headline}, baseline {100 * baseline:.2f}"
 
 
 def list_missing_sections(text: str) -> list[str]:

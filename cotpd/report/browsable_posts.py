@@ -174,11 +174,12 @@ class _Listing:
 
 
 def _list_members(task: TaskName, tables: PostTables) -> dict[str, Slices]:
-    """Return the ids of the examples in each slice and in each bucket of a label, by split."""
+    """Return the ids of the examples in each slice, and in each bucket that holds any, by split."""
     partitions = list_partitions(task, tables.posts.get("train", ()), tables.knowledge)
     members = {split: dict(slices) for split, slices in tables.slices.items()}
     for split in members:
-        members[split] |= list_members(task, tables.posts.get(split, ()), partitions)
+        buckets = list_members(task, tables.posts.get(split, ()), partitions)
+        members[split] |= {name: ids for name, ids in buckets.items() if ids}
     return members
 
 
