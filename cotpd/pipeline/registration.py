@@ -57,7 +57,7 @@ def register_student(
     origin = Origin(
         params=params.model_dump(mode="json", by_alias=True),
         metrics=metrics,
-        headlines=select_headlines(metrics, params.task),
+        headlines=select_headlines(dict(metrics), params.task),
         score=task.score_key,
         evaluation=evaluation,
         tables=tables,

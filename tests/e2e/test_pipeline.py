@@ -170,7 +170,9 @@ def test_the_page_draws_the_figures_that_dvc_plots_draws(run: Run, checkout: Pat
     for key, percent in bars:
         assert percent == pytest.approx(100 * by_type[key], abs=0.006), key
     losses = [row for row in read_values(plots, "learning curves") if row["measure"] == "loss"]
-    points = {(line["name"], point[0]): point[1] for line in drawn["loss"]["series"] for point in line["points"]}
+    points = {}
+    for line in drawn["loss"]["series"]:
+        points |= {(line["name"], epoch): value for epoch, value in line["points"]}
     for row in losses:
         assert points[f"{row['model']}: loss", float(row["epoch"])] == float(row["value"])
 
