@@ -220,12 +220,12 @@ def _read_part(
 
 
 def _print_cells(schedule: Schedule) -> None:
-    """Print a row a cell: how many of its jobs are there already, or why it is left out."""
+    """Print a row a cell: how many of its seeds are to do, or that it is left out; the lines below say why."""
     table = Table(*(Column(name, no_wrap=True) for name in ("cell", "model", "seeds", "to do")))
     for cell in schedule.named.study.cells:
         keys = schedule.goals.get(cell.name, {}).values()
         pending = sum(key in schedule.missing for key in keys)
-        state = f"{pending} of {len(keys)} seeds" if keys else f"left out: {schedule.left_out[cell.name]}"
+        state = f"{pending} of {len(keys)} seeds" if keys else "left out"
         table.add_row(cell.name, cell.model, ", ".join(map(str, schedule.named.study.seeds)), state)
     build_console(width=130).print(table)
 

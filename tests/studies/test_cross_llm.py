@@ -198,6 +198,18 @@ def test_the_plan_says_what_the_missing_answers_cost_or_that_no_price_is_known(
     assert "$0.00, at most $0.00" in output
 
 
+def test_the_plan_names_cell_and_model_of_a_cell_that_is_left_out_and_its_reason_below(
+    project, params, llm_params, root, write_study
+):
+    prepare_study(project, params, llm_params, root, write_study, cells=CELLS)
+
+    output = CliRunner().invoke(app, ["study", "plan", "mine.yaml"]).output
+
+    [row] = [line for line in output.splitlines() if "warm" in line and "│" in line]
+    assert [part.strip() for part in row.strip("│").split("│")] == ["warm", "student", "1", "left out"]
+    assert "left out  warm: 16 of 16 answers (temperature 0.7, seed 14) are not in the ledger" in output
+
+
 POSTS = [build_post(f"[Ada{number}](PER) met [Rome{number}](LOC)", id=str(number)) for number in range(12)]
 
 
