@@ -34,9 +34,10 @@ browser:
 coverage: $(VENV)/.installed-dev browser  ## Every test, with the branches that they cover; fails below the floor of pyproject.toml
 	@OMP_NUM_THREADS=1 python -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered --cov-report=html
 
-stress: $(VENV)/.installed-dev  ## Damage data sets in 10,000 ways; race and kill promotions on SQLite, PostgreSQL and a server
+stress: $(VENV)/.installed-dev  ## Damage data sets in 10,000 ways; race and kill promotions; edit, damage and kill runs through both doors
 	@COTPD_STRESS=2000 python -m pytest tests/data/test_damage.py --timeout 3600
 	@COTPD_STRESS=50 python -m pytest tests/registry/test_races.py --timeout 3600
+	@COTPD_STRESS=100 python -m pytest tests/agreement/test_agreement.py --timeout 3600
 
 lint: $(VENV)/.installed-dev  ## Check style, types and the workflow file
 	@ruff check . && ruff format --check . && mypy

@@ -22,7 +22,6 @@ from rich.console import Console
 
 from cotpd.errors import ConfigError
 from flows.deployments import Deployment, read_deployments
-from flows.states import SERVER
 from steps.guard import GRACE
 
 _POLL = 2.0  # seconds; Prefect's default is 10
@@ -38,7 +37,6 @@ def serve() -> int:
         ConfigError: No Prefect server answers, or prefect.yaml cannot be used.
     """
     deployments = build_deployments()
-    os.environ[SERVER] = str(os.getpid())
     # limit: two runs would write the same files
     server = Server(name="cotpd", pause_on_shutdown=False, limit=1, query_seconds=choose_poll())
     for deployment in deployments:

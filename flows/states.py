@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
+import psutil
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -26,12 +28,16 @@ from prefect.client.schemas.filters import (
     TaskRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.settings import get_current_settings
+from prefect.settings import PREFECT_API_URL, get_current_settings
 from prefect.states import Cancelled, Crashed
 
-SERVER = "COTPD_SERVER"  # the environment variable with the process id of `python -m flows`, for its runs
+from steps.under_dvc import find_owners, is_alive
+
+_RUN = "PREFECT__FLOW_RUN_ID"  # the environment variable that a worker or runner sets for the processes of a run
 _OPEN = [StateType.RUNNING, StateType.PENDING, StateType.SCHEDULED]
 _PATIENCE = 15.0  # seconds in which a runner or worker may close the states itself
+_OUTAGE = 3600.0  # seconds in which a server that was killed may come back and be told
+_PAUSE = 5.0  # seconds between two tries
 _WATCH = 'read -r finished || exec "$0" -m flows.states "$1"'
 _watchers: list[subprocess.Popen[bytes]] = []  # their pipes stay open as long as this process lives
 
@@ -62,19 +68,33 @@ def watch_flow_run(flow_run_id: UUID | None, root: Path) -> Iterator[None]:
 
 
 def _dismiss(watcher: "subprocess.Popen[bytes]") -> None:
-    _watchers.remove(watcher)
-    watcher.communicate(b"finished\n")
+    """End a watcher, unless the server does not answer, which then has to be told later how the run ended."""
+    if _has_server():
+        _watchers.remove(watcher)
+        watcher.communicate(b"finished\n")
+
+
+def _has_server() -> bool:
+    """Whether the server answers now; Prefect's client would try for a minute."""
+    url = PREFECT_API_URL.value()
+    try:
+        return url is None or httpx.get(f"{url}/health", timeout=10).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def end_with_server() -> None:
-    """End this process by SIGTERM once the `python -m flows` that started it has ended, which alone cancels it."""
-    server = os.environ.get(SERVER)
-    if server == str(os.getppid()):
-        threading.Thread(target=_wait_for_server, args=(int(server),), daemon=True).start()
+    """End this process by SIGTERM once the worker or the `python -m flows` that started it has ended.
+
+    A worker that is killed cancels nothing. Its run would go on unseen, beside the next one in the same folder.
+    """
+    owners = find_owners(_RUN)
+    if owners:
+        threading.Thread(target=_wait_for_owners, args=(owners,), daemon=True).start()
 
 
-def _wait_for_server(server: int) -> None:
-    while os.getppid() == server:
+def _wait_for_owners(owners: list[psutil.Process]) -> None:
+    while all(map(is_alive, owners)):
         time.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -103,7 +123,7 @@ def close_flow_run(flow_run_id: UUID) -> None:
         state = _wait_for_final_state(client, flow_run_id)
         if state is not None and not state.is_final():
             make_state: Callable[..., State[Any]] = Cancelled if state.is_cancelling() else Crashed
-            state = make_state(message="The process of the flow run was killed.")
+            state = make_state(message="The process of the flow run ended without a word to the server.")
             client.set_flow_run_state(flow_run_id, state, force=True)
         if state is not None and (state.is_crashed() or state.is_cancelled()):
             _close_task_runs(client, flow_run_id, state)
@@ -124,5 +144,21 @@ def _wait_for_final_state(client: SyncPrefectClient, flow_run_id: UUID) -> State
     return state
 
 
+def close_after_outage(flow_run_id: UUID) -> None:
+    """Close a flow run as :func:`close_flow_run` does, as soon as the server answers.
+
+    Raises:
+        httpx.HTTPError, RuntimeError: It has not come back for an hour.
+    """
+    deadline = time.monotonic() + _OUTAGE
+    while True:
+        try:
+            return close_flow_run(flow_run_id)
+        except (httpx.HTTPError, RuntimeError):  # "Failed to reach API"
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+
+
 if __name__ == "__main__":
-    close_flow_run(UUID(sys.argv[1]))
+    close_after_outage(UUID(sys.argv[1]))

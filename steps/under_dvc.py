@@ -77,37 +77,44 @@ def wait_for_turn(stage: str, folder: Path = Path(".dvc/tmp")) -> TextIO | None:
 
 
 def end_with_dvc() -> None:
-    """Have a thread end this process when DVC, or a process between DVC and this one, has died."""
-    owners = find_owners()
+    """Have a thread end this process when DVC, a process between DVC and this one, or DVC's guard has died."""
+    owners = find_owners(_STAGE)
+    with suppress(psutil.Error):
+        guard = owners[-1].parent() if owners else None
+        if guard is not None and os.environ.get(GUARD) == str(guard.pid):
+            owners.append(guard)
     if owners:
         threading.Thread(target=_watch, args=(owners,), daemon=True).start()
 
 
-def find_owners() -> list[psutil.Process]:
-    """Return the processes above this one up to DVC, and the guard above DVC if there is one."""
+def find_owners(variable: str) -> list[psutil.Process]:
+    """Return the processes above this one up to the one that set an environment variable for them.
+
+    Returns:
+        The last is the one that has no such variable itself; none if the system does not let us look.
+    """
     owners: list[psutil.Process] = []
-    with suppress(psutil.Error):
-        for process in psutil.Process().parents():
+    with suppress(psutil.Error, OSError):
+        for process in psutil.Process().parents() if variable in os.environ else ():
             owners.append(process)
-            if _STAGE not in process.environ():  # DVC itself
-                guard = process.parent()
-                is_guarded = guard is not None and os.environ.get(GUARD) == str(guard.pid)
-                return [*owners, guard] if guard is not None and is_guarded else owners
+            if variable not in process.environ():
+                return owners
     return []
 
 
 def _watch(owners: list[psutil.Process]) -> None:
     """Interrupt this process once an owner has died; kill it if it has not ended after ``GRACE`` seconds."""
-    while all(map(_is_alive, owners)):
+    while all(map(is_alive, owners)):
         time.sleep(_TICK)
-    if os.environ.get(GUARD) == str(owners[-1].pid) and _is_alive(owners[-1]):
+    if os.environ.get(GUARD) == str(owners[-1].pid) and is_alive(owners[-1]):
         return  # the guard ends this process; a second SIGTERM would break off the first one's saving
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE)
     os._exit(1)
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process has not ended; the number of one that has may be another's by now."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

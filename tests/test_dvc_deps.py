@@ -161,6 +161,14 @@ def test_every_dependency_in_the_repository_exists(stage: str) -> None:
     assert absent == []
 
 
+def test_every_output_can_be_pushed_so_that_a_clone_that_pulls_has_nothing_to_run() -> None:
+    outputs = chain.from_iterable(stage["outs"] + stage.get("metrics", []) for stage in STAGES.values())
+
+    options = chain.from_iterable(output.values() for output in outputs if isinstance(output, dict))
+
+    assert not any(option.get("cache") is False for option in options)
+
+
 def test_a_module_that_is_not_watched_is_one_that_a_step_imports() -> None:
     imported = set().union(*(compute_closure(ROOT / f"steps/{stage}.py") for stage in STAGES))
 

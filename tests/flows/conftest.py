@@ -1,4 +1,4 @@
-"""A small DVC project in the shape of ours, and one Prefect server for all tests of the flow."""
+"""A small DVC project in the shape of ours, and programs that work in it."""
 
 import os
 import shutil
@@ -48,15 +48,6 @@ def project(tmp_path: Path) -> Path:
         "  aside:\n    cmd: python step.py aside c.txt\n    params: [aside]\n    outs: [c.txt]\n"
     )
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """A Prefect server with a database of its own."""
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 @pytest.fixture

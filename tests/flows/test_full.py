@@ -1,5 +1,7 @@
 """Rule 1 of the house: dvc.yaml is the one graph, and both doors agree on what is up to date."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 import flows.full
 from cotpd.errors import ConfigError
 from steps.graph import RunningStep, is_up_to_date, read_graph
-from tests.flows.programs import run_dvc
+from tests.flows.programs import run_dvc, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -126,6 +128,41 @@ def test_a_failing_step_fails_the_flow_with_its_own_words_and_keeps_what_was_don
     assert states["second"] == "Failed"
     assert is_up_to_date("first", project)
     assert not is_up_to_date("second", project)
+
+
+def test_a_step_that_dvc_runs_already_is_waited_for_and_not_run_again(project: Path) -> None:
+    """The flow and a `dvc repro` beside it; without the wait the flow failed because the output is busy."""
+    waiting = (
+        "import time\nfor _ in range(1800):\n    if pathlib.Path('go').exists(): break\n    time.sleep(0.1)\n"
+    )
+    script = (project / "step.py").read_text()
+    (project / "step.py").write_text(script.replace("text = pathlib", f"{waiting}text = pathlib", 1))
+    notices: list[str] = []
+
+    with subprocess.Popen([sys.executable, "-m", "dvc", "repro", "first"], cwd=project) as dvc:
+        wait_until((project / "log.txt").exists, "the step runs")
+
+        current = is_up_to_date(
+            "first", project, lambda notice: (notices.append(notice), (project / "go").touch())
+        )
+
+    assert dvc.returncode == 0
+    assert current
+    assert "is busy" in notices[0]
+    assert read_executions(project) == ["first"]
+
+
+@pytest.mark.parametrize("persisted", ["true", "false"])
+def test_no_result_that_prefect_has_stored_hides_an_edit(project: Path, run_flow, persisted: str) -> None:
+    from prefect.settings import PREFECT_RESULTS_PERSIST_BY_DEFAULT, temporary_settings
+
+    with temporary_settings({PREFECT_RESULTS_PERSIST_BY_DEFAULT: persisted}):
+        run_flow()
+        (project / "a.txt").write_text("damaged")
+        states = run_flow()
+
+    assert states["first"] == "Completed"
+    assert "up to date" in run_dvc(project, "status")
 
 
 def test_what_a_step_prints_reaches_the_caller(project: Path) -> None:

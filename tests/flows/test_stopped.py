@@ -1,11 +1,16 @@
 """A flow that is stopped, in whichever way, leaves no process behind, and its states tell the truth."""
 
+import json
 import os
 import signal
+import socket
+import urllib.request
+from contextlib import suppress
 
 import psutil
 import pytest
 
+from steps.under_dvc import is_alive
 from tests.flows.programs import LIMIT, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -37,7 +42,7 @@ def find_step(checkout):
 
 
 def is_gone(process):
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    return not is_alive(process)
 
 
 def read_states(client, run):
@@ -135,7 +140,55 @@ def test_a_second_ctrl_c_kills_a_step_that_does_not_end(checkout, start, client)
     assert {flow_state, task_state} <= {"Cancelled", "Crashed"}
 
 
-def test_a_worker_that_is_stopped_takes_its_runs_along(checkout, start, client, prefect):
+@pytest.fixture
+def own_server(environment, tmp_path_factory):
+    """The address of a server that this test starts and kills, and the arguments that start it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    home = tmp_path_factory.mktemp("home")
+    environment |= {
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        "PREFECT_CLIENT_MAX_RETRIES": "0",  # which take a minute
+    }
+    return environment["PREFECT_API_URL"], ("-m", "prefect", "server", "start", "--port", port)
+
+
+def read_answer(address, **request):
+    """Return what a server answers; None while there is none."""
+    with (
+        suppress(OSError),
+        urllib.request.urlopen(urllib.request.Request(address, **request), timeout=30) as answer,
+    ):
+        return json.load(answer)
+
+
+def test_a_flow_whose_server_was_killed_is_closed_when_the_server_is_back(checkout, start, own_server):
+    address, serve = own_server
+    server = start(*serve)
+    wait_until(lambda: read_answer(f"{address}/health"), "the server answers")
+    flow = start(*BY_HAND)
+    step = find_step(checkout)
+
+    os.killpg(server.pid, signal.SIGKILL)
+    server.wait(LIMIT)
+    os.kill(step.pid, signal.SIGTERM)
+    flow.wait(LIMIT)
+    start(*serve)
+
+    def has_crashed():
+        request = {"data": b"{}", "headers": {"Content-Type": "application/json"}}
+        runs = read_answer(f"{address}/flow_runs/filter", **request) or []
+        return [run["state"]["name"] for run in runs] == ["Crashed"]
+
+    wait_until(has_crashed, "the server calls the run Crashed", 2 * LIMIT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_that_is_stopped_or_killed_takes_its_runs_along(checkout, start, client, prefect, number):
     worker = start("-m", "prefect", "worker", "start", "--pool", "cotpd", "--type", "process")
     wait_until(lambda: "started" in (checkout / "log.txt").read_text(), "the worker has made its pool")
     prefect("variable", "set", "cotpd_home", str(checkout), "--overwrite")
@@ -144,7 +197,7 @@ def test_a_worker_that_is_stopped_takes_its_runs_along(checkout, start, client, 
     run = client.create_flow_run_from_deployment(deployment.id).id
     step = find_step(checkout)
 
-    worker.terminate()
+    worker.send_signal(number)
 
     worker.wait(LIMIT)
     wait_until(lambda: is_gone(step), "the step ends")

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from cotpd.cli.params_editor import write_values
+from steps.under_dvc import is_alive
 from tests.flows.programs import LIMIT, run_dvc, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -127,7 +128,7 @@ def test_a_step_ends_with_the_dvc_that_ran_it(project, repro, number):
     program.send_signal(number)
 
     program.wait(LIMIT)
-    wait_until(lambda: not step.is_running() or step.status() == psutil.STATUS_ZOMBIE, "the step ends")
+    wait_until(lambda: not is_alive(step), "the step ends")
     (project / "go").touch()
     assert repro().wait(LIMIT) == 0
 
