@@ -20,6 +20,7 @@ from cotpd.data.dataset_report import (
     list_companion_lines,
     list_word_lines,
 )
+from cotpd.data.drawn_splits import draw_splits
 from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.params import DataParams
 from cotpd.data.readers import FORMATS
@@ -109,17 +110,26 @@ def convert(
     tag_names: TagNames = None,
     annotators: Annotators = None,
     nested: Nested = None,
+    split: Annotated[
+        str | None, typer.Option(help="Divide one file by chance: percentages of train, valid and test.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draws the splits.")] = 13,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Write a data set in another format, and say what the format loses; exit status 1 if a row was refused.
 
-    Example: cotpd data convert exports/project-1.json my-posts --to jsonl
+    \b
+    Examples:
+      cotpd data convert exports/project-1.json my-posts --to jsonl
+      cotpd data convert exports/project-1.json my-posts --to jsonl --split 80/10/10
+      cotpd data convert my-posts tasks --to label-studio
     """
     reading = {"tag_column": tag_column, "tag_names": tag_names, "annotators": annotators, "nested": nested}
     dataset = load_dataset(
         _build_params(path, format=format_, offsets=offsets, **reading), Path(), require_train=False
     )
-    conversion = convert_posts(dataset.posts, to, target, overwrite=overwrite)
+    posts = dataset.posts if split is None else draw_splits(dataset.posts, split, seed)
+    conversion = convert_posts(posts, to, target, overwrite=overwrite)
     for written, count in conversion.written.items():
         show(f"{written}: {count:,} posts")
     for line in conversion.losses:
