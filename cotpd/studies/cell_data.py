@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -33,7 +33,8 @@ class AnswerSource(Section):
     def adapt(self, params: Params) -> Params:
         """Return the parameters with which the answers are asked for."""
         values = self.model_dump(exclude_none=True)
-        ask_values = {name: values.pop(name) for name in ("prompts", "answers", "combine") if name in values}
+        names = ("prompts", "answers", "combine")
+        ask_values: dict[str, Any] = {name: values.pop(name) for name in names if name in values}
         ask, llm = params.ask.model_copy(update=ask_values), params.llm.model_copy(update=values)
         return params.model_copy(update={"llm": llm, "ask": ask})
 
