@@ -79,9 +79,10 @@ async def ask_with_bare_client(url: str, count: int, slots: int) -> None:
 
 
 @contextmanager
-def run_server(latency: float, slots: int) -> Iterator[str]:
+def run_server(latency: float, slots: int, spread: float = 0.0) -> Iterator[str]:
     """Run the chat server in a process of its own; give its address."""
     command = [sys.executable, "-m", "benchmarks.chat_server", "--latency", str(latency), "--slots", str(slots)]
+    command += ["--spread", str(spread)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:

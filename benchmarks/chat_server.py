@@ -8,6 +8,8 @@ It prints its port. Every answer is the same, so that the measured time is that 
 import argparse
 import asyncio
 import json
+import math
+import random
 
 ANSWER = json.dumps(
     {
@@ -27,8 +29,12 @@ RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length
 )
 
 
-async def serve(latency: float, slots: int) -> None:
-    """Print the port, then answer until the process is killed."""
+async def serve(latency: float, slots: int, spread: float = 0.0) -> None:
+    """Print the port, then answer until the process is killed.
+
+    Times come from a lognormal distribution of mean ``latency``. Their logarithm has the deviation ``spread``.
+    """
+    draws = random.Random(13)
     free_slots = asyncio.Semaphore(slots)
 
     async def answer_requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -37,7 +43,7 @@ async def serve(latency: float, slots: int) -> None:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
                 async with free_slots:
-                    await asyncio.sleep(latency)
+                    await asyncio.sleep(latency * math.exp(draws.gauss(0.0, spread) - spread**2 / 2))
                 writer.write(RESPONSE)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
@@ -51,5 +57,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--latency", type=float, default=0.2, help="seconds")
     parser.add_argument("--slots", type=int, default=64)
+    parser.add_argument("--spread", type=float, default=0.0, help="deviation of the logarithm of the time")
     options = parser.parse_args()
-    asyncio.run(serve(options.latency, options.slots))
+    asyncio.run(serve(options.latency, options.slots, options.spread))
