@@ -89,33 +89,34 @@ class Size:
     gpu_hours: float
 
 
-def simulate(posts: int, taught: int, given: Assumptions) -> Size:
+def estimate_size(posts: int, taught: int, inputs: Assumptions) -> Size:
     """Return what a run takes that asks about and trains on some of the posts, and labels the others."""
-    requests = round(taught * (given.kinds + given.augment))
-    tokens = requests * (given.prompt_tokens + given.answer_tokens)
-    prices = given.prompt_tokens * given.input_price + given.answer_tokens * given.output_price
-    training = taught * 0.8 * given.epochs / given.gpu_train
-    captions, scoring = taught / given.gpu_captions, posts / given.gpu_score
+    requests = round(taught * (inputs.kinds + inputs.augment))
+    tokens = requests * (inputs.prompt_tokens + inputs.answer_tokens)
+    prices = inputs.prompt_tokens * inputs.input_price + inputs.answer_tokens * inputs.output_price
+    training = taught * 0.8 * inputs.epochs / inputs.gpu_train
+    captions, scoring = taught / inputs.gpu_captions, posts / inputs.gpu_score
     return Size(
         requests=requests,
         tokens=tokens,
         dollars=requests * prices / 1e6,
-        ask_hours=simulate_asking(requests, given) / 3600,
-        ledger_gb=requests * given.ledger_bytes / _GB,
-        files_gb=(taught * (given.table_bytes + given.picture_bytes) + (posts - taught) * given.table_bytes) / _GB,
-        llm_gpus=math.ceil(tokens / given.gpu_tokens / 3600 / given.hours),
+        ask_hours=estimate_asking(requests, inputs) / 3600,
+        ledger_gb=requests * inputs.ledger_bytes / _GB,
+        files_gb=(taught * (inputs.table_bytes + inputs.picture_bytes) + (posts - taught) * inputs.table_bytes)
+        / _GB,
+        llm_gpus=math.ceil(tokens / inputs.gpu_tokens / 3600 / inputs.hours),
         gpu_hours=(training + captions + scoring) / 3600,
     )
 
 
-def simulate_asking(requests: int, given: Assumptions) -> float:
+def estimate_asking(requests: int, inputs: Assumptions) -> float:
     """Return the seconds until the last of the answers: each request takes the slot that is free first."""
     count = min(requests, _SIMULATED)
     draws = random.Random(7)
-    slots = [0.0] * given.in_flight
+    slots = [0.0] * inputs.in_flight
     last = 0.0
     for _ in range(count):
-        seconds = given.latency * math.exp(draws.gauss(0.0, given.spread) - given.spread**2 / 2)
+        seconds = inputs.latency * math.exp(draws.gauss(0.0, inputs.spread) - inputs.spread**2 / 2)
         last = max(last, heapq.heappushpop(slots, slots[0] + seconds) + seconds)
     return last * requests / count if count else 0.0
 
@@ -130,12 +131,15 @@ class Measured:
     seconds: float
 
 
-def measure(posts: int, given: Assumptions) -> Measured:
+def measure(posts: int, inputs: Assumptions) -> Measured:
     """Ask for the knowledge of made-up posts, of a server that answers as slowly as is assumed."""
-    with tempfile.TemporaryDirectory() as folder, run_server(given.latency, given.in_flight, given.spread) as url:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        run_server(inputs.latency, inputs.in_flight, inputs.spread) as url,
+    ):
         path = Path(folder) / "ledger.db"
         params = LlmParams(
-            base_url=url, model="still", concurrency=given.in_flight, ledger=str(path), recorded=None
+            base_url=url, model="still", concurrency=inputs.in_flight, ledger=str(path), recorded=None
         )
         start = time.perf_counter()
         outcome = ask(build_questions(posts), params, progress=False)
@@ -161,10 +165,10 @@ def build_questions(posts: int) -> Iterator[Question]:
             yield Question(str(number), kind, prompt.messages, prompt.schema, 64)
 
 
-def compare(posts: int, given: Assumptions) -> tuple[Measured, Measured]:
+def compare(posts: int, inputs: Assumptions) -> tuple[Measured, Measured]:
     """Return what the simulation expects of the asking for knowledge, and what is measured."""
-    knowledge = replace(given, augment=0.0)
-    size = simulate(posts, posts, knowledge)
+    knowledge = replace(inputs, augment=0.0)
+    size = estimate_size(posts, posts, knowledge)
     expected = Measured(
         requests=size.requests,
         tokens=round(size.tokens),
@@ -174,12 +178,12 @@ def compare(posts: int, given: Assumptions) -> tuple[Measured, Measured]:
     return expected, measure(posts, knowledge)
 
 
-def format_table(given: Assumptions) -> str:
+def format_table(inputs: Assumptions) -> str:
     """Return the table of all sizes in Markdown."""
     head = "| posts | asked about | requests | tokens | cost | hours | ledger | files | LLM GPUs | GPU hours |"
     rows = [head, "|---|---|---|---|---|---|---|---|---|---|"]
     for posts, taught in SIZES:
-        size = simulate(posts, taught, given)
+        size = estimate_size(posts, taught, inputs)
         counts = f"{posts:,} | {taught:,} | {size.requests:,} | {size.tokens / 1e6:,.0f} M"
         spent = (
             f"${size.dollars:,.0f} | {size.ask_hours:,.1f} | {size.ledger_gb:,.1f} GB | {size.files_gb:,.0f} GB"

@@ -5,29 +5,30 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import sizing
-from benchmarks.sizing import Assumptions, compare, format_table, simulate, simulate_asking
+from benchmarks.sizing import Assumptions, compare, estimate_asking, estimate_size, format_table
 from tests.pages import ROOT
 
 
 def test_requests_of_one_length_fill_the_slots_in_rounds():
-    given = Assumptions(latency=2.0, spread=0.0, in_flight=4)
+    inputs = Assumptions(latency=2.0, spread=0.0, in_flight=4)
 
-    assert simulate_asking(8, given) == pytest.approx(4.0)
-    assert simulate_asking(9, given) == pytest.approx(6.0)
-    assert simulate_asking(0, given) == 0.0
+    assert estimate_asking(8, inputs) == pytest.approx(4.0)
+    assert estimate_asking(9, inputs) == pytest.approx(6.0)
+    assert estimate_asking(0, inputs) == 0.0
 
 
 def test_more_requests_than_are_simulated_take_proportionally_longer(monkeypatch):
     monkeypatch.setattr(sizing, "_SIMULATED", 1000)
 
-    assert simulate_asking(5000, Assumptions()) == pytest.approx(5 * simulate_asking(1000, Assumptions()))
+    assert estimate_asking(5000, Assumptions()) == pytest.approx(5 * estimate_asking(1000, Assumptions()))
 
 
 def test_posts_that_are_only_labelled_cost_no_request():
-    few, many = (simulate(posts, 1000, Assumptions()) for posts in (1000, 100_000))
+    small = estimate_size(1000, 1000, Assumptions())
+    large = estimate_size(100_000, 1000, Assumptions())
 
-    assert (few.requests, few.dollars) == (many.requests, many.dollars)
-    assert many.gpu_hours > few.gpu_hours
+    assert (small.requests, small.dollars) == (large.requests, large.dollars)
+    assert large.gpu_hours > small.gpu_hours
 
 
 def test_the_table_of_the_page_is_the_simulations():
@@ -39,9 +40,9 @@ def test_the_table_of_the_page_is_the_simulations():
 @pytest.mark.slow
 def test_the_asking_takes_what_the_simulation_says():
     """Counts are exact, bytes within a fifth; a busy machine may be slower than the simulation, and never faster."""
-    given = replace(Assumptions(), latency=0.1, in_flight=16)
+    inputs = replace(Assumptions(), latency=0.1, in_flight=16)
 
-    expected, measured = compare(400, given)
+    expected, measured = compare(400, inputs)
 
     assert (measured.requests, measured.tokens) == (expected.requests, expected.tokens)
     assert measured.ledger_bytes == pytest.approx(expected.ledger_bytes, rel=0.2)

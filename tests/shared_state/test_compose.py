@@ -5,6 +5,7 @@ import re
 import subprocess
 import tomllib
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,11 @@ from tests.shared_state.compose import (
 from tests.shared_state.stack import PORTS
 
 EXAMPLE = ROOT / "cotpd.env.example"
+
+
+def list_ports(services: dict) -> list[dict]:
+    """Return the ports that all services publish."""
+    return list(chain.from_iterable(service.get("ports", []) for service in services.values()))
 
 
 @pytest.fixture
@@ -57,13 +63,13 @@ def test_no_secret_has_a_default_and_the_missing_one_is_named(secret: str, tmp_p
 
 
 def test_every_port_is_open_to_this_machine_alone(services: dict) -> None:
-    addresses = {port["host_ip"] for service in services.values() for port in service.get("ports", [])}
+    addresses = {port["host_ip"] for port in list_ports(services)}
 
     assert addresses == {"127.0.0.1"}
 
 
 def test_the_addresses_of_the_environment_file_are_the_published_ports(services: dict) -> None:
-    published = {int(port["published"]) for service in services.values() for port in service.get("ports", [])}
+    published = {int(port["published"]) for port in list_ports(services)}
     named = {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", EXAMPLE.read_text("utf-8"))}
 
     assert named == set(PORTS.values())
