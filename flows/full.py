@@ -42,7 +42,7 @@ def full(
             `dvc status` agrees with this run. No secrets: they are shown here.
         jobs: How many stages may run at once, where they do not wait for one another. Outputs do not depend on it.
         trainings: How many of them may train or run a model at once. More than 1 needs the memory for it, or
-            several GPUs, over which they are spread; teachers are then trained at once, too.
+            several GPUs, over which they are spread.
         hours: End the run after so many hours; the next one goes on where it was. Empty: no limit.
     """
     end_with_server()

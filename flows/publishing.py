@@ -40,7 +40,7 @@ def write_costs(workspace: Workspace, params: Params) -> None:
         for cost in costs
     ]
     if rows:
-        create_table_artifact(rows, key=COST, description=f"Cost of the answers so far. {escape_markdown(note)}")
+        create_table_artifact(rows, key=COST, description=f"Cost of the answers so far ({note})")
 
 
 def write_scores(workspace: Workspace, params: Params) -> None:

@@ -145,32 +145,24 @@ class Slots:
 
     def __init__(self, count: int, gpus: Sequence[str] = ()) -> None:
         self._count, self._gpus = count, gpus
-        self._free, self._taken = list(range(count)), dict[str, list[int]]()
+        self._free, self._taken = list(range(count)), dict[str, int]()
 
     def take(self, step: Step) -> bool:
-        """Give a step its slots: none, one, or all that are free; return False if it has to wait for one."""
-        if not step.computes:
-            return True
-        if not self._free:
-            return False
-        number = len(self._free) if step.computes == "many" else 1
-        self._taken[step.name], self._free = self._free[:number], self._free[number:]
-        return True
+        """Give a step a slot if it needs one; return False if it has to wait."""
+        if step.computes and self._free:
+            self._taken[step.name] = self._free.pop(0)
+        return not step.computes or step.name in self._taken
 
     def release(self, name: str) -> None:
-        """Take a step's slots back."""
-        self._free = sorted(self._free + self._taken.pop(name, []))
+        """Take a step's slot back."""
+        if name in self._taken:
+            self._free = sorted([*self._free, self._taken.pop(name)])
 
     def list_variables(self, name: str) -> dict[str, str]:
-        """Return the environment of a step: how many models it may train at once, and on which GPUs."""
-        slots = self._taken.get(name, [])
-        if self._count == 1 or not slots:  # a step that is alone may use everything
+        """Return the environment of a step: its GPU, where several stages share the machine's."""
+        if self._count == 1 or not self._gpus or name not in self._taken:  # alone it may use everything
             return {}
-        variables = {"COTPD_TRAININGS": str(len(slots))}
-        if self._gpus:
-            gpus = dict.fromkeys(self._gpus[slot % len(self._gpus)] for slot in slots)
-            variables["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
-        return variables
+        return {"CUDA_VISIBLE_DEVICES": self._gpus[self._taken[name] % len(self._gpus)]}
 
 
 Submit = Callable[[Step, dict[str, str], list[PrefectFuture[Any]]], PrefectFuture[Any]]

@@ -46,7 +46,7 @@ class Step:
         name, description: The stage's.
         after: The steps that it waits for.
         is_current: Whether it was up to date when the graph was read.
-        computes: one or many if it trains or runs models, of which few fit on a machine; else empty.
+        computes: Whether it trains or runs a model, of which few fit on a machine.
         retries: How often a failure is tried again; 0 where a try may cost money.
     """
 
@@ -54,7 +54,7 @@ class Step:
     description: str
     after: tuple[str, ...]
     is_current: bool = False
-    computes: str = ""
+    computes: bool = False
     retries: int = 0
 
 
@@ -87,13 +87,13 @@ def name_stage(stage: Stage) -> str:
 
 
 def _build_step(stage: Any, after: Iterable[Any]) -> Step:
-    with_defaults = {"computes": "", "retries": 0} | (stage.meta or {})
+    with_defaults = {"computes": False, "retries": 0} | (stage.meta or {})
     return Step(
         name_stage(stage),
         stage.desc or "",
         tuple(sorted(map(name_stage, after))),
         is_current=_is_current(stage),
-        computes=str(with_defaults["computes"]),
+        computes=bool(with_defaults["computes"]),
         retries=int(with_defaults["retries"]),
     )
 
