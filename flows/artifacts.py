@@ -48,7 +48,9 @@ class StageArtifacts:
             self._update(self._bars[title], share, description)
             return
         key = re.sub(r"[^a-z0-9]+", "-", f"progress-{self._name}-{title}".lower()).strip("-")
-        self._bars[title] = create_progress_artifact(progress=float(share), key=key, description=description)
+        bar = create_progress_artifact(progress=float(share), key=key, description=description)
+        assert isinstance(bar, UUID)  # the call is a coroutine inside of an event loop alone
+        self._bars[title] = bar
 
     def _update(self, bar: UUID, share: int, description: str) -> None:
         update_progress_artifact(bar, progress=float(share), description=description)

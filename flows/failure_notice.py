@@ -5,8 +5,10 @@ replaces the address; the automation stays as a person has edited it.
 """
 
 import sys
+from datetime import timedelta
+from uuid import UUID
 
-from prefect.automations import Automation, EventTrigger
+from prefect.automations import Automation, EventTrigger, Posture
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 from prefect.events.actions import SendNotification
@@ -28,8 +30,9 @@ def create_notice(url: str) -> None:
     if not url.startswith(("http://", "https://")):
         raise ConfigError(f"{url!r} is no address of a webhook", "Name one, such as https://hooks.slack.com/...")
     message = {"text": "{{subject}}\n{{body}}"}  # as Slack and Mattermost read it
-    block = CustomWebhookNotificationBlock(name=BLOCK, url=url, json_data=message)
+    block = CustomWebhookNotificationBlock.model_validate({"name": BLOCK, "url": url, "json_data": message})
     block_id = block.save(BLOCK, overwrite=True)
+    assert isinstance(block_id, UUID)  # the call is a coroutine inside of an event loop alone
     with get_client(sync_client=True) as client:
         if client.read_automations_by_name(NAME):
             return
@@ -37,9 +40,9 @@ def create_notice(url: str) -> None:
         expect={f"prefect.flow-run.{state}" for state in STATES},
         match={"prefect.resource.id": "prefect.flow-run.*"},
         match_related={"prefect.resource.id": "prefect.tag.cotpd", "prefect.resource.role": "tag"},
-        posture="Reactive",
+        posture=Posture.Reactive,
         threshold=1,
-        within=0,
+        within=timedelta(),
     )
     action = SendNotification(block_document_id=block_id, subject=_SUBJECT, body=_BODY)
     Automation(name=NAME, trigger=trigger, actions=[action]).create()

@@ -24,8 +24,8 @@ def submit_stage(
     control: RunControl, step: Step, environment: dict[str, str], upstream: list[PrefectFuture[Any]]
 ) -> PrefectFuture[Any]:
     """Start a stage's task in a thread of the flow's task runner, when the tasks before it have ended."""
-    options = {"name": step.name, "retries": step.retries, "retry_delay_seconds": _RETRY_DELAY}
-    return run.with_options(**options).submit(step, control, environment, wait_for=upstream)
+    stage_task = run.with_options(name=step.name, retries=step.retries, retry_delay_seconds=_RETRY_DELAY)
+    return stage_task.submit(step, control, environment, wait_for=upstream, return_state=False)
 
 
 # DVC alone says what is up to date: a result that Prefect has kept knows of no edit since, and of no lost output.
