@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.programs import LIMIT, run_dvc
+from tests.flows.programs import LIMIT, delete_deployments, run_dvc
 
 # A step that writes its process id, and on SIGTERM what it has.
 SLEEPER = """
@@ -53,6 +53,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def checkout(project: Path, prefect_server: None) -> Path:
     """The small project with the flow's own code in it, and a stage that sleeps until it is stopped."""
+    delete_deployments()
     for package in ("flows", "steps"):
         shutil.copytree(Path(__file__).parents[2] / package, project / package)
     shutil.copy(Path(__file__).parents[2] / "prefect.yaml", project)

@@ -21,3 +21,12 @@ def wait_until(condition: Callable[[], object], description: str, limit: float =
     while not condition():
         assert time.monotonic() < deadline, f"waited too long: {description}"
         time.sleep(0.1)
+
+
+def delete_deployments() -> None:
+    """Delete all deployments of the tests' server; a work pool's would keep its name from the next test."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        for deployment in client.read_deployments():
+            client.delete_deployment(deployment.id)

@@ -30,17 +30,12 @@ def client(prefect_server):
         yield client
 
 
-def read_artifacts(client, key):
+def read_last_artifact(client, key):
+    """Return the newest artifact of a key: the server has those of other tests, and sorts by drawn ids."""
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-    return client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
-
-
-def find_artifact_of(client, workspace: Workspace):
-    """Return the results of the test's own workspace: the server keeps those of the other tests, in no order."""
-    page = str(workspace.report.resolve())
-    (artifact,) = [row for row in read_artifacts(client, "cotpd-results") if page in row.data]
-    return artifact
+    artifacts = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
+    return max(artifacts, key=lambda artifact: artifact.created)
 
 
 def run_in_flow(function):
@@ -74,7 +69,7 @@ def test_the_line_of_a_bar_without_a_terminal_becomes_progress_with_its_facts(
 
     run_in_flow(lambda: StageArtifacts("ask", tmp_path).watch(line))
 
-    (artifact,) = read_artifacts(client, "progress-ask-asking")
+    artifact = read_last_artifact(client, "progress-ask-asking")
     assert artifact.data == 25.0
     assert artifact.description == "ask: asking. answered 2, cost $0.07"
 
@@ -88,7 +83,7 @@ def test_a_bar_is_full_when_its_stage_has_ended(client, tmp_path) -> None:
 
     run_in_flow(run)
 
-    (artifact,) = read_artifacts(client, "progress-caption-pictures")
+    artifact = read_last_artifact(client, "progress-caption-pictures")
     assert artifact.data == 100.0
 
 
@@ -116,7 +111,7 @@ def test_results_link_to_the_run_and_the_version_in_mlflow(client, workspace, pa
 
     run_in_flow(lambda: write_results(workspace, params.model_copy(update={"register_": served})))
 
-    artifact = find_artifact_of(client, workspace)
+    artifact = read_last_artifact(client, "cotpd-results")
     assert "https://mlflow.example/#/runs/ab12" in artifact.data
     assert "https://mlflow.example/#/models/cotpd-ner/versions/3" in artifact.data
     assert "mlflow ui" not in artifact.data
@@ -125,7 +120,7 @@ def test_results_link_to_the_run_and_the_version_in_mlflow(client, workspace, pa
 def test_results_in_a_file_say_how_to_open_them(client, workspace, params) -> None:
     run_in_flow(lambda: write_results(workspace, params))
 
-    artifact = find_artifact_of(client, workspace)
+    artifact = read_last_artifact(client, "cotpd-results")
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in artifact.data
 
 
@@ -134,7 +129,7 @@ def test_scores_are_the_table_of_cotpd_show_and_the_report_is_linked(client, tmp
 
     run_in_flow(lambda: write_scores(workspace, params))
 
-    (scores,) = read_artifacts(client, "cotpd-scores")
-    (report,) = read_artifacts(client, "cotpd-report")
+    scores = read_last_artifact(client, "cotpd-scores")
+    report = read_last_artifact(client, "cotpd-report")
     assert "### Scores on test, percent" in scores.data
     assert workspace.report.resolve().as_uri() in report.data

@@ -16,7 +16,7 @@ from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect, use_store
 from cotpd.registry.versions import find_version
 from tests.builders import build_student
-from tests.flows.programs import LIMIT, wait_until
+from tests.flows.programs import LIMIT, delete_deployments, wait_until
 from tests.promotion.gate_project import HELD_OUT, register, write_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -51,6 +51,7 @@ def server(project: Path, prefect_server: None) -> Iterator[None]:
     """`python -m flows` in the project."""
     from prefect.settings import get_current_settings
 
+    delete_deployments()
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     paths = {"PYTHONPATH": f"{project}{os.pathsep}{ROOT}", "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
     log = project / "log.txt"

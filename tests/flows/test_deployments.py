@@ -12,7 +12,7 @@ from cotpd.errors import ConfigError
 from cotpd.studies.study import list_studies
 from flows.deployments import Deployment, read_deployments
 from flows.parameters import list_stages
-from tests.flows.programs import LIMIT, wait_until
+from tests.flows.programs import LIMIT, delete_deployments, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
@@ -53,8 +53,7 @@ def test_prefect_deploys_what_python_serves(checkout, start, prefect, prefect_se
         prefect("variable", "set", "cotpd_home", str(checkout), "--overwrite")
         prefect("--no-prompt", "deploy", "--all")
         deployed = read_all(client)
-        for row in client.read_deployments():
-            client.delete_deployment(row.id)
+        delete_deployments()
 
         server = start("-m", "flows")
         log = checkout / "log.txt"
@@ -62,8 +61,6 @@ def test_prefect_deploys_what_python_serves(checkout, start, prefect, prefect_se
         served = read_all(client)
         server.send_signal(signal.SIGTERM)
         server.wait(LIMIT)
-        for row in client.read_deployments():
-            client.delete_deployment(row.id)
 
     assert served == deployed
     assert len(served) == len(SERVED) + len(list_studies())

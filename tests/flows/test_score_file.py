@@ -50,7 +50,6 @@ def test_the_deployment_is_served_beside_the_pipeline(students, checkout: Path, 
         run = client.create_flow_run_from_deployment(deployment.id, parameters=parameters).id
         wait_until(lambda: client.read_flow_run(run).state.is_final(), "the run ends")
         state = client.read_flow_run(run).state
-        client.delete_deployment(deployment.id)
 
     assert state.is_completed(), state.message
     assert len(read_jsonl(checkout / "spans.jsonl")) == 1

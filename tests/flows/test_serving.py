@@ -20,8 +20,6 @@ def client(prefect_server):
 
     with get_client(sync_client=True) as client:
         yield client
-        for deployment in client.read_deployments():
-            client.delete_deployment(deployment.id)
 
 
 def serve_for_a_moment(checkout, start, name):
@@ -52,7 +50,8 @@ def test_schedules_and_a_pause_outlive_a_restart(checkout, start, client, prefec
 def test_the_deployment_of_a_work_pool_is_left_alone_and_another_name_served(checkout, start, client, prefect):
     from prefect.client.schemas.actions import WorkPoolCreate
 
-    client.create_work_pool(WorkPoolCreate(name="cotpd", type="process"))
+    pool = WorkPoolCreate(name="cotpd", type="process")
+    client.create_work_pool(pool, overwrite=True)  # another test's may be there
     flow = client.create_flow_from_name("cotpd")
     client.create_deployment(flow, "full", work_pool_name="cotpd", entrypoint="flows/full.py:full")
     prefect("deployment", "schedule", "create", "cotpd/full", "--cron", "0 3 * * *")
@@ -71,7 +70,7 @@ def test_every_study_is_served_under_its_name(checkout, start, client):
 
     names = [path.stem for path in list_studies()]
     for name in names:
-        assert client.read_deployment_by_name(f"cotpd-study/{name}").parameters == {"name": name}
+        assert client.read_deployment_by_name(f"cotpd-study/{name}").parameters["name"] == name
 
 
 def test_a_study_that_fails_says_why_and_leaves_no_process(root: Path):

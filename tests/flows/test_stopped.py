@@ -81,7 +81,9 @@ def test_a_cancelled_run_ends_its_step_and_is_called_cancelled(checkout, start, 
 
     wait_until(lambda: is_gone(step), "the step ends")
     assert (checkout / "saved").read_text() == "checkpoint"
-    assert read_states(client, run) == ("Cancelled", ["Crashed"])
+    flow_state, (task_state,) = read_states(client, run)
+    assert flow_state == "Cancelled"
+    assert task_state in ("Cancelled", "Crashed")  # by the runner's hook, or by the task itself: who is first
 
 
 def test_a_flow_killed_under_the_server_takes_its_step_along(checkout, start, client):
@@ -202,4 +204,3 @@ def test_a_worker_that_is_stopped_or_killed_takes_its_runs_along(checkout, start
     worker.wait(LIMIT)
     wait_until(lambda: is_gone(step), "the step ends")
     assert read_states(client, run) == ("Crashed", ["Crashed"])
-    client.delete_deployment(deployment.id)

@@ -123,8 +123,6 @@ def test_a_cancelled_deployment_run_ends_every_process_of_its_study(checkout, st
 
         wait_until(lambda: client.read_flow_run(run).state.is_final(), "the run ends")
         assert client.read_flow_run(run).state.is_cancelled()
-        for row in client.read_deployments():
-            client.delete_deployment(row.id)
     assert workers
     wait_until(lambda: not any(process.is_running() for process in workers), "the training ends")
 
@@ -143,5 +141,5 @@ def test_work_pools_are_offered_every_study_with_its_question():
 
     assert set(studies) == {path.stem for path in list_studies()}
     for name, row in studies.items():
-        assert row["parameters"] == {"name": name}
+        assert row["parameters"]["name"] == name
         assert row["description"] == read_study(name, Params()).study.question
