@@ -5,7 +5,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psutil
@@ -48,5 +48,6 @@ def kill_node(cluster: Any, node: Any) -> None:
     raylet = node.all_processes["raylet"][0].process
     processes = [*psutil.Process(raylet.pid).children(recursive=True), psutil.Process(raylet.pid)]
     for process in processes:
-        process.send_signal(signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGKILL)
     cluster.remove_node(node, allow_graceful=False)

@@ -18,7 +18,7 @@ from cotpd.llm.ask import ask
 from cotpd.llm.params import LlmParams
 from tests.chat_server import build_questions
 with interrupt_on_sigterm(), open_engine(ScaleParams.model_validate_json(sys.argv[1])) as engine:
-    ask(build_questions(*map(str, range(60))), LlmParams.model_validate_json(sys.argv[2]), engine=engine)
+    ask(build_questions(*map(str, range(300))), LlmParams.model_validate_json(sys.argv[2]), engine=engine)
 """
 # What a node's sitecustomize.py does to its workers.
 WITHOUT_COTPD = """
@@ -59,10 +59,10 @@ def fail_at(number: int, items: Iterable[int]) -> Iterator[int]:
         yield item
 
 
-def report_process(items: Iterable[int]) -> Iterator[int]:
+def report_node(items: Iterable[int]) -> Iterator[int]:
     for _ in items:
         time.sleep(0.05)
-        yield os.getpid()
+        yield os.getppid()  # the node's own process, which has started this one
 
 
 def end_process(items: Iterable[int]) -> Iterator[int]:

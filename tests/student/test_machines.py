@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -69,9 +68,7 @@ def test_a_machine_that_dies_ends_the_other(ner_examples, small, brief, tmp_path
     port = find_free_port()
 
     machines = [launch_machine(0, port, tmp_path), launch_machine(1, port, tmp_path, DIE_IN="2")]
-    began = time.monotonic()
-    errors = [machine.communicate(timeout=300)[1] for machine in machines]
+    errors = [machine.communicate(timeout=300)[1] for machine in machines]  # gloo alone would wait half an hour
 
     assert all(machine.returncode for machine in machines), "\n".join(errors)
-    assert time.monotonic() - began < 200
     assert not (tmp_path / "machine0/model.safetensors").exists()
