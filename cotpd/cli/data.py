@@ -20,11 +20,11 @@ from cotpd.data.dataset_report import (
     list_companion_lines,
     list_word_lines,
 )
-from cotpd.data.drawn_splits import draw_splits
 from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.params import DataParams
 from cotpd.data.readers import FORMATS
 from cotpd.data.records import iterate_posts
+from cotpd.data.split_drawing import draw_splits
 from cotpd.errors import ConfigError
 from cotpd.escaping import make_printable_line
 from cotpd.student.params import StudentParams

@@ -50,6 +50,7 @@ class Dataset:
         beyond_limit: Training posts that ``data.limit`` leaves out. No model is trained on them; augment may swap
             in their names, so that a limit changes no question.
         uncorrected: The posts that ``data.corrections`` corrects, as the data set labels them.
+        is_divided: Whether ``data.held_out`` gave posts of a train split to valid and test.
     """
 
     posts: Splits
@@ -61,6 +62,7 @@ class Dataset:
     words: WordSplitting = field(default_factory=WordSplitting)
     beyond_limit: list[Post] = field(default_factory=list)
     uncorrected: Splits = field(default_factory=dict)
+    is_divided: bool = False
 
     def list_label_names(self, task: LabelledTask) -> tuple[str, ...]:
         """Return the labels of a task: those that the data set holds, or that the task makes of its posts."""
@@ -110,7 +112,8 @@ def load_dataset(
     stats = {"format": data_format.name, "words": choice.describe(params.words), **counts}
     stats["warnings"] = list_warnings(posts, stats, unread)
     originals = corrections.list_originals(posts)
-    return Dataset(posts, quarantine, *inventory, stats, choice.words, beyond_limit, originals)
+    is_divided = len(posts) > len(reading.posts)
+    return Dataset(posts, quarantine, *inventory, stats, choice.words, beyond_limit, originals, is_divided)
 
 
 def _find_files(params: DataParams, root: Path) -> tuple[Path, DatasetFiles]:

@@ -66,7 +66,7 @@ def look_at_data(path: Path, task: TaskName | None, format_name: FormatName, sho
     chosen = choose_task(dataset, task, str(path))
     captioner = _choose_captioner(dataset)
     data: Values = {"path": shown, "format": dataset.stats["format"]}
-    if _is_held_out(dataset):
+    if dataset.is_divided:
         data["held_out"] = HELD_OUT
     values = _build_values(chosen.name, data, captioner)
 
@@ -140,13 +140,8 @@ def _list_facts(dataset: Dataset, task: Task, captioner: str, values: Values) ->
 
 def _describe_splits(dataset: Dataset) -> str:
     counts = ", ".join(f"{split} {len(rows):,}" for split, rows in dataset.posts.items())
-    held_out = f"; the data are one file, of which data.held_out gives {HELD_OUT:.0%} to valid and to test"
-    return f"{counts} posts" + (held_out if _is_held_out(dataset) else "")
-
-
-def _is_held_out(dataset: Dataset) -> bool:
-    """Whether posts of one file were distributed over the splits."""
-    return len(dataset.posts) > 1 and len({post.file for post in iterate_posts(dataset.posts)}) == 1
+    held_out = f"; the data have no others, so data.held_out gives {HELD_OUT:.0%} to valid and to test"
+    return f"{counts} posts" + (held_out if dataset.is_divided else "")
 
 
 def _describe_pictures(dataset: Dataset, captioner: str) -> str:

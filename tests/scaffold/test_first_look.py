@@ -116,6 +116,18 @@ def test_one_file_is_split(tmp_path: Path) -> None:
     assert "data.held_out" in glance.facts["splits"]
 
 
+def test_a_folder_of_documents_without_splits_is_split_too(tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    for number in range(40):
+        (folder / f"{number}.txt").write_text(f"Ada visits Paris {number}\n", "utf-8")
+        (folder / f"{number}.ann").write_text("T1\tPER 0 3\tAda\n", "utf-8")
+
+    glance = look_at_data(folder, None, "auto", "../export")
+
+    assert glance.values["data"]["held_out"] == 0.1
+
+
 def test_rows_that_cannot_be_used_are_counted_with_the_first_of_them(look, write: Write) -> None:
     look(entities=ENTITIES)
     write("posts/valid.jsonl", [{"id": "v1", "text": "Ada", "entities": [{"start": 0, "end": 2, "type": "PER"}]}])
