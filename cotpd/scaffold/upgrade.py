@@ -1,5 +1,6 @@
 """Bringing a project to the code that is installed: its graph, its parameters, and the record of the code."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,17 +67,21 @@ def list_new_parameters(path: Path) -> dict[str, Any]:
 
 
 def upgrade_project(root: Path) -> Upgrade:
-    """Write the graph and the record of the code anew; suites, prompts and rules are the user's and stay.
-
-    Raises:
-        ConfigError: The record cannot be read.
-    """
-    record = read_code_record(root)
+    """Write the graph and the record of the code anew; suites, prompts and rules are the user's and stay."""
+    record = _read_former_record(root)
     stages = tuple(stage for stage, digest in compute_digests().items() if record.get(stage) != digest)
     graph = build_graph()
     is_kept = _write_graph(root, graph, record.get(GRAPH))
     _write(root / CODE_RECORD, render_code_record(graph))
-    return Upgrade(str(record.get("cotpd")), stages, is_kept)
+    return Upgrade(str(record.get("cotpd", "of an unknown version")), stages, is_kept)
+
+
+def _read_former_record(root: Path) -> Mapping[str, str]:
+    """Return the project's record of the code; nothing where it is damaged, since it is about to be replaced."""
+    try:
+        return read_code_record(root)
+    except ConfigError:
+        return {}
 
 
 def _write_graph(root: Path, graph: str, former_digest: str | None) -> bool:

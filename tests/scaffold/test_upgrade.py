@@ -144,6 +144,16 @@ def test_a_damaged_record_is_an_error_with_a_remedy(project: Path, content: str)
         explain_other_code(project)
 
 
+def test_the_command_that_a_damaged_record_names_writes_it_anew(project: Path) -> None:
+    (project / CODE_RECORD).write_text("<<<<<<< HEAD\n", "utf-8")
+
+    printed = upgrade(project)
+
+    assert "from cotpd of an unknown version" in printed
+    assert explain_other_code(project) is None
+    assert not (project / "dvc.yaml.new").exists()
+
+
 def test_a_folder_that_is_no_project_cannot_be_upgraded_and_a_checkout_has_no_record(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("task: ner\n", "utf-8")
 
