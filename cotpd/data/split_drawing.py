@@ -35,7 +35,7 @@ def hold_out_posts(reading: Reading, share: float | None) -> Reading:
     positions = {text: _compute_position(text) for text in map(normalize_text, posts)}
     if len(positions) < FEWEST_TEXTS:
         return reading
-    splits = _distribute(posts, _hold_out_texts(positions, share))
+    splits = _group_by_split(posts, _hold_out_texts(positions, share))
     counts = {split: reading.reader_counts.get(split, Counter()) for split in splits}
     return reading._replace(posts=splits, reader_counts=counts)
 
@@ -64,7 +64,7 @@ def draw_splits(posts: Splits, shares: str, seed: int) -> Splits:
     split_of: dict[str, str] = {}
     for split, (start, end) in zip(SPLITS, pairwise(ends), strict=True):
         split_of |= dict.fromkeys(texts[start:end], split)
-    return {split: drawn for split, drawn in _distribute(rows, split_of).items() if drawn}
+    return {split: drawn for split, drawn in _group_by_split(rows, split_of).items() if drawn}
 
 
 def _hold_out_texts(positions: Mapping[str, float], share: float) -> dict[str, str]:
@@ -77,7 +77,7 @@ def _hold_out_texts(positions: Mapping[str, float], share: float) -> dict[str, s
     return dict.fromkeys(order[:tested], "test") | dict.fromkeys(order[tested : tested + validated], "valid")
 
 
-def _distribute(posts: Sequence[Post], split_of: Mapping[str, str]) -> Splits:
+def _group_by_split(posts: Sequence[Post], split_of: Mapping[str, str]) -> Splits:
     """Return posts by the split of their text; train where it has none."""
     splits: Splits = {split: [] for split in SPLITS}
     for post in posts:
