@@ -31,14 +31,13 @@ from cotpd.studies.schedule import (
     HTML_PAGE,
     PAGE,
     PICTURE,
-    QUICK,
     RESULT,
     Schedule,
     make_schedule,
     run_study,
     select_part,
-    shorten_study,
 )
+from cotpd.studies.shortened import QUICK, shorten_study
 from cotpd.studies.study import CACHE_NAME, Cell, NamedStudy, find_study, list_studies, read_study
 from cotpd.studies.verdict import StudyResult, describe_verdict, read_result
 
@@ -52,7 +51,9 @@ Name = Annotated[str, typer.Argument(help="A study of `cotpd study list`, or a Y
 Seeds = Annotated[list[int] | None, typer.Option("--seed", help="This seed instead of the file's (repeatable).")]
 Cells = Annotated[list[str] | None, typer.Option("--cell", help="Only this cell (repeatable).")]
 Split = Annotated[str | None, typer.Option(help="Score valid or test, whatever the file says.")]
-Quick = Annotated[bool, typer.Option("--quick", help="One seed, 3 layers, 2 epochs: shows that everything runs.")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="One seed, few layers and epochs: shows that everything runs.")
+]
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameter file.")]
 CACHE = FOLDER / CACHE_NAME
 

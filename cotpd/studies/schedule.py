@@ -24,20 +24,11 @@ from cotpd.studies.planner import Planner
 from cotpd.studies.report_page import write_page
 from cotpd.studies.requirements import find_missing
 from cotpd.studies.results_cache import ResultsCache, select_missing
-from cotpd.studies.study import Cell, NamedStudy, Study, apply_params, propose
+from cotpd.studies.study import Cell, NamedStudy, Study, propose
 from cotpd.studies.study_diagnoses import diagnose_study
 from cotpd.studies.verdict import CellResult, StudyResult, judge, score_cell, write_result
 
 FOLDER = Path("studies")  # of results, in the project; git ignores it
-QUICK = "-quick"  # ends the name of the folder of a shortened study
-QUICK_PARAMS = {
-    "student.layers": 3,
-    "student.knowledge_length": 64,
-    "baseline.epochs": 2,
-    "teach.epochs": 1,
-    "train.epochs": 2,
-}
-"""What a shortened study changes in every cell that does not set it itself."""
 PICTURE, PAGE, HTML_PAGE, RESULT = "picture.png", "study.md", "study.html", "result.json"
 
 
@@ -86,21 +77,6 @@ def select_part(
     if cells:
         values["cells"] = [cell.model_dump(exclude_unset=True) for cell in named.study.cells if cell.name in cells]
     return named._replace(study=Study.model_validate(values))
-
-
-def shorten_study(named: NamedStudy, base: Params) -> NamedStudy:
-    """Return a study that takes minutes, and shows that everything runs: one seed, fewer layers and epochs.
-
-    Its results are written beside those of the whole study, and say what was shortened.
-
-    Raises:
-        ConfigError: The shorter parameters do not fit to those of a cell.
-    """
-    values = named.study.model_dump(exclude_unset=True)
-    values |= {"seeds": named.study.seeds[:1], "params": named.study.params | QUICK_PARAMS}
-    study = Study.model_validate(values)
-    cells = {cell.name: apply_params(base, study, cell) for cell in study.cells}
-    return NamedStudy(f"{named.name}{QUICK}", study, cells)
 
 
 def make_schedule(named: NamedStudy, cache: ResultsCache, root: Path = Path()) -> Schedule:
