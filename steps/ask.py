@@ -6,11 +6,11 @@ from cotpd.config import Params
 from cotpd.data.records import Answer
 from cotpd.data.tables import write_table
 from cotpd.engine.ordered_map import open_engine
-from cotpd.errors import LlmError
 from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.questions import build_questions, find_missing_knowledge
 from cotpd.llm.answer_reader import build_dataset_answer, read_answers
 from cotpd.llm.ask import ask
+from cotpd.llm.outcome import require_answers
 from cotpd.pipeline.workspace import Workspace
 from steps.common import main, say
 
@@ -39,11 +39,7 @@ def run(params: Params) -> None:
         f"ask: {count} requests: {outcome.from_ledger} answered from the ledger, {outcome.from_server} asked, "
         f"{len(failed)} failed; {len(dataset_answers)} answers came with the data"
     )
-    if len(failed) > params.ask.max_failed_share * count:
-        raise LlmError(
-            f"{len(failed)} of {count} requests failed, first: {failed[0].reason}",
-            f"{failed[0].remedy} Every answer so far is in the ledger; ask.max_failed_share may be raised.",
-        )
+    require_answers(failed, count, params.ask.max_failed_share, "ask.max_failed_share")
 
 
 if __name__ == "__main__":

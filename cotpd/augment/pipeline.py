@@ -16,9 +16,9 @@ from cotpd.augment.mentions import Mentions
 from cotpd.augment.params import AugmentParams
 from cotpd.data.records import AUGMENT_KINDS, Answer, Augmented, Kind, Post, Quarantined, TextRule
 from cotpd.engine.ordered_map import LOCAL, Engine
-from cotpd.errors import LlmError
 from cotpd.expectations import check_rows
-from cotpd.llm.ask import AskResult, ask_all
+from cotpd.llm.ask import ask_all
+from cotpd.llm.outcome import require_answers
 from cotpd.llm.params import LlmParams
 from cotpd.llm.prompts import PromptSet
 
@@ -130,7 +130,7 @@ class _Augmentation:
             return []
         questions = [attempt.build_question(self.params) for attempt in self.attempts.values()]
         result = ask_all(questions, llm, progress=progress, step=STEP, engine=engine)
-        _require_answers(result, len(questions), max_failed_share)
+        require_answers(result.failed, len(questions), max_failed_share, "validate.max_failed_share")
 
         for row in result.failed:
             key = (row.id, Kind(row.row["kind"]))
@@ -178,12 +178,3 @@ class _Augmentation:
             outcome = "kept" if key in self.kept else "unanswered" if key in self.unanswered else "rejected"
             counts[key[1].value][outcome] += 1
         return counts
-
-
-def _require_answers(result: AskResult, total: int, max_failed_share: float) -> None:
-    if len(result.failed) > max_failed_share * total:
-        first = result.failed[0]
-        raise LlmError(
-            f"{len(result.failed)} of {total} requests failed, first: {first.reason}",
-            f"{first.remedy} Every answer so far is in the ledger; validate.max_failed_share may be raised.",
-        )

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 
 from cotpd.data.records import Answer, Extracted, Kind, Post, Quarantined
 from cotpd.engine.ordered_map import LOCAL, Engine
-from cotpd.errors import LlmError, ValidationError
+from cotpd.errors import ValidationError
 from cotpd.expectations import check_rows
 from cotpd.extraction.answer_forms import Reading, find_form
 from cotpd.extraction.label_questions import LabelQuestion
@@ -18,6 +18,7 @@ from cotpd.extraction.params import LlmRowParams
 from cotpd.llm.ask import AskResult, ask_all
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.llm.ledger.recording import import_configured
+from cotpd.llm.outcome import require_answers
 from cotpd.llm.params import LlmParams
 from cotpd.student.tasks import TaskName, find_task
 
@@ -86,7 +87,7 @@ def extract(
     for row in dict.fromkeys(question.row for question in questions):
         members = [question for question in questions if question.row == row]
         result = ask_all([member.question for member in members], llm, step=STEP, engine=engine)
-        _require_answers(row, result, len(members), max_unanswered_share)
+        require_answers(result.failed, len(members), max_unanswered_share, "ask.max_failed_share", row=row)
         extraction.from_ledger += result.from_ledger
         extraction.from_server += result.from_server
         readings = _read_answers(result, members, posts, task, labels)
@@ -163,15 +164,6 @@ def _list_quarantined(member: LabelQuestion, reading: Reading, answer: Answer | 
         Quarantined(id=example.id, step=STEP, reason=reason, file=example.file, line=example.line, row=content)
         for reason in reasons
     ]
-
-
-def _require_answers(row: str, result: AskResult, total: int, allowed: float) -> None:
-    if len(result.failed) > allowed * total:
-        first = result.failed[0]
-        raise LlmError(
-            f"{row}: {len(result.failed)} of {total} requests failed, first: {first.reason}",
-            f"{first.remedy} Every answer so far is in the ledger; ask.max_failed_share may be raised.",
-        )
 
 
 def _require_usable(row: str, extraction: Extraction, allowed: float) -> None:

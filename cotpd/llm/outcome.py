@@ -1,10 +1,12 @@
 """The outcome of a session: which questions are answered, where from, and why others are not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from cotpd.data.records import Kind, Quarantined
+from cotpd.errors import LlmError
 from cotpd.llm.spending.budget import Budget
 
 
@@ -80,3 +82,23 @@ class AskingOutcome:
                     Quarantined(id=question.id, step=step, reason=error.reason, remedy=error.remedy, row=row)
                 )
         return rows
+
+
+def require_answers(
+    failed: Sequence[Quarantined], total: int, allowed: float, parameter: str, *, row: str = ""
+) -> None:
+    """Raise an LlmError if more than the allowed share of the requests has no answer.
+
+    Args:
+        failed: The questions without an answer.
+        total: The number of questions.
+        allowed: The share that may fail.
+        parameter: Sets ``allowed``.
+        row: Of a result that the questions are for; "" for none.
+    """
+    if len(failed) <= allowed * total:
+        return
+    raise LlmError(
+        f"{f'{row}: ' if row else ''}{len(failed)} of {total} requests failed, first: {failed[0].reason}",
+        f"{failed[0].remedy} Every answer so far is in the ledger; {parameter} may be raised.",
+    )
