@@ -45,7 +45,8 @@ def list_questions(workspace: Workspace, params: Params) -> list[LabelQuestion]:
     examples = _read_examples(workspace, params)
     labels = read_label_names(workspace, params.task)
     pool = read_original_examples(workspace, params.task, "train")
-    pool += read_original_examples(workspace, params.task, BEYOND_LIMIT)  # so that a limit changes no question
+    if not params.llm_row.caption:  # posts beyond the limit have none, and a shot without one misleads
+        pool += read_original_examples(workspace, params.task, BEYOND_LIMIT)  # so that a limit changes no question
     return list(build_label_questions(examples, pool, task=params.task, labels=labels, params=params.llm_row))
 
 

@@ -96,7 +96,8 @@ def _iterate_label_questions(
     examples: dict[str, list[Example]] = {
         split: build_examples(rows, params.task, shown, {}) for split, rows in posts.items()
     }
-    pool = build_examples([*dataset.posts.get("train", []), *dataset.beyond_limit], params.task, shown, {})
+    beyond_limit = [] if params.llm_row.caption else dataset.beyond_limit  # as the step extract
+    pool = build_examples([*dataset.posts.get("train", []), *beyond_limit], params.task, shown, {})
     questions = build_label_questions(examples, pool, task=params.task, labels=labels, params=params.llm_row)
     for row in questions:
         has_stand_in = bool(stand_ins) and _STAND_IN_CAPTION in str(row.question.messages)  # its shots' too

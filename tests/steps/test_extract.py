@@ -1,11 +1,12 @@
 """The extract step, and the rows that evaluate makes of its table."""
 
 import json
+from itertools import chain
 
 import pytest
 
 from cotpd.config import Params
-from cotpd.data.records import FEW_SHOT, ZERO_SHOT, Extracted, Quarantined
+from cotpd.data.records import FEW_SHOT, ZERO_SHOT, Caption, Extracted, Quarantined
 from cotpd.data.tables import read_table, write_table
 from cotpd.errors import DataError, ValidationError
 from cotpd.pipeline.workspace import BEYOND_LIMIT, Workspace
@@ -74,6 +75,22 @@ def test_a_limit_changes_no_question(project, encoder, server, llm_params):
     extract.run(params)
 
     assert len(server.received) == count
+
+
+def test_where_captions_are_shown_each_shot_has_one(project, encoder, llm_params):
+    posts = Workspace().read_posts("train")
+    captioned = [*posts[:4], *Workspace().read_posts("test")]
+    captions = [Caption(id=post.id, image="a", caption="a tower", backend="tags") for post in captioned]
+    write_table(project.validated / "captions.jsonl", captions)
+    write_table(project.locate_posts("train"), posts[:4])
+    write_table(project.locate_posts(BEYOND_LIMIT), posts[4:])
+    params = build_params(encoder, llm_params, enabled=True, zero_shot=False, shots=8, caption=True)
+
+    questions = extract.list_questions(Workspace(), params)
+
+    shown = [[message for message in row.question.messages if message["role"] == "user"] for row in questions]
+    assert {len(messages) > 1 for messages in shown} == {True}
+    assert all("a tower" in str(message) for message in chain.from_iterable(shown))
 
 
 def test_the_model_alone_is_scored_beside_the_student(project, encoder, server, llm_params):
