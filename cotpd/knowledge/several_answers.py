@@ -6,6 +6,7 @@ up drops out (self-consistency). All of them joined say more, and need a longer 
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import fsum
 from typing import Literal
 
 from cotpd.data.records import Kind, Knowledge
@@ -41,7 +42,7 @@ def choose_agreed(texts: Sequence[str]) -> str:
 
 
 def _sum_overlaps(words: Counter[str], bags: Iterable[Counter[str]]) -> float:
-    return sum(compute_overlap(words, bag) for bag in bags)
+    return fsum(compute_overlap(words, bag) for bag in bags)  # in any order the same, so that ties are ties
 
 
 def join_distinct(texts: Sequence[str]) -> str:

@@ -135,6 +135,7 @@ def test_joined_takes_all_answers_that_differ(server, params):
 def test_of_answers_that_agree_equally_the_first_is_taken():
     assert choose_agreed(["Ada sings", "Bob dances"]) == "Ada sings"
     assert choose_agreed(["Bob dances", "Ada sings", "Ada sings loudly"]) == "Ada sings"
+    assert choose_agreed(["c b f f b", "c", "c c g f b"]) == "c b f f b"  # a running sum would round them apart
 
 
 def test_answers_of_the_same_words_are_joined_once():
