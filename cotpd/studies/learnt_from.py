@@ -30,9 +30,13 @@ def count_inputs(study: Study, cell: Cell, params: Params, sources: Sources) -> 
     tables = sources.get_tables(data_set, changes)
     unlabelled = tables.posts.get(UNLABELLED, ()) if cell.model in ("student", "control") else ()
     posts = list(chain(tables.posts.get("train", ()), unlabelled))
-    questions = sum(len(tables.knowledge.get(post.id, ())) for post in posts) if cell.reads_answers else 0
-    ask = changes.source.adapt(params).ask if changes.source else params.ask
-    return LearntFrom(len(posts) - len(unlabelled), len(unlabelled), questions * ask.answers)
+    answers = 0
+    if cell.reads_answers:
+        ask = changes.source.adapt(params).ask if changes.source else params.ask
+        for post in posts:
+            own = post.knowledge if changes.source is None else {}  # came with the data, once
+            answers += sum(1 if kind in own else ask.answers for kind in tables.knowledge.get(post.id, ()))
+    return LearntFrom(len(posts) - len(unlabelled), len(unlabelled), answers)
 
 
 def describe_input(study: Study, cell: Cell) -> str:

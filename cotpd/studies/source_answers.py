@@ -73,25 +73,31 @@ def prepare_answers(named: NamedStudy, root: Path = Path()) -> dict[str, str]:
     A source that cannot be used, such as a prompt set that is not there, leaves out its own cell alone.
     """
     problems: dict[str, str] = {}
+    tables: dict[Path, dict[tuple[str, Kind], Knowledge]] = {}
     for cell in list_source_cells(named):
         try:
-            problem = _prepare_source(named.name, build_source_questions(named, cell, root), root)
+            source = build_source_questions(named, cell, root)
+            knowledge, problem = _read_source(named.name, source)
         except CotpdError as error:
-            problem = error.problem
-        if problem:
-            problems[cell.name] = problem
+            problems[cell.name] = error.problem
+            continue
+        # cells of one source share a table, and one may read other kinds or splits: it must lose nothing to them
+        table = tables.setdefault(source.source.locate(root, source.project), {})
+        table |= {(row.id, row.kind): row for row in knowledge}
+        problems |= {cell.name: problem} if problem else {}
+    for folder, table in tables.items():
+        write_table(folder / "knowledge.jsonl", table.values())
     return problems
 
 
-def _prepare_source(study: str, source: SourceQuestions, root: Path) -> str:
-    """Write the knowledge of one source; return why its cell cannot run, "" if it can."""
+def _read_source(study: str, source: SourceQuestions) -> tuple[list[Knowledge], str]:
+    """Return the knowledge that the ledger holds of a source; and why its cell cannot run, "" if it can."""
     outcome, missing = find_answers(source.questions, source.params.llm)
     answers = list(read_answers(outcome, source.params.llm))
     lenient = source.params.validate_.model_copy(update={"max_failed_share": 1.0})
     passed, _ = validate_answers(answers, source.posts, lenient)
     knowledge = combine_answers(passed, source.params.ask.combine)
-    write_table(source.source.locate(root, source.project) / "knowledge.jsonl", knowledge)
-    return _find_problem(study, source, missing, knowledge)
+    return knowledge, _find_problem(study, source, missing, knowledge)
 
 
 def find_answers(questions: list[Question], llm: LlmParams) -> tuple[AskingOutcome, int]:

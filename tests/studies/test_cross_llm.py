@@ -7,14 +7,14 @@ import pytest
 from typer.testing import CliRunner
 
 from cotpd.cli.main import app
-from cotpd.data.records import Kind
-from cotpd.data.tables import write_table
-from cotpd.pipeline.workspace import Workspace
+from cotpd.data.records import Kind, Knowledge
+from cotpd.data.tables import read_table, write_table
+from cotpd.pipeline.workspace import UNLABELLED, Workspace
 from cotpd.studies.answer_agreement import compare_answers, describe_agreement
 from cotpd.studies.report_page import list_notes
 from cotpd.studies.results_cache import ResultsCache
 from cotpd.studies.schedule import build_result, make_schedule
-from cotpd.studies.source_answers import ask_sources
+from cotpd.studies.source_answers import ask_sources, prepare_answers
 from cotpd.studies.study import read_study
 from tests.builders import build_post
 from tests.chat_server import build_completion, build_reply
@@ -94,6 +94,22 @@ def test_a_cell_learns_from_several_answers_a_post_and_counts_each(
     assert {cell.name: cell.problem for cell in result.cells} == {"one": "", "three joined": ""}
     seeds = [body["seed"] for body in server.received]
     assert {seed: seeds.count(seed) for seed in seeds} == {13: 8, 14: 8, 15: 8}  # of eight different texts
+
+
+def test_cells_of_one_source_lose_no_answers_to_each_other(project, params, llm_params, root, write_study, server):
+    """The teacher reads the answers about test posts, too; the student, which comes last, does not."""
+    source = {"source": {"temperature": 0.7}}
+    cells = [{"name": "teacher", "model": "teacher", "data": source}, {"name": "student", "data": source}]
+    named = prepare_study(project, params, llm_params, root, write_study, cells=cells)
+    server.always = build_reply(build_completion(GOOD))
+    list(ask_sources(named))
+
+    problems = prepare_answers(named)
+
+    [table] = (project / "studies" / "cache" / "answers").glob("*/knowledge.jsonl")
+    ids = {row.id for row in read_table(table, Knowledge)}
+    assert problems == {}
+    assert ids >= {post.id for split in ("train", "test", UNLABELLED) for post in Workspace().read_posts(split)}
 
 
 def test_a_source_that_cannot_be_used_leaves_out_its_own_cell_alone(

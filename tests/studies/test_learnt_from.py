@@ -3,6 +3,9 @@
 import pytest
 
 from cotpd.config import Params
+from cotpd.data.records import Kind
+from cotpd.data.tables import write_table
+from cotpd.pipeline.workspace import Workspace
 from cotpd.studies.inputs import Sources
 from cotpd.studies.learnt_from import count_inputs, describe_input, estimate_answer_price
 from cotpd.studies.study import read_study
@@ -40,6 +43,17 @@ def test_each_of_several_answers_to_a_question_counts(project, params, write_stu
     counts = count_inputs(named.study, named.study.cells[0], several, Sources("ner"))
 
     assert counts.answers == 3 * 16
+
+
+def test_an_answer_that_came_with_the_data_counts_once(project, params, write_study):
+    posts = [post.model_copy(update={"knowledge": {Kind.NOUN: "a"}}) for post in Workspace().read_posts("train")]
+    write_table(Workspace().locate_posts("train"), posts)
+    named = read_study(write_study(cells=[{"name": "a", "data": {"kinds": ["noun"]}}]), params)
+    several = params.model_copy(update={"ask": params.ask.model_copy(update={"answers": 3})})
+
+    counts = count_inputs(named.study, named.study.cells[0], several, Sources("ner"))
+
+    assert counts.answers == 12 + 3 * 4
 
 
 @pytest.mark.parametrize(
