@@ -51,10 +51,10 @@ def ask_in_shards(
         import_configured(ledger, params)
     parts = max(1, min(engine.processes, params.concurrency))
     transform = partial(ask_shard, ask_here, divide_limits(params, parts), socket.gethostname())
-    outcome = AskingOutcome(Budget.from_params(params))
+    outcome, bought = AskingOutcome(Budget.from_params(params)), set[str]()
     with Progress("asking", total, show=show, facts=partial(_describe_progress, outcome)) as bar:
         for share in engine.map_in_order(transform, questions, most_at_once=parts):
-            add_outcome(outcome, share)
+            add_outcome(outcome, share, bought)
             bar.advance(len(share.questions))
     return outcome
 
@@ -93,13 +93,22 @@ def divide_limits(params: LlmParams, parts: int) -> LlmParams:
     return params.model_copy(update=changes)
 
 
-def add_outcome(outcome: AskingOutcome, share: AskingOutcome) -> None:
-    """Add the outcome of the next shard; what an earlier shard bought is not from the ledger."""
-    bought = {question.key for question in outcome.questions} - outcome.ledger_keys - outcome.failures.keys()
+def add_outcome(outcome: AskingOutcome, share: AskingOutcome, bought: set[str]) -> None:
+    """Add the outcome of the next shard.
+
+    Args:
+        outcome: Of the shards before.
+        share: Of the next shard.
+        bought: Keys that shards before have bought, which are not from the ledger; takes those of this shard.
+    """
+    answered = {question.key for question in share.questions} - share.failures.keys()
     outcome.questions += share.questions
     outcome.ledger_keys |= share.ledger_keys - bought
+    bought |= answered - share.ledger_keys
     outcome.from_server += share.from_server
     outcome.failures |= share.failures
+    for key in outcome.failures.keys() & answered:
+        del outcome.failures[key]  # the ledger answers the equal question of an earlier shard as well
     outcome.schemaless_keys |= share.schemaless_keys
     outcome.budget.add_spending(share.budget)
 

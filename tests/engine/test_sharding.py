@@ -2,6 +2,7 @@
 
 import pickle
 import socket
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from pydantic import ValidationError as PydanticError
 
+from cotpd.data.records import Kind
 from cotpd.engine.ordered_map import LOCAL
 from cotpd.engine.params import ScaleParams
 from cotpd.engine.shard_cutter import ShardCutter
@@ -17,7 +19,7 @@ from cotpd.engine.shard_task import run_shard
 from cotpd.engine.worker_environment import DriverEnvironment, compute_code_digest
 from cotpd.errors import ConfigError, LlmError, ModelError
 from cotpd.llm.ask import ask, ask_all
-from cotpd.llm.outcome import AskingOutcome, UnansweredError
+from cotpd.llm.outcome import AskedQuestion, AskingOutcome, UnansweredError
 from cotpd.llm.sharded_asking import add_outcome, ask_shard, can_be_divided, divide_limits
 from cotpd.llm.spending.budget import Budget, Spent
 from cotpd.scoring.scoring_model import load_scoring_model
@@ -130,15 +132,28 @@ def test_errors_travel_with_problem_and_remedy() -> None:
 def test_outcomes_of_shards_are_joined_to_that_of_one_process(server: Any, params: Any, tmp_path: Path) -> None:
     questions = build_questions("a", "b", "a", "c", "b")  # some are asked twice, in two shards
 
-    joined = AskingOutcome(Budget.from_params(params))
+    joined, bought = AskingOutcome(Budget.from_params(params)), set[str]()
     for shard in (questions[:2], questions[2:]):
         (outcome,) = ask_shard(ask, params, socket.gethostname(), shard)
-        add_outcome(joined, pickle.loads(pickle.dumps(outcome)))
+        add_outcome(joined, pickle.loads(pickle.dumps(outcome)), bought)
 
     whole = ask(questions, params.model_copy(update={"ledger": str(tmp_path / "other.db")}), progress=False)
     assert (joined.from_server, joined.from_ledger) == (whole.from_server, whole.from_ledger) == (3, 0)
     assert [question.id for question in joined.questions] == [question.id for question in whole.questions]
     assert joined.budget.spent == whole.budget.spent == Spent(33, 9, 0.0)
+
+
+def test_what_a_later_shard_was_answered_did_not_fail(params: Any) -> None:
+    joined, bought = AskingOutcome(Budget.from_params(params)), set[str]()
+    question = AskedQuestion("a", Kind.NOUN, "key")
+    late = UnansweredError("late", "Wait.", transient=True)
+    failed = AskingOutcome(Budget.from_params(params), [question], failures={"key": late})
+    answered = AskingOutcome(Budget.from_params(params), [question], from_server=1)
+
+    for share in (failed, answered, replace(answered, ledger_keys={"key"}, from_server=0)):
+        add_outcome(joined, share, bought)
+
+    assert (joined.list_quarantined("ask"), joined.from_server, joined.from_ledger) == ([], 1, 0)
 
 
 def test_limits_are_divided_so_that_they_hold_together(params: Any) -> None:
