@@ -92,6 +92,17 @@ def test_filters_narrow_the_list_and_their_address_leads_to_the_same_posts(brows
     assert copy.evaluate(ITEMS) == items
 
 
+def test_filters_and_verdicts_call_a_row_by_its_title(browser, plain):
+    page = browser.open_page(plain.as_uri() + "#pair.row=knowledge&pair.gold=PER&pair.label=ORG")
+
+    labels = page.evaluate("document.getElementById('filters').textContent")
+    assert "student and text-only baseline differ" in labels
+    assert "knowledge view: annotated PER, predicted ORG" in labels
+    page.evaluate("location.hash = ''")
+    page.wait_for(f"{ITEMS}.length > 0")
+    assert "control (no knowledge) ✓ right" in page.evaluate("document.getElementById('list').textContent")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "count"),
     [

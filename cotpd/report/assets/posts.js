@@ -6,6 +6,7 @@ const HIDDEN = ["pair.row", "pair.gold", "pair.label"];
 let page = 1, post = "";
 
 const textOf = (example) => POSTS[example.post];
+const titleOf = (row) => (ROWS.find(([name]) => name === row) || [row, row])[1]; // an address may name any row
 const rowsOf = (example) => ROWS.filter(([name]) => example.rows[name]);
 const signature = (row) => JSON.stringify([row.marks.map((mark) => mark.slice(0, 3)), row.label]);
 const lowest = (row) => Math.min(1, ...[row.score, ...row.marks.map((mark) => mark[3])].filter((score) => score !== null && score !== undefined));
@@ -121,7 +122,7 @@ function showBody(example) {
 
 function showExample(example) {
   const { text } = textOf(example);
-  const verdicts = rowsOf(example).map(([name]) => showVerdict(example.rows[name], name));
+  const verdicts = rowsOf(example).map(([name, title]) => showVerdict(example.rows[name], title));
   const top = make("span", { class: "top" }, make("span", {}, `${SPLITS[example.split]} ${example.id}`), ...verdicts);
   const line = markText(text, example.gold ? example.gold.marks : []);
   if (example.gold && example.gold.label !== null) line.append(" ", make("span", { class: "chip" }, LABELS[example.gold.label]));
@@ -171,7 +172,7 @@ function render(opens) {
   document.getElementById("list").replaceChildren(...selection.slice((page - 1) * SIZE, page * SIZE).map(showExample));
   document.getElementById("pager").replaceChildren(...showPager(pages));
   document.getElementById("pair").hidden = !filters["pair.row"];
-  document.getElementById("pair").firstChild.textContent = `${filters["pair.row"]}: annotated ${filters["pair.gold"]}, predicted ${filters["pair.label"]}`;
+  document.getElementById("pair").firstChild.textContent = `${titleOf(filters["pair.row"])}: annotated ${filters["pair.gold"]}, predicted ${filters["pair.label"]}`;
   if (opens && post) openPost();
 }
 
@@ -215,8 +216,8 @@ function buildForm() {
   const present = new Set(EXAMPLES.map((example) => example.split));
   add("split", makeSelect("split", [["", "all"], ...SPLITS.filter((_, index) => present.has(index)).map((name) => [name, name])]));
   add("label", makeSelect("type", [["", "any"], ...listShownLabels().map((name) => [name, name])]));
-  for (const [name] of ROWS) add(`${name} is`, makeSelect(`is.${name}`, [["", "right or wrong"], ["right", "right"], ["wrong", "wrong"]]));
-  const pairs = ROWS.filter(([name]) => name !== "student").map(([name]) => [`student-${name}`, `student and ${name} differ`]);
+  for (const [name, title] of ROWS) add(title, makeSelect(`is.${name}`, [["", "right or wrong"], ["right", "right"], ["wrong", "wrong"]]));
+  const pairs = ROWS.filter(([name]) => name !== "student").map(([name, title]) => [`student-${name}`, `student and ${title} differ`]);
   add("disagreement", makeSelect("differ", [["", "any"], ["rows", "two rows differ"], ...pairs, ["right", "every row is right"], ["wrong", "every row is wrong"]]));
   add("bucket", makeSelect("slice", [["", "any"], ...SLICES.map((name) => [name, name])]));
   add("words, at least", make("input", { type: "number", name: "min", min: 0 }));
