@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from cotpd.cli.main import app
 from cotpd.data.records import Kind, Knowledge
 from cotpd.data.tables import read_table, write_table
-from cotpd.pipeline.workspace import UNLABELLED, Workspace
+from cotpd.pipeline.workspace import Workspace
 from cotpd.studies.answer_agreement import compare_answers, describe_agreement
 from cotpd.studies.report_page import list_notes
 from cotpd.studies.results_cache import ResultsCache
@@ -109,7 +109,7 @@ def test_cells_of_one_source_lose_no_answers_to_each_other(project, params, llm_
     [table] = (project / "studies" / "cache" / "answers").glob("*/knowledge.jsonl")
     ids = {row.id for row in read_table(table, Knowledge)}
     assert problems == {}
-    assert ids >= {post.id for split in ("train", "test", UNLABELLED) for post in Workspace().read_posts(split)}
+    assert ids == {post.id for post in Workspace().read_all_posts()}
 
 
 def test_a_source_that_cannot_be_used_leaves_out_its_own_cell_alone(
