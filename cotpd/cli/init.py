@@ -54,6 +54,12 @@ def _create(folder: Path, data: Path | None, task: str | None, format_name: Form
         project = create_project(folder, data, task, format_name)
     except DataError as error:
         remedy = error.remedy.replace("Name one of them in data.format", "Name one of them with --format")
+        convert = (
+            f"`cotpd data convert {data} my-posts --to jsonl` has options for other offsets and names of tags"
+        )
+        remedy = remedy.replace(
+            "`cotpd data check` lists them", f"`cotpd data check {data}` lists them. {convert}"
+        )
         raise DataError(error.problem, remedy) from None
     show(f"{folder}: {len(project.files)} files; {project.repository}")
     for name, fact in project.look.facts.items():

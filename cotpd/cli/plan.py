@@ -51,7 +51,8 @@ def plan(
     if model is not None:
         params = params.model_copy(update={"llm": list_backends(params.llm, [model])[0]})
     if data is not None:
-        params = params.model_copy(update={"data": params.data.model_copy(update={"path": str(data)})})
+        named = {"path": str(data), "format": "auto"}  # another data set need not have the format of data.path
+        params = params.model_copy(update={"data": params.data.model_copy(update=named)})
     estimate = make_plan(params, list(Kind) if everything else kinds)
     if as_json:
         show(format_json(_build_json(estimate, params)))

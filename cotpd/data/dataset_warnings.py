@@ -1,11 +1,11 @@
 """Warnings about a data set that is used as it is, a sentence each: `cotpd data check` prints them as notes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from cotpd.data.picture_lookup import describe_missing
-from cotpd.data.readers.offsets import UNITS
-from cotpd.data.records import Splits
+from cotpd.data.readers.offsets import UNITS, Unit, count_units
+from cotpd.data.records import Post, Splits
 from cotpd.data.split_checks import has_annotation, list_twin_labels, list_unseen_labels
 
 Counts = dict[str, Any]
@@ -36,6 +36,7 @@ def list_warnings(posts: Splits, stats: Counts, unread: Iterable[str]) -> list[s
     ]
     for split, counts in stats["splits"].items():
         warnings += [f"{split}: {warning}" for warning in _list_split_warnings(counts)]
+        warnings += [f"{split}: {warning}" for warning in _list_offset_warnings(counts, posts.get(split, []))]
     names = ", ".join(unread)
     return [*warnings, f"not read: {names}"] if names else warnings
 
@@ -94,10 +95,24 @@ def _list_split_warnings(counts: Counts) -> Iterator[str]:
     types = counts["entities_by_type"]
     if "-" in types and len(types) > 1:
         yield f"{types['-']} entities have no type; NER does not learn them"
+
+
+def _list_offset_warnings(counts: Counts, posts: Sequence[Post]) -> Iterator[str]:
+    """Yield a warning for each unit of offsets in which refused rows fit, unless the rows that were read deny it."""
     for unit, name in UNITS.items():
         refused = counts["noticed"].get(f"fits_in:{unit}", 0)
-        if refused:
-            yield (
-                f"{refused} rows were refused that fit if offsets count {name}; "
-                f"rows that were read may be shifted too (data.offsets: {unit})"
-            )
+        if not refused:
+            continue
+        fitting = f"{refused} rows were refused that fit if offsets count {name}; "
+        denying = sum(_is_counted_otherwise(unit, post) for post in posts)
+        if denying > refused:
+            yield f"{fitting}{denying} rows were read where that makes a difference, so mend those that were refused"
+        else:
+            yield f"{fitting}rows that were read may be shifted too (data.offsets: {unit})"
+
+
+def _is_counted_otherwise(unit: Unit, post: Post) -> bool:
+    """Whether a post has a mention behind a character that counts as several in a unit."""
+    last = max((entity.start for entity in post.entities), default=0)
+    before = post.text[: post.offsets[last][0]]
+    return count_units(before, unit) != len(before)

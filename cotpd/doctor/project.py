@@ -70,9 +70,7 @@ def check_data(params: Params, root: Path) -> Iterator[Finding]:
     if not params.data.path:
         yield Finding("data", Status.PROBLEM, "data.path names no data set", "Set it in params.yaml.")
     elif path.exists():
-        yield Finding(
-            "data", Status.OK, f"{params.data.path} is there; `cotpd data check {params.data.path}` reads it"
-        )
+        yield Finding("data", Status.OK, f"{params.data.path} is there; `cotpd data check` reads it")
     else:
         remedy = "Set data.path, or bring the folder here (dvc pull, if DVC keeps it)."
         yield Finding("data", Status.PROBLEM, f"data.path: {path.resolve()} is not there", remedy)

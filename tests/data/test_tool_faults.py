@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from cotpd.data.load import load_dataset
+from cotpd.data.params import DataParams
 from cotpd.errors import DataError
+from tests.builders import write_jsonl
 
 TEXT = "Ada 👋 visits London again"
 
@@ -423,3 +426,36 @@ def test_of_several_choices_the_control_with_a_usual_name_labels_the_post(
     assert [post.label for post in dataset.posts["train"]] == ([label] if label else [])
     assert [row.reason for row in dataset.quarantine if reason not in row.reason] == []
     assert len(dataset.quarantine) == bool(reason)
+
+
+def test_a_folder_whose_only_file_is_named_after_no_split_says_which_path_to_name(tmp_path):
+    write_jsonl(tmp_path / "export/admin.jsonl", [{"id": 1, "text": "Ada", "label": [[0, 3, "PER"]]}])
+
+    with pytest.raises(DataError, match=r"no file is named after a split; there is admin\.jsonl\n") as caught:
+        load_dataset(DataParams(path="export"), tmp_path)
+
+    assert caught.value.remedy.startswith("Name export/admin.jsonl itself")
+
+
+def test_pieces_of_one_long_table_are_not_to_be_left_out_but_joined(tmp_path):
+    for number in range(2):
+        path = tmp_path / f"train-0000{number}-of-00002.jsonl"
+        write_jsonl(path, [{"id": str(number), "tokens": ["Ada"], "ner_tags": ["B-PER"]}])
+
+    with pytest.raises(DataError, match="are pieces of one train split") as caught:
+        load_dataset(DataParams(path=str(tmp_path)))
+
+    assert "save_to_disk" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("shifted", "advice"), [(1, "mend those that were refused"), (9, "may be shifted too")])
+def test_other_offsets_are_suggested_unless_most_rows_deny_them(tmp_path, shifted, advice):
+    rows = [{"id": n, "text": f"😀 Ada waves {n}", "label": [[2, 5, "PER"]]} for n in range(10)]
+    for row in rows[:shifted]:
+        row["label"] = [[3, 6, "PER"]]
+    write_jsonl(tmp_path / "train.jsonl", rows)
+
+    dataset = load_dataset(DataParams(path=str(tmp_path)), require_train=False)
+
+    (warning,) = [line for line in dataset.stats["warnings"] if "UTF-16" in line]
+    assert advice in warning

@@ -35,6 +35,7 @@ from cotpd.data.readers.split_files import (
     find_split,
     list_named_files,
     list_unread,
+    refuse_unnamed_files,
 )
 from cotpd.data.readers.text_files import read_head
 from cotpd.data.readers.values import make_writable
@@ -101,6 +102,8 @@ def find_dataset_files(
     named_files = [file for file in list_named_files(path) if file.is_plain or file.path not in companions]
     candidates = {form.name: choose_files(named_files, form, shown, is_named) for form in formats}
     candidates |= {name: splits for name, splits in folders.items() if splits}
+    if not named_files and not any(folders.values()):
+        refuse_unnamed_files(path, shown)
     data_format = _choose_format(candidates, formats, shown, named_files)
     files = candidates[data_format.name]
     if folders.get(data_format.name):

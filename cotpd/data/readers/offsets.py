@@ -81,6 +81,14 @@ def to_characters(text: str, start: int, end: int, unit: Unit) -> Span:
     return borders[0], borders[1]
 
 
+def count_units(text: str, unit: Unit) -> int:
+    """Return how long a text is, counted in a unit."""
+    if unit == "characters":
+        return len(text)
+    encoding, width = _ENCODINGS[unit]
+    return len(text.encode(encoding, "surrogatepass")) // width
+
+
 def _find_covered(tokens: Sequence[Token], start: int, end: int) -> tuple[int, int]:
     """Return the tokens that a span of characters covers exactly; the error's remedy names the nearest borders."""
     starts = {token.start: number for number, token in enumerate(tokens)}

@@ -38,6 +38,11 @@ _KIN = (
 )
 _DATA_SUFFIXES = frozenset().union(*_KIN)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # trainData and TRAIN_2 speak of train, latest of nothing
+_SHARD = re.compile(r"-\d+-of-\d+$")  # train-00000-of-00003.parquet, as the hub keeps long tables
+_JOIN = (
+    'Join them: python -c "from datasets import load_dataset; '
+    "load_dataset('{}').save_to_disk('my-posts')\", and name my-posts."
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,25 @@ def list_named_files(folder: Path) -> list[NamedFile]:
         raise DataError(f"{folder}: cannot be read: {error.strerror}", "Check the path.") from None
     named_files = [describe_file(entry) for entry in entries if not entry.name.startswith(".")]
     return [file for file in named_files if file.family and file.suffix not in PICTURE_ENDINGS]
+
+
+def refuse_unnamed_files(folder: Path, shown: str) -> None:
+    """Refuse a folder whose data lie in files that are named after no split, or one folder deeper.
+
+    Raises:
+        DataError: There are such files; the message names them.
+    """
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    deeper = [entry.name for entry in entries if entry.is_dir() and list_named_files(entry)]
+    names = [entry.name for entry in entries if entry.is_file() and entry.suffix.lower() in _DATA_SUFFIXES - {""}]
+    if first := next(iter(names or deeper), None):
+        count = len(names or deeper) - 1
+        more = f" and {count} more" if count else ""
+        content = f"{make_writable(first)}{more}"
+        raise DataError(
+            f"{shown}: no annotated posts found: no file is named after a split; there is {content}",
+            f"Name {make_writable(f'{shown}/{first}')} itself, or call the files train, valid and test.",
+        )
 
 
 def _find_split_in(name: str) -> str | None:
@@ -144,6 +168,8 @@ def _choose_one(files: list[NamedFile], split: str, shown: str) -> NamedFile:
     if len(plain) == 1 or len(files) == 1:
         return (plain or files)[0]
     names = ", ".join(file.path.name for file in files)
+    if all(_SHARD.search(file.path.stem) for file in files):
+        raise DataError(f"{shown}: {names} are pieces of one {split} split", _JOIN.format(shown))
     raise DataError(f"{shown}: {names} all claim to be the {split} split", "Leave one, or name it as data.path.")
 
 

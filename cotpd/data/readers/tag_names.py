@@ -111,6 +111,7 @@ def name_tags(tags: Sequence[Any], names: Sequence[str] | None) -> list[str]:
     if not 0 <= min(numbers) <= max(numbers) < len(names):
         wrong = max(numbers) if min(numbers) >= 0 else min(numbers)
         raise RowError(
-            f"the tag {wrong} has no name: there are {len(names)} names", "Add it to the names of tags."
+            f"the tag {wrong} has no name: there are {len(names)} names",
+            "Add it to the names of tags: labels.txt and its kin, or the file of data.tag_names.",
         )
     return [names[number] for number in numbers]
