@@ -98,7 +98,7 @@ def _list_split_warnings(counts: Counts) -> Iterator[str]:
 
 
 def _list_offset_warnings(counts: Counts, posts: Sequence[Post]) -> Iterator[str]:
-    """Yield a warning for each unit of offsets in which refused rows fit, unless the rows that were read deny it."""
+    """Yield a warning for each other unit of offsets in which refused rows fit."""
     for unit, name in UNITS.items():
         refused = counts["noticed"].get(f"fits_in:{unit}", 0)
         if not refused:
@@ -106,7 +106,7 @@ def _list_offset_warnings(counts: Counts, posts: Sequence[Post]) -> Iterator[str
         fitting = f"{refused} rows were refused that fit if offsets count {name}; "
         denying = sum(_is_counted_otherwise(unit, post) for post in posts)
         if denying > refused:
-            yield f"{fitting}{denying} rows were read where that makes a difference, so mend those that were refused"
+            yield f"{fitting}{denying} rows were read where that differs, so mend those that were refused"
         else:
             yield f"{fitting}rows that were read may be shifted too (data.offsets: {unit})"
 
