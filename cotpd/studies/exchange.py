@@ -82,13 +82,13 @@ def _find_labels(f1: float, curve: Sequence[CellResult]) -> float | None:
 
 def describe_exchange(exchange: Exchange) -> str:
     """Return an exchange as a sentence."""
-    price = "" if exchange.dollars is None else f", whose answers cost ${exchange.dollars:,.4g},"
+    price = "" if exchange.dollars is None else f", whose answers cost ${exchange.dollars:,.4f},"
     posts = f"{exchange.cell}: {exchange.posts} further posts without labels{price}"
     if exchange.labels is None:
         return f"{posts} do more than all labels that were measured."
     if exchange.labels == 0:
         return f"{posts} replace no label."
     return (
-        f"{posts} do what {exchange.labels:.3g} further labels would do beside {exchange.labelled}: "
+        f"{posts} do what {exchange.labels:,.1f} further labels would do beside {exchange.labelled}: "
         f"{exchange.posts / exchange.labels:.1f} posts a label, by the means and without an interval."
     )

@@ -95,7 +95,7 @@ def tabulate_exchanges(result: StudyResult) -> Table:
     """Return what posts without labels are worth in labels, a row a cell; no rows if no curve was measured."""
     rows = []
     for exchange in result.exchanges:
-        labels = "more than were measured" if exchange.labels is None else f"{exchange.labels:.0f}"
+        labels = "more than were measured" if exchange.labels is None else f"{exchange.labels:,.1f}"
         rate = f"{exchange.posts / exchange.labels:.1f}" if exchange.labels else ""
         price = "not known" if exchange.dollars is None else f"{exchange.dollars:,.4f}"
         rows.append([exchange.cell, str(exchange.labelled), str(exchange.posts), labels, rate, price])

@@ -68,8 +68,8 @@ def test_an_exchange_is_a_sentence():
         sentences.append(describe_exchange(exchange))
 
     assert sentences[0] == (
-        "more: 90 further posts without labels, whose answers cost $0.54, do what 30 further labels would do beside 10: "
-        "3.0 posts a label, by the means and without an interval."
+        "more: 90 further posts without labels, whose answers cost $0.5400, do what 30.0 further labels would do "
+        "beside 10: 3.0 posts a label, by the means and without an interval."
     )
     assert "$" not in sentences[1]
     assert sentences[2].endswith("replace no label.")
