@@ -12,6 +12,7 @@ from cotpd.data.tables import read_json
 from cotpd.escaping import escape_markdown
 from cotpd.pipeline.run_facts import sum_costs
 from cotpd.pipeline.workspace import Workspace
+from cotpd.registry.tracking_store import is_server, resolve_uri
 from cotpd.report.evaluation_files import read_evaluation
 from cotpd.report.run_summary import write_summary
 
@@ -54,8 +55,8 @@ def write_scores(workspace: Workspace, params: Params) -> None:
 def write_results(workspace: Workspace, params: Params) -> None:
     """Write where the registered version is, with links into MLflow's UI."""
     registered = read_json(workspace.registered)
-    store = params.register_.tracking_uri
-    has_server = store.startswith(("http://", "https://"))
+    store = resolve_uri(params.register_, workspace.root)
+    has_server = is_server(store)
     base = store.rstrip("/") if has_server else _OWN_MLFLOW
     name, version = registered["name"], registered["version"]
     lines = [

@@ -45,6 +45,7 @@ class Workspace:
     """
 
     def __init__(self, root: Path = Path(), data: Path = Path("data")) -> None:
+        self.root = root
         tables, models, reports = root / data, root / "models", root / "reports"
 
         self.prepared = tables / "prepared"  # a table per split, the label names, quarantined rows

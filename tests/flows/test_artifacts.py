@@ -55,7 +55,8 @@ def workspace(tmp_path: Path):
 
 
 @pytest.fixture
-def params(root: Path) -> Params:
+def params(root: Path, monkeypatch) -> Params:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return load_params(root / "params.yaml")
 
 
@@ -117,11 +118,20 @@ def test_results_link_to_the_run_and_the_version_in_mlflow(client, workspace, pa
     assert "mlflow ui" not in artifact.data
 
 
-def test_results_in_a_file_say_how_to_open_them(client, workspace, params) -> None:
+def test_results_link_to_the_server_that_the_environment_names(client, workspace, params, monkeypatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.team.example")
+
     run_in_flow(lambda: write_results(workspace, params))
 
     artifact = read_last_artifact(client, "cotpd-results")
-    assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in artifact.data
+    assert "https://mlflow.team.example/#/runs/ab12" in artifact.data
+
+
+def test_results_in_a_file_say_how_to_open_them(client, workspace, params, tmp_path) -> None:
+    run_in_flow(lambda: write_results(workspace, params))
+
+    artifact = read_last_artifact(client, "cotpd-results")
+    assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db" in artifact.data
 
 
 def test_scores_are_the_table_of_cotpd_show_and_the_report_is_linked(client, tmp_path, params) -> None:
