@@ -70,7 +70,11 @@ class Deployment(Section):
         module = ".".join(PurePosixPath(path).with_suffix("").parts) if ":" in self.entrypoint else path
         try:
             flow = getattr(import_module(module), name)
-        except (ImportError, AttributeError, ValueError):
+        except ModuleNotFoundError as error:
+            if not f"{module}.".startswith(f"{error.name}."):
+                raise  # the flow is there, and a package that it needs is not: the message names the extra
+            flow = None
+        except (AttributeError, ValueError):
             flow = None
         if not isinstance(flow, Flow):
             problem = f"prefect.yaml: {self.name}: there is no flow {self.entrypoint}"

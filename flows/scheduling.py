@@ -235,7 +235,7 @@ class Scheduler:
         self._control.stop_steps()
         deadline = time.monotonic() + GRACE + _LAST_WORDS
         while self._running and time.monotonic() < deadline:
-            self._collect(deadline - time.monotonic())
+            self._collect(_PULSE)
 
     @staticmethod
     def _read_state(future: PrefectFuture[Any]) -> State[Any]:

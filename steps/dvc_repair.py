@@ -5,7 +5,6 @@ blocks it if another program has that number by now, as happens in each restarte
 """
 
 import json
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +58,19 @@ def _select_living(entries: dict[str, Any]) -> dict[str, Any]:
     living: dict[str, Any] = {}
     for path, owners in entries.items():
         if isinstance(owners, list):
-            living[path] = [owner for owner in owners if _is_alive(owner)]
-        elif _is_alive(owners):
+            living[path] = [owner for owner in owners if _holds_lock(owner)]
+        elif _holds_lock(owners):
             living[path] = owners
     return {path: owners for path, owners in living.items() if owners}
 
 
-def _is_alive(owner: dict[str, Any]) -> bool:
+def _holds_lock(owner: dict[str, Any]) -> bool:
     """Whether the process of an entry lives, and is not another one that got its number."""
-    with suppress(psutil.Error):
+    try:
         command = " ".join(psutil.Process(int(owner["pid"])).cmdline())
-        return command.endswith(owner["cmd"].partition(" ")[2])  # DVC notes " ".join(sys.argv)
-    return False
+    except psutil.Error as error:
+        return isinstance(error, psutil.AccessDenied)  # another user's process, on macOS
+    return command.endswith(owner["cmd"].partition(" ")[2])  # DVC notes " ".join(sys.argv)
 
 
 def _set_damaged_lock_aside(repo: Repo) -> list[str]:

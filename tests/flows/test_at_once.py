@@ -164,7 +164,7 @@ def test_a_run_ends_when_its_hours_are_over_and_its_steps_with_it(write_graph, r
 
     assert (state.name, state.is_failed()) == ("TimedOut", True)
     assert "has not ended within 0.00138889 hours" in state.message
-    assert not any(psutil.pid_exists(number) for number in read_numbers(project))
+    wait_until(lambda: not any(map(psutil.pid_exists, read_numbers(project))), "the steps are gone")
 
 
 def read_numbers(project: Path) -> list[int]:
