@@ -58,13 +58,13 @@ def _select_living(entries: dict[str, Any]) -> dict[str, Any]:
     living: dict[str, Any] = {}
     for path, owners in entries.items():
         if isinstance(owners, list):
-            living[path] = [owner for owner in owners if _holds_lock(owner)]
-        elif _holds_lock(owners):
+            living[path] = [owner for owner in owners if _is_holder(owner)]
+        elif _is_holder(owners):
             living[path] = owners
     return {path: owners for path, owners in living.items() if owners}
 
 
-def _holds_lock(owner: dict[str, Any]) -> bool:
+def _is_holder(owner: dict[str, Any]) -> bool:
     """Whether the process of an entry lives, and is not another one that got its number."""
     try:
         command = " ".join(psutil.Process(int(owner["pid"])).cmdline())

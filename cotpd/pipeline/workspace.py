@@ -45,7 +45,6 @@ class Workspace:
     """
 
     def __init__(self, root: Path = Path(), data: Path = Path("data")) -> None:
-        self.root = root
         tables, models, reports = root / data, root / "models", root / "reports"
 
         self.prepared = tables / "prepared"  # a table per split, the label names, quarantined rows
@@ -70,7 +69,7 @@ class Workspace:
         self.intervals = self.evaluation / INTERVALS  # F1 by type and by slice, with 95 % intervals
         self.metrics = reports / "metrics.json"  # the figures that `dvc metrics` compares
         self.registered = reports / "registered.json"
-        self._contents: dict[str, Any] = {}
+        self.root, self._contents = root, dict[str, Any]()
 
     def locate_posts(self, split: str) -> Path:
         """Return where the posts of a split lie (or UNLABELLED, or BEYOND_LIMIT)."""
