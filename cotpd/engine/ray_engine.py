@@ -86,8 +86,10 @@ class RayEngine:
                     pending.append((shard, submit(shard)))
                 if not pending:
                     return
-                shard, reference = pending.popleft()
-                result = self._wait_for(shard, reference)
+                shard, reference = pending[0]
+                self._wait_for(reference)  # if it is interrupted, this shard has to commit its answers, too
+                pending.popleft()
+                result = _read_result(shard, reference)
                 cutter.note_speed(shard.work, result.seconds)
                 yield from self._unpack(result)
         finally:
@@ -116,11 +118,11 @@ class RayEngine:
 
         return submit
 
-    def _wait_for(self, shard: Shard, reference: Any) -> ShardResult:
-        """Return the result of a shard.
+    def _wait_for(self, reference: Any) -> None:
+        """Wait until a shard has ended, well or not.
 
         Raises:
-            ConfigError: No machine is left, a machine lacks this package, or the shard ended its processes.
+            ConfigError: No machine is left.
         """
         last_room = time.monotonic()
         while not ray.wait([reference], timeout=_TICK)[0]:
@@ -131,17 +133,6 @@ class RayEngine:
                     "the Ray cluster has lost every machine that can compute a shard",
                     "Start a node and run again: what was finished is kept.",
                 )
-        try:
-            result: ShardResult = ray.get(reference)
-        except RayTaskError as error:
-            raise _explain_task_error(error) from error
-        except RayError as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise ConfigError(
-                f"shard {shard.number} was lost {_RETRIES + 1} times with its process: {lines[0]}",
-                "If memory ran out, lower scale.shard_seconds or raise scale.num_cpus; then run again.",
-            ) from None
-        return result
 
     def _unpack(self, result: ShardResult) -> Iterator[Any]:
         """Pass warnings on, yield the results, and raise the shard's error behind them."""
@@ -152,6 +143,25 @@ class RayEngine:
         yield from result.results
         if result.error is not None:
             raise result.error
+
+
+def _read_result(shard: Shard, reference: Any) -> ShardResult:
+    """Return the result of a shard that has ended.
+
+    Raises:
+        ConfigError: A machine lacks this package, or the shard ended its processes.
+    """
+    try:
+        result: ShardResult = ray.get(reference)
+    except RayTaskError as error:
+        raise _explain_task_error(error) from error
+    except RayError as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ConfigError(
+            f"shard {shard.number} was lost {_RETRIES + 1} times with its process: {lines[0]}",
+            "If memory ran out, lower scale.shard_seconds or raise scale.num_cpus; then run again.",
+        ) from None
+    return result
 
 
 def _explain_task_error(error: RayTaskError) -> Exception:
