@@ -13,7 +13,7 @@ OUTPUTS := data/prepared data/captions.jsonl data/answers.jsonl data/validated d
 	models/baseline models/control models/teachers models/student \
 	reports/checks reports/evaluation reports/metrics.json reports/registered.json
 
-.PHONY: run test browser coverage stress lint dev params clean help project
+.PHONY: run test programs coverage stress lint dev params clean help project
 run: project $(VENV)/.installed  ## Train, evaluate and register a student on what params.yaml names
 	@python -m steps
 	@dvc repro
@@ -21,17 +21,18 @@ run: project $(VENV)/.installed  ## Train, evaluate and register a student on wh
 
 # Two processes run the tests, each with one thread; the tests of a file stay in one of them.
 PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
-test: lint browser  ## Lint, then every test, the end-to-end run included
+test: lint programs  ## Lint, then every test, the end-to-end run included
 	@OMP_NUM_THREADS=1 python -m pytest $(PARALLEL)
 
-# A browser says what hostile answers in Data Docs execute; where none can be had, those tests are skipped.
-browser:
-	@if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null && \
-		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing Chromium for the tests of Data Docs"; apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; fi
+# What the tests of pages and of shared state need beside Python; where it cannot be had, those tests are skipped.
+programs:
+	@missing=; { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || missing=chromium; \
+		ls /usr/share/postgresql/*/extension/pg_trgm.control >/dev/null 2>&1 || missing="$$missing postgresql"; \
+		if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing for the tests: $$missing"; apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 
-coverage: $(VENV)/.installed-dev browser  ## Every test, with the branches that they cover; fails below the floor of pyproject.toml
+coverage: $(VENV)/.installed-dev programs  ## Every test, with the branches that they cover; fails below the floor of pyproject.toml
 	@OMP_NUM_THREADS=1 python -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered --cov-report=html
 
 stress: $(VENV)/.installed-dev  ## Damage data sets in 10,000 ways; race and kill promotions; edit, damage and kill runs through both doors
