@@ -22,13 +22,13 @@ START = """
 import time
 from pathlib import Path
 from cotpd.cli.main import main
-from cotpd.scoring import batch_job
-predict = batch_job.predict_source_rows
+from cotpd.scoring import row_predictions
+predict = row_predictions.predict_source_rows
 def predict_and_wait(model, rows, first, options):
     while first > 1 and Path("pause").exists():
         time.sleep(0.02)
     return predict(model, rows, first, options)
-batch_job.predict_source_rows = predict_and_wait
+row_predictions.predict_source_rows = predict_and_wait
 main()
 """
 
