@@ -101,7 +101,7 @@ def build_deployment(client: SyncPrefectClient, deployment: Deployment) -> Runne
         parameters=dict(deployment.parameters),
         description=deployment.description,
         tags=list(deployment.tags),
-        schedules=deployment.build_schedules(),
+        schedules=None if exists else deployment.build_schedules(),
         concurrency_limit=deployment.build_limit(),
     )
     if exists:  # an unset field is not sent, while an empty list would delete the schedules

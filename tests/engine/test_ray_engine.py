@@ -95,9 +95,7 @@ def test_results_come_in_order_from_the_processes_of_two_nodes(node: Any, engine
     results = list(engine.map_in_order(partial(multiply_slowly, 0.01), range(100)))
     nodes: set[int] = set()
     until = time.monotonic() + 120
-    while (
-        len(nodes) < 2 and time.monotonic() < until
-    ):  # on a busy machine one node may be slow to start its process
+    while len(nodes) < 2 and time.monotonic() < until:  # a node may be slow to start its process
         nodes.update(engine.map_in_order(report_node, range(40)))
 
     assert results == [2 * number for number in range(100)]

@@ -38,12 +38,12 @@ def list_schedules(client, name="cotpd/full"):
 def test_schedules_and_a_pause_outlive_a_restart(checkout, start, client, prefect):
     serve_for_a_moment(checkout, start, "full")
     assert not client.read_deployment_by_name("cotpd/full").paused
-    prefect("deployment", "schedule", "create", "cotpd/full", "--cron", "0 3 * * *")
+    prefect("deployment", "schedule", "create", "cotpd/full", "--cron", "30 4 * * 1")
     client.pause_deployment(client.read_deployment_by_name("cotpd/full").id)
 
     serve_for_a_moment(checkout, start, "full")
 
-    assert list_schedules(client) == [("0 3 * * *", True)]
+    assert sorted(list_schedules(client)) == [("0 3 * * *", False), ("30 4 * * 1", True)]
     assert client.read_deployment_by_name("cotpd/full").paused
 
 

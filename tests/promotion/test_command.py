@@ -14,7 +14,7 @@ from cotpd.promotion.verdict_text import format_verdict_markdown
 
 VERDICT_KEYS = {
     "format", "name", "challenger", "champion", "reference", "passed", "results", "confidence", "posts", "posts_sha256",
-    "posts_count", "rules_source", "rules_sha256", "rules", "backend", "notes",
+    "posts_count", "rules_source", "rules_sha256", "rules", "score_name", "backend", "notes",
 }  # fmt: skip
 RESULT_KEYS = {
     "rule", "subject", "status", "challenger", "champion", "difference", "low", "high", "bound", "support",
