@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import urllib.request
 from contextlib import suppress
 
@@ -11,7 +10,7 @@ import psutil
 import pytest
 
 from steps.under_dvc import is_alive
-from tests.flows.programs import LIMIT, wait_until
+from tests.flows.programs import LIMIT, find_lasting_port, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 BY_HAND = ("-c", "from flows.full import full; full()")
@@ -145,13 +144,12 @@ def test_a_second_ctrl_c_kills_a_step_that_does_not_end(checkout, start, client)
 @pytest.fixture
 def own_server(environment, tmp_path_factory):
     """The address of a server that this test starts and kills, and the arguments that start it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(find_lasting_port())
     home = tmp_path_factory.mktemp("home")
+    environment.pop("PREFECT_API_DATABASE_CONNECTION_URL", None)  # an older name, which would go first
     environment |= {
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_CLIENT_MAX_RETRIES": "0",  # which take a minute
