@@ -25,6 +25,7 @@ from pathlib import Path
 from benchmarks.common import ROOT, Ratio, format_result
 from cotpd.engine.ordered_map import open_engine
 from cotpd.engine.params import ScaleParams
+from tests.engine.ray_nodes import start_cluster
 
 SCORING, OVERHEAD_S, GROWTH_MB = 1.25, 10.0, 20.0
 _CHUNK = 500  # rows
@@ -145,14 +146,8 @@ def main() -> None:
         scale = ScaleParams(engine=arguments.engine, address=arguments.address)
         print(json.dumps(measure(arguments, scale)))
         return
-    from ray.cluster_utils import Cluster  # noqa: PLC0415  the process that is measured must not have it
-
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            print(format_result("engine", compare(arguments, cluster.address, Path(folder))))
-    finally:
-        cluster.shutdown()
+    with start_cluster() as cluster, tempfile.TemporaryDirectory() as folder:
+        print(format_result("engine", compare(arguments, cluster.address, Path(folder))))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -23,21 +24,33 @@ def start_cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
+    # a cluster of this class notes its address in a folder that only Ray's command line makes
+    Path(folder, "ray").mkdir()
     cluster = Cluster()
     try:
-        cluster.add_node(num_cpus=1, include_dashboard=False, temp_dir=folder, _system_config=WATCHFUL, **SMALL)
+        with _set_variables({"RAY_TMPDIR": folder}):
+            cluster.add_node(
+                num_cpus=1, include_dashboard=False, temp_dir=folder, _system_config=WATCHFUL, **SMALL
+            )
         yield cluster
     finally:
-        cluster.shutdown()
+        with _set_variables({"RAY_TMPDIR": folder}):
+            cluster.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def add_node(cluster: Any, environment: Mapping[str, str] | None = None, **resources: float) -> Any:
     """Add a node with room for one shard, whose workers see some more variables."""
-    former = dict(os.environ)
-    os.environ.update(environment or {})
-    try:
+    with _set_variables(environment or {}):
         return cluster.add_node(**({"num_cpus": 1} | resources), **SMALL)
+
+
+@contextmanager
+def _set_variables(variables: Mapping[str, str]) -> Iterator[None]:
+    former = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
     finally:
         os.environ.clear()
         os.environ.update(former)
