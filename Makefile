@@ -38,8 +38,8 @@ coverage: $(VENV)/.installed-dev programs  ## Every test, with the branches that
 stress: $(VENV)/.installed-dev  ## Damage data sets in 10,000 ways; race and kill promotions; edit, damage and kill runs through both doors
 	@COTPD_STRESS=2000 python -m pytest tests/data/test_damage.py --timeout 3600
 	@COTPD_STRESS=50 python -m pytest tests/registry/test_races.py --timeout 3600
-	@COTPD_STRESS=100 python -m pytest tests/agreement/test_agreement.py --timeout 3600
-	@COTPD_STRESS=30 python -m pytest tests/agreement/test_kills.py --timeout 3600
+	@COTPD_STRESS=100 python -m pytest -n 2 tests/agreement/test_agreement.py --timeout 3600
+	@COTPD_STRESS=30 python -m pytest -n 2 tests/agreement/test_kills.py --timeout 3600
 
 lint: $(VENV)/.installed-dev  ## Check style, types and the workflow file
 	@ruff check . && ruff format --check . && mypy

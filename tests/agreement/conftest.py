@@ -1,9 +1,12 @@
 """One project that has run, for all tests of agreement."""
 
+from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 from tests.agreement.project import Project, build_project, run_base
 
@@ -26,3 +29,15 @@ def base(
 def project(base: Project, tmp_path: Path) -> Project:
     """A copy of the project for one test."""
     return base.copy_to(tmp_path / "project")
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print the counts and tables that the tests recorded, in whichever process each of them ran."""
+    counts: Counter[str] = Counter()
+    for report in chain(terminalreporter.getreports("passed"), terminalreporter.getreports("failed")):
+        if report.when == "call" and "tests/agreement/" in report.nodeid:
+            recorded = dict(report.user_properties)
+            terminalreporter.write(recorded.pop("table", ""))
+            counts.update(recorded)
+    if counts:
+        terminalreporter.write_line(", ".join(f"{count} {name}" for name, count in counts.items()))

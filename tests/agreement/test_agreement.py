@@ -2,8 +2,7 @@
 
 import os
 import random
-import sys
-from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -15,12 +14,11 @@ from tests.agreement.project import CONCURRENCY, STAGES, Project
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 SEQUENCES = int(os.environ.get("COTPD_STRESS", "3"))  # make stress: 100
 RUNS = 2 if "COTPD_STRESS" in os.environ else 1  # runs within a sequence
-COUNTS: Counter[str] = Counter()  # of all sequences, which make stress prints
 
 
 @pytest.mark.parametrize("seed", range(SEQUENCES))
 def test_both_doors_agree_after_any_sequence(
-    project: Project, capsys: pytest.CaptureFixture[str], seed: int
+    project: Project, record_property: Callable[[str, object], None], seed: int
 ) -> None:
     draw = random.Random(seed)
     bought_twice = project.count_bought_twice()
@@ -37,11 +35,9 @@ def test_both_doors_agree_after_any_sequence(
     kills = sum(operation.__name__ == "kill" for operation in operations)
     if project.count_bought_twice() - bought_twice > kills * CONCURRENCY:
         problems.append(f"{project.count_bought_twice() - bought_twice} answers were bought twice, {kills} kills")
-    COUNTS.update(sequences=1, operations=len(operations), kills=kills, disagreements=int(bool(problems)))
-    report = f"seed {seed}; so far {', '.join(f'{count} {name}' for name, count in COUNTS.items())}"
-    if "COTPD_STRESS" in os.environ:
-        with capsys.disabled():
-            sys.stdout.write(f"\n{report}\n")
+    for name, count in {"sequences": 1, "operations": len(operations), "kills": kills}.items():
+        record_property(name, count)
+    record_property("disagreements", int(bool(problems)))
     assert problems == [], "\n".join(history)
 
 
