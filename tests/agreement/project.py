@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -63,18 +63,21 @@ class Project:
         server: Its language model.
         environment: Of each program that works in it.
         fresh: The outputs of a run from nothing, by the digest of its inputs.
+        requests: What the server had answered when its first run had ended; a copy of it bought nothing else.
     """
 
     root: Path
     server: FakeServer
     environment: dict[str, str]
     fresh: dict[str, dict[str, str]] = field(default_factory=dict)
+    requests: list[dict[str, object]] = field(default_factory=list)
 
     def copy_to(self, folder: Path) -> "Project":
-        """Return a copy that shares the results of fresh runs."""
+        """Return a copy that shares the results of fresh runs; what other copies bought counts no more."""
         shutil.copytree(self.root, folder, symlinks=True)
+        self.server.received = list(self.requests)
         paths = {"PYTHONPATH": str(folder)}
-        return Project(folder, self.server, self.environment | paths, self.fresh)
+        return replace(self, root=folder, environment=self.environment | paths)
 
     def run(self, *command: str, cwd: Path | None = None) -> str:
         """Run a program and return its output."""
@@ -205,6 +208,7 @@ def answer_briefly(handler) -> None:
 def run_base(project: Project) -> None:
     """Run every stage once, and commit what it has recorded; `other` is a branch of another parameter."""
     project.run(sys.executable, "-m", "dvc", "repro")
+    project.requests = list(project.server.received)
     project.commit()
     project.run_git("checkout", "-qb", "other")
     write_values(project.root / "params.yaml", {"train": {"learning_rate": 5e-4}})
