@@ -44,7 +44,7 @@ class Params(Section):
 
     task: KnownTask = "ner"
     """ner: named entities; re: the relation of a given pair; sentiment: the label of a post."""
-    seed: int = 13
+    seed: int = Field(default=13, ge=0)
     """Seeds everything that is drawn."""
     data: DataParams = DataParams()
     """The posts."""
@@ -78,6 +78,12 @@ class Params(Section):
     """Where models and runs are kept."""
     scale: ScaleParams = ScaleParams()
     """Where captioning, asking and batch scoring are computed; no result depends on it."""
+
+    @model_validator(mode="after")
+    def _check_teachers_seed(self) -> Self:
+        if self.teach.seed < 0:  # as numpy does, deep inside a training
+            raise ValueError(f"teach.seed: {self.teach.seed} is negative: name 0 or more")
+        return self
 
     @model_validator(mode="after")
     def _check_encoder(self) -> Self:

@@ -94,7 +94,7 @@ def _format_notes(estimate: "Plan", params: Params) -> list[str]:
         f"\ndata      {params.data.path}",
         f"model     {llm.model} at {llm.base_url}",
         f"estimate  {rates.characters:.1f} characters a token, answers {rates.used:.0%} of their room ({source})",
-        *_format_counts(estimate, llm),
+        *_format_counts(estimate, params),
         f"cost      {_format_cost(estimate, llm)}",
         f"duration  {_format_duration(estimate, params)}",
         f"limits    {_format_limit('max_cost', llm.max_cost)}, {_format_limit('max_tokens', llm.max_tokens)}",
@@ -123,14 +123,16 @@ def _count_teacher_trainings(params: Params) -> int:
     return teachers * params.teach.trainings_each * (1 + params.control.enabled)
 
 
-def _format_counts(estimate: "Plan", llm: LlmParams) -> list[str]:
-    """Return a line each for requests in a batch job, pictures and missing captions, where there are any."""
-    rows = estimate.kinds.values()
+def _format_counts(estimate: "Plan", params: Params) -> list[str]:
+    """Return a line each for requests in a batch job, retries, pictures and missing captions, if there are any."""
+    rows, llm = estimate.kinds.values(), params.llm
+    retries = sum(row.retries for row in rows)
     batched = sum(row.batched for row in rows)
     pictures = sum(row.pictures for row in rows)
     guessed = sum(row.guessed for row in rows)
     lines = {
         f"batches   {batched:,} requests are in one, and are not asked again": batched,
+        f"retries   {retries:,} more at most, if every answer fails its checks (validate.reask)": retries,
         f"pictures  {pictures:,} of {llm.picture_tokens:,} tokens each (llm.picture_tokens)": pictures,
         f"captions  {guessed} are still to be made and stand in by a dozen words": guessed,
     }
@@ -194,6 +196,7 @@ def _build_json(estimate: "Plan", params: Params) -> dict[str, object]:
             "prompt_tokens": round(row.prompt_tokens),
             "completion_tokens": round(row.expected),
             "completion_tokens_at_most": row.most,
+            "retries_at_most": row.retries,
         }
         for kind, row in estimate.kinds.items()
     }

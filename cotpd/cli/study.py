@@ -48,7 +48,9 @@ app = typer.Typer(
     help="Run a study: trainings that together answer one question.", no_args_is_help=True, add_completion=False
 )
 Name = Annotated[str, typer.Argument(help="A study of `cotpd study list`, or a YAML file.")]
-Seeds = Annotated[list[int] | None, typer.Option("--seed", help="This seed instead of the file's (repeatable).")]
+Seeds = Annotated[
+    list[int] | None, typer.Option("--seed", min=0, help="This seed instead of the file's (repeatable).")
+]
 Cells = Annotated[list[str] | None, typer.Option("--cell", help="Only this cell (repeatable).")]
 Split = Annotated[str | None, typer.Option(help="Score valid or test, whatever the file says.")]
 Quick = Annotated[

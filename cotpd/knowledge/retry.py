@@ -67,28 +67,29 @@ def validate_with_retries(
     Raises:
         ValidationError: More than ``params.max_failed_share`` fail after all retries.
     """
-    latest = {_get_key(row): row for row in answers}
+    latest = {get_key(row): row for row in answers}
     remaining = llm
     for attempt in range(1, params.reask + 1):
-        keys = _find_failed(list(latest.values()), posts, params)
+        keys = find_failed(list(latest.values()), posts, params)
         questions = _rebuild_questions(keys, posts, captions, ask_params, encode_picture)
         retried = _ask_again(questions, remaining, attempt * ask_params.answers) if questions else None
         if retried is None:
             break
         new_answers, budget = retried
-        latest |= {_get_key(row): row for row in new_answers}
+        latest |= {get_key(row): row for row in new_answers}
         remaining = _subtract_spending(remaining, budget)
 
-    final = [latest[_get_key(row)] for row in answers]
+    final = [latest[get_key(row)] for row in answers]
     knowledge, quarantined = validate_answers(final, posts, params, context)
     failed = set(map(_get_quarantined_key, quarantined))
     replaced = [
-        new for new, old in zip(final, answers, strict=True) if new.key != old.key and _get_key(new) not in failed
+        new for new, old in zip(final, answers, strict=True) if new.key != old.key and get_key(new) not in failed
     ]
     return combine_answers(knowledge, ask_params.combine), quarantined, len(replaced)
 
 
-def _get_key(row: Answer) -> Key:
+def get_key(row: Answer) -> Key:
+    """Return what names an answer: its post, kind and draw."""
     return row.id, row.kind, row.draw
 
 
@@ -112,12 +113,12 @@ def build_retry_params(llm: LlmParams, number: int) -> LlmParams | None:
     return build_sampling_params(llm, number, TEMPERATURE)
 
 
-def _find_failed(answers: Sequence[Answer], posts: Sequence[Post], params: ValidateParams) -> set[Key]:
+def find_failed(answers: Sequence[Answer], posts: Sequence[Post], params: ValidateParams) -> set[Key]:
     """Return the keys of the model's answers that fail their checks."""
     lenient = params.model_copy(update={"max_failed_share": 1.0})
     _, quarantined = validate_answers(answers, posts, lenient)
     failed = set(map(_get_quarantined_key, quarantined))
-    return {_get_key(row) for row in answers if row.source == "llm"} & failed
+    return {get_key(row) for row in answers if row.source == "llm"} & failed
 
 
 def _rebuild_questions(

@@ -19,7 +19,7 @@ from cotpd.llm.ledger.recording import import_configured
 from cotpd.llm.params import LlmParams
 from cotpd.llm.question import Question
 from cotpd.llm.spending.prices import Price, find_price
-from cotpd.pipeline.planned_questions import PlannedQuestion, iterate_questions, replace_kinds
+from cotpd.pipeline.planned_questions import PlannedQuestion, iterate_questions, iterate_retries, replace_kinds
 
 _DEFAULT_CHARACTERS, _DEFAULT_USED, _DEFAULT_SECONDS = 4.0, 0.6, 2.0  # rates of a model without answers
 _MAX_OBSERVED = 2000  # entries of the ledger from which the rates are learnt
@@ -38,7 +38,9 @@ class KindPlan:
         pictures: Pictures in the requests to ask.
         prompt_tokens: Tokens to send.
         expected: Tokens that will probably come back.
-        most: Tokens that may come back at most.
+        most: Tokens that may come back at most, those of retries included.
+        retries: Requests that follow at most, if every answer fails its checks (validate.reask).
+        retry_tokens: Tokens to send with them.
         example: The first question.
     """
 
@@ -50,6 +52,8 @@ class KindPlan:
     prompt_tokens: float = 0.0
     expected: float = 0.0
     most: int = 0
+    retries: int = 0
+    retry_tokens: float = 0.0
     example: Question | None = None
 
     @property
@@ -89,8 +93,9 @@ class Plan:
         if self.price is None:
             return None
         kinds = self.kinds.values()
+        prompt_tokens = sum(kind.prompt_tokens + at_most * kind.retry_tokens for kind in kinds)
         completion_tokens = sum(kind.most if at_most else kind.expected for kind in kinds)
-        return self.price.compute_cost(sum(kind.prompt_tokens for kind in kinds), completion_tokens)
+        return self.price.compute_cost(prompt_tokens, completion_tokens)
 
     def estimate_seconds(self, llm: LlmParams) -> float:
         """Return the time that the requests take at the configured limits."""
@@ -120,7 +125,17 @@ def make_plan(params: Params, kinds: Iterable[Kind] | None = None) -> Plan:
     planned_kinds = {*params.ask.kinds, *params.augment.kinds}
     planned_kinds |= {Kind.EXTRACT} if params.llm_row.enabled is True else set()
     plan.kinds = {kind: plan.kinds.get(kind, KindPlan()) for kind in Kind if kind in planned_kinds}
+    for planned, llm in iterate_retries(params, require_labels=True):
+        _count_retry(plan, planned, llm)
     return plan
+
+
+def _count_retry(plan: Plan, planned: PlannedQuestion, llm: LlmParams) -> None:
+    """Add a request that is sent if an answer fails its checks."""
+    row, request = plan.kinds[planned.question.kind], planned.question.build_request(llm)
+    row.retries += 1
+    row.retry_tokens += _count_prompt_tokens(plan, request)
+    row.most += planned.question.max_tokens
 
 
 def plan_questions(questions: Iterable[PlannedQuestion], llm: LlmParams) -> Plan:
@@ -213,9 +228,13 @@ def _count_page(
 
 def _count_unanswered(row: KindPlan, plan: Plan, planned: PlannedQuestion, request: ChatRequest) -> None:
     """Add a request that is to be sent to the plan of its kind."""
-    pictures = len(request.picture_urls)
     row.guessed += planned.has_stand_in
-    row.pictures += pictures
-    row.prompt_tokens += _count_characters(request) / plan.rates.characters + pictures * plan.picture_tokens
+    row.pictures += len(request.picture_urls)
+    row.prompt_tokens += _count_prompt_tokens(plan, request)
     row.expected += planned.question.max_tokens * plan.rates.used
     row.most += planned.question.max_tokens
+
+
+def _count_prompt_tokens(plan: Plan, request: ChatRequest) -> float:
+    """Estimate the tokens of a request's text and pictures."""
+    return _count_characters(request) / plan.rates.characters + len(request.picture_urls) * plan.picture_tokens

@@ -14,7 +14,9 @@ from cotpd.expectations import validate_captions
 from cotpd.extraction.label_questions import build_label_questions
 from cotpd.images.captioner import tidy_caption
 from cotpd.images.picture_encoder import build_picture_encoder
+from cotpd.knowledge.possible_retries import iterate_possible_retries
 from cotpd.knowledge.questions import build_questions
+from cotpd.llm.params import LlmParams
 from cotpd.llm.question import Question
 from cotpd.pipeline.workspace import BEYOND_LIMIT, Workspace
 from cotpd.student.examples import Example, build_examples
@@ -42,13 +44,7 @@ def iterate_questions(params: Params, *, require_labels: bool = False) -> Iterat
         DataError: The data set cannot be read, or is not annotated for the task.
         ConfigError: A prompt cannot be used.
     """
-    dataset = load_dataset(params.data)
-    labels = dataset.list_label_names(find_task(params.task))
-    unlabelled = load_unlabelled(params.data, dataset.posts, words=dataset.words).posts
-    if require_labels:
-        dataset = _prepare(dataset, params)
-    posts = [*chain.from_iterable(dataset.posts.values()), *unlabelled]
-
+    dataset, labels, posts = _load_posts(params, require_labels=require_labels)
     captions, stand_ins = _collect_captions(posts, params)
     for question in build_questions(posts, captions, params.ask, build_picture_encoder(params.data, params.llm)):
         shows_caption = question.kind is Kind.MULTIMODALITY and isinstance(question.messages[-1]["content"], str)
@@ -65,6 +61,36 @@ def iterate_questions(params: Params, *, require_labels: bool = False) -> Iterat
     for attempt in attempts:
         yield PlannedQuestion(attempt.build_question(params.augment))
     yield from _iterate_label_questions(dataset, labels, captions, stand_ins, params)
+
+
+def iterate_retries(
+    params: Params, *, require_labels: bool = False
+) -> Iterator[tuple[PlannedQuestion, LlmParams]]:
+    """Yield the questions that the validate step may ask again at most, and the parameters that it asks with.
+
+    Raises:
+        DataError, ConfigError, LlmError: As for the first questions; the ledger is read.
+    """
+    if not params.validate_.reask:
+        return
+    _, _, posts = _load_posts(params, require_labels=require_labels)
+    captions, _ = _collect_captions(posts, params)
+    questions = list(build_questions(posts, captions, params.ask, build_picture_encoder(params.data, params.llm)))
+    retries = iterate_possible_retries(
+        questions, posts, params=params.validate_, draws=params.ask.answers, llm=params.llm
+    )
+    for question, llm in retries:
+        yield PlannedQuestion(question), llm
+
+
+def _load_posts(params: Params, *, require_labels: bool) -> tuple[Dataset, list[str], list[Post]]:
+    """Return the data set, the names of its labels, and every post that is asked about, unlabelled ones last."""
+    dataset = load_dataset(params.data)
+    labels = dataset.list_label_names(find_task(params.task))
+    unlabelled = load_unlabelled(params.data, dataset.posts, words=dataset.words).posts
+    if require_labels:
+        dataset = _prepare(dataset, params)
+    return dataset, list(labels), [*chain.from_iterable(dataset.posts.values()), *unlabelled]
 
 
 def _prepare(dataset: Dataset, params: Params) -> Dataset:

@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from cotpd.config import Params
 from cotpd.errors import ConfigError, DataError
 from cotpd.evaluation.predictions import read_predictions
+from cotpd.parameter_file import propose
 from cotpd.student.tasks import Prediction
 from cotpd.studies.answer_agreement import Agreement, compare_sources
 from cotpd.studies.children import Runner
@@ -24,7 +25,7 @@ from cotpd.studies.planner import Planner
 from cotpd.studies.report_page import write_page
 from cotpd.studies.requirements import find_missing
 from cotpd.studies.results_cache import ResultsCache, select_missing
-from cotpd.studies.study import Cell, NamedStudy, Study, propose
+from cotpd.studies.study import Cell, NamedStudy, Study
 from cotpd.studies.study_diagnoses import diagnose_study
 from cotpd.studies.verdict import CellResult, StudyResult, judge, score_cell, write_result
 
@@ -71,7 +72,8 @@ def select_part(
                 f"there is no cell {name!r}{propose(name, names)}", f"Its cells: {'; '.join(names)}."
             )
     if split not in (None, "valid", "test"):
-        raise ConfigError(f"there is no split {split!r} to score", "Name valid or test.")
+        problem = f"there is no split {split!r} to score{propose(str(split), ('valid', 'test'))}"
+        raise ConfigError(problem, "Name valid or test.")
     values |= {"seeds": tuple(dict.fromkeys(seeds))} if seeds else {}
     values |= {"split": split} if split else {}
     if cells:

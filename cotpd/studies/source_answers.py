@@ -16,15 +16,12 @@ from cotpd.errors import CotpdError
 from cotpd.expectations import validate_answers
 from cotpd.images.picture_encoder import build_picture_encoder
 from cotpd.knowledge.questions import build_questions
+from cotpd.knowledge.recorded_answers import find_answers
 from cotpd.knowledge.several_answers import combine_answers
 from cotpd.llm.answer_reader import read_answers
 from cotpd.llm.ask import ask
-from cotpd.llm.ledger.ledger import Ledger
-from cotpd.llm.ledger.recording import import_configured
-from cotpd.llm.outcome import AskedQuestion, AskingOutcome
-from cotpd.llm.params import LlmParams
+from cotpd.llm.outcome import AskingOutcome
 from cotpd.llm.question import Question
-from cotpd.llm.spending.budget import Budget
 from cotpd.pipeline.workspace import UNLABELLED, Workspace
 from cotpd.studies.cell_data import AnswerSource
 from cotpd.studies.study import Cell, NamedStudy, Study
@@ -97,23 +94,7 @@ def _read_source(study: str, source: SourceQuestions) -> tuple[list[Knowledge], 
     lenient = source.params.validate_.model_copy(update={"max_failed_share": 1.0})
     passed, _ = validate_answers(answers, source.posts, lenient)
     knowledge = combine_answers(passed, source.params.ask.combine)
-    return knowledge, _find_problem(study, source, missing, knowledge)
-
-
-def find_answers(questions: list[Question], llm: LlmParams) -> tuple[AskingOutcome, int]:
-    """Return the questions that the ledger answers, and the number of the others. Nothing is asked."""
-    outcome = AskingOutcome(Budget.from_params(llm.model_copy(update={"max_cost": None, "max_tokens": None})))
-    requests = [question.build_request(llm) for question in questions]
-    with Ledger(llm.ledger) as ledger:
-        import_configured(ledger, llm)
-        keys = ledger.find_answer_keys({request.key: request for request in requests})
-    for question, request in zip(questions, requests, strict=True):
-        if request.key in keys:
-            answered = AskedQuestion(
-                question.id, question.kind, keys[request.key], question.schema, question.limit, question.draw
-            )
-            outcome.questions.append(answered)
-    return outcome, len(questions) - len(outcome.questions)
+    return knowledge, _find_problem(study, source, len(missing), knowledge)
 
 
 def ask_sources(named: NamedStudy, root: Path = Path()) -> Iterator[tuple[str, AskingOutcome | CotpdError]]:

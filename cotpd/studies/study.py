@@ -4,40 +4,40 @@ Trade-off: what a cell changes about the data comes from a small closed vocabula
 can be read, compared and cached by its content; a new kind of change is a field here and a function in `changes`.
 """
 
-import difflib
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator
 
 from cotpd.config import Params
 from cotpd.data.records import FEW_SHOT, ZERO_SHOT
 from cotpd.errors import ConfigError
-from cotpd.parameter_file import describe_problem, read_parameters
+from cotpd.parameter_file import describe_problem, place_in_file, propose, read_parameters
 from cotpd.section import Section
 from cotpd.studies.cell_data import Changes as Changes
+from cotpd.studies.overrides import Overrides, build_sections, find_bad_parameters
 from cotpd.yaml_files import KeyPath
 
 FOLDER = Path(__file__).parent / "files"  # inside the package, so that a wheel holds it
 CACHE_NAME = "cache"  # the folder beside the results of studies
-SECTIONS = ("student", "baseline", "teach", "train", "distil", "evaluate")
-"""The sections of params.yaml that a cell may change: those of a training."""
 _REMEDY = "docs/studies.md explains every key of a study."
 
 
-def flatten_params(params: object, prefix: str = "") -> object:
-    """Return parameters by dotted name, those in nested sections too; what is no mapping is left to validation."""
-    if not isinstance(params, dict):
-        return params
-    flat: dict[str, Any] = {}
-    for key, value in params.items():
-        nested = flatten_params(value, f"{prefix}{key}.")
-        flat |= nested if isinstance(nested, dict) else {f"{prefix}{key}": value}
-    return flat
+def _check_name(name: str) -> str:
+    """Refuse a cell's name with characters that a table, a page or a shell reads as more than a name."""
+    if not re.fullmatch(r"[\w +,.:%=/()-]+", name):
+        raise ValueError("a name may hold letters, digits, blanks, _ and + , . : % = / ( ) -")
+    return name
 
 
-Overrides = Annotated[dict[str, Any], BeforeValidator(flatten_params)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+CellName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), AfterValidator(_check_name)
+]
+Seed = Annotated[int, Field(ge=0, strict=True)]  # numpy takes no negative one
 
 
 class DataSet(Section):
@@ -54,7 +54,7 @@ class DataSet(Section):
 class Cell(Section):
     """One row of the study's table: a model, what it learnt from, and what it is given at test time."""
 
-    name: str = Field(min_length=1, pattern=r"^[\w +,.:%=/()-]+$")
+    name: CellName
     """Its name in the table."""
     model: Literal["baseline", "teacher", "student", "control", "llm", "llm_zero_shot"] = "student"
     """baseline: fine-tuned on text. teacher: trained and read in the knowledge view. student: distilled. control:
@@ -84,22 +84,22 @@ class Cell(Section):
 class Comparison(Section):
     """Two cells whose difference the study tests."""
 
-    first: str
+    first: Text
     """A cell."""
-    second: str
+    second: Text
     """The cell that it is compared with."""
-    claim: str = Field(min_length=1)
+    claim: Text
     """What the difference measures, as the subject of a sentence."""
 
 
 class Study(Section):
     """A study."""
 
-    question: str = Field(min_length=1)
+    question: Text
     """What it answers."""
     split: Literal["valid", "test"] = "test"
     """The split that is scored, by micro F1."""
-    seeds: tuple[int, ...] = Field(default=(13, 14, 15), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(13, 14, 15), min_length=1)
     """Seeds of the students (and of teachers that are cells); teachers that teach keep teach.seed."""
     params: Overrides = Field(default_factory=dict)
     """Changes of params.yaml that hold for all cells."""
@@ -152,9 +152,10 @@ def find_study(name: str) -> Path:
         ConfigError: There is no such study; the message names the one that was probably meant.
     """
     shipped = FOLDER / f"{name}.yaml"
-    path = shipped if shipped.is_file() else Path(name)
-    if path.is_file():
-        return path
+    with suppress(OSError):  # such as a name that is too long for a file
+        path = shipped if shipped.is_file() else Path(name)
+        if path.is_file():
+            return path
     names = [path.stem for path in list_studies()]
     raise ConfigError(
         f"there is no study {name!r}{propose(name, names)}",
@@ -182,19 +183,19 @@ def read_study(name: str, base: Params) -> NamedStudy:
         raise ConfigError(error.problem, _REMEDY) from None
     problems = [*_check_names(study), *_check_parameters(study)]
     if problems:
-        messages = [f"{path}:{_find_line(lines, where)}: {'.'.join(where)}: {text}" for where, text in problems]
+        messages = [f"{_place(path, lines, where)}: {'.'.join(where)}: {text}" for where, text in problems]
         raise ConfigError("\n".join(messages), _REMEDY)
-    return NamedStudy(path.stem, study, {cell.name: apply_params(base, study, cell) for cell in study.cells})
+    try:
+        params = {cell.name: apply_params(base, study, cell) for cell in study.cells}
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.problem}", error.remedy) from None
+    return NamedStudy(path.stem, study, params)
 
 
-def propose(name: str, names: Iterable[str]) -> str:
-    """Return "; did you mean X?" if a name is close to one of some names, else nothing."""
-    nearest = difflib.get_close_matches(name, list(names), 1)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
-
-
-def _find_line(lines: dict[KeyPath, int], where: KeyPath) -> int:
-    return next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), 0)
+def _place(path: Path, lines: dict[KeyPath, int], where: KeyPath) -> str:
+    """Return a file with the line of a key; a parameter may stand there by its dotted name, or in its section."""
+    nested = (*where[:-1], *where[-1].split("."))
+    return place_in_file(path, lines, where if where in lines else nested)
 
 
 def _check_names(study: Study) -> Iterator[tuple[KeyPath, str]]:
@@ -208,8 +209,12 @@ def _check_names(study: Study) -> Iterator[tuple[KeyPath, str]]:
             if data_set is not None and data_set not in study.data_sets:
                 where = ("cells", str(number), key)
                 yield where, f"there is no data set {data_set!r}{propose(data_set, study.data_sets)}"
+    pairs = [{comparison.first, comparison.second} for comparison in study.comparisons]
     for number, comparison in enumerate(study.comparisons):
         yield from _check_comparison(study, number, comparison, names)
+        if pairs.index(pairs[number]) < number:
+            pair = f"{comparison.first!r} and {comparison.second!r}"
+            yield ("comparisons", str(number)), f"{pair} are compared twice, and the correction would count both"
 
 
 def _check_comparison(
@@ -234,41 +239,12 @@ def get_test_set(study: Study, name: str) -> str:
 
 def _check_parameters(study: Study) -> Iterator[tuple[KeyPath, str]]:
     """Yield where the study or a cell names a parameter that is not valid, with the reason."""
-    for key, problem in _find_bad_parameters(study.params):
+    for key, problem in find_bad_parameters(study.params):
         yield ("params", key), problem
-    if not list(_find_bad_parameters(study.params)):
+    if not list(find_bad_parameters(study.params)):
         for number, cell in enumerate(study.cells):
-            for key, problem in _find_bad_parameters(study.params | cell.params):
+            for key, problem in find_bad_parameters(study.params | cell.params):
                 yield ("cells", str(number), "params", key), f"cell {cell.name!r}: {problem}"
-
-
-def _find_bad_parameters(params: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each dotted name that no cell may change, or whose value is not valid, with the reason."""
-    for key in params:
-        section = key.partition(".")[0]
-        if section not in SECTIONS:
-            reason = "a study trains on the tables that the pipeline has prepared, and changes no other parameter"
-            yield key, f"not a parameter of {', '.join(SECTIONS)}{propose(section, SECTIONS)}; {reason}"
-            return
-    try:
-        Params.model_validate(_build_sections(params))
-    except ValidationError as error:
-        for problem in error.errors():
-            location = ".".join(map(str, problem["loc"]))
-            key = next((key for key in params if location.startswith(key)), location)
-            yield key, describe_problem(problem, Params)
-
-
-def _build_sections(params: dict[str, Any], values: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return values as nested sections, with parameters of dotted names put into them."""
-    nested = {} if values is None else values
-    for key, value in params.items():
-        section = nested
-        *parents, last = key.split(".")
-        for parent in parents:
-            section = section.setdefault(parent, {})
-        section[last] = value
-    return nested
 
 
 def apply_params(base: Params, study: Study, cell: Cell) -> Params:
@@ -277,7 +253,7 @@ def apply_params(base: Params, study: Study, cell: Cell) -> Params:
     Raises:
         ConfigError: They do not fit together.
     """
-    changed = _build_sections(study.params | cell.params, base.model_dump(by_alias=True))
+    changed = build_sections(study.params | cell.params, base.model_dump(by_alias=True))
     try:
         return Params.model_validate(changed)
     except ValidationError as error:

@@ -14,6 +14,7 @@ from cotpd.cli.main import app
 from cotpd.config import Params, load_params
 from cotpd.data.records import Kind
 from cotpd.errors import DataError, LlmError
+from cotpd.knowledge.retry import build_retry_params
 from cotpd.llm.ask import ask_all
 from cotpd.llm.ledger.entry import Entry
 from cotpd.llm.ledger.ledger import Ledger
@@ -67,10 +68,10 @@ def change_llm(params: Params, **values: Any) -> Params:
     return params.model_copy(update={"llm": params.llm.model_copy(update=values)})
 
 
-def build_entry(question: Question, params: Params) -> Entry:
+def build_entry(question: Question, params: Params, text: str = "Leeds: a city.") -> Entry:
     """Build the ledger's entry of an answer of 16 tokens, which took 2.5 seconds."""
     request = question.build_request(params.llm)
-    choice = {"message": {"role": "assistant", "content": "Leeds: a city."}, "finish_reason": "stop"}
+    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 100, "completion_tokens": 16}
     body = {"model": params.llm.model, "choices": [choice], "usage": usage}
     return Entry.from_response(request, json.dumps(body), latency=2.5)
@@ -265,6 +266,43 @@ def test_each_of_several_answers_is_counted_and_paid_for(params):
 
     assert (single.kinds[Kind.NOUN].asked, triple.kinds[Kind.NOUN].asked) == (2, 6)
     assert triple.estimate_cost() == pytest.approx(3 * single.estimate_cost())
+
+
+def ask_again(params: Params, times: int) -> Params:
+    return params.model_copy(update={"validate_": params.validate_.model_copy(update={"reask": times})})
+
+
+def test_answers_that_may_be_asked_for_again_raise_the_highest_cost_alone(params):
+    priced = change_llm(params, model="gpt-4o-mini")
+
+    once, thrice = make_plan(priced, [Kind.NOUN]), make_plan(ask_again(priced, 2), [Kind.NOUN])
+
+    assert (thrice.kinds[Kind.NOUN].asked, thrice.kinds[Kind.NOUN].retries) == (2, 2 * 2)
+    assert thrice.estimate_cost() == once.estimate_cost()
+    assert thrice.estimate_cost(at_most=True) == pytest.approx(3 * once.estimate_cost(at_most=True))
+
+
+def test_of_the_answers_in_the_ledger_those_that_fail_their_checks_may_be_asked_for_again(params):
+    again = ask_again(params, 2)
+    [holding, failing] = [row.question for row in iterate_questions(params) if row.question.kind is Kind.NOUN]
+    retried = change_llm(params, **build_retry_params(params.llm, 1).model_dump(include={"seed", "temperature"}))
+    entries = [build_entry(holding, params), build_entry(failing, params, "I'm sorry, I cannot help with that.")]
+    retries = []
+    for entry in (*entries, build_entry(failing, retried)):
+        with Ledger(params.llm.ledger) as ledger:
+            ledger.put(entry)
+
+        retries.append(make_plan(again, [Kind.NOUN]).kinds[Kind.NOUN].retries)
+
+    assert retries == [2, 2, 0]  # of an answer that is not there, of one that fails, of a retry that holds
+
+
+def test_the_command_names_the_answers_that_may_be_asked_for_again(params):
+    write_params(ask_again(params, 1))
+
+    output = run_plan("--no-prompts", "--kind", "noun")
+
+    assert "retries   2 more at most, if every answer fails its checks (validate.reask)" in output
 
 
 @pytest.mark.parametrize(
