@@ -158,9 +158,11 @@ def ask(name: Name, cells: Cells = None, params_file: ParamsFile = Path("params.
       cotpd study plan cross-llm
       cotpd study ask cross-llm --cell "paper prompts"
     """
-    from cotpd.studies.source_answers import ask_sources  # noqa: PLC0415  needs the extra llm, unlike a study
+    from cotpd.studies.source_answers import ask_sources, list_source_cells  # noqa: PLC0415  needs the extra llm, unlike a study
 
     named = _read_part(name, load_params(params_file), None, cells, None, quick=False)
+    if not list_source_cells(named):
+        show_text(f"nothing to ask: no cell of {named.name} takes its answers from elsewhere (data: source)")
     failed = 0
     for cell, outcome in ask_sources(named):
         if isinstance(outcome, CotpdError):
@@ -194,7 +196,7 @@ def show(
       cotpd study show knowledge --markdown
     """
     folder = FOLDER / (find_study(name).stem + QUICK * quick)
-    result = read_result(folder / RESULT)
+    result = read_result(folder / RESULT, f"cotpd study run {name}{' --quick' * quick}")
     if as_json:
         show_text(format_json(result.model_dump(mode="json") | {"answer": result.answer}, indent=2))
     elif html is not None:

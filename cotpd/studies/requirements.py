@@ -31,10 +31,9 @@ def find_missing(study: Study, cell: Cell, params: Params, sources: Sources) -> 
     original = sources.get_tables(study.data_sets[train_name], Changes())
 
     if not train.posts.get("train"):
-        return f"{train_name} has no training posts"
+        return f"data set {train_name!r} has no training posts: run dvc repro prepare"
     if not test.posts.get(study.split):
-        splits = [split for split in SPLITS if test.posts.get(split)]
-        return f"{test_name} has no {study.split} split (it has {', '.join(splits)}): --split scores another"
+        return _describe_missing_split(study.split, test_name, test)
     explicit = cell.data.model_fields_set | study.data.model_fields_set
     return (
         _find_missing_knowledge(cell, changes, explicit, train, original)
@@ -42,6 +41,14 @@ def find_missing(study: Study, cell: Cell, params: Params, sources: Sources) -> 
         or _find_missing_posts(changes, explicit, original)
         or _find_missing_folds(study.data_sets[train_name], changes, cell, params, sources)
     )
+
+
+def _describe_missing_split(split: str, name: str, test: Tables) -> str:
+    """Return that a data set has no posts of the split that is scored, and how the other one is."""
+    splits = [name for name in SPLITS if test.posts.get(name)]
+    scored = [name for name in ("valid", "test") if name in splits]
+    remedy = f"--split {scored[0]} scores that one" if scored else "put some of its posts aside to be tested on"
+    return f"data set {name!r} has no {split} split (it has {', '.join(splits) or 'no posts at all'}): {remedy}"
 
 
 def _find_missing_labels(study: Study, cell: Cell, sources: Sources) -> str:
@@ -112,5 +119,5 @@ def _find_missing_folds(data_set: DataSet, changes: Changes, cell: Cell, params:
     try:
         sources.draw_folds(data_set, changes, count=teach.folds, seed=teach.seed)
     except DataError as error:
-        return error.problem
+        return f"{error.problem}: {error.remedy}"
     return ""

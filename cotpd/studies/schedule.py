@@ -6,11 +6,12 @@ from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from cotpd.config import Params
 from cotpd.errors import ConfigError, DataError
 from cotpd.evaluation.predictions import read_predictions
-from cotpd.parameter_file import propose
+from cotpd.parameter_file import describe_problem, propose
 from cotpd.student.tasks import Prediction
 from cotpd.studies.answer_agreement import Agreement, compare_sources
 from cotpd.studies.children import Runner
@@ -62,7 +63,7 @@ def select_part(
     """Return a smaller set of a study's cells and seeds, or the same on another split.
 
     Raises:
-        ConfigError: It has no such cell, or there is no such split.
+        ConfigError: It has no such cell, or there is no such split, or a seed cannot be one.
     """
     values = named.study.model_dump(exclude_unset=True)
     names = [cell.name for cell in named.study.cells]
@@ -78,7 +79,11 @@ def select_part(
     values |= {"split": split} if split else {}
     if cells:
         values["cells"] = [cell.model_dump(exclude_unset=True) for cell in named.study.cells if cell.name in cells]
-    return named._replace(study=Study.model_validate(values))
+    try:
+        return named._replace(study=Study.model_validate(values))
+    except ValidationError as error:
+        problem = describe_problem(error.errors()[0], Study)
+        raise ConfigError(f"seeds: {problem}", "Name whole numbers from 0 on.") from None
 
 
 def make_schedule(named: NamedStudy, cache: ResultsCache, root: Path = Path()) -> Schedule:

@@ -76,7 +76,7 @@ def prepare_answers(named: NamedStudy, root: Path = Path()) -> dict[str, str]:
             source = build_source_questions(named, cell, root)
             knowledge, problem = _read_source(named.name, source)
         except CotpdError as error:
-            problems[cell.name] = error.problem
+            problems[cell.name] = ": ".join(filter(None, (error.problem, error.remedy)))
             continue
         # cells of one source share a table, and one may read other kinds or splits: it must lose nothing to them
         table = tables.setdefault(source.source.locate(root, source.project), {})

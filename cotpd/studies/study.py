@@ -37,7 +37,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 CellName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), AfterValidator(_check_name)
 ]
-Seed = Annotated[int, Field(ge=0, strict=True)]  # numpy takes no negative one
+Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]  # numpy takes no negative one, torch none that is larger
 
 
 class DataSet(Section):

@@ -219,18 +219,18 @@ def write_result(result: StudyResult, path: Path) -> None:
         partial.write_text(result.model_dump_json(indent=2) + "\n", "utf-8")
 
 
-def read_result(path: Path) -> StudyResult:
-    """Read what a study has found.
+def read_result(path: Path, command: str = "cotpd study run") -> StudyResult:
+    """Read what a study has found; ``command`` runs it.
 
     Raises:
-        DataError: It was not run, or the file was edited to something else.
+        DataError: It was not run, or the file was edited to something else, or cannot be read.
     """
     try:
         return StudyResult.model_validate_json(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise DataError(
-            f"{path}: the study was not run here", f"Run it: cotpd study run {path.parent.name}"
-        ) from None
+        raise DataError(f"{path}: the study was not run here", f"Run it: {command}") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}", "Check the path.") from None
     except (ValidationError, UnicodeDecodeError):
-        remedy = f"Run the study again, which costs no training: cotpd study run {path.parent.name}"
+        remedy = f"Run the study again, which costs no training: {command}"
         raise DataError(f"{path}: not what a study writes", remedy) from None

@@ -391,6 +391,7 @@ def test_the_ledger_that_comes_with_the_sample_answers_all_of_it():
         "prompt_tokens": 0,
         "completion_tokens": 0,
         "completion_tokens_at_most": 0,
+        "retries_at_most": 0,
     }
 
 

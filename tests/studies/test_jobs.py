@@ -156,11 +156,67 @@ def test_without_a_test_split_the_study_is_refused_and_told_of_the_other_split(p
     write_prepared_tables(project, {"train": posts[:8], "valid": posts[8:]})
     cell = {"name": "a", "model": "baseline"}
 
-    with pytest.raises(DataError, match=r"here has no test split .*valid.*--split"):
+    with pytest.raises(
+        DataError, match=r"data set 'here' has no test split \(it has train, valid\): --split valid"
+    ):
         plan(cell)
 
     named = select_part(read_study(write_study(cells=[cell]), params), split="valid")
     assert make_schedule(named, ResultsCache(project / "cache")).goals
+
+
+def test_without_posts_to_be_tested_on_no_other_split_is_proposed(plan, project):
+    for split in ("test", "unlabelled"):
+        Workspace(project).locate_posts(split).unlink()
+    write_prepared_tables(project, {"train": build_posts(1)})
+
+    with pytest.raises(DataError, match=r"it has train\): put some of its posts aside"):
+        plan({"name": "a", "model": "baseline"})
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_data_set_of_one_or_two_posts_is_planned_and_what_it_cannot_fill_is_left_out(plan, project, count):
+    for split in ("test", "unlabelled"):
+        Workspace(project).locate_posts(split).unlink()
+    posts = build_posts(count + 1)
+    write_prepared_tables(project, {"train": posts[:count], "test": posts[count:]})
+    cells = [
+        {"name": "text", "model": "baseline"},
+        {"name": "folds", "params": {"teach.folds": 5}},
+        {"name": "across", "train_on": "second", "test_on": "first"},
+        {"name": "few", "data": {"labels": 0.01}},
+    ]
+    topics = {"here": {}, "first": {"topics": "first"}, "second": {"topics": "second"}}
+
+    schedule = plan(*cells, data_sets=topics)
+
+    assert {"text", "few"} <= schedule.goals.keys()
+    assert "teach.folds: 5 folds" in schedule.left_out["folds"]
+    assert "across" in schedule.left_out
+
+
+@pytest.mark.parametrize("seeds", [[-1], [2**63]])
+def test_a_seed_that_no_training_takes_is_refused_on_the_command_line_too(params, write_study, seeds):
+    named = read_study(write_study(cells=[{"name": "a"}]), params)
+
+    with pytest.raises(ConfigError, match=r"seeds: Input should be .*\n.*whole numbers from 0"):
+        select_part(named, seeds=seeds)
+
+
+def test_a_study_whose_cells_take_no_answers_from_elsewhere_has_nothing_to_ask(project, write_study):
+    outcome = CliRunner().invoke(app, ["ask", write_study(cells=[{"name": "a"}])])
+
+    assert outcome.exit_code == 0
+    assert "nothing to ask: no cell of mine takes its answers from elsewhere" in outcome.stdout
+
+
+@pytest.mark.parametrize(("options", "command"), [([], "mine.yaml"), (["--quick"], "mine.yaml --quick")])
+def test_a_study_that_is_shown_before_it_ran_says_how_to_run_it(project, write_study, options, command):
+    write_study(cells=[{"name": "a"}])
+
+    outcome = CliRunner().invoke(app, ["show", "mine.yaml", *options])
+
+    assert str(outcome.exception).endswith(f"Run it: cotpd study run {command}")
 
 
 def test_without_prepared_tables_the_study_says_what_to_run(tmp_path, monkeypatch, params, write_study):
