@@ -59,6 +59,7 @@ HOOKS = frozenset(
         "repr_html_",  # Jupyter calls it, with an underscore in front
         "pytest_addoption",
         "pytest_configure",
+        "pytest_terminal_summary",
         "do_GET",
         "do_POST",
         "connection_made",
