@@ -1,12 +1,9 @@
 """Programs that the tests of the flow run and wait for."""
 
-import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 LIMIT = 180.0  # seconds for anything that is waited for, on a busy machine
@@ -33,16 +30,3 @@ def delete_deployments() -> None:
     with get_client(sync_client=True) as client:
         for deployment in client.read_deployments():
             client.delete_deployment(deployment.id)
-
-
-def find_lasting_port() -> int:
-    """Return a free port that no client gets while a server that had it is away.
-
-    The system gives clients ports from 32768 on. One that asks again and again for a server on such a port may at
-    last be given that very port, and so hold it against the server that comes back.
-    """
-    for port in range(20_000 + os.getpid() % 10_000, 32_768):
-        with socket.socket() as free, suppress(OSError):
-            free.bind(("127.0.0.1", port))
-            return port
-    raise OSError("no port below 32768 is free")

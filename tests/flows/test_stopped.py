@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from steps.under_dvc import is_alive
-from tests.flows.programs import LIMIT, find_lasting_port, wait_until
+from tests.flows.programs import LIMIT, wait_until
+from tests.ports import find_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 BY_HAND = ("-c", "from flows.full import full; full()")
@@ -25,7 +26,9 @@ def client(prefect_server):
 
 
 def find_latest_run(client):
-    return max(client.read_flow_runs(), key=lambda run: run.created)
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    return client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=1)[0]
 
 
 def request_run(client, checkout):
@@ -144,7 +147,7 @@ def test_a_second_ctrl_c_kills_a_step_that_does_not_end(checkout, start, client)
 @pytest.fixture
 def own_server(environment, tmp_path_factory):
     """The address of a server that this test starts and kills, and the arguments that start it."""
-    port = str(find_lasting_port())
+    port = str(find_port())
     home = tmp_path_factory.mktemp("home")
     environment.pop("PREFECT_API_DATABASE_CONNECTION_URL", None)  # an older name, which would go first
     environment |= {

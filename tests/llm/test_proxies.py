@@ -1,7 +1,6 @@
 """Proxies: which one the environment names for an address, and how one that fails is told."""
 
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ from cotpd.llm.ask import ask_all
 from cotpd.llm.params import LlmParams
 from cotpd.llm.transports.proxies import find_proxy, is_loopback
 from tests.chat_server import build_questions
+from tests.ports import find_port
 
 ABROAD = "http://llm.example/v1"
 
@@ -200,8 +200,7 @@ def test_a_server_behind_a_proxy_that_refuses_the_key_is_told_as_the_server(para
 
 
 def test_a_proxy_that_does_not_answer_is_named(params, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = find_port()
     monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{port}")
 
     assert f"by way of the proxy 127.0.0.1:{port}, which ALL_PROXY names" in ask_abroad(params)

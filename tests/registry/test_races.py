@@ -6,7 +6,6 @@ A few rounds run with every `make test`, at least fifty of each kind with `make 
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import pytest
 from cotpd.registry.moves import Move, MoveKind
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect
+from tests.ports import find_port
 from tests.postgres import create_database
 from tests.registry.movers import Movers, Order, create_model, open_movers, require_agreement
 
@@ -40,8 +40,7 @@ KINDS = {
 @contextmanager
 def run_server(uri, folder):
     """Run MLflow's own tracking server on a store."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = find_port()
     log = (folder / "server.log").open("w")
     command = f"-m mlflow server --backend-store-uri {uri} --artifacts-destination {folder}/artifacts --workers 2"
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,17 +19,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import find_port
 from tests.shared_state.compose import ROOT, find_program, read_environment, read_services, write_environment
 
 PORTS = {"postgres": 5432, "objects": 8333, "mlflow": 5000, "prefect": 4200}
 HEALTH = {"objects": "/healthz", "mlflow": "/health", "prefect": "/api/health"}
 LIMIT = 180.0  # seconds for a server to answer, on a busy machine
-
-
-def find_free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Stack:
@@ -45,7 +39,7 @@ class Stack:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = {name: find_free_port() for name in PORTS}
+        self.ports = {name: find_port() for name in PORTS}
         example = write_environment(folder / "cotpd.env")
         self.services = read_services(example)
         values = read_environment(example)
@@ -187,7 +181,7 @@ def build_weed_command(stack: Stack) -> list[str]:
     """Return the object store's command with free ports for its inner parts, which Docker keeps apart."""
     servers = ("master", "volume", "filer")
     names = [f"{server}.port" for server in servers] + [f"{server}.port.grpc" for server in (*servers, "s3")]
-    ports = [f"-{name}={find_free_port()}" for name in names]
+    ports = [f"-{name}={find_port()}" for name in names]
     command = [part.replace("=/data", f"={stack.folder}") for part in stack.build_command("objects")]
     return [find_program("weed"), *command, *ports]
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,16 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.ports import find_port
 from tests.student.tiny_runs import train_model
 
 pytestmark = pytest.mark.slow
 ALONE = Path(__file__).with_name("train_alone.py")
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def launch_machine(rank: int, port: int, folder: Path, **environment: str) -> subprocess.Popen[str]:
@@ -50,7 +44,7 @@ def write_run(folder: Path, examples, student, params) -> None:
 def test_two_machines_train_what_one_process_trains_and_the_first_one_writes(ner_examples, still, brief, tmp_path):
     write_run(tmp_path, ner_examples[:11], still, brief)
     train_model(ner_examples[:11], still, brief, tmp_path / "one")
-    port = find_free_port()
+    port = find_port()
 
     machines = [launch_machine(rank, port, tmp_path) for rank in (0, 1)]
     errors = [machine.communicate(timeout=300)[1] for machine in machines]
@@ -65,7 +59,7 @@ def test_two_machines_train_what_one_process_trains_and_the_first_one_writes(ner
 
 def test_a_machine_that_dies_ends_the_other(ner_examples, small, brief, tmp_path):
     write_run(tmp_path, ner_examples[:11], small, brief)
-    port = find_free_port()
+    port = find_port()
 
     machines = [launch_machine(0, port, tmp_path), launch_machine(1, port, tmp_path, DIE_IN="2")]
     errors = [machine.communicate(timeout=300)[1] for machine in machines]  # gloo alone would wait half an hour
