@@ -22,7 +22,7 @@ from cotpd.registry.tracking_store import (
     is_server,
     resolve_uri,
 )
-from cotpd.registry.versions import list_versions
+from cotpd.registry.versions import list_model_names, list_versions
 
 if TYPE_CHECKING:
     import httpx2
@@ -104,7 +104,7 @@ def check_registry(params: Params, root: Path) -> Iterator[Finding]:
 
 def _describe_aliases(client: "MlflowClient", name: str, address: str) -> Finding:
     """Say which version each alias of a registered model is on."""
-    if name not in [model.name for model in client.search_registered_models()]:
+    if name not in list_model_names(client):
         return Finding("registry", Status.OK, f"{address}: no {name} yet")
     aliases = [
         f"{alias} is version {version.number}"

@@ -1,9 +1,11 @@
 """The versions of a registered model: numbers, aliases, tags. What moves an alias is in cotpd.registry.aliases."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cotpd.errors import ModelError
 from cotpd.registry.alias_state import read_effective_aliases
@@ -12,7 +14,7 @@ from cotpd.registry.tracking_store import REACHABLE, explain_errors
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_MOST_VERSIONS = 1000  # that MLflow returns at once
+_PAGE = 1000  # rows that are asked for at once; MLflow returns no more
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,12 @@ def list_versions(client: "MlflowClient", name: str) -> list[Version]:
         ModelError: No model of that name is registered; the message names those that are.
     """
     with explain_errors(f"model {name}", REACHABLE):
-        names = sorted(model.name for model in client.search_registered_models())
+        names = list_model_names(client)
         if name not in names:
             raise ModelError(f"there is no registered model {name}", _describe_names(names))
         number_of_alias = read_effective_aliases(client, name)
-        rows = client.search_model_versions(f"name = '{name}'", max_results=_MOST_VERSIONS)
+        search = partial(client.search_model_versions, f"name = '{name}'", max_results=_PAGE)
+        rows = list(_read_pages(search))
 
     aliases: dict[int, list[str]] = {}
     for alias, number in sorted(number_of_alias.items()):
@@ -57,6 +60,23 @@ def list_versions(client: "MlflowClient", name: str) -> list[Version]:
         labels = tuple(aliases.get(number, ()))
         versions.append(Version(name, number, labels, dict(row.tags), row.run_id or "", created))
     return sorted(versions, key=lambda version: version.number)
+
+
+def list_model_names(client: "MlflowClient") -> list[str]:
+    """Return the names of all registered models, sorted; a team's server has those of other projects, too."""
+    search = partial(client.search_registered_models, max_results=_PAGE)
+    return sorted(model.name for model in _read_pages(search))
+
+
+def _read_pages(search: Callable[..., Any]) -> Iterator[Any]:
+    """Yield the rows of all pages of a search; MLflow returns the first page alone, without a word."""
+    token = None
+    while True:
+        page = search(page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def find_version(client: "MlflowClient", name: str, label: str) -> Version:
