@@ -75,7 +75,7 @@ def write_or_remove(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
     written: list[Path] = []
     try:
         for name, text in files.items():
-            written += _write_file(folder / name, text)
+            _write_file(folder / name, text, written)
         yield
     except OSError as error:
         _remove(written)
@@ -86,12 +86,14 @@ def write_or_remove(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
         raise
 
 
-def _write_file(path: Path, text: str) -> list[Path]:
-    """Write one file; return the folders that were made for it, outermost first, and the file."""
-    parents = [parent for parent in (*reversed(path.parents), path) if not parent.exists()]
+def _write_file(path: Path, text: str, written: list[Path]) -> None:
+    """Write one file; add the folders that are made for it, outermost first, and the file to ``written``.
+
+    They are added before they are made: a disk that is full leaves a file without its end.
+    """
+    written += [parent for parent in (*reversed(path.parents), path) if not parent.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8", newline="\n")
-    return parents
 
 
 def _remove(paths: list[Path]) -> None:

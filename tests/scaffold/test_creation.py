@@ -34,9 +34,9 @@ def posts(tmp_path: Path) -> Path:
 
 def write_posts(folder: Path) -> Path:
     for split in ("train", "valid", "test"):
-        rows = [{"id": f"{split}{n}", "text": f"Ada {split} {n}", "entities": [[0, 3, "PER"]]} for n in range(3)]
         spans = [{"start": 0, "end": 3, "type": "PER"}]
-        write_jsonl(folder / f"{split}.jsonl", [row | {"entities": spans} for row in rows])
+        rows = [{"id": f"{split}{n}", "text": f"Ada {split} {n}", "entities": spans} for n in range(3)]
+        write_jsonl(folder / f"{split}.jsonl", rows)
     return folder
 
 
@@ -139,20 +139,24 @@ def test_a_file_in_place_of_the_folder_is_refused(write: Write) -> None:
         create_project(write("mine", "text"))
 
 
+@pytest.mark.parametrize(
+    "name", ["prefect.toml", "prefect.yaml", "noun.txt"]
+)  # the first file, a later, a folder's
 def test_a_folder_that_cannot_be_written_is_named_with_a_remedy_and_nothing_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     write_text = Path.write_text
 
     def fail_late(path: Path, *arguments, **options) -> int:
-        if path.name == "prefect.yaml":
-            raise PermissionError(13, "Permission denied", str(path))
+        if path.name == name:
+            path.touch()  # as a disk does that gets full in the middle of a file
+            raise OSError(28, "No space left on device", str(path))
         return write_text(path, *arguments, **options)
 
     monkeypatch.setattr(Path, "write_text", fail_late)
 
     with pytest.raises(
-        ConfigError, match=r"prefect.yaml: Permission denied\n  Name a folder that you may write to"
+        ConfigError, match=rf"{name}: No space left on device\n  Name a folder that you may write to"
     ):
         create_project(Path("new/mine"))
 

@@ -1,4 +1,4 @@
-"""What is glance in a data set, and the parameters that follow."""
+"""What is seen in a data set, and the parameters that follow."""
 
 from collections.abc import Callable
 from pathlib import Path
