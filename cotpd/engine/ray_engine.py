@@ -47,7 +47,7 @@ class RayEngine:
     def __init__(self, params: ScaleParams) -> None:
         self._params = params
         self._is_ours = False  # a connection that the caller's program made stays open
-        self._told: set[str] = set()  # warnings of workers that were passed on
+        self._passed_on: set[str] = set()  # warnings of workers
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +102,7 @@ class RayEngine:
 
     def _prepare(self, transform: Transform[Any, Any]) -> Callable[[Shard], Any]:
         """Put a transform where all machines can fetch it; return the function that sends a shard."""
+        self._connect_once()  # Ray would start a cluster of its own for the first object that is put
         key, driver = uuid.uuid4().hex, DriverEnvironment.describe()
         pickled = ray.put(cloudpickle.dumps(transform))
         # Without max_calls=0 a process with a GPU ends after each shard, and the next one loads the model again.
@@ -137,8 +138,8 @@ class RayEngine:
     def _unpack(self, result: ShardResult) -> Iterator[Any]:
         """Pass warnings on, yield the results, and raise the shard's error behind them."""
         for name, level, text in result.messages:
-            if text not in self._told:
-                self._told.add(text)
+            if text not in self._passed_on:
+                self._passed_on.add(text)
                 logging.getLogger(name).log(level, "%s: %s", result.host, text)
         yield from result.results
         if result.error is not None:

@@ -41,6 +41,7 @@ class ShardCutter(Generic[Item]):
     def __init__(self, items: Iterable[Item], weigh: Callable[[Item], float], seconds: float) -> None:
         self._items, self._weigh, self._seconds = iter(items), weigh, seconds
         self._target = 0.0  # work of the next shard
+        self._largest = 0.0  # work of the largest shard that was measured
         self._count = 0
 
     def cut_next(self) -> Shard | None:
@@ -60,4 +61,5 @@ class ShardCutter(Generic[Item]):
 
     def note_speed(self, work: float, seconds: float) -> None:
         """Take in how long a shard took, its model's loading left out."""
-        self._target = min(max(self._target, work) * _GROWTH, work * self._seconds / max(seconds, 1e-6))
+        self._largest = max(self._largest, work)
+        self._target = min(self._largest * _GROWTH, work * self._seconds / max(seconds, 1e-6))

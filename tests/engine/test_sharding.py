@@ -43,6 +43,16 @@ def test_shards_grow_from_one_item_to_the_seconds_that_were_asked_for() -> None:
     assert list(chain.from_iterable(shards)) == list(range(200))
 
 
+def test_shards_that_were_measured_in_no_time_raise_the_next_one_by_a_bounded_step() -> None:
+    cutter = ShardCutter(range(1000), lambda _: 1.0, seconds=20)
+    first = [cutter.cut_next() for _ in range(5)]  # sent before any of them is back
+
+    for shard in first:
+        cutter.note_speed(shard.work, seconds=0.0)  # such as of answers that the ledger has
+
+    assert len(cutter.cut_next().items) == 8
+
+
 def test_a_shard_is_cut_by_the_weight_of_its_items_and_not_by_their_number() -> None:
     weights = [1.0] * 9 + [40.0, *[1.0] * 40]
 
