@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from dvc.dvcfile import Lockfile
+from dvc.dvcfile import FileIsGitIgnored, Lockfile
 from dvc.exceptions import DvcException
 from dvc.lock import make_lock
 from dvc.repo import Repo
@@ -78,6 +78,8 @@ def _set_damaged_lock_aside(repo: Repo) -> list[str]:
     with repo.lock:
         try:
             Lockfile(repo, str(file)).load()
+        except FileIsGitIgnored:
+            return []  # DVC refuses it, whole or not: read_graph says so
         except DvcException:
             if "<<<<<<<" in file.read_text("utf-8", "replace"):
                 remedy = "Finish the merge; `git checkout --ours dvc.lock` takes this branch's."

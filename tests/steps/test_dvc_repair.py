@@ -53,6 +53,20 @@ def test_a_whole_dvc_lock_stays_as_it_is(project):
     assert is_up_to_date("copy", project)
 
 
+def test_a_dvc_lock_that_git_ignores_is_not_called_half_written(project):
+    ignored = project / ".gitignore"
+    former = ignored.read_text()
+    ignored.write_text(f"{former}dvc.lock\n")
+
+    repairs = repair_dvc_files(project)
+    with pytest.raises(ConfigError, match=r"dvc\.lock' is git-ignored"):
+        read_graph(project)
+    ignored.write_text(former)
+
+    assert repairs == []
+    assert (project / "dvc.lock").is_file()
+
+
 def test_the_marks_of_a_git_merge_are_left_to_the_user(project):
     lock = project / "dvc.lock"
     whole = lock.read_text()
