@@ -35,8 +35,9 @@ def list_victims() -> list[tuple[str, str]]:
 def read_states(client) -> tuple[str, list[str]]:
     """Return the states of the last flow run and of its tasks, once none of them is Running."""
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+    from prefect.client.schemas.sorting import FlowRunSort
 
-    run = max(client.read_flow_runs(), key=lambda flow_run: flow_run.created)
+    (run,) = client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=1)
     wait_until(lambda: client.read_flow_run(run.id).state.is_final(), "the flow's state is final")
     filters = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
 
