@@ -20,9 +20,13 @@ Anything else that reaches the user is a fault of this software, and is shown wi
 from collections.abc import Sequence
 from typing import Any
 
+from cotpd.passwords import hide_passwords
+
 
 class CotpdError(Exception):
     """An error with a remedy; the command line prints it without a traceback and exits with 1.
+
+    Passwords in addresses are hidden: a driver's message may repeat the address that it was given.
 
     Args:
         problem: The problem, with the file, line or key that has it.
@@ -31,7 +35,9 @@ class CotpdError(Exception):
 
     def __init__(self, problem: str, remedy: str = "") -> None:
         # A file's name or a JSON escape may hold half a character, on which printing would fail.
-        self.problem, self.remedy = (text.encode("utf-8", "replace").decode() for text in (problem, remedy))
+        self.problem, self.remedy = (
+            hide_passwords(text.encode("utf-8", "replace").decode()) for text in (problem, remedy)
+        )
         super().__init__(f"{self.problem}\n  {self.remedy}" if remedy else self.problem)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -19,6 +19,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from cotpd.passwords import hide_passwords
+
 T = TypeVar("T")
 MARK = "\N{REPLACEMENT CHARACTER}"
 # DEL, C1, line separators and changes of direction: JSON may hold them unescaped, and a terminal obeys them
@@ -75,8 +77,8 @@ def _mark_controls(value: Any) -> Any:
 
 
 def warn(text: str) -> None:
-    """Print a text to standard error, control characters marked."""
-    sys.stderr.write(make_printable(text) + "\n")
+    """Print a text to standard error, control characters marked and passwords in addresses hidden."""
+    sys.stderr.write(hide_passwords(make_printable(text)) + "\n")
     sys.stderr.flush()
 
 
@@ -87,11 +89,11 @@ def make_printable_line(text: str) -> str:
 
 class _SafeFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return make_printable(super().format(record))
+        return hide_passwords(make_printable(super().format(record)))
 
 
 def mark_logs() -> None:
-    """Mark control characters in the warnings that Python prints while no logging handler is set up."""
+    """Mark control characters, and hide passwords, in warnings that Python prints without a handler."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(_SafeFormatter())
 

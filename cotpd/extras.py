@@ -5,9 +5,11 @@ third-party import that neither of them names.
 """
 
 import sys
+import traceback
 from types import TracebackType
 
 from cotpd.errors import ConfigError
+from cotpd.passwords import hide_passwords
 
 EXTRA_OF_PACKAGE = {
     **dict.fromkeys(("huggingface_hub", "torch", "transformers"), "torch"),
@@ -43,11 +45,11 @@ def explain_missing_package(error: BaseException | None) -> ConfigError | None:
 
 
 def show_uncaught_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print a missing package in two lines, and any other error as Python does: a `sys.excepthook`.
+    """Print a missing package in two lines, any other error as Python does, without passwords: a `sys.excepthook`.
 
     Steps and flows import their packages at the top, where no code of theirs can catch the error.
     """
     if (explained := explain_missing_package(error)) is None:
-        sys.__excepthook__(kind, error, trace)
+        sys.stderr.write(hide_passwords("".join(traceback.format_exception(kind, error, trace))))
     else:
         sys.stderr.write(f"error: {explained}\n")

@@ -5,13 +5,15 @@ to know nothing of Prefect. Artifacts are for looking at: a failure to write one
 """
 
 import re
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from cotpd.passwords import hide_passwords
+from flows.background_writer import BackgroundWriter
 
 _LINE = re.compile(r"(?P<title>.{1,200}?): (?P<share>\d{1,3})% of \d+\. ?(?P<facts>.*)")  # of cotpd.progress
 
@@ -22,47 +24,46 @@ class StageArtifacts:
     Args:
         name: The stage.
         root: The project's folder.
+        writer: Sends them to the server.
     """
 
-    def __init__(self, name: str, root: Path) -> None:
-        self._name, self._root = name, root
-        self._bars: dict[str, UUID] = {}  # by the title of the work
+    def __init__(self, name: str, root: Path, writer: BackgroundWriter) -> None:
+        self._name, self._root, self._writer = name, root, writer
+        self._titles: list[str] = []
+        self._bars: dict[str, UUID] = {}  # by the title of the work; of the writer's thread alone
 
     def watch(self, line: str) -> None:
         """Show the progress that a line of the step's output tells of, if it does."""
         match = _LINE.fullmatch(line)
         if match:
-            show = partial(self._show_progress, match["title"], min(100, int(match["share"])), match["facts"])
-            self._try(show)
+            title = match["title"]
+            self._titles += [title] * (title not in self._titles)
+            self._submit_progress(title, min(100, int(match["share"])), match["facts"])
 
     def complete(self) -> None:
         """Fill the bars and write the tables, once the stage has ended well."""
-        for title, bar in self._bars.items():
-            update_bar = partial(self._update, bar, 100, f"{self._name}: {title}: done")
-            self._try(update_bar)
-        self._try(self._write_tables)
+        for title in self._titles:
+            self._submit_progress(title, 100, "Done.")
+        try:
+            self._submit_tables()
+        except Exception as error:  # a file is not there, or cannot be read
+            get_run_logger().warning(hide_passwords(f"{self._name}: an artifact is missing in the UI: {error}"))
 
-    def _show_progress(self, title: str, share: int, facts: str) -> None:
+    def _submit_progress(self, title: str, share: int, facts: str) -> None:
         description = f"{self._name}: {title}. {facts}".strip()
+        self._writer.submit(f"{self._name}: {title}", partial(self._show_progress, title, share, description))
+
+    def _show_progress(self, title: str, share: int, description: str) -> None:
         if title in self._bars:
-            self._update(self._bars[title], share, description)
+            update_progress_artifact(self._bars[title], progress=float(share), description=description)
             return
         key = re.sub(r"[^a-z0-9]+", "-", f"progress-{self._name}-{title}".lower()).strip("-")
         bar = create_progress_artifact(progress=float(share), key=key, description=description)
         assert isinstance(bar, UUID)  # the call is a coroutine inside of an event loop alone
         self._bars[title] = bar
 
-    def _update(self, bar: UUID, share: int, description: str) -> None:
-        update_progress_artifact(bar, progress=float(share), description=description)
+    def _submit_tables(self) -> None:
+        from flows.publishing import make_artifacts  # noqa: PLC0415  heavy, and a run with nothing to do needs none of it
 
-    def _write_tables(self) -> None:
-        from flows.publishing import write_artifacts  # noqa: PLC0415  heavy, and a run with nothing to do needs none of it
-
-        write_artifacts(self._name, self._root)
-
-    def _try(self, write: Callable[[], object]) -> None:
-        """Write an artifact; a run with its results must not fail because its picture does."""
-        try:
-            write()
-        except Exception as error:  # the server's, the network's, or a file is not there
-            get_run_logger().warning(f"{self._name}: an artifact is missing in the UI: {error}")
+        for key, write in make_artifacts(self._name, self._root):
+            self._writer.submit(f"{self._name}: {key}", write)

@@ -10,7 +10,7 @@ from prefect.runtime import flow_run
 from prefect.states import Failed
 
 from flows.gpus import list_gpus
-from flows.parameters import Hours, Jobs, Overrides, PresetName, StageName
+from flows.parameters import Engine, Hours, Jobs, Overrides, PresetName, StageName
 from flows.project_root import ROOT
 from flows.run_values import write_values
 from flows.scheduling import OutOfTimeError, RunControl, Scheduler, Slots
@@ -27,6 +27,7 @@ def full(
     stages: list[StageName] = [],  # noqa: B006  Prefect copies it; null would show no list in the form
     preset: PresetName = "",
     overrides: Overrides = {},  # noqa: B006  as above
+    engine: Engine = "",
     jobs: Jobs = 4,
     trainings: Jobs = 1,
     hours: Hours | None = None,
@@ -40,6 +41,8 @@ def full(
         overrides: Parameters to write into params.yaml first, by their dotted names, such as
             {"train.epochs": 4, "data.path": "my-posts"}. They stay there, as with `dvc exp run -S`; so
             `dvc status` agrees with this run. No secrets: they are shown here.
+        engine: Where captioning and asking are computed: local is this machine, ray the machines of a Ray cluster.
+            Written into params.yaml as scale.engine; no stage depends on it. Empty: params.yaml stays as it is.
         jobs: How many stages may run at once, where they do not wait for one another. Outputs do not depend on it.
         trainings: How many of them may train or run a model at once. More than 1 needs the memory for it, or
             several GPUs, over which they are spread.
@@ -51,10 +54,15 @@ def full(
     wait = partial(control.watch_wait, "The run")
     name = flow_run.name or "by hand"
     try:
-        with watch_flow_run(flow_run.id, ROOT), chdir(ROOT), hold_workspace(ROOT, name, wait):
+        with (
+            watch_flow_run(flow_run.id, ROOT),
+            chdir(ROOT),
+            control.artifacts,
+            hold_workspace(ROOT, name, wait),
+        ):
             for repair in repair_dvc_files(ROOT):
                 logger.warning(repair)
-            write_values(ROOT, preset, overrides, logger.info)
+            write_values(ROOT, preset, overrides, logger.info, engine)
             steps = choose_steps(read_graph(ROOT, wait), stages)
             slots = Slots(trainings, list_gpus() if trainings > 1 else ())
             states = Scheduler(steps, control, jobs, slots, partial(submit_stage, control)).run()

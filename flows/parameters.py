@@ -1,6 +1,6 @@
 """The parameters of the flows: their types and choices make the form in Prefect's UI."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import Field, JsonValue
@@ -27,6 +27,7 @@ PRESETS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 StageName = Annotated[str, Field(json_schema_extra=offer(list_stages()))]
 PresetName = Annotated[str, Field(json_schema_extra=offer(["", *PRESETS]))]
+Engine = Literal["", "local", "ray"]  # null would show a choice of types in the form
 Overrides = dict[str, JsonValue]
 Jobs = Annotated[int, Field(ge=1, le=64)]
 Hours = Annotated[float, Field(gt=0)]

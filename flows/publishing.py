@@ -1,15 +1,19 @@
 """The tables and links of a run in Prefect's UI, each made after the stage that writes what it shows."""
 
+import os
 import shlex
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from cotpd.config import Params, load_params
 from cotpd.data.records import SPLITS
 from cotpd.data.tables import read_json
 from cotpd.escaping import escape_markdown
+from cotpd.passwords import drop_user_information, hide_passwords
 from cotpd.pipeline.run_facts import sum_costs
 from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.tracking_store import is_server, resolve_uri
@@ -18,62 +22,78 @@ from cotpd.report.run_summary import write_summary
 
 COST, SCORES, REPORT, RESULTS = "cotpd-cost", "cotpd-scores", "cotpd-report", "cotpd-results"  # keys in the UI
 _OWN_MLFLOW = "http://127.0.0.1:5000"  # where `mlflow ui` shows a store without a server
+_STORE = "MLFLOW_TRACKING_URI"
+
+Artifact = tuple[str, Callable[[], object]]  # its key, and a function that sends it to the server
 
 
-def write_artifacts(stage: str, root: Path) -> None:
-    """Write the artifacts of what a stage has made, if it has any."""
-    writer = _WRITERS.get(stage)
-    if writer is not None:
-        writer(Workspace(root), load_params(root / "params.yaml"))
+def make_artifacts(stage: str, root: Path) -> Iterator[Artifact]:
+    """Yield the artifacts of what a stage has made, if it has any."""
+    maker = _MAKERS.get(stage)
+    if maker is not None:
+        yield from maker(Workspace(root), load_params(root / "params.yaml"))
 
 
-def write_costs(workspace: Workspace, params: Params) -> None:
-    """Write what the answers of the run have cost so far, by kind of question."""
+def make_costs(workspace: Workspace, params: Params) -> Iterator[Artifact]:
+    """Yield what the answers of the run have cost so far, by kind of question."""
     costs, note = sum_costs(workspace, params)
     rows = [
         {
             "answers about": cost.source,
-            "answers": cost.answers,
-            "tokens sent": cost.sent,
-            "tokens received": cost.received,
-            "dollars": "not known" if cost.dollars is None else round(cost.dollars, 4),
+            "answers": f"{cost.answers:,}",
+            "tokens sent": f"{cost.sent:,}",
+            "tokens received": f"{cost.received:,}",
+            "dollars": "not known" if cost.dollars is None else f"{cost.dollars:,.4f}",
         }
         for cost in costs
     ]
     if rows:
-        create_table_artifact(rows, key=COST, description=f"Cost of the answers so far ({note})")
+        description = f"Cost of the answers so far ({note})"
+        yield COST, partial(create_table_artifact, rows, key=COST, description=description)
 
 
-def write_scores(workspace: Workspace, params: Params) -> None:
-    """Write the scores as `cotpd show --markdown` prints them, and a link to the report."""
+def make_scores(workspace: Workspace, params: Params) -> Iterator[Artifact]:
+    """Yield the scores as `cotpd show --markdown` prints them, and where the report is."""
     summary = write_summary(read_evaluation(workspace.evaluation), params.task, SPLITS)
-    create_markdown_artifact(summary, key=SCORES, description="Scores of this run")
-    page = workspace.report.resolve()
-    create_link_artifact(page.as_uri(), key=REPORT, link_text="report.html", description=f"On the worker: {page}")
+    yield SCORES, partial(create_markdown_artifact, summary, key=SCORES, description="Scores of this run")
+    report = _describe_report(workspace)
+    yield REPORT, partial(create_markdown_artifact, report, key=REPORT, description="The report of this run")
 
 
-def write_results(workspace: Workspace, params: Params) -> None:
-    """Write where the registered version is, with links into MLflow's UI."""
+def make_results(workspace: Workspace, params: Params) -> Iterator[Artifact]:
+    """Yield where the registered version is, with links into MLflow's UI."""
     registered = read_json(workspace.registered)
     store = resolve_uri(params.register_, workspace.root)
-    has_server = is_server(store)
-    base = store.rstrip("/") if has_server else _OWN_MLFLOW
-    name, version = registered["name"], registered["version"]
+    base = drop_user_information(store).rstrip("/") if is_server(store) else _OWN_MLFLOW
+    name, version, run = registered["name"], registered["version"], registered["run_id"]
     lines = [
-        f"**{escape_markdown(name)}** version {version} is `{registered['alias']}`: `{registered['uri']}`",
-        f"- [MLflow run]({base}/#/runs/{registered['run_id']})",
+        f"**{escape_markdown(name)}** version {version} is `{registered['alias']}`: `{registered['uri']}`\n",
+        f"- [MLflow run]({base}/#/runs/{run})",
         f"- [Version {version} in the registry]({base}/#/models/{name}/versions/{version})",
-        f"- Report: `{workspace.report.resolve()}`",
+        f"- [Report]({base}/get-artifact?run_uuid={run}&path=evaluation/report.html), as the run has it",
     ]
-    if not has_server:
-        lines.append(
-            f"\nThe links work while MLflow's UI runs: `mlflow ui --backend-store-uri {shlex.quote(store)}`"
-        )
-    create_markdown_artifact("\n".join(lines), key=RESULTS, description="Where the results of this run are")
+    if not is_server(store):
+        lines.append(f"\nThe links work while MLflow's UI runs: `{_write_ui_command(store)}`")
+    text = "\n".join([*lines, f"\n{_describe_report(workspace)}"])
+    description = "Where the results of this run are"
+    yield RESULTS, partial(create_markdown_artifact, text, key=RESULTS, description=description)
 
 
-_WRITERS: dict[str, Callable[[Workspace, Params], None]] = {
-    **dict.fromkeys(("ask", "validate", "augment", "extract"), write_costs),
-    "evaluate": write_scores,
-    "register": write_results,
+def _describe_report(workspace: Workspace) -> str:
+    """Return where the report lies; a browser opens no file from a page of a server, so it is no link."""
+    page = workspace.report.resolve()
+    return f"Report, on {socket.gethostname()}: `{page}`"
+
+
+def _write_ui_command(store: str) -> str:
+    """Return the command that shows a store without a server; a password stays in the variable that has it."""
+    if hide_passwords(store) != store and os.environ.get(_STORE) == store:
+        return f'mlflow ui --backend-store-uri "${_STORE}"'
+    return f"mlflow ui --backend-store-uri {shlex.quote(hide_passwords(store))}"
+
+
+_MAKERS: dict[str, Callable[[Workspace, Params], Iterator[Artifact]]] = {
+    **dict.fromkeys(("ask", "validate", "augment", "extract"), make_costs),
+    "evaluate": make_scores,
+    "register": make_results,
 }

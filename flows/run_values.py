@@ -7,21 +7,24 @@ from typing import Any
 from cotpd.cli import params_editor
 from cotpd.cli.preset import find_preset
 from cotpd.errors import ConfigError
+from cotpd.passwords import hide_passwords
 
 
-def write_values(root: Path, preset: str, overrides: dict[str, Any], log: Callable[[str], None]) -> None:
-    """Write a preset's values and then the overrides into params.yaml, comments kept, and log what changes.
+def write_values(
+    root: Path, preset: str, overrides: dict[str, Any], log: Callable[[str], None], engine: str = ""
+) -> None:
+    """Write a preset's values, the overrides and the engine into params.yaml, comments kept; log what changes.
 
     Raises:
         ConfigError: There is no such preset or parameter, or params.yaml would not be valid; it stays as it was.
     """
     values: dict[str, Any] = dict(params_editor.read_sections(find_preset(preset))) if preset else {}
-    for key, value in overrides.items():
+    for key, value in {**overrides, **({"scale.engine": engine} if engine else {})}.items():
         _set(values, key, value)
     if not values:
         return
     for key, value in params_editor.write_values(root / "params.yaml", values).items():
-        log(f"params.yaml: {key}: {'null' if value is None else value}")
+        log(hide_passwords(f"params.yaml: {key}: {'null' if value is None else value}"))
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:

@@ -21,6 +21,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
 
 from cotpd.errors import CotpdError
+from flows.background_writer import BackgroundWriter
 from steps.graph import RunningStep, Step
 from steps.guard import GRACE
 
@@ -75,6 +76,7 @@ class RunControl:
     def __init__(self, root: Path, hours: float | None = None, log: Callable[[str], None] = print) -> None:
         self.root, self.hours, self.log = root, hours, log
         self.cached: set[str] = set()  # stages that were up to date
+        self.artifacts = BackgroundWriter()
         self._deadline = None if hours is None else time.monotonic() + 3600 * hours
         self._lock, self._running = threading.Lock(), dict[str, RunningStep]()
         self._reasons = dict[str, str]()

@@ -1,20 +1,22 @@
 """Batch scoring as a Prefect flow: `cotpd predict --input FILE --output FILE`, scheduled and observed."""
 
 import time
-from typing import Literal
+from typing import Annotated
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
+from pydantic import Field
 
 from cotpd.config import load_params
 from cotpd.engine.ordered_map import open_engine
+from cotpd.inference.loading import BACKENDS
 from cotpd.scoring.batch_job import BatchJob
 from cotpd.scoring.columns import ColumnNames
 from cotpd.scoring.row_predictions import BatchOptions
 from cotpd.scoring.scoring_model import load_scoring_model
-from flows.parameters import Hours
+from flows.parameters import Engine, Hours, offer
 from flows.project_root import ROOT
 from flows.scheduling import OutOfTimeError, RunControl
 from flows.states import end_with_server, watch_flow_run
@@ -28,13 +30,13 @@ def score(
     output: str,
     model: str | None = None,
     columns: ColumnNames = ColumnNames(),  # noqa: B008  frozen
-    batch_size: int = 32,
-    backend: str = "auto",
+    batch_size: Annotated[int, Field(ge=1)] = 32,
+    backend: Annotated[str, Field(json_schema_extra=offer([*BACKENDS]))] = "auto",
     device: str = "auto",
     strict: bool = False,
     overwrite: bool = False,
     restart: bool = False,
-    engine: Literal["local", "ray"] | None = None,
+    engine: Engine = "",
     hours: Hours | None = None,
 ) -> State[None]:
     """Score a file; a run that was stopped goes on where it was.
@@ -42,22 +44,24 @@ def score(
     Args:
         input: The file of posts, from the folder that the flow runs in: JSON Lines, CSV, Parquet.
         output: The file to write, with the same rows and their predictions.
-        model: As for `cotpd predict`; None takes the champion of params.yaml.
-        columns: Which are read and kept: text, head, tail, keep, prefix.
+        model: A folder, or models:/NAME@ALIAS, as for `cotpd predict`. None: the champion of params.yaml.
+        columns: The columns of the posts and, for relations, of the pair; those that come out again (None: all);
+            and what is put before the names of the predicted ones.
         batch_size: Rows that the model reads at a time.
         backend: What runs the model: auto, torch, onnx or onnx-int8.
         device: Where it runs: auto, cpu, cuda, cuda:1.
         strict: Fail at the first row that cannot be read.
         overwrite: Replace the output if it exists.
         restart: Discard what was scored before the input or the model changed.
-        engine: Where rows are scored; None takes scale.engine of params.yaml.
+        engine: Where rows are scored: local is this machine, ray the machines of a Ray cluster. Empty: as
+            scale.engine of params.yaml says.
         hours: End the run after so many hours; the next one goes on where it was. Empty: no limit.
     """
     end_with_server()
     with watch_flow_run(flow_run.id, ROOT):
         job = BatchJob(input, output, BatchOptions(columns, batch_size, strict, overwrite, restart))
         scale = load_params().scale
-        scale = scale if engine is None else scale.model_copy(update={"engine": engine})
+        scale = scale.model_copy(update={"engine": engine}) if engine else scale
         loaded = load_scoring_model(model or f"models:/{load_params().registered_name}@champion", backend, device)
         control = RunControl(ROOT, hours)
         try:

@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed
 
+from cotpd.passwords import hide_passwords
 from flows.artifacts import StageArtifacts
 from flows.scheduling import RunControl
 from steps.graph import RunningStep, Step, is_busy, is_up_to_date
@@ -49,7 +50,7 @@ def execute(step: Step, control: RunControl, environment: dict[str, str]) -> boo
         TerminationSignal: The run is being stopped.
     """
     printed: list[str] = []
-    artifacts = StageArtifacts(step.name, control.root)
+    artifacts = StageArtifacts(step.name, control.root, control.artifacts)
     try:
         with control.start_step(step.name, environment) as running:
             relay(running, step.name, printed, artifacts.watch)
@@ -78,13 +79,13 @@ def relay(
     """
     logger = get_run_logger()
     try:
-        for line in running:
+        for line in map(hide_passwords, running):  # a package's own message may repeat an address
             printed.append(line)
             logger.info(line)
             watch(line)
     except BaseException:
         running.end()
         logger.warning(f"{name}: stopping; it has {GRACE:.0f} seconds to write what it has, then it is killed")
-        for line in running:
+        for line in map(hide_passwords, running):
             logger.info(line)
         raise

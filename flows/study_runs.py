@@ -43,7 +43,7 @@ def run_study(
     name: str = "knowledge",
     seeds: Seeds | None = None,
     cells: Cells | None = None,
-    split: Literal["valid", "test"] | None = None,
+    split: Literal["", "valid", "test"] = "",
     quick: bool = False,
     jobs: Jobs = 1,
     hours: Hours | None = None,
@@ -52,9 +52,9 @@ def run_study(
 
     Args:
         name: A study of `cotpd study list`, or a YAML file.
-        seeds: Seeds instead of the file's.
-        cells: Some of its cells instead of all.
-        split: The split to score instead of the file's.
+        seeds: Seeds instead of the file's. None: as the file says.
+        cells: Some of its cells, by name. None: all.
+        split: The split to score instead of the file's. Empty: as the file says.
         quick: One seed, fewer layers and epochs: shows that everything runs.
         jobs: Trainings at once.
         hours: End the run after so many hours; the next one goes on where it was. Empty: no limit.

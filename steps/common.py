@@ -11,6 +11,7 @@ from cotpd.config import Params, load_params
 from cotpd.errors import CotpdError
 from cotpd.escaping import SafeConsole, mark_logs
 from cotpd.interrupts import interrupt_on_sigterm
+from cotpd.passwords import hide_passwords
 from cotpd.startup import restore_signals
 from cotpd.storage import explain_full_disk
 
@@ -59,10 +60,10 @@ def refuse_other_code() -> None:
 def _describe(error: BaseException) -> str:
     """Return an error of the operating system in one line: the file, if it names one, and the reason."""
     file, reason = getattr(error, "filename", None), getattr(error, "strerror", None)
-    return f"{reason or error}" if file is None else f"{file}: {reason or error}"
+    return hide_passwords(f"{reason or error}" if file is None else f"{file}: {reason or error}")
 
 
 def say(message: str) -> None:
     """Print one line on what the step did; of several processes (torchrun) only the first one prints it."""
     if os.environ.get("RANK", "0") == "0":
-        console.print(message, soft_wrap=True)
+        console.print(hide_passwords(message), soft_wrap=True)

@@ -2,6 +2,7 @@
 
 # Each floor imports the floors before it, and nothing of its own. A module of cotpd's root counts as a package.
 FLOORS = [
+    ["cotpd.passwords"],
     [
         "cotpd.errors",
         "cotpd.completions",

@@ -24,6 +24,7 @@ UNWATCHED = {
     "cotpd/extras.py",
     "cotpd/interrupts.py",
     "cotpd/liveness.py",
+    "cotpd/passwords.py",
     "cotpd/progress.py",
     "cotpd/service_errors.py",
     "cotpd/startup.py",

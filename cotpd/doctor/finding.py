@@ -1,10 +1,11 @@
 """What a check finds, and checks that never end the program."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from cotpd.errors import CotpdError
+from cotpd.passwords import hide_passwords
 
 
 class Status(StrEnum):
@@ -38,14 +39,19 @@ Check = Callable[[], Iterable[Finding]]
 
 
 def run_checks(checks: Iterable[tuple[str, Check]]) -> Iterator[Finding]:
-    """Run named checks one after the other and yield what they find.
+    """Run named checks one after the other and yield what they find, without passwords in addresses.
 
     An error of one is a finding of its own, so that it hides nothing that the others find.
     """
     for area, check in checks:
         try:
-            yield from check()
+            yield from map(_hide_passwords, check())
         except CotpdError as error:
             yield Finding(area, Status.PROBLEM, error.problem, error.remedy)
         except Exception as error:  # whatever a broken installation raises
-            yield Finding(area, Status.PROBLEM, f"cannot be checked: {type(error).__name__}: {error}")
+            problem = f"cannot be checked: {type(error).__name__}: {error}"
+            yield _hide_passwords(Finding(area, Status.PROBLEM, problem))
+
+
+def _hide_passwords(finding: Finding) -> Finding:
+    return replace(finding, message=hide_passwords(finding.message), remedy=hide_passwords(finding.remedy))

@@ -16,6 +16,7 @@ from cotpd.weights import find_cache_folder, find_cached, find_model
 _WRITTEN_BY_TOOLS = ("params.yaml", "dvc.yaml", "dvc.lock")
 _WORDS = re.compile(r"[\w.]+")
 _CONFLICT = ("<<<<<<< ", ">>>>>>> ")
+_LEAST_POSTGRESQL = 13  # whose gen_random_uuid() makes the tables of Prefect's server, mostly beside the ledger
 
 
 def check_parameters(root: Path) -> Iterator[Finding]:
@@ -113,6 +114,8 @@ def check_ledger(params: Params) -> Iterator[Finding]:
         yield Finding("ledger", Status.OK, f"{path}: none yet; the first answer makes it")
         return
     with Ledger(params.llm.ledger) as ledger:
+        if path is None:
+            yield describe_postgresql(ledger.database.read("SHOW server_version")[0][0])
         answers = sum(answers for _, answers, _, _ in ledger.count_by_model())
         damaged = ledger.find_damaged()
         if damaged:
@@ -123,6 +126,14 @@ def check_ledger(params: Params) -> Iterator[Finding]:
             yield Finding("ledger", Status.NOTE, f"{ledger.name}: {answers:,} answers, read-only", remedy)
         else:
             yield Finding("ledger", Status.OK, f"{ledger.name}: {answers:,} answers, sound")
+
+
+def describe_postgresql(version: str) -> Finding:
+    """Check the version of the ledger's server, which mostly keeps the tables of Prefect and MLflow, too."""
+    if int(version.partition(".")[0].split()[0]) >= _LEAST_POSTGRESQL:
+        return Finding("ledger", Status.OK, f"PostgreSQL {version}")
+    problem = f"PostgreSQL is {version}: enough for the ledger, and Prefect's server needs {_LEAST_POSTGRESQL}"
+    return Finding("ledger", Status.NOTE, problem, "Upgrade it before Prefect's server keeps its tables there.")
 
 
 def check_weights(params: Params) -> Iterator[Finding]:

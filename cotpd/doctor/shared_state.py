@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
 from cotpd.doctor.finding import Finding, Status
 from cotpd.errors import ConfigError
+from cotpd.passwords import hide_passwords
 from cotpd.registry.tracking_store import ARTIFACT_ROOT, find_database, is_server
 from cotpd.service_errors import explain_object_store
 
@@ -27,6 +29,8 @@ def check_remote(root: Path) -> Iterator[Finding]:
     A remote that cannot be reached stops no step. Where the environment names it, the machine is to share, and it
     counts as a problem.
     """
+    if find_spec("dvc") is None or not (root / ".dvc").is_dir():
+        return  # which other checks say
     named = os.environ.get(REMOTE, "").rstrip("/")
     settings = _read_dvc_settings(root)
     name = settings.get("core.remote")
@@ -35,7 +39,7 @@ def check_remote(root: Path) -> Iterator[Finding]:
         yield _describe_missing_remote(named)
         return
     if named and named != address:
-        remedy = f"Correct one of them: dvc remote modify {name} url {named}"
+        remedy = f"Correct one of them: dvc remote modify {name} url {_quote(named)}"
         yield Finding(
             "remote", Status.PROBLEM, f"DVC's remote {name} is {address}, and {REMOTE} is {named}", remedy
         )
@@ -62,7 +66,11 @@ def check_artifacts(client: "MlflowClient", experiment: str) -> Iterator[Finding
 
 
 def _read_dvc_settings(root: Path) -> dict[str, str]:
-    """Return DVC's settings of all levels by name; empty outside a project, which another check says."""
+    """Return DVC's settings of all levels by name.
+
+    Raises:
+        ConfigError: DVC cannot read them.
+    """
     listed = subprocess.run(
         [sys.executable, "-m", "dvc", "config", "--list"],
         cwd=root,
@@ -71,14 +79,22 @@ def _read_dvc_settings(root: Path) -> dict[str, str]:
         check=False,
         timeout=_LIMIT,
     )
-    lines = listed.stdout.splitlines() if listed.returncode == 0 else []
-    return dict(line.split("=", 1) for line in lines if "=" in line)
+    if listed.returncode:
+        reason = (listed.stderr.strip().splitlines() or ["it gives no reason"])[0]
+        remedy = "Mend .dvc/config; `dvc config --list` reads it."
+        raise ConfigError(f"DVC cannot read its settings: {reason}", remedy)
+    return dict(line.split("=", 1) for line in listed.stdout.splitlines() if "=" in line)
+
+
+def _quote(address: str) -> str:
+    """Return an address as a command takes it: a password stays in the variable that has it."""
+    return address if hide_passwords(address) == address else f'"${REMOTE}"'
 
 
 def _describe_missing_remote(named: str) -> Finding:
     if not named:
         return Finding("remote", Status.OK, "DVC has no remote: outputs stay on this machine")
-    remedy = f"dvc remote add --default shared {named}, then commit .dvc/config"
+    remedy = f"dvc remote add --default shared {_quote(named)}, then commit .dvc/config"
     return Finding("remote", Status.PROBLEM, f"{REMOTE} is {named}, and DVC has no default remote", remedy)
 
 

@@ -10,8 +10,9 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from cotpd.cli.main import app
-from cotpd.doctor import hardware, services
+from cotpd.doctor import hardware, services, shared_state
 from cotpd.doctor.finding import run_checks
+from cotpd.doctor.project import describe_postgresql
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.pipeline.params_file import write_params
 from tests.chat_server import build_entry
@@ -250,3 +251,33 @@ def test_parameters_of_an_earlier_release_are_named_and_written(
     assert findings[0]["remedy"].endswith("python -m cotpd.pipeline.params_file")
     write_params(project / "params.yaml")
     assert find("parameters") == []
+
+
+def test_without_dvc_nothing_is_said_of_its_remote(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_state, "find_spec", lambda name: None)
+
+    assert list(shared_state.check_remote(project)) == []
+
+
+def test_settings_that_dvc_cannot_read_are_a_problem_and_not_a_missing_remote(project: Path) -> None:
+    (project / ".dvc/config").write_text("[core\n", "utf-8")
+
+    (finding,) = find("remote")
+
+    assert "DVC cannot read its settings" in finding["message"]
+    assert "dvc config --list" in finding["remedy"]
+
+
+def test_a_remedy_with_a_password_names_its_variable(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COTPD_REMOTE", "https://user:hunter2@store.example/dvc")
+
+    (finding,) = find("remote")
+
+    assert finding["remedy"].startswith('dvc remote add --default shared "$COTPD_REMOTE"')
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("12.22", "note"), ("13.1", "ok"), ("17.6 (Debian 17.6-1)", "ok")]
+)
+def test_a_postgresql_that_is_too_old_for_prefect_is_named(version: str, status: str) -> None:
+    assert describe_postgresql(version).status == status

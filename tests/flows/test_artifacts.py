@@ -1,6 +1,10 @@
 """What Prefect's UI shows of a run: progress as the steps print it, cost, scores and links."""
 
 import json
+import socket
+import threading
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,9 @@ from cotpd import progress
 from cotpd.config import Params, load_params
 from cotpd.pipeline.workspace import Workspace
 from flows.artifacts import StageArtifacts
-from flows.publishing import write_results, write_scores
+from flows.background_writer import BackgroundWriter
+from flows.publishing import make_results, make_scores
+from tests.flows.programs import wait_until
 from tests.made_up_runs import make_run, write_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -45,6 +51,23 @@ def run_in_flow(function):
     flow(name="artifacts")(function)()
 
 
+def send(artifacts):
+    """Send artifacts to the server inside a flow run."""
+    writes = [write for _, write in artifacts]
+    run_in_flow(lambda: [write() for write in writes])
+
+
+def run_stage(name, root, use):
+    """Use the artifacts of a stage inside a flow run, until all of them are written."""
+
+    def run() -> None:
+        with BackgroundWriter() as writer:
+            use(StageArtifacts(name, root, writer))
+            assert writer.finish(60)
+
+    run_in_flow(run)
+
+
 @pytest.fixture
 def workspace(tmp_path: Path):
     """A workspace in which a version was registered."""
@@ -68,7 +91,7 @@ def test_the_line_of_a_bar_without_a_terminal_becomes_progress_with_its_facts(
         bar.advance(2)
     (line,) = capsys.readouterr().err.splitlines()
 
-    run_in_flow(lambda: StageArtifacts("ask", tmp_path).watch(line))
+    run_stage("ask", tmp_path, lambda artifacts: artifacts.watch(line))
 
     artifact = read_last_artifact(client, "progress-ask-asking")
     assert artifact.data == 25.0
@@ -76,13 +99,12 @@ def test_the_line_of_a_bar_without_a_terminal_becomes_progress_with_its_facts(
 
 
 def test_a_bar_is_full_when_its_stage_has_ended(client, tmp_path) -> None:
-    def run() -> None:
-        artifacts = StageArtifacts("caption", tmp_path)
+    def run(artifacts: StageArtifacts) -> None:
         artifacts.watch("pictures: 10% of 50.")
         artifacts.watch("pictures: 60% of 50.")
         artifacts.complete()
 
-    run_in_flow(run)
+    run_stage("caption", tmp_path, run)
 
     artifact = read_last_artifact(client, "progress-caption-pictures")
     assert artifact.data == 100.0
@@ -91,18 +113,21 @@ def test_a_bar_is_full_when_its_stage_has_ended(client, tmp_path) -> None:
 @pytest.mark.parametrize(
     "line", ["", "ask: 3 requests", "100%", "a: b% of 3.", "INFO: 50% of the posts. Good", "x: 1234% of 5."]
 )
-def test_other_lines_are_no_progress(line, tmp_path) -> None:
-    StageArtifacts("ask", tmp_path).watch(line)  # outside of a run an artifact would fail with a warning
+def test_other_lines_are_no_progress(line, tmp_path, monkeypatch) -> None:
+    writer = BackgroundWriter()
+    monkeypatch.setattr(writer, "submit", lambda name, write: pytest.fail(name))
+
+    StageArtifacts("ask", tmp_path, writer).watch(line)
 
 
 def test_an_artifact_that_cannot_be_written_fails_no_stage(client, tmp_path) -> None:
     logged: list[str] = []
 
-    def run() -> None:
-        StageArtifacts("register", tmp_path / "nowhere").complete()
+    def run(artifacts: StageArtifacts) -> None:
+        artifacts.complete()
         logged.append("still running")
 
-    run_in_flow(run)
+    run_stage("register", tmp_path / "nowhere", run)
 
     assert logged == ["still running"]
 
@@ -110,7 +135,7 @@ def test_an_artifact_that_cannot_be_written_fails_no_stage(client, tmp_path) -> 
 def test_results_link_to_the_run_and_the_version_in_mlflow(client, workspace, params) -> None:
     served = params.register_.model_copy(update={"tracking_uri": "https://mlflow.example/"})
 
-    run_in_flow(lambda: write_results(workspace, params.model_copy(update={"register_": served})))
+    send(make_results(workspace, params.model_copy(update={"register_": served})))
 
     artifact = read_last_artifact(client, "cotpd-results")
     assert "https://mlflow.example/#/runs/ab12" in artifact.data
@@ -121,14 +146,33 @@ def test_results_link_to_the_run_and_the_version_in_mlflow(client, workspace, pa
 def test_results_link_to_the_server_that_the_environment_names(client, workspace, params, monkeypatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.team.example")
 
-    run_in_flow(lambda: write_results(workspace, params))
+    send(make_results(workspace, params))
 
     artifact = read_last_artifact(client, "cotpd-results")
     assert "https://mlflow.team.example/#/runs/ab12" in artifact.data
 
 
+@pytest.mark.parametrize("store", ["https://u:hunter2@mlflow.example", "postgresql://u:hunter2@db.example/mlflow"])
+@pytest.mark.parametrize("in_environment", [True, False])
+def test_results_show_no_password_of_the_store(
+    client, workspace, params, monkeypatch, store, in_environment
+) -> None:
+    named = params.register_.model_copy(update={"tracking_uri": store})
+    if in_environment:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+
+    send(make_results(workspace, params.model_copy(update={"register_": named})))
+
+    artifact = read_last_artifact(client, "cotpd-results")
+    assert "hunter2" not in artifact.data
+    if store.startswith("https"):
+        assert "https://mlflow.example/#/runs/ab12" in artifact.data
+    elif in_environment:
+        assert 'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"' in artifact.data
+
+
 def test_results_in_a_file_say_how_to_open_them(client, workspace, params, tmp_path) -> None:
-    run_in_flow(lambda: write_results(workspace, params))
+    send(make_results(workspace, params))
 
     artifact = read_last_artifact(client, "cotpd-results")
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db" in artifact.data
@@ -137,9 +181,63 @@ def test_results_in_a_file_say_how_to_open_them(client, workspace, params, tmp_p
 def test_scores_are_the_table_of_cotpd_show_and_the_report_is_linked(client, tmp_path, params) -> None:
     workspace = write_run(make_run(), tmp_path)
 
-    run_in_flow(lambda: write_scores(workspace, params))
+    send(make_scores(workspace, params))
 
     scores = read_last_artifact(client, "cotpd-scores")
     report = read_last_artifact(client, "cotpd-report")
     assert "### Scores on test, percent" in scores.data
-    assert workspace.report.resolve().as_uri() in report.data
+    assert f"`{workspace.report.resolve()}`" in report.data
+    assert "file://" not in report.data  # a browser opens no file from a page of a server
+
+
+@pytest.fixture
+def hanging():
+    """The address of a server that takes requests and answers none before the test ends, and how many it has."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connections: list[socket.socket] = []
+
+        def accept() -> None:
+            with suppress(OSError):  # the test has ended
+                while True:
+                    connections.append(server.accept()[0])
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/api", connections
+        server.shutdown(socket.SHUT_RDWR)
+        for connection in connections:
+            connection.close()
+
+
+def test_a_step_goes_on_while_the_server_hangs(client, hanging, tmp_path) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    address, connections = hanging
+    endings: list[bool] = []
+
+    def run() -> None:
+        writer = BackgroundWriter()
+        artifacts = StageArtifacts("ask", tmp_path, writer)
+        with temporary_settings({PREFECT_API_URL: address}):
+            for share in range(0, 100, 10):
+                artifacts.watch(f"asking: {share}% of 50.")
+            wait_until(lambda: connections, "the server is asked")
+            artifacts.watch("asking: 99% of 50.")
+            artifacts.complete()
+            endings.append(writer.finish(0.01))
+
+    run_in_flow(run)
+
+    assert endings == [False]  # all lines were taken, and the first one is not answered yet
+    assert connections
+
+
+def test_of_what_waits_the_newest_alone_is_written(client) -> None:
+    writer, is_open, written = BackgroundWriter(), threading.Event(), []
+    writer.submit("first", lambda: is_open.wait(60))
+    for share in range(100):
+        writer.submit("bar", partial(written.append, share))
+
+    is_open.set()
+
+    assert writer.finish(60)
+    assert written in ([99], [0, 99])  # the thread may have taken the first one before the others came

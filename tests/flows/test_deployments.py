@@ -95,6 +95,21 @@ def test_stages_are_a_choice_of_those_of_dvc_yaml(deployments) -> None:
     assert field["items"]["enum"] == list(stages) == list_stages()
 
 
+@pytest.mark.parametrize(
+    ("name", "parameter", "choices"),
+    [
+        ("full", "engine", ["", "local", "ray"]),
+        ("batch", "engine", ["", "local", "ray"]),
+        ("batch", "backend", ["auto", "torch", "onnx", "onnx-int8"]),
+        ("knowledge", "split", ["", "valid", "test"]),
+    ],
+)
+def test_names_are_chosen_from_a_list_and_not_typed(deployments, name, parameter, choices) -> None:
+    field = deployments[name].flow.parameters.properties[parameter]
+
+    assert field["enum"] == choices
+
+
 def test_parameters_of_every_deployment_are_those_of_its_flow(deployments) -> None:
     for row in deployments.values():
         asked_in_the_form = {"input": "posts.jsonl", "output": "spans.jsonl"} if row.name == "batch" else {}

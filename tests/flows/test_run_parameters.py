@@ -1,8 +1,10 @@
 """What a run is given: stages by name, values for params.yaml, and the folder for itself alone."""
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cotpd.errors import ConfigError
 from flows.run_values import write_values
@@ -55,6 +57,30 @@ def test_overrides_outweigh_the_preset(params: Path) -> None:
 
     assert "params.yaml: task: re" in lines
     assert "params.yaml: train.epochs: 31" in lines
+
+
+def test_the_engine_is_written_as_a_parameter_that_outweighs_the_overrides(params: Path) -> None:
+    lines: list[str] = []
+
+    write_values(params.parent, "", {"scale.engine": "local", "scale.num_gpus": 1}, lines.append, "ray")
+
+    assert lines == ["params.yaml: scale.engine: ray", "params.yaml: scale.num_gpus: 1"]
+
+
+def test_no_stage_depends_on_the_engine(root: Path) -> None:
+    stages = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))["stages"]
+
+    watched = set(chain.from_iterable(stage.get("params", []) for stage in stages.values()))
+
+    assert not [name for name in watched if name.startswith("scale")]
+
+
+def test_the_log_shows_no_password_of_an_override(params: Path) -> None:
+    lines: list[str] = []
+
+    write_values(params.parent, "", {"register.tracking_uri": "postgresql://u:hunter2@h/d"}, lines.append)
+
+    assert lines == ["params.yaml: register.tracking_uri: postgresql://u:***@h/d"]
 
 
 @pytest.mark.parametrize(
