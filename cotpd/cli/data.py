@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from cotpd.annotation.dataset_conversion import convert_posts
 from cotpd.annotation.gold_writers import GoldFormatName
 from cotpd.cli import corrections
-from cotpd.cli.data_options import Annotators, Nested, Offsets, TagColumn, TagNames, Words
+from cotpd.cli.data_options import Annotators, Nested, Offsets, TagColumn, TagNames, Words, validate_reading
 from cotpd.cli.gold_errors import list_suspects
 from cotpd.cli.output import build_console, format_json, show
 from cotpd.config import load_params
@@ -151,13 +150,7 @@ def _build_params(path: str | None, **options: str | int | None) -> DataParams:
     changes = {key: value for key, value in options.items() if value is not None}
     if changes.get("format") == "auto":
         del changes["format"]  # the option's default, which must not replace the format in params.yaml
-    try:
-        return DataParams.model_validate(base | changes)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        where = "the path" if name == "path" else f"--{name} {changes.get(name)}"
-        raise ConfigError(f"{where}: {first['msg']}", "`cotpd data formats` shows each format.") from None
+    return validate_reading(base | changes)
 
 
 def _print_report(dataset: Dataset, limit: int | None) -> None:

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from cotpd.cli.data_options import Annotators, Nested, Offsets, TagColumn, TagNames, validate_reading
 from cotpd.cli.output import show
 from cotpd.cli.shell import activate_first
-from cotpd.data.params import FormatName
-from cotpd.errors import DataError
+from cotpd.data.params import DataParams, FormatName
+from cotpd.errors import ConfigError, DataError
 
 
 def init(
@@ -21,6 +22,11 @@ def init(
     format_: Annotated[
         FormatName, typer.Option("--format", help="The format of the posts, or auto.", show_choices=False)
     ] = "auto",
+    offsets: Offsets = None,
+    tag_column: TagColumn = None,
+    tag_names: TagNames = None,
+    annotators: Annotators = None,
+    nested: Nested = None,
     upgrade: Annotated[
         bool, typer.Option("--upgrade", help="Bring the project of this folder to the installed version.")
     ] = False,
@@ -36,6 +42,8 @@ def init(
       cotpd init my-project --data exports/project-1.jsonl
       cotpd init --upgrade
     """
+    options = {"offsets": offsets, "tag_column": tag_column, "tag_names": tag_names}
+    reading = {**options, "annotators": annotators, "nested": nested, "format": format_}
     if upgrade:
         if data or task:
             raise typer.BadParameter("--upgrade changes neither data nor task; params.yaml does.")
@@ -43,23 +51,18 @@ def init(
     elif folder is None:
         raise typer.BadParameter("name the project's folder")
     else:
-        _create(folder, data, task, format_)
+        _create(folder, data, task, {name: value for name, value in reading.items() if value is not None})
 
 
-def _create(folder: Path, data: Path | None, task: str | None, format_name: FormatName) -> None:
-    """Make a project, and print what was seen and the next command."""
+def _create(folder: Path, data: Path | None, task: str | None, reading: dict[str, str | int]) -> None:
+    """Make a project, and print what was seen and the next command; ``reading`` is how the data are read."""
     from cotpd.scaffold.creation import POSTS, create_project  # noqa: PLC0415  --help needs none of its packages
 
     try:
-        project = create_project(folder, data, task, format_name)
+        project = create_project(folder, data, task, build_reading(data, reading))
     except DataError as error:
         remedy = error.remedy.replace("Name one of them in data.format", "Name one of them with --format")
-        convert = (
-            f"`cotpd data convert {data} my-posts --to jsonl` has options for other offsets and names of tags"
-        )
-        remedy = remedy.replace(
-            "`cotpd data check` lists them", f"`cotpd data check {data}` lists them. {convert}"
-        )
+        remedy = remedy.replace("`cotpd data check` lists them", f"`cotpd data check {data}` lists them")
         raise DataError(error.problem, remedy) from None
     show(f"{folder}: {len(project.files)} files; {project.repository}")
     for name, fact in project.look.facts.items():
@@ -73,6 +76,18 @@ def _create(folder: Path, data: Path | None, task: str | None, format_name: Form
     else:
         show("Next, which trains and scores a student and asks no language model:")
     show(f"  {_name_next_command(folder, has_data=data is not None)}")
+
+
+def build_reading(data: Path | None, reading: dict[str, str | int]) -> DataParams:
+    """Return the data section in which the data set is read.
+
+    Raises:
+        ConfigError: An option has a value that the section does not allow, or there is no data set to read so.
+    """
+    named = [name for name in reading if (name, reading[name]) != ("format", "auto")]
+    if data is None and named:
+        raise ConfigError(f"--{named[0].replace('_', '-')} says how posts are read", "Name them with --data.")
+    return validate_reading({"path": str(data or ""), **reading})
 
 
 def _name_next_command(folder: Path, *, has_data: bool) -> str:

@@ -47,7 +47,8 @@ def _list_label_warnings(posts: Splits) -> Iterator[str]:
         yield f"train holds no {', '.join(unseen)}: these can never be predicted, and count as missed"
     for names in list_twin_labels(posts):
         spelt = " and ".join(map(repr, names))
-        yield f"{spelt} differ in letter case or blanks alone, and are learnt as two labels: spell them alike"
+        learnt = f"learnt as {len(names)} labels: spell them alike"
+        yield f"{spelt} differ in letter case or blanks alone, and are {learnt}"
     if posts.get("train") and not has_annotation(posts["train"]):
         yield "train holds no entity with a type, no relation and no label: there is nothing to learn"
 
@@ -62,6 +63,8 @@ _NOTES = {
     "labels_not_agreed": "{} posts lose their label, since their annotators chose different ones",
     "answer:reject": "{} rejected rows are left out",
     "answer:ignore": "{} ignored rows are left out",
+    "brat:R": "{} relations of events are not read",
+    "blank_words": "{} lines have a blank as their word, and are left out",
     "brat:A": "{} attributes are not read",
     "brat:E": "{} events are not read",
     "brat:N": "{} normalizations are not read",
@@ -98,7 +101,12 @@ def _list_split_warnings(counts: Counts) -> Iterator[str]:
 
 
 def _list_offset_warnings(counts: Counts, posts: Sequence[Post]) -> Iterator[str]:
-    """Yield a warning for each other unit of offsets in which refused rows fit."""
+    """Yield a warning for each other way of counting in which refused rows fit."""
+    otherwise = {name: count for name, count in counts["noticed"].items() if name.startswith("fits_if:")}
+    for name, count in otherwise.items():
+        yield f"{count} rows were refused that ask: {name.removeprefix('fits_if:')}? Others may be off likewise"
+    if otherwise:
+        return  # behind one emoji, offsets from 1 look like UTF-16: that is no evidence for another unit
     for unit, name in UNITS.items():
         refused = counts["noticed"].get(f"fits_in:{unit}", 0)
         if not refused:

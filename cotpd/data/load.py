@@ -3,7 +3,8 @@
 A row that cannot be used is set aside with a reason; only a fault of the whole data set raises.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -18,6 +19,7 @@ from cotpd.data.picture_lookup import PictureLookup
 from cotpd.data.readers import DatasetFiles, find_dataset_files, find_folder
 from cotpd.data.readers.file_format import Format, Source, refuse_row, show_path
 from cotpd.data.readers.mnre import read_inventory
+from cotpd.data.readers.split_files import SplitFiles
 from cotpd.data.readers.tag_names import read_options
 from cotpd.data.readers.values import RowError
 from cotpd.data.records import Post, Quarantined, Splits, TextRule, WordSplitting, iterate_posts
@@ -97,9 +99,10 @@ def load_dataset(
     posts, quarantine, reader_counts = hold_out_posts(reading, params.held_out)
     posts, refused, inventory = _check_splits(posts, data_format, params, folder)
     quarantine += refused
+    paths = list(chain.from_iterable(files.values()))
     if require_train:
-        _require_train(posts, params.path, files, quarantine)
-    companions = read_companions(params, folder, root, posts, files.values())
+        _require_train(posts, params.path, paths, quarantine)
+    companions = read_companions(params, folder, root, posts, paths)
     quarantine += companions.quarantine
 
     posts, refused = split_posts_anew(companions.add_to(posts), None if words else params.words)
@@ -138,22 +141,24 @@ def _read_corrections(
 
 
 def _read_splits(
-    data_format: Format, files: Mapping[str, Path], root: Path, params: DataParams, folder: Path, rule: TextRule
+    data_format: Format, files: SplitFiles, root: Path, params: DataParams, folder: Path, rule: TextRule
 ) -> Reading:
-    """Read every file, its text split into words by a rule."""
+    """Read every file, its text split into words by a rule; the pieces of a split are one."""
     posts: Splits = {}
     quarantine: list[Quarantined] = []
     reader_counts: ReaderCounts = {}
     options = replace(read_options(params, folder), rule=rule)
-    for split, file in files.items():
-        source = Source(file, show_path(file, root), split, options)
-        rows = list(data_format.read(source))
-        if not rows:
-            error = RowError("the file holds no post", "Fill it, or remove it.")
-            rows.append(refuse_row(source, 1, "", error))
-        posts[split] = [row for row in rows if isinstance(row, Post)]
-        quarantine += [row for row in rows if isinstance(row, Quarantined)]
-        reader_counts[split] = source.counts
+    for split, paths in files.items():
+        posts[split], reader_counts[split] = [], Counter()
+        for piece, path in enumerate(paths):
+            source = Source(path, show_path(path, root), split, options, piece=piece)
+            rows = list(data_format.read(source))
+            if not rows:
+                error = RowError("the file holds no post", "Fill it, or remove it.")
+                rows.append(refuse_row(source, 1, "", error))
+            posts[split] += [row for row in rows if isinstance(row, Post)]
+            quarantine += [row for row in rows if isinstance(row, Quarantined)]
+            reader_counts[split].update(source.counts)
     return Reading(posts, quarantine, reader_counts)
 
 
@@ -168,10 +173,10 @@ def _check_splits(
     return posts, [*repeated, *leaked, *outside], inventory
 
 
-def _require_train(posts: Splits, shown: str, files: Mapping[str, Path], quarantine: list[Quarantined]) -> None:
+def _require_train(posts: Splits, shown: str, paths: Sequence[Path], quarantine: list[Quarantined]) -> None:
     """Raise DataError if there is no training post, with the reason for the first refused row."""
     if "train" not in posts:
-        names = ", ".join(file.name for file in files.values())
+        names = ", ".join(path.name for path in paths)
         raise DataError(f"{shown}: no train split among {names}", "Name a file for it, e.g. train.jsonl.")
     if not posts["train"]:
         first = next((f"; the first: {row.file}:{row.line}: {row.reason}" for row in quarantine), "")

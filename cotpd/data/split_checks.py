@@ -5,6 +5,7 @@ types that only test holds), because a score on a cleaned split compares with no
 warned of. In the user's own data (jsonl) a training post whose text stands in valid or test is set aside.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import chain
@@ -147,12 +148,13 @@ def list_unseen_labels(posts: Splits) -> list[str]:
 
 
 def list_twin_labels(posts: Splits) -> list[tuple[str, ...]]:
-    """List the types or labels that differ in nothing but letter case and blanks, each group sorted."""
+    """List the types or labels that differ in nothing but letter case, blanks and Unicode forms, each sorted."""
     twins: list[tuple[str, ...]] = []
     for list_names in _LISTS.values():
         spellings: dict[str, list[str]] = {}
         for name in sorted(list_occurring(posts, list_names)):
-            spellings.setdefault("".join(name.split()).casefold(), []).append(name)
+            plain = unicodedata.normalize("NFKC", "".join(name.split())).casefold()
+            spellings.setdefault(plain, []).append(name)
         twins += [tuple(names) for names in spellings.values() if len(names) > 1]
     return twins
 

@@ -4,14 +4,18 @@ One reading serves all schemes without an end: an I- that continues nothing open
 Tags that mark ends are read by seqeval. A file's scheme is recognised so that a person can check it.
 """
 
+import re
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
 
 from cotpd.data.bio import OUTSIDE, TypedSpan, decode_tags
 
 _PLAIN, _ENDING = "BI", "ESLUMW"
 _AS_IOBES = str.maketrans("LUMW", "ESIS")  # BILOU and BMES(W) in the letters of IOBES
+Notation = Literal["prefix", "underscore", "suffix", "bare"]  # B-PER, B_PER, PER-B, PER
+_UNDERSCORED = re.compile(rf"(?P<letter>[{_PLAIN}{_ENDING}])_(?P<type>.+)")
+_SUFFIXED = re.compile(rf"(?P<type>.+)[-_](?P<letter>[{_PLAIN}{_ENDING}])")
 
 
 class Reading(NamedTuple):
@@ -25,11 +29,11 @@ class TagReader:
     """Reads the tags of a file's posts, and says at its end which scheme they are in.
 
     Args:
-        is_bare: The tags of the file are types without a prefix.
+        notation: How the tags of the file are written, as :func:`find_notation` says.
     """
 
-    def __init__(self, *, is_bare: bool = False) -> None:
-        self._is_bare = is_bare
+    def __init__(self, notation: Notation = "prefix") -> None:
+        self._notation = notation
         self._letters: Counter[str] = Counter()
         self._orphans = self._adjoining = 0
 
@@ -39,8 +43,7 @@ class TagReader:
         Raises:
             ValueError: A tag is of no scheme.
         """
-        if self._is_bare:
-            tags = [tag if tag == OUTSIDE else f"I-{tag}" for tag in tags]
+        tags = [_normalize(tag, self._notation) for tag in tags]
         letters = {tag[0] for tag in tags if is_tag(tag) and tag != OUTSIDE}
         reading = _read_ends(tags) if letters & set(_ENDING) else Reading(*decode_tags(tags))
 
@@ -81,10 +84,32 @@ def is_tag(text: str) -> bool:
     return text == OUTSIDE or (text[:1] in _PLAIN + _ENDING and text[1:2] == "-" and len(text) > 2)
 
 
-def are_bare(tags: Sequence[str]) -> bool:
-    """Whether tags are types without a prefix: none has one, and not all are O."""
-    inside = [tag for tag in tags if tag != OUTSIDE]
-    return bool(inside) and not any(is_tag(tag) or "-" in tag[1:2] for tag in inside)
+def may_be_tag(text: str) -> bool:
+    """Whether a text is a tag with the letter of its scheme, in any notation, or O, also if 0 was typed for it."""
+    is_other = _UNDERSCORED.fullmatch(text) or _SUFFIXED.fullmatch(text)
+    return text == "0" or is_tag(_normalize(text, "prefix")) or bool(is_other)
+
+
+def find_notation(tags: Iterable[str]) -> Notation:
+    """Find how tags are written; without any but O, as types behind a prefix."""
+    inside = [tag for tag in tags if tag not in (OUTSIDE, OUTSIDE.lower())]
+    if not inside or any("-" in tag[1:2] for tag in inside):
+        return "prefix"
+    if all(map(_UNDERSCORED.fullmatch, inside)):
+        return "underscore"
+    return "suffix" if all(map(_SUFFIXED.fullmatch, inside)) else "bare"
+
+
+def _normalize(tag: str, notation: Notation) -> str:
+    """Return a tag with its letter, a capital, in front of a hyphen; one that is not of the notation as it is."""
+    if tag == OUTSIDE.lower():
+        return OUTSIDE
+    if notation == "prefix":
+        return tag[:1].upper() + tag[1:] if tag[1:2] == "-" else tag
+    if notation == "bare":
+        return tag if tag == OUTSIDE else f"I-{tag}"
+    match = (_UNDERSCORED if notation == "underscore" else _SUFFIXED).fullmatch(tag)
+    return f"{match['letter']}-{match['type']}" if match else tag
 
 
 def _read_ends(tags: Sequence[str]) -> Reading:

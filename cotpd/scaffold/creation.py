@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cotpd.config import load_params
-from cotpd.data.params import FormatName
+from cotpd.data.params import DataParams
 from cotpd.data.records import TaskName
 from cotpd.scaffold.first_look import FirstLook, look_at_data, look_at_nothing
 from cotpd.scaffold.project_files import build_project_files
@@ -39,14 +39,15 @@ class NewProject:
 
 
 def create_project(
-    folder: Path, data: Path | None = None, task: TaskName | None = None, format_name: FormatName = "auto"
+    folder: Path, data: Path | None = None, task: TaskName | None = None, reading: DataParams | None = None
 ) -> NewProject:
     """Make a project in a folder that holds no files of its own.
 
     Args:
         folder: Where; it is made if it does not exist.
         data: The data set, which stays where it is; None leaves it for later.
-        task, format_name: What the user names; otherwise the data decide.
+        task: The task that the user names; otherwise the data decide.
+        reading: Format, offsets and whatever else the user names of how the data set is read.
 
     Raises:
         ConfigError: The folder is occupied or cannot be written to, or there is no such task.
@@ -56,7 +57,7 @@ def create_project(
     if data is None:
         look = look_at_nothing(task, POSTS)
     else:
-        look = look_at_data(data, task, format_name, describe_path(data, folder))
+        look = look_at_data(data, task, reading or DataParams(), describe_path(data, folder))
     files = build_project_files(look, name=folder.resolve().name, has_git=has_git())
     refuse_mixing(folder, data, files)
     with write_or_remove(folder, files):

@@ -12,7 +12,7 @@ from typing import Any
 
 from cotpd.data.dataset_report import list_word_lines
 from cotpd.data.load import Dataset, load_dataset
-from cotpd.data.params import DataParams, FormatName
+from cotpd.data.params import DataParams
 from cotpd.data.records import TaskName, iterate_posts
 from cotpd.data.split_checks import list_occurring, require_task_labels
 from cotpd.student.params import StudentParams
@@ -49,23 +49,24 @@ def look_at_nothing(task: TaskName | None, path: str) -> FirstLook:
     return FirstLook(_build_values(task or list_task_names()[0], {"path": path}, "none"))
 
 
-def look_at_data(path: Path, task: TaskName | None, format_name: FormatName, shown: str) -> FirstLook:
+def look_at_data(path: Path, task: TaskName | None, reading: DataParams, shown: str) -> FirstLook:
     """Read a data set and choose the parameters of a project for it.
 
     Args:
         path: Its folder or file, from the working directory.
         task: The task that the user names; None takes the first that the posts are annotated for.
-        format_name: The format that the user names, or auto.
+        reading: What the user names of how it is read: the format, the unit of offsets, ...
         shown: The path to write into the parameters, from the project's folder.
 
     Raises:
         DataError: It cannot be read, or no training post is annotated for the task.
         ConfigError: There is no such task.
     """
-    dataset = load_dataset(DataParams(path=str(path), format=format_name, held_out=HELD_OUT))
+    dataset = load_dataset(reading.model_copy(update={"path": str(path), "held_out": HELD_OUT}))
     chosen = choose_task(dataset, task, str(path))
     captioner = _choose_captioner(dataset)
-    data: Values = {"path": shown, "format": dataset.stats["format"]}
+    named = reading.model_dump(exclude={"path"}, exclude_defaults=True)
+    data: Values = {**named, "path": shown, "format": dataset.stats["format"]}
     if dataset.is_divided:
         data["held_out"] = HELD_OUT
     values = _build_values(chosen.name, data, captioner)

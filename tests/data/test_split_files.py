@@ -42,7 +42,7 @@ def test_a_damaged_file_is_read_as_its_siblings_are(load, write, name, first, se
     ("name", "content", "reason"),
     [
         ("valid.jsonl.gz", b"\x1f\x8b\x08", "it is packed"),
-        ("valid.json", b'[{"id": "2", "text": "Bob"}]', r"it ends in \.json, not in \.jsonl"),
+        ("valid.pkl", b"\x80\x04", r"it ends in \.pkl, not in \.jsonl"),
         ("dev.csv", b"id,text\n", r"it ends in \.csv"),
         ("Validation", b'{"id": "2", "text": "Bob"}\n', "it ends in nothing"),
         ("my_valid.ndjson", b'{"id": "2", "text": "Bob"}\n', r"it ends in \.ndjson"),

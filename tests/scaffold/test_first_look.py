@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cotpd.data.params import DataParams
 from cotpd.errors import DataError
 from cotpd.scaffold.first_look import FirstLook, look_at_data
 from cotpd.student.vocabulary import MULTILINGUAL
@@ -27,7 +28,7 @@ def look(tmp_path: Path) -> Callable[..., FirstLook]:
             texts = [f"Ada visits Paris, {split} {number}" for number in range(4)]
             rows = [{"id": f"{split}{n}", "text": text} | row for n, text in enumerate(texts)]
             write_jsonl(folder / f"{split}.jsonl", rows)
-        return look_at_data(folder, task, "auto", "../posts")
+        return look_at_data(folder, task, DataParams(), "../posts")
 
     return _look
 
@@ -110,7 +111,7 @@ def test_one_file_is_split(tmp_path: Path) -> None:
     rows = [{"id": str(n), "text": f"Ada visits Paris {n}", "entities": ENTITIES} for n in range(40)]
     path = write_jsonl(tmp_path / "export.jsonl", rows)
 
-    glance = look_at_data(path, None, "auto", "../export.jsonl")
+    glance = look_at_data(path, None, DataParams(), "../export.jsonl")
 
     assert glance.values["data"]["held_out"] == 0.1
     assert "data.held_out" in glance.facts["splits"]
@@ -123,7 +124,7 @@ def test_a_folder_of_documents_without_splits_is_split_too(tmp_path: Path) -> No
         (folder / f"{number}.txt").write_text(f"Ada visits Paris {number}\n", "utf-8")
         (folder / f"{number}.ann").write_text("T1\tPER 0 3\tAda\n", "utf-8")
 
-    glance = look_at_data(folder, None, "auto", "../export")
+    glance = look_at_data(folder, None, DataParams(), "../export")
 
     assert glance.values["data"]["held_out"] == 0.1
 
@@ -132,7 +133,7 @@ def test_rows_that_cannot_be_used_are_counted_with_the_first_of_them(look, write
     look(entities=ENTITIES)
     write("posts/valid.jsonl", [{"id": "v1", "text": "Ada", "entities": [{"start": 0, "end": 2, "type": "PER"}]}])
 
-    glance = look_at_data(write("posts/test.jsonl", "").parent, None, "auto", "x")
+    glance = look_at_data(write("posts/test.jsonl", "").parent, None, DataParams(), "x")
 
     assert any("rows are set aside; the first" in note and "valid.jsonl:1" in note for note in glance.notes)
 
@@ -151,4 +152,4 @@ def test_a_folder_with_two_formats_is_refused_with_both_names(look, write: Write
     write("posts/valid.txt", "IMGID:1\nAda\tB-PER\n\n")
 
     with pytest.raises(DataError, match="formats jsonl and twitter"):
-        look_at_data(write("posts/valid.txt", "IMGID:1\nAda\tB-PER\n\n").parent, None, "auto", "x")
+        look_at_data(write("posts/valid.txt", "IMGID:1\nAda\tB-PER\n\n").parent, None, DataParams(), "x")

@@ -5,6 +5,7 @@ nor an annotation from the notes beside it. A data set that no format fits is re
 """
 
 from collections.abc import Collection, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,9 +27,11 @@ from cotpd.data.readers import (
     twitter,
     wikidiverse,
 )
+from cotpd.data.readers.csv_tables import HEADER, explain_header
 from cotpd.data.readers.file_format import Format
 from cotpd.data.readers.split_files import (
     NamedFile,
+    SplitFiles,
     choose_files,
     describe_file,
     explain_unread,
@@ -54,7 +57,7 @@ class DatasetFiles(NamedTuple):
     """A data set's format, its files by split, and the names of split-like files beside them that are not read."""
 
     data_format: Format
-    files: dict[str, Path]
+    files: SplitFiles
     unread: tuple[str, ...] = ()
 
 
@@ -94,7 +97,7 @@ def find_dataset_files(
     if path.is_file():
         head = read_head(path, shown)
         split = find_split(path) or "train"
-        candidates = {form.name: {split: path} for form in formats if is_named or form.is_format_of(head)}
+        candidates = {form.name: {split: (path,)} for form in formats if is_named or form.is_format_of(head)}
         data_format = _choose_format(candidates, formats, shown, [describe_file(path)])
         return DatasetFiles(data_format, candidates[data_format.name])
 
@@ -112,7 +115,7 @@ def find_dataset_files(
 
 
 def _choose_format(
-    candidates: dict[str, dict[str, Path]], formats: Iterable[Format], shown: str, named_files: list[NamedFile]
+    candidates: dict[str, SplitFiles], formats: Iterable[Format], shown: str, named_files: list[NamedFile]
 ) -> Format:
     """Return the only format that has files; raise DataError if none or several have."""
     fitting = [form for form in formats if candidates.get(form.name)]
@@ -124,7 +127,7 @@ def _choose_format(
         raise DataError(
             f"{shown}: holds files of the formats {names}: {files}", "Name one of them in data.format."
         )
-    reasons = [f"; {make_writable(file.path.name)}: {explain_unread(file)}" for file in named_files[:5]]
+    reasons = [f"; {make_writable(file.path.name)}: {_explain_unread(file)}" for file in named_files[:5]]
     names = ", ".join(form.name for form in formats)
     raise DataError(
         f"{shown}: no annotated posts found{''.join(reasons)}; looked for {names}",
@@ -132,9 +135,18 @@ def _choose_format(
     )
 
 
-def _list_names(data_format: Format, files: dict[str, Path]) -> str:
+def _explain_unread(file: NamedFile) -> str:
+    """Return why a file is of no format that is read; of a table, its header and the one that it needs."""
+    head = read_head(file.path, file.path.name) if file.path.is_file() and file.suffix in (".csv", ".tsv") else []
+    if head and not file.packed:
+        return f"{explain_header(make_writable(head[0]))} ({HEADER.removesuffix('.')})"
+    return explain_unread(file)
+
+
+def _list_names(data_format: Format, files: SplitFiles) -> str:
     """Name the files of a format, those alone that are written in it."""
-    names = [make_writable(path.name) for path in files.values() if _is_written_in(path, data_format)]
+    paths = chain.from_iterable(files.values())
+    names = [make_writable(path.name) for path in paths if _is_written_in(path, data_format)]
     return f"{data_format.name} in {', '.join(names)}"
 
 

@@ -5,11 +5,11 @@ Suggestions are no annotation: a record without a response is set aside.
 """
 
 import json
-from functools import partial
 from typing import Any
 
 from cotpd.data.readers.annotator_choice import choose_annotation
-from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
+from cotpd.data.readers.file_format import Format, Rows, Source
+from cotpd.data.readers.json_rows import read_rows
 from cotpd.data.readers.json_shapes import name_json_format
 from cotpd.data.readers.json_values import iterate_json_rows
 from cotpd.data.readers.raw_posts import RawAnnotation, RawMention, RawPost, RawRelation, build_post
@@ -28,22 +28,16 @@ Response = dict[str, Any]
 
 def read(source: Source) -> Rows:
     """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
-    for number, row in enumerate(iterate_json_rows(source.path, source.name), 1):
-        if row.fault:
-            yield refuse_row(source, row.line, row.value, RowError(row.fault, _EXPORT))
-        else:
-            build = partial(_build_post, source, row.value, number, row.line)
-            post_id = row.value.get("id") if isinstance(row.value, dict) else None
-            yield build_or_refuse(source, row.line, row.value, build, str(post_id or ""))
+    yield from read_rows(
+        source, "argilla", enumerate(iterate_json_rows(source.path, source.name), 1), _build_post, _EXPORT
+    )
 
 
 def _build_post(source: Source, row: Any, number: int, line: int) -> Post:
     fields = row.get("fields") if isinstance(row, dict) else None
     if not isinstance(fields, dict):
         raise RowError(f"the record {show_value(row)} has no fields", _EXPORT)
-    texts = [value for value in fields.values() if isinstance(value, str)]
-    if not texts:
-        raise RowError("the record has no field of text", "Name it `text`.")
+    text = _choose_text(fields)
     by_user = _group_by_user(row.get("responses") or {})
     if not by_user:
         raise RowError(
@@ -51,10 +45,19 @@ def _build_post(source: Source, row: Any, number: int, line: int) -> Post:
         )
     annotations = [_read_answers(answers) for answers in by_user]
     chosen = choose_annotation(annotations, [""] * len(annotations), source)
-    text = fields.get("text", texts[0])
     meta = _read_metadata(row.get("metadata"))
     raw = RawPost(read_row_id(row, source, number), text, chosen.mentions, chosen.relations, meta, chosen.label)
     return build_post(source, raw, line)
+
+
+def _choose_text(fields: dict[str, Any]) -> Any:
+    """Return the field `text`, or the only field of text: a record does not say which one is marked."""
+    texts = {name: value for name, value in fields.items() if isinstance(value, str)}
+    if "text" in fields or len(texts) == 1:
+        return fields.get("text", next(iter(texts.values()), None))
+    if not texts:
+        raise RowError("the record has no field of text", "Name it `text`.")
+    raise RowError(f"the record has the texts {', '.join(texts)}", "Name the one that is marked `text`.")
 
 
 def _group_by_user(responses: Any) -> list[Response]:
@@ -74,17 +77,25 @@ def _has_answers(answers: Response) -> bool:
 
 
 def _read_answers(answers: Response) -> RawAnnotation:
-    spans: list[Any] = next((value for value in answers.values() if isinstance(value, list)), [])
+    lists = [value for value in answers.values() if isinstance(value, list)]
+    spans = next((value for value in lists if not _are_labels(value)), [])
+    chosen = next((value for value in lists if _are_labels(value)), [])  # of a question with several labels
     if not all(isinstance(span, dict) for span in spans):
         raise RowError("an answer is no list of spans", "Ask for spans with a SpanQuestion.")
+    if len(chosen) > 1:
+        raise RowError(f"the post has the labels {', '.join(map(show_value, chosen))}", "Leave it one label.")
     mentions = [
         RawMention(number, span.get("start"), span.get("end"), span.get("label"))
         for number, span in enumerate(spans)
     ]
     lines = answers.get("relations")
     relations = [_read_relation(line) for line in lines.split("\n")] if isinstance(lines, str) and lines else []
-    texts = [value for name, value in answers.items() if isinstance(value, str) and name != "relations"]
+    texts = [value for name, value in answers.items() if isinstance(value, str) and name != "relations"] + chosen
     return RawAnnotation(mentions, relations, answers.get("label", texts[0] if texts else None))
+
+
+def _are_labels(value: list[Any]) -> bool:
+    return bool(value) and all(isinstance(label, str) for label in value)
 
 
 def _read_relation(line: str) -> RawRelation:

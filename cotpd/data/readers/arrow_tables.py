@@ -12,13 +12,13 @@ from typing import Any
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse
 from cotpd.data.readers.json_shapes import TAG_KEYS, TOKEN_KEYS
 from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
-from cotpd.data.readers.split_files import find_split
+from cotpd.data.readers.split_files import SplitFiles, find_split, name_split_of_whole
 from cotpd.data.readers.tag_names import find_names
 from cotpd.data.readers.tagged_posts import build_tagged_row, read_row_id
 from cotpd.data.readers.text_files import read_text
 from cotpd.data.readers.values import RowError, parse_json, show_value
 from cotpd.data.records import SPLITS, Post
-from cotpd.data.tag_schemes import TagReader, are_bare
+from cotpd.data.tag_schemes import TagReader, find_notation
 from cotpd.errors import DataError
 
 INFO, STATE = "dataset_info.json", "state.json"
@@ -73,7 +73,7 @@ def _read_batches(
             f"{source.name}: no columns of tokens and tags among {shown}", "Name them tokens and ner_tags."
         )
     tag_names = source.options.tag_names or names.get(key or "")
-    reader = TagReader(is_bare=are_bare(tag_names or ()))
+    reader = TagReader(find_notation(tag_names or ()))
     number = 0
     for rows in batches:
         for row in rows:
@@ -103,10 +103,10 @@ def _build_marked(source: Source, row: dict[str, Any], number: int) -> Post:
     return build_post(source, raw, number)
 
 
-def find_splits(folder: Path) -> dict[str, Path]:
+def find_splits(folder: Path) -> SplitFiles:
     """Find the splits of a saved data set: folders named after them, or the folder itself."""
     if (folder / STATE).is_file() and (folder / INFO).is_file():
-        return {find_split(folder) or "train": folder}
+        return {name_split_of_whole(folder): (folder,)}
     folders = [path for path in sorted(folder.iterdir()) if (path / STATE).is_file() and (path / INFO).is_file()]
     by_split: dict[str, Path] = {}
     for path in folders:
@@ -116,7 +116,7 @@ def find_splits(folder: Path) -> dict[str, Path]:
             raise DataError(f"{folder}: {names} both claim to be the {split} split", "Rename one of them.")
         if split is not None:
             by_split[split] = path
-    return {split: by_split[split] for split in SPLITS if split in by_split}
+    return {split: (by_split[split],) for split in SPLITS if split in by_split}
 
 
 def _find_schema_names(metadata: dict[bytes, bytes] | None) -> dict[str, Any]:

@@ -7,12 +7,13 @@ and notes are counted and not read. A mention in several pieces cannot be tagged
 import re
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse
 from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
-from cotpd.data.readers.split_files import find_split_folders
+from cotpd.data.readers.split_files import SplitFiles, find_split_folders
 from cotpd.data.readers.text_files import read_text
 from cotpd.data.readers.values import RowError
 from cotpd.data.records import Post
@@ -26,9 +27,10 @@ train/1.ann:  T1<TAB>PER 0 3<TAB>Ada
                       <- a document is a post; splits are folders"""
 _MENTION = re.compile(r"(T\S+)\t(\S+) ([\d; ]+)\t(.*)")
 _RELATION = re.compile(r"(R\S+)\t(\S+) \w+:(T\S+) \w+:(T\S+)\s*")
+_OF_EVENTS = re.compile(r"R\S+\t\S+ (\w+:[TE]\S+ \w+:E\S+|\w+:E\S+ \w+:T\S+)\s*")
 
 
-def find_splits(folder: Path) -> dict[str, Path]:
+def find_splits(folder: Path) -> SplitFiles:
     """Find the folders of the splits."""
     return find_split_folders(folder, lambda path: any(path.glob("*.ann")))
 
@@ -56,8 +58,8 @@ def _build_post(source: Source, post_id: str) -> Post:
     relations: list[RawRelation] = []
     for number, line in _iterate_lines(annotation):
         if line.startswith("T"):
-            mentions.append(_read_mention(line, number, annotation.name))
-        elif line.startswith("R"):
+            mentions.append(_read_mention(line, number, annotation.name, text))
+        elif line.startswith("R") and not _OF_EVENTS.fullmatch(line):
             relations.append(_read_relation(line, number, annotation.name))
         else:
             source.counts[f"brat:{line[:1]}"] += 1
@@ -70,18 +72,19 @@ def _iterate_lines(path: Path) -> Iterator[tuple[int, str]]:
     return ((number, line.removesuffix("\r")) for number, line in enumerate(lines, 1) if line.strip())
 
 
-def _read_mention(line: str, number: int, name: str) -> RawMention:
+def _read_mention(line: str, number: int, name: str, text: str) -> RawMention:
     match = _MENTION.fullmatch(line)
     if match is None:
         raise RowError(f"{name}, line {number} is no mention: {line[:60]!r}", "Write T1<TAB>TYPE 0 3<TAB>words.")
     key, label, offsets, words = match.groups()
-    if ";" in offsets:
+    pieces = [tuple(map(int, piece.split())) for piece in offsets.split(";")]
+    gaps = [text[left[-1] : right[0]] for left, right in pairwise(pieces) if left and right]
+    if any(len(piece) != 2 for piece in pieces) or any(gap.strip() for gap in gaps):
         raise RowError(
             f"{name}, line {number}: the mention {words!r} is in several pieces ({offsets})",
             "Tags cannot express it: mark one piece, or leave the document out.",
         )
-    start, _, end = offsets.partition(" ")
-    return RawMention(key, start, end, label, words)
+    return RawMention(key, pieces[0][0], pieces[-1][-1], label, words)  # BRAT cuts a mention at line ends
 
 
 def _read_relation(line: str, number: int, name: str) -> RawRelation:

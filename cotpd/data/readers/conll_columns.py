@@ -12,12 +12,13 @@ from functools import partial
 from typing import NamedTuple
 
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse
+from cotpd.data.readers.tag_names import name_tags
 from cotpd.data.readers.tagged_posts import build_tagged_post
 from cotpd.data.readers.text_files import read_head, read_numbered_lines
 from cotpd.data.readers.twitter import IMAGE_LINE, Block, split_blocks
 from cotpd.data.readers.values import RowError
 from cotpd.data.records import Post
-from cotpd.data.tag_schemes import TagReader, are_bare, is_tag
+from cotpd.data.tag_schemes import Notation, TagReader, find_notation, is_tag, may_be_tag
 from cotpd.errors import DataError
 
 _BOUNDARY = "-DOCSTART-"
@@ -40,14 +41,14 @@ class Layout(NamedTuple):
     width: int
     token: int
     tag: int
-    is_bare: bool
+    notation: Notation
     others: tuple[int, ...] = ()
 
 
 def read(source: Source) -> Rows:
     """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
     layout = find_layout(read_head(source.path, source.name), source)
-    reader = TagReader(is_bare=layout.is_bare)
+    reader = TagReader(layout.notation)
     lines = _separate_documents(read_numbered_lines(source.path, source.name))
     for number, block in enumerate(split_blocks(lines), 1):
         row = "\n".join(line for _, line in block)
@@ -77,7 +78,7 @@ def find_layout(head: list[str], source: Source) -> Layout:
     tag = width - 1 if column is None else column % width if column < 0 else column - 1
     token = 1 if width > 2 and tag > 1 and _is_numbered(head) else 0
     others = [index for index in range(token + 1, width) if index != tag and _hold_tags(rows, index)]
-    return Layout(width, token, tag, are_bare([row[tag] for row in rows]), tuple(others))
+    return Layout(width, token, tag, find_notation(row[tag] for row in rows), tuple(others))
 
 
 def split_line(line: str) -> list[str]:
@@ -120,12 +121,12 @@ def _is_numbered(head: list[str]) -> bool:
 
 def _hold_tags(rows: list[list[str]], index: int) -> bool:
     cells = [row[index] for row in rows]
-    return sum(map(is_tag, cells)) >= _LEAST * len(cells) > 0
+    return sum(map(may_be_tag, cells)) >= _LEAST * len(cells) > 0
 
 
 def _build_post(source: Source, block: Block, number: int, layout: Layout, reader: TagReader) -> Post:
     image = block[0][1].removeprefix(IMAGE_LINE).strip() if block[0][1].startswith(IMAGE_LINE) else ""
-    post_id = image or f"{source.split}-{number:05d}"
+    post_id = image or source.name_row(number)
     words: list[str] = []
     tags: list[str] = []
     for line_number, line in block[1:] if image else block:
@@ -135,12 +136,23 @@ def _build_post(source: Source, block: Block, number: int, layout: Layout, reade
         if comment or (not words and columns[0] == "#" and len(columns) != layout.width):
             post_id = (comment and comment[1]) or post_id
             continue
+        if _is_blank_word(columns, line, layout):
+            source.counts["blank_words"] += 1
+            continue
         _check_width(columns, line_number, line, layout)
         words.append(columns[layout.token])
         tags.append(columns[layout.tag].strip())
     if not words:
         raise RowError("the post has no tokens", "Remove it, or add its tokens.")
+    tags = name_tags(tags, source.options.tag_names)
     return build_tagged_post(source, post_id, words, tags, reader, block[0][0], {"image": image or None})
+
+
+def _is_blank_word(columns: list[str], line: str, layout: Layout) -> bool:
+    """Whether the word of a line is a blank, as texts cut into signs have it; blanks are no words."""
+    if len(columns) == layout.width:
+        return bool(columns[layout.token]) and not columns[layout.token].strip()
+    return len(columns) == layout.width - 1 and line[:1].isspace() and may_be_tag(columns[-1])
 
 
 def _check_width(columns: list[str], number: int, line: str, layout: Layout) -> None:
@@ -162,14 +174,14 @@ def is_format_of(head: list[str]) -> bool:
     fitting = [row for row in rows if len(row) == width]
     if len(fitting) < _LEAST * len(rows):
         return False
-    outside = sum(row[-1] == "O" for row in fitting)
+    outside = sum(row[-1] in ("O", "o", "0") for row in fitting)
     return any(_hold_tags(fitting, index) for index in range(1, width)) or outside >= len(fitting) / 2
 
 
 FORMAT = Format(
     name="conll",
     title="CoNLL: {train,valid,test}.txt (.conll, .bio, .tsv), a token a line in columns, the last its tag",
-    suffixes=(".txt", ".conll", ".bio", ".iob", ".iob2", ".tsv", ".conll03", ""),
+    suffixes=(".txt", ".conll", ".bio", ".iob", ".iob2", ".tsv", ".conll03", ".annotated", ""),
     is_format_of=is_format_of,
     read=read,
     example=EXAMPLE,

@@ -1,9 +1,9 @@
 """doccano's JSONL: spans as `label`: [[start, end, type]], or as `entities` and `relations`."""
 
-from functools import partial
 from typing import Any
 
-from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
+from cotpd.data.readers.file_format import Format, Rows, Source
+from cotpd.data.readers.json_rows import read_rows
 from cotpd.data.readers.json_shapes import name_json_format
 from cotpd.data.readers.json_values import iterate_json_rows
 from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
@@ -23,12 +23,8 @@ _KEYS = ("label", "labels", "entities")
 
 def read(source: Source) -> Rows:
     """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
-    for number, row in enumerate(iterate_json_rows(source.path, source.name), 1):
-        if row.fault:
-            yield refuse_row(source, row.line, row.value, RowError(row.fault, "Mend the line."))
-        else:
-            build = partial(_build_post, source, row.value, number, row.line)
-            yield build_or_refuse(source, row.line, row.value, build)
+    rows = enumerate(iterate_json_rows(source.path, source.name), 1)
+    yield from read_rows(source, "doccano", rows, _build_post, "Mend the line.")
 
 
 def _build_post(source: Source, row: Any, number: int, line: int) -> Post:

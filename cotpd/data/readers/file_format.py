@@ -55,6 +55,7 @@ class Source:
         split: The split that it holds.
         options: How its annotation is read.
         counts: Oddities that the reader counted without refusing a row: orphan tags, ignored keys, fine types.
+        piece: The number of the file where a split is several, from 0.
     """
 
     path: Path
@@ -62,6 +63,11 @@ class Source:
     split: str
     options: ReadOptions = field(default_factory=ReadOptions)
     counts: Counter[str] = field(default_factory=Counter)
+    piece: int = 0
+
+    def name_row(self, number: int) -> str:
+        """Return the id of a row that has none, from its number in the file."""
+        return f"{self.split}-{f'{self.piece}-' if self.piece else ''}{number:05d}"
 
     @property
     def unit(self) -> Unit:
@@ -100,7 +106,7 @@ class Format:
     image_ids: bool = False
     published: bool = True
     tool_ids: bool = False
-    find_splits: Callable[[Path], dict[str, Path]] | None = None
+    find_splits: Callable[[Path], dict[str, tuple[Path, ...]]] | None = None
 
     @property
     def suffix(self) -> str:
@@ -115,7 +121,7 @@ def show_path(path: Path, root: Path) -> str:
 
 
 def build_or_refuse(
-    source: Source, line: int, row: Any, build: Callable[[], Post], post_id: str = ""
+    source: Source, line: int, row: Any, build: Callable[[], Post], post_id: str = "", item: int = 0
 ) -> Post | Quarantined:
     """Build a post, or its quarantine row if that fails.
 
@@ -125,6 +131,7 @@ def build_or_refuse(
         row: The row itself, for the quarantine table.
         build: Builds the post, and raises RowError or pydantic's ValidationError for a bad row.
         post_id: The id, if the row could be read so far.
+        item: The row's number in its list, where several rows stand on one line; otherwise 0.
     """
     try:
         post = build()
@@ -132,22 +139,24 @@ def build_or_refuse(
     except RowError as error:
         if error.notice:
             source.counts[error.notice] += 1
-        return refuse_row(source, line, row, error, post_id)
+        return refuse_row(source, line, row, error, post_id, item)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
-        return refuse_row(source, line, row, RowError(f"{where}: {reason}" if where else reason), post_id)
+        return refuse_row(source, line, row, RowError(f"{where}: {reason}" if where else reason), post_id, item)
     return post
 
 
-def refuse_row(source: Source, line: int, row: Any, error: RowError, post_id: str = "") -> Quarantined:
-    """Build the quarantine row of a bad row."""
+def refuse_row(
+    source: Source, line: int, row: Any, error: RowError, post_id: str = "", item: int = 0
+) -> Quarantined:
+    """Build the quarantine row of a bad row; ``item`` as for :func:`build_or_refuse`."""
     shown = row if isinstance(row, str) else show_value(row, ROW_SHOWN)
     return Quarantined(
         id=make_writable(post_id),
         step=STEP,
-        reason=make_writable(error.reason),
+        reason=make_writable(f"item {item}: {error.reason}" if item else error.reason),
         remedy=make_writable(error.remedy),
         file=source.name,
         line=line,

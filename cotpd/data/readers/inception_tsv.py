@@ -8,17 +8,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse
 from cotpd.data.readers.jsonl import read_text
 from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
-from cotpd.data.readers.split_files import find_split_folders
+from cotpd.data.readers.split_files import SplitFiles, find_split_folders
 from cotpd.data.readers.text_files import read_head, read_numbered_lines
 from cotpd.data.readers.values import RowError
 from cotpd.data.records import Post
+from cotpd.data.tokenization import Token
 from cotpd.errors import DataError
 
 MARK = "#FORMAT=WebAnno TSV 3"
@@ -63,11 +64,14 @@ class Sentence:
     rows: list[tuple[int, list[str]]] = field(default_factory=list)
 
 
-def find_splits(folder: Path) -> dict[str, Path]:
+def find_splits(folder: Path) -> SplitFiles:
     """Find the folders of the splits, each with a file a document."""
-    return find_split_folders(
-        folder, lambda path: any(map(_is_written_here, path.glob("*.tsv"))), needs_names=True
-    )
+    return find_split_folders(folder, lambda path: any(map(_is_written_here, _list_files(path))), needs_names=True)
+
+
+def _list_files(folder: Path) -> list[Path]:
+    """List the files of a split: in its folder, or in a folder for each document, as a project is exported."""
+    return sorted(folder.glob("*.tsv")) or sorted(folder.glob("*/*.tsv"))
 
 
 def _is_written_here(path: Path) -> bool:
@@ -76,17 +80,32 @@ def _is_written_here(path: Path) -> bool:
 
 def read(source: Source) -> Rows:
     """Read one split, a file or a folder; see :class:`cotpd.data.readers.file_format.Format`."""
-    paths = sorted(source.path.glob("*.tsv")) if source.path.is_dir() else [source.path]
+    paths = _list_files(source.path) if source.path.is_dir() else [source.path]
+    _refuse_several_annotators(paths, source)
     number = 0
     for path in paths:
-        name = f"{source.name}/{path.name}" if source.path.is_dir() else source.name
+        name = f"{source.name}/{path.relative_to(source.path)}" if source.path.is_dir() else source.name
         document = Source(path, name, source.split, source.options, source.counts)
         layers = _find_layers(read_head(path, name), name)
         for sentence in _iterate_sentences(document):
             number += 1
-            post_id = f"{source.split}-{number:05d}"
+            post_id = source.name_row(number)
             build = partial(_build_post, document, sentence, layers, post_id)
             yield build_or_refuse(document, sentence.line, "\n".join(sentence.text), build, post_id)
+
+
+def _refuse_several_annotators(paths: list[Path], source: Source) -> None:
+    """Refuse a folder of folders where one holds the same document several times, by different annotators.
+
+    Raises:
+        DataError: One does.
+    """
+    for left, right in pairwise(paths):
+        if left.parent == right.parent != source.path:
+            raise DataError(
+                f"{source.name}/{left.parent.name}: {left.name} and {right.name} are one document twice",
+                "Name the folder `curation` of the export, or leave one file in each folder.",
+            )
 
 
 def _find_layers(head: list[str], name: str) -> Layers:
@@ -149,10 +168,17 @@ def _build_post(source: Source, sentence: Sentence, layers: Layers, post_id: str
             spans[cells[0]] = (token.start + begin - first, token.start + end - first)
     mentions = _collect_mentions(rows, spans, layers.mentions)
     links = list(chain.from_iterable(_collect_relations(rows, layer, mentions) for layer in layers.relations))
-    meta = {"tokens": [token.text for token in tokenized.tokens]}
+    borders = {border for mention in mentions.values() for border in (mention.start, mention.end)}
+    meta = {"tokens": [word for token in tokenized.tokens for word in _cut_word(token, borders)]}
     return build_post(
         source, RawPost(post_id, tokenized.text, list(mentions.values()), links, meta), sentence.line
     )
+
+
+def _cut_word(token: Token, borders: set[int]) -> list[str]:
+    """Cut a word where a mention begins or ends within it, which the tool allows."""
+    cuts = sorted(border - token.start for border in borders if token.start < border < token.end)
+    return [token.text[start:end] for start, end in pairwise([0, *cuts, len(token.text)])]
 
 
 def _check_row(cells: list[str], number: int, layers: Layers) -> list[str]:

@@ -34,9 +34,16 @@ def _name_format(head: tuple[str, ...]) -> str:
     rows = parse_head(list(head))
     if not rows:
         return _find_by_keys("\n".join(head))
-    votes = Counter(map(_classify, rows))
+    votes = Counter(map(name_row_format, rows))
     del votes[""]
     return max(votes, key=lambda name: (votes[name], name == "jsonl"), default="jsonl")
+
+
+def has_own_rows(head: list[str]) -> bool:
+    """Whether most rows of a JSON file are of this project's own format."""
+    return name_json_format(head) == "jsonl" and any(
+        isinstance(row, Mapping) and _is_own(row) for row in parse_head(head)
+    )
 
 
 def _find_by_keys(text: str) -> str:
@@ -46,7 +53,7 @@ def _find_by_keys(text: str) -> str:
     return next((name for name, pattern in _PATTERNS.items() if re.search(pattern, text)), "")
 
 
-def _classify(row: Any) -> str:
+def name_row_format(row: Any) -> str:
     """Name the format of a row; it is empty if the row is of none, or may be of several."""
     if isinstance(row, list) and row and isinstance(row[0], str):
         if len(row) == 2 and isinstance(row[1], dict):
@@ -101,7 +108,7 @@ def _is_spacy(row: Mapping[str, Any]) -> bool:
 def _is_prodigy(row: Mapping[str, Any]) -> bool:
     if "_task_hash" in row or "_input_hash" in row:
         return True
-    has_spans = isinstance(row.get("spans"), list) and all(isinstance(span, dict) for span in row["spans"])
+    has_spans = _has_keys(row.get("spans"), {"start", "end"})
     return isinstance(row.get("text"), str) and (row.get("answer") in _ANSWERS or has_spans)
 
 

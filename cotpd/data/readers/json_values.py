@@ -15,16 +15,23 @@ from cotpd.data.readers.values import RowError, build_object, explain_json_error
 from cotpd.errors import DataError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_SEPARATOR = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
 _UNFINISHED = 1 << 28  # characters of one row, beyond which it is not read further
 _OPENS_LIST = re.compile(r"\s*\[\s*([\[{\]]|$)")
+_OPENS_LONG_OBJECT = re.compile(r'\s*\{[ \t\r]*\n\s*"')  # over several lines, as jq writes it
 
 
 class RawRow(NamedTuple):
-    """A row of a file, its values not checked yet; ``fault`` says why it could not be parsed, or is empty."""
+    """A row of a file, its values not checked yet; ``fault`` says why it could not be parsed, or is empty.
+
+    ``item`` is its number in a list where the row before it, or the list's bracket, stands on its line; otherwise
+    it is 0, as the line tells the row.
+    """
 
     line: int
     value: Any
     fault: str = ""
+    item: int = 0
 
 
 class Window:
@@ -66,16 +73,18 @@ class Window:
 
 
 def iterate_json_rows(path: Path, name: str) -> Iterator[RawRow]:
-    """Yield the rows of a file that is one list, or has a row on each line.
+    """Yield the rows of a file that is one list, has a row on each line, or has objects over several lines each.
 
     Raises:
-        DataError: It cannot be read, the list has a syntax error, behind which no row can be read, or text stands
-            behind the list.
+        DataError: It cannot be read, the list or an object over several lines has a syntax error, behind which no
+            row can be read, or text stands behind the list.
     """
     window = Window(path, name)
     window.skip_space()
     if _OPENS_LIST.match(window.text):
         yield from _iterate_list(window, name)
+    elif _OPENS_LONG_OBJECT.match(window.text):
+        yield from _iterate_objects(window, name)
     else:
         yield from _iterate_lines(path, name)
 
@@ -90,11 +99,20 @@ def _iterate_lines(path: Path, name: str) -> Iterator[RawRow]:
             yield RawRow(number, line, error.reason)
 
 
+def _iterate_objects(window: Window, name: str) -> Iterator[RawRow]:
+    decoder = json.JSONDecoder(object_pairs_hook=build_object)
+    while window.skip_space():
+        yield _decode_row(window, decoder, name)
+
+
 def _iterate_list(window: Window, name: str) -> Iterator[RawRow]:
     decoder = json.JSONDecoder(object_pairs_hook=build_object)
     window.advance(1)
+    number, line_before = 0, window.line
     while window.skip_space() != "]":
-        yield _decode_row(window, decoder, name)
+        row, number = _decode_row(window, decoder, name), number + 1
+        yield row._replace(item=number) if row.line == line_before else row
+        line_before = window.line
         sign = window.skip_space()
         if sign not in (",", "]"):
             raise DataError(f"{name}:{window.line}: the list of rows breaks off", "Is the file complete?")
@@ -115,7 +133,7 @@ def _decode_row(window: Window, decoder: json.JSONDecoder, name: str) -> RawRow:
                 continue
             line = window.line + (error.lineno - 1 if isinstance(error, json.JSONDecodeError) else 0)
             detail = error.reason if isinstance(error, RowError) else explain_json_error(error)
-            raise DataError(f"{name}:{line}: not JSON: {detail}", "Mend the list there.") from None
+            raise DataError(f"{name}:{line}: not JSON: {detail}", "Mend the file there.") from None
         if end == len(window.text) and not window.is_complete:
             window.read_more()  # a number may go on
             continue
@@ -151,7 +169,9 @@ def parse_head(head: list[str], at_most: int = 50) -> list[Any]:
     """
     text = "\n".join(head).lstrip()
     if _OPENS_LIST.match(text):
-        return _parse_list_head(text, at_most)
+        return _parse_values(text, text.index("[") + 1, at_most)
+    if _OPENS_LONG_OBJECT.match(text):
+        return _parse_values(text, 0, at_most)
     rows = []
     for line in head[: 4 * at_most]:
         if line.lstrip()[:1] in ("{", "["):
@@ -162,17 +182,15 @@ def parse_head(head: list[str], at_most: int = 50) -> list[Any]:
     return rows[:at_most]
 
 
-def _parse_list_head(text: str, at_most: int) -> list[Any]:
+def _parse_values(text: str, position: int, at_most: int) -> list[Any]:
+    """Parse the values behind a position, with commas between them or without."""
     decoder = json.JSONDecoder()
     rows: list[Any] = []
-    position = text.index("[") + 1
     while len(rows) < at_most:
-        match = _SPACE.match(text, position)
+        match = _SEPARATOR.match(text, position)
         try:
             value, position = decoder.raw_decode(text, match.end() if match else position)
         except (ValueError, RecursionError):
             break
         rows.append(value)
-        match = _SPACE.match(text, position)
-        position = (match.end() if match else position) + 1  # behind the comma
     return rows

@@ -5,27 +5,27 @@ refused: "entites" or "ner_tags" would otherwise silently cost the row its annot
 """
 
 import re
-from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
-from cotpd.data.readers.json_shapes import name_json_format
+from cotpd.data.readers.file_format import Format, Rows, Source
+from cotpd.data.readers.json_rows import read_rows
+from cotpd.data.readers.json_shapes import has_own_rows, name_json_format
+from cotpd.data.readers.json_values import iterate_json_rows
 from cotpd.data.readers.key_names import (
     ENTITY_KEYS,
     RELATION_KEYS,
     explain_missing_text,
     list_ignored_keys,
     refuse_unknown_keys,
+    refuse_wrapped_rows,
 )
 from cotpd.data.readers.nesting import rebuild_relations, resolve_nesting
 from cotpd.data.readers.offsets import find_tokens
-from cotpd.data.readers.text_files import read_numbered_lines
 from cotpd.data.readers.values import (
     RowError,
     is_whole,
     make_writable,
-    parse_json,
     read_id,
     read_whole,
     show_value,
@@ -59,22 +59,14 @@ class TokenizedText(NamedTuple):
 
 def read(source: Source) -> Rows:
     """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
-    for number, line in read_numbered_lines(source.path, source.name):
-        if not line.strip():
-            continue
-        try:
-            row = parse_json(line)
-        except RowError as error:
-            yield refuse_row(source, number, line, error)
-            continue
-        value = row.get("id", "") if isinstance(row, dict) else ""
-        post_id = value if isinstance(value, str) else show_value(value)
-        yield build_or_refuse(source, number, line, partial(_build_post, source, row, number), post_id)
+    rows = enumerate(iterate_json_rows(source.path, source.name), 1)
+    yield from read_rows(source, "jsonl", rows, _build_post, "Mend the line.")
 
 
-def _build_post(source: Source, row: Any, line: int) -> Post:
+def _build_post(source: Source, row: Any, _: int, line: int) -> Post:
     if not isinstance(row, dict):
         raise RowError("the line holds no object", 'Write {"id": ..., "text": ..., "entities": [...]}.')
+    refuse_wrapped_rows(row)
     ignored = list_ignored_keys(row)
     label = read_label(row)
     tokenized = read_text(row, source.rule)
@@ -240,14 +232,16 @@ def _read_list(row: dict[str, Any], key: str) -> list[Any]:
 
 
 def is_format_of(head: list[str]) -> bool:
-    """Whether one of the first lines opens a JSON object; the very first may be damaged."""
+    """Whether one of the first lines opens a JSON object, the very first may be damaged; or a list of own rows."""
+    if has_own_rows(head):
+        return True
     return any(re.match(r'\s*\{\s*("|\}|$)', line) for line in head) and name_json_format(head) in ("jsonl", "")
 
 
 FORMAT = Format(
     name="jsonl",
-    title="jsonl: {train,valid,test}.jsonl, this project's own format",
-    suffixes=(".jsonl",),
+    title="jsonl: {train,valid,test}.jsonl (.json), this project's own format",
+    suffixes=(".jsonl", ".json"),
     is_format_of=is_format_of,
     read=read,
     example=EXAMPLE,

@@ -58,6 +58,27 @@ def refuse_unknown_keys(row: Mapping[str, object], keys: tuple[str, ...], owner:
             raise RowError(f"unknown key {key!r} in {owner}; did you mean {meant!r}?", f"Rename it to {meant!r}.")
 
 
+def refuse_wrapped_rows(row: Mapping[str, object]) -> None:
+    """Refuse an object that is no row and holds a list of them, as some programs wrap all posts of a file.
+
+    Raises:
+        RowError: It is such an object; the remedy is the command that unwraps it.
+    """
+    has_text = any(isinstance(value, str) and " " in value for value in row.values())
+    if has_text or {"text", "tokens"} & set(row):
+        return
+    lists = {
+        key: value
+        for key, value in row.items()
+        if key not in ROW_KEYS and isinstance(value, list) and value and isinstance(value[0], dict | list)
+    }
+    for key, rows in lists.items() if len(lists) == 1 else ():
+        raise RowError(
+            f"the object is no post; it holds a list of {len(rows)} under {key!r}",
+            f"Write that list alone: jq '.{key}' FILE > train.json",
+        )
+
+
 def explain_missing_text(row: Mapping[str, object]) -> str:
     """Return the remedy for a row without text: to rename the key that probably holds it, or to add the text."""
     alias = next((key for key in row if key.lower() in _TEXT_ALIASES.split()), None)

@@ -4,12 +4,15 @@ Trade-off: suggestions (`predictions`) are never read as annotation, and a task 
 as a row: as a post without mentions it would teach that there are none. Cancelled annotations do not count.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 from cotpd.data.readers.annotator_choice import choose_annotation
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
+from cotpd.data.readers.json_rows import show_id
 from cotpd.data.readers.json_shapes import name_json_format
 from cotpd.data.readers.json_values import RawRow, iterate_json_rows
 from cotpd.data.readers.raw_posts import RawAnnotation, RawMention, RawPost, RawRelation, build_post
@@ -25,7 +28,9 @@ EXAMPLE = """\
      "value": {"start": 11, "end": 17, "text": "London", "labels": ["LOC"]}},
     {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right", "labels": ["visits"]}]}]}, ...]
                       <- the export JSON; JSON-MIN is read, too. Several annotators: data.annotators"""
+_LABELS = ("labels", "hypertextlabels", "paragraphlabels")
 _TEXTS = ("text", "post", "content", "tweet", "sentence", "body")
+_UPLOADED = re.compile(r"/data/(?:upload/(?:.*/)?(?P<name>[^/?]+)|local-files/\?d=(?P<local>[^&]+))$")
 _CHOICES = ("class", "sentiment", "label", "choice")  # names of controls, as JSON-MIN has a choice as a text
 _MIN_KEYS = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}
 
@@ -36,10 +41,11 @@ def read(source: Source) -> Rows:
     for number, group in enumerate(_group_annotations(rows), 1):
         first = group[0]
         if first.fault:
-            yield refuse_row(source, first.line, first.value, RowError(first.fault, "Export the project again."))
+            error = RowError(first.fault, "Export the project again.")
+            yield refuse_row(source, first.line, first.value, error, item=first.item)
         else:
             build = partial(_build_post, source, [row.value for row in group], number, first.line)
-            yield build_or_refuse(source, first.line, first.value, build, _show_id(first.value))
+            yield build_or_refuse(source, first.line, first.value, build, show_id(first.value), first.item)
 
 
 def _group_annotations(rows: Iterator[RawRow]) -> Iterator[list[RawRow]]:
@@ -58,10 +64,6 @@ def _is_min(row: RawRow) -> bool:
     return isinstance(row.value, dict) and "annotation_id" in row.value and "id" in row.value
 
 
-def _show_id(row: Any) -> str:
-    return str(row.get("id", "")) if isinstance(row, dict) else ""
-
-
 def _build_post(source: Source, rows: Sequence[Any], number: int, line: int) -> Post:
     row = rows[0]
     if not isinstance(row, dict):
@@ -69,23 +71,32 @@ def _build_post(source: Source, rows: Sequence[Any], number: int, line: int) -> 
     data = row.get("data")
     values = data if isinstance(data, dict) else row
     own_id = values.get("id", row.get("id"))
-    post_id = f"{source.split}-{number:05d}" if own_id in (None, "") else read_id(own_id)
+    post_id = source.name_row(number) if own_id in (None, "") else read_id(own_id)
     chosen = _read_min(rows, source) if data is None else _read_task(row, source)
-    raw = RawPost(post_id, _find_text(values), chosen.mentions, chosen.relations, values, chosen.label)
+    meta = {**values, "image": _find_picture(values.get("image"))}
+    raw = RawPost(post_id, _find_text(values), chosen.mentions, chosen.relations, meta, chosen.label)
     return build_post(source, raw, line)
 
 
 def _find_text(values: dict[str, Any]) -> str:
-    """Return the text of a task: under a usual name, or the only string with a blank in it."""
+    """Return the text of a task: under a usual name, or the only string with a blank that is no address."""
     for name in _TEXTS:
         if isinstance(values.get(name), str):
             return str(values[name])
-    texts = [
-        value for key, value in values.items() if key not in _MIN_KEYS and isinstance(value, str) and " " in value
-    ]
+    strings = [value for key, value in values.items() if key not in _MIN_KEYS and isinstance(value, str)]
+    texts = [value for value in strings if " " in value and "://" not in value.partition(" ")[0]]
     if len(texts) == 1:
         return texts[0]
     raise RowError("the task has no text", "Name the text `text` in the task's data.")
+
+
+def _find_picture(image: Any) -> Any:
+    """Return the name of a picture's file, where Label Studio gives its own address for it."""
+    if not isinstance(image, str):
+        return image
+    if match := _UPLOADED.search(image):
+        return unquote(match["local"] or match["name"])
+    return image
 
 
 def _read_task(row: dict[str, Any], source: Source) -> RawAnnotation:
@@ -111,8 +122,8 @@ def _read_result(result: Sequence[Any]) -> RawAnnotation:
     choices: dict[str, list[Any]] = {}  # by the name of their control
     for item in result:
         value = item.get("value") if isinstance(item, dict) else None
-        if isinstance(value, dict) and "start" in value and "choices" not in value:
-            mentions += _read_region(item.get("id"), value)
+        if isinstance(value, dict) and "start" in value and _is_mention(item, value):
+            mentions.append(_read_region(item.get("id"), value))
         elif isinstance(item, dict) and item.get("type") == "relation":
             relations.append(_read_relation(item))
         elif isinstance(value, dict) and isinstance(value.get("choices"), list) and "start" not in value:
@@ -140,17 +151,35 @@ def _choose_label(labels: Sequence[Any]) -> Any:
     return labels[0] if labels else None
 
 
-def _read_region(key: Any, value: dict[str, Any]) -> list[RawMention]:
+def _is_mention(item: dict[str, Any], value: dict[str, Any]) -> bool:
+    """Whether a result marks a mention, and is no remark or choice about one."""
+    kind = item.get("type")
+    return kind is None or kind in _LABELS or any(name in value for name in _LABELS)
+
+
+def _read_region(key: Any, value: dict[str, Any]) -> RawMention:
     """Read a region, which has a label for each way in which it was marked."""
-    labels = next(
-        (value[name] for name in ("labels", "hypertextlabels", "paragraphlabels") if value.get(name)), None
-    )
+    labels = next((value[name] for name in _LABELS if value.get(name)), None)
     if not isinstance(labels, list):
         raise RowError("a region has no label", "Label it in the tool, or delete it.")
     text = value.get("text")
     if len(labels) > 1:
         raise RowError(f"a region has the labels {', '.join(map(show_value, labels))}", "Leave it one label.")
-    return [RawMention(key, value["start"], value.get("end"), labels[0], text if isinstance(text, str) else None)]
+    start, end = _find_borders(value)
+    return RawMention(key, start, end, labels[0], text if isinstance(text, str) else None)
+
+
+def _find_borders(value: dict[str, Any]) -> tuple[Any, Any]:
+    """Return start and end in characters; in HTML and in dialogues `start` names an element."""
+    if "startOffset" not in value:
+        return value["start"], value.get("end")
+    offsets = value.get("globalOffsets")
+    if not isinstance(offsets, dict):
+        raise RowError(
+            f"a region stands in the element {show_value(value['start'])}, and says nothing of the whole text",
+            "Annotate with <Text>, or export from a release that writes globalOffsets.",
+        )
+    return offsets.get("start"), offsets.get("end")
 
 
 def _read_relation(item: dict[str, Any]) -> RawRelation:
@@ -173,9 +202,11 @@ def _read_min_row(row: dict[str, Any]) -> RawAnnotation:
     mentions: list[RawMention] = []
     for value in row.values():
         if isinstance(value, list) and all(isinstance(item, dict) and "start" in item for item in value):
-            for item in value:
-                mentions += _read_region(len(mentions), item)
-    choice = next((row[name] for name in _CHOICES if isinstance(row.get(name), str)), None)
+            mentions += [_read_region(len(mentions) + number, item) for number, item in enumerate(value)]
+    choice = next((row[name] for name in _CHOICES if isinstance(row.get(name), str | dict)), None)
+    if isinstance(choice, dict):  # of a control that allows several
+        choices = choice.get("choices")
+        choice = _choose_label(choices if isinstance(choices, list) else [])
     return RawAnnotation(mentions, [], choice)
 
 

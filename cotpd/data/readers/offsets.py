@@ -8,7 +8,8 @@ it.
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Literal
+from itertools import product
+from typing import Literal, NamedTuple
 
 from cotpd.data.readers.values import RowError
 from cotpd.data.records import Span
@@ -16,11 +17,19 @@ from cotpd.data.tokenization import FINER_RULES, Token, tokenize
 
 Unit = Literal["characters", "utf16", "bytes"]
 UNITS: dict[Unit, str] = {"characters": "characters", "utf16": "UTF-16 code units", "bytes": "UTF-8 bytes"}
-_QUESTIONS: dict[Unit, str] = {
-    "characters": "counted in characters?",
-    "utf16": "counted in UTF-16?",
-    "bytes": "counted in bytes?",
+_CLAUSES: dict[Unit, str] = {
+    "characters": "counted in characters",
+    "utf16": "counted in UTF-16",
+    "bytes": "counted in bytes",
 }
+# What is to be added to start and end, the question that asks for it, and the remedy.
+_BORDERS: dict[Span, tuple[str, str]] = {
+    (0, 0): ("", ""),
+    (0, 1): ("is the end inclusive", "the end is exclusive: add 1 to each"),
+    (-1, 0): ("counted from 1", "offsets count from 0, end exclusive: take 1 from each start"),
+    (-1, -1): ("counted from 1", "offsets count from 0: take 1 from each"),
+}
+_BLANK = re.compile(r"\s")
 _ENCODINGS = {"utf16": ("utf-16-le", 2), "bytes": ("utf-8", 1)}
 
 
@@ -50,7 +59,7 @@ def find_tokens(
         if fitting is None or surface is not None:
             raise error from None
         raise RowError(
-            f"{error.reason}: {_QUESTIONS[fitting]}", _explain_unit(fitting, error.remedy), f"fits_in:{fitting}"
+            f"{error.reason}: {_CLAUSES[fitting]}?", _explain_unit(fitting, error.remedy), f"fits_in:{fitting}"
         ) from None
 
 
@@ -140,28 +149,59 @@ def _check_surface(text: str, span: Span, surface: str, unit: Unit) -> None:
         return
     shown = "nothing" if marked is None else repr(marked)
     reason = f"entity {span[0]}:{span[1]} marks {shown}, not {surface!r}"
-    fitting = _find_unit(unit, lambda candidate: _is_same(_mark(text, span, candidate), surface))
-    if fitting is not None:
-        raise RowError(f"{reason}: {_QUESTIONS[fitting]}", _explain_unit(fitting), f"fits_in:{fitting}")
-    raise RowError(*_explain_border(text, span, surface, unit, reason))
-
-
-def _explain_border(text: str, span: Span, surface: str, unit: Unit, reason: str) -> tuple[str, str]:
-    """Guess how the borders were counted; return the reason, with a question added, and the remedy."""
-    start, end = span
-    if _is_same(_mark(text, (start, end + 1), unit), surface):
-        return f"{reason}: is the end inclusive?", "The end is exclusive: add 1 to each."
-    if _is_same(_mark(text, (start - 1, end), unit), surface):
-        return f"{reason}: counted from 1?", "Offsets count from 0, end exclusive: take 1 from each start."
-    if _is_same(_mark(text, (start - 1, end - 1), unit), surface):
-        return f"{reason}: counted from 1?", "Offsets count from 0: take 1 from each."
-    if shift := _find_shift(text, start, surface):  # none without a shift: then the end alone is wrong
+    ways = _list_ways(text, span, surface, unit)
+    if ways:
+        questions, remedies = zip(*(_explain_way(way, unit) for way in ways), strict=True)
+        first = ways[0]
+        notice = f"fits_if:{questions[0]}" if any(first.borders) else f"fits_in:{first.unit}"
+        raise RowError(f"{reason}: {', or '.join(questions)}?", _join_remedies(remedies), notice)
+    if shift := _find_shift(text, span[0], surface):  # none without a shift: then the end alone is wrong
         direction = "earlier" if shift < 0 else "later"
-        return (
+        raise RowError(
             f"{reason}, which stands {abs(shift)} characters {direction}: was the text changed afterwards?",
-            "Give the text as it was marked: trimming it, or unescaping &amp;, moves what stands behind.",
+            "Give the text as it was marked: trimming it, unescaping &amp; or changing line ends moves offsets.",
         )
-    return reason, "Mend start and end, or the entity's own text."
+    raise RowError(reason, "Mend start and end, or the entity's own text.")
+
+
+class Way(NamedTuple):
+    """A way of counting: the unit, and what start and end lack to the one of this project."""
+
+    unit: Unit
+    borders: Span
+
+
+def _list_ways(text: str, span: Span, surface: str, unit: Unit) -> list[Way]:
+    """List the ways of counting in which a span marks a mention: those that differ least from the one in use.
+
+    Behind one emoji, offsets in UTF-16 and offsets from 1 are the same numbers.
+    """
+    fitting: dict[int, list[Way]] = {1: [], 2: []}
+    for borders, candidate in product(_BORDERS, UNITS):
+        differences = (candidate != unit) + (borders != (0, 0))
+        shifted = (span[0] + borders[0], span[1] + borders[1])
+        if differences and _is_alike(_mark(text, shifted, candidate), surface):
+            fitting[differences].append(Way(candidate, borders))
+    return fitting[1] or fitting[2]
+
+
+def _explain_way(way: Way, unit: Unit) -> tuple[str, str]:
+    """Return the question that asks whether offsets were counted so, and the remedy."""
+    question, remedy = _BORDERS[way.borders]
+    if way.unit == unit:
+        return question, remedy
+    setting = f"set data.offsets: {way.unit} (--offsets {way.unit})"
+    clauses = [_CLAUSES[way.unit], *([question.removeprefix("counted ")] if question else [])]
+    return " and ".join(clauses), ", and ".join([setting, *([remedy] if remedy else [])])
+
+
+def _join_remedies(remedies: Sequence[str]) -> str:
+    """Join the remedies of ways of counting that fit alike: rows without an emoji or an accent tell them apart."""
+    first, *others = remedies
+    sentence = f"{first[0].upper()}{first[1:]}."
+    if not others:
+        return sentence
+    return f"{sentence} Or, if rows of plain ASCII are refused, too: {'; or '.join(others)}."
 
 
 def _find_shift(text: str, start: int, surface: str) -> int | None:
@@ -184,6 +224,11 @@ def _mark(text: str, span: Span, unit: Unit) -> str | None:
 def _is_same(marked: str | None, surface: str) -> bool:
     """Whether two spellings of a mention agree; tools write line breaks and doubled spaces as one space."""
     return marked is not None and (marked == surface or marked.split() == surface.split() != [])
+
+
+def _is_alike(marked: str | None, surface: str) -> bool:
+    """Whether two spellings agree sign by sign, each blank like any other: one blank more is another span."""
+    return marked is not None and _BLANK.sub(" ", marked) == _BLANK.sub(" ", surface)
 
 
 def _explain_unit(fitting: Unit, otherwise: str = "") -> str:

@@ -1,12 +1,12 @@
 """Prodigy's JSONL: `spans` in characters, `relations` between them; rejected and ignored answers are left out."""
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
+from cotpd.data.readers.file_format import Format, Rows, Source
+from cotpd.data.readers.json_rows import read_rows
 from cotpd.data.readers.json_shapes import name_json_format
-from cotpd.data.readers.json_values import iterate_json_rows
+from cotpd.data.readers.json_values import RawRow, iterate_json_rows
 from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
 from cotpd.data.readers.tagged_posts import read_row_id
 from cotpd.data.readers.values import RowError, read_whole, show_value
@@ -25,16 +25,17 @@ EXAMPLE = """\
 
 def read(source: Source) -> Rows:
     """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
+    yield from read_rows(source, "prodigy", _iterate_accepted(source), _build_post, "Mend the line.")
+
+
+def _iterate_accepted(source: Source) -> Iterator[tuple[int, RawRow]]:
+    """Yield the rows with their numbers; those that were rejected or ignored are counted."""
     for number, row in enumerate(iterate_json_rows(source.path, source.name), 1):
-        if row.fault:
-            yield refuse_row(source, row.line, row.value, RowError(row.fault, "Mend the line."))
-            continue
         answer = row.value.get("answer", "accept") if isinstance(row.value, dict) else "accept"
         if answer in ("reject", "ignore"):
             source.counts[f"answer:{answer}"] += 1
         else:
-            build = partial(_build_post, source, row.value, number, row.line)
-            yield build_or_refuse(source, row.line, row.value, build)
+            yield number, row
 
 
 def _build_post(source: Source, row: Any, number: int, line: int) -> Post:

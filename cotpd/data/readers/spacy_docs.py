@@ -4,11 +4,11 @@ Tokens of blanks alone, which spaCy makes of doubled spaces and line ends, are n
 """
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from itertools import chain
 from typing import Any
 
-from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
+from cotpd.data.readers.file_format import Format, Rows, Source
+from cotpd.data.readers.json_rows import read_rows
 from cotpd.data.readers.json_shapes import name_json_format
 from cotpd.data.readers.json_values import RawRow, iterate_json_rows
 from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
@@ -32,12 +32,7 @@ EXAMPLE = """\
 def read(source: Source) -> Rows:
     """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
     rows = _iterate_binary(source) if source.path.suffix == BINARY else _iterate_documents(source)
-    for number, row in enumerate(rows, 1):
-        if row.fault:
-            yield refuse_row(source, row.line, row.value, RowError(row.fault, "Write the file again."))
-        else:
-            build = partial(_build_post, source, row.value, number, row.line)
-            yield build_or_refuse(source, row.line, row.value, build)
+    yield from read_rows(source, "spacy", enumerate(rows, 1), _build_post, "Write the file again.")
 
 
 def _iterate_binary(source: Source) -> Iterator[RawRow]:
@@ -54,17 +49,23 @@ def _iterate_binary(source: Source) -> Iterator[RawRow]:
             f"{source.name}: a file of spaCy's, which is not installed here",
             "Install it (pip install 'cotpd[spacy]'), or write the documents as JSON: doc.to_json()",
         ) from None
-    try:
-        docs = list(DocBin().from_disk(source.path).get_docs(spacy.blank("xx").vocab))
-    except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
-        message = str(error)[:120].partition("\n")[0]
-        raise DataError(
-            f"{source.name}: not a file of spaCy's, or damaged: {message}", "Write it again."
-        ) from None
-    except Exception as error:  # zlib and msgpack have errors of their own
-        raise DataError(f"{source.name}: damaged: {type(error).__name__}", "Write it again.") from None
-    for number, doc in enumerate(docs, 1):
-        yield RawRow(number, doc.to_json())
+    docs = iter(())
+    number = 0
+    while True:
+        try:
+            docs = docs if number else DocBin().from_disk(source.path).get_docs(spacy.blank("xx").vocab)
+            row = RawRow(number + 1, next(docs).to_json())
+        except StopIteration:
+            return
+        except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
+            message = str(error)[:120].partition("\n")[0]
+            raise DataError(
+                f"{source.name}: not a file of spaCy's, or damaged: {message}", "Write it again."
+            ) from None
+        except Exception as error:  # zlib and msgpack have errors of their own
+            raise DataError(f"{source.name}: damaged: {type(error).__name__}", "Write it again.") from None
+        yield row
+        number += 1
 
 
 def _iterate_documents(source: Source) -> Iterator[RawRow]:
@@ -72,7 +73,7 @@ def _iterate_documents(source: Source) -> Iterator[RawRow]:
     for row in iterate_json_rows(source.path, source.name):
         paragraphs = row.value.get("paragraphs") if isinstance(row.value, dict) else None
         if isinstance(paragraphs, list):
-            yield from (RawRow(row.line, paragraph) for paragraph in paragraphs)
+            yield from (row._replace(value=paragraph) for paragraph in paragraphs)
         else:
             yield row
 

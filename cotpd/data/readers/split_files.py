@@ -8,11 +8,12 @@ copies) are listed.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from cotpd.data.picture_lookup import ENDINGS as PICTURE_ENDINGS
 from cotpd.data.readers.file_format import Format
-from cotpd.data.readers.text_files import PACKED_SUFFIXES, read_head
+from cotpd.data.readers.text_files import PACKED_SUFFIXES, UNPACK, read_head
 from cotpd.data.readers.values import make_writable
 from cotpd.data.records import SPLITS
 from cotpd.errors import DataError
@@ -32,17 +33,19 @@ ALIASES = {
 # Endings of files that may hold posts, by kinship; pictures, notes and programs are no data, whatever their names.
 _KIN = (
     {".jsonl", ".json", ".ndjson", ".jsonlines", ".jl"},
-    {".txt", ".conll", ".bio", ".iob", ".iob2", ".tsv", ".csv", ".ann", ""},
+    {".txt", ".conll", ".bio", ".iob", ".iob2", ".tsv", ".csv", ".annotated", ".ann", ""},
     {".spacy"},
     {".parquet", ".arrow", ".xml", ".xlsx", ".pkl", ".feather"},
 )
 _DATA_SUFFIXES = frozenset().union(*_KIN)
+_TABLES = (".xlsx", ".xls", ".ods")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # trainData and TRAIN_2 speak of train, latest of nothing
-_SHARD = re.compile(r"-\d+-of-\d+$")  # train-00000-of-00003.parquet, as the hub keeps long tables
-_JOIN = (
-    'Join them: python -c "from datasets import load_dataset; '
-    "load_dataset('{}').save_to_disk('my-posts')\", and name my-posts."
-)
+_PIECE = re.compile(r"-(?P<number>\d+)-of-(?P<total>\d+)$")  # train-00000-of-00003.parquet, as the hub has tables
+
+
+SplitFiles = dict[
+    str, tuple[Path, ...]
+]  # one file or folder a split, or the pieces of a long table in their order
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def refuse_unnamed_files(folder: Path, shown: str) -> None:
         DataError: There are such files; the message names them.
     """
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    deeper = [entry.name for entry in entries if entry.is_dir() and list_named_files(entry)]
+    deeper = [entry.name for entry in entries if entry.is_dir() and _holds_data(entry)]
     names = [entry.name for entry in entries if entry.is_file() and entry.suffix.lower() in _DATA_SUFFIXES - {""}]
     if first := next(iter(names or deeper), None):
         count = len(names or deeper) - 1
@@ -106,6 +109,12 @@ def refuse_unnamed_files(folder: Path, shown: str) -> None:
             f"{shown}: no annotated posts found: no file is named after a split; there is {content}",
             f"Name {make_writable(f'{shown}/{first}')} itself, or call the files train, valid and test.",
         )
+
+
+def _holds_data(folder: Path) -> bool:
+    """Whether a folder may be a data set itself."""
+    endings = {entry.suffix.lower() for entry in folder.iterdir() if entry.is_file()}
+    return bool(list_named_files(folder)) or not endings.isdisjoint(_DATA_SUFFIXES - {""})
 
 
 def _find_split_in(name: str) -> str | None:
@@ -127,15 +136,13 @@ def describe_file(path: Path) -> NamedFile:
     stem = inner.name[: len(inner.name) - len(suffix)]
     while Path(stem).suffix.lower() in _DATA_SUFFIXES - {""}:  # train.jsonl.txt, as some editors save it
         stem = Path(stem).stem
-    family = ""
+    family, stem = "", _PIECE.sub("", stem)
     if any(word in ALIASES for word in _split_words(stem)):
         family = _WORDS.sub(lambda word: "*" if word.group().lower() in ALIASES else word.group(), stem) + suffix
     return NamedFile(path, _find_split_in(stem), family, suffix, packed)
 
 
-def choose_files(
-    named_files: Iterable[NamedFile], data_format: Format, shown: str, is_named: bool
-) -> dict[str, Path]:
+def choose_files(named_files: Iterable[NamedFile], data_format: Format, shown: str, is_named: bool) -> SplitFiles:
     """Choose the files of a format: those that look like it, and those named like them, whatever their content.
 
     Args:
@@ -145,7 +152,7 @@ def choose_files(
         is_named: Whether the user named the format: then train.jsonl is the train split, whatever its content.
 
     Raises:
-        DataError: Two files claim one split.
+        DataError: Two files claim one split, or a piece of a long table is missing.
     """
     plain_files = [file for file in named_files if not file.packed and file.path.is_file()]
     candidates = [file for file in plain_files if file.suffix in data_format.suffixes]
@@ -155,33 +162,54 @@ def choose_files(
     for file in candidates:
         if file.family in families or (file.is_plain and (families or is_named)):
             by_split.setdefault(file.split, []).append(file)
-    return {split: _choose_one(by_split[split], split, shown).path for split in SPLITS if split in by_split}
+    return {split: _choose_of_split(by_split[split], split, shown) for split in SPLITS if split in by_split}
 
 
 def _is_written_in(file: NamedFile, data_format: Format) -> bool:
     return data_format.is_format_of(read_head(file.path, file.path.name))
 
 
-def _choose_one(files: list[NamedFile], split: str, shown: str) -> NamedFile:
-    """Choose the file of a split; of several, the one that is named after the split and nothing else."""
+def _choose_of_split(files: list[NamedFile], split: str, shown: str) -> tuple[Path, ...]:
+    """Choose the file of a split, or its pieces; of several, what is named after the split and nothing else."""
     plain = [file for file in files if file.is_plain]
+    if pieces := _order_pieces([file.path for file in plain or files], split, shown):
+        return pieces
     if len(plain) == 1 or len(files) == 1:
-        return (plain or files)[0]
+        return ((plain or files)[0].path,)
     names = ", ".join(file.path.name for file in files)
-    if all(_SHARD.search(file.path.stem) for file in files):
-        raise DataError(f"{shown}: {names} are pieces of one {split} split", _JOIN.format(shown))
     raise DataError(f"{shown}: {names} all claim to be the {split} split", "Leave one, or name it as data.path.")
 
 
+def _order_pieces(paths: list[Path], split: str, shown: str) -> tuple[Path, ...]:
+    """Return the pieces of one long table in their order; nothing if the files are not all pieces of one.
+
+    Raises:
+        DataError: One is missing, and its posts with it.
+    """
+    matches = [_PIECE.search(path.stem) for path in paths]
+    numbers = {int(match["number"]): path for match, path in zip(matches, paths, strict=True) if match}
+    totals = {int(match["total"]) for match in matches if match}
+    if len(numbers) < len(paths) or len(totals) != 1:
+        return ()
+    missing = sorted(set(range(totals.pop())) - set(numbers))
+    if missing:
+        raise DataError(
+            f"{shown}: {paths[0].name} is a piece of the {split} split, and piece {missing[0]:05d} is missing",
+            "Download it, too.",
+        )
+    return tuple(numbers[number] for number in sorted(numbers))
+
+
 def list_unread(
-    named_files: Iterable[NamedFile], files: dict[str, Path], data_format: Format, shown: str, is_named: bool
+    named_files: Iterable[NamedFile], files: SplitFiles, data_format: Format, shown: str, is_named: bool
 ) -> tuple[str, ...]:
     """List the files that are named after splits and are not read.
 
     Raises:
         DataError: One of them is the only file of its split, which would be missing.
     """
-    passed_over = [file for file in named_files if file.path not in files.values()]
+    chosen = set(chain.from_iterable(files.values()))
+    passed_over = [file for file in named_files if file.path not in chosen]
     companions = {file.family for file in passed_over if file.split in files}
     unread = [file for file in passed_over if _may_hold_posts(file, data_format)]
     for file in unread:
@@ -225,7 +253,10 @@ def explain_unread(file: NamedFile, suffixes: tuple[str, ...] = ()) -> str:
     if not file.path.is_file():
         return "it is no regular file"
     if file.packed:
-        return "it is packed"
+        command = UNPACK.get(file.path.suffix.lower(), "unpack")
+        return f"it is packed ({command} {make_writable(file.path.name)})"
+    if file.suffix in _TABLES:
+        return "it is a spreadsheet: save it as CSV, UTF-8"
     if suffixes and file.suffix not in suffixes:
         return f"it ends in {file.suffix or 'nothing'}, not in {' or '.join(suffixes)}"
     return "it is empty" if not file.path.stat().st_size else "its first lines are of no format that is read"
@@ -233,7 +264,7 @@ def explain_unread(file: NamedFile, suffixes: tuple[str, ...] = ()) -> str:
 
 def find_split_folders(
     folder: Path, holds_posts: Callable[[Path], bool], *, needs_names: bool = False
-) -> dict[str, Path]:
+) -> SplitFiles:
     """Find the folders of a data set's splits: those named after them, or else the folder itself, as train.
 
     Args:
@@ -254,7 +285,15 @@ def find_split_folders(
             raise DataError(f"{folder}: {names} all claim to be the {split} split", "Leave one of them.")
         by_split[split] = path
     if by_split:
-        return {split: by_split[split] for split in SPLITS if split in by_split}
+        return {split: (by_split[split],) for split in SPLITS if split in by_split}
     if not holds_posts(folder) or (needs_names and list_named_files(folder)):
         return {}
-    return {find_split(folder) or "train": folder}
+    return {name_split_of_whole(folder): (folder,)}
+
+
+def name_split_of_whole(folder: Path) -> str:
+    """Return the split of a data set that is one folder: train, unless the folder is called test and no more.
+
+    A folder such as brat-test-export is a whole data set, not the test split of one.
+    """
+    return ALIASES.get(folder.resolve().name.lower(), "train")

@@ -1,6 +1,7 @@
 """The names that numbers in place of tags stand for: a file beside the data, or that of `data.tag_names`."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ USUAL_FILES = (
     "id2label.json",
     "dataset_info.json",
 )
+_NUMBERED = re.compile(r"(?P<number>\d+)[\s:,=]+(?P<name>\S.*)")
+_NUMBERED_BEHIND = re.compile(r"(?P<name>\S.*?)[\s:,=]+(?P<number>\d+)")
 _REMEDY = "Write one name a line, the first for 0, or a JSON list of them."
 
 
@@ -55,17 +58,56 @@ def read_tag_names(path: Path) -> tuple[str, ...]:
         DataError: The file holds no names.
     """
     text = read_text(path, path.name).strip()
-    if text[:1] not in ("{", "["):
-        lines = [line.strip() for line in text.split("\n") if line.strip()]
-        names: Sequence[str] | None = [re.sub(r"^\d+[\s:,=]+|[\s:,=]+\d+$", "", line) for line in lines]
-    else:
-        try:
-            names = find_names(parse_json(text))
-        except RowError as error:
-            raise DataError(f"{path}: {error.reason}", _REMEDY) from None
-    if not names:
-        raise DataError(f"{path}: holds no names of tags", _REMEDY)
+    try:
+        names = _read_json(text) if text[:1] in ("{", "[") else _read_lines(text)
+        if not names:
+            raise RowError("holds no names of tags")
+        _refuse_repeated(names)
+    except RowError as error:
+        raise DataError(f"{path}: {error.reason}", error.remedy or _REMEDY) from None
     return tuple(names)
+
+
+def _read_json(text: str) -> list[str] | None:
+    """Read names from JSON.
+
+    Raises:
+        RowError: It is not JSON, or a number has no name.
+    """
+    value = parse_json(text)
+    if isinstance(value, dict) and value and all(key.isascii() and key.isdigit() for key in value):
+        _refuse_gaps(set(map(int, value)))
+    return find_names(value)
+
+
+def _read_lines(text: str) -> list[str] | None:
+    """Read a name a line; where each line has its number before or behind the name, in the order of these.
+
+    Raises:
+        RowError: A line is empty, which may be a name that got lost, or a number is missing or given twice.
+    """
+    lines = [line.strip() for line in text.split("\n")]
+    if "" in lines:
+        raise RowError(f"line {lines.index('') + 1} is empty, so the numbers of the names behind it are in doubt")
+    matches = [_NUMBERED.fullmatch(line) or _NUMBERED_BEHIND.fullmatch(line) for line in lines]
+    names = {int(match["number"]): match["name"] for match in matches if match}
+    if None in matches:
+        return lines
+    _refuse_gaps(set(names))
+    return _order(names) if len(names) == len(lines) else None
+
+
+def _refuse_gaps(numbers: set[int]) -> None:
+    missing = sorted(set(range(max(numbers))) - numbers)
+    if missing:
+        raise RowError(f"the number {missing[0]} has no name", "Name each number, from 0 on.")
+
+
+def _refuse_repeated(names: Sequence[str]) -> None:
+    """Refuse a name of two numbers: the mistake would put two types into one."""
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise RowError(f"the name {twice!r} is given twice", "Give each number a name of its own.")
 
 
 def find_names(value: Any) -> list[str] | None:
@@ -98,7 +140,9 @@ def name_tags(tags: Sequence[Any], names: Sequence[str] | None) -> list[str]:
         RowError: A tag is a number without a name, or neither of the two.
     """
     if all(isinstance(tag, str) for tag in tags):
-        return list(tags)
+        if not tags or not all(tag.isascii() and tag.isdigit() for tag in tags):
+            return list(tags)
+        tags = list(map(int, tags))  # CSV and some JSON write numbers as strings
     numbers = [tag for tag in tags if isinstance(tag, int) and not isinstance(tag, bool)]
     if len(numbers) < len(tags):
         wrong = next(tag for tag in tags if not isinstance(tag, int) or isinstance(tag, bool))
@@ -106,7 +150,8 @@ def name_tags(tags: Sequence[Any], names: Sequence[str] | None) -> list[str]:
     if names is None:
         raise RowError(
             "tags are numbers, and nothing says what they mean",
-            "Put labels.txt beside the data, one name a line, or name a file in data.tag_names.",
+            "Put labels.txt beside the data, one name a line, or name a file in data.tag_names."
+            " (Outside is O, the letter.)",
         )
     if not 0 <= min(numbers) <= max(numbers) < len(names):
         wrong = max(numbers) if min(numbers) >= 0 else min(numbers)

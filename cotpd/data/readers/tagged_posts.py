@@ -17,7 +17,7 @@ _IDS = ("id", "guid", "sentence_id", "sent_id", "idx")
 def read_row_id(row: Mapping[str, Any], source: Source, number: int) -> str:
     """Return a row's id, or a number in its split if it has none."""
     key = next((key for key in _IDS if row.get(key) not in (None, "")), None)
-    return f"{source.split}-{number:05d}" if key is None else read_id(row[key], key)
+    return source.name_row(number) if key is None else read_id(row[key], key)
 
 
 def build_tagged_row(

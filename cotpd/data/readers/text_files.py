@@ -14,7 +14,8 @@ from cotpd.errors import DataError
 HEAD_BYTES = 65536
 CHUNK_BYTES = 1 << 18
 _BINARY = (b"PAR1", b"ARROW1", b"\x78\x01", b"\x78\x9c", b"\x78\xda")  # Parquet, Arrow, zlib
-PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
+UNPACK = {".gz": "gunzip", ".bz2": "bunzip2", ".xz": "unxz", ".zst": "unzstd", ".zip": "unzip"}
+PACKED_SUFFIXES = tuple(UNPACK)
 _MARKS = (  # UTF-32's mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),

@@ -41,13 +41,13 @@ EXAMPLE = """\
 def read(source: Source) -> Rows:
     """Read one split; see :class:`cotpd.data.readers.file_format.Format`."""
     for number, row in enumerate(iterate_json_rows(source.path, source.name), 1):
-        post_id = f"{source.split}-{number:05d}"  # rows have no id; their number can be looked up
+        post_id = source.name_row(number)  # rows have no id; their number can be looked up
         if row.fault:
             error = RowError(row.fault, "Each row is one JSON list.")
-            yield refuse_row(source, row.line, row.value, error, post_id)
+            yield refuse_row(source, row.line, row.value, error, post_id, row.item)
         else:
             build = partial(_build_post, source, row.value, row.line, post_id)
-            yield build_or_refuse(source, row.line, row.value, build, post_id)
+            yield build_or_refuse(source, row.line, row.value, build, post_id, row.item)
 
 
 def _build_post(source: Source, row: Any, line: int, post_id: str) -> Post:
