@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from cotpd.cli.main import app
 from cotpd.config import load_params
+from cotpd.data.load import load_dataset
 from cotpd.errors import ConfigError, CotpdError
 from cotpd.scaffold.creation import create_project
 from tests.builders import write_jsonl
@@ -238,3 +239,31 @@ def test_a_name_with_signs_of_yaml_and_of_the_shell_is_written_and_shown_whole(t
 
     assert load_params(tmp_path / "a $HOME; b/params.yaml").data.path == "../posts: of #1 'x'"
     assert shlex.split(printed.stdout.splitlines()[-1].partition("cd ")[2])[0] == "a $HOME; b"
+
+
+def test_how_the_data_are_read_is_said_once_and_kept_as_parameters(tmp_path: Path) -> None:
+    rows = [
+        {"id": n, "text": f"👋 New York Times {n}", "label": [[3, 11, "LOC"], [3, 17, "ORG"]]} for n in range(30)
+    ]
+    write_jsonl(tmp_path / "export.jsonl", rows)
+
+    printed = run_init("mine", "--data", "export.jsonl", "--offsets", "utf16", "--nested", "outermost")
+
+    assert printed.exit_code == 0, printed.output
+    data = load_params(Path("mine/params.yaml")).data
+    assert (data.offsets, data.nested, data.format) == ("utf16", "outermost", "doccano")
+    assert len(load_dataset(data, Path("mine")).quarantine) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--offsets", "utf-16", "--data", "posts"), "--offsets utf-16"),
+        (("--nested", "innermost"), "--nested says how posts are read"),
+    ],
+)
+def test_an_option_of_reading_that_makes_no_sense_leaves_nothing(posts: Path, arguments, message: str) -> None:
+    printed = run_init("mine", *arguments)
+
+    assert message in str(printed.exception)
+    assert not Path("mine").exists()
