@@ -9,7 +9,7 @@ from typing import Any
 
 from cotpd.data.readers.annotator_choice import choose_annotation
 from cotpd.data.readers.file_format import Format, Rows, Source
-from cotpd.data.readers.json_rows import read_rows
+from cotpd.data.readers.json_posts import read_rows
 from cotpd.data.readers.json_shapes import name_json_format
 from cotpd.data.readers.json_values import iterate_json_rows
 from cotpd.data.readers.raw_posts import RawAnnotation, RawMention, RawPost, RawRelation, build_post

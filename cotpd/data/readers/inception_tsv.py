@@ -168,8 +168,9 @@ def _build_post(source: Source, sentence: Sentence, layers: Layers, post_id: str
             spans[cells[0]] = (token.start + begin - first, token.start + end - first)
     mentions = _collect_mentions(rows, spans, layers.mentions)
     links = list(chain.from_iterable(_collect_relations(rows, layer, mentions) for layer in layers.relations))
-    borders = {border for mention in mentions.values() for border in (mention.start, mention.end)}
-    meta = {"tokens": [word for token in tokenized.tokens for word in _cut_word(token, borders)]}
+    borders = set(chain.from_iterable((mention.start, mention.end) for mention in mentions.values()))
+    pieces = chain.from_iterable(_cut_word(token, borders) for token in tokenized.tokens)
+    meta = {"tokens": list(pieces)}
     return build_post(
         source, RawPost(post_id, tokenized.text, list(mentions.values()), links, meta), sentence.line
     )

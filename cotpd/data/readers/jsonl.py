@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from cotpd.data.readers.file_format import Format, Rows, Source
-from cotpd.data.readers.json_rows import read_rows
+from cotpd.data.readers.json_posts import read_rows
 from cotpd.data.readers.json_shapes import has_own_rows, name_json_format
 from cotpd.data.readers.json_values import iterate_json_rows
 from cotpd.data.readers.key_names import (

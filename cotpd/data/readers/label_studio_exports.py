@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from cotpd.data.readers.annotator_choice import choose_annotation
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
-from cotpd.data.readers.json_rows import show_id
+from cotpd.data.readers.json_posts import show_id
 from cotpd.data.readers.json_shapes import name_json_format
 from cotpd.data.readers.json_values import RawRow, iterate_json_rows
 from cotpd.data.readers.raw_posts import RawAnnotation, RawMention, RawPost, RawRelation, build_post

@@ -99,7 +99,7 @@ def refuse_unnamed_files(folder: Path, shown: str) -> None:
         DataError: There are such files; the message names them.
     """
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    deeper = [entry.name for entry in entries if entry.is_dir() and _holds_data(entry)]
+    deeper = [entry.name for entry in entries if entry.is_dir() and _has_data_files(entry)]
     names = [entry.name for entry in entries if entry.is_file() and entry.suffix.lower() in _DATA_SUFFIXES - {""}]
     if first := next(iter(names or deeper), None):
         count = len(names or deeper) - 1
@@ -111,7 +111,7 @@ def refuse_unnamed_files(folder: Path, shown: str) -> None:
         )
 
 
-def _holds_data(folder: Path) -> bool:
+def _has_data_files(folder: Path) -> bool:
     """Whether a folder may be a data set itself."""
     endings = {entry.suffix.lower() for entry in folder.iterdir() if entry.is_file()}
     return bool(list_named_files(folder)) or not endings.isdisjoint(_DATA_SUFFIXES - {""})

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Any
 
 from cotpd.data.readers.file_format import Format, Rows, Source
-from cotpd.data.readers.json_rows import read_rows
+from cotpd.data.readers.json_posts import read_rows
 from cotpd.data.readers.json_shapes import TAG_KEYS, find_list, name_json_format
 from cotpd.data.readers.json_values import iterate_json_rows, parse_head
 from cotpd.data.readers.tagged_posts import build_tagged_row
