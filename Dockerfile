@@ -8,7 +8,7 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 WORKDIR /source
 COPY . .
 RUN python -m venv /opt/cotpd \
-    && /opt/cotpd/bin/pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" '.[all,postgres,s3]'
+    && /opt/cotpd/bin/pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" '.[all,postgres,ray,s3]'
 
 FROM python:3.12.12-slim-bookworm
 # That of the mounted project's owner, or the worker cannot write there.
@@ -18,7 +18,7 @@ ARG UID=1000
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid "$UID" --create-home cotpd \
+    && useradd --non-unique --uid "$UID" --create-home cotpd \
     && install --directory --owner cotpd /project /cache
 COPY --from=build /opt/cotpd /opt/cotpd
 ENV PATH=/opt/cotpd/bin:$PATH \

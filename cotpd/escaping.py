@@ -26,8 +26,9 @@ MARK = "\N{REPLACEMENT CHARACTER}"
 # DEL, C1, line separators and changes of direction: JSON may hold them unescaped, and a terminal obeys them
 UNESCAPED = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]")
 _CONTROLS = re.compile(rf"[\x00-\x08\x0b-\x1f]|{UNESCAPED.pattern}")  # and C0 without tab and newline
-# ASCII signs that may be markup; a dash or a number at the beginning makes a list, and a dot behind www a link
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]#+!~=|:$]|^-|(?<=www)\.", re.IGNORECASE)
+# ASCII signs that may be markup; a dash or a number at the start makes a list, a dot behind www a link. A colon in
+# a word makes a link or a picture of its name; other colons stay, since MLflow's page shows their backslash.
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]#+!~=|$]|^-|^:|:(?=\S)|(?<=www)\.", re.IGNORECASE)
 _NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 # what ends a script element or opens a comment, and half of a surrogate pair, which UTF-8 cannot write

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Make what the shared state lacks: the bucket of COTPD_REMOTE, the work pool, the deployments of prefect.yaml.
-# Run again, it changes nothing but deployments that prefect.yaml has other settings for.
+# Run again, it changes nothing but deployments that prefect.yaml has other settings for. Its argument is the project's
+# folder, otherwise the one above this file.
 set -eu
-cd "$(dirname "$0")/.."
+cd "${1:-$(dirname "$0")/..}"
 python -c '
 import os
 from urllib.parse import urlparse

@@ -3,7 +3,7 @@
 import os
 import shlex
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from cotpd.pipeline.run_facts import sum_costs
 from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.tracking_store import is_server, resolve_uri
 from cotpd.report.evaluation_files import read_evaluation
+from cotpd.report.run_record import SourceCost
 from cotpd.report.run_summary import write_summary
 
 COST, SCORES, REPORT, RESULTS = "cotpd-cost", "cotpd-scores", "cotpd-report", "cotpd-results"  # keys in the UI
@@ -45,16 +46,28 @@ def make_costs(workspace: Workspace, params: Params) -> Iterator[Artifact]:
             "tokens received": f"{cost.received:,}",
             "dollars": "not known" if cost.dollars is None else f"{cost.dollars:,.4f}",
         }
-        for cost in costs
+        for cost in (*costs, add_up(costs))
     ]
-    if rows:
+    if costs:
         description = f"Cost of the answers so far ({note})"
         yield COST, partial(create_table_artifact, rows, key=COST, description=description)
 
 
+def add_up(costs: Sequence[SourceCost]) -> SourceCost:
+    """Return the sum of what several sources cost; its dollars are not known if those of one are not."""
+    dollars = [cost.dollars for cost in costs if cost.dollars is not None]
+    return SourceCost(
+        source="all",
+        answers=sum(cost.answers for cost in costs),
+        sent=sum(cost.sent for cost in costs),
+        received=sum(cost.received for cost in costs),
+        dollars=sum(dollars) if len(dollars) == len(costs) else None,
+    )
+
+
 def make_scores(workspace: Workspace, params: Params) -> Iterator[Artifact]:
     """Yield the scores as `cotpd show --markdown` prints them, and where the report is."""
-    summary = write_summary(read_evaluation(workspace.evaluation), params.task, SPLITS)
+    summary = write_summary(read_evaluation(workspace.evaluation), params.task, SPLITS, is_narrow=True)
     yield SCORES, partial(create_markdown_artifact, summary, key=SCORES, description="Scores of this run")
     report = _describe_report(workspace)
     yield REPORT, partial(create_markdown_artifact, report, key=REPORT, description="The report of this run")
@@ -70,7 +83,7 @@ def make_results(workspace: Workspace, params: Params) -> Iterator[Artifact]:
         f"**{escape_markdown(name)}** version {version} is `{registered['alias']}`: `{registered['uri']}`\n",
         f"- [MLflow run]({base}/#/runs/{run})",
         f"- [Version {version} in the registry]({base}/#/models/{name}/versions/{version})",
-        f"- [Report]({base}/get-artifact?run_uuid={run}&path=evaluation/report.html), as the run has it",
+        f"- [Report]({base}/get-artifact?run_uuid={run}&path=evaluation/report.html), a page to download",
     ]
     if not is_server(store):
         lines.append(f"\nThe links work while MLflow's UI runs: `{_write_ui_command(store)}`")

@@ -81,7 +81,8 @@ def relay(
     try:
         for line in map(hide_passwords, running):  # a package's own message may repeat an address
             printed.append(line)
-            logger.info(line)
+            if line.strip():  # DVC sets its hints apart with empty lines
+                logger.info(line)
             watch(line)
     except BaseException:
         running.end()

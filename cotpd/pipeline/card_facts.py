@@ -7,6 +7,7 @@ from typing import Any
 from cotpd.config import Params
 from cotpd.data.tables import read_json, read_table
 from cotpd.evaluation.intervals import IntervalRow
+from cotpd.evaluation.results_table import ROWS
 from cotpd.evaluation.slices import MINIMUM_SUPPORT
 from cotpd.files import compute_sha256
 from cotpd.pipeline.settings import list_settings
@@ -53,6 +54,7 @@ def gather_card_facts(
         data=params.data.path,
         metrics=metrics,
         figures=figures,
+        row_titles=ROWS,
         minimum_support=MINIMUM_SUPPORT,
         intended_use=params.register_.intended_use or task.intended_use,
         limits=list_limits(params, metrics, figures),

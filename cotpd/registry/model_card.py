@@ -69,6 +69,7 @@ class CardFacts:
         data: The data set, as params.yaml names it.
         metrics: Scores by split and model.
         figures: The leading score, and F1 of each type, with intervals.
+        row_titles: What a reader sees of the models' names in the metrics.
         minimum_support: Gold labels below which a score says next to nothing.
         intended_use: What the model is for.
         limits: What it cannot do.
@@ -86,6 +87,7 @@ class CardFacts:
     data: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     figures: Sequence[Figure] = ()
+    row_titles: Mapping[str, str] = field(default_factory=dict)
     minimum_support: int = 0
     intended_use: str = ""
     limits: Sequence[str] = ()

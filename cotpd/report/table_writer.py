@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from rich.table import Column
@@ -54,6 +54,19 @@ class Table:
 def get_text(cell: Cell) -> str:
     """Return what a cell shows."""
     return cell.text if isinstance(cell, Link) else cell
+
+
+def split_table(table: Table, column: int) -> tuple[Table, Table]:
+    """Return the columns before one and those from it on as two tables, each with the texts of its rows.
+
+    A row without a figure in a part is left out there.
+    """
+    return _select_columns(table, table.texts, column), _select_columns(table, column, len(table.headings))
+
+
+def _select_columns(table: Table, start: int, stop: int) -> Table:
+    rows = [(*row[: table.texts], *row[start:stop]) for row in table.rows if any(map(get_text, row[start:stop]))]
+    return replace(table, headings=(*table.headings[: table.texts], *table.headings[start:stop]), rows=rows)
 
 
 def write_markdown(table: Table) -> str:

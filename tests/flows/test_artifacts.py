@@ -12,9 +12,10 @@ import pytest
 from cotpd import progress
 from cotpd.config import Params, load_params
 from cotpd.pipeline.workspace import Workspace
+from cotpd.report.run_record import SourceCost
 from flows.artifacts import StageArtifacts
 from flows.background_writer import BackgroundWriter
-from flows.publishing import make_results, make_scores
+from flows.publishing import add_up, make_results, make_scores
 from tests.flows.programs import wait_until
 from tests.made_up_runs import make_run, write_run
 
@@ -241,3 +242,32 @@ def test_of_what_waits_the_newest_alone_is_written(client) -> None:
 
     assert writer.finish(60)
     assert written in ([99], [0, 99])  # the thread may have taken the first one before the others came
+
+
+def test_gains_have_a_table_of_their_own_so_that_the_page_cuts_none_off(client, tmp_path, params) -> None:
+    workspace = write_run(make_run(), tmp_path)
+
+    send(make_scores(workspace, params))
+
+    lines = read_last_artifact(client, "cotpd-scores").data.splitlines()
+    headings = [line for line in lines if line.startswith("| row |")]
+    assert "| row | gain | 95 % interval | p |" in headings
+    assert max(line.count("|") for line in headings) <= 7
+
+
+def test_costs_end_with_their_sum() -> None:
+    costs = [
+        SourceCost(source="noun", answers=1000, sent=20_000, received=7, dollars=1.5),
+        SourceCost(source="image", answers=2, sent=3, received=4, dollars=0.25),
+    ]
+
+    total = add_up(costs)
+
+    assert (total.source, total.answers, total.sent, total.received, total.dollars) == (
+        "all",
+        1002,
+        20_003,
+        11,
+        1.75,
+    )
+    assert add_up([*costs, costs[0].model_copy(update={"dollars": None})]).dollars is None

@@ -96,7 +96,11 @@ class Stack:
 
     def set_up(self) -> None:
         """Run the service `setup` to its end, as Docker would in the mounted project."""
-        command = [part.replace("/project", str(ROOT)) for part in self.services["setup"]["command"]]
+        mounts = {"/project": str(ROOT), "/deploy/": f"{ROOT}/deploy/"}
+        command = [
+            re.sub("^(/project|/deploy/)", lambda match: mounts[match[1]], part)
+            for part in self.services["setup"]["command"]
+        ]
         variables = self.build_variables("setup") | {"PREFECT_HOME": str(self.folder / "prefect")}
         completed = subprocess.run(
             command, env=variables, capture_output=True, text=True, check=False, timeout=LIMIT

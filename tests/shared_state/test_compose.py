@@ -6,7 +6,7 @@ import subprocess
 import tomllib
 from importlib.metadata import version
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
@@ -118,3 +118,27 @@ def render_job(text: str) -> dict:
     defaults = {name: field.get("default") for name, field in template["variables"]["properties"].items()}
     given = {"env": [{"name": "A", "value": "b"}], "labels": {"a": "b"}, "command": ["prefect"]}
     return apply_values(template["job_configuration"]["job_manifest"], defaults | given)
+
+
+def test_the_image_gets_every_file_that_its_wheel_is_built_of() -> None:
+    passed = {line.removeprefix("!") for line in read_lines(".dockerignore") if line.startswith("!")}
+    shipped = re.findall(r'^    "([^"]+)",$', (ROOT / "setup.py").read_text("utf-8"), re.MULTILINE)
+
+    missing = [name for name in shipped if passed.isdisjoint([name, *map(str, PurePosixPath(name).parents)])]
+
+    assert "dvc.yaml" in shipped
+    assert missing == []
+
+
+def read_lines(name: str) -> list[str]:
+    """Return the lines of a file of the repository."""
+    return (ROOT / name).read_text("utf-8").splitlines()
+
+
+def test_files_that_the_services_mount_are_there(services: dict, environment: Path) -> None:
+    mounts = chain.from_iterable(service.get("volumes", []) for service in services.values())
+    sources = [Path(mount["source"]) for mount in mounts if mount["type"] == "bind"]
+
+    relative = [source.relative_to(environment.parent) for source in sources]
+    assert len(relative) >= 4
+    assert [path for path in relative if not (ROOT / path).exists()] == []
