@@ -159,23 +159,22 @@ def answer_later(handler) -> None:
 
 
 def test_asking_goes_on_while_the_database_is_locked(server, params, monkeypatch):
-    """By a clock of the event loop's own: it must not stand still for as long as another process holds the file."""
-    gaps: list[float] = []
+    """By a clock of the event loop's own: it must not stand still while another process holds the file."""
+    ticks = []
     holder = sqlite3.connect(params.ledger, check_same_thread=False, isolation_level=None)
     release = threading.Timer(3.0, lambda: holder.execute("ROLLBACK"))
 
-    async def measure_gaps(_):
+    async def note_ticks(_):
         while True:
-            began = time.monotonic()
             await asyncio.sleep(0.01)
-            gaps.append(time.monotonic() - began)
+            ticks.append(holder.in_transaction)
 
     def lock_and_answer(handler):
         holder.execute("BEGIN IMMEDIATE")
         release.start()
         build_reply(build_completion("A"))(handler)
 
-    monkeypatch.setattr(live.LiveTransport, "_refresh_claims", measure_gaps)
+    monkeypatch.setattr(live.LiveTransport, "_refresh_claims", note_ticks)
     server.by_text = {"a": lock_and_answer, "b": answer_later}
 
     result = ask_all(build_questions("a", "b"), params.model_copy(update={"concurrency": 2}), progress=False)
@@ -183,7 +182,7 @@ def test_asking_goes_on_while_the_database_is_locked(server, params, monkeypatch
     holder.close()
 
     assert [answer.text for answer in result.answers] == ["A", "B"]
-    assert max(gaps) < 1.5
+    assert sum(ticks) > 20  # of three hundred; a loop that waits for the database has hardly one
 
 
 def test_what_another_process_failed_to_get_is_asked_by_this_one(server, params):

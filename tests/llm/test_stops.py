@@ -106,9 +106,13 @@ def test_where_the_disk_is_full_the_answers_that_still_fit_are_committed(server,
 
 
 def start(params, *, ignoring_ctrl_c: bool = False) -> subprocess.Popen:
+    """Start a process that asks, and waits a minute for answers when it is stopped, as a busy machine may need."""
     script = ASK_SIXTY.replace("signal.default_int_handler", "signal.SIG_IGN") if ignoring_ctrl_c else ASK_SIXTY
+    patience = "from cotpd.llm.transports import in_flight; in_flight.GRACE = 60.0"
     return subprocess.Popen(
-        [sys.executable, "-c", script, params.model_dump_json()], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", f"{patience}\n{script}", params.model_dump_json()],
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -137,7 +141,7 @@ def test_a_signal_lets_the_answers_under_way_arrive(server, params, number, igno
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_it_at_once(server, params, number):
     gate = threading.Event()
-    server.always = lambda _: gate.wait(60)
+    server.always = lambda _: gate.wait(120)
     run = start(params)
     until = time.monotonic() + 120
     while len(server.received) < 8 and time.monotonic() < until:
@@ -147,11 +151,11 @@ def test_a_second_signal_ends_it_at_once(server, params, number):
     run.send_signal(number)
     assert any("answers under way" in line for line in iter(run.stderr.readline, ""))
     run.send_signal(number)
-    run.communicate(timeout=60)
+    run.communicate(timeout=120)
     gate.set()
 
     assert run.returncode != 0
-    assert time.monotonic() - began < 4.5, "the grace of five seconds was waited for"
+    assert time.monotonic() - began < 50, "the grace of a minute was waited for"
 
 
 STEP = """

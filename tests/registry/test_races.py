@@ -6,6 +6,7 @@ A few rounds run with every `make test`, at least fifty of each kind with `make 
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -56,8 +57,8 @@ def run_server(uri, folder):
         wait_for(f"{address}/health", server)
         yield address
     finally:
-        os.killpg(server.pid, 15)
-        server.wait(30)
+        os.killpg(server.pid, signal.SIGKILL)  # a busy server may take a minute to end well
+        server.wait(120)
 
 
 def wait_for(address, server):

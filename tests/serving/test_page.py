@@ -1,7 +1,6 @@
 """The page in a real browser: what it shows, what hostile text does to it, and whether it fits a phone."""
 
 import json
-import time
 from contextlib import ExitStack
 
 import pytest
@@ -11,7 +10,7 @@ from cotpd.serving.service import Service
 from cotpd.serving.training_posts import describe_absence
 from tests.browser import Browser, needs_browser
 from tests.serving.fake_predictor import build_version
-from tests.serving.running_server import run_server
+from tests.serving.running_server import run_server, wait_until
 
 pytestmark = [needs_browser, pytest.mark.slow]
 
@@ -125,6 +124,11 @@ def test_a_token_is_asked_for_and_used(browser, serve_page):
     assert "1 named entity" in read(page, "summary")
 
 
+def count_violations(page):
+    """Return how many violations of its policy the browser has reported by now."""
+    return sum("Content Security Policy" in problem for problem in page.list_problems())
+
+
 def test_a_script_that_is_not_the_pages_own_is_not_run(browser, serve_page):
     page = browser.open_page(serve_page())
 
@@ -132,7 +136,6 @@ def test_a_script_that_is_not_the_pages_own_is_not_run(browser, serve_page):
         "document.body.append(Object.assign(document.createElement('script'), {textContent: 'owned = 1'}))"
     )
     page.evaluate("document.body.append(Object.assign(new Image(), {src: 'http://127.0.0.1:9/x.png'}))")
-    time.sleep(0.2)
+    wait_until(lambda: count_violations(page) >= 2)
 
     assert page.evaluate("typeof owned") == "undefined"
-    assert len([problem for problem in page.list_problems() if "Content Security Policy" in problem]) >= 2
