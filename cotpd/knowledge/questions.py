@@ -8,9 +8,8 @@ from cotpd.llm.chat_request import Message
 from cotpd.llm.prompts import PromptSet
 from cotpd.llm.question import Question
 
-EncodePicture = Callable[
-    [Post], str | None
-]  # returns a post's picture as a data URL, None if it has no readable one
+EncodePicture = Callable[[Post], str | None]
+"""Returns a post's picture as a data URL, None if it has no readable one."""
 _IN_PLACE_OF_CAPTION = "the picture itself, which is attached"
 
 
@@ -43,9 +42,12 @@ def build_questions(
     Each is there ``params.answers`` times, as draws that become requests of their own.
 
     Args:
-        posts: The posts. captions: By post id. params: Kinds and prompt set. encode_picture: Shows the model the
-        picture itself in the question about text and image. A post whose picture
-            cannot be read is asked about with its caption, and not at all without one. None shows captions alone.
+        posts: The posts.
+        captions: By post id.
+        params: Kinds and prompt set.
+        encode_picture: Shows the model the picture itself in the question about text and image. A post whose
+            picture cannot be read is asked about with its caption, and not at all without one. None shows captions
+            alone.
 
     Raises:
         ConfigError: The prompt set cannot be used.

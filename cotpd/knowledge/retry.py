@@ -17,7 +17,7 @@ from cotpd.expectations.params import ValidateParams
 from cotpd.knowledge.params import AskParams
 from cotpd.knowledge.questions import EncodePicture, build_questions
 from cotpd.knowledge.several_answers import combine_answers
-from cotpd.llm.answer_reader import read_answers as read_answers
+from cotpd.llm.answer_reader import read_answers
 from cotpd.llm.ask import ask
 from cotpd.llm.draws import build_sampling_params
 from cotpd.llm.params import LlmParams
