@@ -77,7 +77,7 @@ class Params(Section):
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")
     """Where models and runs are kept."""
     scale: ScaleParams = ScaleParams()
-    """Where captioning, asking and batch scoring are computed; no result depends on it."""
+    """Where work is computed, and how much of it at once; no result depends on it."""
 
     @model_validator(mode="after")
     def _check_teachers_seed(self) -> Self:

@@ -75,7 +75,6 @@ class RunControl:
 
     def __init__(self, root: Path, hours: float | None = None, log: Callable[[str], None] = print) -> None:
         self.root, self.hours, self.log = root, hours, log
-        self.cached: set[str] = set()  # stages that were up to date
         self.artifacts = BackgroundWriter()
         self._deadline = None if hours is None else time.monotonic() + 3600 * hours
         self._lock, self._running = threading.Lock(), dict[str, RunningStep]()
@@ -147,24 +146,26 @@ class Slots:
 
     def __init__(self, count: int, gpus: Sequence[str] = ()) -> None:
         self._count, self._gpus = count, gpus
-        self._free, self._taken = list(range(count)), dict[str, int]()
+        self._free, self._taken = list(range(count)), dict[str, list[int]]()
 
     def take(self, step: Step) -> bool:
-        """Give a step a slot if it needs one; return False if it has to wait."""
+        """Give a step a slot if it needs one, all free ones if it can use them; return False if it has to wait."""
         if step.computes and self._free:
-            self._taken[step.name] = self._free.pop(0)
+            share = len(self._free) if step.spreads else 1
+            self._taken[step.name], self._free = self._free[:share], self._free[share:]
         return not step.computes or step.name in self._taken
 
     def release(self, name: str) -> None:
-        """Take a step's slot back."""
-        if name in self._taken:
-            self._free = sorted([*self._free, self._taken.pop(name)])
+        """Take a step's slots back."""
+        self._free = sorted([*self._free, *self._taken.pop(name, ())])
 
     def list_variables(self, name: str) -> dict[str, str]:
-        """Return the environment of a step: its GPU, where several stages share the machine's."""
-        if self._count == 1 or not self._gpus or name not in self._taken:  # alone it may use everything
+        """Return the environment of a step where several models share the machine: its GPUs, and its trainings."""
+        slots = self._taken.get(name, ())
+        if self._count == 1 or not slots:  # alone it may use everything
             return {}
-        return {"CUDA_VISIBLE_DEVICES": self._gpus[self._taken[name] % len(self._gpus)]}
+        gpus = dict.fromkeys(self._gpus[slot % len(self._gpus)] for slot in slots if self._gpus)
+        return {"COTPD_TRAININGS": str(len(slots))} | ({"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {})
 
 
 Submit = Callable[[Step, dict[str, str], list[PrefectFuture[Any]]], PrefectFuture[Any]]

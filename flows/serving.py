@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import prefect
@@ -22,6 +23,8 @@ from rich.console import Console
 
 from cotpd.errors import ConfigError
 from flows.deployments import Deployment, read_deployments
+from flows.project_root import ROOT
+from flows.states import close_dead_runs
 from steps.guard import GRACE
 
 _POLL = 2.0  # seconds; Prefect's default is 10
@@ -37,6 +40,7 @@ def serve() -> int:
         ConfigError: No Prefect server answers, or prefect.yaml cannot be used.
     """
     deployments = build_deployments()
+    close_dead_runs(ROOT, partial(console.print, markup=False, soft_wrap=True))
     # limit: two runs would write the same files
     server = Server(name="cotpd", pause_on_shutdown=False, limit=1, query_seconds=choose_poll())
     for deployment in deployments:

@@ -16,6 +16,7 @@ from flows.artifacts import StageArtifacts
 from flows.scheduling import RunControl
 from steps.graph import RunningStep, Step, is_busy, is_up_to_date
 from steps.guard import GRACE
+from steps.late_edits import refuse_late_edit
 
 _SHOWN = 15  # last lines of a failed step in its task's state
 _RETRY_DELAY = 30.0  # seconds before a stage that may be retried is
@@ -34,11 +35,11 @@ def submit_stage(
 def run(step: Step, control: RunControl, environment: dict[str, str]) -> State[None]:
     """Bring one stage up to date; the state is named Cached if it was."""
     control.refuse_if_stopping()
-    is_untouched = step.is_current and control.cached.issuperset(step.after)
-    while not is_untouched and not is_up_to_date(step.name, control.root, partial(control.watch_wait, step.name)):
+    wait = partial(control.watch_wait, step.name)
+    while not step.is_untouched(control.root) and not is_up_to_date(step.name, control.root, wait):
         if execute(step, control, environment):
+            refuse_late_edit(step.name, control.root, wait)
             return Completed(message=step.description)
-    control.cached.add(step.name)
     return Completed(name="Cached", message=f"{step.name}: nothing has changed since dvc.lock was written")
 
 

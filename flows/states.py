@@ -2,9 +2,10 @@
 
 A runner (`python -m flows`) notices the death of a flow. A worker that is stopped kills its flows and reports
 nothing, and a flow that was started by hand has no runner. So each flow run has a watcher, a shell at the end of a
-pipe.
+pipe. Where the watcher died too, the next run in the same folder closes the states.
 """
 
+import atexit
 import os
 import signal
 import subprocess
@@ -12,13 +13,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 import psutil
+from prefect import get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -28,9 +30,11 @@ from prefect.client.schemas.filters import (
     TaskRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, get_current_settings
 from prefect.states import Cancelled, Crashed
 
+from flows.run_records import RecordFile, RunRecord, list_dead_records
 from steps.under_dvc import find_owners, is_alive
 
 _RUN = "PREFECT__FLOW_RUN_ID"  # the environment variable that a worker or runner sets for the processes of a run
@@ -40,6 +44,8 @@ _OUTAGE = 3600.0  # seconds in which a server that was killed may come back and 
 _PAUSE = 5.0  # seconds between two tries
 _WATCH = 'read -r finished || exec "$0" -m flows.states "$1"'
 _watchers: list[subprocess.Popen[bytes]] = []  # their pipes stay open as long as this process lives
+_records: list[RecordFile] = []  # of runs whose end the server has not been told yet
+_ended: list[RecordFile] = []  # of runs whose function has ended, and whose last state Prefect is sending
 
 
 @contextmanager
@@ -48,6 +54,9 @@ def watch_flow_run(flow_run_id: UUID | None, root: Path) -> Iterator[None]:
     if flow_run_id is None:  # the flow's function was called outside of Prefect
         yield
         return
+    _remove_ended_records()
+    close_dead_runs(root, get_run_logger().warning)
+    record = _record_run(flow_run_id, root)
     watcher = subprocess.Popen(
         ["sh", "-c", _WATCH, sys.executable, str(flow_run_id)],
         stdin=subprocess.PIPE,
@@ -61,17 +70,43 @@ def watch_flow_run(flow_run_id: UUID | None, root: Path) -> Iterator[None]:
     try:
         yield
     except Exception:
-        _dismiss(watcher)
+        _dismiss(watcher, record)
         raise
     else:
-        _dismiss(watcher)  # after a signal it stays: this process is ending, and may be killed before it has
+        _dismiss(
+            watcher, record
+        )  # after a signal both stay: this process is ending, and may be killed before that
 
 
-def _dismiss(watcher: "subprocess.Popen[bytes]") -> None:
+def _dismiss(watcher: "subprocess.Popen[bytes]", record: RecordFile | None) -> None:
     """End a watcher, unless the server does not answer, which then has to be told later how the run ended."""
     if _has_server():
         _watchers.remove(watcher)
         watcher.communicate(b"finished\n")
+        if record is not None:
+            _ended.append(record)
+
+
+def _record_run(flow_run_id: UUID, root: Path) -> RecordFile | None:
+    """Write the record of a flow run; None without a DVC project, or where it cannot be locked."""
+    if not (root / ".dvc").is_dir():
+        return None
+    with get_client(sync_client=True) as client:
+        tries = client.read_flow_run(flow_run_id).run_count
+    try:
+        record = RecordFile(root, RunRecord.build(flow_run_id, tries, PREFECT_API_URL.value()))
+    except OSError:
+        return None
+    _records.append(record)
+    return record
+
+
+@atexit.register  # by then Prefect has sent the last state; a process that is killed before that leaves its record
+def _remove_ended_records() -> None:
+    while _ended:
+        record = _ended.pop()
+        _records.remove(record)
+        record.remove()
 
 
 def _has_server() -> bool:
@@ -114,6 +149,43 @@ def _close_task_runs(client: SyncPrefectClient, flow_run_id: UUID, state: State[
         client.set_task_run_state(task_run.id, final, force=True)
 
 
+def close_dead_runs(root: Path, say: Callable[[str], object]) -> None:
+    """Close the flow runs of a folder whose processes have died together with their watchers.
+
+    Args:
+        root: The project's folder.
+        say: Is given a sentence about each one.
+    """
+    for path, record in list_dead_records(root):
+        if record.server != PREFECT_API_URL.value():
+            continue
+        if not record.is_of_this_machine:
+            say(
+                f"The flow run {record.flow_run} began here on {record.host}, and its end is not known. If that "
+                f"machine is gone, run: prefect flow-run cancel {record.flow_run}; rm {path}"
+            )
+            continue
+        with suppress(httpx.HTTPError, RuntimeError), get_client(sync_client=True) as client:  # else the next time
+            if _close_recorded_run(client, record):
+                say(f"The flow run {record.flow_run} is closed: its process {record.process} died before its end.")
+            path.unlink(missing_ok=True)
+
+
+def _close_recorded_run(client: SyncPrefectClient, record: RunRecord) -> bool:
+    """Close a flow run whose process is dead; return False if it has ended, or another process goes on with it."""
+    try:
+        flow_run = client.read_flow_run(record.flow_run)
+    except ObjectNotFound:
+        return False
+    state = flow_run.state
+    if state is None or flow_run.run_count > record.tries:
+        return False
+    was_open = state.is_running() or state.is_cancelling()  # Pending: a runner is about to start it again
+    if was_open or state.is_crashed() or state.is_cancelled():
+        _close_states(client, record.flow_run, state)
+    return was_open
+
+
 def close_flow_run(flow_run_id: UUID) -> None:
     """Close a flow run whose process has ended, and its task runs.
 
@@ -121,12 +193,18 @@ def close_flow_run(flow_run_id: UUID) -> None:
     """
     with get_client(sync_client=True) as client:
         state = _wait_for_final_state(client, flow_run_id)
-        if state is not None and not state.is_final():
-            make_state: Callable[..., State[Any]] = Cancelled if state.is_cancelling() else Crashed
-            state = make_state(message="The process of the flow run ended without a word to the server.")
-            client.set_flow_run_state(flow_run_id, state, force=True)
-        if state is not None and (state.is_crashed() or state.is_cancelled()):
-            _close_task_runs(client, flow_run_id, state)
+        if state is not None:
+            _close_states(client, flow_run_id, state)
+
+
+def _close_states(client: SyncPrefectClient, flow_run_id: UUID, state: State[Any]) -> None:
+    """Close a flow run that is in some state, unless that one is final, and its task runs."""
+    if not state.is_final():
+        make_state: Callable[..., State[Any]] = Cancelled if state.is_cancelling() else Crashed
+        state = make_state(message="The process of the flow run ended without a word to the server.")
+        client.set_flow_run_state(flow_run_id, state, force=True)
+    if state.is_crashed() or state.is_cancelled():
+        _close_task_runs(client, flow_run_id, state)
 
 
 def _wait_for_final_state(client: SyncPrefectClient, flow_run_id: UUID) -> State[Any] | None:

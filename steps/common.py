@@ -28,6 +28,8 @@ def main(step: Callable[[Params], None]) -> None:
         restore_signals()
         with interrupt_on_sigterm():
             refuse_other_code()
+            if steps.RUN is not None:
+                steps.RUN.verify_former_stages()
             step(load_params())
             refuse_other_code()  # the package may have been upgraded while the step ran
             if steps.RUN is not None:

@@ -26,6 +26,7 @@ from cotpd.config import load_params
 from cotpd.errors import ConfigError
 from cotpd.pipeline.params_file import UPGRADE, list_missing
 from steps import guard
+from steps.stage_inputs import digest_stamps
 
 _BUSY = "is busy, it is being blocked by"  # what DVC says of a file that another process writes
 _PAUSE = 1.0  # seconds between two looks at it
@@ -45,17 +46,25 @@ class Step:
     Attributes:
         name, description: The stage's.
         after: The steps that it waits for.
-        is_current: Whether it was up to date when the graph was read.
+        watched: Its inputs and outputs, and DVC's files: paths.
+        look: Their state when it was up to date, as the graph was read; empty if it was not.
         computes: Whether it trains or runs a model, of which few fit on a machine.
+        spreads: Whether it can train several models at once.
         retries: How often a failure is tried again; 0 where a try may cost money.
     """
 
     name: str
     description: str
     after: tuple[str, ...]
-    is_current: bool = False
+    watched: tuple[str, ...] = ()
+    look: str = ""
     computes: bool = False
+    spreads: bool = False
     retries: int = 0
+
+    def is_untouched(self, root: Path | str = ".") -> bool:
+        """Whether the step was up to date when the graph was read, and no file that it watches has changed."""
+        return bool(self.look) and self.look == digest_stamps(self.watched, Path(root))
 
 
 def read_graph(root: Path | str = ".", notify: Notify = _wait_in_silence) -> list[Step]:
@@ -69,10 +78,10 @@ def read_graph(root: Path | str = ".", notify: Notify = _wait_in_silence) -> lis
         ConfigError: dvc.yaml or params.yaml cannot be read, or the folder is not a DVC project.
     """
     try:
-        with _open_locked(root, notify) as repo:
+        with open_locked(root, notify) as repo:
             graph = repo.index.graph  # an edge leads from a stage to one that it depends on
             order = networkx.lexicographical_topological_sort(graph.reverse(), key=name_stage)
-            return [_build_step(stage, graph.successors(stage)) for stage in order]
+            return [_build_step(stage, graph.successors(stage), Path(root)) for stage in order]
     except DvcException as error:
         raise _explain(error, Path(root)) from error
 
@@ -86,14 +95,19 @@ def name_stage(stage: Stage) -> str:
     return name if name and path == "dvc.yaml" else ":".join(filter(None, (path, name)))
 
 
-def _build_step(stage: Any, after: Iterable[Any]) -> Step:
-    with_defaults = {"computes": False, "retries": 0} | (stage.meta or {})
+def _build_step(stage: Any, after: Iterable[Any], root: Path) -> Step:
+    with_defaults = {"computes": False, "spreads": False, "retries": 0} | (stage.meta or {})
+    files = [str(part.fs_path) for part in (*stage.deps, *stage.outs)]
+    watched = tuple(dict.fromkeys([*files, stage.path, str(Path(stage.path).with_suffix(".lock"))]))
+    look = digest_stamps(watched, root)  # before DVC's look: a file that is edited in between is looked at again
     return Step(
         name_stage(stage),
         stage.desc or "",
         tuple(sorted(map(name_stage, after))),
-        is_current=_is_current(stage),
+        watched=watched,
+        look=look if _is_current(stage) else "",
         computes=bool(with_defaults["computes"]),
+        spreads=bool(with_defaults["spreads"]),
         retries=int(with_defaults["retries"]),
     )
 
@@ -107,7 +121,7 @@ def _is_current(stage: Any) -> bool:
 
 
 @contextmanager
-def _open_locked(root: Path | str, notify: Notify) -> Iterator[Repo]:
+def open_locked(root: Path | str, notify: Notify) -> Iterator[Repo]:
     """Open DVC's repository and hold its lock, waiting for another process that does."""
     with _only_thread, Repo(str(root)) as repo:
         while True:
@@ -166,7 +180,7 @@ def is_up_to_date(name: str, root: Path | str = ".", notify: Notify = _wait_in_s
 
 def _read_changes(name: str, root: Path | str, notify: Notify) -> Any:
     """Return what DVC names as changed about a step; empty if nothing is."""
-    with _open_locked(root, notify) as repo:
+    with open_locked(root, notify) as repo:
         for stage in repo.index.stages:
             if name_stage(stage) == name:
                 return stage.status(check_updates=True)

@@ -7,9 +7,11 @@ Trade-off: size, time and inode of each file, as DVC's own cache of hashes compa
 takes a second for 100,000 files, and a file that was only touched counts as changed.
 """
 
+import hashlib
 import os
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -50,7 +52,7 @@ def read_stage_inputs(stage: str, root: Path = Path()) -> StageInputs | None:
     except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
         return None  # the step says better what is wrong with params.yaml
     is_ignored = _read_ignored(root)
-    stamps = chain.from_iterable(_iterate_stamps(root, dep) for dep in deps)
+    stamps = chain.from_iterable(iterate_stamps(root, dep) for dep in deps)
     files = {name: stamp for name, stamp in stamps if not is_ignored(name)}
     return StageInputs(files, {name: _find_value(values, name) for name in names})
 
@@ -76,16 +78,28 @@ def _read_ignored(root: Path) -> Any:
     return GitIgnoreSpec.from_lines(["__pycache__", *lines]).match_file
 
 
-def _iterate_stamps(root: Path, dependency: str) -> Iterator[tuple[str, Stamp]]:
+def digest_stamps(paths: Iterable[str], root: Path = Path()) -> str:
+    """Return a digest of the stamps of files and folders: an edit of any file changes it, with no content read."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for stamp in sorted(iterate_stamps(root, path)):
+            digest.update(f"{stamp}\n".encode())
+    return digest.hexdigest()
+
+
+def iterate_stamps(root: Path, dependency: str) -> Iterator[tuple[str, Stamp]]:
     """Yield path and stamp of a file, or of each file below a folder; like DVC, follow no link that is in it."""
     yield from _iterate_stamp(root, dependency)
-    for folder, _, names in os.walk(root / dependency):
+    for folder, below, names in os.walk(root / dependency):
+        below[:] = [name for name in below if name != "__pycache__"]  # written by imports
         for name in names:
             yield from _iterate_stamp(root, os.path.relpath(Path(folder, name), root))
 
 
 def _iterate_stamp(root: Path, name: str) -> Iterator[tuple[str, Stamp]]:
-    path = root / name
-    if path.is_file():
-        status = path.stat()
+    try:
+        status = (root / name).stat()
+    except OSError:  # none, a link that leads nowhere, or removed meanwhile by another stage
+        return
+    if stat.S_ISREG(status.st_mode):
         yield name, (status.st_size, status.st_mtime_ns, status.st_ino)

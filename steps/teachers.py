@@ -1,21 +1,63 @@
-"""How the steps teach and control make frozen teachers and their soft targets."""
+"""How the steps teach and control make frozen teachers and their soft targets.
 
+`python -m steps.teachers` trains one teacher, as a process beside others; its request says which.
+"""
+
+import os
 import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from pydantic import BaseModel
 
 from cotpd.config import Params
+from cotpd.errors import CotpdError
+from cotpd.escaping import mark_logs
 from cotpd.pipeline.folds import Folds, read_folds, write_folds
-from cotpd.pipeline.training_examples import read_label_names
+from cotpd.pipeline.training_examples import (
+    read_knowledge_examples,
+    read_label_names,
+    read_text_examples,
+    read_training_texts,
+)
 from cotpd.pipeline.workspace import Workspace
 from cotpd.student.examples import Example
 from cotpd.student.labels import LabelSet
 from cotpd.student.objectives import FineTuning
+from cotpd.student.params import TrainParams
 from cotpd.student.persistence import build_model
 from cotpd.student.processes import is_main_process
 from cotpd.student.targets import compute_soft_targets
+from cotpd.student.tasks import TaskName
 from cotpd.student.views import View
-from steps.training import train_model
+from steps.common import say
+from steps.process_pool import read_request, run_at_once
+from steps.training import train_model, warn_of_unwatched_encoder
+
+TRAININGS = "COTPD_TRAININGS"  # the environment variable that outweighs scale.trainings: a stage's share of a flow
+
+
+class TeacherTraining(NamedTuple):
+    """One training of a teacher: without one fold, if there are folds."""
+
+    name: str
+    fold: int | None
+    params: Params
+    run: TrainParams
+    out: Path
+
+
+class TeacherRequest(BaseModel):
+    """What a process needs to train one of the teachers: its number, and the arguments of the step."""
+
+    number: int
+    params: Params
+    view: View
+    folder: Path
+    prefix: str
 
 
 def count_teachers(params: Params) -> int:
@@ -50,6 +92,7 @@ def require_encoders(workspace: Workspace, params: Params) -> None:
     labels = LabelSet.build(params.task, read_label_names(workspace, params.task))
     teachers = params.teach.list_teachers(params.student.encoder)
     for encoder in dict.fromkeys(teacher.encoder for teacher in teachers):
+        warn_of_unwatched_encoder(encoder)
         build_model(params.student.adapt_to_teacher(encoder), labels)
 
 
@@ -98,26 +141,74 @@ def train_teachers(
 ) -> list[Path]:
     """Train every teacher in one view, and return their folders; arguments as for :func:`make_soft_targets`.
 
-    With folds each teacher is trained once without each of them, before the next teacher is.
+    With folds each teacher is trained once without each of them, before the next teacher is. Where several may be
+    trained at once, each is in a process of its own, which reads its examples itself.
     """
-    folders: list[Path] = []
-    parts = [folds.select_training(examples, fold) for fold in range(folds.count)] if folds else [examples]
+    trainings = list_trainings(params, folder, prefix)
+    at_once = min(count_at_once(params), len(trainings))
+    if at_once < 2:
+        for training in trainings:
+            train_teacher(workspace, training, examples, valid, folds, view)
+    else:
+        say(f"teachers: {len(trainings)}, {at_once} at once")
+        requests = {
+            f"teacher {training.name}": TeacherRequest(
+                number=number, params=params, view=view, folder=folder, prefix=prefix
+            ).model_dump_json(by_alias=True)
+            for number, training in enumerate(trainings)
+        }
+        run_at_once("steps.teachers", requests, list_slots(at_once, params.teach.device))
+    return [training.out for training in trainings]
+
+
+def list_trainings(params: Params, folder: Path, prefix: str) -> list[TeacherTraining]:
+    """Return the trainings that make the teachers, in order; arguments as for :func:`make_soft_targets`."""
+    trainings: list[TeacherTraining] = []
     for teacher in params.teach.list_teachers(params.student.encoder):
         student = params.student.adapt_to_teacher(teacher.encoder)
-        for part in parts:
-            number = len(folders)
-            folders.append(folder / str(number))
-            train_model(
-                workspace,
-                part,
-                valid,
-                params.model_copy(update={"seed": teacher.seed, "student": student}),
-                teacher.run,
-                objective=FineTuning(view),
-                out=folders[-1],
-                name=f"{prefix}{number}",
-            )
-    return folders
+        own = params.model_copy(update={"seed": teacher.seed, "student": student})
+        for fold in range(params.teach.trainings_each):
+            name = str(len(trainings))
+            left_out = fold if params.teach.trainings_each > 1 else None
+            trainings.append(TeacherTraining(f"{prefix}{name}", left_out, own, teacher.run, folder / name))
+    return trainings
+
+
+def train_teacher(
+    workspace: Workspace,
+    training: TeacherTraining,
+    examples: list[Example],
+    valid: list[Example],
+    folds: Folds | None,
+    view: View,
+) -> None:
+    """Train one teacher in one view; arguments as for :func:`make_soft_targets`."""
+    train_model(
+        workspace,
+        examples if folds is None or training.fold is None else folds.select_training(examples, training.fold),
+        valid,
+        training.params,
+        training.run,
+        objective=FineTuning(view),
+        out=training.out,
+        name=training.name,
+    )
+
+
+def count_at_once(params: Params) -> int:
+    """Return how many teachers may be trained at once; one where processes train it together (torchrun)."""
+    if "RANK" in os.environ:
+        return 1
+    return int(os.environ.get(TRAININGS) or params.scale.trainings)
+
+
+def list_slots(count: int, device: str) -> list[dict[str, str]]:
+    """Return the environment of each training at once: a GPU of its own, as far as there are several."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = list(map(str, range(torch.cuda.device_count()))) if visible is None else visible.split(",")
+    if device not in ("auto", "cuda") or len(gpus) < 2:
+        return [{}] * count
+    return [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} for number in range(count)]
 
 
 def _write_soft_targets(
@@ -134,3 +225,28 @@ def _write_soft_targets(
     )
     targets.save(out)
     write_folds(folds, out)
+
+
+def main() -> None:
+    """Train the teacher that standard input asks for; the exit status is 1 after one that cannot be trained."""
+    mark_logs()
+    request = TeacherRequest.model_validate_json(read_request())
+    params, workspace = request.params, Workspace()
+    try:
+        read_training = read_training_texts if request.view == "text" else _read_labelled
+        read_valid = read_text_examples if request.view == "text" else read_knowledge_examples
+        folds = read_folds(workspace, params.task, params.teach.folds, params.teach.seed)
+        training = list_trainings(params, request.folder, request.prefix)[request.number]
+        valid = read_valid(workspace, params.task, "valid")
+        train_teacher(workspace, training, read_training(workspace, params.task), valid, folds, request.view)
+    except CotpdError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)
+
+
+def _read_labelled(workspace: Workspace, task: TaskName) -> list[Example]:
+    return read_knowledge_examples(workspace, task, "train")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,10 @@
 """How the training steps train a model: on the data set's labels, into a folder, with its curves in MLflow."""
 
+import os
+from functools import cache
 from pathlib import Path
 
+import steps
 from cotpd.config import Params
 from cotpd.pipeline.training_examples import read_label_names
 from cotpd.pipeline.workspace import Workspace
@@ -41,6 +44,7 @@ def train_model(
         start: A trained model whose weights it begins with; None begins with the bare encoder.
     """
     name = name or out.name
+    warn_of_unwatched_encoder(params.student.encoder)
     say(f"{name}: {len(examples)} training examples")
     train(
         examples,
@@ -56,6 +60,14 @@ def train_model(
         words=workspace.read_words(),
         curves=TrainingCurves(params.register_, name, {"student": params.student, "run": run}),
     )
+
+
+@cache  # once for all teachers
+def warn_of_unwatched_encoder(encoder: str) -> None:
+    """Say so if an encoder is a folder that DVC does not watch: after an edit it takes the stage for current."""
+    if steps.RUN is not None and Path(encoder).is_dir() and not steps.RUN.is_watched(Path(encoder)):
+        line = f'- "{os.path.relpath(encoder)}"'
+        say(f"{encoder}: DVC does not watch this encoder; add {line} to the stage's deps in dvc.yaml")
 
 
 def train_from_teachers(

@@ -18,6 +18,7 @@ import psutil
 
 from cotpd.errors import ConfigError
 from steps.guard import GRACE, GUARD
+from steps.late_edits import list_recorded_stages, refuse_late_edit, write_input_record
 from steps.stage_inputs import read_stage_inputs
 
 _STAGE = "DVC_STAGE"  # the environment variable in which DVC names the stage to its command
@@ -34,9 +35,24 @@ class RunUnderDvc:
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
+        self._dvc = find_dvc()
         end_with_dvc()
         self._turn = wait_for_turn(stage)
         self._inputs = read_stage_inputs(stage)
+
+    def is_watched(self, folder: Path) -> bool:
+        """Whether an edit of a file in a folder makes the stage stale; True if the inputs cannot be read."""
+        prefix = f"{os.path.relpath(folder)}{os.sep}"
+        return self._inputs is None or any(name.startswith(prefix) for name in self._inputs.files)
+
+    def verify_former_stages(self) -> None:
+        """Refuse to begin if an input of a stage that the same DVC ran before was edited as its step ended.
+
+        Raises:
+            ConfigError: The message names what was edited.
+        """
+        for stage in list_recorded_stages(self._dvc):
+            refuse_late_edit(stage)
 
     def verify_inputs(self) -> None:
         """Refuse to end well if an input was edited since the step began.
@@ -52,6 +68,16 @@ class RunUnderDvc:
                 f"{self._stage}: edited while it ran: {names}",
                 "Run again: what this run wrote may come from either version, so DVC records none of it.",
             )
+        if self._inputs:
+            write_input_record(self._stage, self._inputs, self._dvc)
+
+
+def find_dvc() -> str:
+    """Return the number and the start of the DVC that runs this step; empty if the system does not let us look."""
+    with suppress(psutil.Error):
+        owners = find_owners(_STAGE)
+        return f"{owners[-1].pid} {owners[-1].create_time()}" if owners else ""
+    return ""
 
 
 def begin_under_dvc() -> RunUnderDvc | None:

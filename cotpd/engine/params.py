@@ -1,4 +1,4 @@
-"""The section `scale` of params.yaml: where work that fans out is computed."""
+"""The section `scale` of params.yaml: where work that fans out is computed, and how much of it at once."""
 
 import re
 from typing import Annotated, Literal
@@ -19,7 +19,7 @@ def _check_address(address: str) -> str:
 
 
 class ScaleParams(Section):
-    """Where captioning, asking and batch scoring are computed; no result depends on it."""
+    """Where work is computed, and how much of it at once; no result depends on it."""
 
     engine: Literal["local", "ray"] = "local"
     """local: this process. ray: the machines of a Ray cluster, with the same results; see docs/scale.md."""
@@ -32,3 +32,6 @@ class ScaleParams(Section):
     """ray: processor cores of a shard."""
     num_gpus: float = Field(default=0.0, ge=0)
     """ray: GPUs of a shard; 0.5 lets two share one."""
+    trainings: int = Field(default=1, ge=1, le=64)
+    """Teachers of a stage that are trained at once, each in a process with memory of its own; a flow's `trainings`
+    outweighs it."""

@@ -46,6 +46,19 @@ def compute_part_digests(folder: Path) -> dict[str, str]:
     return digests
 
 
+def digest_local_encoder(name: str) -> str:
+    """Return a digest of an encoder's files if its name is a folder's, which may be edited under the same name.
+
+    Empty for every other name: a catalogued or downloaded encoder is pinned where it is fetched.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        return ""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    digests = [f"{compute_sha256(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
 def _digest_object(value: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 

@@ -29,6 +29,7 @@ from cotpd.student.checkpoint import (
 )
 from cotpd.student.curve_recorder import CurveRecorder
 from cotpd.student.examples import Example
+from cotpd.student.folder_digests import digest_local_encoder
 from cotpd.student.folders import remove_folder
 from cotpd.student.labels import LabelSet
 from cotpd.student.model import StudentModel
@@ -97,7 +98,8 @@ def train(
         labels.encode_gold(example)  # fail before training, not after: valid may hold a label that train lacks
 
     start_model = _load_start(start, student) if start else None
-    settings = f"{seed} {objective.fingerprint} {digest_weights(start_model) if start_model else ''}"
+    start_digest = digest_weights(start_model) if start_model else ""
+    settings = f"{seed} {objective.fingerprint} {start_digest}{digest_local_encoder(student.encoder)}"
     words = words or WordSplitting()
     fingerprint = compute_fingerprint([labels, student, params, words, *train, *valid], settings)
     history = read_finished_history(Path(out), fingerprint)

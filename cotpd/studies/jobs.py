@@ -14,6 +14,7 @@ from typing import Literal
 
 from cotpd import student as student_package
 from cotpd.data.records import Record, TaskName
+from cotpd.student.folder_digests import digest_local_encoder
 from cotpd.student.params import DistilParams, StudentParams, TrainParams
 from cotpd.studies.inputs import Source
 
@@ -76,8 +77,15 @@ def compute_key(job: Job, digests: Iterable[str]) -> str:
         "job": job.model_dump(mode="json", exclude=excluded),
         "examples": list(digests),
         "code": digest_code(),
+        "encoder": _digest_encoder(job.student.encoder),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@cache
+def _digest_encoder(name: str) -> str:
+    """Return the digest of an encoder that is a folder, read once: a study has many jobs with the same one."""
+    return digest_local_encoder(name)
 
 
 @cache

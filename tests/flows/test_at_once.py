@@ -229,8 +229,20 @@ def test_stages_that_compute_are_spread_over_the_gpus() -> None:
     admitted = [slots.take(step) for step in COMPUTES.values()]
 
     assert admitted == [True, True, False]
-    assert slots.list_variables("caption") == {"CUDA_VISIBLE_DEVICES": "0"}
-    assert slots.list_variables("baseline") == {"CUDA_VISIBLE_DEVICES": "1"}
+    assert slots.list_variables("caption") == {"CUDA_VISIBLE_DEVICES": "0", "COTPD_TRAININGS": "1"}
+    assert slots.list_variables("baseline") == {"CUDA_VISIBLE_DEVICES": "1", "COTPD_TRAININGS": "1"}
+
+
+def test_a_stage_of_several_trainings_takes_every_free_slot_and_gives_all_of_them_back() -> None:
+    slots = Slots(3, ("0", "1"))
+    slots.take(COMPUTES["baseline"])
+
+    slots.take(Step("teach", "", (), computes=True, spreads=True))
+
+    assert slots.list_variables("teach") == {"CUDA_VISIBLE_DEVICES": "1,0", "COTPD_TRAININGS": "2"}
+    assert not slots.take(COMPUTES["train"])
+    slots.release("teach")
+    assert [slots.take(COMPUTES[name]) for name in ("caption", "train")] == [True, True]
 
 
 def test_a_slot_that_is_given_back_is_given_to_the_next_stage() -> None:

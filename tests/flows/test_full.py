@@ -27,9 +27,9 @@ def run_flow(project: Path, prefect_server: None, monkeypatch: pytest.MonkeyPatc
     """Run the flow on the small project; returns the state name of each task."""
     from prefect.client.orchestration import get_client
 
-    def run() -> dict[str, str]:
+    def run(**parameters) -> dict[str, str]:
         monkeypatch.setattr(flows.full, "ROOT", project)
-        state = flows.full.full(return_state=True)
+        state = flows.full.full(return_state=True, **parameters)
         with get_client(sync_client=True) as client:
             from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
@@ -95,6 +95,31 @@ def read_file(path: Path) -> bytes | None:
     with suppress(FileNotFoundError, IsADirectoryError):
         return path.read_bytes()
     return None
+
+
+@pytest.mark.parametrize("edit", ["cp new.txt in.txt", "rm -f b.txt"])
+def test_a_stage_that_was_current_at_the_start_is_looked_at_again_when_its_turn_comes(
+    project: Path, run_flow, edit: str
+) -> None:
+    (project / "in.txt").write_text("old")
+    (project / "new.txt").write_text("new")
+    graph = (
+        "stages:\n"
+        f"  first:\n    cmd: python step.py first a.txt && (test ! -e edit || {edit})\n    params: [first]\n"
+        "    outs: [a.txt]\n"
+        "  second:\n    cmd: python step.py second b.txt in.txt\n    deps: [in.txt]\n    outs: [b.txt]\n"
+    )
+    (project / "dvc.yaml").write_text(graph)
+    run_dvc(project, "repro")
+    read_executions(project)
+    (project / "edit").touch()
+    (project / "params.yaml").write_text("first: 2\nsecond: 1\naside: 1\n")
+
+    states = run_flow(jobs=1)
+
+    assert states == {"first": "Completed", "second": "Completed"}
+    assert read_executions(project) == ["first", "second"]
+    assert "up to date" in run_dvc(project, "status")
 
 
 @pytest.mark.parametrize(

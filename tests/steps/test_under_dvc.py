@@ -11,7 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+import flows.full
 from cotpd.cli.params_editor import write_values
+from steps.late_edits import refuse_late_edit
 from steps.under_dvc import is_alive
 from tests.flows.programs import LIMIT, run_dvc, wait_until
 
@@ -118,6 +120,67 @@ def test_edits_of_what_the_stage_does_not_watch_harm_nothing(project, repro):
     (project / "go").touch()
 
     assert program.wait(LIMIT) == 0
+
+
+TWO_STAGES = """stages:
+  copy:
+    cmd: python -m steps.copy && (test ! -e late.txt || mv late.txt folder/in.txt)
+    deps: [folder]
+    outs: [out.txt]
+  copy-again:
+    cmd: python -m steps.again
+    deps: [out.txt]
+    outs: [again.txt]
+"""
+
+
+@pytest.fixture
+def late_edit(project):
+    """An edit of the first stage's input as its step has ended, before DVC hashes it; a second stage follows."""
+    (project / "dvc.yaml").write_text(TWO_STAGES)
+    again = STEP.replace("out.txt", "again.txt").replace("folder/in.txt", "out.txt")
+    (project / "steps/again.py").write_text(again)
+    (project / "go").touch()
+    (project / "late.txt").write_text("late")
+
+
+def test_an_input_that_is_edited_before_dvc_hashes_it_is_forgotten_as_the_next_step_begins(
+    project, repro, late_edit
+):
+    status = repro().wait(LIMIT)
+
+    assert status != 0
+    log = " ".join((project / "log.txt").read_text().split())
+    assert "copy: edited as it ended: folder/in.txt" in log
+    assert not (project / "again.txt").exists()
+    assert repro().wait(LIMIT) == 0
+    assert (project / "again.txt").read_text() == "late"
+    assert "up to date" in run_dvc(project, "status")
+
+
+def test_a_flow_names_an_input_that_is_edited_before_dvc_hashes_it_and_the_next_one_reads_it(
+    project, environment, late_edit, prefect_server, monkeypatch
+):
+    monkeypatch.setattr(flows.full, "ROOT", project)
+    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
+
+    state = flows.full.full(return_state=True)
+
+    assert state.is_failed()
+    assert "copy: edited as it ended: folder/in.txt" in state.message
+    assert flows.full.full(return_state=True).is_completed()
+    assert (project / "again.txt").read_text() == "late"
+
+
+def test_an_edit_after_dvc_has_hashed_the_inputs_costs_nothing(project, repro):
+    (project / "go").touch()
+    assert repro().wait(LIMIT) == 0
+    (project / "folder/in.txt").write_text("later")
+    lock = (project / "dvc.lock").read_text()
+
+    refuse_late_edit("copy", project)
+
+    assert (project / "dvc.lock").read_text() == lock
 
 
 @pytest.mark.parametrize("number", [9, 15])
