@@ -8,6 +8,7 @@ Trade-off: nobody looks after the last step of a `dvc repro`: there is no furthe
 """
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,6 +100,5 @@ def _remove_from_run_cache(repo: "Repo", stage: "Stage") -> None:
 
     if _can_hash(stage):
         key = _get_stage_hash(stage)
-        folder = Path(repo.stage_cache.cache_dir, key[:2], key)
-        for entry in folder.glob("*"):
-            entry.unlink()
+        # with its folder: an empty one is an error to DVC
+        shutil.rmtree(Path(repo.stage_cache.cache_dir, key[:2], key), ignore_errors=True)

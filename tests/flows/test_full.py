@@ -97,9 +97,15 @@ def read_file(path: Path) -> bytes | None:
     return None
 
 
-@pytest.mark.parametrize("edit", ["cp new.txt in.txt", "rm -f b.txt"])
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        ("cp new.txt in.txt", ["first", "second"]),
+        ("rm -f b.txt", ["first"]),
+    ],  # DVC's cache has an output that is gone
+)
 def test_a_stage_that_was_current_at_the_start_is_looked_at_again_when_its_turn_comes(
-    project: Path, run_flow, edit: str
+    project: Path, run_flow, edit: str, expected: list[str]
 ) -> None:
     (project / "in.txt").write_text("old")
     (project / "new.txt").write_text("new")
@@ -118,7 +124,7 @@ def test_a_stage_that_was_current_at_the_start_is_looked_at_again_when_its_turn_
     states = run_flow(jobs=1)
 
     assert states == {"first": "Completed", "second": "Completed"}
-    assert read_executions(project) == ["first", "second"]
+    assert read_executions(project) == expected
     assert "up to date" in run_dvc(project, "status")
 
 
