@@ -32,10 +32,10 @@ def create_run(client):
     from prefect.settings import PREFECT_API_URL
 
     @flow(name="cotpd-recorded")
-    def do_nothing() -> None: ...
+    def run_nothing() -> None: ...
 
     def create(*states):
-        run = client.create_flow_run(do_nothing)
+        run = client.create_flow_run(run_nothing)
         for state in (Running(), *states):
             client.set_flow_run_state(run.id, state, force=True)
         return RunRecord.build(run.id, 1, PREFECT_API_URL.value())
