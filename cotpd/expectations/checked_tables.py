@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
 
 ROW = "row"  # column with the row's number, by which a failure finds its row again
-NAMES = ("id", "kind", "backend")  # columns that name a row to a reader, as far as its table has them
+NAMES = ("id", "kind", "draw", "backend")  # columns that name a row to a reader, as far as its table has them
 _MOST_ROWS = 200  # that a page shows of one check
 _LONGEST_VALUE = 600  # characters of a value
 _LONGEST_IN_HEADING = 60  # characters of a value in a sentence
@@ -52,6 +52,17 @@ class Check:
     observed: str
     holds: bool
     problem: str
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that name the failing rows, those that only some of them have included."""
+        present = set(chain.from_iterable(row.names for row in self.rows))
+        return [name for name in NAMES if name in present]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the failing rows' values, in the order in which they first occur."""
+        return list(dict.fromkeys(chain.from_iterable(row.values for row in self.rows)))
 
     @property
     def long_values(self) -> list[str]:
@@ -140,7 +151,7 @@ def _list_unexpected(result: "ExpectationValidationResult") -> list[dict[str, An
 
 
 def _read_row(row: Mapping[str, Any]) -> FailingRow:
-    names = {name: str(row[name]) for name in NAMES if row.get(name) is not None}
+    names = {name: str(row[name]) for name in NAMES if isinstance(row.get(name), str)}
     values = {name: _shorten(value) for name, value in row.items() if name not in (ROW, *NAMES)}
     return FailingRow(names, values)
 

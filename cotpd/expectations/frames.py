@@ -19,6 +19,7 @@ def build_answer_cells(row: Answer, post: Post) -> Cells:
     return {
         "id": row.id,
         "kind": row.kind.value,
+        "draw": str(row.draw + 1) if row.draw else None,  # of several answers to one question
         "text": row.text.strip(),
         "knowledge": extract_knowledge_text(row),
         "post": post.text,

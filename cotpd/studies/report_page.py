@@ -1,5 +1,6 @@
 """A study's result for people: tables in Markdown and for the terminal, and the sentences below them."""
 
+from decimal import Decimal
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -142,7 +143,8 @@ def list_method_notes(result: StudyResult) -> list[str]:
     if result.answer_price is None:
         notes.append("No price is known for the model that gave the answers, so that no cost is stated.")
     else:
-        notes.append(f"An answer costs ${result.answer_price:,.3g}, by the ledger's tokens and the price file.")
+        price = Decimal(f"{result.answer_price:.3g}")  # an answer of a small model costs 0.00001, and not 1e-05
+        notes.append(f"An answer costs ${price:,f}, by the ledger's tokens and the price file.")
     if len(result.seeds) == 1:
         notes.append("One seed: the intervals say nothing about another training. Three seeds say more.")
     return notes

@@ -11,7 +11,7 @@ import pytest
 from cotpd.data.records import Caption
 from cotpd.errors import ConfigError, ValidationError
 from cotpd.expectations import check_rows, validate_answers, validate_captions
-from cotpd.expectations.checked_tables import list_checked_tables
+from cotpd.expectations.checked_tables import Check, FailingRow, list_checked_tables
 from cotpd.expectations.docs import build_docs, make_context
 from cotpd.expectations.params import ValidateParams
 from cotpd.expectations.suites import find_suites_folder, load_suite
@@ -85,6 +85,27 @@ def test_a_failing_row_is_named_by_its_post_and_kind(pages):
     assert "1 of 2 rows fail" in page
     assert '<td class="id">post-of-answer</td><td class="name">sentence</td>' in page
     assert '<td class="text" dir="auto">I cannot say.</td>' in page
+
+
+def test_of_several_answers_to_a_question_the_failing_one_is_named(tmp_path):
+    answers = [build_answer("I cannot say."), build_answer("I cannot say.").model_copy(update={"draw": 2})]
+    context = make_context()
+    validate_answers(answers, POSTS, LENIENT, context)
+
+    build_docs(context, tmp_path)
+
+    page = (tmp_path / "validations/answers/index.html").read_text("utf-8")
+    assert '<th scope="col">answer no.</th>' in page
+    assert '<td class="name">sentence</td><td class="name">1</td>' in page
+    assert '<td class="name">sentence</td><td class="name">3</td>' in page
+
+
+def test_the_columns_of_a_check_are_those_of_all_its_failing_rows():
+    rows = (FailingRow({"id": "a"}, {"style": "x"}), FailingRow({"id": "b", "kind": "image"}, {"image": "y"}))
+
+    check = Check((), "", 2, 2, rows, "", False, "")
+
+    assert (check.names, check.columns) == (["id", "kind"], ["style", "image"])
 
 
 @pytest.mark.parametrize("suite", [path.stem for path in sorted(find_suites_folder().glob("*.json"))])

@@ -139,3 +139,9 @@ def test_a_result_that_was_edited_is_refused(tmp_path, content):
 
     with pytest.raises(DataError, match="not what a study writes"):
         read_result(tmp_path / "result.json")
+
+
+def test_a_small_price_is_written_out(result) -> None:
+    notes = " ".join(list_notes(result.model_copy(update={"answer_price": 0.0000123})))
+
+    assert "An answer costs $0.0000123," in notes
