@@ -47,3 +47,18 @@ def test_the_asking_takes_what_the_simulation_says():
     assert (measured.requests, measured.tokens) == (expected.requests, expected.tokens)
     assert measured.ledger_bytes == pytest.approx(expected.ledger_bytes, rel=0.2)
     assert measured.seconds > 0.8 * expected.seconds
+
+
+def test_the_command_prints_the_table(capsys):
+    sizing.main([])
+
+    assert capsys.readouterr().out == f"{format_table(Assumptions())}\n"
+
+
+def test_the_command_compares_a_measured_run_with_the_simulation(capsys):
+    sizing.main(["--measure", "5", "--latency", "0.01"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0].strip() for line in lines] == ["requests", "tokens", "ledger_bytes", "seconds"]
+    assert "15 simulated," in lines[0]
+    assert "15 measured, 1.000 of it" in lines[0]
