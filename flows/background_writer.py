@@ -77,7 +77,7 @@ class BackgroundWriter:
 def _write_or_warn(name: str, write: Write) -> None:
     """Call a function with a client of its own, as that of the caller's task is closed when the task has ended."""
     limits = {PREFECT_API_REQUEST_TIMEOUT: _TIMEOUT, PREFECT_CLIENT_MAX_RETRIES: 0}
-    SyncClientContext.__var__.set(None)  # type: ignore[arg-type]  or the caller's client would be taken again
+    SyncClientContext.__var__.set(None)  # type: ignore[arg-type]  # or the caller's client would be taken again
     try:
         with temporary_settings(limits), SyncClientContext():
             write()

@@ -95,7 +95,7 @@ def check_git(root: Path) -> Iterator[Finding]:
 
 
 def check_dvc(root: Path) -> Iterator[Finding]:
-    """Check that DVC is set up, and that no process that ended has left its lock."""
+    """Check that DVC is set up in this folder."""
     if (root / ".dvc").is_dir():
         yield Finding("dvc", Status.OK, "set up in this folder")
     elif (root / "dvc.yaml").is_file():

@@ -10,12 +10,15 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from cotpd.cli.main import app
+from cotpd.config import Params
 from cotpd.doctor import hardware, services, shared_state
 from cotpd.doctor.finding import run_checks
-from cotpd.doctor.project import describe_postgresql
+from cotpd.doctor.project import check_ledger, describe_postgresql
 from cotpd.llm.ledger.ledger import Ledger
+from cotpd.llm.params import LlmParams
 from cotpd.pipeline.params_file import write_params
 from tests.chat_server import build_entry
+from tests.postgres import create_database
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -274,6 +277,16 @@ def test_a_remedy_with_a_password_names_its_variable(project: Path, monkeypatch:
     (finding,) = find("remote")
 
     assert finding["remedy"].startswith('dvc remote add --default shared "$COTPD_REMOTE"')
+
+
+def test_the_version_of_the_ledgers_server_is_shown(postgres: str) -> None:
+    address = create_database(postgres, "doctor")
+    params = Params(llm=LlmParams(ledger=address))
+
+    findings = list(check_ledger(params))
+
+    assert [finding.status for finding in findings] == ["ok", "ok"]
+    assert findings[0].message.startswith("PostgreSQL 1")
 
 
 @pytest.mark.parametrize(
