@@ -25,6 +25,7 @@ from cotpd.errors import ConfigError
 from flows.deployments import Deployment, read_deployments
 from flows.project_root import ROOT
 from flows.states import close_dead_runs
+from flows.work_pools import list_problems
 from steps.guard import GRACE
 
 _POLL = 2.0  # seconds; Prefect's default is 10
@@ -40,6 +41,9 @@ def serve() -> int:
         ConfigError: No Prefect server answers, or prefect.yaml cannot be used.
     """
     deployments = build_deployments()
+    with get_client(sync_client=True) as client:
+        for sentence in list_problems(client, read_deployments()):
+            console.print(f"warning: {sentence}", markup=False, soft_wrap=True)
     close_dead_runs(ROOT, partial(console.print, markup=False, soft_wrap=True))
     # limit: two runs would write the same files
     server = Server(name="cotpd", pause_on_shutdown=False, limit=1, query_seconds=choose_poll())

@@ -27,6 +27,7 @@ _COMMANDS = {
     "dvc": ["-m", "dvc", "repro"],
     "flow": ["-c", "from flows.full import full; full()"],
 }
+_WORKER = ("-m", "prefect", "worker", "start", "--pool", "cotpd", "--type", "process")
 _PATTERN = re.compile(r"Running stage '([\w./:]+)'")
 
 
@@ -40,13 +41,17 @@ class OpenDoor:
 
     def __init__(self, project: Project, door: Door) -> None:
         self.project, self.door = project, door
-        self.log = project.root / "log"
+        self.start([*_COMMANDS[door]])
+
+    def start(self, arguments: list[str]) -> None:
+        """Start a program of Python, whose lines go into the log."""
+        self.log = self.project.root / "log"
         self.log.write_text("")
         with self.log.open("w") as out:
             self.program = subprocess.Popen(
-                [sys.executable, *_COMMANDS[door]],
-                cwd=project.root,
-                env=project.environment,
+                [sys.executable, *arguments],
+                cwd=self.project.root,
+                env=self.project.environment,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
@@ -93,6 +98,23 @@ class OpenDoor:
             everything = {"flow": [door], "flow by SIGTERM": [door], "everything": [door, *below]}
             return (roles | everything | {"group": [*roles["dvc"], *roles["step"]]})[victim]
         return []
+
+
+class OpenWorker(OpenDoor):
+    """A run of the deployment by a worker of the work pool.
+
+    Args:
+        project: Where.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.project, self.door = project, "flow"
+        self.start([*_WORKER])
+        wait_until(lambda: "started" in self.log.read_text("utf-8", "replace"), "the worker has its pool", LIMIT)
+        prefect = (sys.executable, "-m", "prefect")
+        project.run(*prefect, "variable", "set", "cotpd_home", str(project.root), "--overwrite")
+        project.run(*prefect, "--no-prompt", "deploy", "--name", "full")
+        project.run(*prefect, "deployment", "run", "cotpd/full")
 
 
 def has_argument(process: psutil.Process, text: str) -> bool:

@@ -77,6 +77,14 @@ def _build_patch(word: str) -> str:
     )
 
 
+def edit_encoder(project: Project, draw: random.Random) -> str:
+    path = project.root / "encoder/model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-draw.randint(1, 2)] ^= 1  # the last bits of a weight
+    path.write_bytes(content)
+    return path.name
+
+
 def edit_suite(project: Project, draw: random.Random) -> str:
     path = project.root / "expectations/answers.json"
     text = path.read_text("utf-8")
@@ -167,7 +175,7 @@ def collect_garbage(project: Project, draw: random.Random) -> str:
 
 
 EDITS: tuple[Operation, ...] = (
-    edit_parameter, edit_prompt, edit_code, edit_what_code_does, edit_suite, add_post, edit_by_a_clock_that_jumps,
+    edit_parameter, edit_prompt, edit_code, edit_what_code_does, edit_encoder, edit_suite, add_post, edit_by_a_clock_that_jumps,
     put_a_link, delete_output, spoil_output, add_to_output, restore_inputs, change_branch, collect_garbage,
 )  # fmt: skip
 RUNS: tuple[Operation, ...] = (run_a_door, edit_during_run, kill)

@@ -31,6 +31,7 @@ COPIED = (
     ".gitignore",
     "dvc.yaml",
     "params.yaml",
+    "prefect.yaml",
 )
 NOT_INPUTS = (
     ".git",
@@ -182,6 +183,8 @@ def _write_inputs(folder: Path, base_url: str) -> None:
         write_jsonl(folder / f"posts/{split}.jsonl", [row | {"image": None} for row in rows])
     graph = yaml.safe_load((folder / "dvc.yaml").read_text("utf-8"))
     stages = {name: graph["stages"][name] for name in STAGES}
+    for name in ("teach", "train"):
+        stages[name]["deps"].append("encoder")  # a folder of one's own, which DVC has to watch
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False), "utf-8")
     run = {"epochs": 1, "device": "cpu", "bf16": "off"}
     changes = {

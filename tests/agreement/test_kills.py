@@ -8,10 +8,10 @@ from itertools import chain, cycle, islice, product
 import pytest
 
 from steps.graph import is_up_to_date
-from tests.agreement.doors import DOORS, VICTIMS, run_and_kill, run_door
+from tests.agreement.doors import DOORS, VICTIMS, OpenDoor, OpenWorker, run_and_kill, run_door
 from tests.agreement.operations import edit_prompt
 from tests.agreement.project import CONCURRENCY, STAGES, Project
-from tests.flows.programs import wait_until
+from tests.flows.programs import OwnServer, delete_deployments, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 KILLS = int(os.environ.get("COTPD_STRESS", "5"))  # make stress: 30
@@ -72,3 +72,43 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_were_not(
     assert project.digest_outputs() == project.digest_fresh_run()
     assert project.count_bought_twice() - bought_twice <= 5 * CONCURRENCY
     assert all(state in ("Crashed", "Failed", "Completed") for state, _ in flows)
+
+
+@pytest.mark.skipif(
+    "COTPD_STRESS" not in os.environ, reason="the small project of tests/flows has it in the tests"
+)
+def test_a_worker_that_is_killed_takes_its_run_along_and_the_next_run_goes_on(project: Project, client) -> None:
+    delete_deployments()
+    edit_prompt(project, random.Random(0))
+    worker = OpenWorker(project)
+    worker.wait_for_stages(1)
+
+    assert worker.kill("flow")
+
+    assert read_states(client) == ("Crashed", ["Cached", "Crashed"])
+    assert run_door(project, "flow")
+    assert project.digest_outputs() == project.digest_fresh_run()
+    delete_deployments()
+
+
+@pytest.mark.skipif(
+    "COTPD_STRESS" not in os.environ, reason="the small project of tests/flows has it in the tests"
+)
+def test_a_server_that_is_killed_stops_nothing_that_counts_and_learns_the_end_later(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    server = OwnServer(tmp_path_factory.mktemp("server"))
+    project.environment |= server.environment
+    edit_prompt(project, random.Random(0))
+    run = OpenDoor(project, "flow")
+    run.wait_for_stages(1)
+
+    server.kill()
+
+    run.finish()
+    server.start()
+    wait_until(lambda: server.read_states() and "Running" not in server.read_states(), "states are final", 300)
+    assert server.read_states() in (["Crashed"], ["Completed"])
+    run_door(project, "dvc")
+    assert project.digest_outputs() == project.digest_fresh_run()
+    server.kill()

@@ -142,10 +142,11 @@ def kill_tree(process):
 
 def test_the_next_run_closes_one_that_was_killed_together_with_its_watcher(checkout, start, client):
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+    from prefect.client.schemas.sorting import FlowRunSort
 
     flow = start(*BY_HAND)
     wait_until((checkout / "pid").exists, "the step runs")
-    run = max(client.read_flow_runs(), key=lambda flow_run: flow_run.created)
+    (run,) = client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=1)
     kill_tree(flow)
     (checkout / "pid").unlink()
     assert client.read_flow_run(run.id).state.is_running()
