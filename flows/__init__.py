@@ -10,8 +10,8 @@ from cotpd.startup import end_quietly_on_signals
 _MISSING = [name for name in ("pydantic", "dvc", "networkx", "psutil") if find_spec(name) is None]
 if _MISSING:  # the log of a worker and the state of its run end with this sentence, otherwise with a module's name
     raise ModuleNotFoundError(
-        f"{sys.executable} lacks CoTPD's packages ({', '.join(_MISSING)}). Start the worker with the environment of "
-        "its checkout (source .venv/bin/activate), or run there: pip install 'cotpd[pipeline]'",
+        f"{sys.executable} lacks CoTPD's packages ({', '.join(_MISSING)}). Start the worker with the environment "
+        "of its checkout (source .venv/bin/activate), or run there: pip install 'cotpd[pipeline]'",
         name=_MISSING[0],
     )
 

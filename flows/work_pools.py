@@ -51,7 +51,8 @@ def _check_pool(pool: WorkPool) -> Iterator[str]:
     elif pool.is_paused:
         yield f"work pool {pool.name} is paused, so its runs wait: prefect work-pool resume {pool.name}"
     elif pool.status != WorkPoolStatus.READY:
-        yield f"no worker of work pool {pool.name} is at work, so its runs wait: {start.replace('process', pool.type)}"
+        start = start.replace("process", pool.type)
+        yield f"no worker of work pool {pool.name} is at work, so its runs wait: {start}"
 
 
 def main() -> int:

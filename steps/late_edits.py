@@ -4,7 +4,7 @@ DVC hashes the inputs about a second after the step's last look at them. An edit
 the outputs were made from. So the step leaves a record of its inputs, which the flow compares as soon as DVC has
 ended, and the next step of a `dvc repro` as it begins.
 
-Trade-off: nobody looks after the last step of a `dvc repro`: there is no further process in which to do it.
+Trade-off: the last step of a `dvc repro` is not compared: no process of ours runs behind it.
 """
 
 import json
