@@ -182,11 +182,16 @@ def run(*command: str) -> None:
 
 
 def build_weed_command(stack: Stack) -> list[str]:
-    """Return the object store's command with free ports for its inner parts, which Docker keeps apart."""
+    """Return the object store's command with free ports for its inner parts, which Docker keeps apart.
+
+    It makes as many volumes as find room on the disk, seven for each bucket: with the file's gigabyte for each, a
+    machine with 8 GB left would have none for the second bucket.
+    """
     servers = ("master", "volume", "filer")
     names = [f"{server}.port" for server in servers] + [f"{server}.port.grpc" for server in (*servers, "s3")]
     ports = [f"-{name}={find_port()}" for name in names]
     command = [part.replace("=/data", f"={stack.folder}") for part in stack.build_command("objects")]
+    command = [re.sub(r"(volumeSizeLimitMB)=\d+", r"\1=64", part) for part in command]
     return [find_program("weed"), *command, *ports]
 
 
