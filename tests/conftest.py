@@ -13,6 +13,7 @@ import pytest
 from cotpd.environment import silence_libraries
 from cotpd.llm.params import LlmParams
 from cotpd.llm.transports import chat_client
+from cotpd.registry import store_answers
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect
 from tests.builders import format_jsonl, write_encoder
@@ -43,6 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+@pytest.fixture(autouse=True)
+def answers_of_registries(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what tests ask their registries away from the cache of the user who runs them."""
+    monkeypatch.setattr(store_answers, "find_cache_folder", tmp_path_factory.getbasetemp)
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,7 @@ UNWATCHED = {
     # where curves are shown, and where a registered model lies: training writes folders, and the steps read folders
     "cotpd/registry/training_curves.py",
     "cotpd/registry/model_address.py",
+    "cotpd/registry/store_answers.py",
 }
 # Whole packages that one stage does not watch although its step imports them.
 UNWATCHED_BY_STAGE = {

@@ -9,7 +9,8 @@ from pathlib import Path
 from cotpd.data.tables import read_json
 from cotpd.errors import DataError, ModelError
 from cotpd.registry.params import RegisterParams
-from cotpd.registry.tracking_store import connect
+from cotpd.registry.store_answers import ask_store
+from cotpd.registry.tracking_store import connect, find_database, resolve_uri
 from cotpd.registry.versions import Version, list_versions
 
 _AGAIN = "dvc repro -f -s register"
@@ -63,9 +64,12 @@ class RegisteredOutputs:
         """
         return list_versions(connect(params, Path()), self.name)
 
-    def compare(self, versions: list[Version]) -> Disagreement | None:
+    def list_numbers(self, versions: list[Version]) -> list[int]:
+        """List the numbers of the versions that bear the alias: one or none."""
+        return [version.number for version in versions if self.alias in version.aliases]
+
+    def compare(self, numbers: list[int]) -> Disagreement | None:
         """Return how the alias in the registry disagrees with this version; None if it is on this version."""
-        numbers = [version.number for version in versions if self.alias in version.aliases]
         if self.version in numbers:
             return None
         return Disagreement(f"models:/{self.name}@{self.alias}", numbers[0] if numbers else None, self.version)
@@ -86,6 +90,9 @@ def find_disagreement(path: Path, name: str, params: RegisterParams) -> Disagree
         outputs = RegisteredOutputs.read(path)
         if (outputs.name, outputs.alias) != (name, params.alias):
             return None
-        return outputs.compare(outputs.read_versions(params))
+        database = find_database(resolve_uri(params, Path()))
+        question = f"versions of {outputs.name}@{outputs.alias}"
+        numbers = ask_store(database, question, lambda: outputs.list_numbers(outputs.read_versions(params)))
+        return outputs.compare(numbers)
     except (DataError, ModelError):
         return None

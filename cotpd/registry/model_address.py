@@ -8,6 +8,7 @@ changes.
 import hashlib
 import re
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlparse
@@ -20,9 +21,17 @@ from cotpd.escaping import warn
 from cotpd.files import compute_sha256
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.relocation import find_artifacts
-from cotpd.registry.tracking_store import REACHABLE, connect, explain_errors, find_database, read_store_params
+from cotpd.registry.store_answers import ask_store
+from cotpd.registry.tracking_store import (
+    REACHABLE,
+    connect,
+    explain_errors,
+    find_database,
+    read_store_params,
+    resolve_uri,
+)
 from cotpd.registry.version_digests import FILES, verify_files
-from cotpd.registry.version_export import attach_export, fetch_export
+from cotpd.registry.version_export import EXPORT, attach_export, fetch_export, is_export_cached
 from cotpd.registry.versions import Version, find_version
 from cotpd.weights import find_cache_folder
 
@@ -74,8 +83,7 @@ def find_student_folder(
     version, run = _VERSION.fullmatch(name), _RUN.fullmatch(name)
     root = root or Path.cwd()
     if version is not None:
-        client = connect(params or read_store_params(root), root)
-        return _find_version_folder(client, version)
+        return _find_version_folder(params or read_store_params(root), root, version)
     if run is not None:
         client = connect(params or read_store_params(root), root)
         return _find_run_folder(client, run)
@@ -155,9 +163,31 @@ def attach_export_of(address: str, folder: Path, weights: str) -> None:
     attach_export(client, version, folder, weights)
 
 
-def _find_version_folder(client: "MlflowClient", address: re.Match[str]) -> Path:
+def _find_version_folder(params: RegisterParams, root: Path, address: re.Match[str]) -> Path:
+    """Return the student's folder in a version, its files compared with their digests.
+
+    A local registry that has not changed since it was asked is not asked again, which spares importing MLflow.
+    """
+    name = address[0]
+    database = find_database(resolve_uri(params, root))
+    located = ask_store(database, name, partial(_locate_version, params, root, address))
+    folder, files, export = Path(located["folder"]), located["files"], located["export"]
+    if files and folder.is_dir() and (not export or is_export_cached(export)):
+        verify_files(folder, files, name)
+        return _find_student_in(folder, name)
+    client = connect(params, root)
     version = find_version(client, address["name"], address["alias"] or address["number"])
-    return _find_student_in(fetch_version(client, version, address[0]), address[0])
+    return _find_student_in(fetch_version(client, version, name), name)
+
+
+def _locate_version(params: RegisterParams, root: Path, address: re.Match[str]) -> dict[str, str | None]:
+    """Ask MLflow where the files of a version lie, and for the tags with their digests."""
+    client = connect(params, root)
+    version = find_version(client, address["name"], address["alias"] or address["number"])
+    with explain_errors(address[0], _GONE):
+        location = client.get_model_version_download_uri(version.name, str(version.number))
+        folder = _fetch_artifacts(client, location)
+    return {"folder": str(folder), "files": version.tags.get(FILES), "export": version.tags.get(EXPORT)}
 
 
 def _find_run_folder(client: "MlflowClient", address: re.Match[str]) -> Path:

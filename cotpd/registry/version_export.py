@@ -33,6 +33,12 @@ def find_cached_export(weights: str) -> Path:
     return find_cache_folder() / "exports" / weights
 
 
+def is_export_cached(tag: str) -> bool:
+    """Whether the cache holds the export that a version's tag describes, unchanged."""
+    export = json.loads(tag)
+    return _list_digests(find_cached_export(export["weights"])) == export["files"]
+
+
 def attach_export(client: "MlflowClient", version: Version, folder: Path, weights: str) -> None:
     """Add an export to a version, in place of an earlier one; the tag, written last, makes it count.
 

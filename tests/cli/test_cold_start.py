@@ -45,7 +45,8 @@ def predict_in_new_process(folder, *arguments):
     process = subprocess.run(
         [sys.executable, "-c", SCRIPT, "predict", *arguments, TEXT],
         cwd=folder,
-        env=environment | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        env=environment
+        | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "COTPD_CACHE": str(folder / "cache")},
         capture_output=True,
         text=True,
         timeout=120,
@@ -67,17 +68,20 @@ def test_a_student_in_a_folder_predicts_without_transformers_or_a_compiler(task,
     assert list_imported(modules, WITHOUT_REGISTRY) == []
 
 
-def test_a_registered_student_adds_the_registry_alone(students, registry_folder, root):
+def test_a_registered_student_adds_the_registry_alone_and_only_once(students, registry_folder, root):
     shutil.copy(root / "params.yaml", registry_folder)
     params = Params.model_validate({"task": "ner", "data": {"path": "sample"}})
     metrics = {"test": {"student": {"f1": 0.5}, "gain": {"f1": 0.125, "low": 0.0, "high": 0.25}}}
     register_student(params, students["ner"], metrics, root=registry_folder)
 
-    output, modules = predict_in_new_process(registry_folder)
+    first, modules = predict_in_new_process(registry_folder)
+    second, modules_again = predict_in_new_process(registry_folder)
 
-    assert "PER" in output
+    assert "PER" in first
+    assert first == second
     assert "mlflow" in modules
     assert list_imported(modules, NEVER) == []
+    assert list_imported(modules_again, WITHOUT_REGISTRY) == []
 
 
 def test_a_student_without_torch_imports_no_torch(exports, tmp_path):
