@@ -7,6 +7,7 @@ from cotpd.data.picture_lookup import describe_missing
 from cotpd.data.readers.offsets import UNITS, Unit, count_units
 from cotpd.data.records import Post, Splits
 from cotpd.data.split_checks import has_annotation, list_twin_labels, list_unseen_labels
+from cotpd.data.split_statistics import normalize_text
 
 Counts = dict[str, Any]
 
@@ -36,7 +37,9 @@ def list_warnings(posts: Splits, stats: Counts, unread: Iterable[str]) -> list[s
     ]
     for split, counts in stats["splits"].items():
         warnings += [f"{split}: {warning}" for warning in _list_split_warnings(counts)]
-        warnings += [f"{split}: {warning}" for warning in _list_offset_warnings(counts, posts.get(split, []))]
+        rows = posts.get(split, [])
+        warnings += [f"{split}: {warning}" for warning in _list_offset_warnings(counts, rows)]
+        warnings += [f"{split}: {warning}" for warning in _list_contradictions(rows)]
     names = ", ".join(unread)
     return [*warnings, f"not read: {names}"] if names else warnings
 
@@ -117,6 +120,22 @@ def _list_offset_warnings(counts: Counts, posts: Sequence[Post]) -> Iterator[str
             yield f"{fitting}{denying} rows were read where that differs, so mend those that were refused"
         else:
             yield f"{fitting}rows that were read may be shifted too (data.offsets: {unit})"
+
+
+def _list_contradictions(posts: Sequence[Post]) -> Iterator[str]:
+    """Yield a warning if texts occur several times, annotated in different ways, as by several annotators."""
+    first_marks: dict[int, int] = {}
+    contradictory: dict[int, Post] = {}
+    for post in posts:
+        text, marks = hash(normalize_text(post)), hash((post.entities, post.relations, post.label))
+        if first_marks.setdefault(text, marks) != marks:
+            contradictory.setdefault(text, post)
+    if contradictory:
+        first = next(iter(contradictory.values()))
+        yield (
+            f"{len(contradictory)} texts occur several times, annotated differently; the first again in "
+            f"{first.file}:{first.line}. Of several annotators keep one"
+        )
 
 
 def _is_counted_otherwise(unit: Unit, post: Post) -> bool:

@@ -25,6 +25,7 @@ _UNSPACED_RULES: dict[str, tuple[TextRule, ...]] = {
     "ideographic": ("characters", "social", "syllables"),
 }
 _LETTER = regex.compile(r"\p{L}")
+_OUTSIDE_LATIN = regex.compile(r"[\p{L}--\p{Latin}]", regex.V1)
 _CLASSES = {"ideographic": regex.compile(IDEOGRAPHIC, regex.V1), "syllabic": regex.compile(SYLLABIC, regex.V1)}
 _NATURAL = regex.compile(
     rf"(?<=[{IDEOGRAPHIC}{SYLLABIC}]) (?=[{IDEOGRAPHIC}{SYLLABIC}])| (?=\p{{Term}})", regex.V1
@@ -89,6 +90,15 @@ def choose_words(setting: WordSetting, posts: Splits, read_by: TextRule) -> Word
         words = WordSplitting(rule=nearest, text_rule=nearest, agreement=share)
         reason = _explain(nearest, script, counts, mentions, share if has_words else None)
     return WordChoice(words, reason, mentions, representable)
+
+
+def measure_share_outside_latin(posts: Iterable[Post]) -> float:
+    """Return the share of the letters that are of another script than Latin."""
+    letters = outside = 0
+    for post in islice(posts, MOST_POSTS):
+        letters += len(_LETTER.findall(post.text))
+        outside += len(_OUTSIDE_LATIN.findall(post.text))
+    return outside / letters if letters else 0.0
 
 
 def find_text_rule(posts: Sequence[Post]) -> TextRule:

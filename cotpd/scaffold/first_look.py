@@ -15,6 +15,7 @@ from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.params import DataParams
 from cotpd.data.records import TaskName, iterate_posts
 from cotpd.data.split_checks import list_occurring, require_task_labels
+from cotpd.data.word_choice import measure_share_outside_latin
 from cotpd.student.params import StudentParams
 from cotpd.student.tasks import Task, find_task, list_task_names
 from cotpd.student.vocabulary import MOST_UNKNOWN, MULTILINGUAL, measure_unknown_share
@@ -72,14 +73,24 @@ def look_at_data(path: Path, task: TaskName | None, reading: DataParams, shown: 
     values = _build_values(chosen.name, data, captioner)
 
     notes = [*_list_notes(dataset, chosen), *dataset.stats["warnings"]]
+    if reason := _explain_other_encoder(dataset):
+        values["student"] = {"encoder": MULTILINGUAL}
+        notes.append(f"{reason}: student.encoder is {MULTILINGUAL}")
+    return FirstLook(values, _list_facts(dataset, chosen, captioner, values), notes)
+
+
+def _explain_other_encoder(dataset: Dataset) -> str:
+    """Return why the default encoder does not fit the posts; nothing if it does.
+
+    Where its tokenizer is not on this machine, the script decides: it was made for English.
+    """
     encoder = StudentParams().encoder
     share = measure_unknown_share(encoder, iterate_posts(dataset.posts))
-    if share is not None and share > MOST_UNKNOWN:
-        values["student"] = {"encoder": MULTILINGUAL}
-        notes.append(
-            f"{share:.0%} of the words hold signs that {encoder} does not know: student.encoder is {MULTILINGUAL}"
-        )
-    return FirstLook(values, _list_facts(dataset, chosen, captioner, values), notes)
+    if share is not None:
+        unknown = f"{share:.0%} of the words hold signs that {encoder} does not know"
+        return unknown if share > MOST_UNKNOWN else ""
+    outside = measure_share_outside_latin(iterate_posts(dataset.posts))
+    return f"{outside:.0%} of the letters are not Latin, and {encoder} is English" if outside > 0.5 else ""
 
 
 def choose_task(dataset: Dataset, name: TaskName | None, shown: str) -> Task:

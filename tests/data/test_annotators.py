@@ -157,3 +157,15 @@ def test_a_label_beside_spans_is_read_from_a_question_with_several(load, write) 
     (post,) = load().posts["train"]
 
     assert (post.label, len(post.entities)) == ("calm", 1)
+
+
+def test_texts_that_are_annotated_in_different_ways_are_named(load, write) -> None:
+    spans = [[{"start": 0, "end": 3, "label": "PER"}], []]
+    rows = [{"text": "Ada waves", "spans": marks, "answer": "accept", "_input_hash": 1} for marks in spans]
+    write("train.jsonl", [*rows, {"text": "Bob", "spans": [], "answer": "accept"}])
+
+    (warning,) = load().stats["warnings"]
+
+    assert warning.startswith(
+        "train: 1 texts occur several times, annotated differently; the first again in train.jsonl:2"
+    )

@@ -118,3 +118,13 @@ def test_several_labels_of_doccano_s_table_cost_the_row(load, write) -> None:
     (problem,) = load().quarantine
 
     assert "has the labels ['neg', 'pos']" in problem.reason
+
+
+@pytest.mark.parametrize("separator", [" ", ","])
+def test_a_cell_of_tags_is_no_label_of_its_post(load, write, separator: str) -> None:
+    tags = separator.join(["B-PER", "O"])
+    write("train.csv", f'text,label\nAda waves,"{tags}"\nso it is,calm\n')
+
+    (problem,) = load().quarantine
+
+    assert "is a tag for each word" in problem.reason

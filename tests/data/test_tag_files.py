@@ -168,3 +168,10 @@ def test_the_files_of_wnut_are_read_under_their_own_names(load, write) -> None:
         write(name, "@ada\tO\nRome\tB-location\n\t\nso\tO\n")
 
     assert {split: len(posts) for split, posts in load().posts.items()} == {"train": 2, "valid": 2, "test": 2}
+
+
+def test_a_file_that_is_called_labels_and_is_not_needed_may_hold_anything(load, write) -> None:
+    write("train.jsonl", [{"tokens": ["Ada", "waves"], "ner_tags": ["B-PER", "O"]}])
+    write("labels.txt", "notes of ours\n\nnotes of ours\n")
+
+    assert list_mentions(load()) == [[("Ada", "PER")]]

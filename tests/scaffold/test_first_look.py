@@ -147,6 +147,20 @@ def test_an_encoder_that_does_not_know_the_signs_gives_way_to_a_multilingual_one
     assert glance.facts["encoder"] == MULTILINGUAL
 
 
+@pytest.mark.parametrize(
+    ("text", "is_other"), [("李雷今天到北京开会", True), ("Ада в Риме", True), ("Ada in Rom", False)]
+)
+def test_where_the_tokenizer_is_not_at_hand_the_script_chooses_the_encoder(
+    tmp_path, monkeypatch, text, is_other
+) -> None:
+    monkeypatch.setattr("cotpd.scaffold.first_look.measure_unknown_share", lambda *_: None)
+
+    rows = [{"id": str(number), "text": f"{text} {number}", "label": "calm"} for number in range(4)]
+    glance = look_at_data(write_jsonl(tmp_path / "export.jsonl", rows), None, DataParams(), "x")
+
+    assert glance.values.get("student") == ({"encoder": MULTILINGUAL} if is_other else None)
+
+
 def test_a_folder_with_two_formats_is_refused_with_both_names(look, write: Write) -> None:
     look(entities=ENTITIES, splits=("train",))
     write("posts/valid.txt", "IMGID:1\nAda\tB-PER\n\n")

@@ -72,7 +72,7 @@ def _read_batches(
         raise DataError(
             f"{source.name}: no columns of tokens and tags among {shown}", "Name them tokens and ner_tags."
         )
-    tag_names = source.options.tag_names or names.get(key or "")
+    tag_names = source.options.tag_names or names.get(key or "") or source.options.tag_names
     reader = TagReader(find_notation(tag_names or ()))
     number = 0
     for rows in batches:

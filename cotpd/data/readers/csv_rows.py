@@ -19,7 +19,7 @@ from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build
 from cotpd.data.readers.tagged_posts import build_tagged_post, read_row_id
 from cotpd.data.readers.values import RowError, parse_json, parse_literal, show_value
 from cotpd.data.records import Post
-from cotpd.data.tag_schemes import Notation, TagReader, find_notation
+from cotpd.data.tag_schemes import Notation, TagReader, find_notation, is_tag
 
 EXAMPLE = """\
 id,text,entities
@@ -60,6 +60,9 @@ def _build_row(source: Source, table: Table, header: Line, line: Line, number: i
         values["entities"], label = label, None
     if label is not None and "#" in label and "comments" in values:  # doccano joins several labels
         raise RowError(f"the post has the labels {label.split('#')}", "Leave it one label.")
+    tags = (label or "").replace(",", " ").split()
+    if len(tags) > 1 and all(map(is_tag, tags)):
+        raise RowError(f"the label {show_value(label)} is a tag for each word", "Write a row for each word.")
     marks, relations = _parse_cell(values, "entities"), _parse_cell(values, "relations")
     mentions = [_read_mark(mark, position) for position, mark in enumerate(marks)]
     links = [_read_link(link) for link in relations]

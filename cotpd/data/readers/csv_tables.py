@@ -19,9 +19,8 @@ from cotpd.errors import DataError
 SEPARATORS = (",", ";", "\t", "|")
 # The names of columns, in lower case and without accents: English, German, French, Spanish, Italian, Portuguese,
 # Dutch, Polish, Turkish, Russian and Ukrainian, Chinese, Japanese, Korean. The first that a header has is read.
-_TAGS = (
-    "tag ner_tag ner bio iob label etikett etikette etiquette etiqueta etichetta etykieta etiket "
-    "метка тег мітка 标签 標籤 标注 ラベル タグ 태그 레이블"
+_LABELS = (
+    "label etikett etikette etiquette etiqueta etichetta etykieta etiket метка мітка 标签 標籤 标注 ラベル 레이블"
 )
 _ALIASES = {
     "text": "text post tweet content sentence_text message body texte texto testo tekst metin "
@@ -29,16 +28,16 @@ _ALIASES = {
     "word": "word token wort mot palabra parola palavra woord slowo kelime слово 词 词语 字 単語 단어",
     "sentence": "sentence sentence_id sentenceid sent_id sent satz phrase frase oracion zin zdanie cumle "
     "предложение речення 句子 文 문장",
-    "tag": _TAGS,
+    "tag": f"tag ner_tag ner bio iob {_LABELS} тег タグ 태그",
     "start": "start begin start_offset start_char anfang beginn debut inicio inizio comeco poczatek baslangic "
     "начало початок 开始 起始 開始 시작",
     "end": "end stop end_offset end_char ende fin fine fim einde koniec bitis конец кінець 结束 終了 끝",
     "type": "type label entity_type tag class typ tipo tur kategorie categorie categoria kategoria "
-    f"тип 类型 種類 유형 {_TAGS}",
+    f"тип 类型 種類 유형 {_LABELS}",
     "id": "id post_id guid doc_id text_id nummer numero numer номер 编号 番号 번호",
     "surface": "mention surface surface_form mention_text entity_text span_text",
 }
-_LABELS = f"label sentiment class category {_TAGS} stimmung klasse classe clase тональность класс 情感 类别 감정"
+_OF_POSTS = f"{_LABELS} sentiment class category stimmung klasse classe clase тональность класс 情感 类别 감정"
 HEADER = "Name them text and entities; text and label; text, start, end and type; or sentence, word and tag."
 _MOST = 1 << 24  # characters of a cell
 
@@ -140,7 +139,7 @@ def _describe_names(names: Sequence[str], separator: str) -> Table | None:
     columns = {own: _find(names, aliases) for own, aliases in _ALIASES.items()}
     present = {own: index for own, index in columns.items() if index is not None}
     plain = {name: index for index, name in enumerate(names) if name}
-    label = _find(names, _LABELS)
+    label = _find(names, _OF_POSTS)
     if "text" not in present and "word" not in present and label is not None and "sentence" in present:
         present["text"] = present["sentence"]
     if "text" in present:

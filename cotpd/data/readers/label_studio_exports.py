@@ -201,13 +201,20 @@ def _read_min_row(row: dict[str, Any]) -> RawAnnotation:
     """Read the regions of a row of JSON-MIN, which has them under the name of their control, and no relations."""
     mentions: list[RawMention] = []
     for value in row.values():
-        if isinstance(value, list) and all(isinstance(item, dict) and "start" in item for item in value):
+        if isinstance(value, list) and _are_mentions(value):
             mentions += [_read_region(len(mentions) + number, item) for number, item in enumerate(value)]
     choice = next((row[name] for name in _CHOICES if isinstance(row.get(name), str | dict)), None)
     if isinstance(choice, dict):  # of a control that allows several
         choices = choice.get("choices")
         choice = _choose_label(choices if isinstance(choices, list) else [])
     return RawAnnotation(mentions, [], choice)
+
+
+def _are_mentions(items: list[Any]) -> bool:
+    """Whether items are what a control marked, and no remarks about that."""
+    if not all(isinstance(item, dict) and "start" in item for item in items):
+        return False
+    return any(not set(_LABELS).isdisjoint(item) for item in items)
 
 
 FORMAT = Format(

@@ -4,7 +4,8 @@ Tokens of blanks alone, which spaCy makes of doubled spaces and line ends, are n
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from contextlib import contextmanager
+from itertools import chain, count
 from typing import Any
 
 from cotpd.data.readers.file_format import Format, Rows, Source
@@ -49,23 +50,27 @@ def _iterate_binary(source: Source) -> Iterator[RawRow]:
             f"{source.name}: a file of spaCy's, which is not installed here",
             "Install it (pip install 'cotpd[spacy]'), or write the documents as JSON: doc.to_json()",
         ) from None
-    docs = iter(())
-    number = 0
-    while True:
-        try:
-            docs = docs if number else DocBin().from_disk(source.path).get_docs(spacy.blank("xx").vocab)
-            row = RawRow(number + 1, next(docs).to_json())
-        except StopIteration:
+    with _explain_damage(source.name):
+        docs = DocBin().from_disk(source.path).get_docs(spacy.blank("xx").vocab)
+    for number in count(1):  # one document at a time: unpacked, they are many times as large
+        with _explain_damage(source.name):
+            doc = next(docs, None)
+            row = RawRow(number, None if doc is None else doc.to_json())
+        if row.value is None:
             return
-        except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
-            message = str(error)[:120].partition("\n")[0]
-            raise DataError(
-                f"{source.name}: not a file of spaCy's, or damaged: {message}", "Write it again."
-            ) from None
-        except Exception as error:  # zlib and msgpack have errors of their own
-            raise DataError(f"{source.name}: damaged: {type(error).__name__}", "Write it again.") from None
         yield row
-        number += 1
+
+
+@contextmanager
+def _explain_damage(name: str) -> Iterator[None]:
+    """Turn the errors of a damaged DocBin into a DataError."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
+        message = str(error)[:120].partition("\n")[0]
+        raise DataError(f"{name}: not a file of spaCy's, or damaged: {message}", "Write it again.") from None
+    except Exception as error:  # zlib and msgpack have errors of their own
+        raise DataError(f"{name}: damaged: {type(error).__name__}", "Write it again.") from None
 
 
 def _iterate_documents(source: Source) -> Iterator[RawRow]:

@@ -40,6 +40,12 @@ def read_options(params: DataParams, folder: Path) -> ReadOptions:
     )
 
 
+class FaultyNames(tuple[str, ...]):
+    """No names, since the file beside the data that should hold them cannot be read; a fault if one is needed."""
+
+    fault: DataError
+
+
 def _find_names(name: str | None, folder: Path) -> tuple[str, ...] | None:
     """Read the file of names that the parameter names, or a usual one; None if there is none."""
     if name is not None:
@@ -48,7 +54,14 @@ def _find_names(name: str | None, folder: Path) -> tuple[str, ...] | None:
             raise DataError(f"{path}: there is no such file of tag names", "Mend data.tag_names.")
         return read_tag_names(path)
     path = next((folder / usual for usual in USUAL_FILES if (folder / usual).is_file()), folder)
-    return None if path is folder else read_tag_names(path)
+    if path is folder:
+        return None
+    try:
+        return read_tag_names(path)
+    except DataError as error:
+        names = FaultyNames()
+        names.fault = error
+        return names
 
 
 def read_tag_names(path: Path) -> tuple[str, ...]:
@@ -138,6 +151,7 @@ def name_tags(tags: Sequence[Any], names: Sequence[str] | None) -> list[str]:
 
     Raises:
         RowError: A tag is a number without a name, or neither of the two.
+        DataError: Tags are numbers, and the file beside the data that should name them cannot be read.
     """
     if all(isinstance(tag, str) for tag in tags):
         if not tags or not all(tag.isascii() and tag.isdigit() for tag in tags):
@@ -147,6 +161,8 @@ def name_tags(tags: Sequence[Any], names: Sequence[str] | None) -> list[str]:
     if len(numbers) < len(tags):
         wrong = next(tag for tag in tags if not isinstance(tag, int) or isinstance(tag, bool))
         raise RowError(f"the tag {show_value(wrong)} is neither a name nor a number", "Mend the tags.")
+    if isinstance(names, FaultyNames):
+        raise names.fault
     if names is None:
         raise RowError(
             "tags are numbers, and nothing says what they mean",
