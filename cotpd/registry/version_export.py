@@ -36,7 +36,8 @@ def find_cached_export(weights: str) -> Path:
 def is_export_cached(tag: str) -> bool:
     """Whether the cache holds the export that a version's tag describes, unchanged."""
     export = json.loads(tag)
-    return _list_digests(find_cached_export(export["weights"])) == export["files"]
+    digests: dict[str, str] = export["files"]
+    return _list_digests(find_cached_export(export["weights"])) == digests
 
 
 def attach_export(client: "MlflowClient", version: Version, folder: Path, weights: str) -> None:

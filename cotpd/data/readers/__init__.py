@@ -97,7 +97,8 @@ def find_dataset_files(
     if path.is_file():
         head = read_head(path, shown)
         split = find_split(path) or "train"
-        candidates = {form.name: {split: (path,)} for form in formats if is_named or form.is_format_of(head)}
+        alone: SplitFiles = {split: (path,)}
+        candidates = {form.name: alone for form in formats if is_named or form.is_format_of(head)}
         data_format = _choose_format(candidates, formats, shown, [describe_file(path)])
         return DatasetFiles(data_format, candidates[data_format.name])
 

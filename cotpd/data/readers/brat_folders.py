@@ -15,7 +15,7 @@ from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse
 from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
 from cotpd.data.readers.split_files import SplitFiles, find_split_folders
 from cotpd.data.readers.text_files import read_text
-from cotpd.data.readers.values import RowError
+from cotpd.data.readers.values import RowError, read_whole
 from cotpd.data.records import Post
 from cotpd.errors import DataError
 
@@ -77,7 +77,7 @@ def _read_mention(line: str, number: int, name: str, text: str) -> RawMention:
     if match is None:
         raise RowError(f"{name}, line {number} is no mention: {line[:60]!r}", "Write T1<TAB>TYPE 0 3<TAB>words.")
     key, label, offsets, words = match.groups()
-    pieces = [tuple(map(int, piece.split())) for piece in offsets.split(";")]
+    pieces = [_read_piece(piece) for piece in offsets.split(";")]
     gaps = [text[left[-1] : right[0]] for left, right in pairwise(pieces) if left and right]
     if any(len(piece) != 2 for piece in pieces) or any(gap.strip() for gap in gaps):
         raise RowError(
@@ -85,6 +85,10 @@ def _read_mention(line: str, number: int, name: str, text: str) -> RawMention:
             "Tags cannot express it: mark one piece, or leave the document out.",
         )
     return RawMention(key, pieces[0][0], pieces[-1][-1], label, words)  # BRAT cuts a mention at line ends
+
+
+def _read_piece(piece: str) -> tuple[int, ...]:
+    return tuple(read_whole(border, "an offset") for border in piece.split())
 
 
 def _read_relation(line: str, number: int, name: str) -> RawRelation:

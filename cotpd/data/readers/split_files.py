@@ -40,7 +40,9 @@ _KIN = (
 _DATA_SUFFIXES = frozenset().union(*_KIN)
 _TABLES = (".xlsx", ".xls", ".ods")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # trainData and TRAIN_2 speak of train, latest of nothing
-_PIECE = re.compile(r"-(?P<number>\d+)-of-(?P<total>\d+)$")  # train-00000-of-00003.parquet, as the hub has tables
+_PIECE = re.compile(
+    r"-(?P<number>\d{1,9})-of-(?P<total>\d{1,9})$"
+)  # train-00000-of-00003.parquet, as the hub has tables
 
 
 SplitFiles = dict[
@@ -191,10 +193,10 @@ def _order_pieces(paths: list[Path], split: str, shown: str) -> tuple[Path, ...]
     totals = {int(match["total"]) for match in matches if match}
     if len(numbers) < len(paths) or len(totals) != 1:
         return ()
-    missing = sorted(set(range(totals.pop())) - set(numbers))
-    if missing:
+    missing = next((number for number in range(totals.pop()) if number not in numbers), None)
+    if missing is not None:
         raise DataError(
-            f"{shown}: {paths[0].name} is a piece of the {split} split, and piece {missing[0]:05d} is missing",
+            f"{shown}: {paths[0].name} is a piece of the {split} split, and piece {missing:05d} is missing",
             "Download it, too.",
         )
     return tuple(numbers[number] for number in sorted(numbers))

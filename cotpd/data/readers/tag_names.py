@@ -20,8 +20,9 @@ USUAL_FILES = (
     "id2label.json",
     "dataset_info.json",
 )
-_NUMBERED = re.compile(r"(?P<number>\d+)[\s:,=]+(?P<name>\S.*)")
-_NUMBERED_BEHIND = re.compile(r"(?P<name>\S.*?)[\s:,=]+(?P<number>\d+)")
+_NUMBERED = re.compile(r"(?P<number>\d{1,9})[\s:,=]+(?P<name>\S.*)", re.ASCII)
+_NUMBERED_BEHIND = re.compile(r"(?P<name>\S.*?)[\s:,=]+(?P<number>\d{1,9})", re.ASCII)
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)  # Python reads no number of 5,000 digits
 _REMEDY = "Write one name a line, the first for 0, or a JSON list of them."
 
 
@@ -88,7 +89,7 @@ def _read_json(text: str) -> list[str] | None:
         RowError: It is not JSON, or a number has no name.
     """
     value = parse_json(text)
-    if isinstance(value, dict) and value and all(key.isascii() and key.isdigit() for key in value):
+    if isinstance(value, dict) and value and all(map(_NUMBER.fullmatch, value)):
         _refuse_gaps(set(map(int, value)))
     return find_names(value)
 
@@ -111,9 +112,9 @@ def _read_lines(text: str) -> list[str] | None:
 
 
 def _refuse_gaps(numbers: set[int]) -> None:
-    missing = sorted(set(range(max(numbers))) - numbers)
-    if missing:
-        raise RowError(f"the number {missing[0]} has no name", "Name each number, from 0 on.")
+    missing = next(number for number in range(len(numbers) + 1) if number not in numbers)
+    if missing < max(numbers):
+        raise RowError(f"the number {missing} has no name", "Name each number, from 0 on.")
 
 
 def _refuse_repeated(names: Sequence[str]) -> None:
@@ -129,7 +130,7 @@ def find_names(value: Any) -> list[str] | None:
         return value if value and all(isinstance(name, str) for name in value) else None
     if not isinstance(value, dict):
         return None
-    if value and all(isinstance(name, str) and key.isascii() and key.isdigit() for key, name in value.items()):
+    if value and all(isinstance(name, str) and _NUMBER.fullmatch(key) for key, name in value.items()):
         return _order({int(key): name for key, name in value.items()})
     if value and all(isinstance(number, int) for number in value.values()):
         return _order({number: name for name, number in value.items()})
@@ -154,7 +155,7 @@ def name_tags(tags: Sequence[Any], names: Sequence[str] | None) -> list[str]:
         DataError: Tags are numbers, and the file beside the data that should name them cannot be read.
     """
     if all(isinstance(tag, str) for tag in tags):
-        if not tags or not all(tag.isascii() and tag.isdigit() for tag in tags):
+        if not tags or not all(map(_NUMBER.fullmatch, tags)):
             return list(tags)
         tags = list(map(int, tags))  # CSV and some JSON write numbers as strings
     numbers = [tag for tag in tags if isinstance(tag, int) and not isinstance(tag, bool)]

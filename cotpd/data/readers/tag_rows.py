@@ -38,7 +38,7 @@ def _find_notation(source: Source) -> Notation:
     """Find how the tags of the first rows are written."""
     rows = [row for row in parse_head(read_head(source.path, source.name)) if isinstance(row, dict)]
     tags = list(chain.from_iterable(row.get(find_list(row, TAG_KEYS) or "", ()) for row in rows))
-    if all(isinstance(tag, int) or (isinstance(tag, str) and tag.isdigit()) for tag in tags):
+    if all(isinstance(tag, int) or (isinstance(tag, str) and tag.isdecimal()) for tag in tags):
         tags = list(source.options.tag_names or ())
     return find_notation(tag for tag in tags if isinstance(tag, str))
 
