@@ -128,9 +128,12 @@ def test_warnings_and_logs_hide_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert SECRET not in logging.lastResort.format(record)
 
 
-@pytest.mark.parametrize("package", ["steps", "flows"])
-def test_tracebacks_of_steps_and_flows_hide_it(package: str, root: Path) -> None:
-    script = f"import {package}; raise ValueError({ADDRESS!r})"
+@pytest.mark.parametrize(
+    "start",
+    ["import steps; fail()", "import flows; fail()", "from cotpd.cli import main; main.app = fail; main.main()"],
+)
+def test_tracebacks_of_steps_flows_and_commands_hide_it(start: str, root: Path) -> None:
+    script = f"def fail(): raise ValueError({ADDRESS!r})\n{start}"
 
     completed = subprocess.run(
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False, timeout=120

@@ -12,7 +12,7 @@ from cotpd.cli.lazy import LazyGroup
 from cotpd.cli.output import show, warn
 from cotpd.errors import CotpdError
 from cotpd.escaping import mark_logs
-from cotpd.extras import explain_missing_package
+from cotpd.extras import explain_missing_package, show_uncaught_error
 from cotpd.interrupts import interrupt_on_sigterm
 from cotpd.startup import restore_signals
 from cotpd.storage import explain_full_disk
@@ -46,6 +46,7 @@ def start(
 def main() -> None:
     """Run the command line; an error that the user can mend is printed without a traceback, with exit status 1."""
     mark_logs()
+    sys.excepthook = show_uncaught_error  # a message of a package may repeat an address with its password
     try:
         _run_command()
     except CotpdError as error:

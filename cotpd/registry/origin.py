@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotpd.files import compute_sha256
+from cotpd.passwords import hide_passwords
 from cotpd.registry.model_card import CardFacts
 from cotpd.registry.prompt_versions import register_prompts
 from cotpd.registry.run_description import build_dataset_inputs, describe_run
@@ -105,9 +106,9 @@ def format_headlines(metrics: Mapping[str, Any], score: str) -> dict[str, str]:
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested values under dotted keys."""
+    """Return nested values under dotted keys, without the passwords of addresses."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        path = f"{prefix}{key}"
-        flat |= _flatten(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+        path, shown = f"{prefix}{key}", hide_passwords(value) if isinstance(value, str) else value
+        flat |= _flatten(value, f"{path}.") if isinstance(value, Mapping) else {path: shown}
     return flat

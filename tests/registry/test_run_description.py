@@ -10,6 +10,7 @@ import pytest
 
 from cotpd.config import Params
 from cotpd.pipeline.registration import register_student
+from cotpd.registry.origin import _flatten
 from cotpd.registry.tracking_store import connect
 from cotpd.registry.versions import find_version
 
@@ -95,3 +96,16 @@ def test_an_experiment_says_what_its_runs_are(run):
     experiment = client.get_experiment(logged.info.experiment_id)
 
     assert "Compare versions by the metrics" in experiment.tags["mlflow.note.content"]
+
+
+def test_the_parameters_of_a_run_hold_no_password():
+    params = {
+        "register": {"tracking_uri": "postgresql://user:hunter2@db.example/mlflow", "name": None},
+        "seed": 13,
+    }
+
+    assert _flatten(params) == {
+        "register.tracking_uri": "postgresql://user:***@db.example/mlflow",
+        "register.name": None,
+        "seed": 13,
+    }
