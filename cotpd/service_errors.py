@@ -39,6 +39,10 @@ _OBJECT_STORE = {
     r"\(AccessDenied\)|: Access Denied": Meaning(
         "the object store refuses these credentials", "Ask its owner for the right to read and write there."
     ),
+    r"\(InternalError\)": Meaning(
+        "the object store has failed inside",
+        "Read its log. SeaweedFS says so where its disk has no room for the volumes of a further bucket.",
+    ),
     r"\(403\)": Meaning(
         "the object store refuses these credentials", f"Correct {' and '.join(KEY_VARIABLES)}, or ask its owner."
     ),

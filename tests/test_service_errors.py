@@ -15,6 +15,7 @@ from cotpd.service_errors import explain_object_store, explain_postgresql
         ("An error occurred (NoSuchBucket) when calling the PutObject operation: ...", "Create it"),
         ("Failed to list artifacts: The request signature we calculated does not match", "AWS_SECRET_ACCESS_KEY"),
         ("An error occurred (403) when calling the HeadObject operation: Forbidden", "ask its owner"),
+        ("An error occurred (InternalError) when calling the PutObject operation: please try again.", "its disk"),
         ('Could not connect to the endpoint URL: "http://127.0.0.1:9/nope"', "AWS_ENDPOINT_URL"),
     ],
 )

@@ -184,8 +184,8 @@ def run(*command: str) -> None:
 def build_weed_command(stack: Stack) -> list[str]:
     """Return the object store's command with free ports for its inner parts, which Docker keeps apart.
 
-    It makes as many volumes as find room on the disk, seven for each bucket: with the file's gigabyte for each, a
-    machine with 8 GB left would have none for the second bucket.
+    It makes as many volumes as find room on the disk, seven for each bucket: of the file's size, a machine with
+    3 GB left would have none for a second bucket.
     """
     servers = ("master", "volume", "filer")
     names = [f"{server}.port" for server in servers] + [f"{server}.port.grpc" for server in (*servers, "s3")]
