@@ -13,7 +13,7 @@ from cotpd.yaml_files import KeyPath, read_yaml
 
 SHOWN = 200  # characters of a value that is refused
 _SECRET_KEYS = {"api_key_env", "headers_env"}  # where a key may have been pasted instead of its variable's name
-_YAML_WORDS = {None: "null", True: "true", False: "false"}
+_YAML_WORDS: dict[object, str] = {None: "null", True: "true", False: "false"}
 _LIST, _MAPPING = "Input should be a list: [a, b]", "Input should be a mapping: {key: value}"
 _MESSAGES = {
     "missing": "this key is missing",
@@ -64,9 +64,9 @@ def _drop_consequences(problems: Sequence[Any]) -> list[Any]:
 
 def _explain(path: Path, problem: Any, lines: dict[KeyPath, int], model: type[BaseModel]) -> str:
     """Return one of pydantic's problems as a line: file, line number, key, and what is wrong."""
-    keys = tuple(str(part) for part in problem["loc"])
-    where = [place_in_file(path, lines, keys), ".".join(keys), describe_problem(problem, model)]
-    return ": ".join(filter(None, where))
+    keys, text = tuple(str(part) for part in problem["loc"]), describe_problem(problem, model)
+    named = keys or tuple(text.partition(" ")[0].rstrip(":").split("."))  # parameters that do not fit together
+    return ": ".join(filter(None, (place_in_file(path, lines, named), ".".join(keys), text)))
 
 
 def place_in_file(path: Path, lines: dict[KeyPath, int], keys: KeyPath) -> str:
@@ -80,7 +80,7 @@ def describe_problem(problem: Any, model: type[BaseModel]) -> str:
     keys = tuple(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"there is no such parameter{propose(keys[-1], _list_keys(model, keys[:-1]))}"
-    message = _MESSAGES.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    message: str = _MESSAGES.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     if problem["type"] == "missing" or (problem["type"] == "value_error" and isinstance(problem["input"], dict)):
         return message  # the whole section would be shown
     value = "" if _SECRET_KEYS & set(keys) else f" (found {_format_value(problem['input'])})"
@@ -91,7 +91,7 @@ def describe_problem(problem: Any, model: type[BaseModel]) -> str:
 def _format_value(value: object) -> str:
     """Return a refused value, shortened; null and truth values as YAML writes them."""
     is_word = value is None or isinstance(value, bool)
-    return _YAML_WORDS[value] if is_word else repr(value)[:SHOWN]  # type: ignore[index]
+    return _YAML_WORDS[value] if is_word else repr(value)[:SHOWN]
 
 
 def propose(name: str, names: Iterable[str]) -> str:

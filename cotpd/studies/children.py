@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 
 from cotpd.studies.jobs import Job
@@ -188,11 +188,13 @@ class Runner:
 
 
 def _find_reason(log: Path, status: int) -> str:
-    """Return why a process failed: its error, the last line that it printed, or its exit status."""
-    lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    """Return why a process failed: its error with the remedy, its last line, or its exit status."""
+    lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
+    errors = [number for number, line in enumerate(lines) if line.startswith("error: ")]
     if errors:
-        return errors[-1]
+        problem, *following = lines[errors[-1] :]
+        remedy = list(takewhile(lambda line: line.startswith("  "), following))
+        return ". ".join(part.strip().rstrip(".") for part in (problem.removeprefix("error: "), *remedy))
     if status < 0:
         return f"its process was ended by signal {-status}"
-    return lines[-1] if lines else f"its process ended with status {status}"
+    return lines[-1].strip() if lines else f"its process ended with status {status}"

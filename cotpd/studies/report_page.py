@@ -121,7 +121,7 @@ def list_source_tables(result: StudyResult) -> list[Table]:
 def list_notes(result: StudyResult) -> list[str]:
     """Return the sentences below the tables: problems, what answers and posts are worth, the method, diagnoses."""
     return [
-        *(f"{cell.name}: {cell.problem}." for cell in result.cells if cell.problem),
+        *(f"{cell.name}: {cell.problem.rstrip('.')}." for cell in result.cells if cell.problem),
         *map(describe_exchange, result.exchanges),
         *map(describe_agreement, result.agreements),
         *list_method_notes(result),
@@ -133,7 +133,7 @@ def list_method_notes(result: StudyResult) -> list[str]:
     """Return the sentences on the method: what was drawn, corrected, and what a single seed cannot say."""
     count = sum(verdict.gain is not None for verdict in result.verdicts)
     notes = [
-        f"{_name_score(result)} on {_count_posts(result)} posts of {result.split}, encoder {result.encoder}; "
+        f"{_name_score(result)} on {_count_posts(result)} of {result.split}, encoder {result.encoder}; "
         f"seeds {', '.join(map(str, result.seeds))}.",
         f"Intervals and p: paired bootstrap over {_name_draws(result)}. p, randomised: approximate randomisation, "
         f"as a cross-check. p, Holm: the bootstrap's, corrected for the {count} differences of this study.",
@@ -180,7 +180,7 @@ def _describe_spread(result: StudyResult) -> str:
 def _count_posts(result: StudyResult) -> str:
     """Return the number of test posts; cells on several data sets have several."""
     counts = sorted({cell.posts for cell in result.cells if cell.f1})
-    return " or ".join(map(str, counts)) or "no"
+    return f"{' or '.join(map(str, counts)) or 'no'} post{'s' * (counts != [1])}"
 
 
 def _name_draws(result: StudyResult) -> str:

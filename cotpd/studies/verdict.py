@@ -10,6 +10,7 @@ from cotpd.data.records import Record
 from cotpd.errors import DataError
 from cotpd.evaluation.diagnoses import Diagnosis
 from cotpd.evaluation.diagnoses.diagnosis import format_points
+from cotpd.evaluation.diagnoses.gain_rules import FEW_POSTS
 from cotpd.evaluation.results_table import format_p
 from cotpd.evaluation.significance import apply_holm
 from cotpd.files import write_atomically
@@ -201,8 +202,11 @@ def describe_verdict(verdict: Verdict, result: StudyResult) -> str:
     if verdict.gain is None or verdict.low is None or verdict.high is None or verdict.p_holm is None:
         return f"{verdict.claim}: not tested. {verdict.problem}."
     draws = "posts and seeds" if verdict.seeds > 1 else "posts alone, with one seed"
-    is_certain = verdict.p_holm < SIGNIFICANT
+    has_few_posts = any(cell.name == verdict.first and cell.posts < FEW_POSTS for cell in result.cells)
+    is_certain = verdict.p_holm < SIGNIFICANT and not has_few_posts
     meaning = "" if is_certain else " After this correction it cannot be told from chance."
+    if has_few_posts:
+        meaning = f" Fewer than {FEW_POSTS} test posts say little, however narrow the interval."
     if verdict.dollars is not None and is_certain:
         meaning = f" The answers cost ${verdict.dollars:,.4g} a point."
     return (

@@ -47,6 +47,37 @@ def test_a_student_worse_than_the_baseline_over_fits_its_generator():
     assert "student.prompt_length" in diagnosis.remedy
 
 
+def test_a_student_worse_than_the_baseline_is_told_whether_its_source_has_anything_to_give():
+    rows = {"baseline": spoil((0, 200)), "student": spoil((0, 220))}
+
+    [poor] = [
+        d
+        for d in diagnose_run(build_run({**rows, "knowledge": spoil((0, 205))}))
+        if d.code == "student_below_baseline"
+    ]
+    [rich] = [
+        d
+        for d in diagnose_run(build_run({**rows, "knowledge": spoil((0, 150))}))
+        if d.code == "student_below_baseline"
+    ]
+
+    assert "Its source has nothing to give either: knowledge over baseline: -0.50" in poor.evidence
+    assert "ask.prompts" in poor.remedy
+    assert "nothing to give" not in rich.evidence
+    assert "ask.prompts" not in rich.remedy
+
+
+def test_a_loss_that_cannot_be_told_from_a_gain_asks_for_other_seeds_before_more_labels():
+    loss, gain = (
+        Gain("student", "baseline", "test", value, value - 0.13, value + 0.13, 52) for value in (-0.11, 0.02)
+    )
+
+    [of_loss], [of_gain] = (list(detect_open_questions([each])) for each in (loss, gain))
+
+    assert "train two more seeds (dvc exp run -S seed=1, ...), and `cotpd compare` says" in of_loss.remedy
+    assert "seed" not in of_gain.remedy
+
+
 def test_without_a_generator_the_teachers_are_to_blame():
     run = build_run({"baseline": spoil((0, 200)), "student": spoil((0, 220))}, has_generator=False)
 
@@ -115,10 +146,25 @@ def test_an_interval_that_holds_both_none_and_a_point_takes_more_posts():
 def test_as_many_posts_as_are_needed_are_enough():
     gain = Gain("student", "baseline", "test", 0.004, -0.010, 0.018, 1000)
 
-    enough = Gain("student", "baseline", "test", 0.01, *scale(0.01, 0.014, gain.needed_posts / 1000), 1)
+    interval = scale(0.01, 0.014, gain.needed_posts / 1000)
+    enough = Gain("student", "baseline", "test", 0.01, *interval, gain.needed_posts)
 
     assert [d.code for d in detect_open_questions([gain])] == ["too_few_posts"]
     assert list(detect_open_questions([enough])) == []
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.0), (-0.3, -0.1), (0.1, 0.3)])
+@pytest.mark.parametrize("posts", [1, 19])
+def test_very_few_posts_show_nothing_however_narrow_the_interval(low, high, posts):
+    pairs = (("student", "baseline"), ("knowledge", "baseline"), ("student", "control"), ("knowledge", "student"))
+    gains = [Gain(*pair, "test", (low + high) / 2, low, high, posts) for pair in pairs]
+
+    codes = [diagnosis.code for diagnosis in detect_gain_faults(gains, has_generator=True)]
+    [finding] = detect_open_questions(gains)
+
+    assert codes == []
+    assert "A bootstrap of fewer than 20 posts says little" in finding.evidence
+    assert f"{posts} post{'s' * (posts > 1)})" in finding.evidence
 
 
 def scale(value, half_width, times):

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def package(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     """A folder on the path with the module of docs/tasks.md, declared as an installed package declares it."""
     module, declaration = read_example(root)
     (tmp_path / "crowd_task.py").write_text(module, "utf-8")
-    [(name, value)] = re.findall(r'^(\w+) = "([\w.:]+)"', declaration, re.MULTILINE)
+    [(name, value)] = tomllib.loads(declaration)["project"]["entry-points"]["cotpd.tasks"].items()
     metadata = tmp_path / "crowd_task-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: crowd-task\nVersion: 1.0\n", "utf-8")

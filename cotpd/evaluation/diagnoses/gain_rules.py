@@ -12,6 +12,14 @@ from cotpd.evaluation.diagnoses.diagnosis import Diagnosis, build_diagnosis, for
 WORTH_HAVING = 0.01  # F1: the smallest gain that is worth its answers
 _POWER = 1.96 + 0.84  # standard errors between zero and a gain that is seen four times in five
 _HALF_WIDTH = 1.96  # standard errors in half an interval
+FEW_POSTS = 20  # below which a bootstrap says little: that of one post has an interval of no width
+_GENERATOR_REMEDY = (
+    "The prompt generator may over-fit: lower student.prompt_length (0 leaves it out), raise student.dropout, "
+    "or set train.patience. `cotpd study run ablation` compares."
+)
+_TEACHERS_REMEDY = (
+    "The teachers mislead it: lower distil.alpha, raise distil.gold, or teach longer (teach.epochs)."
+)
 
 
 class Gain(NamedTuple):
@@ -31,19 +39,29 @@ class Gain(NamedTuple):
     """What the task calls its leading score."""
 
     @property
+    def has_few_posts(self) -> bool:
+        """Whether the posts are too few for any interval to be believed."""
+        return self.posts < FEW_POSTS
+
+    @property
     def is_open(self) -> bool:
         """Whether the posts cannot tell a gain of one point from none."""
-        return self.low <= 0 and self.high >= WORTH_HAVING
+        return self.has_few_posts or (self.low <= 0 and self.high >= WORTH_HAVING)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the first row is shown to be better."""
+        return self.low > 0 and not self.has_few_posts
 
     @property
     def is_none(self) -> bool:
         """Whether a gain of one point is excluded, and a loss is not shown."""
-        return self.high < WORTH_HAVING and not self.is_loss and self.low <= 0
+        return not self.has_few_posts and self.high < WORTH_HAVING and not self.is_loss and self.low <= 0
 
     @property
     def is_loss(self) -> bool:
         """Whether the first row is shown to be worse."""
-        return self.high < 0
+        return self.high < 0 and not self.has_few_posts
 
     @property
     def needed_posts(self) -> int:
@@ -57,7 +75,7 @@ class Gain(NamedTuple):
         interval = f"95 % interval {format_points(self.low)} to {format_points(self.high)}"
         return (
             f"{self.first} over {self.second}: {format_points(self.value)} points of {self.score_name} on "
-            f"{self.split} ({interval}, {self.posts:,} posts)"
+            f"{self.split} ({interval}, {self.posts:,} post{'s' * (self.posts != 1)})"
         )
 
 
@@ -69,15 +87,15 @@ def detect_gain_faults(gains: Sequence[Gain], *, has_generator: bool) -> Iterato
         has_generator: Whether the student reads generated prompt vectors.
     """
     by_pair = {(gain.first, gain.second): gain for gain in gains}
-    over_baseline = by_pair.get(("student", "baseline"))
+    over_baseline, worth = by_pair.get(("student", "baseline")), by_pair.get(("knowledge", "baseline"))
     if over_baseline is not None:
-        yield from _detect_student_faults(over_baseline, has_generator)
+        yield from _detect_student_faults(over_baseline, worth, has_generator)
     if gap := by_pair.get(("knowledge", "student")):
         yield from _detect_alignment(gap, over_baseline)
-    if worth := by_pair.get(("knowledge", "baseline")):
+    if worth is not None:
         yield from _detect_useless_knowledge(worth)
-    if worth := by_pair.get(("student", "control")):
-        yield from _detect_lost_knowledge(worth, over_baseline)
+    if over_control := by_pair.get(("student", "control")):
+        yield from _detect_lost_knowledge(over_control, over_baseline)
 
 
 def detect_open_questions(gains: Iterable[Gain]) -> Iterator[Diagnosis]:
@@ -91,37 +109,57 @@ def detect_open_questions(gains: Iterable[Gain]) -> Iterator[Diagnosis]:
         "too_few_posts",
         widest.split,
         "Too few test posts to tell",
-        f"{figures}. Each interval holds both no gain and a gain of one point. About {widest.needed_posts:,} "
-        "posts would show a gain of one point four times in five.",
-        "Label more posts of this split before believing or discarding the gain (data.path).",
+        f"{figures}. {_describe_doubt(widest)}",
+        _propose_seeds(pending)
+        + "Label more posts of this split before believing or discarding the gain (data.path).",
     )
 
 
-def _detect_student_faults(gain: Gain, has_generator: bool) -> Iterator[Diagnosis]:
+def _describe_doubt(widest: Gain) -> str:
+    """Return why the posts cannot tell, and how many would; a bootstrap of very few posts cannot even say that."""
+    if widest.has_few_posts:
+        return f"A bootstrap of fewer than {FEW_POSTS} posts says little, however narrow its interval."
+    return (
+        "Each interval holds both no gain and a gain of one point. "
+        f"About {widest.needed_posts:,} posts would show a gain of one point four times in five."
+    )
+
+
+def _propose_seeds(pending: Sequence[Gain]) -> str:
+    """Return what to do first where an estimate is a loss that a shown gain of one point would not make up for."""
+    if not any(gain.value < -WORTH_HAVING for gain in pending):
+        return ""
+    return (
+        "An estimate is a loss, which may be this seed's alone: train two more seeds (dvc exp run -S seed=1, "
+        "...), and `cotpd compare` says whether they agree. "
+    )
+
+
+def _detect_student_faults(gain: Gain, worth: Gain | None, has_generator: bool) -> Iterator[Diagnosis]:
     """Yield that the student is worse than the baseline, or no better."""
     if gain.is_loss:
-        remedy = (
-            "The prompt generator over-fits: lower student.prompt_length (0 leaves it out), raise student.dropout,"
-            " or set train.patience; `cotpd study run ablation` compares."
-            if has_generator
-            else "The teachers mislead it: lower distil.alpha, raise distil.gold, or teach longer (teach.epochs)."
-        )
+        evidence, remedy = f"{gain.describe()}.", _GENERATOR_REMEDY if has_generator else _TEACHERS_REMEDY
+        if worth is not None and worth.value <= 0:
+            evidence += f" Its source has nothing to give either: {worth.describe()}."
+            remedy = (
+                f"Better answers come first: other prompts (ask.prompts) or another model (llm.model). {remedy}"
+            )
         title = "The student is worse than the baseline"
-        yield build_diagnosis("student_below_baseline", gain.split, title, f"{gain.describe()}.", remedy)
+        yield build_diagnosis("student_below_baseline", gain.split, title, evidence, remedy)
     elif gain.is_none:
         yield build_diagnosis(
             "no_gain",
             gain.split,
             "The student is no better than the baseline",
             f"{gain.describe()}: a gain of one point is excluded.",
-            "Give the teachers more to teach: unlabelled posts (data.unlabelled), more of them (teach.count), or "
-            "distil.way: frozen.",
+            "Give the teachers more to teach: set distil.way: frozen, then teach on unlabelled posts "
+            "(data.unlabelled) and average more teachers (teach.count).",
         )
 
 
 def _detect_alignment(gap: Gain, over_baseline: Gain | None) -> Iterator[Diagnosis]:
     """Yield that the student stays far below the knowledge view."""
-    if gap.low <= WORTH_HAVING:
+    if gap.has_few_posts or gap.low <= WORTH_HAVING:
         return
     evidence = f"{gap.describe()}: more than one point is lost on the way."
     if over_baseline is not None and gap.value + over_baseline.value > 0:
@@ -132,8 +170,9 @@ def _detect_alignment(gap: Gain, over_baseline: Gain | None) -> Iterator[Diagnos
         gap.split,
         "The student stays far below the knowledge view",
         evidence,
-        "Align the two views better: raise distil.alpha or distil.temperature, average more teachers "
-        "(teach.count), teach on unlabelled posts (data.unlabelled); `cotpd study run alignment` compares.",
+        "Align the two views better: raise distil.alpha or distil.temperature; with distil.way: frozen also "
+        "average more teachers (teach.count) and teach on unlabelled posts (data.unlabelled). "
+        "`cotpd study run alignment` compares.",
     )
 
 
@@ -156,13 +195,15 @@ def _detect_lost_knowledge(gain: Gain, over_baseline: Gain | None) -> Iterator[D
     if not (gain.is_none or gain.is_loss):
         return
     evidence = f"{gain.describe()}: " + ("it is worse." if gain.is_loss else "a gain of one point is excluded.")
-    if over_baseline is not None and over_baseline.low > 0:
+    if over_baseline is not None and over_baseline.is_shown:
         evidence += f" What it gains, {over_baseline.describe()}, is distillation without knowledge."
     yield build_diagnosis(
         "lost_knowledge",
         gain.split,
         "The student is no better than the control: the knowledge did not arrive",
         evidence,
-        "If the knowledge view beats the text, give it a better way to the student: distil.alpha, "
-        "distil.temperature, teach.count, unlabelled posts with answers. If not, better answers come first.",
+        "If the knowledge view beats the text, give it a better way to the student: raise distil.alpha or "
+        "distil.temperature; with distil.way: frozen also teach.count, and unlabelled posts with answers "
+        "(data.unlabelled). If not, better answers come first: other prompts (ask.prompts) or another model "
+        "(llm.model).",
     )

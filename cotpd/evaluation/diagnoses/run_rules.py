@@ -31,7 +31,7 @@ def detect_run_faults(run: RunEvidence) -> Iterator[Diagnosis]:
 
 def _detect_single_seed(gains: Sequence[Gain]) -> Iterator[Diagnosis]:
     """Yield that a shown gain rests on one training: its interval draws posts, and no seeds."""
-    certain = [gain for gain in gains if gain.low > 0 and gain.first == "student"]
+    certain = [gain for gain in gains if gain.is_shown and gain.first == "student"]
     if certain:
         figures = "; ".join(gain.describe() for gain in certain)
         yield build_diagnosis(
@@ -60,8 +60,8 @@ def _detect_shared_errors(run: RunEvidence) -> Iterator[Diagnosis]:
             "Baseline and student make the same errors",
             f"Of {both:,} missed or spurious labels of either row on {run.last_split}, {shared:,} are of both: "
             f"{100 * shared / both:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}).",
-            "More teaching will hardly move these. Look through the suspected errors of the annotation, and try "
-            "another encoder (student.encoder).",
+            "More teaching will hardly move these. Look through the suspected errors of the annotation "
+            "(`cotpd data suspects`), and try another encoder (student.encoder).",
         )
 
 
