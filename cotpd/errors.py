@@ -18,9 +18,12 @@ Anything else that reaches the user is a fault of this software, and is shown wi
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from cotpd.passwords import hide_passwords
+
+_PROJECT = "params.yaml"  # each project's folder has one
 
 
 class CotpdError(Exception):
@@ -76,3 +79,13 @@ class ValidationError(CotpdError):
     def __init__(self, problem: str, remedy: str = "", rows: Sequence[Any] = ()) -> None:
         super().__init__(problem, remedy)
         self.rows = rows
+
+
+def advise_in_project(remedy: str) -> str:
+    """Return the remedy for a missing file of a project; outside of any project, where to go instead."""
+    if Path(_PROJECT).exists():
+        return remedy
+    return (
+        f"This folder is no project, as it holds no {_PROJECT}: {Path.cwd()}\n"
+        "  Run it in the project's folder. `cotpd init my-project` makes a new one."
+    )

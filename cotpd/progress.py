@@ -47,7 +47,7 @@ class Progress:
         facts: Callable[[], dict[str, str]] | None = None,
     ) -> None:
         self._title, self._total, self._count, self._show = title, total, start, show
-        self._facts = facts or dict
+        self._facts, self._in_bytes = facts or dict, in_bytes
         self._last = time.monotonic()
         counts: ProgressColumn = DownloadColumn() if in_bytes else MofNCompleteColumn()
         title_column = TextColumn(title.replace("{", "{{").replace("}", "}}"), markup=False)
@@ -81,8 +81,7 @@ class Progress:
         elif self._show and time.monotonic() - self._last >= _EVERY:
             self._last = time.monotonic()
             facts = [f"{name} {value}" for name, value in self._facts().items()]
-            details = ", ".join([*facts, note] if note else facts)
-            warn(f"{self._title}: {self._format_share()}. {details}".rstrip())
+            warn(f"{self._title}: {', '.join([self._format_share(), *facts, *([note] if note else [])])}")
 
     @property
     def left(self) -> int | None:
@@ -100,5 +99,9 @@ class Progress:
 
     def _format_share(self) -> str:
         if self._total is None:
-            return f"{self._count}"
-        return f"{self._count / max(self._total, 1):.0%} of {self._total}"
+            return self._format_count(self._count)
+        counts = f"{self._format_count(self._count)} of {self._format_count(self._total)}"
+        return f"{counts} ({self._count / max(self._total, 1):.0%})"
+
+    def _format_count(self, count: int) -> str:
+        return f"{count / 1e6:,.1f} MB" if self._in_bytes else f"{count:,}"

@@ -15,7 +15,10 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from cotpd.passwords import hide_passwords
 from flows.background_writer import BackgroundWriter
 
-_LINE = re.compile(r"(?P<title>.{1,200}?): (?P<share>\d{1,3})% of \d+\. ?(?P<facts>.*)")  # of cotpd.progress
+_COUNT = r"[\d,.]+(?: MB)?"
+_LINE = re.compile(  # of cotpd.progress
+    rf"(?P<title>.{{1,200}}?): {_COUNT} of {_COUNT} \((?P<share>\d{{1,3}})%\)(?:, (?P<facts>.+))?"
+)
 
 
 class StageArtifacts:
@@ -38,7 +41,7 @@ class StageArtifacts:
         if match:
             title = match["title"]
             self._titles += [title] * (title not in self._titles)
-            self._submit_progress(title, min(100, int(match["share"])), match["facts"])
+            self._submit_progress(title, min(100, int(match["share"])), match["facts"] or "")
 
     def complete(self) -> None:
         """Fill the bars and write the tables, once the stage has ended well."""

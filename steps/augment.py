@@ -4,7 +4,7 @@ from cotpd.augment.pipeline import augment
 from cotpd.config import Params
 from cotpd.data.tables import write_json, write_table
 from cotpd.engine.ordered_map import open_engine
-from cotpd.pipeline.workspace import BEYOND_LIMIT, Workspace
+from cotpd.pipeline.workspace import BEYOND_LIMIT, QUARANTINE, Workspace
 from steps.common import main, say
 
 
@@ -25,9 +25,11 @@ def run(params: Params) -> None:
         )
 
     write_table(workspace.augmented / "augmented.jsonl", augmented)
-    write_table(workspace.augmented / "quarantine.jsonl", quarantine)
+    path = workspace.augmented / QUARANTINE
+    write_table(path, quarantine)
     write_json(workspace.augmented / "counts.json", counts)
-    say(f"augment: {len(augmented)} posts made, {len(quarantine)} rejected")
+    rejected = f"{len(quarantine)} rejected, see {path}" if quarantine else "none rejected"
+    say(f"augment: {len(augmented)} posts made, {rejected}")
 
 
 if __name__ == "__main__":

@@ -41,8 +41,11 @@ def run(params: Params) -> None:
     write_table(workspace.validated / "captions.jsonl", captions)
     write_table(workspace.validated / "knowledge.jsonl", knowledge)
     write_table(workspace.validated / QUARANTINE, [*bad_captions, *bad_answers])
-    failed = f"{len(bad_answers)} and {len(bad_captions)} quarantined{_count_replaced(replaced)}"
-    say(f"validate: {_count_answers(knowledge)} answers and {len(captions)} captions hold, {failed}")
+    held = f"{_count_answers(knowledge)} answers and {len(captions)} captions hold"
+    say(f"validate: {held}{_count_replaced(replaced)}")
+    if bad_answers or bad_captions:
+        failed = f"{len(bad_answers)} answers and {len(bad_captions)} captions set aside"
+        say(f"validate: {failed}, see {workspace.validated / QUARANTINE}")
 
 
 def _name_reports(error: ValidationError, workspace: Workspace) -> ValidationError:

@@ -33,7 +33,8 @@ QUARANTINE = "quarantine.jsonl"  # in the folder of a step that sets rows aside
 INTERVALS = "intervals.jsonl"  # in the folder of an evaluation
 UNLABELLED = "unlabelled"  # prepared beside the splits: posts whose labels are not read
 UNCORRECTED = "uncorrected"  # SPLIT_uncorrected, beside the splits: corrected posts as the data set labels them
-BEYOND_LIMIT = "beyond_limit"  # prepared beside the splits: training posts that data.limit leaves out
+# Training posts that data.limit leaves out, prepared in a folder: of an empty file DVC would warn at each run.
+BEYOND_LIMIT = "beyond_limit/train"
 
 
 class Workspace:

@@ -101,8 +101,8 @@ def test_the_line_of_a_bar_without_a_terminal_becomes_progress_with_its_facts(
 
 def test_a_bar_is_full_when_its_stage_has_ended(client, tmp_path) -> None:
     def run(artifacts: StageArtifacts) -> None:
-        artifacts.watch("pictures: 10% of 50.")
-        artifacts.watch("pictures: 60% of 50.")
+        artifacts.watch("pictures: 5 of 50 (10%)")
+        artifacts.watch("pictures: 30 of 50 (60%)")
         artifacts.complete()
 
     run_stage("caption", tmp_path, run)
@@ -112,7 +112,16 @@ def test_a_bar_is_full_when_its_stage_has_ended(client, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "ask: 3 requests", "100%", "a: b% of 3.", "INFO: 50% of the posts. Good", "x: 1234% of 5."]
+    "line",
+    [
+        "",
+        "ask: 3 requests",
+        "100%",
+        "a: b of 3 (4%)",
+        "INFO: 1 of 2 (50%) of the posts",
+        "x: 61 of 5 (1234%)",
+        "caption: 244 of 298 posts have a caption (tags)",
+    ],
 )
 def test_other_lines_are_no_progress(line, tmp_path, monkeypatch) -> None:
     writer = BackgroundWriter()
@@ -220,9 +229,9 @@ def test_a_step_goes_on_while_the_server_hangs(client, hanging, tmp_path) -> Non
         artifacts = StageArtifacts("ask", tmp_path, writer)
         with temporary_settings({PREFECT_API_URL: address}):
             for share in range(0, 100, 10):
-                artifacts.watch(f"asking: {share}% of 50.")
+                artifacts.watch(f"asking: 1 of 50 ({share}%)")
             wait_until(lambda: connections, "the server is asked")
-            artifacts.watch("asking: 99% of 50.")
+            artifacts.watch("asking: 49 of 50 (99%)")
             artifacts.complete()
             endings.append(writer.finish(0.01))
 

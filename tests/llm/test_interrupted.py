@@ -238,7 +238,7 @@ def test_without_a_terminal_a_line_says_how_far_of_how_many_it_is(server, params
     ask(iter(build_questions("a", "b", "c", "d")), params.model_copy(update={"concurrency": 1}), total=4)
 
     lines = capsys.readouterr().err.splitlines()
-    assert "100% of 4" in lines[-1]
+    assert "4 of 4 (100%)" in lines[-1]
     assert "answered 4, failed 0, tokens sent 44, received 12" in lines[-1]
 
 

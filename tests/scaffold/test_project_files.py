@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,17 @@ def test_the_readme_is_one_page_without_a_gap(files: dict[str, str]) -> None:
     assert len(lines) < 80
     assert "{{" not in files["README.md"]
     assert "\n\n\n" not in files["README.md"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "name"), [("doccano", "suggestions.jsonl"), ("label-studio", "suggestions.json")]
+)
+def test_the_readme_names_a_file_of_suggestions_with_the_ending_of_its_tool(tool: str, name: str) -> None:
+    look = replace(look_at_nothing(None, "posts"), facts={"format": tool})
+
+    readme = build_project_files(look, name="mine")["README.md"]
+
+    assert f"--to {tool} > {name} " in readme
 
 
 # the workflows

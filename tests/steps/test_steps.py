@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cotpd.config import Params, load_params
 from cotpd.errors import ConfigError, DataError
@@ -74,6 +75,21 @@ def test_prepare_leaves_no_split_of_another_data_set_behind(
 
     assert not stale.exists()
     assert {"train.jsonl", "valid.jsonl", "test.jsonl"} <= {path.name for path in stale.parent.iterdir()}
+
+
+def test_a_data_set_without_a_limit_leaves_dvc_no_empty_table_to_warn_of(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(root / "dvc.yaml", tmp_path)
+    write_jsonl(tmp_path / "posts/train.jsonl", [{"id": "1", "text": "Ada visits London", "label": "calm"}])
+
+    prepare.run(Params.model_validate({"task": "sentiment", "augment": {"kinds": []}, "data": {"path": "posts"}}))
+
+    stages = yaml.safe_load((tmp_path / "dvc.yaml").read_text("utf-8"))["stages"].values()
+    read = {Path(name) for stage in stages for name in stage["deps"] if name.startswith("data/prepared/")}
+    assert Path("data/prepared/beyond_limit") in read
+    assert [path for path in read if path.is_file() and not path.stat().st_size] == []
 
 
 def test_a_training_post_without_a_label_is_no_example_whether_or_not_a_limit_leaves_it_out(
