@@ -81,7 +81,7 @@ class ValidationError(CotpdError):
         self.rows = rows
 
 
-def advise_in_project(remedy: str) -> str:
+def find_remedy_in_project(remedy: str) -> str:
     """Return the remedy for a missing file of a project; outside of any project, where to go instead."""
     if Path(_PROJECT).exists():
         return remedy

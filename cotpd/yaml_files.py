@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from cotpd.errors import ConfigError, advise_in_project
+from cotpd.errors import ConfigError, find_remedy_in_project
 
 MOST_VALUES = 100_000  # with every alias written out; params.yaml has about 100
 _LARGEST = 2**63  # a larger seed or batch size would fail deep inside torch, without a line
@@ -35,9 +35,9 @@ def read_yaml(path: Path) -> YamlFile:
     try:
         return parse_yaml(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        remedy = (
-            "Run from the folder that holds it." if path.is_absolute() else advise_in_project("Check the path.")
-        )
+        remedy = "Run from the folder that holds it."
+        if not path.is_absolute():
+            remedy = find_remedy_in_project("Check the path.")
         raise ConfigError(f"{path}: there is no such file", remedy) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}", "Check the path.") from None

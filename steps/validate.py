@@ -1,5 +1,7 @@
 """validate: check captions and answers with Great Expectations; what fails goes to quarantine with its reason."""
 
+from collections.abc import Sized
+
 from cotpd.config import Params
 from cotpd.data.records import Knowledge, Quarantined
 from cotpd.data.tables import write_table
@@ -18,8 +20,7 @@ def run(params: Params) -> None:
     Raises:
         ValidationError: More than ``validate.max_failed_share`` of the rows failed; the quarantine says which.
     """
-    workspace = Workspace()
-    bad_captions: list[Quarantined] = []
+    workspace, bad_captions = Workspace(), list[Quarantined]()
     with record_checks(workspace.checks) as context:
         posts, unchecked = workspace.read_all_posts(), workspace.read_unchecked_captions()
         try:
@@ -41,11 +42,15 @@ def run(params: Params) -> None:
     write_table(workspace.validated / "captions.jsonl", captions)
     write_table(workspace.validated / "knowledge.jsonl", knowledge)
     write_table(workspace.validated / QUARANTINE, [*bad_captions, *bad_answers])
-    held = f"{_count_answers(knowledge)} answers and {len(captions)} captions hold"
-    say(f"validate: {held}{_count_replaced(replaced)}")
-    if bad_answers or bad_captions:
-        failed = f"{len(bad_answers)} answers and {len(bad_captions)} captions set aside"
-        say(f"validate: {failed}, see {workspace.validated / QUARANTINE}")
+    counts = f"{_count_answers(knowledge)} answers and {len(captions)} captions"
+    say(f"validate: {counts} hold{_count_replaced(replaced)}")
+    _say_what_failed(bad_answers, bad_captions, workspace)
+
+
+def _say_what_failed(answers: Sized, captions: Sized, workspace: Workspace) -> None:
+    if answers or captions:
+        counts = f"{len(answers)} answers and {len(captions)} captions"
+        say(f"validate: {counts} set aside, see {workspace.validated / QUARANTINE}")
 
 
 def _name_reports(error: ValidationError, workspace: Workspace) -> ValidationError:

@@ -6,7 +6,7 @@ import re
 
 import cotpd
 from cotpd import errors
-from cotpd.errors import CotpdError, advise_in_project
+from cotpd.errors import CotpdError, find_remedy_in_project
 
 BRANCH = re.compile(r"^ {4}(?:[│ ] {3})*[├└]── (\w+)", re.MULTILINE)
 
@@ -31,7 +31,7 @@ def test_the_drawn_tree_names_every_error_with_a_remedy() -> None:
 def test_outside_of_a_project_the_remedy_is_to_go_to_one(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    advice = advise_in_project("dvc repro")
+    advice = find_remedy_in_project("dvc repro")
 
     assert str(tmp_path) in advice
     assert "cotpd init" in advice
@@ -42,6 +42,6 @@ def test_inside_of_a_project_the_remedy_stays(tmp_path, monkeypatch) -> None:
     (tmp_path / "params.yaml").touch()
     monkeypatch.chdir(tmp_path)
 
-    advice = advise_in_project("Run the step that writes it: dvc repro")
+    advice = find_remedy_in_project("Run the step that writes it: dvc repro")
 
     assert advice == "Run the step that writes it: dvc repro"

@@ -10,7 +10,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from cotpd.config import load_params
-from cotpd.errors import ConfigError, advise_in_project
+from cotpd.errors import ConfigError, find_remedy_in_project
 from cotpd.files import write_atomically
 
 
@@ -71,9 +71,9 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8", "Save it as UTF-8.") from None
     except FileNotFoundError:
-        remedy = (
-            "Run from the folder that holds it." if path.is_absolute() else advise_in_project("Check the path.")
-        )
+        remedy = "Run from the folder that holds it."
+        if not path.is_absolute():
+            remedy = find_remedy_in_project("Check the path.")
         raise ConfigError(f"{path}: there is no such file", remedy) from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", "Name a YAML file.") from None

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from cotpd.errors import DataError, advise_in_project
+from cotpd.errors import DataError, find_remedy_in_project
 from cotpd.files import write_atomically
 
 R = TypeVar("R", bound=BaseModel)
@@ -74,7 +74,7 @@ def read_json(path: Path | str, *keys: str) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
-        remedy = advise_in_project("Run the step that writes it: dvc repro")
+        remedy = find_remedy_in_project("Run the step that writes it: dvc repro")
         raise DataError(f"{path}: there is no such file", remedy) from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON: {error}", remedy) from None

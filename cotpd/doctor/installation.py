@@ -74,7 +74,7 @@ def check_packages() -> Iterator[Finding]:
     yield Finding("packages", Status.OK, f"cotpd {version('cotpd')} with the extras {', '.join(whole) or 'none'}")
     for extra, packages in missing.items():
         status = Status.PROBLEM if extra in _NEEDED else Status.NOTE
-        absent = f"without {', '.join(packages)} there is no {_PURPOSE_OF_EXTRA[extra]}"
+        absent = f"not installed: {', '.join(packages)}, for {_PURPOSE_OF_EXTRA[extra]}"
         yield Finding("packages", status, absent, f"pip install 'cotpd[{extra}]'")
     yield from _check_versions(requires("cotpd") or [])
 

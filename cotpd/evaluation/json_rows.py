@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from cotpd.data.tables import write_json
-from cotpd.errors import DataError, advise_in_project
+from cotpd.errors import DataError, find_remedy_in_project
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -30,7 +30,7 @@ def read_rows(path: Path, record: type[R]) -> list[R]:
     try:
         return TypeAdapter(list[record]).validate_json(path.read_bytes())  # type: ignore[valid-type]
     except FileNotFoundError:
-        remedy = advise_in_project("Run the step that writes it: dvc repro")
+        remedy = find_remedy_in_project("Run the step that writes it: dvc repro")
         raise DataError(f"{path}: there is no such file", remedy) from None
     except ValidationError as error:
         first = error.errors()[0]

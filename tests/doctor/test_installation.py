@@ -31,7 +31,7 @@ def test_a_missing_package_is_a_problem_only_if_a_run_needs_it(
     findings = [finding for finding in check_packages() if finding.remedy == f"pip install 'cotpd[{extra}]'"]
 
     assert [finding.status for finding in findings] == [status]
-    assert f"without {package} " in findings[0].message
+    assert f"not installed: {package}, " in findings[0].message
 
 
 def test_a_package_of_another_version_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,10 +86,10 @@ def test_a_data_set_without_a_limit_leaves_dvc_no_empty_table_to_warn_of(
 
     prepare.run(Params.model_validate({"task": "sentiment", "augment": {"kinds": []}, "data": {"path": "posts"}}))
 
-    stages = yaml.safe_load((tmp_path / "dvc.yaml").read_text("utf-8"))["stages"].values()
-    read = {Path(name) for stage in stages for name in stage["deps"] if name.startswith("data/prepared/")}
-    assert Path("data/prepared/beyond_limit") in read
-    assert [path for path in read if path.is_file() and not path.stat().st_size] == []
+    stages = yaml.safe_load((tmp_path / "dvc.yaml").read_text("utf-8"))["stages"]
+    inputs = [Path(name) for name in stages["augment"]["deps"]]
+    assert Path("data/prepared/beyond_limit") in inputs
+    assert [path for path in inputs if path.is_file() and not path.stat().st_size] == []
 
 
 def test_a_training_post_without_a_label_is_no_example_whether_or_not_a_limit_leaves_it_out(
