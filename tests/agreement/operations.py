@@ -6,6 +6,9 @@ import shutil
 import sys
 from collections.abc import Callable
 
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
 from cotpd.cli.params_editor import write_values
 from tests.agreement.doors import DOORS, VICTIMS, OpenDoor, run_and_kill
 from tests.agreement.project import Project
@@ -79,10 +82,9 @@ def _build_patch(word: str) -> str:
 
 def edit_encoder(project: Project, draw: random.Random) -> str:
     path = project.root / "encoder/model.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-draw.randint(1, 2)] ^= 1  # the last bits of a weight
-    path.write_bytes(content)
-    return path.name
+    factor = np.float32(draw.choice([0.5, 2.0]))
+    save_file({name: factor * weights for name, weights in load_file(path).items()}, path, {"format": "pt"})
+    return f"{path.name}: times {factor}"
 
 
 def edit_suite(project: Project, draw: random.Random) -> str:

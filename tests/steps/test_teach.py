@@ -1,13 +1,16 @@
 """The teach step, as far as it says no; what it makes is tested with the pipeline."""
 
+from types import SimpleNamespace
+
 import pytest
 
+import steps
 from cotpd.config import Params
 from cotpd.data.tables import write_json
 from cotpd.errors import ModelError
 from cotpd.pipeline.folds import FOLDS
 from cotpd.pipeline.workspace import Workspace
-from steps import teach, teachers
+from steps import teach, teachers, training
 
 
 def test_a_teacher_that_cannot_be_had_is_told_before_any_is_trained(tmp_path, monkeypatch):
@@ -47,3 +50,20 @@ def test_teachers_keep_all_layers_when_the_student_has_fewer(tmp_path, monkeypat
     )
 
     assert layers == [None, None]
+
+
+@pytest.mark.parametrize(("is_watched", "lines"), [(False, 1), (True, 0)])
+def test_an_encoder_in_a_folder_that_dvc_does_not_watch_is_named_with_the_line_to_add(
+    tmp_path, monkeypatch, capsys, is_watched, lines
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setattr(steps, "RUN", SimpleNamespace(is_watched=lambda _folder: is_watched))
+    training.warn_of_unwatched_encoder.cache_clear()
+
+    training.warn_of_unwatched_encoder("mine")
+    training.warn_of_unwatched_encoder("bert-base-uncased")
+
+    printed = capsys.readouterr().err
+    assert printed.count('add - "mine" to the stage') == lines
+    training.warn_of_unwatched_encoder.cache_clear()

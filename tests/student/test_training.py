@@ -1,9 +1,11 @@
 """Training from end to end on tiny encoders: it learns, repeats itself, resumes and refuses."""
 
 import json
+import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from cotpd import devices
 from cotpd.student import Student, training, training_loop
@@ -65,6 +67,21 @@ def test_a_finished_run_is_not_repeated(finished, ner_examples, small, brief, ca
     assert again == history
     assert (folder / "model.safetensors").stat().st_mtime_ns == before
     assert "trained before" in capsys.readouterr().err
+
+
+def test_a_run_is_repeated_after_an_edit_of_an_encoder_that_is_a_folder(
+    ner_examples, small, brief, encoder, tmp_path
+):
+    shutil.copytree(encoder, tmp_path / "encoder")
+    small = small.model_copy(update={"encoder": str(tmp_path / "encoder")})
+    train_model(ner_examples, small, brief, tmp_path / "m")
+    first = (tmp_path / "m/model.safetensors").read_bytes()
+    weights = tmp_path / "encoder/model.safetensors"
+    save_file({name: 1.1 * tensor for name, tensor in load_file(weights).items()}, weights, {"format": "pt"})
+
+    train_model(ner_examples, small, brief, tmp_path / "m")
+
+    assert (tmp_path / "m/model.safetensors").read_bytes() != first
 
 
 def test_a_run_whose_model_is_damaged_is_repeated(finished, ner_examples, small, brief):

@@ -103,6 +103,18 @@ def test_the_result_is_a_page_with_its_picture(ran):
     assert (folder / "studies/mine/picture.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_study_writes_to_its_own_folder_alone_so_that_a_run_of_the_pipeline_may_go_on_beside_it(ran, tables):
+    folder, _ = ran
+
+    def read_files(root):
+        paths = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
+        return {
+            path: (root / path).read_bytes() for path in paths if path.parts[0] not in ("studies", "mine.yaml")
+        }
+
+    assert read_files(folder) == read_files(tables)
+
+
 def test_teachers_stay_and_the_models_of_students_and_baselines_are_removed(ran):
     folder, _ = ran
 
