@@ -7,6 +7,7 @@ with the store, the training goes on without curves, after a warning.
 """
 
 import hashlib
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -197,6 +198,9 @@ def measure_trainings(client: "MlflowClient", tags: Mapping[str, str]) -> list[t
 
 
 def _lock_store(uri: str) -> FileLock:
-    """Return a lock on a store: two stages that start at once would both create its tables, and one would fail."""
+    """Return a lock on a store: two stages that start at once would both create its tables, and one would fail.
+
+    Each user has a file of their own: the file of another user could not be opened, and there were no curves.
+    """
     name = hashlib.sha256(uri.encode()).hexdigest()[:16]
-    return FileLock(Path(tempfile.gettempdir()) / f"cotpd-{name}.lock")
+    return FileLock(Path(tempfile.gettempdir()) / f"cotpd-{os.getuid()}-{name}.lock")

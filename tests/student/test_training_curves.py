@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 from cotpd.liveness import name_process
 from cotpd.pipeline.registration import read_fingerprints
+from cotpd.registry import training_curves
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect, get_or_create_experiment
 from cotpd.registry.training_curves import FINGERPRINT, TrainingCurves, adopt_runs
@@ -148,3 +149,14 @@ def test_a_store_that_breaks_on_the_way_too(project, ner_examples, small, brief,
     assert len(fit(project, ner_examples, small, brief)) == 2
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
     assert warnings == ["warning: student goes on without curves in MLflow: No space left on device"]
+
+
+def test_the_lock_of_another_user_of_this_machine_is_in_nobodys_way(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(training_curves.os, "getuid", lambda: 1)
+    first = training_curves._lock_store("http://mlflow.example")
+    monkeypatch.setattr(training_curves.os, "getuid", lambda: 2)
+    second = training_curves._lock_store("http://mlflow.example")
+
+    with first, second.acquire(timeout=0):
+        assert second.is_locked
