@@ -121,7 +121,7 @@ class Project:
     def digest_fresh_run(self) -> dict[str, str]:
         """Return the outputs of the same inputs in an empty folder, without DVC, cache or ledger."""
         with_folder = self.root.with_name(f"{self.root.name}-fresh")
-        shutil.copytree(self.root, with_folder, ignore=shutil.ignore_patterns(*NOT_INPUTS))
+        shutil.copytree(self.root, with_folder, ignore=self._list_ignored)
         files = (path for path in sorted(with_folder.rglob("*")) if path.is_file())
         inputs = [f"{path.relative_to(with_folder)} {compute_sha256(path)}" for path in files]
         key = hashlib.sha256("\n".join(inputs).encode()).hexdigest()
@@ -135,6 +135,11 @@ class Project:
             self.server.received = requests
         shutil.rmtree(with_folder)
         return self.fresh[key]
+
+    def _list_ignored(self, folder: str, names: list[str]) -> set[str]:
+        """Return what a fresh run begins without; of cotpd and its own folder `data` it needs all code."""
+        patterns = NOT_INPUTS if Path(folder) == self.root else ("__pycache__",)
+        return shutil.ignore_patterns(*patterns)(folder, names)
 
     def count_bought_twice(self) -> int:
         """Return how many requests the server has answered more than once."""
