@@ -19,6 +19,7 @@ _COUNT = r"[\d,.]+(?: MB)?"
 _LINE = re.compile(  # of cotpd.progress
     rf"(?P<title>.{{1,200}}?): {_COUNT} of {_COUNT} \((?P<share>\d{{1,3}})%\)(?:, (?P<facts>.+))?"
 )
+_EPOCH = re.compile(r"epoch (\d+) of (\d+)")  # a title of a training, which has one bar for all of its epochs
 
 
 class StageArtifacts:
@@ -39,9 +40,12 @@ class StageArtifacts:
         """Show the progress that a line of the step's output tells of, if it does."""
         match = _LINE.fullmatch(line)
         if match:
-            title = match["title"]
+            title, share, facts = match["title"], min(100, int(match["share"])), match["facts"] or ""
+            if epoch := _EPOCH.fullmatch(title):
+                share = (100 * (int(epoch[1]) - 1) + share) // max(1, int(epoch[2]))
+                title, facts = "epochs", f"{title}. {facts}".strip()
             self._titles += [title] * (title not in self._titles)
-            self._submit_progress(title, min(100, int(match["share"])), match["facts"] or "")
+            self._submit_progress(title, min(100, share), facts)
 
     def complete(self) -> None:
         """Fill the bars and write the tables, once the stage has ended well."""

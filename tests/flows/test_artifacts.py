@@ -111,6 +111,14 @@ def test_a_bar_is_full_when_its_stage_has_ended(client, tmp_path) -> None:
     assert artifact.data == 100.0
 
 
+def test_all_epochs_of_a_training_share_one_bar(client, tmp_path) -> None:
+    run_stage("train", tmp_path, lambda artifacts: artifacts.watch("epoch 3 of 4: 12 of 24 (50%), loss 0.7"))
+
+    artifact = read_last_artifact(client, "progress-train-epochs")
+    assert artifact.data == 62.0
+    assert artifact.description == "train: epochs. epoch 3 of 4. loss 0.7"
+
+
 @pytest.mark.parametrize(
     "line",
     [
