@@ -10,10 +10,10 @@ from uuid import UUID
 
 from prefect.automations import Automation, EventTrigger, Posture
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
-from prefect.client.orchestration import get_client
 from prefect.events.actions import SendNotification
 
 from cotpd.errors import ConfigError, CotpdError
+from flows.server import open_server
 
 NAME, BLOCK = "cotpd: a run failed", "cotpd-failure"
 STATES = ("Failed", "Crashed", "TimedOut", "Refused", "Rejected", "Void")  # an event is named by its state's name
@@ -25,15 +25,15 @@ def create_notice(url: str) -> None:
     """Save the webhook's address, and create the automation unless there is one of its name.
 
     Raises:
-        ConfigError: The address is none.
+        ConfigError: The address is none, or the Prefect server cannot be used.
     """
     if not url.startswith(("http://", "https://")):
         raise ConfigError(f"{url!r} is no address of a webhook", "Name one, such as https://hooks.slack.com/...")
     message = {"text": "{{subject}}\n{{body}}"}  # as Slack and Mattermost read it
     block = CustomWebhookNotificationBlock.model_validate({"name": BLOCK, "url": url, "json_data": message})
-    block_id = block.save(BLOCK, overwrite=True)
-    assert isinstance(block_id, UUID)  # the call is a coroutine inside of an event loop alone
-    with get_client(sync_client=True) as client:
+    with open_server() as client:
+        block_id = block.save(BLOCK, overwrite=True)
+        assert isinstance(block_id, UUID)  # the call is a coroutine inside of an event loop alone
         if client.read_automations_by_name(NAME):
             return
     trigger = EventTrigger(

@@ -12,18 +12,18 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import prefect
 import psutil
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
-from prefect.settings import PREFECT_API_URL, get_current_settings
+from prefect.settings import get_current_settings
 from rich.console import Console
 
 from cotpd.errors import ConfigError
 from flows.deployments import Deployment, read_deployments
 from flows.project_root import ROOT
+from flows.server import open_server
 from flows.states import close_dead_runs
 from flows.work_pools import list_problems
 from steps.guard import GRACE
@@ -62,38 +62,12 @@ def build_deployments() -> list[RunnerDeployment]:
     """Return the deployments to serve.
 
     Raises:
-        ConfigError: No Prefect server is named, none answers, it is too old, prefect.yaml cannot be used, or work
-            pools have both names of a deployment.
+        ConfigError: The Prefect server cannot be used, prefect.yaml cannot, or work pools have both names of a
+            deployment.
     """
     deployments = read_deployments()
-    url = PREFECT_API_URL.value()
-    if not url:
-        remedy = "Run in the folder of prefect.toml, or set PREFECT_API_URL, such as http://127.0.0.1:4200/api."
-        raise ConfigError("no Prefect server is named", remedy)
-    with get_client(sync_client=True) as client:
-        if client.api_healthcheck():
-            raise ConfigError(
-                f"no Prefect server answers at {url}", "Start one in another terminal: prefect server start"
-            )
-        refuse_old_server(client, url)
+    with open_server() as client:
         return [build_deployment(client, deployment) for deployment in deployments]
-
-
-def refuse_old_server(client: SyncPrefectClient, url: str) -> None:
-    """Raise an error if the server is of an older release, which may lack what the flows ask for.
-
-    Raises:
-        ConfigError: It is.
-    """
-    served = client.api_version()
-    if read_release(served) < read_release(prefect.__version__):
-        problem = f"the Prefect server at {url} is {served}, older than the client {prefect.__version__}"
-        raise ConfigError(problem, f"Upgrade the server, or install prefect {served} here.")
-
-
-def read_release(version: str) -> tuple[int, ...]:
-    """Return major and minor number of a version."""
-    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 
 def build_deployment(client: SyncPrefectClient, deployment: Deployment) -> RunnerDeployment:

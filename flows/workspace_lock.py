@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from cotpd.errors import ConfigError
+
 _PAUSE = 1.0  # seconds between two tries
 FILE = Path(".dvc/tmp/cotpd-run.json")  # DVC has git ignore its folder
 
@@ -27,6 +29,9 @@ def hold_workspace(root: Path, name: str, wait: Callable[[str], None]) -> Iterat
         root: The folder.
         name: The run's name, for those that wait for it.
         wait: Is called with the reason, again and again, as long as another run holds the folder.
+
+    Raises:
+        ConfigError: The folder's file system knows no locks.
     """
     if not (root / ".dvc").is_dir():  # reading the graph says so with a remedy
         yield
@@ -49,6 +54,9 @@ def _try_lock(file: IO[str]) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        problem = f"{file.name}: its file system refuses a lock ({error.strerror or error})"
+        raise ConfigError(problem, "Move the project to a local disk, or mount this one with locks.") from error
     return True
 
 

@@ -74,7 +74,7 @@ def _read_ignored(root: Path) -> Any:
     from pathspec import GitIgnoreSpec  # noqa: PLC0415  comes with DVC, without which no step has a stage
 
     file = root / ".dvcignore"
-    lines = file.read_text("utf-8").splitlines() if file.is_file() else []
+    lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
     return GitIgnoreSpec.from_lines(["__pycache__", *lines]).match_file
 
 

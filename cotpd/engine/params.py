@@ -8,7 +8,12 @@ from pydantic import AfterValidator, Field
 from cotpd.section import Section
 
 
-def _check_address(address: str) -> str:
+def check_address(address: str) -> str:
+    """Return the address of a cluster.
+
+    Raises:
+        ValueError: It is none, or of a kind that is not supported.
+    """
     if address.startswith("ray://"):
         raise ValueError(
             "Ray Client is not supported: run on a node of the cluster, and name the head as HOST:6379"
@@ -23,7 +28,7 @@ class ScaleParams(Section):
 
     engine: Literal["local", "ray"] = "local"
     """local: this process. ray: the machines of a Ray cluster, with the same results; see docs/scale.md."""
-    address: Annotated[str, AfterValidator(_check_address)] = "auto"
+    address: Annotated[str, AfterValidator(check_address)] = "auto"
     """ray: the cluster's head (10.0.0.1:6379); auto takes the cluster that this machine belongs to, or that
     RAY_ADDRESS names; local starts one on this machine's cores."""
     shard_seconds: float = Field(default=20.0, gt=0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 
-from cotpd.engine.params import ScaleParams
+from cotpd.engine.params import ScaleParams, check_address
 from cotpd.errors import ConfigError
 from cotpd.escaping import warn
 
@@ -69,18 +69,26 @@ def _choose_address(address: str) -> str:
     """Return the address to connect to, once something listens there.
 
     Raises:
-        ConfigError: Nothing does.
+        ConfigError: Nothing does, or RAY_ADDRESS holds no address that is supported.
     """
     if address == "auto":
-        address = os.environ.get("RAY_ADDRESS") or address
+        address = _read_variable() or address
     host, colon, port = address.rpartition(":")
-    if not colon or "//" in address:
+    if not colon:
         return address
     try:
         socket.create_connection((host.strip("[]"), int(port)), _SECONDS).close()
     except (OSError, ValueError) as error:
         raise ConfigError(f"scale.address: no Ray cluster answers at {address}: {error}", _START) from None
     return address
+
+
+def _read_variable() -> str:
+    address = os.environ.get("RAY_ADDRESS", "")
+    try:
+        return address and check_address(address)
+    except ValueError as error:
+        raise ConfigError(f"RAY_ADDRESS={address}: {error}", "Unset it, or name the head: HOST:PORT.") from None
 
 
 def _explain_refusal(address: str, error: Exception) -> ConfigError:

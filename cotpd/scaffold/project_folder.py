@@ -24,7 +24,10 @@ def refuse_occupied(folder: Path, data: Path | None) -> None:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: is no folder", "Name a new one.")
     allowed = _ALLOWED | _find_own_entry(folder, data)
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name not in allowed)
+    try:
+        names = sorted(entry.name for entry in folder.iterdir() if entry.name not in allowed)
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror or error}", "Name a folder that you may read.") from error
     if not names:
         return
     unnamed = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
@@ -103,11 +106,21 @@ def _remove(paths: list[Path]) -> None:
 
 
 def find_repository(folder: Path) -> Path | None:
-    """Return the top of the git repository that a folder belongs to; None outside one, or where git ignores it."""
-    top = _ask_git(folder, "rev-parse", "--show-toplevel")
-    if top is None or _ask_git(folder, "check-ignore", "--quiet", ".") is not None:
+    """Return the top of the git repository that a folder belongs to; None outside one, or where git ignores it.
+
+    Raises:
+        ConfigError: Git refuses to look into the repository, as into one of another user.
+    """
+    process = _run_git(folder, "rev-parse", "--show-toplevel")
+    if "safe.directory" in process.stderr:
+        problem = f"{folder}: {process.stderr.strip().splitlines()[0]}"
+        raise ConfigError(
+            problem,
+            "Name a folder outside of it, or let git trust it: git config --global --add safe.directory DIR",
+        )
+    if process.returncode or _run_git(folder, "check-ignore", "--quiet", ".").returncode == 0:
         return None
-    return Path(top)
+    return Path(process.stdout.strip())
 
 
 def has_git() -> bool:
@@ -121,16 +134,19 @@ def start_repository(folder: Path) -> None:
     Raises:
         ConfigError: Git refuses; the message holds its words.
     """
-    process = subprocess.run(
-        ["git", "init", "--quiet"], cwd=folder, capture_output=True, text=True, check=False, timeout=60
-    )
+    process = _run_git(folder, "init", "--quiet")
     if process.returncode:
         raise ConfigError(f"{folder}: git init: {process.stderr.strip()}", "Mend it, then run there: git init")
 
 
-def _ask_git(folder: Path, *arguments: str) -> str | None:
-    """Return what git prints; None if it fails."""
-    process = subprocess.run(
-        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+def _run_git(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run git with messages in English."""
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        env=os.environ | {"LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
-    return process.stdout.strip() if process.returncode == 0 else None

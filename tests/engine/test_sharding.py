@@ -204,6 +204,16 @@ def test_an_address_that_ray_would_take_minutes_to_refuse_is_refused_at_once(add
         ScaleParams(address=address)
 
 
+def test_an_address_of_the_environment_is_refused_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    from cotpd.engine.ray_cluster import connect
+
+    monkeypatch.setenv("RAY_ADDRESS", "ray://10.0.0.1:10001")
+
+    with pytest.raises(ConfigError, match=r"RAY_ADDRESS=ray://.*Ray Client is not supported"):
+        connect(ScaleParams(engine="ray"))
+
+
 def test_no_stage_depends_on_where_it_is_computed(root: Path) -> None:
     stages = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))["stages"]
 

@@ -26,3 +26,25 @@ def test_a_second_call_makes_no_second_automation(prefect_server) -> None:
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match="is no address of a webhook"):
         create_notice(address)
+
+
+def test_a_server_that_is_gone_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")
+
+    with (
+        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
+        pytest.raises(ConfigError, match=r"no Prefect server answers at http://127.0.0.1:9/api"),
+    ):
+        create_notice("https://hooks.example/first")
+
+
+def test_no_server_is_started_where_none_is_named() -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with (
+        temporary_settings(restore_defaults={PREFECT_API_URL}),
+        pytest.raises(ConfigError, match="no Prefect server is named"),
+    ):
+        create_notice("https://hooks.example/first")

@@ -211,6 +211,19 @@ def test_inside_a_git_and_dvc_repository_the_project_is_one_of_its_own(tmp_path:
     assert "register" in [step.name for step in read_graph(tmp_path / "sub/mine")]
 
 
+def test_a_repository_that_git_does_not_trust_is_left_alone(
+    posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path / "outer"], check=True)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # as a repository of another user
+
+    with pytest.raises(ConfigError, match="dubious ownership") as caught:
+        create_project(tmp_path / "outer/mine", posts)
+
+    assert "safe.directory" in str(caught.value.remedy)
+    assert [path.name for path in (tmp_path / "outer").iterdir()] == [".git"]
+
+
 def test_a_folder_that_the_outer_repository_ignores_gets_one_of_its_own(tmp_path: Path, write: Write) -> None:
     subprocess.run(["git", "init", "-q", "."], check=True, timeout=60)
     write(".gitignore", "/mine/\n")
