@@ -26,6 +26,7 @@ from cotpd.data.records import iterate_posts
 from cotpd.data.split_drawing import draw_splits
 from cotpd.errors import ConfigError
 from cotpd.escaping import make_printable_line
+from cotpd.parameter_file import propose
 from cotpd.student.params import StudentParams
 from cotpd.student.vocabulary import describe_unknown_share, measure_unknown_share
 
@@ -84,7 +85,8 @@ def list_formats(
 ) -> None:
     """Explain each format that is read, with an example."""
     if name is not None and name not in FORMATS:
-        raise ConfigError(f"{name} is no format that is read", f"Formats: {', '.join(FORMATS)}.")
+        problem = f"{name} is no format that is read{propose(name, FORMATS)}"
+        raise ConfigError(problem, f"Formats: {', '.join(FORMATS)}.")
     for data_format in [FORMATS[name]] if name else FORMATS.values():
         show(data_format.title, bold=True)
         show("\n".join("    " + line for line in data_format.example.splitlines()) + "\n")

@@ -174,3 +174,10 @@ def test_an_encoder_that_does_not_know_the_script_is_named_with_the_share(run, w
     assert "83% of the words hold signs that the encoder latin does not know ([UNK])" in unknown.output
     assert "student.encoder: FacebookAI/xlm-roberta-base" in unknown.output
     assert "[UNK]" not in known.output
+
+
+def test_a_misspelt_format_is_named_with_the_nearest_one(run) -> None:
+    result = run("formats", "doccan")
+
+    assert isinstance(result.exception, ConfigError)
+    assert "did you mean doccano?" in str(result.exception)

@@ -67,7 +67,7 @@ def find_folder(path: Path, shown: str) -> Path:
     Raises:
         DataError: There is no such folder or file.
     """
-    remedy = "Set data.path (or name another path)."
+    remedy = "Check the path; in params.yaml it is data.path."
     try:
         if path.exists():
             return path if path.is_dir() else path.parent

@@ -36,7 +36,7 @@ def find_companions(folder: Path, pattern: str, companion: str, split_files: Ite
     Raises:
         DataError: No file fits, or one of them holds the posts: their texts would count as captions or answers.
     """
-    remedy = f"Mend data.{companion}, or set it to null."
+    remedy = f"Mend --{companion} or, in params.yaml, data.{companion}; null stands for none."
     if not pattern.strip():
         raise DataError(f"data.{companion} is blank", remedy)
 
