@@ -59,6 +59,7 @@ $(VENV)/bin/python: | project
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed; name one: make run PYTHON=python3.12")'
 	@echo "Building $(VENV): a few minutes, about 2.5 GB"
 	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install $(PIP_FLAGS) 'pip>=23.1'  # an older one, as Debian's, fails to build seqeval
 
 $(VENV)/.installed: pyproject.toml setup.py | $(VENV)/bin/python
 	@$(INSTALL) -e '.[all]'
