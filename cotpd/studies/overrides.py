@@ -1,10 +1,9 @@
 """What a study or a cell changes about params.yaml: parameters by dotted name, or in their sections."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationError
-from pydantic_core import ErrorDetails
 
 from cotpd.config import Params
 from cotpd.parameter_file import describe_problem, propose
@@ -52,7 +51,7 @@ def find_bad_parameters(params: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield _find_key(params, problem), describe_problem(problem, Params)
 
 
-def _find_key(params: dict[str, Any], problem: ErrorDetails) -> str:
+def _find_key(params: dict[str, Any], problem: Mapping[str, Any]) -> str:
     """Return the dotted name that a problem is about; of parameters that do not fit together, one it names."""
     location = ".".join(map(str, problem["loc"]))
     if location:

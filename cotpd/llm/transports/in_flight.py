@@ -22,8 +22,13 @@ class InFlight:
         """Return the result of an exchange; if the caller is cancelled, the exchange goes on."""
         task = asyncio.create_task(exchange)
         self._exchanges.add(task)
-        task.add_done_callback(self._exchanges.discard)
+        task.add_done_callback(self._forget)
         return await asyncio.shield(task)
+
+    def _forget(self, task: "asyncio.Task[Any]") -> None:
+        self._exchanges.discard(task)
+        if not task.cancelled():
+            task.exception()  # marks it as seen: where the caller is gone, asyncio would print its traceback
 
     async def drain(self, *, interrupted: bool) -> None:
         """Wait for the exchanges in flight: a few seconds if interrupted, otherwise to their own time limits."""
