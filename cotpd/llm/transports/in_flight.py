@@ -22,13 +22,9 @@ class InFlight:
         """Return the result of an exchange; if the caller is cancelled, the exchange goes on."""
         task = asyncio.create_task(exchange)
         self._exchanges.add(task)
-        task.add_done_callback(self._forget)
+        task.add_done_callback(self._exchanges.discard)
+        task.add_done_callback(_mark_as_seen)
         return await asyncio.shield(task)
-
-    def _forget(self, task: "asyncio.Task[Any]") -> None:
-        self._exchanges.discard(task)
-        if not task.cancelled():
-            task.exception()  # marks it as seen: where the caller is gone, asyncio would print its traceback
 
     async def drain(self, *, interrupted: bool) -> None:
         """Wait for the exchanges in flight: a few seconds if interrupted, otherwise to their own time limits."""
@@ -63,6 +59,7 @@ async def finish_within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         TimeoutError: The work was cancelled.
     """
     task = asyncio.create_task(work)
+    task.add_done_callback(_mark_as_seen)
     try:
         for timeout in (seconds, _READ_GRACE):
             await asyncio.wait({task}, timeout=timeout)
@@ -74,3 +71,9 @@ async def finish_within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     if task.cancelled():
         raise TimeoutError
     return task.result()
+
+
+def _mark_as_seen(task: "asyncio.Task[Any]") -> None:
+    """Mark a task as seen if it failed: where nobody waits for it any more, asyncio would print a traceback."""
+    if not task.cancelled():
+        task.exception()
