@@ -72,7 +72,8 @@ class OpenDoor:
         )
 
     def kill(self, victim: str) -> bool:
-        """Kill a victim; return whether there was one. Then wait until no process is left."""
+        """Kill a victim as soon as it is there; return whether it ever was. Then wait until no process is left."""
+        wait_until(lambda: self._find(victim) or self.program.poll() is not None, f"{victim} is there", LIMIT)
         processes = self._find(victim)
         number = {"Ctrl-C": signal.SIGINT}.get(victim, signal.SIGTERM if "SIGTERM" in victim else signal.SIGKILL)
         for process in processes:

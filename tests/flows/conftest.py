@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,15 @@ pathlib.Path("part").write_text(str(os.getpid()))
 pathlib.Path("part").rename("pid")
 time.sleep(600)
 """
+
+
+@pytest.fixture
+def client(prefect_server: None) -> Iterator[Any]:
+    """A client of the tests' server."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        yield client
 
 
 @pytest.fixture

@@ -29,14 +29,6 @@ REGISTERED = {
 }
 
 
-@pytest.fixture
-def client(prefect_server):
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        yield client
-
-
 def read_last_artifact(client, key):
     """Return the newest artifact of a key: the server has those of other tests, and sorts by drawn ids."""
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey

@@ -18,14 +18,6 @@ BY_HAND = ("-c", "from flows.full import full; full()")
 
 
 @pytest.fixture
-def client(prefect_server):
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        yield client
-
-
-@pytest.fixture
 def create_run(client):
     """Create a flow run on the server in some state; return its record."""
     from prefect import flow

@@ -14,14 +14,6 @@ from tests.flows.programs import LIMIT, wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.fixture
-def client(prefect_server):
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        yield client
-
-
 def serve_for_a_moment(checkout, start, name):
     log = checkout / "log.txt"
     log.unlink(missing_ok=True)

@@ -17,14 +17,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 BY_HAND = ("-c", "from flows.full import full; full()")
 
 
-@pytest.fixture
-def client(prefect_server):
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        yield client
-
-
 def find_latest_run(client):
     from prefect.client.schemas.sorting import FlowRunSort
 

@@ -13,14 +13,6 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def client(prefect_server):
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        yield client
-
-
-@pytest.fixture
 def check_pool(client):
     """Create a work pool, and return what is said of it."""
     from prefect.client.schemas.actions import WorkPoolCreate
