@@ -72,10 +72,8 @@ def watch_flow_run(flow_run_id: UUID | None, root: Path) -> Iterator[None]:
     except Exception:
         _dismiss(watcher, record)
         raise
-    else:
-        _dismiss(
-            watcher, record
-        )  # after a signal both stay: this process is ending, and may be killed before that
+    else:  # after a signal both stay: this process is ending, and may be killed before that
+        _dismiss(watcher, record)
 
 
 def _dismiss(watcher: "subprocess.Popen[bytes]", record: RecordFile | None) -> None:

@@ -34,9 +34,9 @@ def ask_store(database: Path | None, question: str, ask: Callable[[], Any]) -> A
     key = hashlib.sha256(f"{database.resolve()} {question}".encode()).hexdigest()[:32]
     record = find_cache_folder() / "registry" / f"{key}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):  # there is none yet, or it is damaged
-        kept = json.loads(record.read_bytes())
-        if kept["state"] == state:
-            return kept["answer"]
+        former = json.loads(record.read_bytes())
+        if former["state"] == state:
+            return former["answer"]
 
     answer = ask()
     if _read_state(database) == state:  # another process may have written meanwhile
