@@ -40,7 +40,7 @@ LEDGER = "COTPD_LEDGER"  # the environment variable that outweighs llm.ledger
 
 
 class Params(Section):
-    """All of params.yaml."""
+    """The parameters of the pipeline: every section of params.yaml."""
 
     task: KnownTask = "ner"
     """ner: named entities; re: the relation of a given pair; sentiment: the label of a post."""

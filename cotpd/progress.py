@@ -1,4 +1,4 @@
-"""How far long work has come: on a terminal a bar and a table of facts, elsewhere a line every half minute."""
+"""The progress of long work: on a terminal a bar and a table of facts, elsewhere a line every half minute."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What Prefect's UI shows of a run beside its logs: progress, cost so far, the scores, and where the results are.
+"""The artifacts of a run in Prefect's UI: progress, cost so far, the scores, and where the results are.
 
 Trade-off: the progress of a step is read from the lines that it prints (every half minute), so that a step needs
 to know nothing of Prefect. Artifacts are for looking at: a failure to write one is logged and fails nothing.

@@ -23,7 +23,7 @@ class Section(BaseModel):
 
 
 class Limit(Section):
-    """How many runs of a deployment may be in progress, and what becomes of a further one."""
+    """The most runs of a deployment in progress at once, and what becomes of a further one."""
 
     limit: Annotated[int, Field(ge=1)]
     collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] = "ENQUEUE"

@@ -65,7 +65,7 @@ def end_after(running: RunningStep, hours: float | None) -> Iterator[None]:
 
 
 class RunControl:
-    """What the stages of a run share: where it works, when it must end, and the steps that run.
+    """The state that the stages of a run share: its folder, its deadline, and the steps that run.
 
     Args:
         root: The project's folder.
@@ -178,7 +178,7 @@ class Scheduler:
         steps: The stages, each after those that it waits for.
         control: The run's.
         jobs: How many run at once, at most.
-        slots: Of the stages that compute.
+        slots: The slots of the stages that compute.
         submit: Starts a stage's task in a thread, with its environment and the tasks before it.
     """
 

@@ -12,7 +12,7 @@ def choose_steps(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
 
     Args:
         steps: The graph's, each after those that it waits for.
-        names: Of stages.
+        names: Names of stages.
 
     Raises:
         ConfigError: There is no such stage; the message names the one that was probably meant.

@@ -29,7 +29,7 @@ class RunningStudy(RunningStep):
     """One study that runs under a guard, which ends all its processes.
 
     Args:
-        arguments: Of `cotpd study run`.
+        arguments: The arguments of `cotpd study run`.
         root: The project's folder.
     """
 

@@ -1,4 +1,4 @@
-"""What every step shares: its parameters, what it prints, and how it ends."""
+"""Code that every step shares: reading the parameters, printing, and ending."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""extract: what the language model alone labels on the held-out posts (llm_row), for its row in every result."""
+"""extract: have the language model alone label the held-out posts (llm_row), for its row in every result."""
 
 from cotpd.config import Params
 from cotpd.data.records import Post

@@ -54,7 +54,7 @@ class _Worker:
 
     Args:
         module: The module that it runs.
-        name: Of its work, before each of its lines.
+        name: The name of its work, put before each of its lines.
         request: A line of text.
         slot: Variables of its environment.
     """

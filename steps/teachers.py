@@ -1,4 +1,4 @@
-"""How the steps teach and control make frozen teachers and their soft targets.
+"""Training frozen teachers and writing their soft targets, for the steps teach and control.
 
 `python -m steps.teachers` trains one teacher, as a process beside others; its request says which.
 """
@@ -51,7 +51,7 @@ class TeacherTraining(NamedTuple):
 
 
 class TeacherRequest(BaseModel):
-    """What a process needs to train one of the teachers: its number, and the arguments of the step."""
+    """The request to a process that trains one of the teachers: its number, and the arguments of the step."""
 
     number: int
     params: Params
@@ -72,7 +72,7 @@ def remove_leftovers(folder: Path, names: Iterable[str], *, unfinished: bool) ->
 
     Args:
         folder: The folder.
-        names: Of what stays.
+        names: The names of the files and folders that stay.
         unfinished: Whether hidden folders go too: the models that a killed run was training, to be resumed.
     """
     for path in set(folder.glob("*")) - {folder / name for name in names}:

@@ -1,4 +1,4 @@
-"""How the training steps train a model: on the data set's labels, into a folder, with its curves in MLflow."""
+"""Training one model for a step: on the data set's labels, into a folder, with its curves in MLflow."""
 
 import os
 from functools import cache

@@ -1,4 +1,4 @@
-"""What a step does while DVC runs it: one process a stage, which ends with DVC, on inputs that stay as they are.
+"""A step's run under DVC: one process a stage, which ends with DVC, on inputs that stay as they are.
 
 DVC leaves its command running when it is killed alone. The next `dvc repro` would then start the same step beside
 it, and both would write the same files. Under a flow a guard ends the step; `dvc repro` by hand has none.

@@ -1,4 +1,4 @@
-"""What a data set loses in a format: a line for each kind of thing that the format has no place for."""
+"""The losses of a data set that is written in a format: a line for each part that the format cannot hold."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ _BLANK = re.compile(r"\s")
 
 @dataclass(frozen=True)
 class Holds:
-    """What a format has a place for.
+    """The parts of a data set that a format can hold.
 
     Attributes:
         ids: The posts' own ids.

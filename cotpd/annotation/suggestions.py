@@ -15,7 +15,7 @@ _META = ("image", "caption")
 
 
 class SuggestionFormat(NamedTuple):
-    """How a tool imports a post, and whether its file is one list or has a post a line."""
+    """The form in which a tool imports posts: the builder of one post, and whether the file is one list."""
 
     build: Callable[[AnnotatedPost], dict[str, Any]]
     is_list: bool

@@ -33,7 +33,7 @@ class Mentions:
 
     @cached_property
     def surfaces(self) -> frozenset[str]:
-        """All surface forms."""
+        """Every surface form of every group."""
         return frozenset(chain.from_iterable(self.groups.values()))
 
 

@@ -50,7 +50,7 @@ def print_explanation(explanation: Explanation, console: Console, width: int | N
     """Print a post, its predictions with their training posts, and the attention of the prompts.
 
     Args:
-        explanation: Of one post, its control characters marked.
+        explanation: The explanation of one post, its control characters marked.
         console: Where to print.
         width: Characters after which posts and answers are shortened; None takes the usual ones.
     """

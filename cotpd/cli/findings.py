@@ -1,4 +1,4 @@
-"""What the evaluate step has found beside the scores, in the terminal: diagnoses, and where a row gains."""
+"""Printing the findings of the evaluate step beside the scores: diagnoses, and where a row gains."""
 
 from collections.abc import Sequence
 from itertools import chain

@@ -1,4 +1,4 @@
-"""How commands print posts and answers, which are untrusted, to an output that may know few characters.
+"""Printing posts and answers, which are untrusted, to an output that may know few characters.
 
 A control character of a post never reaches the terminal as such, for it could move the cursor, rename the window,
 rewrite lines above it or turn the direction of the text behind it. A character that the output's encoding cannot

@@ -1,4 +1,4 @@
-"""How the user's own shell starts this program."""
+"""Commands as the user's own shell takes them."""
 
 import os
 import shlex

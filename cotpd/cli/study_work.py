@@ -1,4 +1,4 @@
-"""What a study has to do before it can answer: jobs and their duration, questions and their cost."""
+"""The work that a study has before it can answer: jobs and their duration, questions and their cost."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta

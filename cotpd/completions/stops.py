@@ -1,4 +1,4 @@
-"""Why a model stopped: the finish reasons of many servers, reduced to a few.
+"""The finish reasons of many servers, reduced to a few.
 
 The server's own word stays in the ledger and in the tables.
 """
@@ -32,7 +32,7 @@ _FAILED = re.compile(
 
 
 class Stop(StrEnum):
-    """How a completion ended.
+    """The ways in which a completion ends.
 
     Attributes:
         WHOLE: The model ended it.

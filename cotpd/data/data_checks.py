@@ -1,4 +1,4 @@
-"""What the checks of a data set came to: rows that failed, by table, and warnings; registered with a version."""
+"""The results of a data set's checks: rows that failed, by table, and warnings; registered with a version."""
 
 import json
 from pathlib import Path

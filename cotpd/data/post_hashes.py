@@ -31,7 +31,7 @@ _EDGE = "\n"  # begins and ends the words of a post; no word holds it
 
 
 class Overlap(NamedTuple):
-    """How near a post is to its nearest training post: 1 for the same words."""
+    """The similarity of a post to its nearest training post, in [0, 1], and whether both have the same words."""
 
     similarity: float
     is_exact: bool
@@ -41,11 +41,11 @@ class PostHashes(NamedTuple):
     """The hashes of some posts.
 
     Attributes:
-        texts: Of each post's words, sorted, (posts,).
-        pairs: Of the word pairs of all posts, post by post, each pair of a post once, (pairs,).
+        texts: Hashes of each post's words, sorted, (posts,).
+        pairs: Hashes of the word pairs of all posts, post by post, each pair of a post once, (pairs,).
         lengths: How many of them each post has, (posts,).
         sizes: The words of each annotated post, (annotated posts,).
-        mentions: Of the words of each distinct mention of the annotated posts, sorted, (mentions,).
+        mentions: Hashes of the words of each distinct mention of the annotated posts, sorted, (mentions,).
     """
 
     texts: np.ndarray
@@ -146,7 +146,7 @@ def group_near_texts(texts: Sequence[str], similarity: float) -> list[int]:
     """Return a group number for each text; near texts have the same one, and so have those that others link.
 
     Args:
-        texts: Of posts.
+        texts: The texts of posts.
         similarity: Jaccard similarity of word pairs from which two texts are near; the same words always are.
     """
     words = [normalize_words(text) for text in texts]

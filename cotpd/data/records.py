@@ -47,7 +47,7 @@ class Record(BaseModel):
 
 
 class WordSplitting(Record):
-    """How text becomes words; students of earlier releases, whose cards lack it, split by ``social``.
+    """The rule by which text becomes words; earlier students, whose cards lack it, split by ``social``.
 
     Attributes:
         rule: A rule for text; or given: the words come with the data, and no rule makes the like of them.
@@ -228,7 +228,7 @@ class Answer(Record):
 
 
 class Knowledge(Record):
-    """What passed its checks of the answers to one question, ready for the knowledge view.
+    """The answers to one question about a post that passed their checks, ready for the knowledge view.
 
     ``text`` is what a model reads. Where several answers were asked for (ask.answers), ``answers`` holds all that
     passed, in the order of their draws.
@@ -252,7 +252,7 @@ class Augmented(Record):
 
 
 class Extracted(Record):
-    """What the language model alone labelled, of one example.
+    """The labels that the language model alone gave one example.
 
     ``id`` is the example's: a post, or ``<post>#<index of the relation>``. ``row`` is FEW_SHOT or ZERO_SHOT.
     ``label`` is that of a pair or a post. ``problem`` says why the answer cannot be used: it then scores as no

@@ -29,7 +29,7 @@ class Inventory(NamedTuple):
 
 
 class LabelledTask(Protocol):
-    """What a task of :mod:`cotpd.student.tasks` says of its labels in a data set."""
+    """The part of a task of :mod:`cotpd.student.tasks` that knows its labels in a data set."""
 
     name: ClassVar[TaskName]
     annotation_key: ClassVar[str]

@@ -33,7 +33,7 @@ _NATURAL = regex.compile(
 
 
 class Script(NamedTuple):
-    """What the letters of a data set say: the rules in the order of preference, and why the first is first."""
+    """The rules that suit the letters of a data set, in the order of preference, and why the first is first."""
 
     rules: tuple[TextRule, ...]
     reason: str
@@ -66,7 +66,7 @@ def choose_words(setting: WordSetting, posts: Splits, read_by: TextRule) -> Word
 
     Args:
         setting: auto, or the rule that the user names.
-        posts: That hold every mention that any rule could represent.
+        posts: The posts, with every mention that any rule could represent.
         read_by: The rule by which their text was split; posts with other words brought these along.
     """
     looked_at = list(islice(iterate_posts(posts), MOST_POSTS))

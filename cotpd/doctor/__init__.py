@@ -1,1 +1,1 @@
-"""What would stop a run on this machine, in this project: looked for before it does."""
+"""Checks for everything that would stop a run of this project on this machine."""

@@ -1,4 +1,4 @@
-"""What a check finds, and checks that never end the program."""
+"""The findings of checks, and a guard by which no check ends the program."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from cotpd.passwords import hide_passwords
 
 
 class Status(StrEnum):
-    """How much a finding matters."""
+    """The severity of a finding."""
 
     OK = "ok"
     NOTE = "note"

@@ -16,7 +16,7 @@ class Shard:
     """Items that are computed together.
 
     Attributes:
-        number: Of the shard, from 0.
+        number: The number of the shard, from 0.
         items: Each pickled by itself, so that the size is known before the shard is sent.
         work: The sum of their weights.
     """
@@ -35,7 +35,7 @@ class ShardCutter(Generic[Item]):
     Args:
         items: The stream.
         weigh: Returns the work of an item.
-        seconds: That a shard should take.
+        seconds: The time that a shard should take.
     """
 
     def __init__(self, items: Iterable[Item], weigh: Callable[[Item], float], seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What a worker of another machine runs: check its environment, load the transform once, compute a shard.
+"""The task that a worker runs: check its environment, load the transform once, compute a shard.
 
 It knows nothing of Ray: the same function could run in any pool of processes.
 """
@@ -25,12 +25,12 @@ _transforms: dict[str, Transform[Any, Any]] = {}  # the one that this process ha
 
 @dataclass
 class ShardResult:
-    """What came of a shard.
+    """The results of one shard, or the error that ended it.
 
     Attributes:
-        results: Those of its items, or of the items before an error.
+        results: The results of its items, or of the items before an error.
         error: Why it ended early; None if it did not.
-        seconds: That computing took.
+        seconds: The time that computing took.
         messages: Warnings of this package: logger, level, text.
         host: The machine.
     """
@@ -46,7 +46,7 @@ def run_shard(key: str, transform: bytes, driver: DriverEnvironment, items: list
     """Compute one shard.
 
     Args:
-        key: Of the work; the process keeps its transform for the next shard of the same work.
+        key: Names the work; the process keeps its transform for the next shard of the same work.
         transform: Pickled.
         driver: The environment that this one must equal.
         items: Each pickled.

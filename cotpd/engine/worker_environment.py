@@ -21,7 +21,7 @@ _CODE = "code of cotpd"
 
 @dataclass(frozen=True)
 class DriverEnvironment:
-    """What a worker is compared with.
+    """The code and the packages of the driver, which every worker must have, too.
 
     Attributes:
         host: The name of the driver's machine.

@@ -85,10 +85,10 @@ def compute_buckets(
     """Yield each pair of rows in each bucket of each split; a bucket without a label has no row.
 
     Args:
-        predictions: Of any rows and splits.
+        predictions: Predictions of any rows and splits.
         posts: The annotated posts of each split.
         partitions: How labels are divided.
-        seed: Of the resampling.
+        seed: The seed of the resampling.
         resamples: How often to draw the posts.
 
     Raises:

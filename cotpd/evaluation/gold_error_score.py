@@ -43,7 +43,7 @@ def count_families(rows: Iterable[str]) -> int:
 
 @dataclass
 class Habits:
-    """What one row does on one split: how often it confuses two classes, and how often it is right.
+    """The confusions of one row on one split, and how often it is right.
 
     Attributes:
         confusions: Gold class and predicted class of each of its changes; None for nothing.

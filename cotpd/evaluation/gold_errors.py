@@ -94,11 +94,11 @@ _Rows = Mapping[str, Mapping[str, Prediction]]  # by row and example id
 
 @dataclass(frozen=True)
 class Evidence:
-    """What suspects are looked for in.
+    """The posts and predictions among which suspected gold errors are looked for.
 
     Attributes:
         task: The task.
-        predictions: Of every row on every split.
+        predictions: Predictions of every row on every split.
         posts: Posts by split.
         readers: Rows whose model gives probabilities.
         least_score: Changes with this score or less are no suspects.

@@ -46,9 +46,9 @@ def compute_intervals(
     """Yield the rows of each model on each split: all, types by name, slices; a part without gold has no row.
 
     Args:
-        predictions: Of any models and splits.
+        predictions: Predictions of any models and splits.
         slices: The slices of each split.
-        seed: Of the resampling.
+        seed: The seed of the resampling.
         resamples: How often to draw the posts.
 
     Raises:

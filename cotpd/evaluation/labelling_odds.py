@@ -18,7 +18,7 @@ from cotpd.student.views import View
 
 
 class Model(Protocol):
-    """What a reader needs of a student."""
+    """The part of a student that a reader calls."""
 
     labels: LabelSet
 

@@ -46,7 +46,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class MeanGain:
-    """How much better the student's F1 is than another row's."""
+    """The student's F1 less another row's, over the seeds, with its intervals and p-values."""
 
     spread: Spread
     """Seed by seed."""
@@ -159,7 +159,7 @@ def _test_mean_gain(models: np.ndarray, each: list[float], seed: int, resamples:
     Args:
         models: Counts of the student and of the row that it is compared with, (posts, 2, seeds, 3).
         each: The gains.
-        seed: Of the draws.
+        seed: The seed of the draws.
         resamples: How often to draw.
     """
     over_posts = compare_outcomes(models, seed=seed, resamples=resamples)

@@ -34,7 +34,7 @@ _Steps = Sequence[tuple[float | None, str]]
 
 
 class Subject(NamedTuple):
-    """What is put into a bucket: a label of a post, the tokens that it is about, and these mentions' hashes."""
+    """A label that is put into a bucket, with the tokens that it is about and the hashes of these mentions."""
 
     post: Post
     label: str = ""
@@ -78,7 +78,7 @@ class PostLengths(NamedTuple):
 
 
 class TrainingLabels(NamedTuple):
-    """What the training posts show: the labels of each mention or pair, each mention's number, the words."""
+    """Counts of the training posts: the labels of each mention or pair, each mention's number, the words."""
 
     labels: Mapping[tuple[int, ...], Counter[str]]
     mentions: Counter[int]

@@ -45,10 +45,10 @@ def write_plots(
 
     Args:
         out: Folder, made if need be.
-        metrics: Of :func:`cotpd.evaluation.results_table.compute_metrics`.
-        predictions: Of all rows and splits.
+        metrics: The scores that :func:`cotpd.evaluation.results_table.compute_metrics` returns.
+        predictions: Predictions of all rows and splits.
         histories: Epochs by model, of :func:`read_history`.
-        task: Of the predictions.
+        task: The task of the predictions.
 
     Returns:
         The PNG files, in the order in which a report shows them.

@@ -24,7 +24,7 @@ def build_predictions(
     Args:
         examples: With their gold annotation.
         predicted: By ``Student.predict_examples`` on the same examples.
-        task: Of the examples.
+        task: The task of the examples.
         split: valid or test.
         model: baseline, student or knowledge.
 

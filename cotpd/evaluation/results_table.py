@@ -135,7 +135,7 @@ def build_rich_table(metrics: Metrics, task: TaskName, *, leading_only: bool = F
     """Return the comparison as a table for the terminal, in percent, with the scores that lead in a task.
 
     Args:
-        metrics: Of :func:`compute_metrics`.
+        metrics: The scores that :func:`compute_metrics` returns.
         task: Says which scores there are.
         leading_only: Leave out all but the leading score, and the lines, for a narrow terminal.
     """

@@ -35,7 +35,7 @@ class SchemaRow(Record):
 
 
 class Outcomes(NamedTuple):
-    """How many mentions of each kind there are; ``half`` were found with wrong ends, where these count half."""
+    """The numbers of mentions by outcome; ``half`` were found with wrong ends, where these count half."""
 
     correct: int = 0
     half: int = 0

@@ -89,7 +89,7 @@ def explain_picks(
     Args:
         index: The training mentions of the student that predicted.
         examples: Those of the split.
-        chosen: Of :func:`choose_picks`.
+        chosen: The picks that :func:`choose_picks` returns.
         nearest: Training posts to show for each.
     """
     example_by_id = {example.id: example for example in examples}

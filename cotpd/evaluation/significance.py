@@ -22,7 +22,7 @@ CELLS = 4_000_000  # of the weight matrix in memory at a time: 32 MB
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better the first model's micro-F1 is, its 95 % interval and two-sided p-values."""
+    """The first model's micro-F1 less the second's, its 95 % interval and two-sided p-values."""
 
     f1: float
     low: float
@@ -49,7 +49,7 @@ def run_paired_bootstrap(
 
     Args:
         first, second: The models' predictions.
-        seed: Of the draws.
+        seed: The seed of the draws.
         resamples: How often to draw.
 
     Raises:
@@ -69,7 +69,7 @@ def compare_outcomes(counts: np.ndarray, *, seed: int, resamples: int, draws_see
 
     Args:
         counts: True positives, false positives and false negatives of each post, (posts, 2, seeds, 3).
-        seed: Of the draws.
+        seed: The seed of the draws.
         resamples: How often to draw.
         draws_seeds: Whether a resample draws the seeds, too, and not the posts alone.
     """

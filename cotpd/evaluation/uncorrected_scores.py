@@ -24,7 +24,7 @@ def compare_label_versions(
     """Score each row on both versions of the labels, on every split that has corrected ones.
 
     Args:
-        predictions: Of every row, with the corrected gold.
+        predictions: Predictions of every row, with the corrected gold.
         posts: By split, with corrected labels.
         originals: By split, the posts whose labels are corrected, as the data set labels them.
         task: The task.

@@ -1,4 +1,4 @@
-"""What the checks of each table came to, read out of Great Expectations' results for a reader's eyes."""
+"""The results of each table's checks, read out of Great Expectations' own for a person to read."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -80,7 +80,7 @@ class Check:
 
 @dataclass(frozen=True)
 class CheckedTable:
-    """All checks of one table, in the order of its suite; ``failing_rows`` fail at least one of them."""
+    """One table's checks, in the order of its suite; ``failing_rows`` fail at least one of them."""
 
     name: str
     about: str
@@ -91,7 +91,7 @@ class CheckedTable:
 
     @property
     def failing_checks(self) -> int:
-        """How many checks do not hold."""
+        """The number of checks that do not hold."""
         return sum(not check.holds for check in self.checks)
 
 

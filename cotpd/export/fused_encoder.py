@@ -40,9 +40,8 @@ class FusedEncoder(nn.Module):
         self.heads: int = encoder.config.num_attention_heads
         table, kinds = encoder.embeddings.position_embeddings, encoder.embeddings.token_type_embeddings
         first = table.padding_idx + 1 if _FAMILIES[encoder.config.model_type] else 0
-        self.positions = nn.Parameter(
-            (table.weight[first:] + kinds.weight[0]).detach()
-        )  # every sub-word is of kind 0
+        # every sub-word is of kind 0, so that the kind is added once here and not in each run
+        self.positions = nn.Parameter((table.weight[first:] + kinds.weight[0]).detach())
         self.norm = encoder.embeddings.LayerNorm
         self.layers = nn.ModuleList(_FusedLayer(layer, self.heads) for layer in encoder.encoder.layer)
 

@@ -26,7 +26,7 @@ class Product:
     """One product of an input with constant weights, (in, out).
 
     Attributes:
-        name: Of its node.
+        name: The name of its node.
         source: The name of its input.
         error: The error of its int8 output, relative to the output: which one to leave in float first.
         low, high: The range of its input.

@@ -44,7 +44,7 @@ def write_export(folder: Path, posts: Posts, *, int8: bool = True, target: Path 
     """Export a student's folder, and judge each graph.
 
     Args:
-        folder: Of the student.
+        folder: The folder of the student.
         posts: What it is judged with.
         target: The export's folder; beside the student unless given.
         int8: Whether to write an int8 graph, too.

@@ -1,1 +1,1 @@
-"""What the language model alone labels: the questions, the reading of its answers, and the rows of a result."""
+"""Labels by the language model alone: the questions, the reading of its answers, and the rows of a result."""

@@ -28,7 +28,7 @@ SUITE = "extracted"
 
 @dataclass
 class RowCounts:
-    """What became of the answers of one row. ``left_out`` counts mentions, of usable answers."""
+    """Counts of the answers of one row, by outcome. ``left_out`` counts mentions of usable answers."""
 
     asked: int = 0
     unanswered: int = 0
@@ -70,7 +70,7 @@ def extract(
     """Ask the questions, row by row, and read the answers into labels.
 
     Args:
-        questions: Of one or several rows.
+        questions: Questions of one or several rows.
         posts: By the id of an example, for messages with file and line.
         llm: The model and its ledger.
         params: The share of answers that may fail.

@@ -45,9 +45,8 @@ class _Nearest:
 
         self._pool, self._count = pool, count
         self._vectorizer = CountVectorizer(analyzer="char_wb", ngram_range=(3, 3), binary=True, dtype=np.int64)
-        self._matrix = self._vectorizer.fit_transform(
-            _normalize(example.text) for example in pool
-        )  # (pool, trigrams)
+        texts = [_normalize(example.text) for example in pool]
+        self._matrix = self._vectorizer.fit_transform(texts)  # (pool, trigrams)
         self._sizes = np.asarray(self._matrix.sum(1)).ravel()  # (pool,)
 
     def __call__(self, example: Example) -> list[Example]:

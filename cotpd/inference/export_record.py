@@ -23,7 +23,7 @@ ExportedBackend = Literal["onnx", "onnx-int8"]
 
 
 class Verdict(Record):
-    """How a graph's predictions agree with torch's on the same posts.
+    """The agreement of a graph's predictions with torch's on the same posts.
 
     ``same`` is the share of examples with the same predictions, and ``score_gap`` the largest difference of the
     scores among them. F1 is in percent: against the gold labels, or against torch's predictions where there are

@@ -1,4 +1,4 @@
-"""From a student's folder to a predictor: command line, server, scoring and gate load here."""
+"""Loading a student's folder as a predictor, for command line, server, scoring and gate."""
 
 from pathlib import Path
 from typing import Literal
@@ -24,7 +24,7 @@ def load_predictor(source: Path | str, backend: BackendName = "auto", device: st
         source: As for :func:`cotpd.registry.model_address.find_student_folder`.
         backend: What runs it. auto takes the fastest export that passed its parity check; and torch if there is
             none of these weights, ONNX Runtime is not installed, or a device other than the CPU is named.
-        device: Of the torch backend.
+        device: The device of the torch backend.
 
     Raises:
         ModelError: There is no model, it or its export is damaged, or it has no such backend.

@@ -157,7 +157,7 @@ def open_session(file: Path, threads: int | None = None) -> "InferenceSession":
 
     Args:
         file: An ONNX file.
-        threads: That compute; all cores that this process may use unless given.
+        threads: The number of threads that compute; all cores that this process may use unless given.
 
     Raises:
         ModelError: ONNX Runtime cannot read it.

@@ -1,4 +1,4 @@
-"""How quickly several backends of one student predict, timed in turns.
+"""The speed of several backends of one student, timed in turns.
 
 Trade-off: the least of a few rounds is taken, which on a busy machine says what the processor can do; rounds in
 turns share its busy moments among the backends.

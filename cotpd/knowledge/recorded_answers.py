@@ -1,4 +1,4 @@
-"""What the ledger answers already, of questions that are not asked now: for studies and for the plan."""
+"""Answers that the ledger holds already, to questions that are not asked now: for studies and for the plan."""
 
 from collections.abc import Sequence
 

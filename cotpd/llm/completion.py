@@ -88,6 +88,5 @@ def _join_text(content: object) -> str:
         content = "".join(text for text in texts if isinstance(text, str))
     if not isinstance(content, str):
         return ""
-    return content.encode("utf-16", "surrogatepass").decode(
-        "utf-16", "replace"
-    )  # a lone surrogate is no character
+    # a lone surrogate is no character, and could not be written to a table
+    return content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -35,7 +35,7 @@ class UnansweredError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AskedQuestion:
-    """What stays in memory of a question after it was drawn: its post, its draw, and the key of its request."""
+    """The part of a drawn question that stays in memory: its post, its draw, and the key of its request."""
 
     id: str
     kind: Kind
@@ -47,7 +47,7 @@ class AskedQuestion:
 
 @dataclass
 class AskingOutcome:
-    """What became of the questions of a session. The answers themselves are in the ledger.
+    """The questions of a session, and the failure of each unanswered one. The answers are in the ledger.
 
     Attributes:
         budget: What was spent.
@@ -94,7 +94,7 @@ def require_answers(
         total: The number of questions.
         allowed: The share that may fail.
         parameter: Sets ``allowed``.
-        row: Of a result that the questions are for; "" for none.
+        row: The row of a result that the questions are for; "" for none.
     """
     if len(failed) <= allowed * total:
         return

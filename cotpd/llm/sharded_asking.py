@@ -97,8 +97,8 @@ def add_outcome(outcome: AskingOutcome, share: AskingOutcome, bought: set[str]) 
     """Add the outcome of the next shard.
 
     Args:
-        outcome: Of the shards before.
-        share: Of the next shard.
+        outcome: The outcome of the shards before.
+        share: The outcome of the next shard.
         bought: Keys that shards before have bought, which are not from the ledger; takes those of this shard.
     """
     answered = {question.key for question in share.questions} - share.failures.keys()

@@ -56,10 +56,10 @@ class Bin(NamedTuple):
 
 @dataclass(frozen=True)
 class Measured:
-    """How far a measure has moved.
+    """A measure of the window beside its reference, and how far it has moved.
 
     Attributes:
-        name, title, advice: Of its definition.
+        name, title, advice: As in its definition.
         reference, window: Means, or 0 for the mix of types.
         psi: The population stability index.
         test: The name of the test.

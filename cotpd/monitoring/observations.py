@@ -1,4 +1,4 @@
-"""What is observed of one scored post: figures, and no text."""
+"""Observations of scored posts: figures of each, and no text."""
 
 import hashlib
 import random

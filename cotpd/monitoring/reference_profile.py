@@ -26,13 +26,13 @@ _REMEDY = "Write it again: cotpd monitor WINDOW --save-reference FILE in the pro
 
 
 class ReferenceProfile(Record):
-    """What posts and predictions looked like when the student was made.
+    """The vocabulary of the training posts, and observations of the valid posts, at the student's making.
 
     Attributes:
         task: The task of the student.
-        model: Of the predictions: name, version, backend and digest.
+        model: The model that predicted: name, version, backend and digest.
         vocabulary: Hashes of the training posts' words.
-        observations: Of the posts of the valid split.
+        observations: One of each post of the valid split, or of a sample.
     """
 
     task: KnownTask

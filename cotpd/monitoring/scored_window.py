@@ -28,7 +28,7 @@ class Window:
     """A window.
 
     Attributes:
-        observations: Of its posts, or of a sample of them.
+        observations: One of each post, or of each post of a sample.
         rows: All of them.
         unreadable: Rows without a post or with a prediction that cannot be read.
         notes: On the model that scored it, as far as the file says.
@@ -46,7 +46,7 @@ class WindowFile:
     Args:
         path: In any format of batch scoring.
         columns: The post's column, the pair's, and the prefix of the predicted ones.
-        task: Of the reference.
+        task: The task of the reference.
 
     Raises:
         ConfigError: There is no such file, or its name says no format.

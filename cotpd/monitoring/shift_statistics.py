@@ -47,7 +47,7 @@ def compute_permutation_p_value(posts: np.ndarray, size: int, seed: int = 0) -> 
     Args:
         posts: Counts by type, shape (posts, types); the first ``size`` are one group.
         size: The number of posts in the first group.
-        seed: Of the permutations.
+        seed: The seed of the permutations.
     """
     rng, total = np.random.default_rng(seed), posts.sum(0)
     observed = compute_chi_squared(np.array([posts[:size].sum(0), total - posts[:size].sum(0)]))

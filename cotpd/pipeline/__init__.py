@@ -1,1 +1,1 @@
-"""What steps and commands share: where the pipeline's tables lie, and what is built from several of them."""
+"""Code that steps and commands share: where the pipeline's tables lie, and what is built from several of them."""

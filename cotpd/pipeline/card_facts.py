@@ -1,4 +1,4 @@
-"""What the pipeline knows of a student for its model card."""
+"""The facts of a student for its model card."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,11 +31,11 @@ def gather_card_facts(
 
     Args:
         params: All of params.yaml.
-        metrics: Of :func:`cotpd.evaluation.results_table.compute_metrics`.
+        metrics: The scores that :func:`cotpd.evaluation.results_table.compute_metrics` returns.
         student: The trained student's folder.
         intervals: The table of intervals that the evaluate step writes.
         tables: Those that the student was made from.
-        cost: Of :func:`cotpd.pipeline.making_cost.list_expenses`.
+        cost: The expenses that :func:`cotpd.pipeline.making_cost.list_expenses` returns.
 
     Raises:
         DataError: The student's card or the table of intervals cannot be read.

@@ -1,4 +1,4 @@
-"""What a run's tables say for its diagnoses: rows set aside by step, posts with answers, learning curves."""
+"""The inputs of a run's diagnoses: rows set aside by step, posts with answers, learning curves."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ def gather_run_evidence(
     Args:
         workspace: Where its tables lie.
         params: All of params.yaml.
-        predictions: Of every row on every split that was scored.
+        predictions: Predictions of every row on every split that was scored.
         histories: Epochs by model, as the plots read them.
 
     Raises:

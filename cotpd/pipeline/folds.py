@@ -83,7 +83,7 @@ def draw_folds(
         unlabelled: Posts that the teachers are only asked about; one near a training post joins its group.
         task: Says what an example is, and which labels it has.
         count: Folds, at least 2.
-        seed: Of the draw.
+        seed: The seed of the draw.
 
     Raises:
         DataError: There are fewer groups than folds.

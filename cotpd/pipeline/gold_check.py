@@ -28,7 +28,7 @@ def check_gold(
     Args:
         workspace: The project.
         params: Its parameters.
-        predictions: Of every row on the splits to score.
+        predictions: Predictions of every row on the splits to score.
         readers: The models of these rows.
 
     Yields:

@@ -1,4 +1,4 @@
-"""What the answers behind a student cost: tokens and dollars of the ledger's entries, for its model card.
+"""The cost of the answers behind a student: tokens and dollars of the ledger's entries, for its model card.
 
 Trade-off: the ledger serves many runs, so the entries are looked up by the keys of this run's questions. Answers
 that were asked for again (validate.reask) are paid for too, but no table names them; the card says so.

@@ -1,4 +1,4 @@
-"""What the pipeline registers: the student with its parameters, scores, prompts and training runs."""
+"""Registering the pipeline's student with its parameters, scores, prompts and training runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -36,7 +36,7 @@ def register_student(
     Args:
         params: All of params.yaml.
         student: The trained student's folder.
-        metrics: Of :func:`cotpd.evaluation.results_table.compute_metrics`.
+        metrics: The scores that :func:`cotpd.evaluation.results_table.compute_metrics` returns.
         evaluation: Folder with report, plots and intervals.
         tables: Prepared tables whose sha256 is kept with the run and the version.
         trained: Folders of models whose training runs are put below the version's run.

@@ -1,4 +1,4 @@
-"""What a version carries about its own making, so that the gate can judge it without the workspace."""
+"""The evidence of its making that a version carries, so that the gate can judge it without the workspace."""
 
 from pathlib import Path
 

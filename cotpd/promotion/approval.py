@@ -25,7 +25,7 @@ def promote_judged(
     """Make the version that the gate has passed the champion.
 
     Args:
-        client: Of the registry.
+        client: A client of the registry.
         verdict: The gate's.
         label: By which the version was named, a number or an alias.
         person: The name of the approver; "" leaves it to the user of this process.

@@ -30,7 +30,7 @@ class ExamplePredictor(Predictor, Protocol):
 
 @dataclass(frozen=True)
 class Runner:
-    """What runs the models: the library and the device, as for ``load_predictor``."""
+    """The library and the device that run the models, as for ``load_predictor``."""
 
     backend: Any = "auto"
     device: str = "auto"
@@ -55,12 +55,12 @@ class Contender:
 
     @property
     def backend(self) -> Backend:
-        """What runs it."""
+        """The library that runs it."""
         return self.predictor.backend
 
     @property
     def words(self) -> WordSplitting:
-        """How it reads text."""
+        """The rule by which it splits text into words."""
         return self.predictor.words
 
     def predict(

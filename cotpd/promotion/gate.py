@@ -35,16 +35,16 @@ COMPARISONS = ("score", "types", "slices", "calibration", "time", "memory")
 
 @dataclass(frozen=True)
 class Case:
-    """What is to be judged.
+    """The versions to compare, the posts to compare them on, and the rules.
 
     Attributes:
         challenger: The version to promote.
-        folder: Of all its files, compared with their digests.
+        folder: The folder of all its files, compared with their digests.
         champion: The version that the alias is on; None if there is none.
         held_out: The posts to compare on.
         is_named: Whether the user named the posts.
         rules_file: The rules.
-        runner: What runs the models.
+        runner: The library and the device that run the models.
     """
 
     challenger: Version

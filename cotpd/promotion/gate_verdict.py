@@ -46,7 +46,7 @@ class RuleResult(Record):
 
 
 class Verdict(Record):
-    """What the gate found about a challenger.
+    """The gate's verdict on a challenger: the result of every rule.
 
     Attributes:
         name: The registered model.
@@ -57,10 +57,10 @@ class Verdict(Record):
         results: Every rule.
         confidence: One-sided, of each end of an interval.
         posts: Where the held-out posts came from.
-        posts_sha256: Of their table.
+        posts_sha256: The digest of their table.
         posts_count: How many there are.
         rules_source: The file of the rules.
-        rules_sha256: Of that file.
+        rules_sha256: The digest of that file.
         rules: The rules as they were applied.
         backend: What ran the challenger.
         notes: Further sentences: warnings about the data, for example.

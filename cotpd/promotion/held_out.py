@@ -22,7 +22,7 @@ class HeldOut(NamedTuple):
     Attributes:
         posts: In the order of their file.
         source: Where they came from.
-        sha256: Of their prepared table, or of the posts themselves where they have none.
+        sha256: The digest of their prepared table, or of the posts themselves where they have none.
         refused: Rows of the data set that could not be read as posts.
         problem: Why there are no posts; empty if there are.
     """

@@ -63,7 +63,7 @@ def judge_data(folder: Path, rule: DataRule) -> Iterator[RuleResult]:
     """Judge the checks of the challenger's data, as they were registered with it.
 
     Args:
-        folder: Of all files of the version.
+        folder: The folder of all files of the version.
         rule: The failures that are allowed.
     """
     path = folder / "artifacts" / DATA_CHECKS
@@ -141,7 +141,7 @@ def judge_card(folder: Path) -> RuleResult:
     """Judge whether the model card of a version has every required section.
 
     Args:
-        folder: Of all files of the version.
+        folder: The folder of all files of the version.
     """
     path = folder / CARD
     text = path.read_text("utf-8", "replace") if path.is_file() else ""

@@ -1,4 +1,4 @@
-"""How much better the challenger is than the champion on the same posts, with an interval: the gate's statistics.
+"""The gate's statistics: the challenger's figures less the champion's on the same posts, with intervals.
 
 Both ends of an interval hold at the stated confidence, one-sided: at 0.95 it is the middle 90 % of a paired
 bootstrap over the posts (percentiles). Posts and not pairs are drawn, since the pairs of a post are no independent
@@ -37,7 +37,7 @@ class Difference(NamedTuple):
 
 
 class Bootstrap(NamedTuple):
-    """How the posts are resampled."""
+    """The settings by which the posts are resampled."""
 
     confidence: float = 0.95
     resamples: int = 10_000
@@ -69,9 +69,8 @@ def compare_f1(
     """
     first_counts, second_counts = count_parts(challenger, slices), count_parts(champion, slices)
     parts = list(first_counts | second_counts)
-    nothing = np.zeros(
-        (len(challenger), 3), np.int64
-    )  # of a type that one model alone predicts, and no gold holds
+    # (posts, 3): the counts of a type that one model alone predicts, and no gold holds
+    nothing = np.zeros((len(challenger), 3), np.int64)
     tables = []
     for counts_of_part in (first_counts, second_counts):
         columns = [counts_of_part.get(part, nothing) for part in parts]

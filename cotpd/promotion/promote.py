@@ -27,7 +27,7 @@ DEFAULT_POSTS = Path("data/prepared/test.jsonl")
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks of the gate.
+    """A user's request to promote a version.
 
     Attributes:
         name: The registered model.
@@ -66,7 +66,7 @@ class Request:
 
 
 class Promotion(Record):
-    """What came of a request; `cotpd promote --json` prints it.
+    """The outcome of a request; `cotpd promote --json` prints it.
 
     Attributes:
         outcome: What was done, or would be.

@@ -96,7 +96,7 @@ class LeakRule(Rules):
 
 
 class FirstChampionRule(Rules):
-    """What the first champion must beat, since there is none to compare with."""
+    """The rule for a first champion, which has none to be compared with."""
 
     reference: str = "models/baseline"
     """The text-only baseline: a folder, or an address in MLflow."""
@@ -107,7 +107,7 @@ class FirstChampionRule(Rules):
 
 
 class GateRules(Rules):
-    """All of registry/gate.yaml."""
+    """The rules of the gate: every section of registry/gate.yaml."""
 
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Of every statement about F1, one-sided."""

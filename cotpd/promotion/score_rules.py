@@ -26,7 +26,7 @@ def judge_scores(
     Args:
         challenger, champion: Their predictions on the same examples, in the same order.
         slices: Example ids by the name of the slice; None if the slices cannot be formed.
-        rules: Of the gate.
+        rules: The rules of the gate.
         score_rule: For the leading score, which equals micro-F1.
         score_name: What the task calls it.
     """

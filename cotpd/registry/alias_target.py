@@ -16,7 +16,7 @@ class AliasTarget:
     """An alias of a registered model.
 
     Args:
-        client: Of the registry.
+        client: A client of the registry.
         name: The registered model.
         alias: One of its aliases.
     """

@@ -1,4 +1,4 @@
-"""How a recorded move reaches the aliases: in its entry's transaction, or one by one and then compared.
+"""Writing the aliases of a recorded move: in its entry's transaction, or one by one and then compared.
 
 The rules by which slow and killed processes do no harm are at the head of cotpd.registry.alias_state.
 """

@@ -55,7 +55,7 @@ def read_champion(client: "MlflowClient", name: str, *, began: datetime | None =
     """Return the number of the champion; None if there is none.
 
     Args:
-        client: Of the registry.
+        client: A client of the registry.
         name: The registered model's name.
         began: When the decision to move the champion was made, such as the start of a command.
 
@@ -79,7 +79,7 @@ def move_champion(
     """Make a version the champion; the former champion becomes ``previous``. The move is recorded.
 
     Args:
-        client: Of the registry.
+        client: A client of the registry.
         name: The registered model's name.
         version: The number of the new champion.
         expected_champion: The champion on which the decision rests; None: there was none.
@@ -107,7 +107,7 @@ def roll_back(
     """Make the previous champion champion again. The two change places, so a second rollback undoes the first.
 
     Args:
-        client: Of the registry.
+        client: A client of the registry.
         name: The registered model's name.
         expected_champion: The champion that is to be replaced.
         decision: Who moves it, and why.

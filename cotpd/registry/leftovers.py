@@ -1,4 +1,4 @@
-"""What a killed registration leaves (a RUNNING run, a model without a version, temporary files), and its removal.
+"""Removing the leftovers of a killed registration: a RUNNING run, a model without a version, temporary files.
 
 Trade-off: a model is removed only where its run bears the tags of a registration that did not finish and whose
 process has ended. What other programs logged, or a version points to, is never touched.

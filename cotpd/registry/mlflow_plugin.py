@@ -1,4 +1,4 @@
-"""What MLflow itself loads or serves, checked first: an entry point of this package that MLflow calls.
+"""An entry point that MLflow calls before it loads or serves a version: the version's files are checked first.
 
 MLflow reads it while it is being imported itself, so that nothing of MLflow may be imported before the first call.
 
@@ -45,7 +45,7 @@ def _find_digests(name: str, address: str) -> str | None:
 
     Args:
         name: NAME/VERSION; "" for a logged model.
-        address: Of a logged model, models:/m-ID.
+        address: The address of a logged model, models:/m-ID.
     """
     from mlflow import MlflowClient  # noqa: PLC0415  see the head
 

@@ -1,4 +1,4 @@
-"""From a model's address to the local folder of its weights: a folder, or an address in MLflow.
+"""Finding the local folder behind a model's address, which is a folder or an address in MLflow.
 
 MLflow's own loading machinery is left out: it would run the code that was packed with the model. A store on this
 machine hands out its own folder; what comes from a server is copied once into the cache, since a version never
@@ -122,7 +122,7 @@ def fetch_version(client: "MlflowClient", version: Version, name: str = "") -> P
     """Return the folder of all files of a version, compared with their digests; it belongs to the registry.
 
     Args:
-        client: Of the registry.
+        client: A client of the registry.
         version: One of its versions.
         name: For messages; its address unless given.
 

@@ -65,7 +65,7 @@ class CardFacts:
         score_headings: The headings of the table of scores, by their names in the metrics.
         labels: Entity types or labels.
         encoder: Its name, or its repository on the hub.
-        licence: Of the encoder; "" if unknown.
+        licence: The licence of the encoder; "" if unknown.
         data: The data set, as params.yaml names it.
         metrics: Scores by split and model.
         figures: The leading score, and F1 of each type, with intervals.
@@ -76,7 +76,7 @@ class CardFacts:
         tables: What it was made from.
         cost: Name and value of each expense.
         settings: Name and value of each parameter.
-        commands: That make the model again.
+        commands: Shell commands that make the model again.
     """
 
     title: str
@@ -111,7 +111,7 @@ def render_card(name: str, facts: CardFacts, tags: Mapping[str, str]) -> str:
     Args:
         name: The registered model's.
         facts: What the pipeline knows of it.
-        tags: Of its run: git.commit, git.dirty, and the version of each prompt (prompt.NAME).
+        tags: Its run's tags: git.commit, git.dirty, and the version of each prompt (prompt.NAME).
     """
     text = (
         _build_environment()
@@ -129,9 +129,8 @@ def render_card(name: str, facts: CardFacts, tags: Mapping[str, str]) -> str:
             star=_Markup("\\*"),
         )
     )
-    return text.encode(
-        "utf-8", "replace"
-    ).decode()  # half a surrogate pair, which JSON may hold, cannot be written
+    # half a surrogate pair, which JSON may hold, could not be written to the file
+    return text.encode("utf-8", "replace").decode()
 
 
 def _format_headline(facts: CardFacts) -> str:

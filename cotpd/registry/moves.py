@@ -14,7 +14,7 @@ CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 
 
 class MoveKind(StrEnum):
-    """Why a champion moved."""
+    """The kinds of moves in a model's record."""
 
     PROMOTION = "promotion"
     FORCED = "forced promotion"
@@ -50,7 +50,7 @@ def name_user() -> str:
 
 @dataclass(frozen=True)
 class Decision:
-    """Why a champion is to move, as the record keeps it.
+    """The decision behind a move of the champion, as the record keeps it.
 
     Attributes:
         kind: Promotion, forced promotion or rollback.
@@ -89,7 +89,7 @@ class Move:
         token: A random name, by which a process knows its own entry.
         process: The process that writes the aliases of this move.
         is_atomic: Whether entry and aliases were written in one transaction.
-        outcome: Of a move whose aliases are written one by one: see cotpd.registry.alias_state.
+        outcome: How the writing ended, where aliases are written one by one: see cotpd.registry.alias_state.
     """
 
     number: int

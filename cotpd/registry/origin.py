@@ -1,4 +1,4 @@
-"""What a version was made from, logged with its run: parameters, scores, digests of the data, commit, prompts."""
+"""The origin of a version, logged with its run: parameters, scores, digests of the data, commit, prompts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ SCORES = "evaluation/scores.json"  # the artifact with all scores
 
 @dataclass(frozen=True)
 class Origin:
-    """What a version was made from; MLflow keeps it with the version's run.
+    """The parameters, data, trainings and scores behind a version; MLflow keeps them with the version's run.
 
     Attributes:
         params: All parameters by section; logged flattened.
@@ -57,9 +57,9 @@ def log_origin(
     """Log to the active run what a version is made from; return the run's tags, which the version gets too.
 
     Args:
-        client: Of the store.
+        client: A client of the store.
         experiment: Id of the run's experiment.
-        run_id: Of the active run.
+        run_id: The id of the active run.
         name: The registered model's.
         origin: What the version is made from.
         root: The project's folder.

@@ -36,7 +36,7 @@ REQUIREMENTS = (
 
 @dataclass(frozen=True)
 class Interface:
-    """What a served model takes and returns for each row, as MLflow shows it.
+    """The input columns and the output of a served model, row by row, as MLflow shows them.
 
     Attributes:
         example_row: The columns that it takes, with a value for each.

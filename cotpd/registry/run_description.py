@@ -1,4 +1,4 @@
-"""What a version's MLflow run shows of itself: a description, the data set that it learnt from, a dozen scores."""
+"""The description of a version's MLflow run, and the data set that MLflow shows as the run's input."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -51,10 +51,10 @@ def describe_run(
 
     Args:
         name: The registered model's.
-        facts: Of its model card.
+        facts: The facts of its model card.
         metrics: Scores by split and model.
-        tables: That it was made from.
-        tags: Of the run; git.commit, git.dirty, seed.
+        tables: The prepared tables that it was made from.
+        tags: The run's tags; git.commit, git.dirty and seed are read.
         score: The name of the leading score.
     """
     student = f"by a student that becomes a version of {escape_markdown(name)}"

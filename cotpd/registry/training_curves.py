@@ -46,7 +46,7 @@ class TrainingCurves:
 
     Args:
         store: MLflow's store and experiment.
-        name: Of the model: baseline, student, teachers/0.
+        name: The name of the model: baseline, student, teachers/0.
         settings: Sections that are logged as the run's parameters, by name.
         root: The project's folder, where a SQLite store lies.
     """
@@ -167,7 +167,7 @@ def adopt_runs(
     """Make the MLflow run of each training a child of another run.
 
     Args:
-        client: Of the store.
+        client: A client of the store.
         experiment: Id of the experiment that holds all of them.
         parent: Id of the run that they become children of.
         trainings: The fingerprint of each training by its model's name; those that were not logged to this

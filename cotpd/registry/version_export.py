@@ -44,8 +44,8 @@ def attach_export(client: "MlflowClient", version: Version, folder: Path, weight
     """Add an export to a version, in place of an earlier one; the tag, written last, makes it count.
 
     Args:
-        client: Of the registry.
-        version: That was exported.
+        client: A client of the registry.
+        version: The version that was exported.
         folder: The export.
         weights: The sha256 of the version's weights.
 

@@ -1,4 +1,4 @@
-"""What was set aside, and what augmentation made and refused, with reasons and examples."""
+"""Tables of rows that were set aside, and of posts that augmentation made and refused, with reasons."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class Made(NamedTuple):
 
 
 class KindAudit(NamedTuple):
-    """What one kind of augmentation came to."""
+    """The counts and examples of one kind of augmentation."""
 
     kind: str
     reasons: Table

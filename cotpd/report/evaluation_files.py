@@ -43,7 +43,7 @@ class CurvePoint(NamedTuple):
 
 @dataclass
 class EvaluationFiles:
-    """What an evaluation's folder holds; what is missing is empty, and named in ``missing``."""
+    """The contents of an evaluation's folder; the field of a missing file is empty, and ``missing`` names it."""
 
     metrics: Metrics = field(default_factory=dict)
     predictions: Sequence[Prediction] = ()

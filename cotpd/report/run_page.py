@@ -62,7 +62,7 @@ class RunMaterial:
 
     Attributes:
         task: The run's task.
-        files: Of :func:`cotpd.report.evaluation_files.read_evaluation`.
+        files: The files that :func:`cotpd.report.evaluation_files.read_evaluation` returns.
         tables: The prepared posts with their knowledge.
         quarantine: Rows that were set aside, of every step.
         augmented: The further training posts.

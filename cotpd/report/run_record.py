@@ -1,4 +1,4 @@
-"""What was run, as the evaluate step notes it beside the scores: the page of the run is built from it later.
+"""The record of a run that the evaluate step writes beside the scores, for the run's page.
 
 There is no clock in it and no path of the machine: two runs of one commit give the same bytes.
 """
@@ -49,7 +49,7 @@ class PromptText(Record):
 
 
 class SourceCost(Record):
-    """What the answers of one source cost; the tokens as the server counted them.
+    """The cost of one source's answers, with tokens as the server counted them.
 
     ``dollars`` is None if no price is known; ``uncounted`` answers came without a count of tokens.
     """
@@ -63,7 +63,7 @@ class SourceCost(Record):
 
 
 class RunRecord(Record):
-    """All that a page says about what was run."""
+    """The settings, counts and costs of a run that its page shows."""
 
     task: TaskName
     commit: str = ""

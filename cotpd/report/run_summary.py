@@ -19,7 +19,7 @@ def write_summary(
     """Return scores, diagnoses, changed parameters and cost of a run as Markdown.
 
     Args:
-        files: Of the run's evaluation.
+        files: The files of the run's evaluation.
         task: The run's task.
         splits: The splits in their order; those without scores are left out.
         is_narrow: Give the gains a table of their own, for a page that cuts wide ones off.

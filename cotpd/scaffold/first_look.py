@@ -1,4 +1,4 @@
-"""What a data set shows by itself: task, splits, words and pictures, and so the parameters of a project.
+"""A first look at a data set: its task, splits, words and pictures, and so the parameters of a project.
 
 The pipeline that these parameters describe asks no language model and reads no picture that is not there, so that
 it ends with a student on any machine. The project's README says how to switch a language model on.
@@ -27,7 +27,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class FirstLook:
-    """What was seen, and what follows from it.
+    """The facts seen in a data set, and the parameters that follow from them.
 
     Attributes:
         values: Sections of params.yaml.

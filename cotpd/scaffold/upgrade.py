@@ -24,11 +24,11 @@ NEW_GRAPH = "dvc.yaml.new"
 
 @dataclass(frozen=True)
 class Upgrade:
-    """What an upgrade changed.
+    """The changes of an upgrade.
 
     Attributes:
         former: The version that the project was of.
-        stages: Those that run again, because their code has changed.
+        stages: The stages that run again, because their code has changed.
         is_graph_kept: dvc.yaml holds edits of the user's and differs from the new one, which lies beside it.
     """
 

@@ -29,13 +29,13 @@ Watch = Callable[[int, int], None]  # called with the rows that are scored, and 
 
 
 class BatchResult(NamedTuple):
-    """What a job did.
+    """The counts, the time and the files of a finished job.
 
     Attributes:
-        rows: In input and output.
-        scored: In this run; an earlier one may have scored the others.
+        rows: The rows of the input, and so of the output.
+        scored: Rows that this run scored; an earlier one may have scored the others.
         unreadable: Rows without a prediction.
-        seconds: That scoring took in this run.
+        seconds: The time that scoring took in this run.
         output: The file that was written.
         quarantine: The file of unreadable rows; None if there are none.
     """
@@ -63,7 +63,7 @@ class BatchJob:
     Args:
         source: Its path; ``-`` reads JSON Lines from standard input.
         output: The file to write, in the format that its name says.
-        options: How.
+        options: The columns, the batch size, and what may be replaced.
 
     Raises:
         ConfigError: An unknown format, a missing input, an output that exists, or both are one file.
@@ -181,7 +181,7 @@ class BatchJob:
 
 
 class Pace:
-    """How fast rows are scored, and how long the others will take.
+    """The rate at which rows are scored, and the time that the pending ones will take.
 
     Args:
         total: All rows.

@@ -29,7 +29,7 @@ _NAMES = "Name it .parquet, .jsonl, .csv or .tsv; the last three also with .gz o
 
 
 class FileFormat(NamedTuple):
-    """How a file of rows is written: its format, and what it is compressed with."""
+    """The format of a file of rows, and its compression."""
 
     name: Format
     compression: Compression = ""

@@ -1,4 +1,4 @@
-"""What is scored so far, on disk: one line a row in input order, so that a killed run goes on where it stopped.
+"""The rows scored so far, on disk: a line each in input order, so that a killed run goes on where it stopped.
 
 Trade-off: the journal holds predictions alone and the output is put together at the end, which reads the input
 once more. In return an output of any format can be resumed, and is there whole or not at all.

@@ -18,10 +18,10 @@ Outcome = dict[str, Any]  # a prediction, or {"error": reason}
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """How a file is scored.
+    """The options of scoring a file.
 
     Attributes:
-        columns: Which are read and kept.
+        columns: The columns that are read, and those that come out again.
         batch_size: Rows that the model reads at a time.
         strict: Fail at the first row that cannot be read.
         overwrite: Replace the output if it exists.
@@ -45,7 +45,7 @@ def predict_source_rows(
     """Predict rows, in order.
 
     Args:
-        model: Of any task.
+        model: A model of any task.
         rows: As they were read.
         first: The number of the first of them, for messages.
         options: Say which columns are read, and whether an unreadable row is an error.

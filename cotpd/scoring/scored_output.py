@@ -25,7 +25,7 @@ class ScoredOutput:
     Args:
         path: The output; its name says its format.
         columns: Which are copied, and what the predicted ones are called.
-        task: Of the model.
+        task: The task of the model.
     """
 
     def __init__(self, path: Path, columns: ColumnNames, task: TaskName) -> None:

@@ -22,11 +22,11 @@ class ScoringModel(NamedTuple):
 
     Attributes:
         predictor: Ready to predict.
-        name: Of the registered model, or of the folder or run.
+        name: The name of the registered model, or of the folder or run.
         version: Its number; None for a folder or a run.
         digest: The sha256 of its files' names and digests.
         address: Where it was loaded from: a folder, or a version in MLflow.
-        device: That was asked for.
+        device: The device that was asked for.
     """
 
     predictor: "Predictor"

@@ -1,4 +1,4 @@
-"""What every source of rows gives, whatever its format: a survey beforehand, then chunks of bounded size."""
+"""The protocol of a source of rows, whatever its format: a survey beforehand, then chunks of bounded size."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class SourceRow(NamedTuple):
 
 @dataclass
 class Survey:
-    """What one pass over a source has found.
+    """The number of rows and the columns of a source, from one pass over it.
 
     Attributes:
         rows: Their number.

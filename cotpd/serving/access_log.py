@@ -1,4 +1,4 @@
-"""What a server logs: one line of JSON for each answer, on standard output, and never a client's text.
+"""The access log: one line of JSON for each answer, on standard output, and never a client's text.
 
 Trade-off: a path is logged by the route that it means, since a path or query may hold a text as well.
 """
@@ -20,7 +20,7 @@ def log_request(
         client: Its address.
         method: One of HTTP's.
         route: A path of the server, or "other".
-        status: Of the answer; 499 if the client went away before.
+        status: The status of the answer; 499 if the client went away before.
         seconds: From the request's headers to the answer's end.
         details: Number of texts and version, where there are any.
     """

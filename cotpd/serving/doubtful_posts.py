@@ -32,7 +32,7 @@ class DoubtfulPosts:
     Args:
         path: The file; rows are appended, and no post twice.
         below: A post is doubtful if one of its scores is below this.
-        share: Of the doubtful posts that are written, 0 to 1.
+        share: The share of the doubtful posts that is written, 0 to 1.
         most_bytes: The largest file; then nothing more is written.
         metrics: Count rows.
 

@@ -1,4 +1,4 @@
-"""What a server accepts and how long it waits; the options of `cotpd serve`."""
+"""The bounds of a server on sizes, queues and times; the options of `cotpd serve`."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ class Limits:
     """The bounds of one server; each request beyond them is refused with a sentence.
 
     Attributes:
-        body_bytes: Of a request's body; more is 413.
-        texts: Of a request; more is 422.
-        characters: Of a text; more is 422.
-        queued_texts: That wait for the model; a request beyond them is 503.
-        batch_texts: That the model reads at once.
+        body_bytes: The most bytes of a request's body; more is 413.
+        texts: The most texts of a request; more is 422.
+        characters: The most characters of a text; more is 422.
+        queued_texts: The most texts that wait for the model; a request beyond them is 503.
+        batch_texts: The most texts that the model reads at once.
         batch_milliseconds: The longest that texts wait for others to share their batch.
         rate: Requests a second from one client, and twice as many in a burst; more is 429. 0 sets no limit.
         read_seconds: For a client to send a request's headers, and again for its body.

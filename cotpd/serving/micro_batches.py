@@ -51,7 +51,7 @@ class _Job:
 
     @property
     def waiting_texts(self) -> int:
-        """How many texts are in no batch yet."""
+        """The number of texts that are in no batch yet."""
         return len(self.inputs) - self.taken_texts
 
 

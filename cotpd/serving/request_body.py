@@ -1,4 +1,4 @@
-"""From the bytes of a request to the rows that a student reads; mistakes get a status and a sentence."""
+"""Reading the bytes of a request as the rows that a student predicts; mistakes get a status and a sentence."""
 
 import difflib
 import json

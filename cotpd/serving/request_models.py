@@ -65,7 +65,7 @@ class LabelAnswer(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why a request was refused, and what to do."""
+    """The reason why a request was refused, and the remedy."""
 
     error: str
     remedy: str = ""
@@ -78,12 +78,12 @@ class RequestModels:
 
     Attributes:
         many_field: The field that lists the rows of a request.
-        most_characters: Of a text.
+        most_characters: The most characters of a text.
         single, in_words: A request of one row, with its text or its words.
         several: A request of many rows.
 
     Args:
-        task: Of the served student.
+        task: The task of the served student.
         limits: Bound lists and texts.
     """
 

@@ -23,7 +23,7 @@ class ServedVersion:
     """A loaded student.
 
     Attributes:
-        name: Of the registered model, or of the folder.
+        name: The name of the registered model, or of the folder.
         version: Its number; None for a folder or a run.
         source: The address it was loaded from.
         predictor: Ready to predict.
@@ -55,7 +55,7 @@ def load_version(
 
     Args:
         source: A folder, or an address in MLflow.
-        name: Of the registered model; else the last part of the source.
+        name: The name of the registered model; else the last part of the source.
         version: Its number.
         backend, device: As :func:`cotpd.inference.loading.load_predictor` takes them.
 

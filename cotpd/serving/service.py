@@ -27,7 +27,7 @@ class Service:
     Args:
         version: The version that answers first.
         limits: Bound requests and queue.
-        token: That clients must send; empty asks for none.
+        token: The token that clients must send; empty asks for none.
         training_posts: Shown beside predictions, if there are any.
     """
 

@@ -1,4 +1,4 @@
-"""What a server counts and times, in Prometheus' text format. No label holds a client's text."""
+"""A server's counts and times, in Prometheus' text format. No label holds a client's text."""
 
 from functools import partial
 

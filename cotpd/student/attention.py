@@ -71,7 +71,7 @@ def _sum_by_word(weights: np.ndarray, words: Ids, count: int) -> np.ndarray:
     """Sum weights (m, L) over the sub-words of each word: (m, count).
 
     Args:
-        weights: Of the positions of a window, cls at 0.
+        weights: The weights of the positions of a window, cls at 0.
         words: The word index of each sub-word of the window, cls left out; -1 for a marker.
         count: Words of the post.
     """

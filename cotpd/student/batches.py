@@ -1,4 +1,4 @@
-"""From encoded examples to padded arrays or tensors, in batches of about equal length.
+"""Padding encoded examples into arrays or tensors, in batches of about equal length.
 
 Trade-off: examples of like length go together, which leaves little padding and makes batches a bit less random.
 torch is imported only to make tensors, so that an exported student predicts without it.

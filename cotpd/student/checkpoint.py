@@ -104,8 +104,8 @@ class Checkpoint:
 
     Args:
         folder: The model's folder.
-        fingerprint: Of the run; a checkpoint of another run is not read.
-        processes: That train together. The first one writes and all of them read: all must see the folder.
+        fingerprint: The fingerprint of the run; a checkpoint of another run is not read.
+        processes: The processes that train together. The first writes, all of them read: all must see the folder.
     """
 
     def __init__(self, folder: Path, fingerprint: str, processes: Processes) -> None:

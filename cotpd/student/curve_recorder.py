@@ -1,4 +1,4 @@
-"""What a training tells about itself while it runs; cotpd.registry.training_curves draws it in MLflow."""
+"""The recorder of a training's losses and scores; cotpd.registry.training_curves sends them to MLflow."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager

@@ -1,4 +1,4 @@
-"""From the scores of an exported student to predictions, as the heads decode them, in NumPy.
+"""Decoding the scores of an exported student in NumPy, as the heads decode them in torch.
 
 Trade-off: the recursions of :mod:`cotpd.student.chain` a second time, without gradients, batches of equal cost or
 GPUs; in exchange an exported student needs no torch. A test compares the two.
@@ -19,7 +19,7 @@ _LEAST = 1e-200  # a product of scaled messages below it may have underflowed in
 
 
 class Decoder(Protocol):
-    """What turns scores into predictions."""
+    """Turns the scores of an exported graph into predictions."""
 
     def decode(self, scores: Array, mask: Array, temperature: float = 1.0) -> list[list[Predicted]]:
         """Return each example's predictions; the temperature changes their scores alone."""
@@ -114,8 +114,8 @@ def collect_mentions(
         length: Words of the post; what lies beyond it in the sequences is padding.
         tags: The path.
         begins: The probability of each of its tags.
-        steps: That of each next tag, given the tag before it.
-        ends: That the mention of each tag does not go on.
+        steps: The probability of each next tag, given the tag before it.
+        ends: The probability that the mention of each tag does not go on.
     """
     mentions: list[Predicted] = []
     for start, end, kind in labels.decode_spans(tags[:length]):

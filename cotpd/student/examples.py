@@ -1,4 +1,4 @@
-"""What the student is trained and tested on: one example a post (NER) or a pair of entities (RE).
+"""The examples that the student is trained and tested on: one a post (NER) or a pair of entities (RE).
 
 Trade-off: an example repeats its post's text for every pair, so that each stands alone and nothing is looked up.
 """
@@ -127,7 +127,7 @@ def build_pair_example(text: Text, head: Span | str, tail: Span | str, words: Wo
     """Return an example of a pair, to be labelled.
 
     Args:
-        text: That holds both mentions, raw or as words.
+        text: The text that holds both mentions, raw or as words.
         head, tail: The mentions, as they stand in the text, or as offsets in characters of raw text or in words.
         words: How raw text becomes words.
 

@@ -15,7 +15,7 @@ class PromptGenerator(nn.Module):
     Args:
         length: m, the number of prompt vectors.
         width: d, the width of the word embeddings.
-        layers, heads: Of the decoder; heads is lowered to a divisor of the width.
+        layers, heads: Their numbers in the decoder; heads is lowered to a divisor of the width.
         neutral: (d,), the embedding that prompts start from.
         dropout: In the decoder.
     """

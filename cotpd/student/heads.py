@@ -64,7 +64,7 @@ class NerHead(Head):
     """A linear layer and a linear-chain CRF.
 
     Args:
-        width: Of the encoder's states.
+        width: The width of the encoder's states.
         labels: BIO tags.
         constrained: Forbid tag sequences that BIO does not allow.
         dropout: Before the linear layer.
@@ -189,8 +189,8 @@ class PostHead(LabelHead):
     """A linear layer over each word's state; the mean over the words is the post's score.
 
     Args:
-        width: Of the encoder's states.
-        labels: Of posts.
+        width: The width of the encoder's states.
+        labels: The labels of posts.
         dropout: Before the linear layer.
     """
 
@@ -215,7 +215,7 @@ class ReHead(LabelHead):
     """A classifier over the concatenated states of the two opening markers (Baldini Soares et al. 2019).
 
     Args:
-        width: Of the encoder's states.
+        width: The width of the encoder's states.
         labels: Relations.
         dropout: Before the linear layers.
     """

@@ -1,4 +1,4 @@
-"""From texts to mentions and labels, whichever library computes the scores: all but the model itself.
+"""Predicting mentions and labels of texts, whichever library computes the scores.
 
 It needs no torch.
 """

@@ -126,7 +126,7 @@ def compute_mention_states(
     Args:
         student: Read in its own view.
         examples: Posts or pairs.
-        spans: Of each example, in tokens; None for its pair.
+        spans: The spans of each example, in tokens; None for its pair.
         batch_size: Examples at a time.
         progress: Whether to show a progress bar.
     """

@@ -26,7 +26,7 @@ _MPNET_NAMES = {
 
 
 class EncoderConfig(NamedTuple):
-    """What is read of an encoder's config.json, by the names there."""
+    """The values of an encoder's config.json that are read, by their names there."""
 
     model_type: str
     vocab_size: int
@@ -77,7 +77,7 @@ class PlainEncoder(nn.Module):
     """An encoder over embeddings, with the names of BERT's weights, which are to be loaded: none is initialised.
 
     Args:
-        config: Of a family in :data:`FAMILIES`.
+        config: The configuration of an encoder of a family in :data:`FAMILIES`.
     """
 
     def __init__(self, config: EncoderConfig) -> None:

@@ -84,7 +84,7 @@ def predict_rows(
     """Predict each row, in order.
 
     Args:
-        student: Of any task.
+        student: A student of any task.
         rows: ``{"text"}``, or ``{"text", "head", "tail"}``, the mentions as they stand in the text or as
             ``[start, end]`` in characters (re). ``{"tokens": [...]}`` gives the words in place of the text, or
             beside it; every start and end then counts words.

@@ -1,4 +1,4 @@
-"""What every loaded student offers, whichever library runs it: text in, mentions or labels out.
+"""The interface of a loaded student, whichever library runs it: text in, mentions or labels out.
 
 It needs no torch.
 """

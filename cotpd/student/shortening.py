@@ -38,7 +38,7 @@ def shorten_encoder(encoder: Any, count: int | None, name: str) -> Any:
     Args:
         encoder: A bare Hugging Face encoder.
         count: Layers to keep.
-        name: Of the encoder, for messages.
+        name: The name of the encoder, for messages.
 
     Raises:
         ConfigError: The encoder has fewer layers, or its family does not say how many it has.

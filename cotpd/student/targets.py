@@ -133,7 +133,7 @@ def compute_soft_targets(
     The teachers may differ in their encoders: soft targets are over words, not over sub-words.
 
     Args:
-        folders: Of the teachers, at least one; each reads the view that it was trained in.
+        folders: The folders of the teachers, at least one; each reads the view that it was trained in.
         examples: With the caption and the knowledge that the teachers' view reads; ids unique.
         temperature: Every score is divided by it.
         withheld: For each teacher the ids of the examples that it is not asked about, since it was trained on

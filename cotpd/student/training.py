@@ -67,7 +67,7 @@ def train(
 
     Args:
         train, valid: Examples; valid may be empty.
-        task: Of the examples.
+        task: The task of the examples.
         types: Entity types or relation labels to learn.
         student: The architecture.
         params: The run.

@@ -48,9 +48,9 @@ class Training:
         encoded: Training examples.
         objective: The loss to minimise.
         params: The run.
-        seed: Of the order of the batches.
+        seed: The seed of the order of the batches.
         checkpoint: Written after each epoch.
-        processes: That train together.
+        processes: The processes that train together.
         curves: Where losses and scores are logged; None logs nothing.
     """
 

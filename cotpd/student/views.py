@@ -1,4 +1,4 @@
-"""From examples to arrays of sub-words: the text, the prompt and the knowledge view.
+"""Encoding examples as arrays of sub-words: the text, the prompt and the knowledge view.
 
 Trade-off: every word is tokenised by itself and once in a life, so that a label always has its own first sub-word
 and an epoch costs no tokeniser time; a few sub-words that would straddle two words are lost.
@@ -26,7 +26,7 @@ _CACHED_WORDS = 200_000  # words whose sub-words stay in memory
 
 
 class SubwordTokenizer(Protocol):
-    """What is asked of a tokenizer, one of transformers or a :class:`cotpd.student.fast_tokenizer.FastTokenizer`.
+    """The interface of a tokenizer: one of transformers, or a :class:`cotpd.student.fast_tokenizer.FastTokenizer`.
 
     Beside ``unk_token_id`` it has an id of that form for each of :data:`SPECIAL_TOKENS`, and for ``mask``.
     """
@@ -70,7 +70,7 @@ class ExampleEncoder:
         cls, sep, pad, unk: Ids of special tokens.
 
     Args:
-        tokenizer: Of any family; its cls, sep, pad and unk tokens are used.
+        tokenizer: A tokenizer of any family; its cls, sep, pad and unk tokens are used.
         params: Lengths and the order of knowledge.
         labels: The inventory that the targets index.
         vocabulary: Rows of the encoder's embedding table; the ids above are the markers.

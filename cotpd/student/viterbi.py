@@ -108,9 +108,8 @@ def _find_best_scores(
     positions = list(best)
     if xp is np and threaded is not None and sums.size >= _SMALL:
         add, maximize = threaded.add, threaded.amax
-        sums, links, largest, *positions = map(
-            threaded.from_numpy, (sums, links, largest, *positions)
-        )  # same memory
+        # the tensors share their memory with the arrays, so that the results are in both
+        sums, links, largest, *positions = map(threaded.from_numpy, (sums, links, largest, *positions))
     for source, target in itertools.pairwise(positions):
         add(source[:, None], links, out=sums)
         maximize(sums, 0, out=largest)

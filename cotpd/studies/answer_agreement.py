@@ -31,7 +31,7 @@ for _name, _words in _TYPE_WORDS.items():
 
 
 class Agreement(Record):
-    """How far the answers of two cells agree, on the posts about which both have some."""
+    """The agreement of two cells' answers, on the posts about which both have some."""
 
     first: str
     second: str
@@ -58,10 +58,10 @@ def compare_answers(
     """Compare two sources; None if fewer than two posts have answers of one kind by both.
 
     Args:
-        names: Of the cells.
+        names: The names of the cells.
         first, second: Answers by post id and kind.
         posts: The posts, with the mentions that answers may name.
-        seed: Of the bootstrap.
+        seed: The seed of the bootstrap.
     """
     shared = [post for post in posts if first.get(post.id, {}).keys() & second.get(post.id, {}).keys()]
     if len(shared) < 2:

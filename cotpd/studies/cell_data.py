@@ -1,4 +1,4 @@
-"""What a cell of a study changes about the data: labels, knowledge, and where its answers come from."""
+"""The changes that a cell of a study makes to the data: labels, knowledge, and the source of its answers."""
 
 import hashlib
 from pathlib import Path
@@ -49,7 +49,7 @@ class AnswerSource(Section):
 
 
 class Changes(Section):
-    """What a cell changes about the prepared posts and their knowledge, in every split."""
+    """The changes that a cell makes to the prepared posts and their knowledge, in every split."""
 
     labels: float = Field(default=1.0, gt=0, le=1)
     """Share of the training posts that keep their labels; the draw is the same in every cell, larger ones hold

@@ -1,4 +1,4 @@
-"""What a cell may change about a data set's tables: each function returns changed tables and leaves its own alone.
+"""The changes that a cell may make to a data set's tables: each function returns new tables.
 
 Draws depend on a post's id alone. The same share holds the same posts in every cell, and larger shares hold
 smaller ones, so that two cells differ in nothing but what they say.
@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Tables:
-    """What a study reads of a data set.
+    """The tables of a data set that a study reads.
 
     Attributes:
         types: Entity types, relation labels or labels of posts to learn.
-        posts: By split, and those without labels under UNLABELLED.
+        posts: Posts by split, and posts without labels under UNLABELLED.
         captions: By post id.
         knowledge: Answers by post id and kind.
         augmented: Further training posts.

@@ -45,7 +45,7 @@ def compare_cells(first: Table, second: Table, *, seed: int, resamples: int = RE
 
     Args:
         first, second: Predictions by seed, all on the same examples.
-        seed: Of the draws.
+        seed: The seed of the draws.
         resamples: How often to draw.
 
     Raises:

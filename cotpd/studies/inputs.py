@@ -60,7 +60,7 @@ class Sources:
     """Builds the examples of sources, and reads each data set once.
 
     Args:
-        task: Of the examples.
+        task: The task of the examples.
         root: The folder in which the study runs.
     """
 

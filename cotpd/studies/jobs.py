@@ -61,7 +61,7 @@ class Job(Record):
 
     @property
     def work(self) -> float:
-        """How much there is to do, in examples read; seconds are estimated from it."""
+        """The work of the job in examples read; seconds are estimated from it."""
         return float(self.size * (self.run.epochs if self.kind == "train" else 1))
 
     @property

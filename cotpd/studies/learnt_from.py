@@ -1,4 +1,4 @@
-"""What a cell learns from, and what its answers cost: the other half of a gain."""
+"""The posts and answers that a cell learns from, and their cost: the other half of a gain."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -54,8 +54,8 @@ def estimate_answer_price(params: Params, keys: Sequence[str] | None = None) -> 
 
     Args:
         params: The parameters.
-        keys: Of the ledger's answers that count. Where it has none of them, all answers of the model count; so
-            they do with None. Empty: the answers came with the data, so that their cost is not known.
+        keys: Keys of the ledger's answers that count. Where it has none of them, all answers of the model count;
+            so they do with None. Empty: the answers came with the data, so that their cost is not known.
 
     Returns:
         None if no price is known for the model, or the ledger has no answer of it whose tokens were counted.

@@ -1,4 +1,4 @@
-"""What a study or a cell changes about params.yaml: parameters by dotted name, or in their sections."""
+"""The parameters that a study or a cell changes: by dotted name, or in the sections of params.yaml."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any

@@ -114,9 +114,9 @@ class Planner:
         )
 
     def _plan_joint_student(self, cell: Cell, params: Params, seed: int, level: Level) -> Job:
-        distil = params.distil.model_copy(
-            update={"start": DEFAULT_DISTIL.start, "gold": DEFAULT_DISTIL.gold}
-        )  # neither is read by joint training, and must not keep two cells from sharing one
+        # joint training reads neither: two cells that differ in them alone must share a training
+        unread = {"start": DEFAULT_DISTIL.start, "gold": DEFAULT_DISTIL.gold}
+        distil = params.distil.model_copy(update=unread)
         return self._add_training(
             cell, params, cell.model, seed, view="joint", level=level, run=params.train, distil=distil
         )

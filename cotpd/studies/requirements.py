@@ -16,7 +16,7 @@ def find_missing(study: Study, cell: Cell, params: Params, sources: Sources) -> 
 
     Args:
         study, cell, sources: The cell, and the tables that it reads.
-        params: Of the cell.
+        params: The parameters of the cell.
 
     Raises:
         DataError: A data set was not prepared.

@@ -1,4 +1,4 @@
-"""From a study to its result: which cells can run, what is to be done, and what came of it."""
+"""Running a study: which cells can run, the jobs to do, and the result."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

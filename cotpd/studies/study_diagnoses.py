@@ -1,4 +1,4 @@
-"""What the differences of a study say is wrong: the rules of a run, and a gain that does not cross domains."""
+"""Diagnoses of a study by its differences: the rules of a run, and a gain that does not cross domains."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

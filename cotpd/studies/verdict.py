@@ -79,7 +79,7 @@ class Verdict(Record):
 
 
 class Exchange(Record):
-    """What the further unlabelled posts of one cell are worth in labels."""
+    """The worth of one cell's further unlabelled posts, in labels."""
 
     cell: str
     labelled: int
@@ -94,7 +94,7 @@ class Exchange(Record):
 
 
 class StudyResult(Record):
-    """All that a study has found."""
+    """The result of a study: its cells, differences and answer."""
 
     study: str
     question: str
@@ -119,7 +119,7 @@ class StudyResult(Record):
 
     @property
     def score_name(self) -> str:
-        """What readers call the score: F1, or accuracy where each example has one label."""
+        """The name of the score: F1, or accuracy where each example has one label."""
         return find_task(self.task).score_name
 
     @property
@@ -143,7 +143,7 @@ def judge(
         study: The study.
         cells: Its rows, which say why one has no predictions.
         tables: Predictions by cell and seed; a cell without any is left out.
-        seed: Of the draws.
+        seed: The seed of the draws.
         answer_price: Dollars that an answer costs, if it is known.
     """
     verdicts, tests = [], []

@@ -73,11 +73,8 @@ def test_any_text_is_judged(text, post):
     ("text", "post", "foreign"),
     [
         ("東京 means Tokyo, the capital of Japan.", "東京 tonight", False),
-        (
-            "東京は日本の首都です。",
-            "東京 tonight",
-            False,
-        ),  # in the script of the post: a term explained in its own words
+        # in the script of the post: a term explained in its own words
+        ("東京は日本の首都です。", "東京 tonight", False),
         ("東京は日本の首都です。", "Tokyo tonight", True),
         ("Der Kanzler ist der Chef der Regierung und wohnt nicht in dem Haus.", "Berlin tonight", True),
         ("La La Land: a film of 2016, work; Emma Stone: actress, person.", "La La Land", False),

@@ -101,8 +101,8 @@ def read_file(path: Path) -> bytes | None:
     ("edit", "expected"),
     [
         ("cp new.txt in.txt", ["first", "second"]),
-        ("rm -f b.txt", ["first"]),
-    ],  # DVC's cache has an output that is gone
+        ("rm -f b.txt", ["first"]),  # DVC's cache brings back the output of second
+    ],
 )
 def test_a_stage_that_was_current_at_the_start_is_looked_at_again_when_its_turn_comes(
     project: Path, run_flow, edit: str, expected: list[str]

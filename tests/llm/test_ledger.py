@@ -201,9 +201,8 @@ def test_a_new_ledger_is_opened_while_another_process_writes_its_first_table(tmp
         ThreadPoolExecutor() as pool,
         closing(sqlite3.connect(tmp_path / "new.db", isolation_level=None)) as other,
     ):
-        other.execute(
-            "BEGIN IMMEDIATE"
-        )  # in the first journal mode, whose change SQLite's own timeout does not wait for
+        # in the first journal mode, whose change SQLite's own timeout does not wait for
+        other.execute("BEGIN IMMEDIATE")
 
         opening = pool.submit(Ledger, tmp_path / "new.db")
         with pytest.raises(TimeoutError):

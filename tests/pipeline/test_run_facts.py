@@ -43,9 +43,8 @@ def test_outside_a_checkout_and_without_a_ledger_the_record_says_so(workspace, t
     assert record.commit == ""
     assert record.costs == ()
     assert record.cost_note == "The cost is not known: there is no ledger gone.db"
-    assert record.warnings[0].startswith(
-        "The checks are not known: "
-    )  # the summary of these tables has no warnings
+    # the summary of these tables has no warnings of its own
+    assert record.warnings[0].startswith("The checks are not known: ")
     assert str(tmp_path) not in record.model_dump_json()
 
 

@@ -140,9 +140,8 @@ def test_a_file_in_place_of_the_folder_is_refused(write: Write) -> None:
         create_project(write("mine", "text"))
 
 
-@pytest.mark.parametrize(
-    "name", ["prefect.toml", "prefect.yaml", "noun.txt"]
-)  # the first file, a later, a folder's
+# the first file that is written, a later one, and one of a folder
+@pytest.mark.parametrize("name", ["prefect.toml", "prefect.yaml", "noun.txt"])
 def test_a_folder_that_cannot_be_written_is_named_with_a_remedy_and_nothing_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

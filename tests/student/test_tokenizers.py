@@ -90,10 +90,11 @@ def test_words_cut_one_by_one_are_the_text_cut_as_a_whole(words, params):
 
     spans = learner.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
 
+    # a piece may begin with the space before its word, or be that space
     firsts = [
         next(at for at, (low, high) in enumerate(spans) if low >= start - 1 and high > start - (start > 0))
         for start, _ in example.offsets
-    ]  # a piece may begin with the space before its word, or be that space
+    ]
     assert encoded.position_of_state.tolist() == firsts
 
 

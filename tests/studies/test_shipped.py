@@ -62,9 +62,8 @@ def test_a_study_has_a_score_for_each_cell_and_a_verdict_on_each_difference(name
     write_labels(project)
 
     named = read_tiny_study(name, params)
-    unrecorded = {
-        cell.name for cell in named.study.cells if cell.data.source is not None
-    }  # of the sample's own posts
+    # no answers of other sources are recorded for the sample's posts
+    unrecorded = {cell.name for cell in named.study.cells if cell.data.source is not None}
 
     result = run_here(named, project)
 

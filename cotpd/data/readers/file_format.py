@@ -26,7 +26,7 @@ Annotators = Literal["first", "latest", "agreed"]
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How annotation is read, as the data section of params.yaml says.
+    """The options for reading annotation, from the section data of params.yaml.
 
     Attributes:
         offsets: The unit in which start and end count.
@@ -82,7 +82,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Format:
-    """How a data set is written.
+    """A format of data sets: how it is recognised, and the function that reads it.
 
     Attributes:
         name: Its name in ``data.format``.

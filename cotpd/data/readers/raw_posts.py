@@ -45,7 +45,7 @@ class RawRelation(NamedTuple):
 
 
 class RawAnnotation(NamedTuple):
-    """What one annotator says of a post: mentions, relations, and the label of the whole post."""
+    """One annotator's annotation of a post: mentions, relations, and the label of the whole post."""
 
     mentions: list[RawMention]
     relations: list[RawRelation]

@@ -40,14 +40,12 @@ _KIN = (
 _DATA_SUFFIXES = frozenset().union(*_KIN)
 _TABLES = (".xlsx", ".xls", ".ods")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # trainData and TRAIN_2 speak of train, latest of nothing
-_PIECE = re.compile(
-    r"-(?P<number>\d{1,9})-of-(?P<total>\d{1,9})$"
-)  # train-00000-of-00003.parquet, as the hub has tables
+# train-00000-of-00003.parquet, as the hub has tables
+_PIECE = re.compile(r"-(?P<number>\d{1,9})-of-(?P<total>\d{1,9})$")
 
 
-SplitFiles = dict[
-    str, tuple[Path, ...]
-]  # one file or folder a split, or the pieces of a long table in their order
+# one file or folder a split, or the pieces of a long table in their order
+SplitFiles = dict[str, tuple[Path, ...]]
 
 
 @dataclass(frozen=True)

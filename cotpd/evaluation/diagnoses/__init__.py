@@ -1,4 +1,4 @@
-"""What the figures of a run say is wrong with it: each finding with its evidence and its remedy.
+"""Diagnoses of a run by its figures: each with its evidence and its remedy.
 
 No rule is a bare threshold: a difference counts once its whole 95 % interval lies beyond the bound. What an
 interval leaves open is said to be open, with the number of posts that would close it. docs/diagnoses.md has every

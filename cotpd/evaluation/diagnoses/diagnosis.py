@@ -7,7 +7,7 @@ PAGE = "docs/diagnoses.md"
 
 
 class Diagnosis(Record):
-    """What is wrong, the figures that show it, and what to change."""
+    """One fault of a run: its title, the figures that show it, and the remedy."""
 
     code: str
     """One of the codes of docs/diagnoses.md."""

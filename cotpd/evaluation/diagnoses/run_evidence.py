@@ -16,7 +16,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class SetAside:
-    """How many rows a step has set aside out of how many, and the most frequent reason."""
+    """The number of rows that a step has set aside, the number of all, and the most frequent reason."""
 
     step: str
     count: int
@@ -26,7 +26,7 @@ class SetAside:
 
 @dataclass(frozen=True)
 class RunEvidence:
-    """What one run has left behind."""
+    """The figures and tables of one run that its diagnoses read."""
 
     rows: Mapping[str, Mapping[str, Sequence[Prediction]]]
     """Predictions by split and row."""

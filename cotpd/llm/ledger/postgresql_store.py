@@ -69,9 +69,8 @@ class PostgresStore:
         """See :class:`Store`."""
         with self._explain_errors():
             self._db.execute("SET synchronous_commit = on")
-            self._db.execute(
-                f"SET lock_timeout = '{PATIENCE}s'"
-            )  # without it, a locked table would block for ever
+            # without a limit, a table that another process has locked would block for ever
+            self._db.execute(f"SET lock_timeout = '{PATIENCE}s'")
 
     def migrate(self, apply: Migration) -> None:
         """See :class:`Store`."""

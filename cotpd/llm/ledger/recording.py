@@ -40,7 +40,7 @@ _MAX_WARNINGS = 5
 
 @dataclass
 class ImportReport:
-    """What an import did.
+    """Counts of an import's lines.
 
     Attributes:
         new: Answers that were added.

@@ -1,4 +1,4 @@
-"""What a database must offer to hold a ledger: SQLite and PostgreSQL each implement the protocol.
+"""The protocol of a database that holds a ledger; SQLite and PostgreSQL each implement it.
 
 Trade-off: both speak the same SQL with ``?`` for values, and the driver is used as it is, so no layer stands
 between an answer and its commit. Either database waits for the disk at every commit (SQLite: WAL, synchronous

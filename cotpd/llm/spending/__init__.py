@@ -1,1 +1,1 @@
-"""What asking may cost: prices, and the limits of a step."""
+"""The cost of asking: prices, and the limits of a step."""

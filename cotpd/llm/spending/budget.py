@@ -1,4 +1,4 @@
-"""What a step may spend: a hard limit in dollars and in tokens; a request that could exceed it is not sent.
+"""A step's hard limits in dollars and in tokens: a request that could exceed one is not sent.
 
 Trade-off: until its answer arrives, a request counts with its worst case: a token a byte sent, and the whole
 length allowed to come back. Near the limit fewer requests are therefore in flight, and the limit holds. A server
@@ -75,9 +75,8 @@ class Budget:
     lost: Spent = field(default_factory=Spent)
     excess: str = ""
     _reserved_prompt: int = 0  # tokens of the prompts that are reserved
-    _reserved_lengths: Counter[int] = field(
-        default_factory=Counter
-    )  # number of reserved requests, by allowed length
+    # number of reserved requests, by allowed length
+    _reserved_lengths: Counter[int] = field(default_factory=Counter)
     _largest_answer: int = 0  # tokens of the largest answer that was longer than allowed
     _hidden_prompt: int = 0  # tokens that the server adds to a prompt, beyond its worst case
     _is_measured: bool = False  # an answer has shown whether the server keeps to the allowed length

@@ -1,1 +1,1 @@
-"""How requests reach a server: one by one over HTTP, or in batch jobs."""
+"""Transports: they carry requests to a server, one by one over HTTP or in batch jobs."""

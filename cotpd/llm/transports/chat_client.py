@@ -159,9 +159,8 @@ class ChatClient:
             raise TransientError(reason, billed=True) from None
         self._was_reached = True
         self.rate_limit.obey_headers(response.headers)
-        return self._check_answer(
-            response.content.decode("utf-8", "replace")
-        )  # JSON is UTF-8 whatever a header says
+        # JSON is UTF-8, but a server may name another encoding in a header, by which httpx would decode it
+        return self._check_answer(response.content.decode("utf-8", "replace"))
 
     async def _post(self, body: dict[str, Any]) -> "httpx2.Response":
         import httpx2  # noqa: PLC0415  heavy, and not for every command

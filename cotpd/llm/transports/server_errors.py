@@ -1,4 +1,4 @@
-"""What a server's refusal means: try again later, give up this request, or end the run."""
+"""The meaning of a server's refusal: try again later, give up this request, or end the run."""
 
 from typing import TYPE_CHECKING
 

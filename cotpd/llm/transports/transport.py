@@ -1,4 +1,4 @@
-"""What a transport is: the part that carries a session's requests to a server and its answers back."""
+"""The protocol of a transport, which carries a session's requests to a server and its answers back."""
 
 from typing import Protocol
 

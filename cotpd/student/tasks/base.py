@@ -1,4 +1,4 @@
-"""What every task answers: the interface that training, evaluation, serving and the command line call.
+"""The interface of a task, which training, evaluation, serving and the command line call.
 
 Trade-off: one wide class instead of one small class for each concern. A reader of a task sees all of it in one
 file, and no caller asks which task it has.
@@ -124,12 +124,13 @@ class Task(ABC):
 
     score_name: ClassVar[str] = "F1"  # what readers call the leading score
     score_key: ClassVar[str] = "f1"  # its name in scores.json; it equals micro F1 for every task
+    # the columns of a table of results, by their names in scores.json
     score_headings: ClassVar[Mapping[str, str]] = {
         "precision": "precision",
         "recall": "recall",
         "f1": "F1",
         "macro_f1": "macro F1",
-    }  # the columns of a table of results, by their names in scores.json
+    }
 
     method: ClassVar[str]  # of a student, which predicts this task
     reads_pair: ClassVar[bool] = False  # whether an example names two mentions, which are put between markers
