@@ -16,7 +16,7 @@ import pytest
 from cotpd.config import Params, load_params
 from cotpd.data.dataset_report import build_report
 from cotpd.data.load import Dataset, load_dataset
-from cotpd.data.readers.split_files import find_split
+from cotpd.data.readers.split_names import find_split
 from cotpd.data.records import iterate_posts
 from cotpd.data.tables import write_json, write_table
 from cotpd.data.unlabelled import load_unlabelled

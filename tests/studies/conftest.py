@@ -11,6 +11,9 @@ from cotpd.config import Params
 from cotpd.data.records import Augmented, Kind
 from cotpd.data.tables import write_table
 from cotpd.pipeline.workspace import Workspace
+from cotpd.studies.results_cache import ResultsCache
+from cotpd.studies.schedule import make_schedule
+from cotpd.studies.study import read_study
 from tests.builders import build_posts, write_prepared_tables
 from tests.studies.study_files import write_study_file
 
@@ -57,3 +60,14 @@ def project(tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def write_study(tmp_path: Path):
     """Writes a study's file, and returns its name for the commands."""
     return partial(write_study_file, tmp_path)
+
+
+@pytest.fixture
+def plan(project, params, write_study):
+    """Plans the cells of a study on a project where nothing has run."""
+
+    def make(*cells, base=params, **values):
+        named = read_study(write_study(cells=list(cells), **values), base)
+        return make_schedule(named, ResultsCache(project / "cache"))
+
+    return make

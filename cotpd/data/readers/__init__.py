@@ -29,15 +29,12 @@ from cotpd.data.readers import (
 )
 from cotpd.data.readers.csv_tables import HEADER, explain_header
 from cotpd.data.readers.file_format import Format
-from cotpd.data.readers.split_files import (
+from cotpd.data.readers.split_files import SplitFiles, choose_files, explain_unread, list_unread
+from cotpd.data.readers.split_names import (
     NamedFile,
-    SplitFiles,
-    choose_files,
     describe_file,
-    explain_unread,
     find_split,
     list_named_files,
-    list_unread,
     refuse_unnamed_files,
 )
 from cotpd.data.readers.text_files import read_head

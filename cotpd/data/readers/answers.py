@@ -13,7 +13,7 @@ from pathlib import Path
 from cotpd.completions import clean_answer
 from cotpd.data.readers.captions import find_companions
 from cotpd.data.readers.file_format import Source, refuse_row, show_path
-from cotpd.data.readers.split_files import find_split
+from cotpd.data.readers.split_names import find_split
 from cotpd.data.readers.text_files import read_numbered_lines
 from cotpd.data.readers.twitter import Block, split_blocks, split_columns
 from cotpd.data.readers.values import RowError, make_writable, parse_json, read_id, show_value

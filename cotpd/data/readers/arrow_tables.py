@@ -12,7 +12,8 @@ from typing import Any
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse
 from cotpd.data.readers.json_shapes import TAG_KEYS, TOKEN_KEYS
 from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
-from cotpd.data.readers.split_files import SplitFiles, find_split, name_split_of_whole
+from cotpd.data.readers.split_files import SplitFiles
+from cotpd.data.readers.split_names import find_split, name_split_of_whole
 from cotpd.data.readers.tag_names import find_names
 from cotpd.data.readers.tagged_posts import build_tagged_row, read_row_id
 from cotpd.data.readers.text_files import read_text
