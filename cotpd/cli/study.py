@@ -33,7 +33,7 @@ from cotpd.studies.schedule import (
 )
 from cotpd.studies.shortened import QUICK, shorten_study
 from cotpd.studies.study import CACHE_NAME, NamedStudy, find_study, list_studies, read_study
-from cotpd.studies.verdict import StudyResult, describe_verdict, read_result
+from cotpd.studies.verdict import StudyResult, read_result
 
 app = typer.Typer(
     help="Run a study: trainings that together answer one question.", no_args_is_help=True, add_completion=False
@@ -218,15 +218,13 @@ def _read_part(
 def _print_result(result: StudyResult) -> None:
     """Print both tables, a sentence for each difference, and where the page and the picture are."""
     console = build_console(width=150)
-    console.print(build_rich(tabulate_cells(result)))
-    if result.verdicts:
-        console.print(build_rich(tabulate_verdicts(result)))
-    for table in list_source_tables(result):
+    verdicts = [tabulate_verdicts(result)] * bool(result.verdicts)
+    for table in (tabulate_cells(result), *verdicts, *list_source_tables(result)):
+        show_text(table.title)
         console.print(build_rich(table))
-    for verdict in result.verdicts[1:]:
-        show_text(describe_verdict(verdict, result))
-    for note in list_notes(result):
-        show_text(note)
+        show_text(f"{table.note}\n")
+    for sentence in (*result.list_further_sentences(), *list_notes(result)):
+        show_text(sentence)
     show_text(f"\n{result.question}\n{result.answer}")
     folder = FOLDER / result.study
     show_text(f"page      {folder / HTML_PAGE}\nmarkdown  {folder / PAGE}\npicture   {folder / PICTURE}")

@@ -178,7 +178,7 @@ def _draw_types(split: str, rows: Mapping[str, Any], task: Task) -> "Figure":
     axis.invert_yaxis()
     axis.set_xlim(0, 105)
     axis.set_xlabel("F1, percent")
-    axis.set_title(f"F1 per type, {split}", loc="left", fontsize=11)
+    axis.set_title(f"F1 by {task.label_heading}, {split}", loc="left", fontsize=11)
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
     return figure
 

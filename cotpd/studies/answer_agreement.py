@@ -120,25 +120,6 @@ def _list_labelled(tables: Tables) -> list[Post]:
     return [*iterate_posts({split: tables.posts.get(split, ()) for split in SPLITS})]
 
 
-def describe_agreement(agreement: Agreement) -> str:
-    """Return the figures of an agreement as a sentence."""
-    kappas = [
-        _describe_kappa("whether a mention is named", agreement.naming, agreement.mentions),
-        _describe_kappa("its sort", agreement.typing, agreement.named_by_both),
-    ]
-    return (
-        f"Answers of {agreement.second!r} and {agreement.first!r} on {agreement.posts} posts share "
-        f"{agreement.words:.0%} of their words, by chance {agreement.by_chance:.0%}: agreement "
-        f"{agreement.corrected:.2f} (95 % interval {agreement.low:.2f} to {agreement.high:.2f}); "
-        f"{'; '.join(kappas)}."
-    )
-
-
-def _describe_kappa(subject: str, kappa: float | None, mentions: int) -> str:
-    value = "not stated" if kappa is None else f"kappa {kappa:.2f}"
-    return f"{subject}: {value} ({mentions} mentions)"
-
-
 def _join_answers(first: Mapping[Kind, str], second: Mapping[Kind, str]) -> tuple[str, str]:
     kinds = [kind for kind in Kind if kind in first and kind in second]
     return " ; ".join(first[kind] for kind in kinds), " ; ".join(second[kind] for kind in kinds)

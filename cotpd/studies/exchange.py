@@ -78,17 +78,3 @@ def _find_labels(f1: float, curve: Sequence[CellResult]) -> float | None:
             share = (f1 - low) / (high - low)
             return math.exp(math.log(left.labelled) + share * math.log(right.labelled / left.labelled))
     return None
-
-
-def describe_exchange(exchange: Exchange) -> str:
-    """Return an exchange as a sentence."""
-    price = "" if exchange.dollars is None else f", whose answers cost ${exchange.dollars:,.4f},"
-    posts = f"{exchange.cell}: {exchange.posts} further posts without labels{price}"
-    if exchange.labels is None:
-        return f"{posts} do more than all labels that were measured."
-    if exchange.labels == 0:
-        return f"{posts} replace no label."
-    return (
-        f"{posts} do what {exchange.labels:,.1f} further labels would do beside {exchange.labelled}: "
-        f"{exchange.posts / exchange.labels:.1f} posts a label, by the means and without an interval."
-    )

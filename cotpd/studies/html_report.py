@@ -13,14 +13,16 @@ from cotpd.report.html_page import render_page, write_page
 from cotpd.report.plot_figures import Figure, build_differences, build_spreads, find_colour
 from cotpd.report.table_writer import Cell, Link, Table
 from cotpd.report.what_was_run import format_setting
+from cotpd.studies.picture import LEGEND
 from cotpd.studies.report_page import (
     begin_sentence,
+    format_dollars,
     list_method_notes,
     list_source_tables,
     tabulate_cells,
     tabulate_verdicts,
 )
-from cotpd.studies.verdict import SIGNIFICANT, CellResult, StudyResult, Verdict, describe_verdict
+from cotpd.studies.verdict import CellResult, StudyResult, Verdict
 
 SCRIPTS = ("core.js", "plots.js")
 TEMPLATE = "study.html.j2"
@@ -48,7 +50,7 @@ def render_study_page(result: StudyResult) -> str:
         failed=[cell for cell in result.cells if cell.problem],
         cell_table=_link_cells(result),
         verdict_table=tabulate_verdicts(result) if result.verdicts else None,
-        sentences=[describe_verdict(verdict, result) for verdict in result.verdicts],
+        sentences=result.list_further_sentences(),
         notes=list_method_notes(result),
         source_tables=list_source_tables(result),
         params_table=_tabulate_params("All cells", result.params),
@@ -67,9 +69,9 @@ def _build_figures(result: StudyResult) -> list[Figure]:
     title = f"{begin_sentence(score)} of each cell on {result.split}"
     figures = [build_spreads("cells", title, score, map(_describe_spread, cells))]
     tested = [verdict for verdict in result.verdicts if verdict.gain is not None]
-    figures.append(
-        build_differences("differences", f"Differences in {score}", score, map(_describe_difference, tested))
-    )
+    title = f"Differences in {score} with 95 % intervals; {LEGEND}"
+    rows = [_describe_difference(verdict, result.is_certain(verdict)) for verdict in tested]
+    figures.append(build_differences("differences", title, score, rows))
     return [figure for figure in figures if figure["rows"]]
 
 
@@ -77,9 +79,9 @@ def _describe_spread(cell: CellResult) -> tuple[str, Sequence[float], int]:
     return cell.name, [round(100 * score, 4) for score in cell.f1.values()], find_colour(cell.model)
 
 
-def _describe_difference(verdict: Verdict) -> tuple[str, float, float, float, bool]:
+def _describe_difference(verdict: Verdict, is_certain: bool) -> tuple[str, float, float, float, bool]:
     value, low, high = (round(100 * (figure or 0), 4) for figure in (verdict.gain, verdict.low, verdict.high))
-    return verdict.claim, value, low, high, verdict.p_holm is not None and verdict.p_holm < SIGNIFICANT
+    return verdict.claim, value, low, high, is_certain
 
 
 def _link_cells(result: StudyResult) -> Table:
@@ -104,7 +106,7 @@ def _tabulate_params(title: str, params: dict[str, Any]) -> Table:
 def _tabulate_cost(result: StudyResult) -> Table:
     """Return answers, dollars and time of each cell, and of the whole study, in which cells share trainings."""
     rows = [
-        [cell.name, f"{cell.answers:,}", _format_dollars(cell.answers, result), _format_seconds(cell.seconds)]
+        [cell.name, f"{cell.answers:,}", _price_answers(cell.answers, result), _format_seconds(cell.seconds)]
         for cell in result.cells
         if cell.f1
     ]
@@ -115,8 +117,8 @@ def _tabulate_cost(result: StudyResult) -> Table:
     )
 
 
-def _format_dollars(answers: int, result: StudyResult) -> str:
-    return "not known" if result.answer_price is None else f"{answers * result.answer_price:,.4f}"
+def _price_answers(answers: int, result: StudyResult) -> str:
+    return format_dollars(None if result.answer_price is None else answers * result.answer_price)
 
 
 def _format_seconds(seconds: float | None) -> str:

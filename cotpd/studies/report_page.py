@@ -9,15 +9,13 @@ from cotpd.evaluation.diagnoses.diagnosis import format_points
 from cotpd.evaluation.results_table import format_p, format_percent
 from cotpd.files import write_atomically
 from cotpd.report.table_writer import Table, write_markdown
-from cotpd.studies.answer_agreement import describe_agreement
-from cotpd.studies.exchange import describe_exchange
-from cotpd.studies.verdict import CellResult, StudyResult, Verdict, describe_verdict
+from cotpd.report.what_was_run import format_setting
+from cotpd.studies.verdict import CellResult, StudyResult, Verdict
 
 CELL_HEADINGS = (
     "cell",
     "model",
     "sees at test time",
-    "labels / unlabelled / answers",
 )
 VERDICT_HEADINGS = (
     "difference",
@@ -30,10 +28,10 @@ TESTS = ("95 % interval", "p", "p, randomised", "p, Holm")
 def tabulate_cells(result: StudyResult) -> Table:
     """Return the cells as a table, a row a cell."""
     rows = [
-        [cell.name, cell.model, cell.sees, _format_counts(cell), *_format_scores(cell)] for cell in result.cells
+        [cell.name, cell.model, cell.sees, *_format_scores(cell), _format_counts(cell)] for cell in result.cells
     ]
     score = result.score_name
-    headings = (*CELL_HEADINGS, f"{score}, mean ± deviation", "each seed")
+    headings = (*CELL_HEADINGS, f"{score}, mean ± deviation", "each seed", "labels / unlabelled / answers")
     return Table(headings, rows, texts=3, title=f"Cells on {result.split}, {score} in percent")
 
 
@@ -75,7 +73,7 @@ def tabulate_agreements(result: StudyResult) -> Table:
     for pair in result.agreements:
         shares = [format_percent(share) for share in (pair.words, pair.by_chance, pair.corrected)]
         interval = f"{format_percent(pair.low)} to {format_percent(pair.high)}"
-        kappas = ["too few" if kappa is None else f"{kappa:.2f}" for kappa in (pair.naming, pair.typing)]
+        kappas = [_format_kappa(pair.naming, pair.mentions), _format_kappa(pair.typing, pair.named_by_both)]
         rows.append([pair.first, pair.second, str(pair.posts), *shares, interval, *kappas])
     headings = (
         "first",
@@ -88,8 +86,12 @@ def tabulate_agreements(result: StudyResult) -> Table:
         "kappa, named",
         "kappa, sort",
     )
-    note = "Words in percent. Kappa: whether a mention is named, and the sort that both give it."
+    note = "Words in percent. Kappa: whether a mention is named, and its sort where both name it (mentions)."
     return Table(headings, rows, texts=2, title="Agreement of the answers", note=note)
+
+
+def _format_kappa(kappa: float | None, mentions: int) -> str:
+    return f"{'not stated' if kappa is None else f'{kappa:.2f}'} ({mentions})"
 
 
 def tabulate_exchanges(result: StudyResult) -> Table:
@@ -97,9 +99,10 @@ def tabulate_exchanges(result: StudyResult) -> Table:
     rows = []
     for exchange in result.exchanges:
         labels = "more than were measured" if exchange.labels is None else f"{exchange.labels:,.1f}"
+        labels = "none" if exchange.labels == 0 else labels
         rate = f"{exchange.posts / exchange.labels:.1f}" if exchange.labels else ""
-        price = "not known" if exchange.dollars is None else f"{exchange.dollars:,.4f}"
-        rows.append([exchange.cell, str(exchange.labelled), str(exchange.posts), labels, rate, price])
+        counts = [str(exchange.labelled), str(exchange.posts)]
+        rows.append([exchange.cell, *counts, labels, rate, format_dollars(exchange.dollars)])
     headings = (
         "cell",
         "labelled",
@@ -108,9 +111,15 @@ def tabulate_exchanges(result: StudyResult) -> Table:
         "posts a label",
         "price of their answers in dollars",
     )
-    return Table(
-        headings, rows, title="Posts without labels, in labels", note="By the means, without an interval."
-    )
+    note = f"Read off the means of {result.score_name} over labels, without an interval."
+    return Table(headings, rows, title="Posts without labels, in labels", note=note)
+
+
+def format_dollars(price: float | None) -> str:
+    """Return a price with four places; one that is smaller is not written as nothing."""
+    if price is None:
+        return "not known"
+    return "< 0.0001" if 0 < price < 0.0001 else f"{price:,.4f}"
 
 
 def list_source_tables(result: StudyResult) -> list[Table]:
@@ -119,11 +128,9 @@ def list_source_tables(result: StudyResult) -> list[Table]:
 
 
 def list_notes(result: StudyResult) -> list[str]:
-    """Return the sentences below the tables: problems, what answers and posts are worth, the method, diagnoses."""
+    """Return the sentences below the tables: problems, the method, diagnoses."""
     return [
         *(f"{cell.name}: {cell.problem.rstrip('.')}." for cell in result.cells if cell.problem),
-        *map(describe_exchange, result.exchanges),
-        *map(describe_agreement, result.agreements),
         *list_method_notes(result),
         *(f"{finding.title}. {finding.evidence} {finding.remedy}" for finding in result.diagnoses),
     ]
@@ -194,20 +201,26 @@ def render_markdown(result: StudyResult, picture: str) -> str:
         result: The result.
         picture: The picture's file, as the page names it.
     """
-    sentences = [f"- {describe_verdict(verdict, result)}" for verdict in result.verdicts]
-    changes = ", ".join(f"`{name}: {value}`" for name, value in result.params.items())
+    tables = [tabulate_cells(result)] + [tabulate_verdicts(result)] * bool(result.verdicts)
+    sentences = [f"- {escape_markdown(sentence)}" for sentence in result.list_further_sentences()]
+    changes = ", ".join(f"{name}: {format_setting(value)}" for name, value in result.params.items())
     parts = [
         f"# {escape_markdown(result.study)}",
         f"{escape_markdown(result.question)} **{escape_markdown(result.answer)}**",
-        write_markdown(tabulate_cells(result)),
-        write_markdown(tabulate_verdicts(result)) if result.verdicts else "",
-        *(write_markdown(table) for table in list_source_tables(result)),
+        *map(_write_titled, tables),
+        "\n".join(sentences),
+        *map(_write_titled, list_source_tables(result)),
         f"![{begin_sentence(result.score_name)} of each cell, and the differences]({picture})",
-        "\n".join(map(escape_markdown, sentences)),
         "\n\n".join(map(escape_markdown, list_notes(result))),
-        f"All cells: {changes}." if changes else "",
+        escape_markdown(f"All cells: {changes}.") if changes else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _write_titled(table: Table) -> str:
+    """Return a table in Markdown below its title, with its note."""
+    parts = (f"## {escape_markdown(table.title)}", write_markdown(table), escape_markdown(table.note))
+    return "\n\n".join(part for part in parts if part)
 
 
 def write_page(result: StudyResult, path: Path, picture: str) -> None:

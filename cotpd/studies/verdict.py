@@ -125,8 +125,24 @@ class StudyResult(Record):
     @property
     def answer(self) -> str:
         """The answer in a sentence with its interval: that of the first difference."""
-        figures = [verdict for verdict in self.verdicts if verdict.gain is not None]
-        return describe_verdict(figures[0], self) if figures else "No two cells can be compared."
+        verdict = self._find_answer()
+        return "No two cells can be compared." if verdict is None else describe_verdict(verdict, self)
+
+    def list_further_sentences(self) -> list[str]:
+        """Return a sentence for each difference but the one that is the answer."""
+        answer = self._find_answer()
+        return [describe_verdict(verdict, self) for verdict in self.verdicts if verdict is not answer]
+
+    def has_few_posts(self, verdict: Verdict) -> bool:
+        """Whether a difference is of so few posts that its interval says little."""
+        return any(cell.name == verdict.first and cell.posts < FEW_POSTS for cell in self.cells)
+
+    def is_certain(self, verdict: Verdict) -> bool:
+        """Whether a difference is more than chance, after the correction and on enough posts."""
+        return verdict.p_holm is not None and verdict.p_holm < SIGNIFICANT and not self.has_few_posts(verdict)
+
+    def _find_answer(self) -> Verdict | None:
+        return next((verdict for verdict in self.verdicts if verdict.gain is not None), None)
 
 
 def judge(
@@ -202,10 +218,9 @@ def describe_verdict(verdict: Verdict, result: StudyResult) -> str:
     if verdict.gain is None or verdict.low is None or verdict.high is None or verdict.p_holm is None:
         return f"{verdict.claim}: not tested. {verdict.problem}."
     draws = "posts and seeds" if verdict.seeds > 1 else "posts alone, with one seed"
-    has_few_posts = any(cell.name == verdict.first and cell.posts < FEW_POSTS for cell in result.cells)
-    is_certain = verdict.p_holm < SIGNIFICANT and not has_few_posts
+    is_certain = result.is_certain(verdict)
     meaning = "" if is_certain else " After this correction it cannot be told from chance."
-    if has_few_posts:
+    if result.has_few_posts(verdict):
         meaning = f" Fewer than {FEW_POSTS} test posts say little, however narrow the interval."
     if verdict.dollars is not None and is_certain:
         meaning = f" The answers cost ${verdict.dollars:,.4g} a point."

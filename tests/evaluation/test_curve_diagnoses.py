@@ -14,11 +14,11 @@ def build_curve(scores, losses):
     ]
 
 
-def list_curve_codes(scores, losses=None, model="student"):
-    """Return the codes of a run whose F1 on valid is 80 ± 2.5."""
+def list_curve_codes(scores, losses=None, model="student", right=None):
+    """Return the codes of a run whose F1 on valid is 80 ± 2.5, if no other one is given."""
     losses = losses or [1 / number for number in range(1, len(scores) + 1)]
     row = {"student": "student", "baseline": "baseline", "teacher": "knowledge"}[model]
-    rows = {"valid": {row: build_rows(spoil((0, 200)), split="valid")}}
+    rows = {"valid": {row: build_rows(spoil((0, 200)) if right is None else right, split="valid")}}
     return list_codes(RunEvidence(rows=rows, histories={model: build_curve(scores, losses)}))
 
 
@@ -26,6 +26,13 @@ def test_a_fall_beyond_the_interval_after_the_best_epoch_is_overfitting():
     assert list_curve_codes([70, 80, 78, 76]) == ["overfitting"]
     assert list_curve_codes([70, 80, 79, 78.5]) == []  # within the interval
     assert list_curve_codes([70, 80, 78, 76], losses=[1, 0.5, 0.6, 0.7]) == []  # diverges, and learns nothing
+
+
+@pytest.mark.parametrize("scores", [[70, 80, 78, 76], [60, 70, 76, 80]])
+def test_a_curve_over_very_few_posts_shows_nothing(scores):
+    """All 19 are right, so that their interval has no width."""
+    assert list_curve_codes(scores, right=[True] * 19) == []
+    assert list_curve_codes(scores, right=[True] * 20) != []
 
 
 def test_a_last_epoch_that_is_plainly_the_best_asks_for_longer_training():

@@ -17,6 +17,7 @@ from cotpd.evaluation.diagnoses import (
     diagnose_run,
 )
 from cotpd.evaluation.json_rows import read_rows, write_rows
+from cotpd.student.tasks import RePrediction
 from tests.evaluation.made_up_evidence import build_rows, build_run, list_codes, spoil
 
 PAGE = Path(__file__).parents[2] / "docs" / "diagnoses.md"
@@ -72,10 +73,20 @@ def test_a_loss_that_cannot_be_told_from_a_gain_asks_for_other_seeds_before_more
         Gain("student", "baseline", "test", value, value - 0.13, value + 0.13, 52) for value in (-0.11, 0.02)
     )
 
-    [of_loss], [of_gain] = (list(detect_open_questions([each])) for each in (loss, gain))
+    [of_loss], [of_gain] = (
+        list(detect_open_questions([each], seeds_remedy="train two more seeds")) for each in (loss, gain)
+    )
 
-    assert "train two more seeds (dvc exp run -S seed=1, ...), and `cotpd compare` says" in of_loss.remedy
+    assert "which may be this seed's alone: train two more seeds. Label" in of_loss.remedy
     assert "seed" not in of_gain.remedy
+
+
+def test_a_run_with_a_loss_that_may_be_luck_says_how_to_train_other_seeds():
+    run = build_run({"baseline": spoil((0, 200)), "student": spoil((150, 365))})
+
+    [finding] = [d for d in diagnose_run(run) if d.code == "too_few_posts"]
+
+    assert "train two more seeds (dvc exp run -S seed=1, ...), and `cotpd compare` says" in finding.remedy
 
 
 def test_without_a_generator_the_teachers_are_to_blame():
@@ -208,6 +219,28 @@ def test_a_gap_of_scores_that_may_be_small_is_no_fault(score):
     run = RunEvidence(rows={"test": {"student": build_rows(spoil((0, 220)), score=score)}})
 
     assert list_codes(run) == []
+
+
+@pytest.mark.parametrize(("posts", "codes"), [(19, []), (20, ["misleading_scores", "shared_errors"])])
+def test_many_errors_and_scores_in_very_few_posts_show_nothing(posts, codes):
+    """Three relations a post: enough labels, of which those of one post are not independent."""
+    predictions = [
+        RePrediction(id=f"{number % posts}#{number}", split="test", model="m", gold=["a"], predicted=["b", 0.9])
+        for number in range(3 * posts)
+    ]
+
+    run = RunEvidence(rows={"test": {"baseline": predictions, "student": predictions}})
+
+    assert sorted({*list_codes(run)} & {"misleading_scores", "shared_errors"}) == codes
+
+
+def test_the_named_threshold_takes_all_predictions_of_a_score():
+    right = [*[True] * 30, *[False] * 30]
+    run = RunEvidence(rows={"test": {"student": build_rows(right, score=1.0)}})
+
+    [finding] = [d for d in diagnose_run(run) if d.code == "misleading_scores"]
+
+    assert "At no threshold are nine in ten right." in finding.evidence
 
 
 def test_a_plain_good_run_has_no_other_finding_than_its_single_seed():

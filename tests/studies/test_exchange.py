@@ -8,7 +8,7 @@ import pytest
 from cotpd.config import Params
 from cotpd.llm.ledger.ledger import Ledger
 from cotpd.student.tasks import RePrediction
-from cotpd.studies.exchange import compute_exchanges, describe_exchange
+from cotpd.studies.exchange import compute_exchanges
 from cotpd.studies.inputs import Sources
 from cotpd.studies.learnt_from import count_inputs, estimate_answer_price
 from cotpd.studies.study import Study, read_study
@@ -58,22 +58,6 @@ def test_the_labels_that_give_the_same_f1_are_read_off_the_curve(f1, labels):
     assert exchange.labels == (None if labels is None else pytest.approx(labels))
     assert (exchange.cell, exchange.labelled, exchange.posts) == ("more", 10, 90)
     assert exchange.dollars == pytest.approx(270 * 0.002)
-
-
-def test_an_exchange_is_a_sentence():
-    study, rows = build_study()
-    sentences = []
-    for f1, price in ((0.6, 0.002), (0.6, None), (0.3, None), (0.8, None)):
-        [exchange] = compute_exchanges(study, [*rows, build_last_row(f1)], price)
-        sentences.append(describe_exchange(exchange))
-
-    assert sentences[0] == (
-        "more: 90 further posts without labels, whose answers cost $0.5400, do what 30.0 further labels would do "
-        "beside 10: 3.0 posts a label, by the means and without an interval."
-    )
-    assert "$" not in sentences[1]
-    assert sentences[2].endswith("replace no label.")
-    assert sentences[3].endswith("do more than all labels that were measured.")
 
 
 @pytest.mark.parametrize(

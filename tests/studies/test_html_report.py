@@ -56,7 +56,7 @@ def test_the_page_answers_the_question_with_its_interval():
 def test_a_cell_that_failed_is_named_with_its_reason():
     page = render_study_page(make_result())
 
-    assert re.search(r"Cells without figures.*<b>broken</b>: failed: no encoder", page, re.DOTALL)
+    assert re.search(r"left out or failed.*<b>broken</b>: failed: no encoder", page, re.DOTALL)
     assert "not tested: broken has no figures" in page
 
 
@@ -88,6 +88,7 @@ AGREEMENT = Agreement(
 EXCHANGES = (
     Exchange(cell="student", labelled=10, posts=90, labels=30.0, dollars=0.5),
     Exchange(cell="text", labelled=10, posts=90),
+    Exchange(cell="poor", labelled=10, posts=90, labels=0.0, dollars=0.00001),
 )
 
 
@@ -97,7 +98,9 @@ def test_agreements_of_sources_and_exchanges_of_posts_for_labels_have_tables_of_
 
     text = render(result)
 
-    for figure in ("44.19", "42.00 to 47.00", "0.62", "too few", "more than were measured", "3.0", "0.5000"):
+    for figure in ("44.19", "42.00 to 47.00", "0.62 (80)", "not stated (0)", "0.5000"):
+        assert text.count(figure) == 1  # no sentence says it again
+    for figure in ("Agreement of the answers", "3.0", "more than were measured", "none", "&lt; 0.0001"):
         assert figure in text
 
 
@@ -113,6 +116,45 @@ def test_a_study_of_sentiment_names_accuracy_and_never_f1(render):
     assert "+9.50 points of accuracy" in text
     assert "Accuracy of each cell" in text
     assert not re.search(r"\bF1\b", text)
+
+
+@pytest.mark.parametrize("render", [render_study_page, lambda result: render_markdown(result, "study.png")])
+def test_the_answer_is_given_once_and_each_further_difference_has_a_sentence(render):
+    result = make_result()
+    untested_first = result.model_copy(update={"verdicts": result.verdicts[::-1]})
+
+    for text in map(render, (result, untested_first)):
+        assert text.count("Distillation : ") == 1
+        assert len(re.findall(r"^(- |.*<li>)Nothing: not tested", text, re.MULTILINE)) == 1
+
+
+def test_a_difference_of_few_posts_is_drawn_as_one_of_chance():
+    result = make_result()
+    few = result.model_copy(
+        update={"cells": tuple(cell.model_copy(update={"posts": 19}) for cell in result.cells)}
+    )
+
+    assert '"certain":true' in render_study_page(result)
+    assert '"certain":true' not in render_study_page(few)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_in_a_browser_differences_that_are_all_nothing_stand_in_the_middle(tmp_path):
+    result = make_result()
+    nothing = dict.fromkeys(("gain", "low", "high"), 0.0)
+    verdict = result.verdicts[0].model_copy(update=nothing)
+    cell = result.cells[0].model_copy(update={"f1": {1: 0.0}})
+    path = tmp_path / "study.html"
+    write_study_page(result.model_copy(update={"cells": (cell,), "verdicts": (verdict,)}), path)
+    places = "[...document.querySelectorAll('svg[role=img] circle')].map((dot) => dot.cx.baseVal.value)"
+
+    with Browser(tmp_path / "profile") as browser:
+        page = browser.open_page(path.as_uri(), width=400)
+
+        width = page.evaluate("document.querySelector('svg[role=img]').viewBox.baseVal.width")
+        assert page.list_problems() == []
+        assert [round(place / width, 1) for place in page.evaluate(places)] == [0.5] * 3
 
 
 @needs_browser

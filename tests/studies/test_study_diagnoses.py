@@ -15,13 +15,19 @@ CELLS = (
     Cell(name="plain, a to b", train_on="a", test_on="b", data=Changes(augmented=())),
     Cell(name="control, a to a", model="control", train_on="a"),
     Cell(name="knowledge, a to a", model="teacher", train_on="a"),
+    Cell(name="knowledge, given text", model="teacher", train_on="a", reads="text"),
+    Cell(name="caption alone", model="teacher", train_on="a", data=Changes(kinds=())),
+    Cell(name="shuffled", train_on="a", data=Changes(knowledge="shuffled")),
+    Cell(name="given all", train_on="a", reads="knowledge"),
+    Cell(name="small", train_on="a", params={"student.layers": 2}),
+    Cell(name="a tenth", train_on="a", data=Changes(labels=0.1)),
 )
 WITHIN = ("student, a to a", "text, a to a")
 ACROSS = ("student, a to b", "text, a to b")
 AUGMENTED = ("student, a to b", "plain, a to b")
 
 
-def diagnose(*figures):
+def diagnose(*figures, posts=1000, seeds=(1, 2)):
     """Return the diagnoses of differences, each a pair of cells with the ends of its interval in points."""
     pairs = [pair for pair, _, _ in figures]
     study = Study(
@@ -31,9 +37,9 @@ def diagnose(*figures):
         comparisons=tuple(Comparison(first=first, second=second, claim="It") for first, second in pairs),
     )
     verdicts = tuple(build_verdict(*figure) for figure in figures)
-    cells = tuple(CellResult(name=cell.name, model=cell.model, sees="text", posts=1000) for cell in CELLS)
+    cells = tuple(CellResult(name=cell.name, model=cell.model, sees="text", posts=posts) for cell in CELLS)
     result = StudyResult(
-        study="mine", question="?", task="ner", split="test", seeds=(1, 2), cells=cells, verdicts=verdicts
+        study="mine", question="?", task="ner", split="test", seeds=seeds, cells=cells, verdicts=verdicts
     )
     return list(diagnose_study(study, result, prompt_length=16)), result
 
@@ -65,6 +71,45 @@ def test_without_both_a_gain_and_a_loss_the_domains_are_not_blamed(figures):
     diagnoses, _ = diagnose(*figures)
 
     assert "cross_domain_loss" not in [diagnosis.code for diagnosis in diagnoses]
+
+
+@pytest.mark.parametrize(("posts", "is_blamed"), [(19, False), (20, True)])
+def test_the_domains_are_not_blamed_on_very_few_posts(posts, is_blamed):
+    diagnoses, _ = diagnose((WITHIN, 0.5, 2.5), (ACROSS, -4, -1), posts=posts)
+
+    assert ("cross_domain_loss" in [diagnosis.code for diagnosis in diagnoses]) == is_blamed
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("knowledge, given text", "text, a to a"),
+        ("caption alone", "text, a to a"),
+        ("shuffled", "control, a to a"),
+        ("given all", "text, a to a"),
+        ("small", "text, a to a"),
+        ("a tenth", "text, a to a"),
+    ],
+)
+def test_a_cell_that_is_no_row_of_a_run_is_not_blamed_as_one(first, second):
+    diagnoses, _ = diagnose(((first, second), -5, -2))
+
+    assert diagnoses == []
+
+
+def test_each_finding_names_the_cells_of_its_difference():
+    [diagnosis], _ = diagnose((WITHIN, -3, -1))
+
+    assert diagnosis.evidence.startswith(f'"{WITHIN[0]}" over "{WITHIN[1]}": -2.00 points of F1')
+
+
+@pytest.mark.parametrize(("seeds", "is_advised"), [((1,), True), ((1, 2), False)])
+def test_a_study_of_one_seed_alone_is_advised_to_run_more(seeds, is_advised):
+    [diagnosis], _ = diagnose((WITHIN, -9, 4), seeds=seeds)
+
+    assert diagnosis.code == "too_few_posts"
+    assert ("run the study with three (--seed 13" in diagnosis.remedy) == is_advised
+    assert "dvc exp" not in diagnosis.remedy
 
 
 @pytest.mark.parametrize(

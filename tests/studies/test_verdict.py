@@ -4,11 +4,12 @@ import pytest
 
 from cotpd.errors import DataError
 from cotpd.student.tasks import RePrediction
+from cotpd.studies import picture
 from cotpd.studies.answer_agreement import Agreement
 from cotpd.studies.picture import draw_study
 from cotpd.studies.report_page import list_notes, render_markdown, tabulate_verdicts
 from cotpd.studies.study import Cell, Comparison, Study
-from cotpd.studies.verdict import CellResult, StudyResult, judge, read_result, write_result
+from cotpd.studies.verdict import CellResult, StudyResult, describe_verdict, judge, read_result, write_result
 
 
 def build_table(right_count, seeds=(1, 2), posts=60):
@@ -140,6 +141,34 @@ def test_a_result_is_read_as_it_was_written_and_drawn_without_cells_too(result, 
     assert read_result(tmp_path / "result.json") == result
     for drawn in (result, result.model_copy(update={"cells": (), "verdicts": ()})):
         assert draw_study(drawn, tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_of_equal_figures_has_no_axis_of_millionths_and_no_label_that_takes_its_room(
+    result, monkeypatch, tmp_path
+):
+    figures = []
+    monkeypatch.setattr(picture, "save_figure", lambda figure, path: figures.append(figure) or path)
+    equal = {"gain": 0.0, "low": 0.0, "high": 0.0, "claim": "a long claim " * 20}
+    verdicts = (result.verdicts[0].model_copy(update=equal),)
+    cells = (result.cells[0].model_copy(update={"f1": {1: 0.5}}),)
+
+    draw_study(result.model_copy(update={"cells": cells, "verdicts": verdicts}), tmp_path / "picture.png")
+
+    [scores, gains] = figures[0].axes
+    for axis, middle in ((scores, 50), (gains, 0)):
+        low, high = axis.get_xlim()
+        assert low <= middle - 0.5 < middle + 0.5 <= high
+    [label] = gains.get_yticklabels()
+    assert max(map(len, label.get_text().split("\n"))) <= 34
+    assert label.get_text().count("\n") == 1
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_minus(result):
+    verdict = result.verdicts[0].model_copy(update={"low": -0.00001})
+
+    sentence = describe_verdict(verdict, result)
+
+    assert "interval +0.00 to" in sentence
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[", b"\xff"])

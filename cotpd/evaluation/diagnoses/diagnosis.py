@@ -23,5 +23,5 @@ def build_diagnosis(code: str, split: str, title: str, evidence: str, remedy: st
 
 
 def format_points(value: float) -> str:
-    """Return a difference of F1 in points, with its sign."""
-    return f"{100 * value:+.2f}"
+    """Return a difference of F1 in points, with its sign; one that rounds to nothing is +0.00."""
+    return f"{100 * value:+z.2f}"

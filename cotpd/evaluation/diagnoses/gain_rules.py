@@ -37,6 +37,8 @@ class Gain(NamedTuple):
     posts: int
     score_name: str = "F1"
     """What the task calls its leading score."""
+    name: str = ""
+    """What the difference is called; "first over second" if it has no name of its own."""
 
     @property
     def has_few_posts(self) -> bool:
@@ -72,10 +74,11 @@ class Gain(NamedTuple):
 
     def describe(self) -> str:
         """Return the figures as a phrase."""
+        name = self.name or f"{self.first} over {self.second}"
         interval = f"95 % interval {format_points(self.low)} to {format_points(self.high)}"
         return (
-            f"{self.first} over {self.second}: {format_points(self.value)} points of {self.score_name} on "
-            f"{self.split} ({interval}, {self.posts:,} post{'s' * (self.posts != 1)})"
+            f"{name}: {format_points(self.value)} points of {self.score_name} on {self.split} "
+            f"({interval}, {self.posts:,} post{'s' * (self.posts != 1)})"
         )
 
 
@@ -98,8 +101,13 @@ def detect_gain_faults(gains: Sequence[Gain], *, has_generator: bool) -> Iterato
         yield from _detect_lost_knowledge(over_control, over_baseline)
 
 
-def detect_open_questions(gains: Iterable[Gain]) -> Iterator[Diagnosis]:
-    """Yield that the test posts are too few to tell, with the number that would do; nothing if they tell."""
+def detect_open_questions(gains: Iterable[Gain], *, seeds_remedy: str = "") -> Iterator[Diagnosis]:
+    """Yield that the test posts are too few to tell, with the number that would do; nothing if they tell.
+
+    Args:
+        gains: The differences that are asked about.
+        seeds_remedy: How to train more seeds; "" if there are several.
+    """
     pending = [gain for gain in gains if gain.is_open]
     if not pending:
         return
@@ -110,7 +118,7 @@ def detect_open_questions(gains: Iterable[Gain]) -> Iterator[Diagnosis]:
         widest.split,
         "Too few test posts to tell",
         f"{figures}. {_describe_doubt(widest)}",
-        _propose_seeds(pending)
+        _propose_seeds(pending, seeds_remedy)
         + "Label more posts of this split before believing or discarding the gain (data.path).",
     )
 
@@ -125,14 +133,11 @@ def _describe_doubt(widest: Gain) -> str:
     )
 
 
-def _propose_seeds(pending: Sequence[Gain]) -> str:
+def _propose_seeds(pending: Sequence[Gain], seeds_remedy: str) -> str:
     """Return what to do first where an estimate is a loss that a shown gain of one point would not make up for."""
-    if not any(gain.value < -WORTH_HAVING for gain in pending):
+    if not seeds_remedy or not any(gain.value < -WORTH_HAVING for gain in pending):
         return ""
-    return (
-        "An estimate is a loss, which may be this seed's alone: train two more seeds (dvc exp run -S seed=1, "
-        "...), and `cotpd compare` says whether they agree. "
-    )
+    return f"An estimate is a loss, which may be this seed's alone: {seeds_remedy}. "
 
 
 def _detect_student_faults(gain: Gain, worth: Gain | None, has_generator: bool) -> Iterator[Diagnosis]:
@@ -152,7 +157,7 @@ def _detect_student_faults(gain: Gain, worth: Gain | None, has_generator: bool) 
             gain.split,
             "The student is no better than the baseline",
             f"{gain.describe()}: a gain of one point is excluded.",
-            "Give the teachers more to teach: set distil.way: frozen, then teach on unlabelled posts "
+            "Give the teachers more to teach: with distil.way: frozen, teach on unlabelled posts "
             "(data.unlabelled) and average more teachers (teach.count).",
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cotpd.evaluation.diagnoses.gain_rules import Gain
+from cotpd.evaluation.diagnoses.gain_rules import FEW_POSTS, Gain
 from cotpd.evaluation.scores import count_outcomes, sum_by_post
 from cotpd.evaluation.significance import SEED, compute_f1, resample, run_paired_bootstrap
 from cotpd.student.tasks import Prediction
@@ -56,10 +56,18 @@ class RunEvidence:
         posts = len({prediction.post_id for prediction in rows[first]})
         return Gain(first, second, self.last_split, test.f1, test.low, test.high, posts, self.score_name)
 
+    def has_few_posts(self, split: str) -> bool:
+        """Whether a split has so few posts that no interval of it can be believed."""
+        rows = self.rows.get(split, {})
+        return len({prediction.post_id for row in rows.values() for prediction in row}) < FEW_POSTS
+
     def estimate_half_width(self, split: str, row: str) -> float | None:
-        """Return half of the 95 % interval of a row's F1, in [0, 1]; None if it was not scored."""
+        """Return half of the 95 % interval of a row's F1, in [0, 1].
+
+        None if it was not scored, or on so few posts that the interval would be too narrow.
+        """
         predictions = self.rows.get(split, {}).get(row)
-        if not predictions:
+        if not predictions or self.has_few_posts(split):
             return None
         low, high = self.estimate_interval(predictions, count_outcomes(predictions), compute_f1)
         return (high - low) / 2

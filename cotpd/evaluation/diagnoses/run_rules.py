@@ -15,6 +15,7 @@ QUESTIONS = (("student", "baseline"), ("student", "control"), ("knowledge", "bas
 SHARED = 0.8  # of the errors of either row, beyond which both make the same ones
 GAP = 0.05  # between mean score and share right, beyond which scores mislead
 MINIMUM_COUNT = 30  # errors, or scored predictions, below which their shares say nothing
+_SEEDS_REMEDY = "train two more seeds (dvc exp run -S seed=1, ...), and `cotpd compare` says whether they agree"
 _RIGHT = 0.9  # share right at the threshold that is named
 
 
@@ -23,7 +24,7 @@ def detect_run_faults(run: RunEvidence) -> Iterator[Diagnosis]:
     questions = [gain for pair in QUESTIONS if (gain := run.compare(*pair))]
     gap = run.compare("knowledge", "student")
     yield from detect_gain_faults([*questions, *([gap] if gap else [])], has_generator=run.has_generator)
-    yield from detect_open_questions(questions)
+    yield from detect_open_questions(questions, seeds_remedy=_SEEDS_REMEDY)
     yield from _detect_single_seed(questions)
     yield from _detect_shared_errors(run)
     yield from _detect_misleading_scores(run)
@@ -46,7 +47,7 @@ def _detect_single_seed(gains: Sequence[Gain]) -> Iterator[Diagnosis]:
 def _detect_shared_errors(run: RunEvidence) -> Iterator[Diagnosis]:
     """Yield that baseline and student make the same errors."""
     rows = run.rows.get(run.last_split, {})
-    if not {"baseline", "student"} <= rows.keys():
+    if not {"baseline", "student"} <= rows.keys() or run.has_few_posts(run.last_split):
         return
     pairs = zip(rows["baseline"], rows["student"], strict=True)
     errors = [(_list_errors(first), _list_errors(second)) for first, second in pairs]
@@ -80,7 +81,7 @@ def _detect_misleading_scores(run: RunEvidence) -> Iterator[Diagnosis]:
     """Yield that the student's scores promise more, or less, than its predictions hold."""
     predictions = run.rows.get(run.last_split, {}).get("student", ())
     judged = [prediction.list_judged_scores() for prediction in predictions]
-    if sum(map(len, judged)) < MINIMUM_COUNT:
+    if sum(map(len, judged)) < MINIMUM_COUNT or run.has_few_posts(run.last_split):
         return
     counts = np.array(list(map(_sum_gaps, judged)), np.float64)  # (examples, 2)
     low, high = run.estimate_interval(predictions, counts, _divide_columns)
@@ -108,7 +109,9 @@ def _describe_threshold(scores: np.ndarray, right: np.ndarray) -> str:
     """Return from which score on nine in ten predictions are right, as a sentence."""
     order = np.argsort(-scores, kind="stable")
     shares = right[order].cumsum() / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(shares >= _RIGHT)
+    scores = scores[order]
+    is_last = np.append(scores[1:] != scores[:-1], True)  # a threshold takes all predictions of a score, or none
+    enough = np.flatnonzero((shares >= _RIGHT) & is_last)
     if not len(enough):
         return "At no threshold are nine in ten right."
-    return f"From a score of {scores[order][enough[-1]]:.2f} on, nine in ten are right."
+    return f"From a score of {scores[enough[-1]]:.2f} on, nine in ten are right."

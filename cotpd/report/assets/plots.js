@@ -13,8 +13,8 @@ function listTicks(low, high, count) {
 }
 
 function makeScale(low, high, first, last) {
-  const width = high - low || 1;
-  return (value) => first + ((value - low) / width) * (last - first);
+  if (high <= low) return () => (first + last) / 2; // a single value, such as the first epoch, stands in the middle
+  return (value) => first + ((value - low) / (high - low)) * (last - first);
 }
 
 // a mark that says its values where a pointer touches it, and to a screen reader through its title
@@ -89,7 +89,8 @@ function drawDifferences(figure, visible, width, output) {
   const rows = figure.rows, block = 42, left = 10, right = 10, height = rows.length * block + 36;
   const values = rows.flatMap((row) => [row.low, row.high, row.value]);
   const spread = figure.zero ? "95 % interval" : "seeds from";
-  const ends = figure.zero ? [0] : [Math.min(...values) - 0.5, Math.max(...values) + 0.5];
+  // differences that are all nothing would otherwise lie at the left edge
+  const ends = figure.zero ? [-0.5, 0.5] : [Math.min(...values) - 0.5, Math.max(...values) + 0.5];
   const low = Math.min(...ends, ...values), high = Math.max(...ends, ...values), x = makeScale(low, high, left + 4, width - right - 4);
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": figure.title });
   for (const tick of listTicks(low, high, width < 480 ? 3 : 6)) {
