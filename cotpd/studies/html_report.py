@@ -106,7 +106,7 @@ def _tabulate_params(title: str, params: dict[str, Any]) -> Table:
 def _tabulate_cost(result: StudyResult) -> Table:
     """Return answers, dollars and time of each cell, and of the whole study, in which cells share trainings."""
     rows = [
-        [cell.name, f"{cell.answers:,}", _price_answers(cell.answers, result), _format_seconds(cell.seconds)]
+        [cell.name, f"{cell.answers:,}", _format_price(cell.answers, result), _format_seconds(cell.seconds)]
         for cell in result.cells
         if cell.f1
     ]
@@ -117,7 +117,7 @@ def _tabulate_cost(result: StudyResult) -> Table:
     )
 
 
-def _price_answers(answers: int, result: StudyResult) -> str:
+def _format_price(answers: int, result: StudyResult) -> str:
     return format_dollars(None if result.answer_price is None else answers * result.answer_price)
 
 

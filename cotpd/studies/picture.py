@@ -1,6 +1,7 @@
 """A study as a picture: the score of each cell with its seeds, and beside it each difference with its interval."""
 
 import textwrap
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,8 @@ def _draw_cells(axis: "Axes", cells: list[CellResult], result: StudyResult) -> N
         colour = COLOURS[cell.model]
         axis.plot([100 * score for score in cell.f1.values()], [row] * len(cell.f1), "o", color=colour, alpha=0.5)
         axis.plot([100 * (cell.mean or 0)], [row], "|", color=colour, markersize=14, markeredgewidth=2.5)
-    scores = [100 * score for cell in cells for score in cell.f1.values()]
-    _widen_axis(axis, min(scores, default=0), max(scores, default=100))
+    scores = [*chain.from_iterable(cell.f1.values() for cell in cells)] or [0, 1]
+    _widen_axis(axis, 100 * min(scores), 100 * max(scores))
     _label_rows(axis, [cell.name for cell in cells])
     axis.grid(axis="x", color=_FAINT, linewidth=0.5)
     axis.set_xlabel(f"{result.score_name}, percent: seeds and mean", fontsize=9)

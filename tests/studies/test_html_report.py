@@ -130,12 +130,12 @@ def test_the_answer_is_given_once_and_each_further_difference_has_a_sentence(ren
 
 def test_a_difference_of_few_posts_is_drawn_as_one_of_chance():
     result = make_result()
-    few = result.model_copy(
+    of_few_posts = result.model_copy(
         update={"cells": tuple(cell.model_copy(update={"posts": 19}) for cell in result.cells)}
     )
 
     assert '"certain":true' in render_study_page(result)
-    assert '"certain":true' not in render_study_page(few)
+    assert '"certain":true' not in render_study_page(of_few_posts)
 
 
 @needs_browser
@@ -147,14 +147,14 @@ def test_in_a_browser_differences_that_are_all_nothing_stand_in_the_middle(tmp_p
     cell = result.cells[0].model_copy(update={"f1": {1: 0.0}})
     path = tmp_path / "study.html"
     write_study_page(result.model_copy(update={"cells": (cell,), "verdicts": (verdict,)}), path)
-    places = "[...document.querySelectorAll('svg[role=img] circle')].map((dot) => dot.cx.baseVal.value)"
+    list_centres = "[...document.querySelectorAll('svg[role=img] circle')].map((dot) => dot.cx.baseVal.value)"
 
     with Browser(tmp_path / "profile") as browser:
         page = browser.open_page(path.as_uri(), width=400)
 
         width = page.evaluate("document.querySelector('svg[role=img]').viewBox.baseVal.width")
         assert page.list_problems() == []
-        assert [round(place / width, 1) for place in page.evaluate(places)] == [0.5] * 3
+        assert [round(centre / width, 1) for centre in page.evaluate(list_centres)] == [0.5] * 3
 
 
 @needs_browser

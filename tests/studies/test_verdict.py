@@ -76,10 +76,10 @@ def test_the_spread_over_sources_is_of_the_compared_cells_alone_and_stands_besid
 def test_a_difference_on_very_few_posts_is_not_called_certain(result):
     cells = tuple(cell.model_copy(update={"posts": 1}) for cell in result.cells)
 
-    few = result.model_copy(update={"cells": cells})
+    of_few_posts = result.model_copy(update={"cells": cells})
 
-    assert few.answer.endswith("Fewer than 20 test posts say little, however narrow the interval.")
-    assert "on 1 post of test" in " ".join(list_notes(few))
+    assert of_few_posts.answer.endswith("Fewer than 20 test posts say little, however narrow the interval.")
+    assert "on 1 post of test" in " ".join(list_notes(of_few_posts))
 
 
 def test_a_loss_has_no_price_and_a_cell_without_figures_is_named(result):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -58,8 +59,8 @@ class RunEvidence:
 
     def has_few_posts(self, split: str) -> bool:
         """Whether a split has so few posts that no interval of it can be believed."""
-        rows = self.rows.get(split, {})
-        return len({prediction.post_id for row in rows.values() for prediction in row}) < FEW_POSTS
+        predictions = chain.from_iterable(self.rows.get(split, {}).values())
+        return len({prediction.post_id for prediction in predictions}) < FEW_POSTS
 
     def estimate_half_width(self, split: str, row: str) -> float | None:
         """Return half of the 95 % interval of a row's F1, in [0, 1].
