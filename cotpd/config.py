@@ -5,7 +5,7 @@ Nothing below cotpd.pipeline imports it: a package is given its own section.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +22,7 @@ from cotpd.extraction.params import LlmRowParams
 from cotpd.images.params import CaptionParams
 from cotpd.knowledge.params import AskParams
 from cotpd.llm.params import LlmParams
+from cotpd.llm.prompt_folder import find_extraction_prompt
 from cotpd.outputs import UserPath, find_path_in_outputs
 from cotpd.parameter_file import read_parameters
 from cotpd.registry.params import RegisterParams
@@ -35,6 +36,7 @@ from cotpd.student.params import (
     TrainParams,
 )
 from cotpd.student.tasks import KnownTask, find_task
+from cotpd.yaml_files import KeyPath
 
 LEDGER = "COTPD_LEDGER"  # the environment variable that outweighs llm.ledger
 
@@ -123,7 +125,7 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     Raises:
         ConfigError: It is missing, is not YAML, or holds a key or value that is not understood; the message
             names the file, the line and the key, and the key that was probably meant. Or it puts the user's files
-            where the pipeline deletes its own.
+            where the pipeline deletes its own, or there is no prompt for the labels that llm_row scores.
     """
     path = Path(path)
     params, lines = read_parameters(path, Params)
@@ -134,7 +136,19 @@ def load_params(path: Path | str = "params.yaml") -> Params:
         line = lines.get(tuple(key.split(".")), 0)
         place = LEDGER if key == "llm.ledger" and os.environ.get(LEDGER) else f"{path}:{line}: {key}"
         raise ConfigError(f"{place}: {problem}", "Move it to a folder of its own, and name that.")
+    _require_extraction_prompt(params, path, lines)
     return params
+
+
+def _require_extraction_prompt(params: Params, path: Path, lines: Mapping[KeyPath, int]) -> None:
+    """Fail if rows of the language model lack their prompt: its step may come after hours of training."""
+    if not params.llm_row.list_rows():
+        return
+    try:
+        find_extraction_prompt(params.llm_row.prompts, params.task, path.parent)
+    except ConfigError as error:
+        line = lines.get(("llm_row", "prompts")) or lines.get(("llm_row", "enabled"), 0)
+        raise ConfigError(f"{path}:{line}: llm_row: {error.problem}", error.remedy) from None
 
 
 def _apply_environment(params: Params) -> Params:

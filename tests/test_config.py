@@ -1,5 +1,6 @@
 """Parameters: what is refused, and how well the refusal explains itself."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -167,6 +168,37 @@ def test_a_key_in_the_place_of_its_variables_name_is_refused_and_not_shown(tmp_p
         load_params(write(tmp_path, where % "sk-0123-secret"))
     assert "secret" not in str(caught.value)
     load_params(write(tmp_path, where % '""'))
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        (
+            "{enabled: recorded, prompts: paper}",
+            "params.yaml:1: llm_row: the prompt set paper has no extract-ner.txt",
+        ),
+        ("{enabled: true, prompts: gone}", "params.yaml:1: llm_row: gone: there is no such prompt set"),
+    ],
+)
+def test_a_prompt_set_that_cannot_ask_for_labels_is_refused_before_anything_runs(
+    tmp_path: Path, section: str, problem: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(problem)):
+        load_params(write(tmp_path, f"llm_row: {section}\n"))
+
+
+def test_a_prompt_set_for_labels_is_only_needed_where_they_are_scored_and_looked_for_beside_the_parameters(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/extract-ner.txt").touch()
+
+    for section in (
+        "{enabled: false, prompts: paper}",
+        "{enabled: true, shots: 0, zero_shot: false, prompts: paper}",
+    ):
+        load_params(write(tmp_path, f"llm_row: {section}\n"))
+    assert load_params(write(tmp_path, "llm_row: {enabled: recorded, prompts: mine}\n")).llm_row.prompts == "mine"
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError
 from cotpd.llm.chat_request import Message
-from cotpd.llm.prompts import FIELDS, JINJA, Prompt, find_prompt_folder
+from cotpd.llm.prompt_folder import find_extraction_prompt
+from cotpd.llm.prompts import FIELDS, JINJA, Prompt
 
 Fields = Mapping[str, Any]
 
@@ -37,7 +38,7 @@ class ExtractionPrompt:
         Raises:
             ConfigError: There is no such set, it has no prompt for the task, or the prompt cannot be used.
         """
-        path = find_prompt_folder(prompt_set) / f"extract-{task}.txt"
+        path = find_extraction_prompt(prompt_set, task)
         loaded = cls(Prompt.read(path, Kind.EXTRACT), tuple(labels))
         loaded.build_messages({"text": "a post", "head": "a", "tail": "post"}, ())
         return loaded

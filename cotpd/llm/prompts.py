@@ -22,6 +22,7 @@ from cotpd.data.records import AUGMENT_KINDS, KNOWLEDGE_KINDS, Kind
 from cotpd.errors import ConfigError
 from cotpd.llm.answer_schema import check_schema
 from cotpd.llm.chat_request import Message
+from cotpd.llm.prompt_folder import find_prompt_folder
 from cotpd.llm.prompt_head import Head, find_line, parse_head
 
 FIELDS: dict[Kind, tuple[str, ...]] = {
@@ -34,7 +35,6 @@ FIELDS: dict[Kind, tuple[str, ...]] = {
     Kind.EXTRACT: ("text", "caption", "head", "tail", "labels", "meanings"),
 }
 SET_KINDS = (*KNOWLEDGE_KINDS, *AUGMENT_KINDS)  # the kinds whose prompts every set has
-SHIPPED = Path(__file__).parent.parent / "prompts"
 _SAMPLE_FIELDS = {  # values with which each prompt is tried
     "text": "RT @ada: Charles met her in London , what a day for the two of them !",
     "caption": "two people on a bridge",
@@ -208,16 +208,6 @@ class Prompt:
 
 def _is_template(frame: traceback.FrameSummary) -> bool:
     return frame.filename == "<template>"  # Jinja's name for a template from a string
-
-
-def find_prompt_folder(name_or_path: str | Path) -> Path:
-    """Return the folder of a shipped set, by its name, or another folder; raises ConfigError if there is none."""
-    shipped = SHIPPED / str(name_or_path)
-    folder = shipped if shipped.is_dir() else Path(name_or_path)
-    if not folder.is_dir():
-        names = ", ".join(sorted(path.name for path in SHIPPED.iterdir() if (path / "noun.txt").is_file()))
-        raise ConfigError(f"{name_or_path}: there is no such prompt set", f"Shipped: {names}; or give a folder.")
-    return folder
 
 
 @dataclass(frozen=True)

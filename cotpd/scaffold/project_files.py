@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cotpd.annotation.suggestions import ToolName
 from cotpd.code_record import CODE_RECORD, is_code, render_code_record
-from cotpd.llm.prompts import SHIPPED as SHIPPED_PROMPTS
+from cotpd.llm.prompt_folder import SHIPPED as SHIPPED_PROMPTS
 from cotpd.pipeline.params_file import render_params
 from cotpd.scaffold.first_look import FirstLook
 from cotpd.shipped_files import CODE, find_shipped, read_shipped

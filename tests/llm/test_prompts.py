@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError
-from cotpd.llm.prompts import FIELDS, SET_KINDS, SHIPPED, PromptSet, enclose
+from cotpd.llm.prompt_folder import SHIPPED
+from cotpd.llm.prompts import FIELDS, SET_KINDS, PromptSet, enclose
 
 VALUES = {
     "text": "Ada met Babbage in London",

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from cotpd.cli.main import app
-from cotpd.config import Params
+from cotpd.config import Params, load_params
 from cotpd.data.params import DataParams
 from cotpd.data.tables import write_table
 from cotpd.errors import ConfigError
@@ -107,6 +107,26 @@ def test_it_is_prepared_trained_scored_and_asked_like_any_other(
     assert read_label_names(workspace, "crowd") == ("many", "nobody", "one")
     assert metrics["test"]["student"]["accuracy"] >= 1 / 3
     assert json.loads(answer.stdout)["label"] == "nobody"
+
+
+@pytest.mark.parametrize("enabled", ["recorded", "true"])
+def test_without_a_prompt_for_its_labels_nothing_runs_that_would_want_one(
+    package: Path, monkeypatch: pytest.MonkeyPatch, enabled: str
+) -> None:
+    monkeypatch.chdir(package)
+    (package / "params.yaml").write_text(
+        f"task: crowd\ndata: {{path: posts}}\naugment: {{kinds: []}}\nllm_row:\n  enabled: {enabled}\n", "utf-8"
+    )
+    prepare_posts(package)
+
+    planned = CliRunner().invoke(app, ["plan"])
+
+    assert str(planned.exception).startswith(
+        "params.yaml:5: llm_row: the prompt set default has no extract-crowd.txt"
+    )
+    assert "Set llm_row.enabled: false" in str(planned.exception)
+    with pytest.raises(ConfigError, match=r"extract-crowd\.txt"):  # as each step does first
+        load_params()
 
 
 def test_a_name_in_a_folder_imports_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
