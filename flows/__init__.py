@@ -4,8 +4,8 @@ import sys
 from importlib.util import find_spec
 
 from cotpd.environment import silence_libraries
-from cotpd.extras import show_uncaught_error
 from cotpd.startup import end_quietly_on_signals
+from flows.failures import shorten_logs, show_uncaught_error
 
 _MISSING = [name for name in ("pydantic", "dvc", "networkx", "psutil") if find_spec(name) is None]
 if _MISSING:  # the log of a worker and the state of its run end with this sentence, otherwise with a module's name
@@ -18,4 +18,5 @@ if _MISSING:  # the log of a worker and the state of its run end with this sente
 if sys.argv[0] == "-m":  # what Python puts there while it imports this package for `python -m flows`
     end_quietly_on_signals()
 sys.excepthook = show_uncaught_error
+shorten_logs()
 silence_libraries()

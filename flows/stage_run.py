@@ -13,6 +13,7 @@ from prefect.states import Completed
 
 from cotpd.passwords import hide_passwords
 from flows.artifacts import StageArtifacts
+from flows.failures import StageFailedError
 from flows.scheduling import RunControl
 from steps.graph import RunningStep, Step, is_busy, is_up_to_date
 from steps.guard import GRACE
@@ -47,7 +48,7 @@ def execute(step: Step, control: RunControl, environment: dict[str, str]) -> boo
     """Run a step and log its lines; return False if another DVC process is at work on the same paths.
 
     Raises:
-        RuntimeError: The step failed; the message has its last lines.
+        StageFailedError: The step failed; the message has its last lines.
         TerminationSignal: The run is being stopped.
     """
     printed: list[str] = []
@@ -60,7 +61,7 @@ def execute(step: Step, control: RunControl, environment: dict[str, str]) -> boo
         control.refuse_if_stopping()
         if is_busy(printed):  # a `dvc repro` began to write the same files after the look
             return False
-        raise RuntimeError(f"{step.name} failed:\n" + "\n".join(printed[-_SHOWN:])) from None
+        raise StageFailedError(f"{step.name} failed:\n" + "\n".join(printed[-_SHOWN:])) from None
     artifacts.complete()
     return True
 

@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from pydantic import Field
 
+from flows.failures import StageFailedError
 from flows.parameters import Hours, Jobs
 from flows.project_root import ROOT
 from flows.scheduling import OutOfTimeError, end_after
@@ -73,7 +74,7 @@ def run_study(
         except OutOfTimeError as error:
             return Failed(name="TimedOut", message=str(error))
         except subprocess.CalledProcessError:
-            raise RuntimeError(f"{name} failed:\n" + "\n".join(printed[-_SHOWN:])) from None
+            raise StageFailedError(f"{name} failed:\n" + "\n".join(printed[-_SHOWN:])) from None
     return Completed(message=_find_answer(printed))
 
 

@@ -7,12 +7,13 @@ or in the traceback of a worker.
 import sys
 from collections.abc import Iterator, Sequence
 
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import WorkPool, WorkPoolStatus
 from prefect.exceptions import ObjectNotFound
 
 from cotpd.errors import CotpdError
 from flows.deployments import Deployment, read_deployments
+from flows.server import open_server
 
 HOME = (
     "cotpd_home"  # Prefect's variable of the checkout's folder on the workers, for the pull step of prefect.yaml
@@ -57,7 +58,7 @@ def _check_pool(pool: WorkPool) -> Iterator[str]:
 
 def main() -> int:
     """Print what is wrong with the work pools; return 1 if something is."""
-    with get_client(sync_client=True) as client:
+    with open_server() as client:
         problems = list(list_problems(client, read_deployments()))
     for sentence in problems or ["The work pools can run the deployments, or there is none."]:
         sys.stdout.write(f"{sentence}\n")

@@ -16,7 +16,8 @@ if _IS_STEP:
 if find_spec("pydantic") is None:  # `.venv/bin/dvc repro` runs whatever python comes first on the path
     sys.exit(f"{sys.executable} lacks CoTPD's packages.\n  Run: source .venv/bin/activate   (or use make run)")
 
-sys.excepthook = show_uncaught_error
+if sys.excepthook is sys.__excepthook__:  # the flows have one of their own
+    sys.excepthook = show_uncaught_error
 silence_libraries()
 
 RUN = None
