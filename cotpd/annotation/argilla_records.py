@@ -11,9 +11,9 @@ from typing import Any
 
 from cotpd.annotation.annotated_posts import AnnotatedPost, Annotation
 from cotpd.annotation.json_lines import write_list
+from cotpd.data.readers.argilla_exports import NOBODY
 
 SPANS, RELATIONS, CLASS = "spans", "relations", "label"  # the names of the questions
-ANNOTATOR = "00000000-0000-0000-0000-000000000000"  # a response needs a user's id: nobody's
 
 
 def write_argilla(posts: Iterable[AnnotatedPost], path: Path) -> int:
@@ -39,7 +39,7 @@ def build_record(post: AnnotatedPost) -> dict[str, Any]:
             record["suggestions"][question] = {"value": value, "score": score, "agent": post.model}
     if post.gold is not None:
         for question, (value, _) in _list_values(post.text, post.gold).items():
-            record["responses"][question] = [{"value": value, "user_id": ANNOTATOR}]
+            record["responses"][question] = [{"value": value, "user_id": NOBODY}]
     return record
 
 

@@ -12,6 +12,7 @@ from cotpd.data.correction_file import Correction, read_corrections, write_corre
 from cotpd.data.correction_import import import_corrections
 from cotpd.data.correction_merge import merge_corrections
 from cotpd.data.dataset_report import format_problem, list_companion_lines
+from cotpd.data.dataset_warnings import list_reader_notes
 from cotpd.data.load import load_dataset
 from cotpd.data.params import DataParams
 from cotpd.data.records import iterate_posts
@@ -83,6 +84,10 @@ def import_file(
     by: Annotated[str, typer.Option(help="Who corrected the labels.")] = "",
     reason: Annotated[str, typer.Option(help="Why.")] = "",
     format_: Annotated[str, typer.Option("--format", help="The file's format, or auto.")] = "auto",
+    annotators: Annotated[
+        Literal["first", "latest", "agreed"],
+        typer.Option(help="Of several annotations of a post: the first, the latest, or what all marked."),
+    ] = "latest",
 ) -> None:
     """Compare an annotation tool's export with the data set, and write the differences as corrections.
 
@@ -90,10 +95,13 @@ def import_file(
     """
     params = load_params()
     dataset = load_dataset(params.data.model_copy(update={"corrections": "."}), require_train=False)
-    source = DataParams.model_validate({"path": str(file), "format": format_})
+    source = DataParams.model_validate({"path": str(file), "format": format_, "annotators": annotators})
     export = load_dataset(source, require_train=False, words=dataset.words)
     key = find_label_key(find_task(params.task))
     imported = import_corrections(dataset, iterate_posts(export.posts), key, by=by, reason=reason)
+    for counts in export.stats["splits"].values():
+        for note in list_reader_notes(counts["noticed"]):
+            show(make_printable_line(f"note: {note}"))
     problems = [*imported.problems, *map(format_problem, export.quarantine)]
     for problem in problems:
         show(make_printable_line(problem), fg="red")

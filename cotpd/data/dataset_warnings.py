@@ -75,7 +75,7 @@ _NOTES = {
 }
 
 
-def _list_reader_notes(noticed: Counts) -> Iterator[str]:
+def list_reader_notes(noticed: Counts) -> Iterator[str]:
     """Yield what a reader saw and did not refuse: schemes of tags, what was left out, columns."""
     for name, count in noticed.items():
         kind, _, value = name.partition(":")
@@ -89,7 +89,7 @@ def _list_reader_notes(noticed: Counts) -> Iterator[str]:
 
 def _list_split_warnings(counts: Counts) -> Iterator[str]:
     """Yield the warnings about one split, from its counts."""
-    yield from _list_reader_notes(counts["noticed"])
+    yield from list_reader_notes(counts["noticed"])
     if counts["orphan_tags"]:
         yield f"{counts['orphan_tags']} entities open with I-; read as conlleval does"
     ignored = [name.split(":", 1)[1] for name in counts["noticed"] if name.startswith("ignored_key:")]

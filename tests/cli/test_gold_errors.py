@@ -225,6 +225,58 @@ def test_a_suggestion_that_is_accepted_in_an_annotation_tool_becomes_a_correctio
     assert [label["type"] for label in row["entities"]] == ["PER", "ORG"]
 
 
+def answer_label_studio(tasks: list) -> None:
+    """Have an annotator add an annotation of their own to the gold that went out."""
+    for task in tasks:
+        task["annotations"].append({"result": task["predictions"][0]["result"]})
+
+
+def answer_argilla(records: list) -> None:
+    """Have a user answer, listed before the gold that went out."""
+    for record in records:
+        answer = {
+            "value": record["suggestions"]["spans"]["value"],
+            "user_id": "11111111-2222-3333-4444-555555555555",
+        }
+        record["responses"]["spans"].insert(0, answer)
+
+
+@pytest.mark.parametrize(("tool", "answer"), [("label-studio", answer_label_studio), ("argilla", answer_argilla)])
+def test_an_annotation_beside_the_gold_that_went_out_becomes_a_correction(run, tool, answer) -> None:
+    run("suspects", "--limit", "1", "--to", tool, "--output", "tasks.json")
+    tasks = json.loads(Path("tasks.json").read_text("utf-8"))
+    answer(tasks)
+    Path("tasks.json").write_text(json.dumps(tasks), "utf-8")
+
+    result = run("corrections", "import", "tasks.json", "--output", "fixed.jsonl")
+
+    assert "1 corrections, 0 posts as they were, 0 refused" in result.output
+    assert ("note: 1 posts have several annotators" in result.output) == (tool == "label-studio")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda result: result[0].pop("value"), "a region does not say where it starts"),
+        (lambda result: result[0].update(value=None), "a region does not say where it starts"),
+        (lambda result: result[0]["value"].pop("start"), "a region does not say where it starts"),
+        (lambda result: result[0]["value"].pop("labels"), "a region has no label"),
+        (lambda result: result.append(3), "the result 3 is no object"),
+    ],
+)
+def test_a_region_that_was_damaged_by_hand_is_no_deleted_mention(run, change, reason) -> None:
+    run("suspects", "--limit", "1", "--to", "label-studio", "--output", "tasks.json")
+    tasks = json.loads(Path("tasks.json").read_text("utf-8"))
+    change(tasks[0]["annotations"][0]["result"])
+    Path("tasks.json").write_text(json.dumps(tasks), "utf-8")
+
+    result = run("corrections", "import", "tasks.json", "--output", "fixed.jsonl")
+
+    assert result.exit_code == 1
+    assert reason in result.output
+    assert "0 corrections, 0 posts as they were, 1 refused" in result.output
+
+
 @pytest.mark.parametrize("tool", ["label-studio", "argilla"])
 def test_a_post_that_comes_back_as_it_went_is_no_correction(run, tool) -> None:
     run("suspects", "--limit", "1", "--to", tool, "--output", "tasks.json")

@@ -1,15 +1,21 @@
 """Cross-fitted teachers through the steps: which posts each teacher saw, and who taught which post."""
 
+import json
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from cotpd.cli.main import app
 from cotpd.config import Params
 from cotpd.data.records import Augmented, Kind
 from cotpd.data.tables import write_table
+from cotpd.evaluation.gold_errors import Evidence
 from cotpd.pipeline.folds import FOLDS, load_folds
+from cotpd.pipeline.gold_check import check_gold
 from cotpd.pipeline.training_examples import (
     read_knowledge_examples,
     read_training_texts,
@@ -247,3 +253,21 @@ def test_whatever_is_altered_in_a_folder_that_dvc_leaves_alone_comes_back(encode
 
     assert read_outputs(project) == before
     assert {path.name for path in project.teachers.iterdir()} == {"0", "teachers.json"}
+
+
+@pytest.mark.slow
+def test_training_labels_are_judged_by_trained_teachers_and_listed(encoder, project, monkeypatch):
+    monkeypatch.setattr("cotpd.pipeline.gold_check.Evidence", partial(Evidence, least_score=0.0))
+    params = build_params(encoder, epochs=8, learning_rate=1e-2, head_learning_rate=3e-2)
+    teach.run(params)
+    control.run(params)
+
+    lines = list(check_gold(project, params, [], []))
+    listed = CliRunner().invoke(app, ["data", "suspects", "--split", "train", "--json", "--limit", "0"])
+
+    rows = [json.loads(line) for line in listed.output.splitlines()]
+    assert f"train: {len(rows)} suspected gold errors" in " ".join(lines)
+    assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
+    for row in rows:
+        assert {*row["agreeing"]} <= row["shares"].keys() == {"teacher", "control teacher"}
+        assert 0 <= row["score"] <= 1

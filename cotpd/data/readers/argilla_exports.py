@@ -22,6 +22,7 @@ EXAMPLE = """\
   "responses": {"spans": [{"value": [{"start": 0, "end": 3, "label": "PER"},
                                      {"start": 11, "end": 17, "label": "LOC"}], "user_id": "..."}]}}, ...]
                       <- dataset.records.to_json("train.json"); several annotators: data.annotators"""
+NOBODY = "00000000-0000-0000-0000-000000000000"  # answers that went out with a record: Argilla wants a user's id
 _EXPORT = "Export the records again: dataset.records.to_json(...)"
 Response = dict[str, Any]
 
@@ -61,7 +62,10 @@ def _choose_text(fields: dict[str, Any]) -> Any:
 
 
 def _group_by_user(responses: Any) -> list[Response]:
-    """Return the answers of each user, by question; users who answered no question are left out."""
+    """Return the answers of each user, by question; users who answered no question are left out.
+
+    The answers that went out with the record do not count beside those of a user.
+    """
     if not isinstance(responses, dict):
         raise RowError("responses is no object", _EXPORT)
     by_user: dict[str, Response] = {}
@@ -69,7 +73,8 @@ def _group_by_user(responses: Any) -> list[Response]:
         for answer in answers if isinstance(answers, list) else []:
             if isinstance(answer, dict) and answer.get("status", "submitted") not in ("discarded", "draft"):
                 by_user.setdefault(str(answer.get("user_id")), {})[question] = answer.get("value")
-    return [answers for answers in by_user.values() if _has_answers(answers)]
+    answered = {user: answers for user, answers in by_user.items() if _has_answers(answers)}
+    return [answers for user, answers in answered.items() if user != NOBODY] or [*answered.values()]
 
 
 def _has_answers(answers: Response) -> bool:

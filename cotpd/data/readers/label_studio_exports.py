@@ -121,11 +121,13 @@ def _read_result(result: Sequence[Any]) -> RawAnnotation:
     mentions, relations = [], []
     choices: dict[str, list[Any]] = {}  # by the name of their control
     for item in result:
-        value = item.get("value") if isinstance(item, dict) else None
-        if isinstance(value, dict) and "start" in value and _is_mention(item, value):
-            mentions.append(_read_region(item.get("id"), value))
-        elif isinstance(item, dict) and item.get("type") == "relation":
+        if not isinstance(item, dict):
+            raise RowError(f"the result {show_value(item)} is no object", "Export the project as JSON again.")
+        value = item.get("value")
+        if item.get("type") == "relation":
             relations.append(_read_relation(item))
+        elif _is_mention(item, value):
+            mentions.append(_read_region(item.get("id"), value))
         elif isinstance(value, dict) and isinstance(value.get("choices"), list) and "start" not in value:
             choices.setdefault(str(item.get("from_name")), []).extend(value["choices"])
     return RawAnnotation(mentions, relations, _choose_label(_choose_control(choices)))
@@ -151,14 +153,20 @@ def _choose_label(labels: Sequence[Any]) -> Any:
     return labels[0] if labels else None
 
 
-def _is_mention(item: dict[str, Any], value: dict[str, Any]) -> bool:
+def _is_mention(item: dict[str, Any], value: Any) -> bool:
     """Whether a result marks a mention, and is no remark or choice about one."""
     kind = item.get("type")
-    return kind is None or kind in _LABELS or any(name in value for name in _LABELS)
+    if kind in _LABELS:
+        return True
+    return isinstance(value, dict) and (
+        (kind is None and "start" in value) or any(name in value for name in _LABELS)
+    )
 
 
-def _read_region(key: Any, value: dict[str, Any]) -> RawMention:
+def _read_region(key: Any, value: Any) -> RawMention:
     """Read a region, which has a label for each way in which it was marked."""
+    if not isinstance(value, dict) or "start" not in value:
+        raise RowError("a region does not say where it starts", "Mark it again in the tool.")
     labels = next((value[name] for name in _LABELS if value.get(name)), None)
     if not isinstance(labels, list):
         raise RowError("a region has no label", "Label it in the tool, or delete it.")
