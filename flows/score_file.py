@@ -10,6 +10,7 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from cotpd.config import load_params
+from cotpd.counts import format_count
 from cotpd.engine.ordered_map import open_engine
 from cotpd.inference.loading import BACKENDS
 from cotpd.scoring.batch_job import BatchJob
@@ -91,4 +92,4 @@ class LoggedProgress:
         self._control.check_time()
         if time.monotonic() - self._last >= _EVERY or count == total:
             self._last = time.monotonic()
-            self._logger.info(f"{count:,} of {total:,} rows are scored")
+            self._logger.info(f"{count:,} of {format_count(total, 'row')} scored")

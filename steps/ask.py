@@ -3,6 +3,7 @@
 from itertools import chain
 
 from cotpd.config import Params
+from cotpd.counts import format_count
 from cotpd.data.records import Answer
 from cotpd.data.tables import write_table
 from cotpd.engine.ordered_map import open_engine
@@ -35,9 +36,10 @@ def run(params: Params) -> None:
     write_table(workspace.answers, chain(dataset_answers, read_answers(outcome, params.llm)))
 
     failed, count = outcome.list_quarantined("ask"), len(outcome.questions)
+    from_data = format_count(len(dataset_answers), "answer")
     say(
-        f"ask: {count} requests: {outcome.from_ledger} answered from the ledger, {outcome.from_server} asked, "
-        f"{len(failed)} failed; {len(dataset_answers)} answers came with the data"
+        f"ask: {format_count(count, 'request')}: {outcome.from_ledger} answered from the ledger, "
+        f"{outcome.from_server} asked, {len(failed)} failed; {from_data} came with the data"
     )
     require_answers(failed, count, params.ask.max_failed_share, "ask.max_failed_share")
 

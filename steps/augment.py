@@ -2,6 +2,7 @@
 
 from cotpd.augment.pipeline import augment
 from cotpd.config import Params
+from cotpd.counts import format_count
 from cotpd.data.tables import write_json, write_table
 from cotpd.engine.ordered_map import open_engine
 from cotpd.pipeline.workspace import BEYOND_LIMIT, QUARANTINE, Workspace
@@ -29,7 +30,7 @@ def run(params: Params) -> None:
     write_table(path, quarantine)
     write_json(workspace.augmented / "counts.json", counts)
     rejected = f"{len(quarantine)} rejected, see {path}" if quarantine else "none rejected"
-    say(f"augment: {len(augmented)} posts made, {rejected}")
+    say(f"augment: {format_count(len(augmented), 'post')} made, {rejected}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cotpd.config import Params
+from cotpd.counts import format_count
 from cotpd.data.picture_files import PictureFolder
 from cotpd.data.tables import write_table
 from cotpd.engine.ordered_map import open_engine
@@ -22,13 +23,14 @@ def run(params: Params) -> None:
         captions = captioner.caption(workspace.read_all_posts(), folder, engine)
     write_table(workspace.captions, captions)
     described = sum(1 for caption in captions if caption.caption)
-    say(f"caption: {described} of {len(captions)} posts have a caption ({params.caption.backend})")
+    posts = format_count(len(captions), "post")
+    say(f"caption: {described:,} of {posts} with a caption ({params.caption.backend})")
 
     problems = sorted({caption.problem for caption in captions if caption.problem})
     for problem in problems[:SHOWN]:
         say(f"caption: {problem}")
     if len(problems) > SHOWN:
-        hidden = f"{len(problems) - SHOWN} more of {len(problems)} problems"
+        hidden = format_count(len(problems) - SHOWN, "other problem")
         say(f"caption: and {hidden}: see problem in {workspace.captions}")
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cotpd.config import Params
+from cotpd.counts import format_count
 from cotpd.data.dataset_report import list_companion_lines, list_word_lines
 from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.picture_files import PictureFolder
@@ -30,7 +31,7 @@ def run(params: Params) -> None:
     posts, faulty = set_faulty_aside(dataset.posts, task)
     for split, rows in {**posts, UNLABELLED: unlabelled.posts}.items():
         count = write_table(workspace.locate_posts(split), add_digests(select_usable(rows, task), pictures))
-        say(f"prepare: {split}: {count} posts")
+        say(f"prepare: {split}: {format_count(count, 'post')}")
     for split, rows in dataset.uncorrected.items():
         write_table(workspace.locate_posts(f"{split}_{UNCORRECTED}"), select_usable(rows, task))
     _write_beyond_limit(workspace, dataset, task)
@@ -59,7 +60,7 @@ def _write_quarantine(workspace: Workspace, rows: list[Quarantined]) -> None:
     path = workspace.prepared / "quarantine.jsonl"
     write_table(path, rows)
     if rows:
-        say(f"prepare: {len(rows)} rows set aside, see {path}")
+        say(f"prepare: {format_count(len(rows), 'row')} set aside, see {path}")
 
 
 if __name__ == "__main__":

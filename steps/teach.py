@@ -1,6 +1,7 @@
 """teach: train the teachers of the knowledge view and write their soft targets; only for distil.way frozen."""
 
 from cotpd.config import Params
+from cotpd.counts import format_count
 from cotpd.data.tables import write_json
 from cotpd.pipeline.folds import write_folds
 from cotpd.pipeline.training_examples import read_knowledge_examples, read_unlabelled_examples
@@ -39,7 +40,7 @@ def run(params: Params) -> None:
     )
     if is_main_process():
         _remove_leftovers(workspace, count, unfinished=True)
-        say(f"teach: {count} teachers, {len(train) + len(unlabelled)} examples")
+        say(f"teach: {format_count(count, 'teacher')}, {format_count(len(train + unlabelled), 'example')}")
 
 
 def _prepare_folders(workspace: Workspace, count: int) -> None:

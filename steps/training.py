@@ -6,6 +6,7 @@ from pathlib import Path
 
 import steps
 from cotpd.config import Params
+from cotpd.counts import format_count
 from cotpd.pipeline.training_examples import read_label_names
 from cotpd.pipeline.workspace import Workspace
 from cotpd.registry.training_curves import TrainingCurves
@@ -45,7 +46,7 @@ def train_model(
     """
     name = name or out.name
     warn_of_unwatched_encoder(params.student.encoder)
-    say(f"{name}: {len(examples)} training examples")
+    say(f"{name}: {format_count(len(examples), 'training example')}")
     train(
         examples,
         valid,

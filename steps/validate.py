@@ -3,6 +3,7 @@
 from collections.abc import Sized
 
 from cotpd.config import Params
+from cotpd.counts import format_count
 from cotpd.data.records import Knowledge, Quarantined
 from cotpd.data.tables import write_table
 from cotpd.errors import ValidationError
@@ -42,15 +43,19 @@ def run(params: Params) -> None:
     write_table(workspace.validated / "captions.jsonl", captions)
     write_table(workspace.validated / "knowledge.jsonl", knowledge)
     write_table(workspace.validated / QUARANTINE, [*bad_captions, *bad_answers])
-    counts = f"{_count_answers(knowledge)} answers and {len(captions)} captions"
-    say(f"validate: {counts} hold{_count_replaced(replaced)}")
+    counts = _format_counts(_count_answers(knowledge), len(captions))
+    say(f"validate: {counts} passed{_count_replaced(replaced)}")
     _say_what_failed(bad_answers, bad_captions, workspace)
 
 
 def _say_what_failed(answers: Sized, captions: Sized, workspace: Workspace) -> None:
     if answers or captions:
-        counts = f"{len(answers)} answers and {len(captions)} captions"
+        counts = _format_counts(len(answers), len(captions))
         say(f"validate: {counts} set aside, see {workspace.validated / QUARANTINE}")
+
+
+def _format_counts(answers: int, captions: int) -> str:
+    return f"{format_count(answers, 'answer')} and {format_count(captions, 'caption')}"
 
 
 def _name_reports(error: ValidationError, workspace: Workspace) -> ValidationError:
@@ -65,7 +70,7 @@ def _count_answers(knowledge: list[Knowledge]) -> int:
 
 
 def _count_replaced(replaced: int) -> str:
-    return f", {replaced} answers asked for again" if replaced else ""
+    return f", {format_count(replaced, 'answer')} asked for again" if replaced else ""
 
 
 if __name__ == "__main__":

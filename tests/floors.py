@@ -6,6 +6,7 @@ FLOORS = [
     [
         "cotpd.errors",
         "cotpd.completions",
+        "cotpd.counts",
         "cotpd.environment",
         "cotpd.liveness",
         "cotpd.section",

@@ -149,7 +149,7 @@ def make_record(task: str = "ner", odd: str = "") -> RunRecord:
         ),
         cost_note="at the prices of 2026-01-02",
         checks=(CheckedTable(name="posts", rows=9, failed=1),),
-        warnings=(f"train and test share 1 texts{odd}",),
+        warnings=(f"train and test share 1 text{odd}",),
     )
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from cotpd.counts import format_count
 from cotpd.data.records import Post
 from cotpd.data.tokenization import tokenize
 from cotpd.data.word_choice import find_text_rule
@@ -40,20 +41,34 @@ class Holds:
     blanks: bool = True
 
 
-_COUNTS: dict[str, tuple[str, Callable[[Post], int]]] = {
-    "ids": ("ids of posts", lambda _: 1),
-    "order": ("positions of posts: they are read in the order of their ids", lambda _: 1),
+_COUNTS: dict[str, tuple[str, str, Callable[[Post], int]]] = {
+    "ids": ("id of a post", "ids of posts", lambda _: 1),
+    "order": ("position of a post", "positions of posts: they are read in the order of their ids", lambda _: 1),
     "texts": (
+        "text whose words are not joined by single blanks",
         "texts whose words are not joined by single blanks",
         lambda post: post.text != " ".join(post.tokens),
     ),
-    "images": ("names of pictures", lambda post: post.image is not None),
-    "captions": ("captions and answers", lambda post: (post.caption is not None) + len(post.knowledge)),
-    "labels": ("labels of posts", lambda post: post.label is not None),
-    "relations": ("relations", lambda post: len(post.relations)),
-    "untyped": ("mentions without a type", lambda post: sum(entity.type is None for entity in post.entities)),
-    "blanks": ("types, labels and words with blanks, for which _ is written", lambda post: count_blanks(post)),
+    "images": ("name of a picture", "names of pictures", lambda post: post.image is not None),
+    "captions": (
+        "caption or answer",
+        "captions and answers",
+        lambda post: (post.caption is not None) + len(post.knowledge),
+    ),
+    "labels": ("label of a post", "labels of posts", lambda post: post.label is not None),
+    "relations": ("relation", "relations", lambda post: len(post.relations)),
+    "untyped": (
+        "mention without a type",
+        "mentions without a type",
+        lambda post: sum(entity.type is None for entity in post.entities),
+    ),
+    "blanks": (
+        "type, label or word with blanks, for which _ is written",
+        "types, labels and words with blanks, for which _ is written",
+        lambda post: count_blanks(post),
+    ),
 }
+"""By the field of Holds: one loss in words, several of them, and the number of a post's losses."""
 
 
 def list_losses(posts: Iterable[Post], holds: Holds) -> list[str]:
@@ -63,10 +78,10 @@ def list_losses(posts: Iterable[Post], holds: Holds) -> list[str]:
     lost = [name for name in _COUNTS if not getattr(holds, name)]
     for post in posts:
         for name in lost:
-            counts[name] += int(_COUNTS[name][1](post))
-    losses = [f"{counts[name]:,} {_COUNTS[name][0]}" for name in lost if counts[name]]
+            counts[name] += int(_COUNTS[name][2](post))
+    losses = [format_count(counts[name], *_COUNTS[name][:2]) for name in lost if counts[name]]
     own_words = 0 if holds.tokens else count_own_words(posts)
-    return losses + ([f"{own_words:,} posts with words of their own"] if own_words else [])
+    return losses + ([f"{format_count(own_words, 'post')} with words of their own"] if own_words else [])
 
 
 def count_own_words(posts: Sequence[Post]) -> int:

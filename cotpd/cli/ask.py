@@ -8,6 +8,7 @@ import typer
 
 from cotpd.cli.output import show, warn
 from cotpd.config import load_params
+from cotpd.counts import format_count
 from cotpd.data.records import Kind
 from cotpd.errors import ConfigError, CotpdError
 from cotpd.llm.ask import ask as ask_questions
@@ -69,7 +70,8 @@ def _count_questions(stand_ins: Iterable[bool]) -> int:
     """
     flags = list(stand_ins)
     if missing := sum(flags):
-        raise ConfigError(f"{missing} posts have no caption yet", "Run `dvc repro caption` first.")
+        posts = format_count(missing, "post has", "posts have")
+        raise ConfigError(f"{posts} no caption yet", "Run `dvc repro caption` first.")
     return len(flags)
 
 
@@ -82,8 +84,9 @@ def _ask_model(llm: LlmParams, questions: Iterable[Question], total: int) -> boo
         return True
     unanswered = outcome.list_quarantined("ask")
     first = f", first: {unanswered[0].reason}" if unanswered else ""
+    requests = format_count(len(outcome.questions), "request")
     show(
-        f"{llm.model}: {len(outcome.questions)} requests: {outcome.from_ledger} answered from the ledger, "
+        f"{llm.model}: {requests}: {outcome.from_ledger} answered from the ledger, "
         f"{outcome.from_server} asked, {len(unanswered)} failed{first}"
     )
     return bool(unanswered)

@@ -8,6 +8,7 @@ import typer
 
 from cotpd.cli.output import build_console, show
 from cotpd.config import load_params
+from cotpd.counts import format_count
 from cotpd.data.correction_file import Correction, read_corrections, write_corrections
 from cotpd.data.correction_import import import_corrections
 from cotpd.data.correction_merge import merge_corrections
@@ -69,12 +70,13 @@ def merge(
     if merged.conflicts:
         for conflict in merged.conflicts:
             show(make_printable_line(conflict.describe()), fg="red")
+        posts = format_count(len(merged.conflicts), "post is", "posts are")
         raise DataError(
-            f"{len(merged.conflicts)} posts are corrected in different ways; nothing was written",
+            f"{posts} corrected in different ways; nothing was written",
             "Decide each with its annotators, or name the file to believe: --prefer first",
         )
     count = write_corrections(output, merged.corrections)
-    show(f"{output}: {count} corrections, {merged.repeated} of them in several files")
+    show(f"{output}: {format_count(count, 'correction')}, {merged.repeated} of them in several files")
 
 
 @app.command("import")
@@ -106,7 +108,8 @@ def import_file(
     for problem in problems:
         show(make_printable_line(problem), fg="red")
     count = write_corrections(output, imported.corrections)
-    show(f"{output}: {count} corrections, {imported.unchanged} posts as they were, {len(problems)} refused")
+    unchanged = format_count(imported.unchanged, "post")
+    show(f"{output}: {format_count(count, 'correction')}, {unchanged} as before, {len(problems)} refused")
     if problems:
         raise typer.Exit(1)
 

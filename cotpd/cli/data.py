@@ -12,6 +12,7 @@ from cotpd.cli.data_options import Annotators, Nested, Offsets, TagColumn, TagNa
 from cotpd.cli.gold_errors import list_suspects
 from cotpd.cli.output import build_console, format_json, show
 from cotpd.config import load_params
+from cotpd.counts import format_count
 from cotpd.data.dataset_report import (
     build_report,
     build_table,
@@ -132,13 +133,13 @@ def convert(
     posts = dataset.posts if split is None else draw_splits(dataset.posts, split, seed)
     conversion = convert_posts(posts, to, target, overwrite=overwrite)
     for written, count in conversion.written.items():
-        show(f"{written}: {count:,} posts")
+        show(f"{written}: {format_count(count, 'post')}")
     for line in conversion.losses:
         show(f"lost: {line}")
     for row in dataset.quarantine[:SHOWN]:
         show(format_problem(row), fg="red")
     if dataset.quarantine:
-        show(f"{len(dataset.quarantine)} rows refused; `cotpd data check {path}` lists them")
+        show(f"{format_count(len(dataset.quarantine), 'row')} refused; see `cotpd data check {path}`")
         raise typer.Exit(1)
 
 
@@ -178,4 +179,5 @@ def _format_verdict(refused: int, missing: int) -> str:
     """Format the last line: how many rows were refused, and how many pictures are missing."""
     if not refused and not missing:
         return "no problems"
-    return f"{refused} rows refused" + (f", {missing} pictures are not at hand" if missing else "")
+    pictures = format_count(missing, "picture is", "pictures are")
+    return f"{format_count(refused, 'row')} refused" + (f", {pictures} not at hand" if missing else "")

@@ -7,6 +7,7 @@ import typer
 from rich.table import Column, Table
 
 from cotpd.cli.output import build_console, format_json, show
+from cotpd.counts import format_count
 from cotpd.data.records import SPLITS
 from cotpd.data.tables import read_table
 from cotpd.errors import ConfigError, DataError
@@ -59,7 +60,7 @@ def _write_tasks(workspace: Workspace, rows: list[Suspect], tool: str, output: P
             f"there is no post {error} any more", "The data has changed since: dvc repro evaluate"
         ) from None
     count = WRITERS[tool](posts, output)
-    show(f"{output}: {count} posts with {len(rows)} suggestions for {tool}")
+    show(f"{output}: {format_count(count, 'post')} with {format_count(len(rows), 'suggestion')} for {tool}")
 
 
 def read_suspects(workspace: Workspace, split: str | None = None, limit: int = 0) -> list[Suspect]:

@@ -9,6 +9,7 @@ import typer
 from cotpd.cli.data_options import Annotators, Nested, Offsets, TagColumn, TagNames, validate_reading
 from cotpd.cli.output import show
 from cotpd.cli.shell import activate_first
+from cotpd.counts import format_count
 from cotpd.data.params import DataParams, FormatName
 from cotpd.errors import ConfigError, DataError
 
@@ -64,7 +65,7 @@ def _create(folder: Path, data: Path | None, task: str | None, reading: dict[str
         remedy = error.remedy.replace("Name one of them in data.format", "Name one of them with --format")
         remedy = remedy.replace("`cotpd data check` lists them", f"`cotpd data check {data}` lists them")
         raise DataError(error.problem, remedy) from None
-    show(f"{folder}: {len(project.files)} files; {project.repository}")
+    show(f"{folder}: {format_count(len(project.files), 'file')}; {project.repository}")
     for name, fact in project.look.facts.items():
         show(f"  {name:9} {fact}")
     for note in project.look.notes:

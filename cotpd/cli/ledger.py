@@ -9,6 +9,7 @@ import typer
 from cotpd.cli.options import AsJson
 from cotpd.cli.output import format_json, show
 from cotpd.config import load_params
+from cotpd.counts import format_count
 from cotpd.errors import DataError, LlmError
 from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.ledger.database_address import find_ledger_file
@@ -39,8 +40,9 @@ def count_answers(ledger: LedgerOption = None, as_json: AsJson = False) -> None:
         return
 
     for model, answers, prompt, completion in rows:
-        show(f"{model}: {answers:,} answers, {prompt:,} tokens read, {completion:,} written")
-    show(f"{sum(answers for _, answers, _, _ in rows):,} answers in {name}")
+        prompt_tokens = format_count(prompt, "token")
+        show(f"{model}: {format_count(answers, 'answer')}, {prompt_tokens} read, {completion:,} written")
+    show(f"{format_count(sum(answers for _, answers, _, _ in rows), 'answer')} in {name}")
 
 
 @app.command("export")
@@ -51,7 +53,7 @@ def export_answers(
 ) -> None:
     """Write all answers as JSON Lines, sorted, so that versions can be compared."""
     with _open_ledger(ledger) as opened:
-        show(f"{export_recording(opened, file, raw=raw):,} answers written to {file}")
+        show(f"{format_count(export_recording(opened, file, raw=raw), 'answer')} written to {file}")
 
 
 @app.command("import")
@@ -71,8 +73,9 @@ def verify(ledger: LedgerOption = None) -> None:
     """Check the file, and that every row is as it was written."""
     with _open_ledger(ledger) as opened:
         if damaged := opened.find_damaged():
+            answers = format_count(len(damaged), "answer is", "answers are")
             raise LlmError(
-                f"{opened.name}: {len(damaged)} answers are not as they were written: {', '.join(damaged[:5])}",
+                f"{opened.name}: {answers} not as written: {', '.join(damaged[:5])}",
                 "They count as never answered: the next run asks them again, or import an export.",
             )
         show(f"{opened.name}: sound")
@@ -106,11 +109,11 @@ def prune(
         day = None if before is None else f"{before:%Y-%m-%d}"
         keys = {entry.key for entry in opened.iterate_entries() if _is_selected(entry, model, day)}
         if not yes:
-            show(f"{len(keys):,} answers would go from {opened.name} to {file}; say --yes to do it")
+            show(f"{format_count(len(keys), 'answer')} would go from {opened.name} to {file}; say --yes to do it")
             return
         export_recording(opened, file, raw=True, keys=keys)
         opened.remove(keys)
-    show(f"{len(keys):,} answers moved to {file}")
+    show(f"{format_count(len(keys), 'answer')} moved to {file}")
 
 
 def _is_selected(entry: Entry, model: str | None, before: str | None) -> bool:

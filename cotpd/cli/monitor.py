@@ -10,6 +10,7 @@ from rich.table import Table
 from cotpd.cli.options import Backend, Device, HeadColumn, Prefix, TailColumn, TextColumn
 from cotpd.cli.output import build_console, format_json, show, warn
 from cotpd.cli.predict import choose_model
+from cotpd.counts import format_count
 from cotpd.monitoring.drift_page import write_page
 from cotpd.monitoring.drift_verdict import Verdict, judge_window
 from cotpd.monitoring.reference_profile import ReferenceProfile
@@ -105,4 +106,4 @@ def print_verdict(verdict: Verdict, page: Path) -> None:
         warn(f"warning: {warning}")
     for measure in verdict.worries:
         show(f"{measure.title}: {measure.advice}")
-    show(f"{page}: {verdict.posts:,} posts beside {verdict.reference_posts:,} of the reference")
+    show(f"{page}: {format_count(verdict.posts, 'post')} beside {verdict.reference_posts:,} of the reference")

@@ -10,6 +10,7 @@ import typer
 
 from cotpd.cli.output import format_json, show
 from cotpd.config import Params, load_params
+from cotpd.counts import format_count
 from cotpd.data.records import Kind
 from cotpd.llm.backends import list_backends
 from cotpd.llm.params import LlmParams
@@ -89,7 +90,8 @@ def _align(cells: Sequence[str], widths: Sequence[int]) -> str:
 def _format_notes(estimate: "Plan", params: Params) -> list[str]:
     """Return the lines below the table: model, assumptions, cost, duration and limits."""
     llm, rates = params.llm, estimate.rates
-    source = f"{rates.answers} answers of this model so far" if rates.answers else "no answer yet: a guess"
+    answers = format_count(rates.answers, "answer")
+    source = f"{answers} of this model so far" if rates.answers else "no answer yet: a guess"
     return [
         f"\ndata      {params.data.path}",
         f"model     {llm.model} at {llm.base_url}",
@@ -109,8 +111,9 @@ def _format_trainings(params: Params) -> list[str]:
         return []
     trainings = _count_teacher_trainings(params)
     control = ", those of the control included" if params.control.enabled else ""
+    count = format_count(trainings, "training")
     return [
-        f"teachers  {trainings} trainings on {folds - 1} of {folds} folds each (teach.folds){control}: "
+        f"teachers  {count} on {folds - 1} of {folds} folds each (teach.folds){control}: "
         f"as long as {trainings // folds * (folds - 1)} teachers of all posts"
     ]
 
@@ -130,11 +133,13 @@ def _format_counts(estimate: "Plan", params: Params) -> list[str]:
     batched = sum(row.batched for row in rows)
     pictures = sum(row.pictures for row in rows)
     guessed = sum(row.guessed for row in rows)
+    batch_requests = format_count(batched, "request is in a job, and is", "requests are in a job, and are")
+    guesses = format_count(guessed, "is", "are")
     lines = {
-        f"batches   {batched:,} requests are in one, and are not asked again": batched,
+        f"batches   {batch_requests} not asked again": batched,
         f"retries   {retries:,} more at most, if every answer fails its checks (validate.reask)": retries,
         f"pictures  {pictures:,} of {llm.picture_tokens:,} tokens each (llm.picture_tokens)": pictures,
-        f"captions  {guessed} are still to be made and stand in by a dozen words": guessed,
+        f"captions  {guesses} still to be made; a dozen words stand in for each": guessed,
     }
     return [line for line, count in lines.items() if count]
 
@@ -162,7 +167,7 @@ def _format_duration(estimate: "Plan", params: Params) -> str:
         return "within a day of submitting (llm.mode: batch)"
     seconds = estimate.estimate_seconds(params.llm)
     duration = f"{seconds:.0f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
-    return f"about {duration} with {params.llm.concurrency} requests at once"
+    return f"about {duration} with {format_count(params.llm.concurrency, 'request')} at once"
 
 
 def _format_limit(name: str, value: float | None) -> str:

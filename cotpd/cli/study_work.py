@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from cotpd.cli.output import build_console, warn
 from cotpd.config import Params
+from cotpd.counts import format_count
 from cotpd.data.records import Kind
 from cotpd.errors import CotpdError
 from cotpd.pipeline.workspace import Workspace
@@ -28,7 +29,7 @@ def print_cells(schedule: Schedule) -> None:
     for cell in schedule.named.study.cells:
         keys = schedule.goals.get(cell.name, {}).values()
         pending = sum(key in schedule.missing for key in keys)
-        state = f"{pending} of {len(keys)} seeds" if keys else "left out"
+        state = f"{pending} of {format_count(len(keys), 'seed')}" if keys else "left out"
         table.add_row(cell.name, cell.model, ", ".join(map(str, schedule.named.study.seeds)), state)
     build_console(width=130).print(table)
 
@@ -36,16 +37,16 @@ def print_cells(schedule: Schedule) -> None:
 def describe_work(schedule: Schedule, jobs: int, cache: Path) -> Sequence[str]:
     """Return what is to be done and how long it takes, by what finished jobs of the same sort took."""
     missing = schedule.missing.values()
-    trainings = sum(job.kind == "train" for job in missing)
+    trainings = format_count(sum(job.kind == "train" for job in missing), "training")
     cached = len(schedule.jobs) - len(missing)
     seconds, unknown = estimate_seconds(missing, ResultsCache(cache).read_rates())
     duration = timedelta(seconds=round(seconds / jobs))
     estimate = (
         f"about {duration} with {jobs} at once" if unknown < len(missing) or not missing else "not known yet"
     )
-    doubt = f", and {unknown} jobs of a sort that has not run here before" if unknown else ""
+    doubt = f", and {format_count(unknown, 'job')} of a sort that has not run here before" if unknown else ""
     return [
-        f"jobs      {len(missing)} to do ({trainings} trainings), {cached} done before or not needed again",
+        f"jobs      {len(missing)} to do ({trainings}), {cached} done before or not needed again",
         f"duration  {estimate}{doubt}",
         *(f"left out  {name}: {reason}" for name, reason in schedule.left_out.items()),
     ]

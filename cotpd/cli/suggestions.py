@@ -10,6 +10,7 @@ from cotpd.annotation.annotated_posts import AnnotatedPost
 from cotpd.annotation.json_lines import format_list, write_lines, write_list
 from cotpd.annotation.suggestions import ToolName, build_suggestion, find_suggestion_format
 from cotpd.cli.output import format_json, show, warn
+from cotpd.counts import format_count
 from cotpd.data.words import TextInWords
 from cotpd.errors import ConfigError
 from cotpd.scoring.batch_job import BatchJob
@@ -77,8 +78,8 @@ def score_for_tool(
     for leftover in (rows_path, rows_path.with_name(f"{rows_path.name}.meta.json")):
         leftover.unlink(missing_ok=True)
     if result.unreadable:
-        warn(f"{result.unreadable:,} rows could not be read and are left out: {result.quarantine}")
-    show(f"{output}: {count:,} posts of {source} with suggestions for {tool}")
+        warn(f"{format_count(result.unreadable, 'row')} left out, which could not be read: {result.quarantine}")
+    show(f"{output}: {format_count(count, 'post')} of {source} with suggestions for {tool}")
 
 
 def _keep_content(options: BatchOptions, task: TaskName) -> BatchOptions:

@@ -8,6 +8,8 @@ reads leniently and counts the orphans, so that the faults of a data set stay vi
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from cotpd.counts import format_count
+
 OUTSIDE = "O"
 
 
@@ -65,7 +67,7 @@ def encode_spans(spans: Iterable[tuple[int, int, str]], length: int) -> list[str
     tags = [OUTSIDE] * length
     for start, end, label in spans:
         if not 0 <= start < end <= length:
-            raise ValueError(f"the entity at tokens {start} to {end} does not fit {length} tokens")
+            raise ValueError(f"the entity at tokens {start} to {end} does not fit {format_count(length, 'token')}")
         if any(tag != OUTSIDE for tag in tags[start:end]):
             raise ValueError(f"the entity at tokens {start} to {end} overlaps another one")
         tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]

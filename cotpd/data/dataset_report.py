@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
+from cotpd.counts import format_count
 from cotpd.data.load import Dataset
 from cotpd.data.records import Quarantined
 from cotpd.escaping import make_printable_line
@@ -75,10 +76,10 @@ def list_companion_lines(dataset: Dataset) -> list[str]:
 def _format_corrections(counts: dict[str, Any]) -> str:
     """Format how many posts were corrected, in which splits, and what was refused or left out."""
     splits = ", ".join(f"{split} {count:,}" for split, count in counts["by_split"].items())
-    line = f"corrections: {counts['posts']:,} posts corrected" + (f" ({splits})" if splits else "")
-    for key, words in (("refused", "refused"), ("relations_left_out", "relations left out with their mention")):
-        line += f", {counts[key]:,} {words}" if counts[key] else ""
-    return line
+    line = f"corrections: {format_count(counts['posts'], 'post')} corrected" + (f" ({splits})" if splits else "")
+    line += f", {counts['refused']:,} refused" if counts["refused"] else ""
+    relations = format_count(counts["relations_left_out"], "relation")
+    return line + (f", {relations} left out with a mention" if counts["relations_left_out"] else "")
 
 
 def list_word_lines(dataset: Dataset) -> list[str]:

@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from cotpd.counts import format_count
 from cotpd.data.companions import list_companion_files, read_companions
 from cotpd.data.corrections import Corrections, load_corrections
 from cotpd.data.dataset_warnings import list_warnings
@@ -181,7 +182,7 @@ def _require_train(posts: Splits, shown: str, paths: Sequence[Path], quarantine:
     if not posts["train"]:
         first = next((f"; the first: {row.file}:{row.line}: {row.reason}" for row in quarantine), "")
         raise DataError(
-            f"{shown}: no training post could be used, {len(quarantine)} rows refused{first}",
+            f"{shown}: no training post could be used, {format_count(len(quarantine), 'row')} refused{first}",
             "`cotpd data check` lists them.",
         )
 

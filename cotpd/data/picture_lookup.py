@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from cotpd.counts import format_count
 from cotpd.data.picture_files import PictureFolder, UnreadableError
 from cotpd.data.records import Post
 
@@ -139,7 +140,8 @@ def describe_missing(pictures: Mapping[str, Any]) -> str | None:
     """Describe the counts of :meth:`PictureLookup.count_missing` in one line; None if no picture is missing."""
     if not pictures["missing"]:
         return None
-    counts = f"{pictures['missing']:,} of {pictures['named']:,} pictures are not at hand"
+    verb = "is" if pictures["missing"] == 1 else "are"
+    counts = f"{pictures['missing']:,} of {format_count(pictures['named'], 'picture')} {verb} not at hand"
     return f"{counts}; looked in {', '.join(pictures['looked_in'])}; the first: {'; '.join(pictures['first'])}"
 
 

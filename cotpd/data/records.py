@@ -11,6 +11,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cotpd.counts import format_count
+
 SPLITS = ("train", "valid", "test")
 TaskName = str  # cotpd.student.tasks knows which there are, and no module below it needs to
 Span = tuple[int, int]  # start and end, end exclusive; tokens, unless a name or a comment says characters
@@ -123,7 +125,9 @@ class Post(Record):
         if not self.tokens:
             raise ValueError("the post has no tokens")
         if len(self.tokens) != len(self.offsets):
-            raise ValueError(f"{len(self.tokens)} tokens but {len(self.offsets)} offsets")
+            raise ValueError(
+                f"{format_count(len(self.tokens), 'token')} but {format_count(len(self.offsets), 'offset')}"
+            )
         for token, (start, end) in zip(self.tokens, self.offsets, strict=True):
             if self.text[start:end] != token:
                 raise ValueError(f"token {token!r} does not stand at {start}:{end} of the text")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import regex
 
+from cotpd.counts import format_count
 from cotpd.data.records import Post, Span, Splits, TextRule, WordRule, WordSetting, WordSplitting, iterate_posts
 from cotpd.data.tokenization import IDEOGRAPHIC, SYLLABIC, TEXT_RULES, join_tokens, tokenize
 
@@ -205,7 +206,7 @@ def _explain(
     clauses = [script.reason] if script.reason and rule == usual else []
     if share is not None:
         clauses.append(f"it makes {share:.0%} of the words that come with the data")
-    clauses.append(f"it represents {counts[rule]:,} of {mentions:,} mentions")
+    clauses.append(f"it represents {counts[rule]:,} of {format_count(mentions, 'mention')}")
     if rule != usual:
         clauses[-1] += f", {usual} {counts[usual]:,}"
     return "; ".join(clauses)

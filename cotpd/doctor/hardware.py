@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from cotpd.counts import format_count
 from cotpd.doctor.finding import Finding, Status
 from cotpd.weights import find_cache_folder
 
@@ -43,20 +44,19 @@ def check_permissions(root: Path) -> Iterator[Finding]:
 
 def check_processor() -> Iterator[Finding]:
     """Say what computes: a GPU, or how many cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = format_count(available or 1, "core")
     if find_spec("torch") is None:
-        yield Finding("processor", Status.OK, f"{cores} cores; torch is not installed")
+        yield Finding("processor", Status.OK, f"{cores}; torch is not installed")
         return
     import torch  # noqa: PLC0415  takes seconds, and may be missing
 
     if torch.cuda.is_available():
-        yield Finding("processor", Status.OK, f"{torch.cuda.get_device_name()}, {cores} cores")
+        yield Finding("processor", Status.OK, f"{torch.cuda.get_device_name()}, {cores}")
     elif shutil.which("nvidia-smi"):
         built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
         problem = f"there is an NVIDIA driver, and torch {torch.__version__}, built with {built}, sees no GPU"
         remedy = "Install a build of torch for this driver: https://pytorch.org/get-started/locally/"
         yield Finding("processor", Status.NOTE, problem, remedy)
     else:
-        yield Finding(
-            "processor", Status.OK, f"{cores} cores, no GPU: the sample takes minutes, a real data set hours"
-        )
+        yield Finding("processor", Status.OK, f"{cores}, no GPU: the sample takes minutes, a real data set hours")

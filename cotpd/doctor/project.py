@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cotpd.code_record import CODE_RECORD, explain_other_code
 from cotpd.config import Params, load_params
+from cotpd.counts import format_count
 from cotpd.doctor.finding import Finding, Status
 from cotpd.pipeline.params_file import UPGRADE, list_missing
 from cotpd.weights import find_cache_folder, find_cached, find_model
@@ -116,16 +117,16 @@ def check_ledger(params: Params) -> Iterator[Finding]:
     with Ledger(params.llm.ledger) as ledger:
         if path is None:
             yield describe_postgresql(ledger.database.read("SHOW server_version")[0][0])
-        answers = sum(answers for _, answers, _, _ in ledger.count_by_model())
+        answers = format_count(sum(count for _, count, _, _ in ledger.count_by_model()), "answer")
         damaged = ledger.find_damaged()
         if damaged:
-            problem = f"{ledger.name}: {len(damaged)} of {answers:,} answers are not as they were written"
+            problem = f"{ledger.name}: {len(damaged)} of {answers} not as written"
             yield Finding("ledger", Status.NOTE, problem, "They are asked again; or import an export.")
         elif ledger.database.read_only:
             remedy = "Make the file and its folder writable, or set llm.ledger to a copy."
-            yield Finding("ledger", Status.NOTE, f"{ledger.name}: {answers:,} answers, read-only", remedy)
+            yield Finding("ledger", Status.NOTE, f"{ledger.name}: {answers}, read-only", remedy)
         else:
-            yield Finding("ledger", Status.OK, f"{ledger.name}: {answers:,} answers, sound")
+            yield Finding("ledger", Status.OK, f"{ledger.name}: {answers}, sound")
 
 
 def describe_postgresql(version: str) -> Finding:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cotpd.config import Params
+from cotpd.counts import format_count
 from cotpd.doctor.finding import Finding, Status
 from cotpd.doctor.shared_state import check_artifacts
 from cotpd.errors import CotpdError, LlmError
@@ -132,18 +133,24 @@ def check_language_model(params: Params) -> Iterator[Finding]:
     """Check the server of llm.base_url, if the ledger does not answer every question already."""
     open_now, deferred = _count_open_questions(params)
     if not open_now:
-        later = f"; {deferred:,} wait for captions, and may be asked then" if deferred else ""
+        others_waiting = format_count(deferred, "other waits", "others wait")
+        later = f"; {others_waiting} for captions, and may be asked then" if deferred else ""
         yield Finding("language model", Status.OK, f"the ledger answers every question that is known{later}")
         return
+    questions = format_count(open_now, "question is", "questions are")
     yield _check_key(params)
     try:
         _ask_models(params)
     except (OSError, CotpdError) as error:
-        problem = f"{open_now:,} questions are open, and no server answers at {params.llm.base_url}: {error}"
+        problem = f"{questions} open, and no server answers at {params.llm.base_url}: {error}"
         remedy = "Start one (cotpd llm serve), or set llm.base_url and llm.model."
         yield Finding("language model", Status.PROBLEM, problem, remedy)
         return
-    yield Finding("language model", Status.OK, f"{params.llm.base_url} answers; {open_now:,} questions are open")
+    yield Finding(
+        "language model",
+        Status.OK,
+        f"{params.llm.base_url} answers; {questions} open",
+    )
 
 
 def _count_open_questions(params: Params) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import ray
 
+from cotpd.counts import format_count
 from cotpd.engine.params import ScaleParams, check_address
 from cotpd.errors import ConfigError
 from cotpd.escaping import warn
@@ -42,7 +43,7 @@ def connect(params: ScaleParams) -> None:
             f"no machine of the Ray cluster has {_describe_needs(params)}, which scale asks for a shard",
             "Lower scale.num_cpus or scale.num_gpus, or start a node that has them.",
         )
-    warn(f"ray: {len(list_nodes())} nodes, {slots} shards at a time")
+    warn(f"ray: {format_count(len(list_nodes()), 'node')}, {format_count(slots, 'shard')} at a time")
 
 
 def list_nodes() -> list[dict[str, Any]]:
@@ -62,7 +63,7 @@ def _count_slots_of(resources: dict[str, float], params: ScaleParams) -> int:
 
 
 def _describe_needs(params: ScaleParams) -> str:
-    return f"{params.num_cpus:g} cores and {params.num_gpus:g} GPUs"
+    return f"{format_count(params.num_cpus, 'core')} and {format_count(params.num_gpus, 'GPU')}"
 
 
 def _choose_address(address: str) -> str:

@@ -19,6 +19,7 @@ import ray
 from ray import cloudpickle
 from ray.exceptions import RayError, RayTaskError
 
+from cotpd.counts import format_count
 from cotpd.engine.ordered_map import Item, Result, Transform, weigh_alike
 from cotpd.engine.params import ScaleParams
 from cotpd.engine.ray_cluster import connect, count_slots
@@ -181,7 +182,7 @@ def _cancel(references: list[Any]) -> None:
     """Have shards end, and wait some seconds for the answers that they commit."""
     if not references:
         return
-    warn(f"stopping: waiting for {len(references)} shards (at most {_GRACE:g} s)")
+    warn(f"stopping: waiting for {format_count(len(references), 'shard')} (at most {_GRACE:g} s)")
     for reference in references:
         ray.cancel(reference)
     ray.wait(references, num_returns=len(references), timeout=_GRACE, fetch_local=False)

@@ -6,6 +6,7 @@ Figures on corrected labels compare with nothing published, so a split that has 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cotpd.counts import format_count
 from cotpd.data.records import Post
 from cotpd.evaluation.results_table import format_percent, group_predictions
 from cotpd.evaluation.scores import score
@@ -57,8 +58,9 @@ def describe_versions(versions: Mapping[str, Any]) -> list[str]:
             f"{name} {format_percent(version['before'][name]['f1'])} -> {format_percent(row['f1'])}"
             for name, row in version["after"].items()
         ]
+        posts = format_count(version["posts"], "post has", "posts have")
         lines.append(
-            f"{split}: {version['posts']} posts have corrected labels, so its scores do not compare with published"
+            f"{split}: {posts} corrected labels, so its scores do not compare with published"
             f" ones; {version.get('score_name', 'F1')} on the data set's own labels -> on the corrected ones: "
             f"{', '.join(scores)}"
         )

@@ -7,6 +7,7 @@ and must not lose more than 0.3 points of F1.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from cotpd.counts import format_count
 from cotpd.inference.export_record import ExportedBackend, Verdict
 from cotpd.student.examples import Example
 from cotpd.student.scoring import compute_micro_f1
@@ -70,7 +71,8 @@ def _explain_difference(verdict: Verdict) -> str:
     """Return why a graph is not exact; nothing if it is."""
     if verdict.same < 1:
         different = verdict.examples - round(verdict.same * verdict.examples)
-        return f"{different} of {verdict.examples} posts have other predictions than with torch"
+        posts = format_count(different, "post has", "posts have")
+        return f"{posts} other predictions than with torch, of {verdict.examples:,}"
     if not verdict.score_gap <= LARGEST_GAP:  # NaN is refused too
         return f"a score differs by {verdict.score_gap:.4f} from torch's, more than {LARGEST_GAP}"
     return ""

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from cotpd.counts import format_count
 from cotpd.data.records import Answer, Extracted, Kind, Post, Quarantined
 from cotpd.engine.ordered_map import LOCAL, Engine
 from cotpd.errors import ValidationError
@@ -42,7 +43,8 @@ class RowCounts:
     def describe(self) -> str:
         """Return the counts as words."""
         failures = f"{self.unanswered} without an answer, {self.unusable} unusable"
-        return f"{self.asked} questions, {failures}, {self.left_out} mentions left out"
+        mentions = format_count(self.left_out, "mention")
+        return f"{format_count(self.asked, 'question')}, {failures}, {mentions} left out"
 
 
 @dataclass
@@ -172,8 +174,9 @@ def _require_usable(row: str, extraction: Extraction, allowed: float) -> None:
     answered = counts.asked - counts.unanswered
     if counts.unusable > allowed * answered:
         first = next(entry for entry in extraction.rows if entry.row == row and entry.problem and entry.key)
+        answers = format_count(answered, "answer")
         raise ValidationError(
-            f"{row}: {counts.unusable} of {answered} answers cannot be used, more than the {allowed:.0%} allowed; "
+            f"{row}: {counts.unusable} of {answers} cannot be used, more than the {allowed:.0%} allowed; "
             f"first: {first.id}: {first.problem}",
             "Mend the prompt (llm_row.prompts), raise llm_row.max_tokens, ask another model, "
             "or raise llm_row.max_failed_share.",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from cotpd.counts import format_count
 from cotpd.data.records import Kind, Quarantined
 from cotpd.errors import LlmError
 from cotpd.llm.spending.budget import Budget
@@ -98,7 +99,8 @@ def require_answers(
     """
     if len(failed) <= allowed * total:
         return
+    requests = format_count(total, "request")
     raise LlmError(
-        f"{f'{row}: ' if row else ''}{len(failed)} of {total} requests failed, first: {failed[0].reason}",
+        f"{f'{row}: ' if row else ''}{len(failed)} of {requests} failed, first: {failed[0].reason}",
         f"{failed[0].remedy} Every answer so far is in the ledger; {parameter} may be raised.",
     )

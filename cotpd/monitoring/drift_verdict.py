@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from cotpd.counts import format_count
 from cotpd.errors import DataError
 from cotpd.monitoring.drift_measures import LEVEL, WATCH, WORRY, Measured, as_json, measure_drift
 from cotpd.monitoring.reference_profile import ReferenceProfile
@@ -80,7 +81,8 @@ def judge_window(window: Window, profile: ReferenceProfile) -> Verdict:
         ("reference", profile.observations, LEAST_REFERENCE),
     ):
         if len(posts) < least:
-            problem = f"the {side} has {len(posts)} posts; below {least} a shift cannot be told from chance"
+            count = format_count(len(posts), "post")
+            problem = f"the {side} has {count}; below {least} a shift cannot be told from chance"
             raise DataError(problem, "Gather more posts, for example of a longer time.")
     order = {"worry": 0, "watch": 1, "fine": 2}
     measures = sorted(

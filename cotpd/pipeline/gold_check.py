@@ -7,6 +7,7 @@ on them (teach.folds); without those they are not judged at all, since a model r
 from collections.abc import Iterator, Sequence
 
 from cotpd.config import Params
+from cotpd.counts import format_count
 from cotpd.data.tables import write_json, write_table
 from cotpd.evaluation.gold_errors import SUSPECTED_ERRORS, Evidence, Suspect, find_suspects
 from cotpd.evaluation.gold_errors_page import SUSPECTS_PAGE, write_suspects_page
@@ -44,7 +45,7 @@ def check_gold(
     write_suspects_page(suspects, posts, workspace.evaluation / SUSPECTS_PAGE)
     for split in posts:
         count = sum(suspect.split == split for suspect in suspects)
-        yield f"{split}: {count} suspected gold errors; `cotpd data suspects --split {split}` lists them"
+        yield f"{split}: {format_count(count, 'suspected gold error')}; see `cotpd data suspects --split {split}`"
 
     originals = {split: workspace.read_uncorrected_posts(split) for split in splits}
     versions = compare_label_versions(predictions, posts, originals, params.task)

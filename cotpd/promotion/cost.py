@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from cotpd.counts import format_count
 from cotpd.errors import ModelError
 from cotpd.promotion.contenders import Runner
 from cotpd.promotion.gate_verdict import RuleResult, skip
@@ -81,6 +82,7 @@ def build_row(example: Example) -> dict[str, Any]:
 def judge_time(costs: Costs, rule: CostRule, count: int) -> RuleResult:
     """Judge the time that the first ``count`` posts took."""
     first, second = costs.challenger.seconds, costs.champion.seconds
+    posts = format_count(count, "post")
     return RuleResult(
         rule="time",
         status="passed" if costs.time_factor <= rule.time_factor else "failed",
@@ -89,7 +91,7 @@ def judge_time(costs: Costs, rule: CostRule, count: int) -> RuleResult:
         difference=round(costs.time_factor, 6),
         bound=rule.time_factor,
         support=count,
-        explanation=f"{first:.3f} s against {second:.3f} s for {count} posts (fastest of {rule.rounds} rounds); "
+        explanation=f"{first:.3f} s against {second:.3f} s for {posts} (fastest of {rule.rounds} rounds); "
         f"in pairs {costs.time_factor:.2f} times; allowed: {rule.time_factor:g} times",
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cotpd.counts import format_count
 from cotpd.data.post_hashes import PostHashes
 from cotpd.errors import CotpdError, DataError, ModelError
 from cotpd.evaluation.slices import Slices, build_slices_by_hashes
@@ -176,4 +177,5 @@ def _judge_origin(case: Case) -> Iterator[RuleResult]:
 def _list_notes(case: Case) -> Iterator[str]:
     yield from list_warnings(case.folder)
     if case.held_out.refused:
-        yield f"posts: {case.held_out.refused} rows of {case.held_out.source} could not be read: cotpd data check"
+        rows = format_count(case.held_out.refused, "row")
+        yield f"posts: {rows} of {case.held_out.source} could not be read: cotpd data check"

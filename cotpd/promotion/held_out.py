@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from cotpd.counts import format_count
 from cotpd.data.load import load_dataset
 from cotpd.data.params import DataParams
 from cotpd.data.records import Post, WordSplitting
@@ -44,7 +45,7 @@ class HeldOut(NamedTuple):
         examples = build_examples(labelled, task, {}, {})
         if not any(example.entities or example.label for example in examples):
             raise DataError(
-                f"{self.source}: none of its {len(self.posts)} posts is annotated for task {task}",
+                f"{self.source}: {format_count(len(self.posts), 'post')}, none annotated for task {task}",
                 "Name annotated posts: cotpd promote --posts PATH.",
             )
         return examples

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cotpd.counts import format_count
 from cotpd.data.data_checks import DATA_CHECKS, DataChecks
 from cotpd.data.post_hashes import TRAINING_POSTS, PostHashes
 from cotpd.promotion.gate_verdict import RuleResult, fail, skip
@@ -47,7 +48,7 @@ def judge_posts(version: Version, held_out: HeldOut, *, is_named: bool) -> RuleR
     """
     if held_out.problem:
         return fail("posts", held_out.problem)
-    figures = f"{len(held_out.posts)} posts of {held_out.source}, sha256 {held_out.sha256[:12]}"
+    figures = f"{format_count(len(held_out.posts), 'post')} of {held_out.source}, sha256 {held_out.sha256[:12]}"
     if is_named:
         return skip("posts", f"{figures}, named by --posts")
     tag = version.tags.get(f"sha256.{Path(held_out.source).name}")
@@ -132,7 +133,7 @@ def _judge_share(subject: str, numbers: list[int], held_out: HeldOut, bound: flo
         challenger=round(share, 6),
         bound=bound,
         support=total,
-        explanation=f"{len(numbers)} of {total} posts {matter}; allowed: {bound:.1%}"
+        explanation=f"{len(numbers)} of {format_count(total, 'post')} {matter}; allowed: {bound:.1%}"
         + (f". The first: {names}" if names else ""),
     )
 

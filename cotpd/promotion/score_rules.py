@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from cotpd.counts import format_count
 from cotpd.evaluation.slices import Slices
 from cotpd.promotion.gate_verdict import RuleResult, Status, skip
 from cotpd.promotion.paired_intervals import Bootstrap, Difference, PartName, compare_calibration, compare_f1
@@ -73,7 +74,8 @@ def judge_part(
 ) -> RuleResult:
     """Judge a type or slice: refused if the whole interval lies below minus the bound, and it has the support."""
     if difference.support < rule.min_support:
-        explanation = f"{difference.support} gold labels, fewer than the {rule.min_support} that are tested"
+        labels = format_count(difference.support, "gold label")
+        explanation = f"{labels}, fewer than the {rule.min_support} that are tested"
         return _make_result(rule_name, name, "skipped", difference, -rule.bound, explanation)
     passed = difference.high >= -rule.bound
     fall = f"a certain fall by more than {100 * rule.bound:g} points"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from cotpd.counts import format_count
 from cotpd.escaping import escape_markdown, make_printable_line
 from cotpd.promotion.gate_verdict import RuleResult, Verdict
 
@@ -32,7 +33,7 @@ def describe_comparison(verdict: Verdict) -> str:
     champion = "no champion yet" if verdict.champion is None else f"champion version {verdict.champion}"
     return (
         f"{verdict.name}: challenger version {verdict.challenger}, {champion}"
-        f" (compared with {verdict.reference}), {verdict.posts_count} posts of {verdict.posts}"
+        f" (compared with {verdict.reference}), {format_count(verdict.posts_count, 'post')} of {verdict.posts}"
         f" ({verdict.posts_sha256[:12]}), rules {verdict.rules_source} ({verdict.rules_sha256[:12]})"
     )
 

@@ -6,6 +6,7 @@ from itertools import chain, groupby
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+from cotpd.counts import format_count
 from cotpd.data.data_checks import CheckedTable
 from cotpd.data.records import Augmented, Kind, Post, Quarantined
 from cotpd.report.table_writer import Table
@@ -57,7 +58,7 @@ def tabulate_reasons(rows: Sequence[Quarantined]) -> Table:
     by_frequency = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     lines = [[step, reason, str(count)] for (step, reason), count in by_frequency[:_LONGEST]]
     if beyond := by_frequency[_LONGEST:]:
-        lines.append(["", f"{len(beyond)} further reasons", str(sum(count for _, count in beyond))])
+        lines.append(["", format_count(len(beyond), "further reason"), str(sum(count for _, count in beyond))])
     return Table(("step", "reason", "rows"), lines, texts=2, title="Set aside")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cotpd.counts import format_count
 from cotpd.data.records import SPLITS, Augmented, Quarantined, TaskName
 from cotpd.evaluation.reliability import Calibration, compute_calibrations
 from cotpd.evaluation.results_table import ROWS, group_predictions
@@ -142,7 +143,7 @@ def _group_buckets(
         value, low, high = (float(figure or 0) for figure in figures)
         name, against = (ROWS.get(str(row.get(key)), str(row.get(key))) for key in ("row", "against"))
         title = f"By bucket on {row.get('split')}: {name} over {against}"
-        label = f"{row.get('by')}: {row.get('bucket')} ({row.get('posts')} posts)"
+        label = f"{row.get('by')}: {row.get('bucket')} ({format_count(row['posts'], 'post')})"
         p_holm = row.get("p_holm")
         is_certain = isinstance(p_holm, float) and p_holm < _LEVEL
         groups.setdefault(title, []).append((label, value, low, high, is_certain))

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from cotpd.counts import format_count
 from cotpd.data.dataset_report import list_word_lines
 from cotpd.data.load import Dataset, load_dataset
 from cotpd.data.params import DataParams
@@ -167,7 +168,8 @@ def _list_notes(dataset: Dataset, task: Task) -> Iterator[str]:
     """Yield a sentence on each oddity that this look alone can see."""
     if dataset.quarantine:
         first = dataset.quarantine[0]
-        yield f"{len(dataset.quarantine)} rows are set aside; the first: {first.file}:{first.line}: {first.reason}"
+        rows = format_count(len(dataset.quarantine), "row is", "rows are")
+        yield f"{rows} set aside; the first: {first.file}:{first.line}: {first.reason}"
     names = [annotated.name for annotated in _list_annotated_tasks(dataset) if annotated is not task]
     if names:
         yield f"the posts are annotated for {' and '.join(names)}, too: cotpd init --task {names[0]}"

@@ -9,6 +9,7 @@ from importlib.metadata import version as read_installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cotpd.counts import format_count
 from cotpd.engine.ordered_map import LOCAL, Engine
 from cotpd.errors import ConfigError, DataError
 from cotpd.escaping import warn
@@ -51,10 +52,11 @@ class BatchResult(NamedTuple):
         """Say what was scored and where it lies."""
         rate = f", {self.scored / self.seconds:,.0f} rows/s" if self.scored and self.seconds else ""
         earlier = f", {self.rows - self.scored:,} of them in an earlier run" if self.scored < self.rows else ""
-        text = f"{self.output}: {self.rows:,} rows of {source} are scored{earlier}{rate}"
+        text = f"{self.output}: {format_count(self.rows, 'row')} of {source} scored{earlier}{rate}"
         if self.quarantine is None:
             return text
-        return f"{text}\n{self.unreadable:,} rows could not be read and have no prediction: {self.quarantine}"
+        unreadable = format_count(self.unreadable, "row")
+        return f"{text}\n{unreadable} without a prediction, which could not be read: {self.quarantine}"
 
 
 class BatchJob:
@@ -100,7 +102,8 @@ class BatchJob:
                 return self._run(model, journal, show, watch, engine)
             except KeyboardInterrupt:
                 if journal.count_again():
-                    warn(f"stopped: {journal.count} rows are scored; the same command goes on from there")
+                    rows = format_count(journal.count, "row is", "rows are")
+                    warn(f"stopped: {rows} scored; the same command goes on from there")
                 raise
             finally:
                 if not journal.count_again():  # nothing to go on from

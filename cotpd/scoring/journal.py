@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
+from cotpd.counts import format_count
 from cotpd.data.tables import read_json, write_json
 from cotpd.errors import ConfigError, DataError
 from cotpd.storage import report_full_disk
@@ -72,8 +73,9 @@ class Journal:
         earlier = read_json(self._manifest) if self._manifest.is_file() else None
         changes = [words for key, words in _WORDS.items() if earlier and earlier.get(key) != manifest[key]]
         if changes and not restart:
+            rows = format_count(self.count_again(), "row was", "rows were")
             raise DataError(
-                f"{self._folder}: {self.count_again()} rows were scored before {' and '.join(changes)}",
+                f"{self._folder}: {rows} scored before {' and '.join(changes)}",
                 "Go on as before, or say --restart to score all rows anew.",
             )
         if earlier is None or restart:

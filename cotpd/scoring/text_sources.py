@@ -12,6 +12,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from cotpd.counts import format_count
 from cotpd.data.readers.values import RowError, parse_json
 from cotpd.errors import DataError
 from cotpd.scoring.file_formats import FileFormat, open_text
@@ -141,7 +142,7 @@ class TextSource:
 def _build_record(header: Sequence[str], cells: Sequence[str], line: int) -> SourceRow:
     values = dict(zip(header, cells, strict=False))
     if len(cells) != len(header):
-        return SourceRow(values, line, f"{len(cells)} cells, where the header has {len(header)}")
+        return SourceRow(values, line, f"{format_count(len(cells), 'cell')}, where the header has {len(header)}")
     return SourceRow(values, line, find_wrong_byte("".join(cells)))
 
 

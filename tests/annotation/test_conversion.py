@@ -108,12 +108,12 @@ def test_what_a_format_loses_is_said_and_nothing_else(tmp_path, name: str) -> No
 
     lost = {key for key, has_place in asdict(GOLD_FORMATS[name].holds).items() if not has_place}
     words = {
-        "ids": "ids of posts",
-        "order": "positions",
-        "texts": "texts whose words",
-        "images": "names of pictures",
-        "captions": "captions and answers",
-        "relations": "relations",
+        "ids": "1 id of a post",
+        "order": "1 position of a post",
+        "texts": "1 text whose words",
+        "images": "1 name of a picture",
+        "captions": "1 caption or answer",
+        "relations": "1 relation",
         "blanks": "with blanks",
     }
     text = "; ".join(losses)
@@ -197,8 +197,8 @@ def test_words_that_a_reader_makes_of_the_texts_are_not_written(tmp_path) -> Non
     ("text", "words", "lost"),
     [
         ("我爱北京天安门", tuple("我爱北京天安门"), []),
-        ("我爱北京天安门", ("我", "爱", "北京", "天安门"), ["1 posts with words of their own"]),
-        ("Ada isn't here", ("Ada", "isn't", "here"), ["1 posts with words of their own"]),
+        ("我爱北京天安门", ("我", "爱", "北京", "天安门"), ["1 post with words of their own"]),
+        ("Ada isn't here", ("Ada", "isn't", "here"), ["1 post with words of their own"]),
         ("Ada is here", ("Ada", "is", "here"), []),
     ],
 )

@@ -48,8 +48,8 @@ def ner(students: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_file_is_scored_and_the_command_says_what_it_did(ner):
     result = run(*ner, "--input", "posts.jsonl", "--output", "spans.csv", "--keep", "id")
 
-    assert "spans.csv: 2 rows of posts.jsonl are scored" in result.stdout
-    assert "1 rows could not be read and have no prediction: spans.csv.quarantine.jsonl" in result.stdout
+    assert "spans.csv: 2 rows of posts.jsonl scored" in result.stdout
+    assert "1 row without a prediction, which could not be read: spans.csv.quarantine.jsonl" in result.stdout
     assert Path("spans.csv").read_text().splitlines()[0] == "id,entities,error"
 
 

@@ -148,7 +148,7 @@ def test_the_rule_for_words_is_shown_with_its_reason_and_counts(run, write) -> N
 
     result = run("check", "set")
 
-    assert "words: syllables, chosen by auto: it represents 1 of 1 mentions, social 0" in result.output
+    assert "words: syllables, chosen by auto: it represents 1 of 1 mention, social 0" in result.output
     assert "of 1: social 0, syllables 1, characters 1, whitespace 0" in result.output
 
 

@@ -112,12 +112,12 @@ def test_what_comes_back_corrected_becomes_a_correction_that_fits(run, write) ->
     imported = run("corrections", "import", "export.jsonl", "--output", "set/fixed.jsonl", "--by", "mk")
 
     assert imported.exit_code == 0, imported.output
-    assert "1 corrections, 1 posts as they were" in imported.output
+    assert "1 correction, 1 post as before" in imported.output
     assert [(row["id"], row["split"], row["by"]) for row in read_jsonl(Path("set/fixed.jsonl"))] == [
         ("3", "test", "mk")
     ]
     checked = run("corrections", "check", "set/fixed.jsonl")
-    assert (checked.exit_code, "1 posts corrected (test 1)" in checked.output) == (0, True)
+    assert (checked.exit_code, "1 post corrected (test 1)" in checked.output) == (0, True)
 
 
 def test_what_comes_back_is_read_in_the_words_of_the_data_set(run, write) -> None:
@@ -194,8 +194,8 @@ def test_data_check_counts_the_corrected_posts(run, write) -> None:
 
     result = run("check")
 
-    assert "corrections: 1 posts corrected (test 1), 1 relations left out with their mention" in result.output
-    assert "note: test: 1 posts have corrected labels" in result.output
+    assert "corrections: 1 post corrected (test 1), 1 relation left out with a mention" in result.output
+    assert "note: test: 1 post has corrected labels" in result.output
 
 
 def accept_label_studio(tasks: list) -> None:
@@ -283,4 +283,4 @@ def test_a_post_that_comes_back_as_it_went_is_no_correction(run, tool) -> None:
 
     result = run("corrections", "import", "tasks.json", "--output", "fixed.jsonl")
 
-    assert "0 corrections, 1 posts as they were, 0 refused" in result.output
+    assert "0 corrections, 1 post as before, 0 refused" in result.output

@@ -128,7 +128,7 @@ def test_an_export_that_cannot_be_written_leaves_nothing_behind_and_the_ledger_a
     with pytest.raises(StorageError, match=r"old\.jsonl: could not be written: the disk is full"):
         run(ledger_commands.app, "prune", "old.jsonl", "--model", "fake", "--yes")
     assert not list(folder.glob("old.jsonl*"))
-    assert "1 answers in" in run(ledger_commands.app, "stats")
+    assert "1 answer in" in run(ledger_commands.app, "stats")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_slip_replaces_no_ledger(folder, llm_params, target, message):
     ask_all(build_questions("a"), llm_params, progress=False)
     with pytest.raises(DataError, match=message):
         run(ledger_commands.app, "export", target)
-    assert "1 answers in" in run(ledger_commands.app, "stats")
+    assert "1 answer in" in run(ledger_commands.app, "stats")
 
 
 def test_an_export_to_a_link_goes_where_it_leads(folder, llm_params):
@@ -163,7 +163,7 @@ def test_only_an_import_makes_a_ledger_and_home_is_found_by_its_sign(folder, llm
     run(ledger_commands.app, "import", "a.jsonl", "--ledger", "sqlite:///~/l.db")
     assert (folder / "home" / "l.db").is_file()
     assert not (folder / "~").exists()
-    assert "1 answers in" in run(ledger_commands.app, "stats", "--ledger", "~/l.db")
+    assert "1 answer in" in run(ledger_commands.app, "stats", "--ledger", "~/l.db")
 
 
 def test_a_ledger_is_counted_exported_imported_and_verified(folder, llm_params):
@@ -178,7 +178,7 @@ def test_a_ledger_is_counted_exported_imported_and_verified(folder, llm_params):
     Path("a.jsonl").write_text(Path("a.jsonl").read_text().replace('"ask": "a"', '"ask": "c"'))
     with pytest.raises(DataError, match=r"a\.jsonl:"):
         run(ledger_commands.app, "import", "a.jsonl", "--ledger", "c.db")
-    assert "1 answers in" in run(ledger_commands.app, "stats", "--ledger", "c.db")
+    assert "1 answer in" in run(ledger_commands.app, "stats", "--ledger", "c.db")
 
 
 def test_the_catalogue_is_listed_and_an_unknown_name_is_refused(tmp_path, monkeypatch):

@@ -36,8 +36,8 @@ def test_what_annotators_do_not_agree_on_is_counted_whatever_it_is(load, write) 
     dataset = load(annotators="agreed")
 
     assert [(len(post.entities), post.relations, post.label) for post in dataset.posts["train"]] == [(2, (), None)]
-    assert "1 posts lose their label, since their annotators chose different ones" in dataset.stats["warnings"][0]
-    assert "1 relations were not marked by all annotators" in " ".join(dataset.stats["warnings"])
+    assert "1 post loses its label: the annotators chose different ones" in dataset.stats["warnings"][0]
+    assert "1 relation was not marked by all annotators" in " ".join(dataset.stats["warnings"])
 
 
 def test_an_object_for_a_label_by_one_of_two_annotators_costs_its_mention(load, write) -> None:
@@ -167,5 +167,5 @@ def test_texts_that_are_annotated_in_different_ways_are_named(load, write) -> No
     (warning,) = load().stats["warnings"]
 
     assert warning.startswith(
-        "train: 1 texts occur several times, annotated differently; the first again in train.jsonl:2"
+        "train: 1 text occurs several times, annotated differently; the first again in train.jsonl:2"
     )

@@ -57,7 +57,7 @@ def test_corrected_posts_are_counted_by_split_and_warned_of_where_they_are_teste
     counts = dataset.stats["corrections"]
     assert (counts["posts"], counts["by_split"], counts["relations_left_out"]) == (2, {"train": 1, "test": 1}, 1)
     assert [line for line in dataset.stats["warnings"] if "corrected" in line] == [
-        "test: 1 posts have corrected labels: its scores do not compare with those on the published ones"
+        "test: 1 post has corrected labels: its scores do not compare with those on the published ones"
     ]
 
 

@@ -121,7 +121,7 @@ def test_entities_without_types_beside_typed_ones_are_noted(load, write) -> None
         "train.jsonl", [build_row(1, entities=[{"start": 0, "end": 3}, {"start": 11, "end": 17, "type": "LOC"}])]
     )
 
-    assert "train: 1 entities have no type; NER does not learn them" in load().stats["warnings"]
+    assert "train: 1 entity has no type, which NER does not learn" in load().stats["warnings"]
 
 
 def test_a_training_split_that_marks_nothing_is_noted(load, write) -> None:

@@ -112,7 +112,7 @@ def test_published_splits_stay_as_published_and_what_they_share_is_counted(load,
 
     assert [len(rows) for rows in dataset.posts.values()] == [1, 1]
     assert dataset.stats["overlaps"] == {"train/valid": 1}
-    assert any("share 1 texts" in warning for warning in dataset.stats["warnings"])
+    assert any("share 1 text" in warning for warning in dataset.stats["warnings"])
 
 
 def test_limit_takes_the_first_posts_of_each_split(load, good) -> None:

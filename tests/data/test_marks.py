@@ -54,7 +54,7 @@ def test_nested_mentions_are_refused_or_one_of_them_is_read(load, write, nested:
 
     assert "entities overlap" in refused.quarantine[0].reason
     assert list_mentions(chosen)[0] == mentions
-    assert any("1 mentions overlap" in warning for warning in chosen.stats["warnings"])
+    assert any("1 mention overlaps" in warning for warning in chosen.stats["warnings"])
 
 
 @pytest.mark.parametrize(("shifted", "advice"), [(1, "mend those that were refused"), (9, "may be shifted too")])
@@ -119,7 +119,7 @@ def test_offsets_from_1_are_no_evidence_for_another_unit(load, write) -> None:
 
     warnings = load(require_train=False).stats["warnings"]
 
-    assert "train: 2 rows were refused that ask: counted from 1? Others may be off likewise" in warnings
+    assert "train: 2 rows were refused with the question: counted from 1? Others may be off likewise" in warnings
     assert not any("UTF-16" in warning for warning in warnings)
 
 
@@ -137,7 +137,7 @@ def test_relations_of_events_are_counted_and_cost_nothing(load, write) -> None:
     dataset = load()
 
     assert list_mentions(dataset) == [[("Ada", "PER")]]
-    assert "train: 1 relations of events are not read" in dataset.stats["warnings"]
+    assert "train: 1 relation of events is not read" in dataset.stats["warnings"]
 
 
 WEBANNO = "#FORMAT=WebAnno TSV 3.3\n#T_SP=webanno.custom.Name|value\n\n\n#Text=👋 Ada's hat\n"

@@ -12,7 +12,7 @@ def test_names_of_tags_that_are_too_few_are_named(load, write) -> None:
 
     dataset = load()
 
-    assert dataset.quarantine[0].reason == "the tag 7 has no name: there are 3 names"
+    assert dataset.quarantine[0].reason == "the tag 7 has no name among 3 names"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_blank_is_no_word_where_a_text_was_cut_into_signs(load, write, blank: 
     dataset = load()
 
     assert list_mentions(dataset) == [[("北 京", "LOC")]]
-    assert any("1 lines have a blank as their word" in warning for warning in dataset.stats["warnings"])
+    assert any("1 line was left out: the word is a blank" in warning for warning in dataset.stats["warnings"])
 
 
 def test_the_files_of_wnut_are_read_under_their_own_names(load, write) -> None:

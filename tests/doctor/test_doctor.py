@@ -135,7 +135,7 @@ def test_a_damaged_answer_is_a_note_as_it_is_asked_again(project: Path) -> None:
 
     (finding,) = find("ledger")
 
-    assert "1 of 1 answers are not as they were written" in finding["message"]
+    assert "1 of 1 answer not as written" in finding["message"]
     assert finding["status"] == "note"
 
 

@@ -225,7 +225,7 @@ def test_a_shard_that_ends_its_process_each_time_is_given_up(engine: Engine) -> 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"num_gpus": 1.0}, "no machine of the Ray cluster has 1 cores and 1 GPUs"),
+        ({"num_gpus": 1.0}, "no machine of the Ray cluster has 1 core and 1 GPU"),
         ({"address": "127.0.0.1:9"}, "no Ray cluster answers at 127.0.0.1:9"),
     ],
 )

@@ -24,7 +24,7 @@ def test_one_other_span_refuses_the_exact_graph() -> None:
     verdict = judge("onnx", [RIGHT[:1], *[RIGHT] * 99], REFERENCE)
 
     assert not verdict.passed
-    assert verdict.reason == "1 of 100 posts have other predictions than with torch"
+    assert verdict.reason == "1 post has other predictions than with torch, of 100"
 
 
 @pytest.mark.parametrize("score", [0.9 + 0.0011, 0.9 - 0.002, math.nan])

@@ -224,7 +224,7 @@ def test_an_answer_is_bought_once_and_read_again_from_the_ledger(server, llm_par
 
 
 def test_nonsense_for_every_post_ends_the_step_with_the_first_answer_and_a_remedy(server, llm_params):
-    with pytest.raises(ValidationError, match=r"1 of 1 answers cannot be used.*first: p: ") as caught:
+    with pytest.raises(ValidationError, match=r"1 of 1 answer cannot be used.*first: p: ") as caught:
         ask("lorem ipsum", server, llm_params, max_failed_share=0.5)
 
     assert "llm_row.prompts" in caught.value.remedy
@@ -255,7 +255,7 @@ def test_a_server_that_refuses_every_question_ends_the_step(server, llm_params):
     questions = build([POST], shots=0)
     server.always = build_error(400, message="too long")
 
-    with pytest.raises(LlmError, match="1 of 1 requests failed"):
+    with pytest.raises(LlmError, match="1 of 1 request failed"):
         extract(
             questions,
             {"p": POST},

@@ -120,7 +120,7 @@ def test_all_epochs_of_a_training_share_one_bar(client, tmp_path) -> None:
         "a: b of 3 (4%)",
         "INFO: 1 of 2 (50%) of the posts",
         "x: 61 of 5 (1234%)",
-        "caption: 244 of 298 posts have a caption (tags)",
+        "caption: 244 of 298 posts with a caption (tags)",
     ],
 )
 def test_other_lines_are_no_progress(line, tmp_path, monkeypatch) -> None:

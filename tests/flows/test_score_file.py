@@ -22,8 +22,8 @@ def test_a_flow_run_scores_a_file_and_says_so_in_its_state(
     state = score(str(source), str(output), str(students["ner"]), columns={"text": "body"}, return_state=True)
 
     assert [len(row["entities"]) > 0 for row in read_jsonl(output)] == [True, False]
-    assert f"2 rows of {source} are scored" in state.message
-    assert "1 rows could not be read" in state.message
+    assert f"2 rows of {source} scored" in state.message
+    assert "1 row without a prediction" in state.message
 
 
 def test_a_flow_run_that_cannot_score_fails_with_the_reason(tmp_path: Path, prefect_server):

@@ -118,7 +118,7 @@ def test_no_server_says_how_far_the_ledger_is_and_what_to_do(server, params):
     with pytest.raises(LlmError, match="no model answers at") as caught:
         ask_all(build_questions("a", "b", "c"), params, progress=False)
 
-    assert "1 of 3 answers are in the ledger" in str(caught.value)
+    assert "1 of 3 answers in the ledger" in str(caught.value)
     assert "cotpd llm serve" in str(caught.value)
     assert time.monotonic() - began < 30  # the client's own waiting and trying again takes minutes
 

@@ -72,7 +72,7 @@ def test_a_training_post_is_judged_by_the_teacher_that_never_saw_it(project, que
     assert [(row.split, row.id, row.agreeing) for row in suspects] == [
         ("train", "wrong", ["teacher", "control teacher"])
     ]
-    assert "train: 1 suspected gold errors" in " ".join(lines)
+    assert "train: 1 suspected gold error" in " ".join(lines)
     assert {key: ids for key, ids in questions.items() if key[0].endswith("/0")}.keys() == {
         ("models/teachers/0", "knowledge"),
         ("models/control/teachers/0", "text"),

@@ -81,7 +81,7 @@ def test_a_request_in_a_batch_job_is_not_sent_again(batched):
 def test_the_command_names_the_requests_in_batch_jobs(batched):
     write_params(batched)
 
-    assert "1 requests are in one, and are not asked" in run_plan()
+    assert "1 request is in a job, and is not asked" in run_plan()
 
 
 def test_captions_that_no_step_has_made_are_counted(params):

@@ -25,7 +25,7 @@ def workspace(tmp_path: Path) -> Workspace:
     rewritten = Augmented(post=build_post(TEXTS["augmented"], id="a"), of="train", kind=Kind.STYLE)
     write_table(workspace.augmented / "augmented.jsonl", [rewritten])
     write_table(workspace.prepared / "quarantine.jsonl", [Quarantined(id="x", step="prepare", reason="no text")])
-    write_json(workspace.prepared / "summary.json", {"stats": {"warnings": ["train and test share 1 texts"]}})
+    write_json(workspace.prepared / "summary.json", {"stats": {"warnings": ["train and test share 1 text"]}})
 
     rows = [{"id": "1", "kind": "noun", "text": ""}, {"id": "1", "caption": "?"}, {"id": "2", "caption": "?"}]
     refused = [Quarantined(id="1", step="validate", reason="empty", row=row) for row in rows]
@@ -54,7 +54,7 @@ def test_the_checks_are_counted_table_by_table(workspace, tmp_path):
             CheckedTable(name="captions", rows=4, failed=2),
             CheckedTable(name="answers", rows=4, failed=1),
         ),
-        warnings=("train and test share 1 texts",),
+        warnings=("train and test share 1 text",),
     )
 
 

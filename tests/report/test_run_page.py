@@ -42,7 +42,7 @@ def test_the_page_says_what_was_run_and_how_it_came_out():
         "strict",
         "all agree",
         "Wrong, and most certain",
-        "train and test share 1 texts",
+        "train and test share 1 text",
     ):
         assert text in page
     assert re.search(r"no text </td><td class=\"n\">1<", page)

@@ -145,7 +145,7 @@ def test_a_row_of_csv_with_a_cell_too_many_is_set_aside(tmp_path: Path):
     assert count_mentions(rows) == [0, 0, 0, 0, 1]
     assert [row["error"] for row in rows[:2]] == [
         "3 cells, where the header has 2",
-        "1 cells, where the header has 2",
+        "1 cell, where the header has 2",
     ]
     assert rows[2]["error"].startswith("not CSV")
     assert rows[3]["error"] == "not UTF-8: byte 0xe9"

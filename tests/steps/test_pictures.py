@@ -141,7 +141,7 @@ def test_caption_says_how_many_problems_there_are_in_all_and_keeps_each(
 
     shown = capsys.readouterr().err
     assert shown.count("there is no such picture") == caption.SHOWN
-    assert "and 22 more of 27 problems" in shown
+    assert "and 22 other problems" in shown
     assert "data/captions.jsonl" in shown
     assert all(row.problem for row in read_table("data/captions.jsonl", Caption))
 

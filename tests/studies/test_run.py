@@ -146,7 +146,7 @@ def test_another_study_takes_what_the_first_one_trained(ran, monkeypatch):
 
     outcome = CliRunner().invoke(app, ["plan", "second.yaml"])
 
-    assert "jobs      2 to do (1 trainings)" in outcome.stdout  # alpha is another; teacher and baseline are there
+    assert "jobs      2 to do (1 training)" in outcome.stdout  # alpha is another; teacher and baseline are there
     assert "duration  about" in outcome.stdout
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
+from cotpd.counts import format_count
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse
 from cotpd.data.readers.tag_names import name_tags
 from cotpd.data.readers.tagged_posts import build_tagged_post
@@ -157,8 +158,9 @@ def _is_blank_word(columns: list[str], line: str, layout: Layout) -> bool:
 
 def _check_width(columns: list[str], number: int, line: str, layout: Layout) -> None:
     if len(columns) != layout.width:
+        width = format_count(len(columns), "column")
         raise RowError(
-            f"line {number} has {len(columns)} columns where the others have {layout.width}: {line[:60]!r}",
+            f"line {number} has {width} where the others have {layout.width}: {line[:60]!r}",
             "Mend the line; columns stand at tabs or at blanks.",
         )
     if not columns[layout.token]:

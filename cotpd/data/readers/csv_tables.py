@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from cotpd.counts import format_count
 from cotpd.data.readers.text_files import iterate_wide_text
 from cotpd.data.readers.values import RowError
 from cotpd.errors import DataError
@@ -170,7 +171,7 @@ def check_width(line: Line, header: Line) -> None:
         raise RowError(f"not a row of CSV: {line.cells[0][1:]}", "Mend its quotes.")
     if len(line.cells) != len(header.cells):
         raise RowError(
-            f"the row has {len(line.cells)} cells and the header {len(header.cells)}",
+            f"the row has {format_count(len(line.cells), 'cell')} and the header {len(header.cells)}",
             "Quote cells that hold a separator.",
         )
 

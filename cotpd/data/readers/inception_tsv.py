@@ -12,6 +12,7 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from cotpd.counts import format_count
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse
 from cotpd.data.readers.jsonl import read_text
 from cotpd.data.readers.raw_posts import RawMention, RawPost, RawRelation, build_post
@@ -129,7 +130,8 @@ def _find_layers(head: list[str], name: str) -> Layers:
     own = [layer for layer in spans if layer.name == ENTITIES or layer.name.startswith("webanno.custom.")]
     if not own:
         raise DataError(
-            f"{name}: no layer of spans among {len(spans)} layers", "Export the layer of named entities."
+            f"{name}: no layer of spans among {format_count(len(spans), 'layer')}",
+            "Export the layer of named entities.",
         )
     chosen = next((layer for layer in own if layer.name == ENTITIES), own[0])
     return Layers(chosen, [layer for base, layer in relations if base == f"BT_{chosen.name}"])
@@ -185,7 +187,11 @@ def _cut_word(token: Token, borders: set[int]) -> list[str]:
 def _check_row(cells: list[str], number: int, layers: Layers) -> list[str]:
     columns = [layers.mentions.value, *(layer.reference for layer in layers.relations)]
     if len(cells) <= max(columns) or not re.fullmatch(r"\d+-\d+", cells[1]):
-        raise RowError(f"line {number} has {len(cells)} columns, too few for the layers", "Export the file again.")
+        width = format_count(len(cells), "column")
+        raise RowError(
+            f"line {number} has {width}, too few for the layers",
+            "Export the file again.",
+        )
     return cells
 
 

@@ -8,6 +8,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+from cotpd.counts import format_count
 from cotpd.data.readers.file_format import Format, Rows, Source
 from cotpd.data.readers.json_posts import read_rows
 from cotpd.data.readers.json_shapes import has_own_rows, name_json_format
@@ -146,7 +147,7 @@ def _check_words(tokenized: TokenizedText, span: Span, surface: str | None) -> N
     size = len(tokenized.tokens)
     remedy = "With tokens, spans count tokens."
     if not 0 <= start < end <= size:
-        raise RowError(f"entity {start}:{end} does not fit {size} tokens", remedy)
+        raise RowError(f"entity {start}:{end} does not fit {format_count(size, 'token')}", remedy)
     mention = tokenized.text[tokenized.tokens[start].start : tokenized.tokens[end - 1].end]
     if surface is not None and "".join(mention.split()) != "".join(surface.split()):
         raise RowError(f"an entity marks the words {mention!r}, not {surface!r}", remedy)
@@ -170,7 +171,10 @@ def read_relations(rows: list[Any], entity_count: int) -> tuple[Relation, ...]:
             raise RowError("a relation has no label", 'Unrelated pairs are labelled "None".')
         if not all(0 <= end < entity_count for end in pair) or pair[0] == pair[1]:
             shown = " to ".join(map(show_value, pair))
-            raise RowError(f"relation {shown} does not join two of {entity_count} entities", "Count from 0.")
+            raise RowError(
+                f"relation {shown} does not join two of {format_count(entity_count, 'entity', 'entities')}",
+                "Count from 0.",
+            )
         if labels.setdefault(pair, label) != label:
             raise RowError(f"one pair is labelled {labels[pair]} and {label}", "Keep one of the two.")
     return tuple(Relation(head=head, tail=tail, label=label) for (head, tail), label in labels.items())

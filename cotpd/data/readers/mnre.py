@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from cotpd.counts import format_count
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse, refuse_row
 from cotpd.data.readers.text_files import read_numbered_lines, read_text
 from cotpd.data.readers.values import (
@@ -116,7 +117,7 @@ def _read_span(end: Any, tokens: list[str]) -> Span:
         raise RowError("h or t has no pos [first word, word after the last]", "Add it.")
     start, stop = (read_whole(number, "pos") for number in position)
     if not 0 <= start < stop <= len(tokens):
-        raise RowError(f"pos [{start}, {stop}] does not fit {len(tokens)} words", "Mend pos.")
+        raise RowError(f"pos [{start}, {stop}] does not fit {format_count(len(tokens), 'word')}", "Mend pos.")
     name = end.get("name")
     mention = " ".join(tokens[start:stop])
     if name is not None and name != mention:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from itertools import product
 from typing import Literal, NamedTuple
 
+from cotpd.counts import format_count
 from cotpd.data.readers.values import RowError
 from cotpd.data.records import Span
 from cotpd.data.tokenization import FINER_RULES, Token, tokenize
@@ -157,8 +158,9 @@ def _check_surface(text: str, span: Span, surface: str, unit: Unit) -> None:
         raise RowError(f"{reason}: {', or '.join(questions)}?", _join_remedies(remedies), notice)
     if shift := _find_shift(text, span[0], surface):  # none without a shift: then the end alone is wrong
         direction = "earlier" if shift < 0 else "later"
+        distance = format_count(abs(shift), "character")
         raise RowError(
-            f"{reason}, which stands {abs(shift)} characters {direction}: was the text changed afterwards?",
+            f"{reason}, which stands {distance} {direction}: was the text changed afterwards?",
             "Give the text as it was marked: trimming it, unescaping &amp; or changing line ends moves offsets.",
         )
     raise RowError(reason, "Mend start and end, or the entity's own text.")

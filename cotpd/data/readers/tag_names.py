@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cotpd.counts import format_count
 from cotpd.data.params import DataParams
 from cotpd.data.readers.file_format import ReadOptions
 from cotpd.data.readers.text_files import read_text
@@ -173,7 +174,7 @@ def name_tags(tags: Sequence[Any], names: Sequence[str] | None) -> list[str]:
     if not 0 <= min(numbers) <= max(numbers) < len(names):
         wrong = max(numbers) if min(numbers) >= 0 else min(numbers)
         raise RowError(
-            f"the tag {wrong} has no name: there are {len(names)} names",
+            f"the tag {wrong} has no name among {format_count(len(names), 'name')}",
             "Add it to the names of tags: labels.txt and its kin, or the file of data.tag_names.",
         )
     return [names[number] for number in numbers]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cotpd.counts import format_count
 from cotpd.data.readers.file_format import Source
 from cotpd.data.readers.json_shapes import TAG_KEYS, TOKEN_KEYS, find_list
 from cotpd.data.readers.jsonl import read_knowledge, read_label, read_picture, read_string, read_text
@@ -68,7 +69,9 @@ def build_tagged_post(
         RowError: The numbers of words and tags differ, a word is empty, or a tag is none.
     """
     if len(words) != len(tags):
-        raise RowError(f"{len(words)} words and {len(tags)} tags", "Each word has one tag.")
+        raise RowError(
+            f"{format_count(len(words), 'word')} and {format_count(len(tags), 'tag')}", "Each word has one tag."
+        )
     text = meta.get("text")
     tokenized = read_text({"tokens": list(words), "text": text if isinstance(text, str) else None})
     try:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 
+from cotpd.counts import format_count
 from cotpd.data.bio import decode_tags
 from cotpd.data.readers.file_format import Format, Rows, Source, build_or_refuse
 from cotpd.data.readers.text_files import read_numbered_lines
@@ -61,7 +62,7 @@ def split_columns(number: int, line: str) -> tuple[str, str]:
         shown = ", ".join(repr(column[:30]) for column in columns[:6])
         separator = r"-F'\t' " if "\t" in line else ""
         raise RowError(
-            f"line {number} has {len(columns)} columns where token and tag are read: {shown}",
+            f"line {number} has {format_count(len(columns), 'column')} where token and tag are read: {shown}",
             f"Leave the first and the last: awk {separator}-v OFS='\\t' 'NF>1 {{print $1, $NF; next}} 1'",
         )
     return columns[0], columns[1].strip()

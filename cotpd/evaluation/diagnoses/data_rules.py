@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from cotpd.counts import format_count
 from cotpd.evaluation.diagnoses.diagnosis import Diagnosis, build_diagnosis
 from cotpd.evaluation.diagnoses.run_evidence import RunEvidence, SetAside
 
@@ -30,11 +31,12 @@ def _detect_quarantine(step: SetAside, split: str) -> Iterator[Diagnosis]:
     """Yield that a step has set many rows aside."""
     low, high = compute_wilson_interval(step.count, step.total)
     if low > HIGH_SHARES.get(step.step, 1.0):
+        rows = format_count(step.total, "row")
         yield build_diagnosis(
             "quarantine",
             split,
             f"The step {step.step} sets many rows aside",
-            f"{step.count:,} of {step.total:,} rows: {_format_share(step.count, step.total, low, high)}. "
+            f"{step.count:,} of {rows}: {_format_share(step.count, step.total, low, high)}. "
             f"Most often: {step.reason}.",
             _REMEDIES[step.step],
         )

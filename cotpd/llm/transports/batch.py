@@ -15,6 +15,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cotpd.counts import format_count
 from cotpd.errors import LlmError
 from cotpd.liveness import is_dead, name_process
 from cotpd.llm.chat_request import ChatRequest
@@ -176,7 +177,11 @@ class BatchTransport:
                 return
             if time.monotonic() + pause > deadline:
                 names = ", ".join(job_id for _, job_id in jobs) + self._queue.describe()
-                raise LlmError(f"{len(jobs)} batches are still being worked on: {names}", _RUN_AGAIN)
+                batches = format_count(len(jobs), "batch is", "batches are")
+                raise LlmError(
+                    f"{batches} still being worked on: {names}",
+                    _RUN_AGAIN,
+                )
             time.sleep(pause)
             pause = min(LAST_POLL, pause * 1.5)
 
@@ -223,14 +228,13 @@ class BatchTransport:
             example = next(iter(unknown.values()))
             log.warning("batch %s: %d lines that nobody asked for, first: %.80s", job.id, len(unknown), example)
         for line in results.unreadable[:1]:
-            count = len(results.unreadable)
-            log.warning("batch %s: %d lines cannot be read, first: %.80s", job.id, count, line)
+            lines = format_count(len(results.unreadable), "line")
+            log.warning("batch %s: %s cannot be read, first: %.80s", job.id, lines, line)
 
     def _keep_job(self, token: str, job: "Batch", missing: set[str], results: BatchResults) -> None:
         """Keep a job with the requests whose answers may be in unreadable lines."""
-        reason = (
-            f"{len(results.unreadable)} lines of batch {job.id} cannot be read, and its answer may be among them"
-        )
+        lines = format_count(len(results.unreadable), "line")
+        reason = f"{lines} of batch {job.id} cannot be read, and its answer may be among them"
         self._fail_all(missing, UnansweredError(reason, _KEPT.format(job.output_file_id), transient=False))
         self._unreadable_jobs.add(token)
         self._jobs.remove_requests(results.entries.keys() | results.failures.keys())

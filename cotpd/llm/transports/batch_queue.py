@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cotpd.counts import format_count
 from cotpd.llm.chat_request import ChatRequest
 from cotpd.llm.transports.server_errors import quote
 
@@ -75,7 +76,8 @@ class BatchQueue:
         """Return how many requests wait, as the end of a message; empty if none does."""
         if not self.waiting:
             return ""
-        return f"; {len(self.waiting)} questions wait for room in its queue, {self.max_requests} at a time"
+        questions = format_count(len(self.waiting), "question waits", "questions wait")
+        return f"; {questions} for room in its queue, {self.max_requests} at a time"
 
 
 def is_about_room(code: str | None, message: str | None) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 
+from cotpd.counts import format_count
 from cotpd.errors import LlmError
 from cotpd.interrupts import cancel_on_sigterm
 from cotpd.llm.chat_request import ChatRequest
@@ -175,9 +176,10 @@ class LiveTransport:
         if error.transient or not self._session.outcome.from_server:
             self._failures_in_a_row += 1
         if self._failures_in_a_row >= max(_MAX_FAILURES, 2 * self._params.concurrency):
+            answers = format_count(self._session.count_answers(), "answer is", "answers are")
             raise LlmError(
                 f"{self._failures_in_a_row} requests in a row failed, the last one with: {error.reason}",
-                f"{self._session.count_answers()} answers are in the ledger; look at the server and run again.",
+                f"{answers} in the ledger; look at the server and run again.",
             )
 
     def _choose_error(self, group: ExceptionGroup[Exception]) -> Exception:
@@ -188,7 +190,7 @@ class LiveTransport:
         answers, drawn = self._session.count_answers(), len(self._session.drawn_keys)
         return LlmError(
             f"no model answers at {self._params.base_url} ({errors[0]}); "
-            f"{answers} of {drawn} answers are in the ledger",
+            f"{answers} of {format_count(drawn, 'answer')} in the ledger",
             "Start one with `cotpd llm serve`, or set llm.base_url.",
         )
 

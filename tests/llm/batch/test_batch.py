@@ -30,7 +30,7 @@ def test_who_does_not_wait_collects_later_and_submits_only_what_is_new(api, para
     api.looks = 10**6
     impatient = params.model_copy(update={"batch_wait": 0})
 
-    with pytest.raises(LlmError, match=r"1 batches are still being worked on: batch-0\n.*Run the step again"):
+    with pytest.raises(LlmError, match=r"1 batch is still being worked on: batch-0\n.*Run the step again"):
         ask_all(build_questions("a", "b"), impatient, progress=False)
 
     with pytest.raises(LlmError, match="2 batches are still being worked on"):
@@ -199,7 +199,7 @@ def test_a_result_file_is_read_a_line_at_a_time_and_a_line_that_is_too_long_stay
     result = ask_all(build_questions(*"abc"), params.model_copy(update={"max_answer_bytes": 2000}), progress=False)
 
     assert list_texts(result) == ["A", "C"]
-    assert "1 lines of batch batch-0 cannot be read" in result.failed[0].reason
+    assert "1 line of batch batch-0 cannot be read" in result.failed[0].reason
     assert list_texts(ask_all(build_questions(*"abc"), params, progress=False)) == ["A", "B", "C"]
     assert sorted(api.received) == ["a", "b", "c"]
 

@@ -113,9 +113,9 @@ def test_what_lines_that_cannot_be_read_may_answer_stays_in_the_job(api, params,
 
     assert (list_texts(result), result.from_server) == (["A"], 1)
     unreadable, _ = result.failed
-    assert "1 lines of batch batch-0 cannot be read" in unreadable.reason
+    assert "1 line of batch batch-0 cannot be read" in unreadable.reason
     assert "delete its file file-1 on the server" in unreadable.remedy
-    assert "batch-0: 1 lines cannot be read" in caplog.text
+    assert "batch-0: 1 line cannot be read" in caplog.text
 
     api.outcome = build_answer_line
     # c was refused and d is new: both are asked, and b is not
