@@ -222,7 +222,7 @@ def _print_result(result: StudyResult) -> None:
     for table in (tabulate_cells(result), *verdicts, *list_source_tables(result)):
         show_text(table.title)
         console.print(build_rich(table))
-        show_text(f"{table.note}\n")
+        show_text(f"{table.note}\n" if table.note else "")
     for sentence in (*result.list_further_sentences(), *list_notes(result)):
         show_text(sentence)
     show_text(f"\n{result.question}\n{result.answer}")

@@ -114,7 +114,7 @@ def mend_post(post: Post, correction: Correction, inventory: Inventory) -> Post:
         RowError: The text has changed, a mention is not in it, a type or label is unknown, or nothing changes.
     """
     digest = compute_text_digest(post.text)
-    if correction.text_sha256 not in (None, digest):
+    if correction.text_sha256 is not None and correction.text_sha256.lower() != digest:
         raise RowError(
             "the text of the post is another than the one that was corrected",
             f"Look at the post again; its text_sha256 is now {digest}.",

@@ -250,8 +250,8 @@ def test_an_annotation_beside_the_gold_that_went_out_becomes_a_correction(run, t
 
     result = run("corrections", "import", "tasks.json", "--output", "fixed.jsonl")
 
-    assert "1 corrections, 0 posts as they were, 0 refused" in result.output
-    assert ("note: 1 posts have several annotators" in result.output) == (tool == "label-studio")
+    assert "1 correction, 0 posts as before, 0 refused" in result.output
+    assert ("note: 1 post has several annotators" in result.output) == (tool == "label-studio")
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_a_region_that_was_damaged_by_hand_is_no_deleted_mention(run, change, re
 
     assert result.exit_code == 1
     assert reason in result.output
-    assert "0 corrections, 0 posts as they were, 1 refused" in result.output
+    assert "0 corrections, 0 posts as before, 1 refused" in result.output
 
 
 @pytest.mark.parametrize("tool", ["label-studio", "argilla"])

@@ -51,6 +51,12 @@ def test_a_correction_replaces_the_labels_of_its_post_alone(correct) -> None:
     assert dataset.quarantine == []
 
 
+def test_a_digest_may_be_written_in_capitals(correct) -> None:
+    dataset = correct({"entities": [], "text_sha256": compute_text_digest(TEXT).upper()})
+
+    assert dataset.quarantine == []
+
+
 def test_corrected_posts_are_counted_by_split_and_warned_of_where_they_are_tested_on(correct) -> None:
     dataset = correct({"entities": [ADA, LONDON | {"type": "PER"}]}, {"id": "1", "split": "train", "entities": []})
 
