@@ -17,7 +17,7 @@ from flows.failures import StageFailedError
 from flows.scheduling import RunControl
 from steps.graph import RunningStep, Step, is_busy, is_up_to_date
 from steps.guard import GRACE
-from steps.late_edits import refuse_late_edit
+from steps.late_edits import drop_input_record, refuse_late_edit
 
 _SHOWN = 15  # last lines of a failed step in its task's state
 _RETRY_DELAY = 30.0  # seconds before a stage that may be retried is
@@ -38,6 +38,7 @@ def run(step: Step, control: RunControl, environment: dict[str, str]) -> State[N
     control.refuse_if_stopping()
     wait = partial(control.watch_wait, step.name)
     while not step.is_untouched(control.root) and not is_up_to_date(step.name, control.root, wait):
+        drop_input_record(step.name, control.root)
         if execute(step, control, environment):
             refuse_late_edit(step.name, control.root, wait)
             return Completed(message=step.description)

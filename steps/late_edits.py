@@ -39,6 +39,15 @@ def list_recorded_stages(dvc: str, root: Path = Path()) -> list[str]:
     return [record["stage"] for record in records if record and dvc and record["dvc"] == dvc]
 
 
+def drop_input_record(stage: str, root: Path = Path()) -> None:
+    """Forget with which inputs an earlier run of a stage began.
+
+    Where DVC takes the outputs from its run cache no step begins and writes another record. The edits since that
+    earlier run would then pass for late ones.
+    """
+    _locate(stage, root).unlink(missing_ok=True)
+
+
 def refuse_late_edit(stage: str, root: Path = Path(), wait: Callable[[str], object] = lambda _: None) -> None:
     """Take a stage's record; if DVC has hashed inputs that its step did not read, make it forget the stage.
 

@@ -172,6 +172,24 @@ def test_a_flow_names_an_input_that_is_edited_before_dvc_hashes_it_and_the_next_
     assert (project / "again.txt").read_text() == "late"
 
 
+def test_a_flow_takes_outputs_from_the_run_cache_whatever_was_edited_since_a_run_by_hand(
+    project, repro, environment, prefect_server, monkeypatch
+):
+    (project / "go").touch()
+    for text in ("second", "first"):
+        (project / "folder/in.txt").write_text(text)
+        assert repro().wait(LIMIT) == 0
+    (project / "folder/in.txt").write_text("second")
+    monkeypatch.setattr(flows.full, "ROOT", project)
+    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
+
+    state = flows.full.full(return_state=True)
+
+    assert state.is_completed(), state.message
+    assert (project / "out.txt").read_text() == "second"
+    assert "up to date" in run_dvc(project, "status")
+
+
 def test_an_edit_after_dvc_has_hashed_the_inputs_costs_nothing(project, repro):
     (project / "go").touch()
     assert repro().wait(LIMIT) == 0
