@@ -2,7 +2,8 @@
 # Both build .venv first, and again whenever pyproject.toml or setup.py has changed.
 PYTHON ?= python3
 VENV ?= .venv
-PIP_FLAGS ?= --quiet --disable-pip-version-check
+# On a terminal pip shows its progress; a log does not need hundreds of lines.
+PIP_FLAGS ?= $(if $(MAKE_TERMOUT),,--quiet) --disable-pip-version-check
 # `make run INSTALL="uv pip install --python $(VENV)/bin/python"` builds the environment with uv.
 INSTALL ?= $(VENV)/bin/python -m pip install $(PIP_FLAGS)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
@@ -51,21 +52,24 @@ params: $(VENV)/.installed  ## Write the comments of params.yaml anew, from the 
 dev: $(VENV)/.installed-dev  ## The environment for work on CoTPD itself
 
 project:
-	@git rev-parse --git-dir >/dev/null || { echo "DVC needs a git repository here (an unpacked archive has none). Run: git init"; exit 1; }
+	@command -v git >/dev/null || { echo "git is missing, which DVC needs. Install it, for example: apt-get install git"; exit 1; }
+	@git rev-parse --git-dir >/dev/null 2>&1 || { echo "DVC needs a git repository here (an unpacked archive has none). Run: git init"; exit 1; }
 	@if [ -f $(VENV)/pyvenv.cfg ] && ! grep -qsF "$(abspath $(VENV))" $(VENV)/bin/activate; then \
 		echo "$(VENV) was built in another folder, whose code it would run: building it again"; rm -rf $(VENV); fi
 
 $(VENV)/bin/python: | project
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed; name one: make run PYTHON=python3.12")'
-	@echo "Building $(VENV): a few minutes, about 2.5 GB"
+	@echo "Building $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install $(PIP_FLAGS) 'pip>=23.1'  # an older one, as Debian's, fails to build seqeval
 
 $(VENV)/.installed: pyproject.toml setup.py | $(VENV)/bin/python
+	@echo "Installing CoTPD's packages into $(VENV): a few minutes, about 2.5 GB, once"
 	@$(INSTALL) -e '.[all]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml setup.py | $(VENV)/bin/python
+	@echo "Installing CoTPD's packages and those of its tests into $(VENV): a few minutes, about 2.5 GB, once"
 	@$(INSTALL) -e '.[dev,server]'
 	@touch $@ $(VENV)/.installed
 

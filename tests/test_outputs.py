@@ -1,6 +1,7 @@
 """Nothing of the user's may lie where the pipeline deletes its own files."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -112,23 +113,39 @@ def test_make_clean_names_every_output() -> None:
     assert {Path(name) for name in named[1].split()} >= set(read_outputs(ROOT))
 
 
-def test_make_run_without_git_says_so_before_anything_is_installed(project: Path) -> None:
+def run_make(project: Path, path: str) -> str:
+    """Run `make run` with only the programs of a path, and return what it prints before it fails."""
     (project / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
     (project / "pyproject.toml").write_text("")
-
     process = subprocess.run(
-        ["make", "run"],
+        [shutil.which("make") or "make", "run"],
         cwd=project,
-        env={"PATH": "/usr/bin:/bin", "GIT_CEILING_DIRECTORIES": str(project.parent)},
+        env={"PATH": path, "GIT_CEILING_DIRECTORIES": str(project.parent)},
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-
     assert process.returncode != 0
-    assert "git init" in process.stdout + process.stderr
     assert not (project / ".venv").exists()
+    return process.stdout + process.stderr
+
+
+def test_make_run_outside_a_repository_says_so_before_anything_is_installed(project: Path) -> None:
+    output = run_make(project, "/usr/bin:/bin")
+
+    assert "Run: git init" in output
+    assert "fatal" not in output
+
+
+def test_make_run_without_git_names_git(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    programs = tmp_path_factory.mktemp("programs")
+    (programs / "sh").symlink_to(shutil.which("sh") or "/bin/sh")
+
+    output = run_make(project, str(programs))
+
+    assert "git is missing, which DVC needs" in output
+    assert "git init" not in output
 
 
 def test_an_environment_that_was_copied_along_is_built_again(project: Path) -> None:

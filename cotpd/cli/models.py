@@ -1,13 +1,16 @@
 """`cotpd models`: the catalogue of weights, and fetching them."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
 from cotpd.cli.options import AsJson
 from cotpd.cli.output import build_console, format_json, show
 from cotpd.weights import fetch, find_cache_folder, find_cached, get_model, read_catalogue
+from cotpd.weights.catalogue import Model
 
 app = typer.Typer(help="List the catalogued weights, and fetch them.", no_args_is_help=True, add_completion=False)
 
@@ -29,13 +32,19 @@ def list_models(as_json: AsJson = False) -> None:
         show(format_json({"cache": str(find_cache_folder()), "models": models}))
         return
 
-    table = Table("name", "what", "MB", "licence", "in the cache", box=None)
-    table.columns[0].no_wrap = True  # a wrapped name cannot be copied into `cotpd models fetch`
-    for model in read_catalogue().values():
-        is_cached = "yes" if find_cached(model) else "no"
-        table.add_row(model.name, model.about, f"{model.size / 1e6:,.0f}", model.licence, is_cached)
-    build_console().print(table)
+    _print_models(list(read_catalogue().values()))
     show(f"cache: {find_cache_folder()}")
+
+
+def _print_models(models: Sequence[Model]) -> None:
+    """Print a line of figures for each model, and below it what it is, which is too long for a column."""
+    console, width = build_console(), max(len(model.name) for model in models)
+    for model in models:
+        state = "in the cache" if find_cached(model) else "not in the cache"
+        # a wrapped name could not be copied into `cotpd models fetch`
+        figures = f"{model.name:{width}}  {model.size / 1e6:5,.0f} MB  {model.licence}, {state}"
+        console.print(figures, soft_wrap=True)
+        console.print(Padding(Text(model.about, style="dim"), (0, 0, 0, 4)))
 
 
 @app.command("fetch")

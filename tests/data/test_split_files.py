@@ -141,6 +141,14 @@ def test_what_was_seen_is_named_where_nothing_is_recognised(load, write) -> None
         load()
 
 
+def test_of_many_files_that_are_not_read_the_first_are_named_and_the_others_counted(load, write) -> None:
+    for number in range(7):
+        write(f"test_{number}.py", "import json\n")
+
+    with pytest.raises(DataError, match=r"test_4\.py: its first lines[^;]*; and 2 more files; looked for jsonl"):
+        load()
+
+
 def test_a_split_of_which_nothing_can_be_used_is_noted(load, write) -> None:
     write("train.jsonl", [build_row(1)])
     write("valid.jsonl", [build_row(2, label=[[0, 3, "PER"]])])

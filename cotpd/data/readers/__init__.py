@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from cotpd.counts import format_count
 from cotpd.data.readers import (
     argilla_exports,
     arrow_tables,
@@ -47,6 +48,7 @@ _ALL = (
     *(doccano_rows.FORMAT, label_studio_exports.FORMAT, prodigy_rows.FORMAT, brat_folders.FORMAT),
     *(spacy_docs.FORMAT, inception_tsv.FORMAT, argilla_exports.FORMAT, csv_rows.FORMAT),
 )
+_SHOWN = 5  # files whose reasons an error names
 FORMATS: dict[str, Format] = {data_format.name: data_format for data_format in _ALL}
 
 
@@ -125,12 +127,18 @@ def _choose_format(
         raise DataError(
             f"{shown}: holds files of the formats {names}: {files}", "Name one of them in data.format."
         )
-    reasons = [f"; {make_writable(file.path.name)}: {_explain_unread(file)}" for file in named_files[:5]]
     names = ", ".join(form.name for form in formats)
     raise DataError(
-        f"{shown}: no annotated posts found{''.join(reasons)}; looked for {names}",
+        f"{shown}: no annotated posts found{_list_reasons(named_files)}; looked for {names}",
         "`cotpd data formats` shows each. A file is named after its split, or is data.path itself.",
     )
+
+
+def _list_reasons(named_files: list[NamedFile]) -> str:
+    """Return why the first files are not read, and how many further ones are not."""
+    reasons = [f"; {make_writable(file.path.name)}: {_explain_unread(file)}" for file in named_files[:_SHOWN]]
+    hidden = len(named_files) - _SHOWN
+    return "".join(reasons) + (f"; and {format_count(hidden, 'more file')}" if hidden > 0 else "")
 
 
 def _explain_unread(file: NamedFile) -> str:
