@@ -7,6 +7,8 @@ Both are kept for faults of this software.
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from cotpd.errors import ConfigError, CotpdError
@@ -56,6 +58,18 @@ def explain_error(error: BaseException) -> CotpdError | None:
     if type(error).__name__ == "FailedRun":  # a state that a flow returned, with a sentence of ours
         return CotpdError(str(error))
     return explain_missing_package(error) or explain_full_disk(error)
+
+
+@contextmanager
+def explain_failure() -> Iterator[None]:
+    """Raise an error that the user can mend in its own words, which become the message of the run's state."""
+    try:
+        yield
+    except Exception as error:
+        explained = explain_error(error)
+        if explained is None or explained is error:
+            raise
+        raise explained from None
 
 
 def show_uncaught_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

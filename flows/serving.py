@@ -25,6 +25,7 @@ from flows.deployments import Deployment, read_deployments
 from flows.project_root import ROOT
 from flows.server import open_server
 from flows.states import close_dead_runs
+from flows.stuck_runs import close_stuck_runs
 from flows.work_pools import list_problems
 from steps.guard import GRACE
 
@@ -44,6 +45,7 @@ def serve() -> int:
     with get_client(sync_client=True) as client:
         for sentence in list_problems(client, read_deployments()):
             console.print(f"warning: {sentence}", markup=False, soft_wrap=True)
+        close_stuck_runs(client, partial(console.print, markup=False, soft_wrap=True))
     close_dead_runs(ROOT, partial(console.print, markup=False, soft_wrap=True))
     # limit: two runs would write the same files
     server = Server(name="cotpd", pause_on_shutdown=False, limit=1, query_seconds=choose_poll())

@@ -9,12 +9,15 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.runtime import task_run
 from prefect.states import Completed
 
 from cotpd.passwords import hide_passwords
+from cotpd.storage import explain_full_disk
 from flows.artifacts import StageArtifacts
 from flows.failures import StageFailedError
 from flows.scheduling import RunControl
+from steps.dvc_repair import repair_dvc_files
 from steps.graph import RunningStep, Step, is_busy, is_up_to_date
 from steps.guard import GRACE
 from steps.late_edits import drop_input_record, refuse_late_edit
@@ -36,6 +39,9 @@ def submit_stage(
 def run(step: Step, control: RunControl, environment: dict[str, str]) -> State[None]:
     """Bring one stage up to date; the state is named Cached if it was."""
     control.refuse_if_stopping()
+    if task_run.run_count > 1:  # a first try that was killed, or met a full disk, may have left them half written
+        for repair in repair_dvc_files(control.root):
+            control.log(repair)
     wait = partial(control.watch_wait, step.name)
     while not step.is_untouched(control.root) and not is_up_to_date(step.name, control.root, wait):
         drop_input_record(step.name, control.root)
@@ -62,9 +68,17 @@ def execute(step: Step, control: RunControl, environment: dict[str, str]) -> boo
         control.refuse_if_stopping()
         if is_busy(printed):  # a `dvc repro` began to write the same files after the look
             return False
-        raise StageFailedError(f"{step.name} failed:\n" + "\n".join(printed[-_SHOWN:])) from None
+        raise describe_failure(step.name, printed) from None
     artifacts.complete()
     return True
+
+
+def describe_failure(name: str, printed: list[str]) -> StageFailedError:
+    """Return the error of a step by its last lines; DVC names no remedy for a full disk."""
+    shown = "\n".join(printed[-_SHOWN:])
+    full_disk = explain_full_disk(OSError(shown))
+    remedy = full_disk.remedy if full_disk is not None and full_disk.remedy not in shown else ""
+    return StageFailedError(f"{name} failed:\n{shown}", remedy)
 
 
 def relay(

@@ -30,11 +30,13 @@ from prefect.client.schemas.filters import (
     TaskRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.settings import PREFECT_API_URL, get_current_settings
 from prefect.states import Cancelled, Crashed
 
+from flows.failures import explain_failure
 from flows.run_records import RecordFile, RunRecord, list_dead_records
+from flows.stuck_runs import close_stuck_runs
 from steps.under_dvc import find_owners, is_alive
 
 _RUN = "PREFECT__FLOW_RUN_ID"  # the environment variable that a worker or runner sets for the processes of a run
@@ -55,7 +57,7 @@ def watch_flow_run(flow_run_id: UUID | None, root: Path) -> Iterator[None]:
         yield
         return
     _remove_ended_records()
-    close_dead_runs(root, get_run_logger().warning)
+    _close_former_runs(flow_run_id, root)
     record = _record_run(flow_run_id, root)
     watcher = subprocess.Popen(
         ["sh", "-c", _WATCH, sys.executable, str(flow_run_id)],
@@ -68,12 +70,20 @@ def watch_flow_run(flow_run_id: UUID | None, root: Path) -> Iterator[None]:
     )
     _watchers.append(watcher)
     try:
-        yield
+        with explain_failure():
+            yield
     except Exception:
         _dismiss(watcher, record)
         raise
     else:  # after a signal both stay: this process is ending, and may be killed before that
         _dismiss(watcher, record)
+
+
+def _close_former_runs(flow_run_id: UUID, root: Path) -> None:
+    say = get_run_logger().warning
+    close_dead_runs(root, say)
+    with suppress(httpx.HTTPError, RuntimeError, PrefectException), get_client(sync_client=True) as client:
+        close_stuck_runs(client, say, flow_run_id)
 
 
 def _dismiss(watcher: "subprocess.Popen[bytes]", record: RecordFile | None) -> None:

@@ -11,16 +11,14 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from flows.failures import StageFailedError
 from flows.parameters import Hours, Jobs
 from flows.project_root import ROOT
 from flows.scheduling import OutOfTimeError, end_after
-from flows.stage_run import relay
+from flows.stage_run import describe_failure, relay
 from flows.states import close_task_runs, end_with_server, watch_flow_run
 from steps.graph import RunningStep
 
 _COMMAND = "from cotpd.cli.main import main; main()"  # the program `cotpd`, whichever way it was installed
-_SHOWN = 15  # last lines of a failed study in its flow run's state
 
 Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 Cells = Annotated[list[str], Field(min_length=1)]
@@ -74,7 +72,7 @@ def run_study(
         except OutOfTimeError as error:
             return Failed(name="TimedOut", message=str(error))
         except subprocess.CalledProcessError:
-            raise StageFailedError(f"{name} failed:\n" + "\n".join(printed[-_SHOWN:])) from None
+            raise describe_failure(name, printed) from None
     return Completed(message=_find_answer(printed))
 
 

@@ -25,6 +25,7 @@ from dvc.stage import Stage
 from cotpd.config import load_params
 from cotpd.errors import ConfigError
 from cotpd.pipeline.params_file import UPGRADE, list_missing
+from cotpd.storage import explain_full_disk
 from steps import guard
 from steps.stage_inputs import digest_stamps
 
@@ -146,6 +147,9 @@ def _explain(error: DvcException, root: Path) -> ConfigError:
         return ConfigError(f"{root.resolve()} is no git repository, which DVC needs", "Run there: git init")
     if isinstance(error, CyclicGraphError):
         load_params(root / "params.yaml")  # data.path within an output
+    if "RWLock-file" in str(error):
+        problem = f"{root.resolve()}/.dvc/tmp/rwlock is half written, after a kill or on a full disk"
+        return ConfigError(problem, "Free some space if the disk is full, then run: python -m steps")
     if missing := list_missing(root / "params.yaml"):
         return ConfigError(f"dvc.yaml: {error}; params.yaml lacks {', '.join(missing)}", UPGRADE)
     return ConfigError(f"dvc.yaml: {error}", "`dvc status` shows the same; mend the file it names.")
@@ -172,6 +176,8 @@ def is_up_to_date(name: str, root: Path | str = ".", notify: Notify = _wait_in_s
         except DvcException as error:
             raise _explain(error, Path(root)) from error
         except OSError as error:  # DVC reads every input; a link that leads nowhere cannot be
+            if full_disk := explain_full_disk(error):
+                raise full_disk from None
             problem = f"{error.filename}: {error.strerror}: an input of step {name} cannot be read"
             raise ConfigError(problem, "Mend it, or remove the link if it is one that leads nowhere.") from error
         notify(" ".join(reason.split()))

@@ -7,10 +7,12 @@ import sys
 import pytest
 from prefect.exceptions import FailedRun, ParameterTypeError
 
-from cotpd.errors import ConfigError
-from flows.failures import StageFailedError, _Sentences, show_uncaught_error
+from cotpd.errors import ConfigError, StorageError
+from flows.failures import StageFailedError, _Sentences, explain_failure, show_uncaught_error
+from flows.stage_run import describe_failure
 from tests.flows.programs import LIMIT
 
+FREE_SPACE = "Free some space, then run again: what was finished before is kept."
 MENDABLE = ConfigError("params.yaml:3: train.epocs: there is no such parameter", "Every parameter is explained.")
 
 
@@ -107,3 +109,20 @@ def test_pools_are_not_looked_for_without_a_server(root, monkeypatch):
     assert process.returncode == 1
     assert "error: no Prefect server answers at http://127.0.0.1:9/api\n" in process.stderr
     assert "Traceback" not in process.stderr
+
+
+def test_an_error_of_the_system_becomes_a_sentence_in_the_state():
+    with pytest.raises(StorageError, match=r"the disk is full\n  Free some space"), explain_failure():
+        raise OSError(28, "No space left on device")
+
+
+def test_the_failure_of_dvc_on_a_full_disk_gets_a_remedy():
+    error = describe_failure("teach", ["ERROR: failed to reproduce 'teach': [Errno 28] No space left on device"])
+
+    assert error.remedy.startswith("Free some space")
+
+
+def test_a_failure_that_names_its_remedy_keeps_it():
+    error = describe_failure("train", ["error: models: could not be written: the disk is full", f"  {FREE_SPACE}"])
+
+    assert str(error).count(FREE_SPACE) == 1

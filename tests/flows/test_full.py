@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import flows.full
+import flows.stage_run
 from cotpd.errors import ConfigError
 from steps.graph import RunningStep, is_up_to_date, read_graph
 from tests.flows.programs import run_dvc, wait_until
@@ -167,6 +168,24 @@ def test_a_failing_step_fails_the_flow_with_its_own_words_and_keeps_what_was_don
     assert states["second"] == "Failed"
     assert is_up_to_date("first", project)
     assert not is_up_to_date("second", project)
+
+
+def test_a_retry_mends_the_lock_file_that_the_first_try_left_half_written(
+    project: Path, run_flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows.stage_run, "_RETRY_DELAY", 0.0)
+    graph = (project / "dvc.yaml").read_text().replace("    desc: Make a\n", "    meta: {retries: 1}\n")
+    (project / "dvc.yaml").write_text(graph)
+    program = (project / "step.py").read_text() + (
+        "if name == 'first' and not pathlib.Path('tried').exists():\n"
+        "    pathlib.Path('tried').touch()\n"
+        "    pathlib.Path('.dvc/tmp/rwlock').write_text('{')\n"
+    )
+    (project / "step.py").write_text(program)
+
+    states = run_flow(jobs=1)
+
+    assert states["first"] == "Completed"
 
 
 def test_a_step_that_dvc_runs_already_is_waited_for_and_not_run_again(project: Path) -> None:
