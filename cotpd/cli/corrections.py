@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from cotpd.cli.data_options import validate_reading
 from cotpd.cli.output import build_console, show
 from cotpd.config import load_params
 from cotpd.counts import format_count
@@ -15,9 +16,8 @@ from cotpd.data.correction_merge import merge_corrections
 from cotpd.data.dataset_report import format_problem, list_companion_lines
 from cotpd.data.dataset_warnings import list_reader_notes
 from cotpd.data.load import load_dataset
-from cotpd.data.params import DataParams
 from cotpd.data.records import iterate_posts
-from cotpd.errors import DataError
+from cotpd.errors import ConfigError, DataError
 from cotpd.escaping import make_printable_line
 from cotpd.evaluation.gold_errors import find_label_key
 from cotpd.student.tasks import find_task
@@ -90,14 +90,16 @@ def import_file(
         Literal["first", "latest", "agreed"],
         typer.Option(help="Of several annotations of a post: the first, the latest, or what all marked."),
     ] = "latest",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace corrections that are there.")] = False,
 ) -> None:
     """Compare an annotation tool's export with the data set, and write the differences as corrections.
 
     Example: cotpd data corrections import export.json --output corrections.jsonl --by mk
     """
+    _protect_output(output, file, overwrite=overwrite)
     params = load_params()
+    source = validate_reading({"path": str(file), "format": format_, "annotators": annotators})
     dataset = load_dataset(params.data.model_copy(update={"corrections": "."}), require_train=False)
-    source = DataParams.model_validate({"path": str(file), "format": format_, "annotators": annotators})
     export = load_dataset(source, require_train=False, words=dataset.words)
     key = find_label_key(find_task(params.task))
     imported = import_corrections(dataset, iterate_posts(export.posts), key, by=by, reason=reason)
@@ -112,6 +114,21 @@ def import_file(
     show(f"{output}: {format_count(count, 'correction')}, {unchanged} as before, {len(problems)} refused")
     if problems:
         raise typer.Exit(1)
+
+
+def _protect_output(output: Path, file: Path, *, overwrite: bool) -> None:
+    """Refuse to write over the export itself, or over earlier corrections unless that is meant.
+
+    Raises:
+        ConfigError: The output is there.
+    """
+    if not output.exists():
+        return
+    if file.exists() and output.samefile(file):
+        raise ConfigError(f"{output}: is the export itself, which would be lost", "Name another file.")
+    if not overwrite:
+        remedy = "Name another file and merge the two (cotpd data corrections merge), or say --overwrite."
+        raise ConfigError(f"{output}: exists", remedy)
 
 
 def _read_whole(file: Path) -> list[Correction]:

@@ -56,7 +56,8 @@ def main() -> None:
         _discard_output()
         sys.exit(1)
     except OSError as error:
-        where = "" if error.filename is None else f"{error.filename}: "
+        path = error.filename2 or error.filename  # of a rename the target: the other is a partial file of ours
+        where = "" if path is None else f"{path}: "
         warn(f"error: {where}{error.strerror or error}")
         _discard_output()
         sys.exit(1)

@@ -277,6 +277,34 @@ def test_a_region_that_was_damaged_by_hand_is_no_deleted_mention(run, change, re
     assert "0 corrections, 0 posts as before, 1 refused" in result.output
 
 
+@pytest.mark.parametrize(
+    ("output", "options", "problem"),
+    [
+        ("export.jsonl", ["--overwrite"], "export.jsonl: is the export itself, which would be lost"),
+        ("fixed.jsonl", [], "fixed.jsonl: exists"),
+        ("new.jsonl", ["--format", "xyz"], "--format xyz: Input should be 'auto'"),
+    ],
+)
+def test_an_import_writes_over_nothing_and_takes_no_unknown_format(run, write, output, options, problem) -> None:
+    for name in ("export.jsonl", "fixed.jsonl"):
+        write(name, [build_row(3)])
+
+    result = run("corrections", "import", "export.jsonl", "--output", output, *options)
+
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception).startswith(problem)
+    assert [len(read_jsonl(Path(name))) for name in ("export.jsonl", "fixed.jsonl")] == [1, 1]
+
+
+def test_earlier_corrections_are_replaced_where_that_is_meant(run, write) -> None:
+    write("export.jsonl", [build_row(3)])
+    write("fixed.jsonl", [build_row(3)])
+
+    result = run("corrections", "import", "export.jsonl", "--output", "fixed.jsonl", "--overwrite")
+
+    assert (result.exit_code, Path("fixed.jsonl").read_text("utf-8")) == (0, "")
+
+
 @pytest.mark.parametrize("tool", ["label-studio", "argilla"])
 def test_a_post_that_comes_back_as_it_went_is_no_correction(run, tool) -> None:
     run("suspects", "--limit", "1", "--to", tool, "--output", "tasks.json")

@@ -44,6 +44,21 @@ def test_a_full_disk_is_one_line_of_error(command):
     assert process.stderr == "error: No space left on device\n"
 
 
+def test_an_output_that_is_a_folder_is_named_and_not_its_partial_file(tmp_path):
+    (tmp_path / "fixed.jsonl").write_text('{"id": "3", "split": "test", "entities": []}\n', "utf-8")
+
+    process = subprocess.run(
+        [*COTPD, "data", "corrections", "merge", "fixed.jsonl", "--output", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        cwd=tmp_path,
+        timeout=120,
+    )
+
+    assert (process.returncode, process.stderr) == (1, f"error: {tmp_path}: Is a directory\n")
+
+
 @pytest.mark.parametrize("command", [COTPD, (sys.executable, "-m", "cotpd")])
 def test_the_version_is_that_of_the_installed_package(command):
     shown = subprocess.run(
