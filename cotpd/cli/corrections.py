@@ -96,7 +96,7 @@ def import_file(
 
     Example: cotpd data corrections import export.json --output corrections.jsonl --by mk
     """
-    _protect_output(output, file, overwrite=overwrite)
+    _refuse_overwriting(output, file, overwrite=overwrite)
     params = load_params()
     source = validate_reading({"path": str(file), "format": format_, "annotators": annotators})
     dataset = load_dataset(params.data.model_copy(update={"corrections": "."}), require_train=False)
@@ -116,7 +116,7 @@ def import_file(
         raise typer.Exit(1)
 
 
-def _protect_output(output: Path, file: Path, *, overwrite: bool) -> None:
+def _refuse_overwriting(output: Path, file: Path, *, overwrite: bool) -> None:
     """Refuse to write over the export itself, or over earlier corrections unless that is meant.
 
     Raises:
