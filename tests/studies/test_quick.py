@@ -70,6 +70,6 @@ def test_its_result_leaves_the_whole_ones_alone_and_says_what_was_shortened(proj
     result = read_result(project / "studies/mine-quick/result.json")
     assert run.exit_code == 0
     assert (result.seeds, dict(result.params)) == ((1,), {"baseline.epochs": 2})
-    assert "`baseline.epochs: 2`" in (project / "studies/mine-quick/study.md").read_text("utf-8")
+    assert "All cells: baseline.epochs: 2." in (project / "studies/mine-quick/study.md").read_text("utf-8")
     assert not (project / "studies/mine").exists()
     assert "One seed: " in CliRunner().invoke(app, ["show", name, "--quick"]).stdout
