@@ -75,14 +75,6 @@ def test_no_stage_depends_on_the_engine(root: Path) -> None:
     assert not [name for name in watched if name.startswith("scale")]
 
 
-def test_the_log_shows_no_password_of_an_override(params: Path) -> None:
-    lines: list[str] = []
-
-    write_values(params.parent, "", {"register.tracking_uri": "postgresql://u:hunter2@h/d"}, lines.append)
-
-    assert lines == ["params.yaml: register.tracking_uri: postgresql://u:***@h/d"]
-
-
 @pytest.mark.parametrize(
     ("preset", "overrides", "problem"),
     [
@@ -146,3 +138,32 @@ def test_runs_in_two_folders_do_not_wait_for_each_other(tmp_path: Path) -> None:
         hold_workspace(tmp_path / "two", "late", reasons.append),
     ):
         assert reasons == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "variable"),
+    [
+        ("llm.base_url", "https://me:hunter2@host/v1", "OPENAI_API_KEY"),
+        ("llm.ledger", "postgresql+psycopg://me:hunter2@host/ledger", "COTPD_LEDGER"),
+        ("register.tracking_uri", "postgresql://me:hunter2@host/mlflow", "MLFLOW_TRACKING_URI"),
+        ("llm.base_url", "https://host/v1?api_key=hunter2", "OPENAI_API_KEY"),
+        ("llm.extra_body", {"headers": [{"api_key": "hunter2"}]}, "a variable of the environment"),
+        ("llm.extra_body.token", "hunter2", "a variable of the environment"),
+    ],
+)
+def test_a_secret_is_refused_with_the_variable_for_it_and_not_repeated(params: Path, key, value, variable) -> None:
+    before = params.read_text()
+
+    with pytest.raises(ConfigError, match=variable) as caught:
+        write_values(params.parent, "", {key: value}, print)
+
+    assert "hunter2" not in str(caught.value)
+    assert params.read_text() == before
+
+
+def test_a_name_that_only_resembles_a_secret_is_written(params: Path) -> None:
+    overrides = {"llm.api_key_env": "MY_KEY", "llm.length_key": "max_tokens", "llm.base_url": "https://host/v1"}
+
+    write_values(params.parent, "", overrides, print)
+
+    assert yaml.safe_load(params.read_text())["llm"]["api_key_env"] == "MY_KEY"

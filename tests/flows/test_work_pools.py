@@ -1,5 +1,6 @@
 """What keeps a work pool from running the deployments is a sentence with a remedy, and so is a missing environment."""
 
+import os
 import subprocess
 import sys
 
@@ -74,3 +75,22 @@ def test_a_worker_without_the_environment_is_told_how_to_get_it():
     assert "lacks CoTPD's packages (dvc)" in sentence
     assert "source .venv/bin/activate" in sentence
     assert "pip install 'cotpd[pipeline]'" in sentence
+
+
+def test_a_run_of_a_worker_without_the_environment_says_so_in_its_state(client, prefect_server):
+    from prefect import flow
+    from prefect.settings import get_current_settings
+
+    run = client.create_flow_run(flow(lambda: None, name="cotpd-bare"))
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    code = "import sys; sys.modules['networkx'] = None; import flows.full"
+
+    subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | settings | {"PREFECT__FLOW_RUN_ID": str(run.id)},
+        capture_output=True, timeout=LIMIT, check=False,
+    )  # fmt: skip
+
+    state = client.read_flow_run(run.id).state
+    assert state.is_failed()
+    assert "pip install 'cotpd[pipeline]'" in state.message
