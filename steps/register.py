@@ -12,7 +12,7 @@ from cotpd.pipeline.making_cost import list_expenses
 from cotpd.pipeline.registration import register_student
 from cotpd.pipeline.version_evidence import write_evidence
 from cotpd.pipeline.workspace import Workspace
-from cotpd.registry.new_version import Registered
+from cotpd.registry.new_version import RegisteredVersion
 from cotpd.registry.reuse import MADE_FROM, digest_inputs, reuse_version
 from steps.common import main, say
 
@@ -39,7 +39,7 @@ def run(params: Params) -> None:
     say(f"register: {registered.name} version {registered.version} is {registered.alias}: {registered.uri}")
 
 
-def _register(workspace: Workspace, params: Params, tables: list[Path], made_from: str) -> Registered:
+def _register(workspace: Workspace, params: Params, tables: list[Path], made_from: str) -> RegisteredVersion:
     with tempfile.TemporaryDirectory() as folder:
         return register_student(
             params,

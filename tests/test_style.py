@@ -40,7 +40,7 @@ settle shade shorten show shuffle shut sign signal silence skip sleep sort split
 summarize swap sync tabulate take tell terminate test time tokenize touch trace train transform translate trim truncate try tune
 unpack update upload use validate verify wait walk warn watch weigh widen wrap write yield
 caption detect tidy pin repair mend reuse
-adapt execute monitor redirect commit complete enclose exchange feed mask migrate poll post quote refresh scrub shrink submit work retrieve hang quantize examine doctor
+reconcile adapt execute monitor redirect commit complete enclose exchange feed mask migrate poll post quote refresh scrub shrink submit work retrieve hang quantize examine doctor
 init upgrade activate
 """
 VERBS = frozenset(VERB_TEXT.split())

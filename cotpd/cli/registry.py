@@ -11,7 +11,7 @@ from cotpd.cli.output import build_console, format_json, show, show_row
 from cotpd.cli.promote import promote
 from cotpd.cli.registry_access import open_registry
 from cotpd.cli.version_listing import build_json, print_versions
-from cotpd.registry.aliases import compare_aliases, read_champion, read_figures, read_history, roll_back
+from cotpd.registry.aliases import read_champion, read_figures, read_history, reconcile_aliases, roll_back
 from cotpd.registry.moves import Decision, MoveKind
 from cotpd.registry.versions import list_versions
 
@@ -31,7 +31,7 @@ def show_versions(name: Name = None, as_json: AsJson = False) -> None:
     """
     client, name = open_registry(name)
     versions = list_versions(client, name)
-    compare_aliases(client, name)
+    reconcile_aliases(client, name)
     if as_json:
         show(format_json({"name": name, "versions": [build_json(version) for version in versions]}))
         return

@@ -106,7 +106,7 @@ def _print_registry(console: SafeConsole, outputs: RegisteredOutputs) -> None:
         return
 
     address = f"models:/{outputs.name}@{outputs.alias}"
-    if disagreement := outputs.compare(outputs.list_numbers(versions)):
+    if disagreement := outputs.compare(outputs.list_alias_versions(versions)):
         console.print(f"registered  {disagreement}", style="yellow", soft_wrap=True)
     else:
         console.print(f"registered  {address} (version {outputs.version})")

@@ -10,7 +10,7 @@ from cotpd.evaluation.results_table import select_headlines
 from cotpd.llm.prompts import PromptSet
 from cotpd.pipeline.card_facts import gather_card_facts
 from cotpd.pipeline.workspace import INTERVALS
-from cotpd.registry.new_version import Registered, register_model
+from cotpd.registry.new_version import RegisteredVersion, register_model
 from cotpd.registry.origin import Origin
 from cotpd.registry.pack import Interface
 from cotpd.registry.prompt_versions import build_prompt_name
@@ -30,7 +30,7 @@ def register_student(
     tags: Mapping[str, str] | None = None,
     evidence: Sequence[Path] = (),
     root: Path = Path(),
-) -> Registered:
+) -> RegisteredVersion:
     """Register a trained student as a new version, and give it ``params.register.alias``.
 
     Args:

@@ -13,7 +13,7 @@ from cotpd.registry.store_answers import ask_store
 from cotpd.registry.tracking_store import connect, find_database, resolve_uri
 from cotpd.registry.versions import Version, list_versions
 
-_AGAIN = "dvc repro -f -s register"
+_REGISTER_AGAIN = "dvc repro -f -s register"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Disagreement:
         state = "on no version" if self.registry_version is None else f"version {self.registry_version}"
         return (
             f"{self.address} is {state}, and the outputs here are version {self.output_version}; "
-            f"if that is not meant: {_AGAIN}"
+            f"if that is not meant: {_REGISTER_AGAIN}"
         )
 
 
@@ -54,7 +54,7 @@ class RegisteredOutputs:
         try:
             return cls(str(values["name"]), str(values["alias"]), int(values["version"]))
         except (ValueError, TypeError):
-            raise DataError(f"{path}: version is no number", f"Run: {_AGAIN}") from None
+            raise DataError(f"{path}: version is no number", f"Run: {_REGISTER_AGAIN}") from None
 
     def read_versions(self, params: RegisterParams) -> list[Version]:
         """Read the registry's versions under this name, the oldest first.
@@ -64,8 +64,8 @@ class RegisteredOutputs:
         """
         return list_versions(connect(params, Path()), self.name)
 
-    def list_numbers(self, versions: list[Version]) -> list[int]:
-        """List the numbers of the versions that bear the alias: one or none."""
+    def list_alias_versions(self, versions: list[Version]) -> list[int]:
+        """Return the number of the version that has the alias, in a list that is empty without such an alias."""
         return [version.number for version in versions if self.alias in version.aliases]
 
     def compare(self, numbers: list[int]) -> Disagreement | None:
@@ -92,7 +92,7 @@ def find_disagreement(path: Path, name: str, params: RegisterParams) -> Disagree
             return None
         database = find_database(resolve_uri(params, Path()))
         question = f"versions of {outputs.name}@{outputs.alias}"
-        numbers = ask_store(database, question, lambda: outputs.list_numbers(outputs.read_versions(params)))
+        numbers = ask_store(database, question, lambda: outputs.list_alias_versions(outputs.read_versions(params)))
         return outputs.compare(numbers)
     except (DataError, ModelError):
         return None

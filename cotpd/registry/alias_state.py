@@ -104,7 +104,7 @@ def read_effective_aliases(client: "MlflowClient", name: str) -> dict[str, int]:
 
 
 def list_possible_states(moves: Sequence[Move]) -> list[AliasState]:
-    """Return the states whose values the aliases can have unless they were moved outside cotpd: see the head."""
+    """Return the states whose values the aliases can have unless another program moved them (rule 3 above)."""
     base = find_base(moves)
     states = [move.state for move in moves[max(base, 0) :]]
     if base < 0:

@@ -49,12 +49,12 @@ def write_move(log: MoveLog, moves: Sequence[Move], before: AliasState) -> bool:
         return False
     if not all(log.append(move) for move in moves):
         return False
-    settle(log, moves[-1])
+    finish_move(log, moves[-1])
     return True
 
 
-def settle(log: MoveLog, move: Move) -> None:
-    """Write the aliases of a recorded move one by one, and compare them with the record until both agree."""
+def finish_move(log: MoveLog, move: Move) -> None:
+    """Write the aliases of a recorded move one by one until they agree with the record, then sign its entry."""
     has_written = False
     while (moves := log.read())[-1].number == move.number:
         if read_aliases(log.client, log.name) == move.state:
@@ -68,13 +68,14 @@ def settle(log: MoveLog, move: Move) -> None:
 
 
 def write_aliases(log: MoveLog, moves: Sequence[Move]) -> None:
-    """Write the aliases after the last move, and the tags of the moves whose writing may have been cut short."""
+    """Write the aliases of the last move, and the tags of the moves whose writing may have been cut short."""
     client, state = log.client, moves[-1].state
     for move in moves[find_base(moves) + 1 :]:
         tag, text = format_move_tag(move)
         client.set_model_version_tag(log.name, str(move.to_version), tag, text)
 
-    for alias, number in ((PREVIOUS, state.previous), (CHAMPION, state.champion)):  # the way back first
+    # previous first, or a killed process could leave a champion without a way back
+    for alias, number in ((PREVIOUS, state.previous), (CHAMPION, state.champion)):
         if number is None:
             client.delete_registered_model_alias(log.name, alias)
         else:
@@ -85,7 +86,7 @@ def repair_aliases(client: "MlflowClient", name: str) -> Move | None:
     """Write the aliases that a killed process has left behind the record; the repair is recorded, too.
 
     Returns:
-        The entry of the repair; None if there is nothing to repair, or the process is still at it.
+        The entry of the repair; None if there is nothing to repair, or the process of the move still writes.
     """
     log = MoveLog.find(client, name)
     if log is None:

@@ -48,7 +48,7 @@ def set_alias(client: "MlflowClient", name: str, alias: str, number: int) -> Non
         raise ModelError(problem, "Use cotpd registry promote, or cotpd registry rollback.")
     with explain_errors(f"alias {alias} of model {name}", "Aliases are letters, digits, dashes and underscores."):
         client.set_registered_model_alias(name, alias, str(number))
-    compare_aliases(client, name)
+    reconcile_aliases(client, name)
 
 
 def read_champion(client: "MlflowClient", name: str, *, began: datetime | None = None) -> int | None:
@@ -154,8 +154,8 @@ def read_figures(client: "MlflowClient", name: str, move: Move) -> dict[str, Any
     return figures
 
 
-def compare_aliases(client: "MlflowClient", name: str) -> None:
-    """Compare the aliases with the record: write those that a killed process has left behind, warn of a stray one.
+def reconcile_aliases(client: "MlflowClient", name: str) -> None:
+    """Write the aliases that a killed process has left behind the record, and warn of aliases moved by others.
 
     A store that cannot be written costs a warning, too.
     """
@@ -180,7 +180,7 @@ def _move(
     expected_champion: int | None,
     decision: Decision,
 ) -> Move:
-    """Move the champion to the version that is chosen by the aliases, unless they have been moved meanwhile."""
+    """Move the champion to the version that ``choose`` returns for the aliases, unless these moved meanwhile."""
     checked: set[int] = set()
     for _ in range(_ATTEMPTS):
         with explain_errors(f"model {name}", REACHABLE):
@@ -219,7 +219,7 @@ def _try_to_move(
 
 
 def _keep_decision(log: MoveLog, move: Move, decision: Decision) -> Move:
-    """Write the whole decision as an artifact; return the move with the short of it and the artifact's digest."""
+    """Write the whole decision as an artifact; return the move with its reason, facts and artifact."""
     move = replace(
         move,
         reason=decision.reason,
@@ -234,15 +234,17 @@ def _keep_decision(log: MoveLog, move: Move, decision: Decision) -> Move:
 
 def _require_complete(client: "MlflowClient", version: Version) -> None:
     """Refuse a version that MLflow has not registered completely, or whose files are not those registered."""
-    name = f"models:/{version.name}/{version.number}"
-    with explain_errors(name, REACHABLE):
+    with explain_errors(version.address, REACHABLE):
         status = client.get_model_version(version.name, str(version.number)).status
     if status != "READY":
-        raise ModelError(f"{name} is not complete: its status in MLflow is {status}", "Register it again.")
+        raise ModelError(
+            f"{version.address} is not complete: its status in MLflow is {status}", "Register it again."
+        )
     require_unchanged(client, version)
 
 
 def _describe_race(name: str, situation: Situation, expectation: str) -> ChampionMovedError:
+    """Return the error that names the champion by now, and who moved it; ``expectation`` is what held before."""
     champion = situation.state.champion
     now = "no version" if champion is None else f"version {champion}"
     mover = "it was moved outside cotpd"

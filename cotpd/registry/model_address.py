@@ -51,6 +51,11 @@ class VersionAddress(NamedTuple):
     alias: str | None
     number: str | None
 
+    @property
+    def label(self) -> str:
+        """The alias or the number, as :func:`cotpd.registry.versions.find_version` takes it."""
+        return self.alias or self.number or ""
+
 
 def parse_version_address(address: str) -> VersionAddress | None:
     """Return the parts of a version's address; None for a folder, a run or anything else."""
@@ -80,10 +85,10 @@ def find_student_folder(
     name = str(address)
     if not name.startswith(("models:", "runs:")):
         return _require_folder(name)
-    version, run = _VERSION.fullmatch(name), _RUN.fullmatch(name)
+    version, run = parse_version_address(name), _RUN.fullmatch(name)
     root = root or Path.cwd()
     if version is not None:
-        return _find_version_folder(params or read_store_params(root), root, version)
+        return _find_version_folder(params or read_store_params(root), root, version, name)
     if run is not None:
         client = connect(params or read_store_params(root), root)
         return _find_run_folder(client, run)
@@ -97,25 +102,11 @@ def require_unchanged(client: "MlflowClient", version: Version) -> None:
     Raises:
         ModelError: A file was changed, added or removed, or all are gone; the message names it.
     """
-    name = f"models:/{version.name}/{version.number}"
-    with explain_errors(name, _GONE):
-        location = client.get_model_version_download_uri(version.name, str(version.number))
-        folder = _fetch_artifacts(client, location)
-        if tag := version.tags.get(FILES):
-            verify_files(folder, tag, name)
-        elif not folder.is_dir():
-            raise ModelError(f"{name}: {folder} is not there", _GONE)
-
-
-def _require_folder(name: str) -> Path:
-    path = Path(name)
-    if not name or not path.is_dir():
-        problem = "a file, and no folder" if path.is_file() else "there is no such folder"
-        raise ModelError(  # in the user's words: a path would make s3:/bucket of s3://bucket, and . of nothing
-            f"{name or repr(name)}: {problem}",
-            "Name a trained student, such as models/student or models:/cotpd-ner@champion.",
-        )
-    return path
+    folder = _fetch_version_files(client, version, version.address)
+    if tag := version.tags.get(FILES):
+        verify_files(folder, tag, version.address)
+    elif not folder.is_dir():
+        raise ModelError(f"{version.address}: {folder} is not there", _GONE)
 
 
 def fetch_version(client: "MlflowClient", version: Version, name: str = "") -> Path:
@@ -130,9 +121,7 @@ def fetch_version(client: "MlflowClient", version: Version, name: str = "") -> P
         ModelError: Its files are gone, or are not those that were registered; the message names one.
     """
     name = name or version.address
-    with explain_errors(name, _GONE):
-        location = client.get_model_version_download_uri(version.name, str(version.number))
-        folder = _fetch_artifacts(client, location)
+    folder = _fetch_version_files(client, version, name)
     _verify(folder, version.tags.get(FILES), name)
     try:
         fetch_export(client, version)
@@ -152,42 +141,59 @@ def attach_export_of(address: str, folder: Path, weights: str) -> None:
     Raises:
         ModelError: There is no such version, it has other weights by now, or the registry cannot be written.
     """
-    match = _VERSION.fullmatch(address)
-    if match is None:
+    parts = parse_version_address(address)
+    if parts is None:
         raise ModelError(f"{address}: not a version's name", "Write models:/NAME@ALIAS or models:/NAME/VERSION.")
     client = connect(read_store_params(Path.cwd()), Path.cwd())
-    version = find_version(client, match["name"], match["alias"] or match["number"])
+    version = find_version(client, parts.name, parts.label)
     student = _find_student_in(fetch_version(client, version), address)
     if compute_sha256(student / "model.safetensors") != weights:
         raise ModelError(f"{address} has moved to another version meanwhile", "Export it again.")
     attach_export(client, version, folder, weights)
 
 
-def _find_version_folder(params: RegisterParams, root: Path, address: re.Match[str]) -> Path:
+def _require_folder(name: str) -> Path:
+    path = Path(name)
+    if not name or not path.is_dir():
+        problem = "a file, and no folder" if path.is_file() else "there is no such folder"
+        raise ModelError(  # in the user's words: a path would make s3:/bucket of s3://bucket, and . of nothing
+            f"{name or repr(name)}: {problem}",
+            "Name a trained student, such as models/student or models:/cotpd-ner@champion.",
+        )
+    return path
+
+
+def _find_version_folder(params: RegisterParams, root: Path, address: VersionAddress, name: str) -> Path:
     """Return the student's folder in a version, its files compared with their digests.
 
     A local registry that has not changed since it was asked is not asked again, which spares importing MLflow.
     """
-    name = address[0]
     database = find_database(resolve_uri(params, root))
-    located = ask_store(database, name, partial(_locate_version, params, root, address))
+    located = ask_store(database, name, partial(_locate_version, params, root, address, name))
     folder, files, export = Path(located["folder"]), located["files"], located["export"]
     if files and folder.is_dir() and (not export or is_export_cached(export)):
         verify_files(folder, files, name)
         return _find_student_in(folder, name)
     client = connect(params, root)
-    version = find_version(client, address["name"], address["alias"] or address["number"])
+    version = find_version(client, address.name, address.label)
     return _find_student_in(fetch_version(client, version, name), name)
 
 
-def _locate_version(params: RegisterParams, root: Path, address: re.Match[str]) -> dict[str, str | None]:
+def _locate_version(
+    params: RegisterParams, root: Path, address: VersionAddress, name: str
+) -> dict[str, str | None]:
     """Ask MLflow where the files of a version lie, and for the tags with their digests."""
     client = connect(params, root)
-    version = find_version(client, address["name"], address["alias"] or address["number"])
-    with explain_errors(address[0], _GONE):
-        location = client.get_model_version_download_uri(version.name, str(version.number))
-        folder = _fetch_artifacts(client, location)
+    version = find_version(client, address.name, address.label)
+    folder = _fetch_version_files(client, version, name)
     return {"folder": str(folder), "files": version.tags.get(FILES), "export": version.tags.get(EXPORT)}
+
+
+def _fetch_version_files(client: "MlflowClient", version: Version, name: str) -> Path:
+    """Return the folder of a version's files, unverified; ``name`` is for messages."""
+    with explain_errors(name, _GONE):
+        location = client.get_model_version_download_uri(version.name, str(version.number))
+        return _fetch_artifacts(client, location)
 
 
 def _find_run_folder(client: "MlflowClient", address: re.Match[str]) -> Path:

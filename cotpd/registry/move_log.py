@@ -72,7 +72,7 @@ class MoveLog:
         """
         if (log := cls.find(client, name)) is None:
             _remove_dead_drafts(client)
-            _create(client, name)
+            _create_record(client, name)
             log = cls.find(client, name)
         if log is None:
             raise ModelError(f"MLflow keeps no experiment for the moves of {name}", "See its server's log.")
@@ -118,7 +118,7 @@ class MoveLog:
         """Remove the artifact of an entry that was not written, where the storage can."""
         from mlflow.store.artifact import artifact_repository_registry as repositories  # noqa: PLC0415  see append
 
-        with suppress(Exception):  # a file too many does no harm
+        with suppress(Exception):  # storage that cannot delete keeps one file too many, which nothing reads
             location = self._locate_artifacts()
             repository = repositories.get_artifact_repository(location, tracking_uri=self.client.tracking_uri)
             repository.delete_artifacts(path)
@@ -175,7 +175,7 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def _create(client: "MlflowClient", name: str) -> None:
+def _create_record(client: "MlflowClient", name: str) -> None:
     """Make the experiment and its run under a name of this process, then rename it: MLflow keeps names unique."""
     from mlflow.exceptions import MlflowException  # noqa: PLC0415  after connect() has switched off its telemetry
 
@@ -202,7 +202,7 @@ def _remove_dead_drafts(client: "MlflowClient") -> None:
 
 def _is_dead_draft(experiment: "Experiment") -> bool:
     silence = time.time() - (experiment.creation_time or 0) / 1000
-    with suppress(ValueError):  # an experiment that is named like ours
+    with suppress(ValueError):  # a person may have named an experiment like a draft
         return is_dead(experiment.name.removeprefix(_DRAFT), silence, LAPSE)
     return False
 

@@ -29,8 +29,8 @@ _ABOUT = (
 
 
 @dataclass(frozen=True)
-class Registered:
-    """Where a model went in the registry."""
+class RegisteredVersion:
+    """A registered version: its name, number, alias and address, and the MLflow run that logged it."""
 
     name: str
     version: int
@@ -41,7 +41,7 @@ class Registered:
 
 def register_model(
     folder: Path, name: str, interface: Interface, origin: Origin, store: RegisterParams, root: Path = Path()
-) -> Registered:
+) -> RegisteredVersion:
     """Log a run, register a model's folder as a new version, and give it the alias of ``store``.
 
     Args:
@@ -72,7 +72,7 @@ def register_model(
             client.set_tag(run.info.run_id, "mlflow.runName", f"{name} version {number}")
 
     set_alias(client, name, store.alias, number)
-    return Registered(name, number, store.alias, f"models:/{name}@{store.alias}", run.info.run_id)
+    return RegisteredVersion(name, number, store.alias, f"models:/{name}@{store.alias}", run.info.run_id)
 
 
 def _format_logged_digests(client: "MlflowClient", source: str) -> str:

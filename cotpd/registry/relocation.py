@@ -31,7 +31,7 @@ def find_artifacts(location: str, database: Path | None) -> str:
         location: Their address in the database.
         database: The SQLite file; None for a store of another kind.
     """
-    moved = None if database is None else _move_below(location, database.resolve().parent)
+    moved = None if database is None else _build_path_below(location, database.resolve().parent)
     return moved.as_uri() if moved is not None and moved.exists() else location
 
 
@@ -55,7 +55,7 @@ def repair_paths(database: Path | None) -> None:
                     connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (new, old))
     except sqlite3.Error as error:
         raise ModelError(
-            f"{database}: it was copied or moved, and its paths of artifacts cannot be mended: {error}",
+            f"{database}: it was copied or moved, and its paths of artifacts cannot be repaired: {error}",
             "Make the file writable, and try again.",
         ) from None
     warn(f"{database}: copied or moved here; its paths now lead to {ARTIFACTS} beside it")
@@ -69,33 +69,33 @@ def _list_changes(connection: sqlite3.Connection, database: Path) -> list[tuple[
         present = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
         for column in present.intersection(_COLUMNS[table]):
             for (old,) in connection.execute(f"SELECT DISTINCT {column} FROM {table}").fetchall():
-                new = _mend(old, table, database)
+                new = _find_new_address(old, table, database)
                 if new is not None:
                     changes.append((table, column, old, new))
     return changes
 
 
-def _mend(location: str | None, table: str, database: Path) -> str | None:
+def _find_new_address(location: str | None, table: str, database: Path) -> str | None:
     """Return the address below the database's own folder; None where the present one is right."""
-    moved = _move_below(location or "", database.parent)
+    moved = _build_path_below(location or "", database.parent)
     if moved is None:
         return None
     # MLflow puts new artifacts where the experiment says: never into another project, even if nothing came along.
-    is_written_to = table == "experiments" and _is_of_another(location or "", database)
+    is_written_to = table == "experiments" and _is_of_another_project(location or "", database)
     return moved.as_uri() if moved.exists() or is_written_to else None
 
 
-def _is_of_another(location: str, database: Path) -> bool:
-    """Whether artifacts belong to another project's database, or their folder is gone, as after a move."""
-    path = _find_path(location)
+def _is_of_another_project(location: str, database: Path) -> bool:
+    """Whether artifacts belong to another project's database, or the project's folder is gone, as after a move."""
+    path = _parse_local_path(location)
     folders = () if path is None else (up.parent for up in (path, *path.parents) if up.name == ARTIFACTS)
     origin = next(iter(folders), None)
     return origin is not None and ((origin / database.name).exists() or not (origin / ARTIFACTS).exists())
 
 
-def _move_below(location: str, folder: Path) -> Path | None:
+def _build_path_below(location: str, folder: Path) -> Path | None:
     """Return the path of artifacts below another folder; None if they lie there already, or in no mlruns."""
-    path = _find_path(location)
+    path = _parse_local_path(location)
     if path is None or ARTIFACTS not in path.parts or path.is_relative_to(folder):
         return None
     parts = path.parts
@@ -103,7 +103,7 @@ def _move_below(location: str, folder: Path) -> Path | None:
     return folder.joinpath(*parts[last:])
 
 
-def _find_path(location: str) -> Path | None:
+def _parse_local_path(location: str) -> Path | None:
     """Return the absolute path of an address on this machine; None for every other address."""
     address = urlparse(location)
     if address.scheme not in ("file", "") or not address.path:

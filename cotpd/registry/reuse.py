@@ -9,7 +9,7 @@ from cotpd.files import compute_sha256
 from cotpd.registry.aliases import set_alias
 from cotpd.registry.leftovers import clear_leftovers
 from cotpd.registry.model_address import find_student_folder
-from cotpd.registry.new_version import Registered
+from cotpd.registry.new_version import RegisteredVersion
 from cotpd.registry.pack import PACKAGE
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import REACHABLE, connect, explain_errors, get_or_create_experiment
@@ -29,7 +29,9 @@ def digest_inputs(task: str, store: RegisterParams, paths: Iterable[Path]) -> st
     return digest.hexdigest()
 
 
-def reuse_version(name: str, made_from: str, store: RegisterParams, root: Path = Path()) -> Registered | None:
+def reuse_version(
+    name: str, made_from: str, store: RegisterParams, root: Path = Path()
+) -> RegisteredVersion | None:
     """Give the alias to a model's latest version made from the same inputs.
 
     Returns:
@@ -50,5 +52,5 @@ def reuse_version(name: str, made_from: str, store: RegisterParams, root: Path =
         except ModelError:
             continue
         set_alias(client, name, store.alias, number)
-        return Registered(name, number, store.alias, f"models:/{name}@{store.alias}", version.run_id or "")
+        return RegisteredVersion(name, number, store.alias, f"models:/{name}@{store.alias}", version.run_id or "")
     return None

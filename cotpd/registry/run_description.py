@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
 _CONTEXTS = {"train": "training", "valid": "validation", "test": "testing"}  # MLflow's words for the splits
-_DIGEST = 12  # signs of a table's sha256, which MLflow writes behind the name of the data set
+_DIGEST_LENGTH = 12  # characters of a table's sha256, which MLflow writes behind the name of the data set
 _LONGEST_NAME = 500
 
 
@@ -34,7 +34,7 @@ def build_dataset_inputs(source: str, tables: Sequence[Path]) -> "list[DatasetIn
             digest = compute_sha256(table)
             profile = {"split": table.stem, "posts": _count_rows(table), "sha256": digest}
             details = {"source": json.dumps({"uri": source}), "profile": json.dumps(profile)}
-            dataset = Dataset(name, digest[:_DIGEST], "local", **details)
+            dataset = Dataset(name, digest[:_DIGEST_LENGTH], "local", **details)
             inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", _CONTEXTS[table.stem])]))
     return inputs
 
@@ -66,8 +66,8 @@ def describe_run(
     lines += _describe_source(tags)
     heading = facts.score_headings.get(score, score) if facts else score
     scores = chain.from_iterable(_describe_scores(split, rows, score, heading) for split, rows in metrics.items())
-    places = f"all figures (`evaluation/scores.json`), the report (`evaluation/report.html`), `{CARD}`"
-    return "\n\n".join([*scores, " ".join(lines), f"Among the artifacts: {places}."])
+    artifacts = f"all figures (`evaluation/scores.json`), the report (`evaluation/report.html`), `{CARD}`"
+    return "\n\n".join([*scores, " ".join(lines), f"Among the artifacts: {artifacts}."])
 
 
 def _describe_data(source: str, tables: Sequence[Path]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Answers of a local registry, kept for as long as its database is unchanged: MLflow takes seconds to import.
+"""A cache of a local registry's answers, valid while its database is unchanged: MLflow takes seconds to import.
 
 Trade-off: the database is not read here, since its tables are MLflow's and change with its releases. Its state is
 compared: the counter of changes in SQLite's header, the file's size and times. Whatever differs, MLflow is asked;
@@ -16,15 +16,15 @@ from cotpd.errors import StorageError
 from cotpd.files import write_atomically
 from cotpd.weights import find_cache_folder
 
-_OPEN = ("-journal", "-wal")  # files beside a database whose header does not say everything
+_JOURNALS = ("-journal", "-wal")  # files beside a database whose header does not say everything
 _COUNTER = slice(24, 28)  # of changes, in the header of SQLite's format 3
 
 
 def ask_store(database: Path | None, question: str, ask: Callable[[], Any]) -> Any:
-    """Return the answer to a question about a registry: the one that is kept, else that of ``ask``, which is kept.
+    """Return the answer to a question about a registry, from the cache or else from ``ask``.
 
     Args:
-        database: The SQLite file; None for a store of another kind, of which no answer is kept.
+        database: The SQLite file; None for a store of another kind, whose answers are not cached.
         question: Tells the answer from others of this registry.
         ask: Asks MLflow; returns a JSON value that follows from the database alone.
     """
@@ -46,8 +46,8 @@ def ask_store(database: Path | None, question: str, ask: Callable[[], Any]) -> A
 
 
 def _read_state(database: Path) -> list[int] | None:
-    """Return what changes whenever the database does; None if there is no telling."""
-    if any(database.with_name(database.name + suffix).exists() for suffix in _OPEN):
+    """Return inode, size, times and change counter of a database; None if a transaction may be open."""
+    if any(database.with_name(database.name + suffix).exists() for suffix in _JOURNALS):
         return None
     try:
         status = database.stat()

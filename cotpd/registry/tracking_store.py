@@ -1,4 +1,4 @@
-"""The door to MLflow: which store is meant, a client for it, and errors a user can act on.
+"""MLflow's store: its address, a client for it, and its errors with remedies.
 
 MLflow takes over a second to import, so it is imported when a store is opened and not before.
 """
@@ -21,6 +21,8 @@ from cotpd.service_errors import explain_object_store, explain_postgresql
 from cotpd.storage import report_full_disk
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from mlflow import MlflowClient as MlflowClient  # also for the annotations of packages that know no MLflow
 
 SQLITE = "sqlite:///"
@@ -74,7 +76,7 @@ def find_database(uri: str) -> Path | None:
 
 
 def connect(params: RegisterParams, root: Path, *, create: bool = False) -> "MlflowClient":
-    """Return a client for the registry.
+    """Return a client of the registry.
 
     Args:
         params: Names the store.
@@ -92,6 +94,14 @@ def connect(params: RegisterParams, root: Path, *, create: bool = False) -> "Mlf
             "Train and register a student first: make run, or dvc repro.",
         )
 
+    mlflow = _import_quietly(uri)
+    with explain_errors(f"the registry {uri}", REACHABLE):
+        client: MlflowClient = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        return client
+
+
+def _import_quietly(uri: str) -> "ModuleType":
+    """Import MLflow without telemetry and chatter, so that it gives up on a dead server or database in time."""
     for chatty in ("alembic", "mlflow"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -104,14 +114,14 @@ def connect(params: RegisterParams, root: Path, *, create: bool = False) -> "Mlf
         from mlflow.store.db import utils  # noqa: PLC0415  a database is opened, which imports it anyway
 
         utils.MAX_RETRY_COUNT = _TRIES
-    with explain_errors(f"the registry {uri}", REACHABLE):
-        return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    return mlflow
 
 
 def get_or_create_experiment(client: "MlflowClient", name: str) -> str:
     """Return the id of an experiment, created if there is none of that name.
 
-    The artifacts of a new one go beside the database; MLflow's own default is the current folder.
+    The artifacts of a new one go beside the database; MLflow's own default is the current folder. The paths of a
+    store that was copied or moved are repaired before.
     """
     repair_paths(find_database(client.tracking_uri))
     experiment = client.get_experiment_by_name(name)

@@ -21,8 +21,8 @@ from cotpd.escaping import warn
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import DESCRIPTION, connect, get_or_create_experiment, resolve_uri
 from cotpd.registry.unfinished_runs import (
-    SEEN,
-    SIGN_OF_LIFE,
+    HEARTBEAT_SECONDS,
+    LAST_SEEN,
     build_process_tags,
     choose_end_status,
     find_dead_runs,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 FINGERPRINT = "cotpd.training"  # the tag that holds the training's fingerprint
 TRAINING = "training."  # the tag of a version's run that names the run of a training, before the model's name
-_EVERY = 10  # steps between two points of a curve
+_STEPS_PER_POINT = 10  # steps between two points of a curve
 _ABOUT = (
     "The training of one model. Curves: losses of every tenth step (`step/`), and of each epoch mean losses "
     "(`epoch/`) and scores on the valid split in percent, by view (`valid/`)."
@@ -76,7 +76,7 @@ class TrainingCurves:
 
     def log_step(self, number: int, losses: Mapping[str, float]) -> None:
         """Log the losses of a step, if it is every tenth."""
-        if self._client and number % _EVERY == 0:
+        if self._client and number % _STEPS_PER_POINT == 0:
             figures = {f"step/{name}": value for name, value in losses.items()}
             self._warn_on_failure(lambda: self._log(figures, number))
 
@@ -141,9 +141,9 @@ class TrainingCurves:
         metrics = [Metric(name, value, now, step) for name, value in figures.items()]
         if self._client:
             self._client.log_batch(self._run_id, metrics=metrics)
-            if time.time() - self._last_sign > SIGN_OF_LIFE:
+            if time.time() - self._last_sign > HEARTBEAT_SECONDS:
                 self._last_sign = time.time()
-                self._client.set_tag(self._run_id, SEEN, str(int(self._last_sign)))
+                self._client.set_tag(self._run_id, LAST_SEEN, str(int(self._last_sign)))
 
     def _warn_on_failure(self, action: Callable[[], None]) -> None:
         """Run an action; if it fails, print a warning and log nothing more."""

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PROCESS = "cotpd.process"  # the tag that names the process of a run
-SEEN = "cotpd.seen"  # the tag that holds the process's last sign of life, in seconds since 1970
-SIGN_OF_LIFE = 60.0  # seconds between two
+LAST_SEEN = "cotpd.seen"  # the tag that holds the process's last sign of life, in seconds since 1970
+HEARTBEAT_SECONDS = 60.0  # between two signs of life of a process
 LAPSE = 3600.0  # seconds of silence after which a process on another machine counts as dead
 _MOST_RUNS = 1000  # that MLflow returns at once
 
 
 def build_process_tags() -> dict[str, str]:
     """Return the tags by which another process can tell whether this one still works at a run."""
-    return {PROCESS: name_process(), SEEN: str(int(time.time()))}
+    return {PROCESS: name_process(), LAST_SEEN: str(int(time.time()))}
 
 
 def find_dead_runs(client: "MlflowClient", experiment: str) -> "list[Run]":
@@ -40,5 +40,5 @@ def is_run_dead(run: "Run") -> bool:
     """Whether the process of a run has ended; False where the run does not name it."""
     if PROCESS not in run.data.tags:
         return False
-    silence = time.time() - float(run.data.tags.get(SEEN, 0))
+    silence = time.time() - float(run.data.tags.get(LAST_SEEN, 0))
     return is_dead(run.data.tags[PROCESS], silence, LAPSE)

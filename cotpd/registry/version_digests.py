@@ -12,7 +12,7 @@ from cotpd.errors import ModelError
 from cotpd.files import compute_sha256
 
 FILES = "sha256.files"  # the tag: a JSON object of sha256 by path
-_REMEDY = "Somebody has changed it: restore its files, or register the student again: dvc repro -f -s register."
+_REMEDY = "Restore its files, or register the student again: dvc repro -f -s register."
 _WRITTEN_BY_MLFLOW = "registered_model_meta"  # name and version, noted when it loads a folder
 
 

@@ -1,4 +1,4 @@
-"""The tags of a version that say what was decided about it, for those who look at the version in MLflow."""
+"""Tags of a version that show the decisions about it on its page in MLflow."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING

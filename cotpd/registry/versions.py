@@ -69,7 +69,7 @@ def list_model_names(client: "MlflowClient") -> list[str]:
 
 
 def _read_pages(search: Callable[..., Any]) -> Iterator[Any]:
-    """Yield the rows of all pages of a search; MLflow returns the first page alone, without a word."""
+    """Yield the rows of all pages of a search: MLflow returns the first page alone, and does not say so."""
     token = None
     while True:
         page = search(page_token=token)

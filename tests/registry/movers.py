@@ -17,7 +17,7 @@ from typing import Any
 from cotpd.errors import CotpdError
 from cotpd.registry import alias_writer
 from cotpd.registry.alias_state import read_aliases
-from cotpd.registry.aliases import compare_aliases, move_champion, read_champion, read_history, roll_back
+from cotpd.registry.aliases import move_champion, read_champion, read_history, reconcile_aliases, roll_back
 from cotpd.registry.moves import ChampionMovedError, Decision, Move, MoveKind
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect
@@ -229,7 +229,7 @@ def require_agreement(client: Any, name: str, answers: list[Any], *, is_atomic: 
     if state is not None:
         assert (effective.get("champion"), effective.get("previous")) == (state.champion, state.previous)
         if not is_atomic:
-            compare_aliases(client, name)  # as cotpd registry list does
+            reconcile_aliases(client, name)  # as cotpd registry list does
         assert read_aliases(client, name) == state
 
     tokens = {move.token for move in moves}

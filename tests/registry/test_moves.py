@@ -8,11 +8,11 @@ from cotpd.errors import ModelError
 from cotpd.registry import alias_writer, move_log
 from cotpd.registry.alias_state import read_aliases
 from cotpd.registry.aliases import (
-    compare_aliases,
     move_champion,
     read_champion,
     read_figures,
     read_history,
+    reconcile_aliases,
     roll_back,
 )
 from cotpd.registry.moves import AliasState, ChampionMovedError, Decision, MoveKind
@@ -81,7 +81,7 @@ def test_an_alias_that_was_moved_by_hand_is_recorded_by_the_next_move(client, mo
     promote(client, 1)
     promote(client, 2)
     client.set_registered_model_alias(NAME, "champion", "4")
-    compare_aliases(client, NAME)
+    reconcile_aliases(client, NAME)
     assert "moved outside cotpd, champion from 2 to 4" in capsys.readouterr().err
     assert find_version(client, NAME, "champion").number == 4
 

@@ -5,7 +5,7 @@ import pytest
 from cotpd.registry import alias_writer, move_log
 from cotpd.registry.alias_state import read_aliases
 from cotpd.registry.aliases import (
-    compare_aliases,
+    reconcile_aliases,
     roll_back,
 )
 from cotpd.registry.moves import AliasState
@@ -56,7 +56,7 @@ def test_a_slow_mover_that_is_killed_after_it_wrote_an_old_alias_is_no_move_by_h
     assert read_aliases(client, NAME).champion == 2
     assert find_version(client, NAME, "champion").number == 3
 
-    compare_aliases(rival, NAME)
+    reconcile_aliases(rival, NAME)
 
     assert read_aliases(client, NAME) == AliasState(3, 2)
     assert list_kinds(client)[-1] == ("repair", 3, 3)
@@ -79,7 +79,7 @@ def test_a_rollback_killed_between_two_writes_counts_and_the_next_command_writes
     monkeypatch.setattr(alias_writer, "is_under_way", lambda _move: False)  # as of a process that has ended
     assert list_effective_aliases(client, NAME) == {"champion": 1, "previous": 2}
 
-    compare_aliases(client, NAME)
+    reconcile_aliases(client, NAME)
 
     assert read_aliases(client, NAME) == AliasState(1, 2)
     assert list_kinds(client)[2:] == [("rollback", 2, 1), ("repair", 1, 1)]
@@ -89,7 +89,7 @@ def test_a_rollback_killed_between_two_writes_counts_and_the_next_command_writes
 def test_aliases_that_a_living_process_is_writing_are_left_to_it(client, monkeypatch):
     promote(client, 1)
     rival = open_client_of(client)
-    insert_before(client, monkeypatch, "champion", lambda: compare_aliases(rival, NAME))
+    insert_before(client, monkeypatch, "champion", lambda: reconcile_aliases(rival, NAME))
 
     promote(client, 2)
 

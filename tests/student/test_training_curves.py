@@ -14,7 +14,7 @@ from cotpd.registry import training_curves
 from cotpd.registry.params import RegisterParams
 from cotpd.registry.tracking_store import connect, get_or_create_experiment
 from cotpd.registry.training_curves import FINGERPRINT, TrainingCurves, adopt_runs
-from cotpd.registry.unfinished_runs import PROCESS, SEEN
+from cotpd.registry.unfinished_runs import LAST_SEEN, PROCESS
 from cotpd.student import Student
 from cotpd.student.checkpoint import Checkpoint
 from cotpd.student.objectives import JointDistillation
@@ -104,9 +104,11 @@ def test_the_next_training_closes_a_run_whose_process_was_killed_and_no_other(pr
     foreign = client.create_run(experiment, tags={FINGERPRINT: "2"})
     elsewhere = {PROCESS: "elsewhere:1:2-3"}
     silent = client.create_run(
-        experiment, tags={FINGERPRINT: "3", **elsewhere, SEEN: str(int(time.time()) - 7200)}
+        experiment, tags={FINGERPRINT: "3", **elsewhere, LAST_SEEN: str(int(time.time()) - 7200)}
     )
-    seen = client.create_run(experiment, tags={FINGERPRINT: "4", **elsewhere, SEEN: str(int(time.time()) - 60)})
+    seen = client.create_run(
+        experiment, tags={FINGERPRINT: "4", **elsewhere, LAST_SEEN: str(int(time.time()) - 60)}
+    )
 
     fit(project, ner_examples, small, brief)
 
