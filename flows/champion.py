@@ -59,24 +59,24 @@ def judge(name: str | None, version: str, require: Literal["not_worse", "better"
 
 @flow(name="cotpd-promote", on_cancellation=[close_task_runs], on_crashed=[close_task_runs])
 def promote(
-    name: str | None = None,
+    name: str = "",
     version: str = "challenger",
     approval: bool = False,
     approval_hours: float = 168,
-    require: Literal["not_worse", "better"] | None = None,
+    require: Literal["", "not_worse", "better"] = "",
 ) -> State[None]:
     """Judge a version against the champion, and promote it if it passes.
 
     Args:
-        name: The registered model; else that of params.yaml.
+        name: The registered model. Empty: that of params.yaml.
         version: Its version, a number or an alias.
         approval: Suspend the run after the gate has passed, until a person answers.
         approval_hours: How long to wait for the answer.
-        require: not_worse or better; outweighs the rules.
+        require: not_worse or better; outweighs the rules. Empty: as the rules say.
     """
     end_with_server()
     with watch_flow_run(flow_run.id, ROOT):
-        judged = judge(name, version, require)
+        judged = judge(name or None, version, require or None)
     if judged is None:
         return Completed(name="Unchanged", message=f"{version} is the champion already")
     verdict = Verdict.model_validate(judged)

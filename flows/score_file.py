@@ -29,7 +29,7 @@ _EVERY = 30.0  # seconds between two lines of the log
 def score(
     input: str,  # noqa: A002  the parameter is called as the command's option
     output: str,
-    model: str | None = None,
+    model: str = "",
     columns: ColumnNames = ColumnNames(),  # noqa: B008  frozen
     batch_size: Annotated[int, Field(ge=1)] = 32,
     backend: Annotated[str, Field(json_schema_extra=offer([*BACKENDS]))] = "auto",
@@ -45,9 +45,9 @@ def score(
     Args:
         input: The file of posts, from the folder that the flow runs in: JSON Lines, CSV, Parquet.
         output: The file to write, with the same rows and their predictions.
-        model: A folder, or models:/NAME@ALIAS, as for `cotpd predict`. None: the champion of params.yaml.
-        columns: The columns of the posts and, for relations, of the pair; those that come out again (None: all);
-            and what is put before the names of the predicted ones.
+        model: A folder, or models:/NAME@ALIAS, as for `cotpd predict`. Empty: the champion of params.yaml.
+        columns: Names of the file's columns. Text: the posts. Head and tail: the pair, for relations. Keep: those
+            that come out again (None: all). Prefix: put before the names of the predicted ones.
         batch_size: Rows that the model reads at a time.
         backend: What runs the model: auto, torch, onnx or onnx-int8.
         device: Where it runs: auto, cpu, cuda, cuda:1.

@@ -172,3 +172,16 @@ def test_a_server_that_is_too_old_is_named_with_its_version(httpserver, tmp_path
     assert process.returncode == 1
     assert "is 3.1.0, older than the client" in process.stderr
     assert "Upgrade the server, or install prefect 3.1.0 here." in process.stderr
+
+
+def test_no_field_of_a_form_is_a_choice_between_a_type_and_nothing_where_empty_says_the_same() -> None:
+    flows = {deployment.flow.name: deployment.flow for deployment in read_deployments()}
+
+    choices = {
+        f"{name}: {field}"
+        for name, flow in flows.items()
+        for field, schema in flow.parameters.properties.items()
+        if {"type": "null"} in schema.get("anyOf", [])
+    }
+
+    assert choices == {f"{name}: hours" for name in ("cotpd", "cotpd-score", "cotpd-study")}

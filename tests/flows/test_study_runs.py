@@ -92,7 +92,7 @@ def test_a_run_of_an_unknown_study_fails_with_the_one_that_was_meant(ran):
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "parameters",
-    [{"jobs": 0}, {"jobs": "many"}, {"seeds": []}, {"seeds": ["one"]}, {"seeds": [-1]}, {"split": "train"}],
+    [{"jobs": 0}, {"jobs": "many"}, {"seeds": ["one"]}, {"seeds": [-1]}, {"split": "train"}],
 )
 def test_parameters_of_a_wrong_type_are_refused_before_the_run(prefect_server, parameters):
     from prefect.exceptions import ParameterTypeError
