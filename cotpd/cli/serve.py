@@ -12,7 +12,7 @@ from cotpd.cli.explain import require_training_tables
 from cotpd.cli.options import Device
 from cotpd.cli.output import warn
 from cotpd.config import load_params
-from cotpd.errors import ConfigError
+from cotpd.errors import ConfigError, ModelError
 from cotpd.pipeline.training_examples import read_original_examples
 from cotpd.pipeline.workspace import Workspace
 from cotpd.serving.limits import Limits
@@ -101,7 +101,13 @@ def _load_service(
     from cotpd.serving.training_posts import TrainingPosts  # noqa: PLC0415  see serve
 
     address = model or f"models:/{load_params().registered_name}@champion"
-    version, target = load_first_version(address, backend, device)
+    try:
+        version, target = load_first_version(address, backend, device)
+    except ModelError as error:
+        if model is not None:
+            raise
+        hint = "Promote a version (cotpd promote), or name one with --model, such as models/student."
+        raise ModelError(error.problem, f"{error.remedy}\n  {hint}") from None
     posts = None if data is None else TrainingPosts(partial(_read_training_examples, data))
     service = Service(version, limits, token, posts)
     if target is not None:

@@ -71,7 +71,8 @@ def read_held_out(path: Path, words: WordSplitting | None = None) -> HeldOut:
 
 def _is_prepared(path: Path) -> bool:
     """Whether a file is a table of the prepare step, or would be if it were there and not empty."""
-    if path.parent.joinpath("summary.json").is_file() and path.suffix == ".jsonl":
+    is_missing = path.parent.name == "prepared" and not path.exists()  # prepare has not run in this folder
+    if path.suffix == ".jsonl" and (is_missing or path.parent.joinpath("summary.json").is_file()):
         return True
     if not path.is_file() or path.suffix != ".jsonl":
         return False

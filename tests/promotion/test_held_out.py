@@ -1,5 +1,7 @@
 """Held-out posts come from a prepared table, a folder of tables, or a data set of any format."""
 
+from pathlib import Path
+
 import pytest
 
 from cotpd.data.tables import write_json, write_table
@@ -102,3 +104,8 @@ def test_posts_without_the_tasks_annotation_are_refused(tmp_path):
 
     with pytest.raises(DataError, match="1 post, none annotated for task re"):
         held_out.build_examples("re")
+
+
+def test_a_project_that_is_not_prepared_is_told_to_prepare(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no such table.*\n.*dvc repro prepare"):
+        read_held_out(tmp_path / "data/prepared/test.jsonl")
