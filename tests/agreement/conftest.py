@@ -39,5 +39,6 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
             recorded = dict(report.user_properties)
             terminalreporter.write(recorded.pop("table", ""))
             counts.update(recorded)
+            counts["failed"] += report.failed
     if counts:
         terminalreporter.write_line(", ".join(f"{count} {name}" for name, count in counts.items()))

@@ -23,6 +23,9 @@ def test_both_doors_agree_after_any_sequence(
     draw = random.Random(seed)
     bought_twice = project.count_bought_twice()
     operations = draw_operations(draw, seed, RUNS)
+    kills = sum(operation.__name__ == "kill" for operation in operations)
+    for name, count in {"sequences": 1, "operations": len(operations), "kills": kills}.items():
+        record_property(name, count)
     history = [f"{operation.__name__}: {operation(project, draw)}" for operation in operations]
     first, second = draw.sample(DOORS, 2)
 
@@ -32,12 +35,8 @@ def test_both_doors_agree_after_any_sequence(
     if again := run_door(project, second):
         problems.append(f"{second} executes {again} after {first}")
     problems += list_differences(project.digest_outputs(), project.digest_fresh_run())
-    kills = sum(operation.__name__ == "kill" for operation in operations)
     if project.count_bought_twice() - bought_twice > kills * CONCURRENCY:
         problems.append(f"{project.count_bought_twice() - bought_twice} answers were bought twice, {kills} kills")
-    for name, count in {"sequences": 1, "operations": len(operations), "kills": kills}.items():
-        record_property(name, count)
-    record_property("disagreements", int(bool(problems)))
     assert problems == [], "\n".join(history)
 
 
