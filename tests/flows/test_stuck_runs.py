@@ -105,7 +105,9 @@ def test_a_run_that_was_taken_long_ago_is_closed(client, create_taken):
 
 
 @pytest.mark.usefixtures("_hour_over")
-@pytest.mark.parametrize("process", [str(os.getpid()), "cluster:default:job-1"])
+@pytest.mark.parametrize(
+    "process", [pytest.param(str(os.getpid()), id="a living process"), "cluster:default:job-1"]
+)
 def test_a_run_whose_process_may_still_begin_stays_pending(client, create_taken, process):
     run = create_taken(process)
 
