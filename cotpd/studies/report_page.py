@@ -141,7 +141,7 @@ def list_method_notes(result: StudyResult) -> list[str]:
     count = sum(verdict.gain is not None for verdict in result.verdicts)
     notes = [
         f"{_name_score(result)} on {_count_posts(result)} of {result.split}, encoder {result.encoder}; "
-        f"seeds {', '.join(map(str, result.seeds))}.",
+        f"{'seed' if len(result.seeds) == 1 else 'seeds'} {', '.join(map(str, result.seeds))}.",
         f"Intervals and p: paired bootstrap over {_name_draws(result)}. p, randomised: approximate randomisation, "
         f"as a cross-check. p, Holm: the bootstrap's, corrected for the {count} differences of this study.",
     ]
