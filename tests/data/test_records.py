@@ -15,7 +15,7 @@ POST = build_post("[Ada](PER) waves").model_dump()
     ("changes", "problem"),
     [
         ({"tokens": (), "offsets": ()}, "the post has no tokens"),
-        ({"offsets": ((0, 3),)}, "2 tokens but 1 offsets"),
+        ({"offsets": ((0, 3),)}, "2 tokens but 1 offset "),
         ({"offsets": ((0, 3), (3, 8))}, "token 'waves' does not stand at 3:8 of the text"),
         ({"entities": [{"start": 1, "end": 3}]}, "entity ends at token 3 of 2"),
         ({"entities": [{"start": 1, "end": 1}]}, "entity ends at token 1, not after its start 1"),

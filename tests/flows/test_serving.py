@@ -89,5 +89,5 @@ def test_without_a_server_one_sentence_names_the_remedy(tmp_path: Path):
     assert process.returncode == 1
     assert process.stderr.splitlines() == [
         f"error: no Prefect server answers at {address}",
-        "  Start one in another terminal: prefect server start",
+        "  Start one in another terminal: prefect server start. Or correct PREFECT_API_URL.",
     ]

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from cotpd.cli.main import app
 from cotpd.config import Params
+from cotpd.counts import format_count
 from cotpd.data.records import Augmented, Kind
 from cotpd.data.tables import write_table
 from cotpd.evaluation.gold_errors import Evidence
@@ -266,7 +267,7 @@ def test_training_labels_are_judged_by_trained_teachers_and_listed(encoder, proj
     listed = CliRunner().invoke(app, ["data", "suspects", "--split", "train", "--json", "--limit", "0"])
 
     rows = [json.loads(line) for line in listed.output.splitlines()]
-    assert f"train: {len(rows)} suspected gold errors" in " ".join(lines)
+    assert f"train: {format_count(len(rows), 'suspected gold error')};" in " ".join(lines)
     assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
     for row in rows:
         assert {*row["agreeing"]} <= row["shares"].keys() == {"teacher", "control teacher"}
